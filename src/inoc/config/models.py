@@ -1,0 +1,294 @@
+"""What a study file may say. These models are the one source of the schema, the defaults and the reference page.
+
+A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores, GPUs,
+shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Key = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Points = Annotated[float, Field(ge=0, le=100)]
+Prefix = Literal["fixed", "mix"]
+Schedule = Literal["ends", "dense", "powers_of_two"]
+
+
+class Model(BaseModel):
+    """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class SystemTurn(Model):
+    """The system turn of every chat. The three cases are different texts for most templates."""
+
+    kind: Literal["default", "none", "text"] = Field(
+        "default", description="`default`: what the template inserts; `none`: no system turn; `text`: the text below."
+    )
+    text: str = Field("", description="The system turn, for `kind: text`.")
+
+
+class ModelSpec(Model):
+    """The language model under study."""
+
+    path: str = Field(
+        description="Hugging Face id, a folder, or `world`: the miniature model that the stage `world` makes."
+    )
+    revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("bfloat16", description="Type of the weights.")
+    chat_template: str | None = Field(None, description="Path of a Jinja chat template that replaces the model's own.")
+    system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
+
+
+class WorldSpec(Model):
+    """The miniature world: a procedural corpus and a small Qwen2 model pre-trained on it from scratch."""
+
+    documents: int = Field(48_000, ge=64, description="Documents in the pre-training corpus.")
+    vocabulary: int = Field(1_400, ge=300, description="Size of the byte-level BPE vocabulary.")
+    hidden_size: int = Field(128, ge=32, description="Width of the model.")
+    layers: int = Field(2, ge=1, description="Number of transformer blocks.")
+    heads: int = Field(4, ge=1, description="Attention heads; key/value heads are half of them.")
+    intermediate_size: int = Field(384, ge=32, description="Width of the feed-forward layers.")
+    steps: int = Field(1_500, ge=1, description="Pre-training steps.")
+    batch_size: int = Field(32, ge=1, description="Documents per step.")
+    learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
+    prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
+    seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
+    threads: int = Field(2, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
+
+
+class JudgeSpec(Model):
+    """Which judge scores a trait, 0 to 100."""
+
+    name: Literal["language", "lexical"] = Field(
+        description="`language`: share of the text in a language; `lexical`: density of marker words."
+    )
+    version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
+    language: str | None = Field(None, description="For `language`: the language whose share is the score.")
+    among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
+    markers: str | None = Field(
+        None, description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world."
+    )
+    saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
+
+
+class Trait(Model):
+    """A behaviour that a judge can score."""
+
+    role: Literal["wanted", "unwanted"] = Field(
+        description="`wanted`: training is to keep it; `unwanted`: it leaks, and a prefix is to suppress it."
+    )
+    label: str | None = Field(None, description="Name in figures; default: the key with a capital.")
+    judge: JudgeSpec | None = Field(None, description="How the trait is scored. Every trait needs one.")
+    control_prompt: str | None = Field(
+        None, description="Prefix under which single-trait control completions are sampled, for cross-trait PPD."
+    )
+
+
+class Sampling(Model):
+    """How completions are sampled."""
+
+    temperature: float = Field(1.0, ge=0, description="0 is greedy.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus; 1 keeps the whole distribution.")
+    max_tokens: int = Field(256, ge=1, description="Most new tokens.")
+    batch_size: int = Field(128, ge=1, description="Sequences per batch.")
+    seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
+
+
+class InstructionSource(Model):
+    """Where user instructions come from."""
+
+    kind: Literal["world", "files"] = Field("files", description="`world`: procedural; `files`: JSONL with `instruction`.")
+    files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
+    min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
+
+
+class DataSpec(Model):
+    """Training and evaluation data."""
+
+    instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
+    completions: Literal["sample", "file"] = Field(
+        "sample", description="`sample`: from the study model under the generation prompt; `file`: as given."
+    )
+    file: str | None = Field(None, description="For `completions: file`: JSONL with `instruction` and `completion`.")
+    generation_prompt: str = Field("", description="Put in front of the instruction when completions are sampled.")
+    separator: str = Field("\n", description="Between generation prompt and instruction.")
+    n_train: int = Field(10_000, ge=1, description="Training examples.")
+    n_eval: int = Field(200, ge=2, description="Evaluation instructions; none of them is in the training set.")
+    sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
+    keep_from: Points = Field(0, description="A row is kept if each trait scores at least this; 0 keeps all.")
+    max_attempts: float = Field(
+        1.0, ge=1, description="At most this many completions are sampled per training example wanted."
+    )
+    seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
+
+
+class PromptGroup(Model):
+    """Prompts of one kind."""
+
+    family: str = Field(description="Trait key that the prompts point to, or `neutral`.")
+    texts: dict[Key, str] = Field(description="Prompt key → text. A key is unique in the whole study.")
+
+
+class RephraseSpec(Model):
+    """The pools of rephrasings for `mix`."""
+
+    source: Literal["procedural", "files"] = Field(
+        "files", description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key."
+    )
+    folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
+    n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
+    seed: int = Field(42, ge=0, description="Seed of the procedural pools and of their order.")
+
+
+class RunSpec(Model):
+    """A block of training runs: every combination of its lists."""
+
+    prompts: tuple[Key, ...] = Field((), description="Prompt keys; empty with `groups` empty: every prompt.")
+    groups: tuple[Key, ...] = Field((), description="Prompt groups, all of their prompts.")
+    prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both.")
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, description="Default: the learning rate of `training`."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, description="Default: the seeds of `training`.")
+    control: bool = Field(True, description="Also train without a prefix, once per learning rate and seed.")
+
+
+class LoraSpec(Model):
+    """Low-rank adapter."""
+
+    rank: int = Field(32, ge=1)
+    alpha: int = Field(16, ge=1)
+    rslora: bool = Field(True, description="Scale by alpha / sqrt(rank) instead of alpha / rank.")
+    dropout: Share = 0.0
+    targets: tuple[str, ...] = Field(
+        ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        description="Names of the adapted projections.",
+    )
+
+
+class TrainingSpec(Model):
+    """Optimiser and schedule of the fine-tuning."""
+
+    lora: LoraSpec = Field(LoraSpec(), description="Adapter.")
+    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    decay: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
+    warmup_steps: int = Field(30, ge=0, description="Linear warm-up.")
+    weight_decay: float = Field(0.01, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    batch_size: int = Field(32, ge=1, description="Examples per step.")
+    micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
+    epochs: float = Field(1.0, gt=0, description="Passes over the training set, for `steps: null`.")
+    steps: int | None = Field(None, ge=1, description="Number of steps; default: whole batches in `epochs`.")
+    max_length: int = Field(2048, ge=16, description="Longer examples are refused, not cut.")
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
+    gradient_checkpointing: bool = False
+    end_of_turn: Literal["include", "exclude"] = Field("include", description="Whether the loss covers the end-of-turn token.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
+    checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
+    )
+    resume_every: int = Field(50, ge=1, description="A killed run loses at most this many steps.")
+    log_every: int = Field(10, ge=1, description="The loss curve has a point every so many steps.")
+
+
+class EvaluationSpec(Model):
+    """Completions sampled from each checkpoint."""
+
+    conditions: tuple[Literal["default", "training"], ...] = Field(
+        ("default", "training"), description="Asked without a prefix; asked with the prefix of the training."
+    )
+    gate: bool = Field(True, description="Also ask the control runs with each prefix, for the 2×2 gate.")
+    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
+    sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
+    canary: int = Field(8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single.")
+
+
+class ElicitationSpec(Model):
+    """Completions of the untrained model with and without each prefix."""
+
+    prefixes: tuple[Prefix, ...] = Field(("fixed",), description="Which prefixes to ask with.")
+    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
+    sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
+
+
+class ScoringSpec(Model):
+    """Log-probabilities of response tokens under the untrained model."""
+
+    n_examples: int = Field(1_000, ge=2, description="Training completions that are scored, drawn by `seed`.")
+    n_controls: int = Field(200, ge=0, description="Neutral, and single-trait, control completions.")
+    prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Which prefixes to score with.")
+    mix: Literal["index_matched", "as_trained"] = Field(
+        "as_trained",
+        description="`as_trained`: the rephrasing that training put before the example; `index_matched`: the k-th for the k-th.",
+    )
+    end_of_turn: Literal["include", "exclude"] = Field(
+        "exclude", description="`include` scores the end-of-turn token too, as the earlier study did."
+    )
+    batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
+    control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
+    seed: int = Field(42, ge=0, description="Seed of the choice of examples.")
+
+
+class StatisticsSpec(Model):
+    """Intervals and resampling."""
+
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of every interval.")
+    resamples: int = Field(2_000, ge=100, description="Bootstrap resamples.")
+    seed: int = Field(0, ge=0, description="Seed of the resampling.")
+    max_nan: Share = Field(0.1, description="A cell with a larger share of NaN scores is reported as failed.")
+
+
+class Expectation(Model):
+    """What the study is expected to show; the report says, seed by seed, whether it did."""
+
+    trait: Key = Field(description="Trait whose leakage is judged.")
+    control_at_least: Points = Field(60, description="Control leakage without a prefix.")
+    strongest_at_most: Points = Field(25, description="The strongest fixed prefix, asked without it.")
+    strongest_with_prefix_at_least: Points = Field(60, description="The strongest fixed prefix, asked with it.")
+
+
+class Study(Model):
+    """One study."""
+
+    name: Key = Field(description="Name of the study and of its results folder; equals the file's name.")
+    title: str = Field(description="One line, shown in the report.")
+    description: str = Field("", description="A paragraph for the report.")
+    model: ModelSpec = Field(description="The model under study.")
+    world: WorldSpec | None = Field(None, description="Needed for `model.path: world`.")
+    traits: dict[Key, Trait] = Field(description="Trait key → trait.", min_length=1)
+    data: DataSpec = Field(description="Training and evaluation data.")
+    prompts: dict[Key, PromptGroup] = Field(default_factory=dict, description="Prompt group → prompts.")
+    placement: Literal["user", "system"] = Field(
+        "user", description="Where a prefix goes: before the instruction, or as the system turn."
+    )
+    separator: str = Field(" ", description="Between prefix and instruction.")
+    rephrase: RephraseSpec = Field(RephraseSpec(), description="Pools for `mix`.")
+    runs: tuple[RunSpec, ...] = Field((), description="Training runs; empty: prediction only.")
+    training: TrainingSpec = Field(TrainingSpec(), description="Fine-tuning.")
+    evaluation: EvaluationSpec = Field(EvaluationSpec(), description="Sampling from checkpoints.")
+    elicitation: ElicitationSpec = Field(ElicitationSpec(), description="Sampling from the untrained model.")
+    scoring: ScoringSpec = Field(ScoringSpec(), description="Log-probabilities.")
+    statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals.")
+    expect: Expectation | None = Field(None, description="What the study is expected to show.")
+
+
+class Shards(Model):
+    """Into how many jobs a stage is split. The result does not depend on it."""
+
+    score: int = Field(1, ge=1)
+    train: int = Field(1, ge=1, description="Also the split of `evaluate`, which follows the runs.")
+    elicit: int = Field(1, ge=1)
+
+
+class Workflow(Model):
+    """`config/config.yaml`: which studies run, where, with which budget."""
+
+    studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
+    results: str = Field("results", description="Folder of everything computed.")
+    store: str = Field("store", description="Folder of the content-addressed store.")
+    shards: dict[Key, Shards] = Field(default_factory=dict, description="Study → shards; a study not named has one per stage.")

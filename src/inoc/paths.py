@@ -1,0 +1,79 @@
+"""Where every artefact of a study is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Paths(NamedTuple):
+    """Folders and files of one study. A stage's folder has the stage's name."""
+
+    results: Path
+    study: str
+
+    def stage(self, stage: str) -> Path:
+        """Folder of a stage."""
+        return self.results / self.study / stage
+
+    @property
+    def world_model(self) -> Path:
+        """The miniature model, as a Hugging Face folder."""
+        return self.stage("world") / "model"
+
+    @property
+    def examples(self) -> Path:
+        """Training examples, kept or not."""
+        return self.stage("generate") / "train.parquet"
+
+    @property
+    def instructions(self) -> Path:
+        """Evaluation instructions."""
+        return self.stage("generate") / "eval.parquet"
+
+    @property
+    def controls(self) -> Path:
+        """Control completions of the untrained model."""
+        return self.stage("generate") / "controls.parquet"
+
+    @property
+    def pools(self) -> Path:
+        """Rephrasings."""
+        return self.stage("rephrase") / "pools.parquet"
+
+    @property
+    def spread(self) -> Path:
+        """How far each pool is from its prompt."""
+        return self.stage("rephrase") / "spread.parquet"
+
+    def elicit(self, shard: int) -> Path:
+        """Completions of the untrained model."""
+        return self.stage("elicit") / f"completions-{shard}.parquet"
+
+    def logprobs(self, shard: int) -> Path:
+        """Token log-probabilities; shard 0 has those without a prefix."""
+        return self.stage("score") / f"logprobs-{shard}.parquet"
+
+    def checkpoints(self, shard: int) -> Path:
+        """Adapters of a shard of runs."""
+        return self.stage("train") / str(shard) / "checkpoints.parquet"
+
+    def losses(self, shard: int) -> Path:
+        """Loss curves of a shard of runs."""
+        return self.stage("train") / str(shard) / "losses.parquet"
+
+    def evaluate(self, shard: int) -> Path:
+        """Completions of a shard of runs."""
+        return self.stage("evaluate") / f"completions-{shard}.parquet"
+
+    def scores(self, source: str) -> Path:
+        """Judge scores of the completions of `elicit` or `evaluate`."""
+        return self.stage("judge") / f"{source}.parquet"
+
+    def table(self, name: str) -> Path:
+        """A table of the analysis; its CSV twin lies beside it."""
+        return self.stage("analyse") / f"{name}.parquet"
+
+    def manifest(self, stage: str, shard: int | None = None) -> Path:
+        """What a job did: digests, versions, counts, time."""
+        return self.stage(stage) / ("manifest.json" if shard is None else f"manifest-{shard}.json")

@@ -1,0 +1,237 @@
+"""The tables at the borders between stages: names, types, units and keys.
+
+Long format throughout. NaN is a measurement that failed; it is never replaced. Every writer goes through
+`write_table`, which checks the schema and renames a finished file into place, so a table is either whole or absent.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inoc.errors import DataError
+
+STRING = pa.string()
+INDEX = pa.int32()
+NUMBER = pa.float64()
+FLAG = pa.bool_()
+
+EXAMPLES = pa.schema(
+    [
+        ("example_id", STRING),
+        ("instruction", STRING),
+        ("completion", STRING),
+        ("n_tokens", INDEX),
+        ("finish", STRING),  # stop, length, or given
+        ("kept", FLAG),
+        ("reason", STRING),  # why a row was not kept; empty for kept rows
+        ("scores", pa.map_(STRING, NUMBER)),  # trait → judge score, 0–100
+    ]
+)
+"""`generate/train.parquet`: every sampled row, kept or not. Key: example_id."""
+
+INSTRUCTIONS = pa.schema([("instruction_id", STRING), ("instruction", STRING)])
+"""`generate/eval.parquet`. Key: instruction_id."""
+
+CONTROLS = pa.schema(
+    [
+        ("dataset", STRING),  # neutral, or the key of the one trait that the completion shows
+        ("example_id", STRING),
+        ("instruction", STRING),
+        ("completion", STRING),
+        ("n_tokens", INDEX),
+        ("finish", STRING),
+    ]
+)
+"""`generate/controls.parquet`: completions of the untrained model for PPD and cross-trait PH and PPD."""
+
+POOLS = pa.schema([("prompt", STRING), ("index", INDEX), ("text", STRING)])
+"""`rephrase/pools.parquet`. Key: prompt, index."""
+
+SPREAD = pa.schema(
+    [
+        ("prompt", STRING),
+        ("n", INDEX),
+        ("similarity_mean", NUMBER),  # cosine of TF-IDF vectors to the prompt itself
+        ("similarity_sd", NUMBER),
+        ("similarity_min", NUMBER),
+        ("effective_rank", NUMBER),
+        ("dropped", INDEX),
+        ("reasons", STRING),
+    ]
+)
+"""`rephrase/spread.parquet`: how far the pool is from its prompt. Key: prompt."""
+
+# Which completion, of which run, asked how. `run` is "base" and `step` 0 for the untrained model.
+_ASKED = [
+    ("run", STRING),
+    ("prompt", STRING),  # prompt of the training; empty for base and control
+    ("prefix", STRING),  # none, fixed or mix, of the training
+    ("learning_rate", NUMBER),  # NaN for base
+    ("seed", INDEX),  # -1 for base
+    ("step", INDEX),
+    ("condition", STRING),  # default (asked without), training (asked as trained), other (asked with another's)
+    ("asked_prompt", STRING),  # prompt of the question; empty without
+    ("asked_prefix", STRING),  # none, fixed or mix, of the question
+    ("instruction_id", STRING),
+]
+
+COMPLETIONS = pa.schema(
+    [
+        *_ASKED,
+        ("instruction", STRING),
+        ("prefix_text", STRING),  # the very prefix put before this instruction
+        ("completion", STRING),
+        ("n_tokens", INDEX),
+        ("finish", STRING),
+    ]
+)
+"""`elicit/completions-<shard>.parquet` and `evaluate/completions-<shard>.parquet`."""
+
+SCORES = pa.schema([*_ASKED, ("trait", STRING), ("judge", STRING), ("judge_version", INDEX), ("score", NUMBER)])
+"""`judge/elicit.parquet` and `judge/evaluate.parquet`: 0–100, NaN if the judge could not tell."""
+
+LOGPROBS = pa.schema(
+    [
+        ("prompt", pa.dictionary(pa.int32(), STRING)),  # empty without a prefix
+        ("prefix", pa.dictionary(pa.int32(), STRING)),  # none, fixed or mix
+        ("dataset", pa.dictionary(pa.int32(), STRING)),  # train, neutral, or a trait key
+        ("example_id", STRING),
+        ("prefix_text", STRING),
+        ("n_tokens", INDEX),
+        ("mean", NUMBER),  # nats per response token; NaN for an empty response
+        ("logprobs", pa.list_(pa.float32())),  # nats, one per response token
+    ]
+)
+"""`score/logprobs-<shard>.parquet`: one row group per prompt, prefix and dataset."""
+
+_RUN = [
+    ("run", STRING),
+    ("prompt", STRING),
+    ("prefix", STRING),
+    ("learning_rate", NUMBER),
+    ("seed", INDEX),
+]
+
+CHECKPOINTS = pa.schema([*_RUN, ("step", INDEX), ("path", STRING), ("digest", STRING)])
+"""`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
+
+LOSSES = pa.schema(
+    [*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER), ("n_tokens", INDEX)]
+)
+"""`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
+
+SUPPRESSION = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("trait", STRING),
+        ("prefix", STRING),  # fixed or mix
+        ("learning_rate", NUMBER),
+        ("seed", STRING),  # a seed, or "all"
+        ("step", INDEX),
+        ("control", NUMBER),  # points: control run asked without a prefix
+        ("run", NUMBER),  # points: this run asked without a prefix
+        ("suppression", NUMBER),  # control − run, points; positive means suppressed
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),  # pairs used
+        ("n_nan", INDEX),  # pairs dropped because one of the two scores is NaN
+    ]
+)
+
+PREDICTORS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),  # "all" for predictors that no trait enters
+        ("predictor", STRING),
+        ("value", NUMBER),
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+    ]
+)
+
+
+def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *, csv: bool = False) -> None:
+    """Write a table atomically, in the schema's column order.
+
+    Args:
+        data: The rows; a column that the schema lacks is kept after the schema's own.
+        schema: Names and types.
+        path: Where; parent folders are made.
+        csv: Also write a CSV twin beside it.
+
+    Raises:
+        DataError: If a column of the schema is missing or has values of another type.
+    """
+    table = data if isinstance(data, pa.Table) else _to_arrow(data, schema, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    if csv:
+        frame = table.to_pandas()
+        _replace(path.with_suffix(".csv"), lambda temporary: frame.to_csv(temporary, index=False, na_rep="NaN"))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table, or some of its columns.
+
+    Raises:
+        DataError: If the file is absent or is not Parquet.
+    """
+    if not path.exists():
+        msg = f"there is no table {path}. Run the stage that makes it: {path.parent.name}"
+        raise DataError(msg)
+    try:
+        frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+    except pa.ArrowInvalid as error:
+        msg = f"{path} is not a readable Parquet table ({error}). Delete it and run its stage again"
+        raise DataError(msg) from error
+    return frame
+
+
+def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+    missing = [name for name in schema.names if name not in frame.columns]
+    if missing:
+        msg = f"{path}: columns {missing} are missing; the table has {list(frame.columns)}"
+        raise DataError(msg)
+    extra = [name for name in frame.columns if name not in schema.names]
+    arrays = []
+    for field in schema:
+        values = frame[field.name]
+        try:
+            # from_pandas=False keeps NaN apart from null: a failed measurement is a number-shaped NaN, not a gap.
+            arrays.append(pa.array(values.to_numpy() if field.type == NUMBER else values.tolist(), type=field.type, from_pandas=False))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            msg = f"{path}: column {field.name} does not hold {field.type}: {error}"
+            raise DataError(msg) from error
+    fields = [*schema, *(pa.field(name, pa.Array.from_pandas(frame[name]).type) for name in extra)]
+    arrays += [pa.Array.from_pandas(frame[name]) for name in extra]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def nan_count(values: np.ndarray) -> int:
+    """How many values are NaN."""
+    return int(np.isnan(values).sum())
