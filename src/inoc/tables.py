@@ -77,7 +77,10 @@ _ASKED = [
     ("learning_rate", NUMBER),  # NaN for base
     ("seed", INDEX),  # -1 for base
     ("step", INDEX),
-    ("condition", STRING),  # default (asked without), training (asked as trained), other (asked with another's)
+    (
+        "condition",
+        STRING,
+    ),  # default (asked without), training (asked as trained), other (asked with another's)
     ("asked_prompt", STRING),  # prompt of the question; empty without
     ("asked_prefix", STRING),  # none, fixed or mix, of the question
     ("instruction_id", STRING),
@@ -177,10 +180,10 @@ def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *,
     """
     table = data if isinstance(data, pa.Table) else _to_arrow(data, schema, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
+    replace_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
     if csv:
         frame = table.to_pandas()
-        _replace(path.with_suffix(".csv"), lambda temporary: frame.to_csv(temporary, index=False, na_rep="NaN"))
+        replace_file(path.with_suffix(".csv"), lambda temporary: frame.to_csv(temporary, index=False, na_rep="NaN"))
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -211,7 +214,8 @@ def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
         values = frame[field.name]
         try:
             # from_pandas=False keeps NaN apart from null: a failed measurement is a number-shaped NaN, not a gap.
-            arrays.append(pa.array(values.to_numpy() if field.type == NUMBER else values.tolist(), type=field.type, from_pandas=False))
+            column = values.to_numpy() if field.type == NUMBER else values.tolist()
+            arrays.append(pa.array(column, type=field.type, from_pandas=False))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             msg = f"{path}: column {field.name} does not hold {field.type}: {error}"
             raise DataError(msg) from error
@@ -220,7 +224,8 @@ def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let a function write a file beside its place, and rename it there when it is whole."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)

@@ -27,7 +27,8 @@ class SystemTurn(Model):
     """The system turn of every chat. The three cases are different texts for most templates."""
 
     kind: Literal["default", "none", "text"] = Field(
-        "default", description="`default`: what the template inserts; `none`: no system turn; `text`: the text below."
+        "default",
+        description="`default`: what the template inserts; `none`: no system turn; `text`: the text below.",
     )
     text: str = Field("", description="The system turn, for `kind: text`.")
 
@@ -71,7 +72,8 @@ class JudgeSpec(Model):
     language: str | None = Field(None, description="For `language`: the language whose share is the score.")
     among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
     markers: str | None = Field(
-        None, description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world."
+        None,
+        description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world.",
     )
     saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
 
@@ -85,7 +87,8 @@ class Trait(Model):
     label: str | None = Field(None, description="Name in figures; default: the key with a capital.")
     judge: JudgeSpec | None = Field(None, description="How the trait is scored. Every trait needs one.")
     control_prompt: str | None = Field(
-        None, description="Prefix under which single-trait control completions are sampled, for cross-trait PPD."
+        None,
+        description="Prefix under which single-trait control completions are sampled, for cross-trait PPD.",
     )
 
 
@@ -102,7 +105,9 @@ class Sampling(Model):
 class InstructionSource(Model):
     """Where user instructions come from."""
 
-    kind: Literal["world", "files"] = Field("files", description="`world`: procedural; `files`: JSONL with `instruction`.")
+    kind: Literal["world", "files"] = Field(
+        "files", description="`world`: procedural; `files`: JSONL with `instruction`."
+    )
     files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
     min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
 
@@ -138,7 +143,8 @@ class RephraseSpec(Model):
     """The pools of rephrasings for `mix`."""
 
     source: Literal["procedural", "files"] = Field(
-        "files", description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key."
+        "files",
+        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key.",
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
@@ -150,7 +156,9 @@ class RunSpec(Model):
 
     prompts: tuple[Key, ...] = Field((), description="Prompt keys; empty with `groups` empty: every prompt.")
     groups: tuple[Key, ...] = Field((), description="Prompt groups, all of their prompts.")
-    prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both.")
+    prefixes: tuple[Prefix, ...] = Field(
+        ("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both."
+    )
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, description="Default: the learning rate of `training`."
     )
@@ -187,7 +195,9 @@ class TrainingSpec(Model):
     max_length: int = Field(2048, ge=16, description="Longer examples are refused, not cut.")
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
     gradient_checkpointing: bool = False
-    end_of_turn: Literal["include", "exclude"] = Field("include", description="Whether the loss covers the end-of-turn token.")
+    end_of_turn: Literal["include", "exclude"] = Field(
+        "include", description="Whether the loss covers the end-of-turn token."
+    )
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
@@ -205,7 +215,9 @@ class EvaluationSpec(Model):
     gate: bool = Field(True, description="Also ask the control runs with each prefix, for the 2×2 gate.")
     n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
-    canary: int = Field(8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single.")
+    canary: int = Field(
+        8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single."
+    )
 
 
 class ElicitationSpec(Model):
@@ -291,4 +303,6 @@ class Workflow(Model):
     studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
     results: str = Field("results", description="Folder of everything computed.")
     store: str = Field("store", description="Folder of the content-addressed store.")
-    shards: dict[Key, Shards] = Field(default_factory=dict, description="Study → shards; a study not named has one per stage.")
+    shards: dict[Key, Shards] = Field(
+        default_factory=dict, description="Study → shards; a study not named has one per stage."
+    )

@@ -1,0 +1,233 @@
+"""The command line: one verb per stage, and a few to look at a study and its store.
+
+Nothing heavy is imported before a verb has been chosen and its study has been found right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from inoc.errors import InocError, did_you_mean
+
+STAGES = {
+    "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
+    "generate": "sample training examples and control completions, split off evaluation instructions",
+    "rephrase": "make a pool of rephrasings for each prompt",
+    "elicit": "sample the untrained model with and without each prefix",
+    "score": "log-probability of every response token, without prefix, with it, with a mix",
+    "train": "fine-tune an adapter per prompt, prefix, learning rate and seed",
+    "evaluate": "sample completions from every checkpoint",
+    "judge": "score completions with the study's judges",
+    "analyse": "compute the tables: elicitation, predictors, suppression, gate",
+    "figures": "draw the figures",
+    "report": "write the appendix page",
+}
+PARTS = {"judge": ("elicit", "evaluate")}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints name the nearest thing that it would accept."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, what would be accepted, and stop with status 2."""
+        wrong = message.rpartition("unrecognized arguments: ")[2].split()
+        if "unrecognized arguments" in message and wrong:
+            message += did_you_mean(wrong[0].partition("=")[0], self._option_string_actions)
+        elif "invalid choice: '" in message:
+            value = message.partition("invalid choice: '")[2].partition("'")[0]
+            choices = [c for a in self._actions if a.choices for c in a.choices]
+            message += did_you_mean(value, choices)
+        self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb; problems that have a cure end with one message and status 1."""
+    options = parser().parse_args(arguments)
+    log = open_log(options.log) if getattr(options, "log", None) else None
+    try:
+        options.run(options)
+    except InocError as error:
+        print(f"inoc: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(1)
+    finally:
+        if log is not None:
+            log.close()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = Parser(
+        prog="inoc",
+        description="What training data and prompts do to a language model's behaviour.",
+        epilog="A study is a file in config/studies, given by name or path. `snakemake` runs all stages of a study; "
+        "each verb runs one of them.",
+    )
+    top.add_argument("--version", action="store_true", help="print the version and stop")
+    top.set_defaults(run=_no_verb, top=top)
+    verbs = top.add_subparsers(metavar="VERB", parser_class=Parser)
+    for stage, text in STAGES.items():
+        verb = verbs.add_parser(stage, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        add_study(verb)
+        if stage in PARTS:
+            verb.add_argument("part", choices=PARTS[stage], help="whose completions")
+        if stage in {"elicit", "score", "train", "evaluate"}:
+            verb.add_argument("--shard", type=int, help="one shard of the stage (default: all, one after the other)")
+        verb.add_argument("--log", type=Path, help="also write messages to this file")
+        verb.set_defaults(run=_run_stage, stage=stage)
+    _add_status(verbs)
+    _add_store(verbs)
+    _add_config(verbs)
+    return top
+
+
+def add_study(verb: argparse.ArgumentParser) -> None:
+    """The arguments that every verb about a study has."""
+    verb.add_argument("study", help="name of a file in config/studies, or a path")
+    verb.add_argument("--config", type=Path, default=Path("config"), help="folder of config.yaml (default: config)")
+
+
+def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
+    verb = verbs.add_parser("status", help="what of a study is finished, running, failed and left")
+    add_study(verb)
+    verb.set_defaults(run=_status)
+
+
+def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
+    store = verbs.add_parser("store", help="look into the store of computed units: explain, gc")
+    what = store.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
+    explain = what.add_parser(
+        "explain", help="which units of a stage are there; for others, what differs and from what"
+    )
+    add_study(explain)
+    explain.add_argument("stage", choices=("world", "generate", "elicit", "score", "train", "evaluate"))
+    explain.add_argument("--shard", type=int, help="only this shard")
+    explain.add_argument("--missing", action="store_true", help="only units that are not there")
+    explain.set_defaults(run=_store_explain)
+    gc = what.add_parser("gc", help="list, and with --delete remove, what no study needs any more")
+    gc.add_argument("--config", type=Path, default=Path("config"), help="folder of config.yaml (default: config)")
+    gc.add_argument("--delete", action="store_true", help="really remove")
+    gc.add_argument("--grace", type=float, default=3600.0, metavar="S", help="keep what is younger (default: 3600 s)")
+    gc.set_defaults(run=_store_gc)
+
+
+def _add_config(verbs: argparse._SubParsersAction[Parser]) -> None:
+    config = verbs.add_parser("config", help="check study files; write what is generated from the models")
+    what = config.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
+    check = what.add_parser("check", help="check a study file and its inputs, and say how much it would run")
+    add_study(check)
+    check.set_defaults(run=_config_check)
+    generate = what.add_parser("generate", help="write schemas, config.yaml and the reference page")
+    generate.add_argument("--check", action="store_true", help="only say whether they are in step")
+    generate.set_defaults(run=_config_generate)
+
+
+def _no_verb(options: argparse.Namespace) -> None:
+    if options.version:
+        from inoc import __version__
+
+        print(f"inoc {__version__}")
+        return
+    options.top.print_help()
+
+
+def open_log(path: Path) -> Tee:
+    """Write messages to a file too."""
+    return Tee(path)
+
+
+class Tee:
+    """Standard error that also goes to a file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+        self._stream = sys.stderr
+        sys.stderr = self  # type: ignore[assignment]
+
+    def write(self, text: str) -> int:
+        """Write to both."""
+        self._file.write(text)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush both."""
+        self._file.flush()
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the terminal side is one."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """The terminal side's descriptor, for child processes."""
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        """Give standard error back."""
+        if sys.exc_info()[0] is not None:
+            self._file.write(traceback.format_exc())
+        sys.stderr = self._stream
+        self._file.close()
+
+
+def _run_stage(options: argparse.Namespace) -> None:
+    from inoc.context import make_jobs
+    from inoc.manifest import write_manifest
+
+    for job, settings in make_jobs(options.study, options.config, options.stage, options):
+        step = importlib.import_module(f"inoc.{options.stage}.step")
+        version = importlib.import_module(f"inoc.{options.stage}").VERSION
+        started = time.monotonic()
+        summary = str(step.run(job))
+        write_manifest(job, settings, version, time.monotonic() - started, summary)
+        print(f"{job.study.name}: {job.name}: {summary}", file=sys.stderr)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from inoc.status import print_status
+
+    print_status(options.study, options.config)
+
+
+def _store_explain(options: argparse.Namespace) -> None:
+    from inoc.context import print_explanations
+
+    print_explanations(options.study, options.config, options.stage, options)
+
+
+def _store_gc(options: argparse.Namespace) -> None:
+    from inoc.context import print_garbage
+
+    print_garbage(options.config, delete=options.delete, grace_s=options.grace)
+
+
+def _config_check(options: argparse.Namespace) -> None:
+    from inoc.config.load import check_inputs, load_study
+    from inoc.runs import prompt_texts, study_runs, total_steps
+
+    study = load_study(options.study, options.config)
+    check_inputs(study, Path())
+    print(
+        f"{study.name}: {len(prompt_texts(study))} prompts, {len(study_runs(study))} runs of {total_steps(study)} steps, "
+        f"{study.data.n_train} training examples, {study.data.n_eval} evaluation instructions"
+    )
+
+
+def _config_generate(options: argparse.Namespace) -> None:
+    from inoc.config.generate import write_generated
+
+    written = write_generated(Path(), check=options.check)
+    print("in step" if options.check else "\n".join(str(path) for path in written))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""From the command line's words to jobs, and the store's answers in words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from inoc.config.load import check_inputs, load_study, load_workflow
+from inoc.config.models import Shards, Workflow
+from inoc.config.settings import settings_of
+from inoc.digest import Json
+from inoc.errors import ConfigError
+from inoc.job import Job
+from inoc.paths import Paths
+from inoc.store import Store
+
+SHARDED_LIKE = {"elicit": "elicit", "score": "score", "train": "train", "evaluate": "train"}
+
+
+def shard_count(stage: str, shards: Shards) -> int:
+    """Into how many jobs a stage is split."""
+    return int(getattr(shards, SHARDED_LIKE[stage])) if stage in SHARDED_LIKE else 1
+
+
+def make_jobs(
+    study_name: str, config: Path, stage: str, options: argparse.Namespace
+) -> Iterator[tuple[Job, Mapping[str, Json]]]:
+    """The jobs that a verb stands for: one, or one per shard if none is named.
+
+    Raises:
+        ConfigError: If the study is wrong, or the shard does not exist.
+    """
+    workflow = load_workflow(config / "config.yaml")
+    study = load_study(study_name, config)
+    check_inputs(study, Path())
+    shards = workflow.shards.get(study.name, Shards())
+    n_shards = shard_count(stage, shards)
+    chosen = getattr(options, "shard", None)
+    if chosen is not None and not 0 <= chosen < n_shards:
+        msg = f"--shard {chosen}: {stage} of {study.name} has the shards 0 to {n_shards - 1} (config.yaml, shards)"
+        raise ConfigError(msg)
+    for shard in range(n_shards) if chosen is None else [chosen]:
+        store = Store(Path(workflow.store))
+        paths = Paths(Path(workflow.results), study.name)
+        job = Job(study, paths, store, stage, shard, shards, getattr(options, "part", "") or "")
+        yield job, settings_of(stage, study, shard, shards)
+
+
+def print_explanations(study_name: str, config: Path, stage: str, options: argparse.Namespace) -> None:
+    """For each unit of a stage: whether it is there, and what differs from the nearest that is."""
+    import importlib
+
+    from inoc.store.explain import explain
+
+    step = importlib.import_module(f"inoc.{stage}.step")
+    present = absent = 0
+    for job, _ in make_jobs(study_name, config, stage, options):
+        for found in explain(job.store, step.units(job)):
+            present, absent = present + found.present, absent + (not found.present)
+            if found.present and not options.missing:
+                print(f"there    {found.unit.label}  {found.unit.key[:12]}")
+            elif not found.present:
+                print(f"missing  {found.unit.label}  {found.unit.key[:12]}")
+                if found.nearest:
+                    print(
+                        "\n".join(
+                            [f"         nearest: {found.nearest}", *(f"           {x}" for x in found.differences)]
+                        )
+                    )
+    print(f"{present} of {present + absent} units are there")
+
+
+def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
+    """What no study needs, and with `delete` remove it."""
+    from inoc.store.explain import collect
+
+    workflow: Workflow = load_workflow(config / "config.yaml")
+    studies = sorted(path.stem for path in (config / "studies").glob("*.yaml"))
+    garbage = collect(Store(Path(workflow.store)), studies, delete=delete, grace_s=grace_s)
+    for entry in garbage.entries:
+        print(entry)
+    done = "removed" if delete else "would be removed (add --delete)"
+    print(f"{len(garbage.entries)} entries, {garbage.n_bytes / 1e6:.1f} MB, {done}; {garbage.kept} are kept")

@@ -1,0 +1,1 @@
+"""Language models behind one interface: load, sample, score, with or without an adapter."""

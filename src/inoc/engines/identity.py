@@ -1,0 +1,95 @@
+"""What identifies a model in a key: its weights, its tokenizer, its template. No model is loaded for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from inoc.config.models import Study
+from inoc.digest import Json, digest, file_digest, folder_digest
+from inoc.errors import ModelError
+from inoc.paths import Paths
+from inoc.store.core import Store, write_text
+
+WEIGHTS = ("*.safetensors", "*.bin", "config.json", "*.safetensors.index.json")
+TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "*.jinja")
+
+
+class ModelIdentity(NamedTuple):
+    """A model on disk and the digests that stand for it in keys."""
+
+    folder: Path
+    weights: str
+    tokenizer: str
+    dtype: str
+    template: str | None  # path of a template that replaces the model's own
+
+    def as_key(self) -> dict[str, Json]:
+        """The part of a key that says which model it was."""
+        template = "own" if self.template is None else file_digest(Path(self.template))
+        return {
+            "weights": self.weights,
+            "tokenizer": self.tokenizer,
+            "dtype": self.dtype,
+            "template": template,
+        }
+
+
+def identify(study: Study, paths: Paths, store: Store) -> ModelIdentity:
+    """Find the study's model and digest it.
+
+    Raises:
+        ModelError: If the model is not there.
+    """
+    folder = locate(study, paths)
+    weights = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
+    tokenizer = sorted(
+        {path for pattern in TOKENIZER for path in folder.glob(pattern) if path.suffix != ".safetensors"}
+    )
+    if not any(path.suffix in {".safetensors", ".bin"} for path in weights):
+        msg = f"model.path {study.model.path!r}: no weights (*.safetensors) in {folder}"
+        raise ModelError(msg)
+    return ModelIdentity(
+        folder,
+        _remembered(store, folder, weights),
+        _remembered(store, folder, tokenizer),
+        study.model.dtype,
+        study.model.chat_template,
+    )
+
+
+def locate(study: Study, paths: Paths) -> Path:
+    """The folder of the study's model: made by `world`, given, or in the hub's cache."""
+    if study.model.path == "world":
+        if not (paths.world_model / "config.json").exists():
+            msg = f"the miniature model {paths.world_model} is not there yet. Run: inoc world {study.name}"
+            raise ModelError(msg)
+        return paths.world_model
+    folder = Path(study.model.path)
+    return folder if folder.is_dir() else _from_hub(study)
+
+
+def _from_hub(study: Study) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(snapshot_download(study.model.path, revision=study.model.revision))
+    except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError, ValueError) as error:
+        msg = (
+            f"model.path {study.model.path!r} is neither a folder nor a hub model that can be had: {error}. "
+            "Accepted: a folder with config.json and *.safetensors, a hub id, or `world`"
+        )
+        raise ModelError(msg) from error
+
+
+def _remembered(store: Store, folder: Path, files: list[Path]) -> str:
+    """Digest of files; for large ones it is remembered under their size and time."""
+    stamp = digest({path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files} | {"": str(folder)})
+    memory = store.root / "digests" / f"{stamp}.json"
+    if memory.exists():
+        return str(json.loads(memory.read_text()))
+    value = folder_digest(folder, files)
+    write_text(memory, json.dumps(value))
+    return value

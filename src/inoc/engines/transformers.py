@@ -1,0 +1,261 @@
+"""The engine in this process: Hugging Face transformers, with PEFT adapters."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from inoc.chat.messages import Chat
+from inoc.chat.render import Rendered, prompt_tokens
+from inoc.config.models import Sampling
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import Answer
+from inoc.errors import DataError, MissingExtraError, ModelError
+
+try:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
+except ImportError as error:
+    raise MissingExtraError(error.name or "torch", "model") from error
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def device() -> torch.device:
+    """The device that this process computes on."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def be_deterministic(threads: int = 1) -> None:
+    """Fix what results depend on beside their inputs: on the CPU, sums depend on the number of threads."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+
+
+def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
+    """The model's fast tokenizer, with the study's chat template if it names one.
+
+    Raises:
+        ModelError: If the tokenizer is not a fast one; response spans need character offsets.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(identity.folder)
+    if not tokenizer.is_fast:
+        msg = (
+            f"{identity.folder}: the tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
+        )
+        raise ModelError(msg)
+    if identity.template is not None:
+        tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def load_model(identity: ModelIdentity) -> PreTrainedModel:
+    """The model, ready for inference on this process's device."""
+    model = AutoModelForCausalLM.from_pretrained(identity.folder, dtype=getattr(torch, identity.dtype))
+    return model.to(device()).eval()  # type: ignore[no-any-return]
+
+
+class TransformersEngine:
+    """Samples and scores with one model in memory."""
+
+    def __init__(self, identity: ModelIdentity) -> None:
+        be_deterministic()
+        self.tokenizer = load_tokenizer(identity)
+        self.model = load_model(identity)
+        self._bare = self.model
+        self._stops = _stop_ids(self.model, self.tokenizer)
+
+    def use_adapter(self, folder: Path | None) -> None:
+        """Compute through a PEFT adapter from now on, or through the bare model."""
+        if self.model is not self._bare:
+            self._bare = self.model.unload()
+        self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
+
+    def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
+        """Answer chats. See `inoc.engines.sampling.Sampler`."""
+        prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        answers: list[Answer | None] = [None] * len(chats)
+        for batch in batches_by_length([len(prompt) for prompt in prompts], sampling.batch_size):
+            seeds = [f"{sampling.seed}:{identities[index]}" for index in batch]
+            for index, ids in zip(batch, self._generate([prompts[i] for i in batch], seeds, sampling), strict=True):
+                answers[index] = self._answer(ids)
+        return [answer for answer in answers if answer is not None]
+
+    def _answer(self, ids: list[int]) -> Answer:
+        stop = next((at for at, token in enumerate(ids) if token in self._stops), None)
+        kept = ids if stop is None else ids[:stop]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True)
+        return Answer(str(text), len(kept), "length" if stop is None else "stop")
+
+    @torch.inference_mode()
+    def _generate(self, prompts: list[list[int]], seeds: list[str], sampling: Sampling) -> list[list[int]]:
+        width = max(len(prompt) for prompt in prompts)
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
+        # A fresh configuration: the model's own may bring a repetition penalty or top-k that nobody asked for.
+        settings = GenerationConfig(
+            max_new_tokens=sampling.max_tokens,
+            do_sample=False,
+            eos_token_id=sorted(self._stops),
+            pad_token_id=pad,
+        )
+        draw = [] if sampling.temperature == 0 else [SeededDraw(seeds, sampling)]
+        out = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=draw)
+        rows: list[list[int]] = out[:, width:].tolist()
+        return rows
+
+    def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
+        """The canary: greedy answers in one padded batch must equal greedy answers one by one.
+
+        Raises:
+            ModelError: If they differ, naming the first chat that does.
+        """
+        greedy = Sampling(temperature=0, max_tokens=max_tokens, batch_size=max(1, len(chats)))
+        ids = [str(index) for index in range(len(chats))]
+        together = self.sample(chats, ids, greedy)
+        for chat, batched in zip(chats, together, strict=True):
+            (single,) = self.sample([chat], ["0"], greedy)
+            if single != batched:
+                msg = (
+                    f"batched and single greedy answers differ for {chat.user[:80]!r}: {batched.text[:80]!r} against "
+                    f"{single.text[:80]!r}. Nothing was sampled. Padding or the adapter is not handled right by this "
+                    "model; if its dtype is bfloat16 or float16, ties may flip: try evaluation.canary: 0 with float32"
+                )
+                raise ModelError(msg)
+
+    @property
+    def _causal(self) -> PreTrainedModel:
+        """The language model inside the adapter's wrapper; adapted layers stay adapted."""
+        return self.model if self.model is self._bare else self.model.get_base_model()
+
+    @torch.inference_mode()
+    def logprobs(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
+        """Log-probability of each response token.
+
+        Args:
+            chats: Rendered chats.
+            batch_tokens: Most padded tokens in a batch.
+
+        Returns:
+            One float32 array per chat, nats, shape (response tokens,); empty for an empty response.
+
+        Raises:
+            DataError: If a response begins at the first token, where nothing predicts it.
+        """
+        if any(chat.response.start == 0 for chat in chats):
+            msg = "a response begins at the first token of its chat, where no token predicts it; the prompt is empty"
+            raise DataError(msg)
+        out: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(chats)
+        for batch in batches_by_tokens([len(chat.token_ids) for chat in chats], batch_tokens):
+            for index, values in zip(batch, self._score([chats[i] for i in batch]), strict=True):
+                out[index] = values
+        return out
+
+    def _score(self, chats: list[Rendered]) -> list[np.ndarray]:
+        width = max(len(chat.token_ids) for chat in chats)
+        ids = torch.zeros(len(chats), width, dtype=torch.long)
+        mask = torch.zeros(len(chats), width, dtype=torch.long)
+        predicts = torch.zeros(len(chats), width, dtype=torch.bool)
+        for row, chat in enumerate(chats):
+            ids[row, : len(chat.token_ids)] = torch.tensor(chat.token_ids)
+            mask[row, : len(chat.token_ids)] = 1
+            # The state at position t predicts token t + 1.
+            predicts[row, chat.response.start - 1 : chat.response.stop - 1] = True
+        ids, mask, predicts = ids.to(device()), mask.to(device()), predicts.to(device())
+        body = self._causal.base_model
+        states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        targets = ids.roll(-1, dims=1)[predicts]
+        values = self._token_logprobs(states[predicts], targets).cpu().numpy()
+        lengths = [chat.response.stop - chat.response.start for chat in chats]
+        return np.split(values, np.cumsum(lengths)[:-1])
+
+    def _token_logprobs(self, states: torch.Tensor, targets: torch.Tensor, rows: int = 4096) -> torch.Tensor:
+        head = self._causal.get_output_embeddings()
+        cap = getattr(self._causal.config, "final_logit_softcapping", None)
+        parts = []
+        for at in range(0, len(targets), rows):  # never the whole vocabulary for every position at once
+            logits = head(states[at : at + rows]).float()
+            logits = logits if cap is None else cap * torch.tanh(logits / cap)
+            parts.append(-torch.nn.functional.cross_entropy(logits, targets[at : at + rows], reduction="none"))
+        return torch.cat(parts) if parts else torch.empty(0)
+
+
+def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:  # noqa: ANN401
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise MissingExtraError("peft", "train") from error
+    return PeftModel.from_pretrained(model, str(folder)).eval()
+
+
+def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    own = model.generation_config.eos_token_id if model.generation_config is not None else None
+    listed = own if isinstance(own, list) else [own]
+    return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
+
+
+class SeededDraw(LogitsProcessor):  # type: ignore[misc]
+    """Turns greedy decoding into sampling with a random stream per request.
+
+    Each request brings its own uniform numbers, one per new token, so what it draws does not depend on which other
+    requests share its batch.
+
+    Args:
+        seeds: One text per request.
+        sampling: Temperature, nucleus and number of new tokens.
+    """
+
+    def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
+        streams = [np.random.default_rng(_entropy(seed)).random(sampling.max_tokens) for seed in seeds]
+        self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
+        self._sampling = sampling
+        self._at = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores that leave only the drawn token."""
+        shares = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
+        if self._sampling.top_p < 1:
+            shares = nucleus(shares, self._sampling.top_p)
+        cumulative = shares.cumsum(dim=-1)
+        drawn = self._uniforms[:, self._at, None].to(scores.device) * cumulative[:, -1:]
+        chosen = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
+        self._at += 1
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
+
+
+def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Set to zero all but the likeliest tokens that together reach `top_p`; shape (requests, vocabulary)."""
+    ordered, order = shares.sort(dim=-1, descending=True)
+    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
+    return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
+
+
+def _entropy(seed: str) -> int:
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
+
+
+def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Indices in order of length, at most `size` at a time."""
+    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
+    for at in range(0, len(order), size):
+        yield order[at : at + size]
+
+
+def batches_by_tokens(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Indices in order of length, so that no padded batch is over `most` tokens (a longer chat goes alone)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
+        if batch and lengths[index] * (len(batch) + 1) > most:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,3 @@
+"""Training, evaluation and control data: instructions, their split, and completions of the study model."""
+
+VERSION = 1

@@ -1,0 +1,3 @@
+"""Log-probabilities of response tokens under the untrained model, without a prefix, with it, and with a mix."""
+
+VERSION = 1

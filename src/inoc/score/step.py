@@ -1,0 +1,219 @@
+"""The stage `score`: how likely the untrained model finds each response, token by token, behind each prefix.
+
+A unit of the store is one way of asking × one block of examples. The blocks, and within a block the batches, depend
+on the examples alone, so another prompt or another shard changes no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inoc.chat.messages import Chat, assign, compose
+from inoc.chat.pools import read_pools
+from inoc.config.models import Study
+from inoc.digest import Json, digest
+from inoc.engines.identity import ModelIdentity, identify
+from inoc.job import Job
+from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
+from inoc.score import VERSION
+from inoc.store import Unit
+from inoc.tables import LOGPROBS, read_table, replace_file
+
+if TYPE_CHECKING:
+    from inoc.engines.transformers import TransformersEngine
+
+BLOCK = 256
+
+
+class Examples(NamedTuple):
+    """Responses to score: training completions, or controls of one kind."""
+
+    dataset: str
+    ids: list[str]
+    instructions: list[str]
+    responses: list[str]
+
+
+class Cell(NamedTuple):
+    """One way of asking over one dataset: a row group of the table."""
+
+    asked: Asked
+    examples: Examples
+    prefixes: list[str]
+    units: list[Unit]
+    blocks: list[list[Chat]]
+
+
+def run(job: Job) -> str:
+    """Write the shard's log-probabilities; see `inoc.tables.LOGPROBS`."""
+    study = job.study
+    model = identify(study, job.paths, job.store)
+    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    cells = [
+        make_cell(study, model, asked, examples, texts, pools)
+        for asked in ways(study, job.shard, job.shards.score)
+        for examples in datasets(job)
+    ]
+    _score_missing(job, model, cells)
+    job.store.refer(study.name, job.name, [unit for cell in cells for unit in cell.units])
+    n_tokens, n_nan = _write(job, cells)
+    job.record["model"] = {"path": study.model.path, **model.as_key()}
+    rows = sum(len(cell.examples.ids) for cell in cells)
+    job.record["counts"] = {"cells": len(cells), "rows": rows, "tokens": n_tokens, "NaN": n_nan}
+    n_ways = len({cell.asked for cell in cells})
+    return f"{n_ways} ways of asking × {len(datasets(job))} datasets, {n_tokens} tokens, {n_nan} NaN"
+
+
+def ways(study: Study, shard: int, shards: int) -> list[Asked]:
+    """How one shard asks: shard 0 also without a prefix."""
+    prompts = [key for key in prompt_texts(study) if shard_of(key, shards) == shard]
+    asked = [Asked(prompt, prefix) for prompt in prompts for prefix in study.scoring.prefixes]
+    return [PLAIN, *asked] if shard == 0 else asked
+
+
+def datasets(job: Job) -> list[Examples]:
+    """What is scored: a sample of the kept training completions, and each kind of control completion."""
+    spec = job.study.scoring
+    train = read_table(job.paths.examples, ["example_id", "instruction", "completion", "kept"])
+    train = train[train["kept"]]
+    n = min(spec.n_examples, len(train))
+    chosen = np.sort(np.random.default_rng(spec.seed).choice(len(train), n, replace=False))
+    controls = read_table(job.paths.controls)
+    return [_examples("train", train.iloc[chosen])] + [
+        _examples(str(name), rows) for name, rows in controls.groupby("dataset", sort=False)
+    ]
+
+
+def _examples(dataset: str, rows: pd.DataFrame) -> Examples:
+    return Examples(dataset, list(rows["example_id"]), list(rows["instruction"]), list(rows["completion"]))
+
+
+def make_cell(
+    study: Study,
+    model: ModelIdentity,
+    asked: Asked,
+    examples: Examples,
+    texts: dict[str, str],
+    pools: dict[str, list[str]],
+) -> Cell:
+    """Chats and units of one way of asking over one dataset."""
+    prefixes = scoring_prefixes(study, asked, examples, texts, pools)
+    columns = zip(prefixes, examples.instructions, examples.responses, strict=True)
+    chats = [compose(study, prefix, instruction, response) for prefix, instruction, response in columns]
+    blocks = [chats[at : at + BLOCK] for at in range(0, len(chats), BLOCK)]
+    label = f"{examples.dataset} asked {asked.prefix} {asked.prompt}".strip()
+    return Cell(asked, examples, prefixes, [_unit(study, model, block, label) for block in blocks], blocks)
+
+
+def scoring_prefixes(
+    study: Study, asked: Asked, examples: Examples, texts: dict[str, str], pools: dict[str, list[str]]
+) -> list[str]:
+    """The prefix before each example.
+
+    For a mix: by `scoring.mix`, the very rephrasing that the first training seed puts before that example, or the
+    k-th of the pool for the k-th example.
+    """
+    if asked.prefix != "mix":
+        return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(examples.ids)
+    pool = pools[asked.prompt]
+    if study.scoring.mix == "index_matched":
+        return [pool[k % len(pool)] for k in range(len(examples.ids))]
+    return assign(pool, examples.ids, study.training.seeds[0])
+
+
+def _unit(study: Study, model: ModelIdentity, chats: Sequence[Chat], label: str) -> Unit:
+    parts: dict[str, Json] = {
+        "model": model.as_key(),
+        "engine": "transformers",
+        "chats": digest([chat.as_key() for chat in chats]),
+        "n": len(chats),
+        "end_of_turn": study.scoring.end_of_turn,
+        "batch_tokens": study.scoring.batch_tokens,
+    }
+    return Unit("score", VERSION, parts, label)
+
+
+def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> None:
+    work = {unit.key: (unit, block) for cell in cells for unit, block in zip(cell.units, cell.blocks, strict=True)}
+    missing = job.store.missing(unit for unit, _ in work.values())
+    engine = cache(lambda: _load(model))
+    with job.progress("scoring", sum(len(work[unit.key][1]) for unit in missing), "responses") as meter:
+        for unit in missing:
+            block = work[unit.key][1]
+            with job.store.claim(unit) as folder:
+                if folder is not None:
+                    _score_block(job, engine, block, folder)
+            meter.advance(len(block))
+    if work and "rendered_example" not in job.record:
+        first = next(iter(work.values()))
+        job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
+
+
+def _load(model: ModelIdentity) -> TransformersEngine:
+    from inoc.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model)
+
+
+def _score_block(job: Job, engine: Callable[[], TransformersEngine], block: Sequence[Chat], folder: Path) -> None:
+    from inoc.chat.render import render
+
+    spec = job.study.scoring
+    rendered = render(engine().tokenizer, block, spec.end_of_turn)
+    values = engine().logprobs(rendered, spec.batch_tokens)
+    table = pa.table({"logprobs": pa.array([list(row) for row in values], type=pa.list_(pa.float32()))})
+    pq.write_table(table, folder / "logprobs.parquet", compression="zstd")
+    first = rendered[0]
+    (folder / "example.txt").write_text(first.text, encoding="utf-8")
+
+
+def read_block(job: Job, unit: Unit) -> pa.ChunkedArray:
+    """Token log-probabilities of a scored block: one float32 list per response."""
+    return pq.read_table(job.store.folder(unit) / "logprobs.parquet")["logprobs"]
+
+
+def _write(job: Job, cells: Sequence[Cell]) -> tuple[int, int]:
+    """Write the table, a row group at a time; returns the number of tokens and of NaN means."""
+    path = job.paths.logprobs(job.shard)
+    counts = np.zeros(2, dtype=np.int64)
+
+    def fill(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, LOGPROBS, compression="zstd") as writer:
+            for table in _row_groups(job, cells):
+                counts[0] += int(np.sum(table["n_tokens"].to_numpy()))
+                counts[1] += int(np.isnan(table["mean"].to_numpy()).sum())
+                writer.write_table(table, row_group_size=max(1, len(table)))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, fill)
+    return int(counts[0]), int(counts[1])
+
+
+def _row_groups(job: Job, cells: Sequence[Cell]) -> Iterator[pa.Table]:
+    for cell in cells:
+        values = [row for unit in cell.units for row in read_block(job, unit).to_pylist()]
+        n = len(values)
+        columns = [
+            pa.array([cell.asked.prompt] * n, type=pa.string()).dictionary_encode(),
+            pa.array([cell.asked.prefix] * n, type=pa.string()).dictionary_encode(),
+            pa.array([cell.examples.dataset] * n, type=pa.string()).dictionary_encode(),
+            pa.array(cell.examples.ids, type=pa.string()),
+            pa.array(cell.prefixes, type=pa.string()),
+            pa.array([len(row) for row in values], type=pa.int32()),
+            pa.array([mean_logprob(row) for row in values], type=pa.float64()),
+            pa.array(values, type=pa.list_(pa.float32())),
+        ]
+        yield pa.Table.from_arrays(columns, schema=LOGPROBS)
+
+
+def mean_logprob(values: Sequence[float]) -> float:
+    """Mean log-probability per response token, nats; NaN for an empty response."""
+    return float(np.mean(np.asarray(values, dtype=np.float64))) if len(values) else float("nan")
