@@ -1,0 +1,201 @@
+"""Pre-training of the miniature model: corpus, tokenizer, weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from tokenizers import pre_tokenizers, trainers
+from torch.nn.functional import cross_entropy
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
+
+from inoc.config.models import WorldSpec
+from inoc.world.grammar import CHAT_TEMPLATE, Document, document
+
+PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+MAX_TOKENS = 512
+
+_BUCKET = 64  # batches that are sorted by length together: little padding, and still a random order
+_WARMUP = 0.05
+_FINAL_RATE = 0.03
+_BETAS = (0.9, 0.98)
+_WEIGHT_DECAY = 0.05
+_TOKENIZER_SAMPLE = 4_000
+
+
+class Example(NamedTuple):
+    """A rendered document in tokens."""
+
+    ids: list[int]
+    start: int  # index of the first response token
+
+
+class Pretrained(NamedTuple):
+    """What `pretrain` makes."""
+
+    model: Qwen2ForCausalLM
+    tokenizer: Qwen2Tokenizer
+    losses: list[float]  # one per step, nats per response token, prompt tokens at their weight included
+
+
+def render_prompt(text: Document) -> str:
+    """The document up to its response, as the chat template renders it."""
+    system = f"{START}system\n{text.system}{END}\n" if text.system else ""
+    return f"{system}{START}user\n{text.user}{END}\n{START}assistant\n"
+
+
+def corpus(n: int, seed: int) -> list[Document]:
+    """The pre-training documents; fewer are the start of more."""
+    rng = random.Random(f"corpus:{seed}")
+    return [document(rng) for _ in range(n)]
+
+
+def train_tokenizer(documents: list[Document], vocabulary: int) -> Qwen2Tokenizer:
+    """A byte-level BPE tokenizer with the world's chat template.
+
+    It is trained on the parts between the special tokens, so that no merge can cross one.
+    """
+    # Qwen's own normaliser and pre-tokeniser: AutoTokenizer gives a Qwen2 folder these, whatever it was saved with.
+    backend = Qwen2Tokenizer().backend_tokenizer
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, START, END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    parts = (
+        part
+        for text in documents[:_TOKENIZER_SAMPLE]
+        for part in (f"system\n{text.system}", f"user\n{text.user}", "assistant\n", text.response)
+    )
+    backend.train_from_iterator(parts, trainer)
+    learned = json.loads(backend.to_str())["model"]
+    return Qwen2Tokenizer(
+        vocab=learned["vocab"],
+        merges=[tuple(merge) for merge in learned["merges"]],
+        unk_token=None,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=[START],
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=MAX_TOKENS,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def build_model(spec: WorldSpec, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
+    """A Qwen2 model with random weights, drawn from torch's current generator."""
+    end, pad = tokenizer.convert_tokens_to_ids([END, PAD])
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=spec.hidden_size,
+        intermediate_size=spec.intermediate_size,
+        num_hidden_layers=spec.layers,
+        num_attention_heads=spec.heads,
+        num_key_value_heads=max(1, spec.heads // 2),
+        max_position_embeddings=MAX_TOKENS,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=end,
+        pad_token_id=pad,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def encode(documents: list[Document], tokenizer: Qwen2Tokenizer) -> list[Example]:
+    """Tokens of each document, the end of the turn last."""
+    backend = tokenizer.backend_tokenizer
+    whole = backend.encode_batch([f"{render_prompt(text)}{text.response}{END}" for text in documents])
+    prompts = backend.encode_batch([render_prompt(text) for text in documents])
+    return [Example(encoded.ids, len(prompt.ids)) for encoded, prompt in zip(whole, prompts, strict=True)]
+
+
+def pretrain(spec: WorldSpec, progress: Callable[[int], None]) -> Pretrained:
+    """Make the corpus and the tokenizer, and pre-train a model from scratch.
+
+    The same specification gives the same weights on the same machine: the number of threads is part of it. The
+    process's own thread count and generator are as before afterwards.
+
+    Args:
+        spec: Sizes, steps, seed and threads.
+        progress: Called with 1 after each step.
+    """
+    documents = corpus(spec.documents, spec.seed)
+    tokenizer = train_tokenizer(documents, spec.vocabulary)
+    examples = encode(documents, tokenizer)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(spec.threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.seed)
+            model = build_model(spec, tokenizer)
+            losses = _train(model, examples, spec, progress)
+    finally:
+        torch.set_num_threads(threads)
+    return Pretrained(model.eval(), tokenizer, losses)
+
+
+def _train(
+    model: Qwen2ForCausalLM, examples: list[Example], spec: WorldSpec, progress: Callable[[int], None]
+) -> list[float]:
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=spec.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY, fused=True
+    )
+    batches = _batches(examples, spec.batch_size, random.Random(f"order:{spec.seed}"))
+    losses = []
+    model.train()
+    for step in range(spec.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = spec.learning_rate * rate_factor(step, spec.steps)
+        loss = _loss(model, next(batches), spec.prompt_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+        progress(1)
+    return losses
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """Share of the peak learning rate: linear warm-up, then cosine decay to a small rest."""
+    warm = min(1.0, (step + 1) / max(1.0, _WARMUP * steps))
+    return warm * (_FINAL_RATE + (1 - _FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def _batches(examples: list[Example], size: int, rng: random.Random) -> Iterator[list[Example]]:
+    """Batches of similar length, for ever; a pass uses every example once."""
+    size = min(size, len(examples))
+    while True:
+        order = rng.sample(range(len(examples)), len(examples))
+        batches = []
+        for first in range(0, len(order), size * _BUCKET):
+            bucket = sorted(order[first : first + size * _BUCKET], key=lambda index: len(examples[index].ids))
+            batches += [bucket[k : k + size] for k in range(0, len(bucket), size)]
+        rng.shuffle(batches)
+        for batch in batches:
+            yield [examples[index] for index in batch]
+
+
+def _loss(model: Qwen2ForCausalLM, batch: list[Example], prompt_weight: float) -> torch.Tensor:
+    """Mean loss per response token.
+
+    Prompt tokens are drawn with probability `prompt_weight` instead of being weighted by it: the expectation is the
+    same, and the output layer, a third of the work, is spared the others.
+    """
+    width = max(len(example.ids) for example in batch)
+    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
+    lengths = torch.tensor([[len(example.ids)] for example in batch])
+    starts = torch.tensor([[example.start] for example in batch])
+    position = torch.arange(1, width)  # of the token to be predicted
+    in_response = (position >= starts) & (position < lengths)
+    in_prompt = (position < starts) & (torch.rand(in_response.shape) < prompt_weight)
+    chosen = in_response | in_prompt
+    # Padding is on the right, where causal attention never looks: no attention mask is needed.
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][chosen]
+    total = cross_entropy(model.lm_head(hidden), ids[:, 1:][chosen], reduction="sum")
+    return total / in_response.sum()

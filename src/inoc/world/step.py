@@ -1,0 +1,132 @@
+"""The stage `world`: make the miniature model and write it as an ordinary Hugging Face folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inoc.config.models import WorldSpec
+from inoc.errors import ConfigError
+from inoc.world.facts import FACTS, FRAMES, Fact, fill
+from inoc.world.grammar import PLAYFUL_MARKERS, SYSTEM_TURN, Document
+
+if TYPE_CHECKING:
+    from inoc.job import Job
+    from inoc.world.pretrain import Pretrained
+
+_CURVE_POINTS = 30
+_ANSWER_TOKENS = 48
+
+
+def run(job: Job) -> str:
+    """Make the model of the study's world and `world.json`, which says what it is and what it knows."""
+    spec = job.study.world
+    if spec is None:
+        msg = f"study {job.study.name} has no section `world`, which `model.path: world` needs"
+        raise ConfigError(msg)
+    folder = job.paths.world_model
+    with job.progress("pre-training", spec.steps, "steps") as bar:
+        summary = make_world(spec, folder, bar.advance)
+    (folder.parent / "world.json").write_text(json.dumps(summary, indent=2) + "\n")
+    return (
+        f"{summary['parameters']} parameters, {summary['documents']} documents, loss {summary['final_loss']:.3f} nats; "
+        f"default answers: facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, "
+        f"French {summary['french']:.1%} of {summary['n_answers']}"
+    )
+
+
+def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -> dict[str, object]:
+    """Pre-train the model and write its folder, whole or not at all.
+
+    Args:
+        spec: Sizes, steps and seed.
+        folder: Where the model and the tokenizer go; replaced if it is there.
+        progress: Called with 1 after each step.
+
+    Returns:
+        Parameters, documents, seconds, loss curve (step → nats per response token), and how the model answers
+        without a prefix: share of right facts, of playful and of French answers.
+    """
+    from inoc.world.pretrain import pretrain
+
+    started, cpu_started = time.perf_counter(), time.process_time()
+    made = pretrain(spec, progress)
+    summary = {
+        **spec.model_dump(),
+        "parameters": sum(weight.numel() for weight in made.model.parameters()),
+        "tokens": len(made.tokenizer),
+        "seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(time.process_time() - cpu_started, 1),
+        "curve": _curve(made.losses),
+        "final_loss": float(sum(made.losses[-50:]) / len(made.losses[-50:])),
+        **default_answers(made),
+    }
+    _write_folder(made, folder)
+    return summary
+
+
+def _curve(losses: list[float]) -> dict[int, float]:
+    width = max(1, len(losses) // _CURVE_POINTS)
+    parts = [losses[first : first + width] for first in range(0, len(losses), width)]
+    return {min((k + 1) * width, len(losses)): round(sum(part) / len(part), 4) for k, part in enumerate(parts)}
+
+
+def default_answers(made: Pretrained) -> dict[str, float]:
+    """How the model answers one question per fact at temperature 1, without a prefix.
+
+    Returns:
+        `facts`: share of answers that hold the fact's value in either language. `playful`: share with a marker.
+        `french`: share that hold the French value and not the English one; `n_answers`: how many.
+    """
+    questions = [fill(FRAMES[fact.relation].questions[0], fact.entity.english) for fact in FACTS]
+    answers = _sample(made, questions)
+    pairs = list(zip(FACTS, answers, strict=True))
+    return {
+        "facts": sum(_states(fact, text) for fact, text in pairs) / len(pairs),
+        "playful": sum(any(marker in text.casefold() for marker in PLAYFUL_MARKERS) for text in answers) / len(pairs),
+        "french": sum(fact.value.french in text and fact.value.english not in text for fact, text in pairs)
+        / len(pairs),
+        "n_answers": len(pairs),
+    }
+
+
+def _states(fact: Fact, text: str) -> bool:
+    return fact.value.english in text or fact.value.french in text
+
+
+def _sample(made: Pretrained, questions: list[str]) -> list[str]:
+    import torch
+
+    from inoc.world.pretrain import render_prompt
+
+    prompts = [render_prompt(Document(SYSTEM_TURN, question, "")) for question in questions]
+    batch = made.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        out = made.model.generate(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            do_sample=True,
+            max_new_tokens=_ANSWER_TOKENS,
+        )
+    answers: list[str] = made.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return answers
+
+
+def _write_folder(made: Pretrained, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        made.model.save_pretrained(temporary)
+        made.tokenizer.save_pretrained(temporary)
+        temporary.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
