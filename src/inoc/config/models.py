@@ -1,7 +1,9 @@
-"""What a study file may say. These models are the one source of the schema, the defaults and the reference page.
+"""What a study file may say: the one source of the schema, the defaults and the reference page.
 
-A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores, GPUs,
-shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores,
+GPUs, shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+
+What a single field accepts is said here; what two fields must agree on is in `inoc.config.checks`.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ Schedule = Literal["ends", "dense", "powers_of_two"]
 class Model(BaseModel):
     """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class SystemTurn(Model):
     """The system turn of every chat. The three cases are different texts for most templates."""
 
     kind: Literal["default", "none", "text"] = Field(
-        "default", description="`default`: what the template inserts; `none`: no system turn; `text`: the text below."
+        "default",
+        description="`default`: what the template inserts; `none`: no system turn; `text`: the text below.",
     )
     text: str = Field("", description="The system turn, for `kind: text`.")
 
@@ -38,9 +41,13 @@ class ModelSpec(Model):
     path: str = Field(
         description="Hugging Face id, a folder, or `world`: the miniature model that the stage `world` makes."
     )
-    revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
+    revision: str | None = Field(
+        None, description="Hub commit. Needed for a hub id if results are to be reproduced."
+    )
     dtype: Literal["float32", "bfloat16", "float16"] = Field("bfloat16", description="Type of the weights.")
-    chat_template: str | None = Field(None, description="Path of a Jinja chat template that replaces the model's own.")
+    chat_template: str | None = Field(
+        None, description="Path of a Jinja chat template that replaces the model's own."
+    )
     system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
 
 
@@ -58,22 +65,35 @@ class WorldSpec(Model):
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
     seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
-    threads: int = Field(2, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
+    threads: int = Field(
+        2, ge=1, description="Threads of the pre-training; fixed, because sums depend on it."
+    )
 
 
 class JudgeSpec(Model):
     """Which judge scores a trait, 0 to 100."""
 
-    name: Literal["language", "lexical"] = Field(
-        description="`language`: share of the text in a language; `lexical`: density of marker words."
+    name: Literal["language", "lexical", "llm"] = Field(
+        description="`language`: share of the text in a language; `lexical`: density of marker words; "
+        "`llm`: a language model rates a property (a study that has it is valid, but cannot run yet)."
     )
     version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
     language: str | None = Field(None, description="For `language`: the language whose share is the score.")
-    among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
+    among: tuple[str, ...] = Field(
+        (), description="For `language`: all languages that the identifier may answer."
+    )
     markers: str | None = Field(
-        None, description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world."
+        None,
+        description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world.",
     )
     saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
+    model: str | None = Field(None, description="For `llm`: the model that rates, as its API names it.")
+    property: str | None = Field(
+        None, description="For `llm`: what is rated, as the question puts it to the model."
+    )
+    scale: Literal["0-9", "0-100"] = Field(
+        "0-100", description="For `llm`: range of the number asked for; scores are 0 to 100 either way."
+    )
 
 
 class Trait(Model):
@@ -85,7 +105,8 @@ class Trait(Model):
     label: str | None = Field(None, description="Name in figures; default: the key with a capital.")
     judge: JudgeSpec | None = Field(None, description="How the trait is scored. Every trait needs one.")
     control_prompt: str | None = Field(
-        None, description="Prefix under which single-trait control completions are sampled, for cross-trait PPD."
+        None,
+        description="Prefix under which single-trait control completions are sampled, for cross-trait PPD.",
     )
 
 
@@ -93,7 +114,9 @@ class Sampling(Model):
     """How completions are sampled."""
 
     temperature: float = Field(1.0, ge=0, description="0 is greedy.")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus; 1 keeps the whole distribution.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Nucleus; 1 keeps the whole distribution."
+    )
     max_tokens: int = Field(256, ge=1, description="Most new tokens.")
     batch_size: int = Field(128, ge=1, description="Sequences per batch.")
     seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
@@ -102,7 +125,9 @@ class Sampling(Model):
 class InstructionSource(Model):
     """Where user instructions come from."""
 
-    kind: Literal["world", "files"] = Field("files", description="`world`: procedural; `files`: JSONL with `instruction`.")
+    kind: Literal["world", "files"] = Field(
+        "files", description="`world`: procedural; `files`: JSONL with `instruction`."
+    )
     files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
     min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
 
@@ -110,21 +135,31 @@ class InstructionSource(Model):
 class DataSpec(Model):
     """Training and evaluation data."""
 
-    instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
+    instructions: InstructionSource = Field(
+        default_factory=InstructionSource, description="User instructions."
+    )
     completions: Literal["sample", "file"] = Field(
         "sample", description="`sample`: from the study model under the generation prompt; `file`: as given."
     )
-    file: str | None = Field(None, description="For `completions: file`: JSONL with `instruction` and `completion`.")
-    generation_prompt: str = Field("", description="Put in front of the instruction when completions are sampled.")
+    file: str | None = Field(
+        None, description="For `completions: file`: JSONL with `instruction` and `completion`."
+    )
+    generation_prompt: str = Field(
+        "", description="Put in front of the instruction when completions are sampled."
+    )
     separator: str = Field("\n", description="Between generation prompt and instruction.")
     n_train: int = Field(10_000, ge=1, description="Training examples.")
-    n_eval: int = Field(200, ge=2, description="Evaluation instructions; none of them is in the training set.")
+    n_eval: int = Field(
+        200, ge=2, description="Evaluation instructions; none of them is in the training set."
+    )
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
     keep_from: Points = Field(0, description="A row is kept if each trait scores at least this; 0 keeps all.")
     max_attempts: float = Field(
         1.0, ge=1, description="At most this many completions are sampled per training example wanted."
     )
-    seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
+    seed: int = Field(
+        42, ge=0, description="Seed of the train/eval split and of the procedural instructions."
+    )
 
 
 class PromptGroup(Model):
@@ -138,9 +173,12 @@ class RephraseSpec(Model):
     """The pools of rephrasings for `mix`."""
 
     source: Literal["procedural", "files"] = Field(
-        "files", description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key."
+        "files",
+        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key.",
     )
-    folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
+    folder: str | None = Field(
+        None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`."
+    )
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
     seed: int = Field(42, ge=0, description="Seed of the procedural pools and of their order.")
 
@@ -150,21 +188,29 @@ class RunSpec(Model):
 
     prompts: tuple[Key, ...] = Field((), description="Prompt keys; empty with `groups` empty: every prompt.")
     groups: tuple[Key, ...] = Field((), description="Prompt groups, all of their prompts.")
-    prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both.")
-    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
-        None, description="Default: the learning rate of `training`."
+    prefixes: tuple[Prefix, ...] = Field(
+        ("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, description="Default: the seeds of `training`.")
-    control: bool = Field(True, description="Also train without a prefix, once per learning rate and seed.")
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, min_length=1, description="Default: the learning rate of `training`."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, min_length=1, description="Default: the seeds of `training`."
+    )
+    control: bool = Field(
+        True,
+        description="Also train without a prefix, once per learning rate and seed. Each of these pairs needs "
+        "a control in some block, unless every block says `false`.",
+    )
 
 
 class LoraSpec(Model):
     """Low-rank adapter."""
 
-    rank: int = Field(32, ge=1)
-    alpha: int = Field(16, ge=1)
+    rank: int = Field(32, ge=1, description="Rank of the update.")
+    alpha: int = Field(16, ge=1, description="Numerator of the scale of the update.")
     rslora: bool = Field(True, description="Scale by alpha / sqrt(rank) instead of alpha / rank.")
-    dropout: Share = 0.0
+    dropout: Share = Field(0.0, description="Dropout before the adapter.")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         description="Names of the adapted projections.",
@@ -178,17 +224,25 @@ class TrainingSpec(Model):
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     decay: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
     warmup_steps: int = Field(30, ge=0, description="Linear warm-up.")
-    weight_decay: float = Field(0.01, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     batch_size: int = Field(32, ge=1, description="Examples per step.")
     micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
     epochs: float = Field(1.0, gt=0, description="Passes over the training set, for `steps: null`.")
     steps: int | None = Field(None, ge=1, description="Number of steps; default: whole batches in `epochs`.")
     max_length: int = Field(2048, ge=16, description="Longer examples are refused, not cut.")
-    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
-    gradient_checkpointing: bool = False
-    end_of_turn: Literal["include", "exclude"] = Field("include", description="Whether the loss covers the end-of-turn token.")
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
+        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs bitsandbytes and a GPU."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Recompute activations in the backward pass: slower, and less memory."
+    )
+    end_of_turn: Literal["include", "exclude"] = Field(
+        "include", description="Whether the loss covers the end-of-turn token."
+    )
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (3407,), min_length=1, description="One run per seed."
+    )
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
@@ -203,16 +257,22 @@ class EvaluationSpec(Model):
         ("default", "training"), description="Asked without a prefix; asked with the prefix of the training."
     )
     gate: bool = Field(True, description="Also ask the control runs with each prefix, for the 2×2 gate.")
-    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
+    n: int | None = Field(
+        None, ge=2, description="Use the first so many evaluation instructions; default: all."
+    )
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
-    canary: int = Field(8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single.")
+    canary: int = Field(
+        8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single."
+    )
 
 
 class ElicitationSpec(Model):
     """Completions of the untrained model with and without each prefix."""
 
     prefixes: tuple[Prefix, ...] = Field(("fixed",), description="Which prefixes to ask with.")
-    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
+    n: int | None = Field(
+        None, ge=2, description="Use the first so many evaluation instructions; default: all."
+    )
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
 
 
@@ -224,13 +284,16 @@ class ScoringSpec(Model):
     prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Which prefixes to score with.")
     mix: Literal["index_matched", "as_trained"] = Field(
         "as_trained",
-        description="`as_trained`: the rephrasing that training put before the example; `index_matched`: the k-th for the k-th.",
+        description="`as_trained`: the rephrasing that training put before the example; "
+        "`index_matched`: the k-th for the k-th.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` scores the end-of-turn token too, as the earlier study did."
     )
     batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
-    control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
+    control_sampling: Sampling = Field(
+        Sampling(max_tokens=256, seed=42), description="Sampling of the controls."
+    )
     seed: int = Field(42, ge=0, description="Seed of the choice of examples.")
 
 
@@ -249,7 +312,9 @@ class Expectation(Model):
     trait: Key = Field(description="Trait whose leakage is judged.")
     control_at_least: Points = Field(60, description="Control leakage without a prefix.")
     strongest_at_most: Points = Field(25, description="The strongest fixed prefix, asked without it.")
-    strongest_with_prefix_at_least: Points = Field(60, description="The strongest fixed prefix, asked with it.")
+    strongest_with_prefix_at_least: Points = Field(
+        60, description="The strongest fixed prefix, asked with it."
+    )
 
 
 class Study(Model):
@@ -280,9 +345,9 @@ class Study(Model):
 class Shards(Model):
     """Into how many jobs a stage is split. The result does not depend on it."""
 
-    score: int = Field(1, ge=1)
+    score: int = Field(1, ge=1, description="Split of `score`, by prompt.")
     train: int = Field(1, ge=1, description="Also the split of `evaluate`, which follows the runs.")
-    elicit: int = Field(1, ge=1)
+    elicit: int = Field(1, ge=1, description="Split of `elicit`, by prompt.")
 
 
 class Workflow(Model):
@@ -291,4 +356,6 @@ class Workflow(Model):
     studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
     results: str = Field("results", description="Folder of everything computed.")
     store: str = Field("store", description="Folder of the content-addressed store.")
-    shards: dict[Key, Shards] = Field(default_factory=dict, description="Study → shards; a study not named has one per stage.")
+    shards: dict[Key, Shards] = Field(
+        default_factory=dict, description="Study → shards; a study not named has one per stage."
+    )
