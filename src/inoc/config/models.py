@@ -1,7 +1,9 @@
-"""What a study file may say. These models are the one source of the schema, the defaults and the reference page.
+"""What a study file may say: the one source of the schema, the defaults and the reference page.
 
-A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores, GPUs,
-shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores,
+GPUs, shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+
+What a single field accepts is said here; what two fields must agree on is in `inoc.config.checks`.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ Schedule = Literal["ends", "dense", "powers_of_two"]
 class Model(BaseModel):
     """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class SystemTurn(Model):
@@ -65,8 +67,9 @@ class WorldSpec(Model):
 class JudgeSpec(Model):
     """Which judge scores a trait, 0 to 100."""
 
-    name: Literal["language", "lexical"] = Field(
-        description="`language`: share of the text in a language; `lexical`: density of marker words."
+    name: Literal["language", "lexical", "llm"] = Field(
+        description="`language`: share of the text in a language; `lexical`: density of marker words; "
+        "`llm`: a language model rates a property (a study that has it is valid, but cannot run yet)."
     )
     version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
     language: str | None = Field(None, description="For `language`: the language whose share is the score.")
@@ -76,6 +79,11 @@ class JudgeSpec(Model):
         description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world.",
     )
     saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
+    model: str | None = Field(None, description="For `llm`: the model that rates, as its API names it.")
+    property: str | None = Field(None, description="For `llm`: what is rated, as the question puts it to the model.")
+    scale: Literal["0-9", "0-100"] = Field(
+        "0-100", description="For `llm`: range of the number asked for; scores are 0 to 100 either way."
+    )
 
 
 class Trait(Model):
@@ -160,19 +168,25 @@ class RunSpec(Model):
         ("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both."
     )
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
-        None, description="Default: the learning rate of `training`."
+        None, min_length=1, description="Default: the learning rate of `training`."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, description="Default: the seeds of `training`.")
-    control: bool = Field(True, description="Also train without a prefix, once per learning rate and seed.")
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        None, min_length=1, description="Default: the seeds of `training`."
+    )
+    control: bool = Field(
+        True,
+        description="Also train without a prefix, once per learning rate and seed. Each of these pairs needs "
+        "a control in some block, unless every block says `false`.",
+    )
 
 
 class LoraSpec(Model):
     """Low-rank adapter."""
 
-    rank: int = Field(32, ge=1)
-    alpha: int = Field(16, ge=1)
+    rank: int = Field(32, ge=1, description="Rank of the update.")
+    alpha: int = Field(16, ge=1, description="Numerator of the scale of the update.")
     rslora: bool = Field(True, description="Scale by alpha / sqrt(rank) instead of alpha / rank.")
-    dropout: Share = 0.0
+    dropout: Share = Field(0.0, description="Dropout before the adapter.")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         description="Names of the adapted projections.",
@@ -186,15 +200,19 @@ class TrainingSpec(Model):
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     decay: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
     warmup_steps: int = Field(30, ge=0, description="Linear warm-up.")
-    weight_decay: float = Field(0.01, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
+    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
     batch_size: int = Field(32, ge=1, description="Examples per step.")
     micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
     epochs: float = Field(1.0, gt=0, description="Passes over the training set, for `steps: null`.")
     steps: int | None = Field(None, ge=1, description="Number of steps; default: whole batches in `epochs`.")
     max_length: int = Field(2048, ge=16, description="Longer examples are refused, not cut.")
-    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = "adamw_torch"
-    gradient_checkpointing: bool = False
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
+        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs bitsandbytes and a GPU."
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Recompute activations in the backward pass: slower, and less memory."
+    )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
     )
@@ -236,7 +254,8 @@ class ScoringSpec(Model):
     prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Which prefixes to score with.")
     mix: Literal["index_matched", "as_trained"] = Field(
         "as_trained",
-        description="`as_trained`: the rephrasing that training put before the example; `index_matched`: the k-th for the k-th.",
+        description="`as_trained`: the rephrasing that training put before the example; "
+        "`index_matched`: the k-th for the k-th.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` scores the end-of-turn token too, as the earlier study did."
@@ -292,9 +311,9 @@ class Study(Model):
 class Shards(Model):
     """Into how many jobs a stage is split. The result does not depend on it."""
 
-    score: int = Field(1, ge=1)
+    score: int = Field(1, ge=1, description="Split of `score`, by prompt.")
     train: int = Field(1, ge=1, description="Also the split of `evaluate`, which follows the runs.")
-    elicit: int = Field(1, ge=1)
+    elicit: int = Field(1, ge=1, description="Split of `elicit`, by prompt.")
 
 
 class Workflow(Model):

@@ -1,0 +1,361 @@
+"""What the parts of a study must agree on: every check that needs more than one field.
+
+A check is a function of the study that yields problems. It names the sections that it reads, so that it can
+be left out while one of them is malformed, and the rest of the file is still checked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+
+from inoc.config.document import KeyPath, Problem
+from inoc.config.models import JudgeSpec, RunSpec, Study
+from inoc.errors import ConfigError, did_you_mean
+from inoc.runs import checkpoint_steps, prompt_texts, run_prompts, study_runs, total_steps
+
+RESERVED_TRAITS = ("neutral", "train", "all")
+"""Words that stand beside trait keys in tables, and so cannot be one."""
+
+_JUDGE_FIELDS = {
+    "language": ("language", "among"),
+    "lexical": ("markers", "saturation"),
+    "llm": ("model", "property", "scale"),
+}
+_MOST_LISTED = 12
+
+
+def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
+    """Everything that the parts of a study disagree on.
+
+    Args:
+        study: The study.
+        sections: Names of its well-formed sections; checks that read another one are left out. None: all are.
+    """
+    return [
+        problem
+        for needed, check in _CHECKS
+        if sections is None or set(needed) <= set(sections)
+        for problem in check(study)
+    ]
+
+
+def check_inputs(study: Study, base: Path) -> None:
+    """Check that a study can run here: its files exist and its judges are available.
+
+    Loading does not ask this, so that a study is valid on a machine without its data.
+
+    Args:
+        study: The study.
+        base: Folder that the study's paths are relative to.
+
+    Raises:
+        ConfigError: If anything is missing, with all that is missing.
+    """
+    problems = [*_absent_files(study, base), *_unavailable_judges(study)]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
+
+
+def listed(accepted: Iterable[str]) -> str:
+    """Accepted values for a message, the first dozen."""
+    names = list(accepted)
+    if not names:
+        return "none, as there are none"
+    rest = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + rest
+
+
+def _traits(study: Study) -> Iterator[Problem]:
+    for key, trait in study.traits.items():
+        path: KeyPath = ("traits", key)
+        if key in RESERVED_TRAITS:
+            yield Problem(path, f"the word is reserved; accepted: any key but {listed(RESERVED_TRAITS)}")
+        if trait.judge is None:
+            yield Problem((*path, "judge"), f"the trait has no judge; accepted: a judge named {listed(_JUDGE_FIELDS)}")
+        else:
+            yield from _judge(trait.judge, (*path, "judge"))
+
+
+def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
+    own = _JUDGE_FIELDS[judge.name]
+    for field in sorted(judge.model_fields_set - {"name", "version", *own}):
+        yield Problem(
+            (*path, field),
+            f"the judge `{judge.name}` has no such setting; accepted: {listed(own)}",
+            getattr(judge, field),
+        )
+    for field in own:
+        value = getattr(judge, field)
+        if value is None or value in ((), "") or (isinstance(value, str) and not value.strip()):
+            description = type(judge).model_fields[field].description
+            yield Problem((*path, field), f"is missing. {description}", value)
+    if judge.name == "language" and judge.language and judge.among and judge.language not in judge.among:
+        hint = did_you_mean(judge.language, judge.among)
+        yield Problem(
+            (*path, "language"),
+            f"is not in `among`; accepted: {listed(judge.among)}{hint}",
+            judge.language,
+        )
+
+
+def _families(study: Study) -> Iterator[Problem]:
+    accepted = [*study.traits, "neutral"]
+    for name, group in study.prompts.items():
+        if group.family not in accepted:
+            yield Problem(
+                ("prompts", name, "family"),
+                f"is neither a trait nor `neutral`; accepted: {listed(accepted)}{did_you_mean(group.family, accepted)}",
+                group.family,
+            )
+
+
+def _prompts(study: Study) -> Iterator[Problem]:
+    groups_of_key: dict[str, list[str]] = defaultdict(list)
+    first_with_text: dict[str, str] = {}
+    for name, group in study.prompts.items():
+        for key, text in group.texts.items():
+            path: KeyPath = ("prompts", name, "texts", key)
+            groups_of_key[key].append(name)
+            if len(groups_of_key[key]) > 1:
+                yield Problem(
+                    path,
+                    f"the key is also in group {groups_of_key[key][0]}; accepted: a key of its own",
+                    text,
+                )
+            if not text.strip():
+                yield Problem(path, "the text is blank; accepted: a text with a visible character", text)
+            elif text in first_with_text:
+                yield Problem(
+                    path,
+                    f"the prompt {first_with_text[text]} has the same text, and would be counted twice; "
+                    "accepted: a text that no other prompt has",
+                    text,
+                )
+            first_with_text.setdefault(text, key)
+
+
+def _run_names(study: Study) -> Iterator[Problem]:
+    accepted = {"prompts": list(prompt_texts(study)), "groups": list(study.prompts)}
+    for index, spec in enumerate(study.runs):
+        for kind, known in accepted.items():
+            for position, key in enumerate(getattr(spec, kind)):
+                if key not in known:
+                    yield Problem(
+                        ("runs", index, kind, position),
+                        f"there is no {kind.removesuffix('s')} of this key; accepted: {listed(known)}"
+                        f"{did_you_mean(key, known)}",
+                        key,
+                    )
+
+
+def _run_pairs(study: Study, spec: RunSpec) -> set[tuple[float, int]]:
+    rates = spec.learning_rates or (study.training.learning_rate,)
+    return {(rate, seed) for rate in rates for seed in spec.seeds or study.training.seeds}
+
+
+def _controls(study: Study) -> Iterator[Problem]:
+    if any(True for _ in _run_names(study)) or not any(spec.control for spec in study.runs):
+        return
+    controlled = {pair for spec in study.runs if spec.control for pair in _run_pairs(study, spec)}
+    for index, spec in enumerate(study.runs):
+        without = sorted(_run_pairs(study, spec) - controlled) if spec.prefixes and run_prompts(study, spec) else []
+        if without:
+            pairs = listed(f"learning rate {rate:g} with seed {seed}" for rate, seed in without)
+            yield Problem(
+                ("runs", index, "control"),
+                f"no block trains a control for {pairs}, so these runs cannot be compared; accepted: `true` "
+                "here or in a block of the same learning rates and seeds, or `false` in every block",
+                spec.control,
+            )
+
+
+def _distinct_names(study: Study) -> Iterator[Problem]:
+    if any(True for _ in _run_names(study)):
+        return
+    first: dict[str, float] = {}
+    for run in study_runs(study):
+        if first.setdefault(run.name, run.learning_rate) != run.learning_rate:
+            yield Problem(
+                ("runs",),
+                f"the learning rates {first[run.name]!r} and {run.learning_rate!r} give one run name, "
+                f"{run.name}; accepted: learning rates that differ in their first six digits",
+            )
+
+
+def _no_runs_of_nothing(study: Study) -> Iterator[Problem]:
+    if any(True for _ in _run_names(study)):
+        return
+    for index, spec in enumerate(study.runs):
+        if not spec.control and not (spec.prefixes and run_prompts(study, spec)):
+            yield Problem(("runs", index), "the block trains nothing; accepted: a prefix with a prompt, or a control")
+
+
+def _pools(study: Study) -> Iterator[Problem]:
+    if study.rephrase.source != "files" or study.rephrase.folder or not prompt_texts(study):
+        return
+    runs = any("mix" in spec.prefixes for spec in study.runs)
+    readers = {
+        "runs": runs,
+        "scoring.prefixes": "mix" in study.scoring.prefixes,
+        "elicitation.prefixes": "mix" in study.elicitation.prefixes,
+    }
+    asking = [name for name, asks in readers.items() if asks]
+    if asking:
+        yield Problem(
+            ("rephrase", "folder"),
+            f"is missing, and `mix` is asked for by {listed(asking)}; "
+            "accepted: a folder with `<prompt>.jsonl`, or no `mix` there",
+        )
+
+
+def _world(study: Study) -> Iterator[Problem]:
+    if study.world is not None:
+        if study.world.heads % 2 or study.world.hidden_size % study.world.heads:
+            yield Problem(
+                ("world", "heads"),
+                f"accepted: an even number that divides hidden_size = {study.world.hidden_size}",
+                study.world.heads,
+            )
+        return
+    users: list[tuple[KeyPath, bool, str]] = [
+        (("model", "path"), study.model.path == "world", "world"),
+        (("data", "instructions", "kind"), study.data.instructions.kind == "world", "world"),
+        (("rephrase", "source"), study.rephrase.source == "procedural", "procedural"),
+        *(
+            (("traits", key, "judge", "markers"), trait.judge.markers == "world", "world")
+            for key, trait in study.traits.items()
+            if trait.judge is not None
+        ),
+    ]
+    for path, uses, value in users:
+        if uses:
+            yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", value)
+
+
+def _system_turn(study: Study) -> Iterator[Problem]:
+    system = study.model.system
+    if (system.kind == "text") != bool(system.text.strip()):
+        yield Problem(
+            ("model", "system", "text"),
+            f"goes with `kind: text` and with no other; kind = {system.kind!r}",
+            system.text,
+        )
+
+
+def _data(study: Study) -> Iterator[Problem]:
+    data = study.data
+    if (data.completions == "file") != (data.file is not None):
+        yield Problem(
+            ("data", "file"),
+            f"goes with `completions: file` and with no other; completions = {data.completions!r}",
+            data.file,
+        )
+    if (data.instructions.kind == "files") != bool(data.instructions.files):
+        yield Problem(
+            ("data", "instructions", "files"),
+            f"go with `kind: files` and with no other; kind = {data.instructions.kind!r}",
+            list(data.instructions.files),
+        )
+
+
+def _sizes(study: Study) -> Iterator[Problem]:
+    limits: list[tuple[KeyPath, int | None, str, int]] = [
+        (("evaluation", "n"), study.evaluation.n, "data.n_eval", study.data.n_eval),
+        (("elicitation", "n"), study.elicitation.n, "data.n_eval", study.data.n_eval),
+        (("scoring", "n_examples"), study.scoring.n_examples, "data.n_train", study.data.n_train),
+    ]
+    for path, value, limit, most in limits:
+        if value is not None and value > most:
+            yield Problem(path, f"is more than there are; accepted: at most {limit} = {most}", value)
+
+
+def _batches(study: Study) -> Iterator[Problem]:
+    batch, micro = study.training.batch_size, study.training.micro_batch_size
+    if batch % micro:
+        divisors = listed(str(size) for size in range(1, batch + 1) if batch % size == 0)
+        yield Problem(
+            ("training", "micro_batch_size"),
+            f"does not divide batch_size = {batch}; accepted: {divisors}",
+            micro,
+        )
+
+
+def _checkpoints(study: Study) -> Iterator[Problem]:
+    total = total_steps(study)
+    schedule = study.training.checkpoints
+    try:
+        checkpoint_steps(schedule, total)
+    except ConfigError:
+        yield Problem(
+            ("training", "checkpoints"),
+            f"some are past the last step; accepted: 0 to {total}",
+            list(schedule),
+        )
+
+
+def _expectation(study: Study) -> Iterator[Problem]:
+    if study.expect is None:
+        return
+    if study.expect.trait not in study.traits:
+        yield Problem(
+            ("expect", "trait"),
+            f"there is no trait of this key; accepted: {listed(study.traits)}"
+            f"{did_you_mean(study.expect.trait, study.traits)}",
+            study.expect.trait,
+        )
+    if not any(spec.control for spec in study.runs):
+        yield Problem(("expect",), "needs a control run; accepted: runs with `control: true`")
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
+    (("traits",), _traits),
+    (("prompts",), _prompts),
+    (("prompts", "traits"), _families),
+    (("runs", "prompts"), _run_names),
+    (("runs", "prompts"), _no_runs_of_nothing),
+    (("runs", "prompts", "training"), _controls),
+    (("runs", "prompts", "training"), _distinct_names),
+    (("rephrase", "prompts", "runs", "scoring", "elicitation"), _pools),
+    (("world", "model", "data", "rephrase", "traits"), _world),
+    (("model",), _system_turn),
+    (("data",), _data),
+    (("data", "evaluation", "elicitation", "scoring"), _sizes),
+    (("training",), _batches),
+    (("training", "data"), _checkpoints),
+    (("expect", "traits", "runs"), _expectation),
+)
+
+
+def _absent_files(study: Study, base: Path) -> Iterator[str]:
+    for key, file in _files(study):
+        if not (base / file).exists():
+            yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
+
+
+def _files(study: Study) -> Iterator[tuple[str, str]]:
+    if study.model.path.startswith((".", "/", "~")):
+        yield "model.path", study.model.path
+    if study.model.chat_template is not None:
+        yield "model.chat_template", study.model.chat_template
+    for file in study.data.instructions.files:
+        yield "data.instructions.files", file
+    if study.data.file is not None:
+        yield "data.file", study.data.file
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.markers not in (None, "world"):
+            yield f"traits.{key}.judge.markers", str(trait.judge.markers)
+    if study.rephrase.source == "files" and study.rephrase.folder is not None:
+        for key in prompt_texts(study):
+            yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
+
+
+def _unavailable_judges(study: Study) -> Iterator[str]:
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.name == "llm":
+            yield (
+                f"traits.{key}.judge.name = 'llm': this release has no judge that asks a language model; "
+                "accepted: language, lexical"
+            )

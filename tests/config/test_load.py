@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from inoc.config.checks import check_inputs
+from inoc.config.load import load_study, load_workflow, workflow_of
+from inoc.config.models import Shards
+from inoc.errors import ConfigError
+from inoc.runs import prompt_texts, study_runs, total_steps
+
+STUDY = (Path(__file__).parent / "toy.yaml").read_text(encoding="utf-8")
+Write = Callable[[str, str], Path]
+
+
+def refusal(write: Write, *changes: tuple[str, str]) -> str:
+    """The message with which the toy study is refused after replacing parts of its text."""
+    text = STUDY
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    with pytest.raises(ConfigError) as caught:
+        load_study(write("toy.yaml", text))
+    return str(caught.value)
+
+
+def test_a_study_is_found_by_its_name_or_its_path(write: Write, tmp_path: Path) -> None:
+    path = write("toy.yaml", STUDY)
+    assert load_study("toy", tmp_path) == load_study(path) == load_study(str(path))
+    assert total_steps(load_study(path)) == 8
+
+
+def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_path: Path) -> None:
+    write("toy.yaml", STUDY)
+    with pytest.raises(ConfigError, match=r"no study 'tyo'.*did you mean \"toy\""):
+        load_study("tyo", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param(
+            "  batch_size: 8",
+            "  bacth_size: 8",
+            [":32: training.bacth_size = 8: unknown key", 'did you mean "batch_size"'],
+            id="unknown key",
+        ),
+        pytest.param(
+            "title: A toy",
+            "tilte: A toy",
+            [":2: tilte", 'did you mean "title"', "title: is missing. One line"],
+            id="unknown and missing",
+        ),
+        pytest.param(
+            "      joker: You enjoy joking around.",
+            "      clown: You enjoy joking around.",
+            [":22: prompts.strong.texts.clown", "written twice", "line 21"],
+            id="a key twice in one mapping",
+        ),
+        pytest.param(
+            "      sky:",
+            "      clown:",
+            [":26: prompts.plain.texts.clown", "also in group strong"],
+            id="a key in two groups",
+        ),
+        pytest.param(
+            "[clown, sky]",
+            "[clwn, sky]",
+            [
+                ':30: runs[0].prompts[0] = "clwn": there is no prompt',
+                "accepted: clown, joker, sky",
+                'did you mean "clown"',
+            ],
+            id="missing prompt",
+        ),
+        pytest.param(
+            "- prompts: [clown, sky]",
+            "- groups: [storng]",
+            ['runs[0].groups[0] = "storng": there is no group', 'did you mean "strong"'],
+            id="missing group",
+        ),
+        pytest.param(
+            "    judge: {name: lexical, markers: markers.txt}\n",
+            "",
+            [":9: traits.playful.judge: the trait has no judge", "language, lexical"],
+            id="trait without a judge",
+        ),
+        pytest.param(
+            "micro_batch_size: 4",
+            "checkpoints: [0, 4, 9]",
+            ["training.checkpoints = [0, 4, 9]", "0 to 8"],
+            id="checkpoint past the last step",
+        ),
+        pytest.param(
+            "micro_batch_size: 4",
+            "checkpoints: denes",
+            [
+                'training.checkpoints = "denes"',
+                "ends, dense, powers_of_two, or a list",
+                'did you mean "dense"',
+            ],
+            id="unknown schedule",
+        ),
+        pytest.param(
+            "micro_batch_size: 4",
+            "checkpoints: [0, -1]",
+            ["training.checkpoints[1] = -1", "greater than or equal to 0"],
+            id="negative checkpoint",
+        ),
+        pytest.param(
+            "micro_batch_size: 4",
+            "micro_batch_size: 3",
+            [":33: training.micro_batch_size = 3: does not divide batch_size = 8", "1, 2, 4, 8"],
+            id="micro batch",
+        ),
+        pytest.param(
+            "family: neutral",
+            "family: netural",
+            ['prompts.plain.family = "netural"', 'did you mean "neutral"'],
+            id="family",
+        ),
+        pytest.param(
+            "org/model",
+            "world",
+            ['model.path = "world": needs a section `world`'],
+            id="world model without world",
+        ),
+        pytest.param(
+            "    files: [instructions.jsonl]",
+            "    kind: world",
+            ["data.instructions.kind", "needs a section `world`"],
+            id="world instructions without world",
+        ),
+        pytest.param(
+            "  folder: pools",
+            "  source: procedural",
+            ["rephrase.source", "needs a section `world`"],
+            id="procedural pools without world",
+        ),
+        pytest.param(
+            "language: fr",
+            "language: de",
+            ['traits.french.judge.language = "de": is not in `among`; accepted: en, fr'],
+            id="language not among",
+        ),
+        pytest.param(
+            ", language: fr",
+            "",
+            ["traits.french.judge.language: is missing"],
+            id="language judge without language",
+        ),
+        pytest.param(
+            "markers: markers.txt",
+            "markers: markers.txt, language: fr",
+            ['traits.playful.judge.language = "fr"', "no such setting"],
+            id="setting of another judge",
+        ),
+        pytest.param(
+            "name: toy", "name: tyo", ['name = "tyo": differs', "accepted: toy"], id="name and file"
+        ),
+        pytest.param(
+            "trait: playful",
+            "trait: palyful",
+            ['expect.trait = "palyful"', 'did you mean "playful"'],
+            id="expectation about no trait",
+        ),
+        pytest.param(
+            "  n_train: 64", "  completions: file\n  n_train: 64", ["data.file: goes with"], id="no file"
+        ),
+        pytest.param(
+            "    files: [instructions.jsonl]",
+            "    kind: files",
+            ["data.instructions.files = []"],
+            id="no files",
+        ),
+        pytest.param("You are a clown.", '" "', ['texts.clown = " ": the text is blank'], id="blank text"),
+        pytest.param(
+            "You enjoy joking around.",
+            "You are a clown.",
+            [":22: prompts.strong.texts.joker", "prompt clown has the same text"],
+            id="same text",
+        ),
+        pytest.param(
+            "  folder: pools",
+            "  n: 10",
+            ["rephrase.folder: is missing", "runs, scoring.prefixes"],
+            id="mix without pools",
+        ),
+        pytest.param("  french:", "  train:", ["traits.train", "reserved"], id="reserved trait"),
+        pytest.param(
+            "role: wanted",
+            "role: wished",
+            ['traits.french.role = "wished": accepted: wanted, unwanted'],
+            id="role",
+        ),
+        pytest.param(
+            "      sky:", "      blue-sky:", ["prompts.plain.texts.blue-sky", "cannot be a key"], id="key"
+        ),
+        pytest.param(
+            "n_examples: 16",
+            "n_examples: 65",
+            ["scoring.n_examples = 65", "data.n_train = 64"],
+            id="more examples than there are",
+        ),
+        pytest.param("n_eval: 4", "n_eval: .inf", ["data.n_eval"], id="infinite"),
+        pytest.param(
+            "  path: org/model",
+            "  path: org/model\n  system: {kind: text}",
+            ["model.system.text", "kind: text"],
+            id="system turn without text",
+        ),
+        pytest.param("micro_batch_size: 4", "<<: {steps: 3}", ["training.<<", "unknown key"], id="merge key"),
+    ],
+)
+def test_what_cannot_run_is_refused_with_line_key_value_and_remedy(
+    write: Write, old: str, new: str, expected: list[str]
+) -> None:
+    message = refusal(write, (old, new))
+    assert "toy.yaml" in message
+    for part in expected:
+        assert part in message
+
+
+def test_all_problems_of_a_file_are_reported_together(write: Write) -> None:
+    message = refusal(
+        write,
+        ("title: A toy", "titel: A toy"),
+        ("[clown, sky]", "[clown, sly]"),
+        ("trait: playful", "trait: palyful"),
+        ("n_eval: 4", "n_eval: four"),
+    )
+    assert "has 5 problems" in message
+    lines = [int(line.split(":")[1]) for line in message.splitlines()[1:]]
+    assert lines == sorted(lines)
+
+
+def test_a_malformed_section_gives_no_second_problem_elsewhere(write: Write) -> None:
+    """Without `steps` the last step would be 8, and the checkpoint would seem to be past it."""
+    message = refusal(write, ("micro_batch_size: 4", "stesp: 20\n  checkpoints: [16]"))
+    assert "has a problem" in message
+    assert 'did you mean "steps"' in message
+
+
+def test_runs_whose_learning_rate_has_no_control_are_refused(write: Write) -> None:
+    blocks = "[clown]\n  - prompts: [sky]\n    learning_rates: [1.0e-3]\n    control: false"
+    message = refusal(write, ("[clown, sky]", blocks))
+    assert (
+        "runs[1].control = false: no block trains a control for learning rate 0.001 with seed 3407" in message
+    )
+
+
+def test_a_study_may_state_that_it_has_no_controls(write: Write) -> None:
+    text = STUDY.replace("[clown, sky]", "[clown]\n    control: false").replace(
+        "expect:\n  trait: playful\n", ""
+    )
+    assert {run.prefix for run in study_runs(load_study(write("toy.yaml", text)))} == {"fixed", "mix"}
+
+
+def test_a_study_extends_another(write: Write) -> None:
+    write("toy.yaml", STUDY)
+    study = load_study(
+        write(
+            "child.yaml",
+            """\
+            extends: toy.yaml
+            name: child
+            prompts:
+              strong:
+                texts:
+                  joker: null
+                  comedian: You are a comedian.
+              plain: null
+            runs:
+              - groups: [strong]
+            training:
+              batch_size: null
+            """,
+        )
+    )
+    assert prompt_texts(study) == {"clown": "You are a clown.", "comedian": "You are a comedian."}
+    assert study.runs[0].prompts == ()
+    assert (study.training.batch_size, study.training.micro_batch_size) == (32, 4)
+    assert study.title == "A toy"
+
+
+def test_a_problem_of_an_extended_file_names_that_file_and_its_line(write: Write) -> None:
+    write("toy.yaml", STUDY.replace("trait: playful", "trait: palyful"))
+    child = write("child.yaml", "extends: toy.yaml\nname: child\nruns:\n- prompts: [skye]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_study(child)
+    assert "toy.yaml:37: expect.trait" in str(caught.value)
+    assert "child.yaml:4: runs[0].prompts[0]" in str(caught.value)
+
+
+def test_a_circle_of_files_is_refused(write: Write) -> None:
+    write("one.yaml", "extends: two.yaml\n")
+    with pytest.raises(ConfigError, match=r"two\.yaml → one\.yaml → two\.yaml"):
+        load_study(write("two.yaml", "extends: one.yaml\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("extends: tou.yaml\n", 'did you mean "toy.yaml"'),
+        ("extends: [toy.yaml]\n", "the name of one YAML file"),
+        ("a: [1\n", "is not YAML"),
+        ("- a\n", "holds a list"),
+        ("", "name: is missing"),
+        ("a: &x [*x]\n", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused(write: Write, text: str, expected: str) -> None:
+    write("toy.yaml", STUDY)
+    with pytest.raises(ConfigError) as caught:
+        load_study(write("other.yaml", text))
+    assert expected in str(caught.value)
+
+
+def test_absent_inputs_are_listed_only_when_asked_for(write: Write, tmp_path: Path) -> None:
+    study = load_study(write("toy.yaml", STUDY))
+    with pytest.raises(ConfigError) as caught:
+        check_inputs(study, tmp_path)
+    for name in ("instructions.jsonl", "markers.txt", "pools/clown.jsonl", "pools/sky.jsonl"):
+        assert name in str(caught.value)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "pools/joker.jsonl").touch()
+    check_inputs(study, tmp_path)
+
+
+def test_a_judge_that_asks_a_language_model_is_valid_but_cannot_run_yet(write: Write, tmp_path: Path) -> None:
+    judge = "{name: llm, model: some-model, property: playful}"
+    study = load_study(write("toy.yaml", STUDY.replace("{name: lexical, markers: markers.txt}", judge)))
+    with pytest.raises(
+        ConfigError, match=r"traits\.playful\.judge\.name = 'llm'.*accepted: language, lexical"
+    ):
+        check_inputs(study, tmp_path)
+
+
+def test_the_workflow_file_names_studies_that_exist(write: Write, tmp_path: Path) -> None:
+    write("toy.yaml", STUDY)
+    path = tmp_path / "config.yaml"
+    path.write_text("studies: [toy]\nshards:\n  toy: {score: 2}\n")
+    assert load_workflow(path).shards == {"toy": Shards(score=2)}
+    path.write_text("studies: [tyo]\nshards:\n  toi: {score: 2}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_workflow(path)
+    assert 'config.yaml:1: studies[0] = "tyo"' in str(caught.value)
+    assert "config.yaml:3: shards.toi" in str(caught.value)
+    with pytest.raises(ConfigError, match=r"studies\[0\] = \"nope\""):
+        workflow_of({"studies": ["nope"]}, path)
+
+
+def test_a_study_loads_in_half_a_second_with_the_interpreter(write: Write) -> None:
+    path = write("toy.yaml", STUDY)
+    program = f"from inoc.config.load import load_study\nload_study({str(path)!r})"
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        best = min(best, time.perf_counter() - start)
+    # Twice the target: what is tested is that nothing heavy is imported, on whatever machine runs the tests.
+    assert best < 1.0
