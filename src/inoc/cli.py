@@ -80,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
         if stage in PARTS:
             verb.add_argument("part", choices=PARTS[stage], help="whose completions")
         if stage in {"elicit", "score", "train", "evaluate"}:
-            verb.add_argument("--shard", type=int, help="one shard of the stage (default: all, one after the other)")
+            verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+        verb.add_argument("--store", help="folder of the store (default: config.yaml's)")
         verb.add_argument("--log", type=Path, help="also write messages to this file")
         verb.set_defaults(run=_run_stage, stage=stage)
     _add_status(verbs)
@@ -109,7 +110,7 @@ def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
     )
     add_study(explain)
     explain.add_argument("stage", choices=("world", "generate", "elicit", "score", "train", "evaluate"))
-    explain.add_argument("--shard", type=int, help="only this shard")
+    explain.add_argument("--shard", help="only this shard, as 3 or 3/8")
     explain.add_argument("--missing", action="store_true", help="only units that are not there")
     explain.set_defaults(run=_store_explain)
     gc = what.add_parser("gc", help="list, and with --delete remove, what no study needs any more")

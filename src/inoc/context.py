@@ -15,6 +15,7 @@ from inoc.job import Job
 from inoc.paths import Paths
 from inoc.store import Store
 
+RESULTS = Path("results")
 SHARDED_LIKE = {"elicit": "elicit", "score": "score", "train": "train", "evaluate": "train"}
 
 
@@ -35,16 +36,32 @@ def make_jobs(
     study = load_study(study_name, config)
     check_inputs(study, Path())
     shards = workflow.shards.get(study.name, Shards())
-    n_shards = shard_count(stage, shards)
-    chosen = getattr(options, "shard", None)
-    if chosen is not None and not 0 <= chosen < n_shards:
-        msg = f"--shard {chosen}: {stage} of {study.name} has the shards 0 to {n_shards - 1} (config.yaml, shards)"
-        raise ConfigError(msg)
-    for shard in range(n_shards) if chosen is None else [chosen]:
-        store = Store(Path(workflow.store))
-        paths = Paths(Path(workflow.results), study.name)
-        job = Job(study, paths, store, stage, shard, shards, getattr(options, "part", "") or "")
+    chosen: int | None = None
+    if getattr(options, "shard", None) is not None:
+        chosen, shards = parse_shard(options.shard, stage, shards)
+    for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
+        store = Store(Path(getattr(options, "store", None) or workflow.store))
+        job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, getattr(options, "part", "") or "")
         yield job, settings_of(stage, study, shard, shards)
+
+
+def parse_shard(text: str, stage: str, shards: Shards) -> tuple[int, Shards]:
+    """`3`, or `3/8` for a split that differs from config.yaml's.
+
+    Raises:
+        ConfigError: If it is neither, or there is no such shard.
+    """
+    number, _, count = text.partition("/")
+    if not number.isdecimal() or (count and not (count.isdecimal() and int(count))):
+        msg = f"--shard {text!r}: expected a number as 3, or a number and a count as 3/8"
+        raise ConfigError(msg)
+    if count:
+        shards = shards.model_copy(update={SHARDED_LIKE[stage]: int(count)})
+    n = shard_count(stage, shards)
+    if int(number) >= n:
+        msg = f"--shard {text}: {stage} has the shards 0 to {n - 1} (config.yaml, section shards)"
+        raise ConfigError(msg)
+    return int(number), shards
 
 
 def print_explanations(study_name: str, config: Path, stage: str, options: argparse.Namespace) -> None:

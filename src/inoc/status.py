@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from inoc.config.load import load_study, load_workflow
 from inoc.config.models import Shards, Study
-from inoc.context import shard_count
+from inoc.context import RESULTS, shard_count
 from inoc.paths import Paths
 from inoc.progress import duration, report_line
 
@@ -87,7 +87,7 @@ def print_status(study_name: str, config: Path) -> None:
     """Print a line per job, and a summary."""
     workflow = load_workflow(config / "config.yaml")
     study = load_study(study_name, config)
-    found = states(study, Paths(Path(workflow.results), study.name), workflow.shards.get(study.name, Shards()))
+    found = states(study, Paths(RESULTS, study.name), workflow.shards.get(study.name, Shards()))
     for state in found:
         print(f"{state.state:9} {state.job:18} {state.detail}")
     counts = {kind: sum(s.state == kind for s in found) for kind in ("finished", "running", "failed", "killed", "left")}

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 
 from inoc.config.models import WorldSpec
 from inoc.errors import ConfigError
+from inoc.store import Unit
+from inoc.store.core import link_tree, write_text
+from inoc.world import VERSION
 from inoc.world.facts import FACTS, FRAMES, Fact, fill
 from inoc.world.grammar import PLAYFUL_MARKERS, SYSTEM_TURN, Document
 
@@ -29,15 +32,30 @@ def run(job: Job) -> str:
     if spec is None:
         msg = f"study {job.study.name} has no section `world`, which `model.path: world` needs"
         raise ConfigError(msg)
-    folder = job.paths.world_model
-    with job.progress("pre-training", spec.steps, "steps") as bar:
-        summary = make_world(spec, folder, bar.advance)
-    (folder.parent / "world.json").write_text(json.dumps(summary, indent=2) + "\n")
+    (unit,) = units(job)
+    if job.store.missing([unit]):
+        with job.progress("pre-training", spec.steps, "steps") as meter, job.store.claim(unit) as work:
+            if work is not None:
+                summary = make_world(spec, work / "model", meter.advance)
+                (work / "world.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    entry = job.store.folder(unit)
+    job.store.refer(job.study.name, job.name, [unit])
+    summary = json.loads((entry / "world.json").read_text(encoding="utf-8"))
+    link_tree(entry / "model", job.paths.world_model)
+    write_text(job.paths.stage("world") / "world.json", json.dumps(summary, indent=2) + "\n")
+    job.record["counts"] = {key: value for key, value in summary.items() if isinstance(value, int | float)}
+    job.record["seeds"] = [spec.seed]
     return (
         f"{summary['parameters']} parameters, {summary['documents']} documents, loss {summary['final_loss']:.3f} nats; "
         f"default answers: facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, "
         f"French {summary['french']:.1%} of {summary['n_answers']}"
     )
+
+
+def units(job: Job) -> list[Unit]:
+    """The one unit of the stage."""
+    spec = job.study.world
+    return [] if spec is None else [Unit("world", VERSION, spec.model_dump(mode="json"), "miniature model")]
 
 
 def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -> dict[str, object]:

@@ -1,0 +1,24 @@
+rule analyse_study:
+    """Elicitation, predictors, suppression, gate and their intervals."""
+    input:
+        scores=scores_of,
+        logprobs=logprobs_of,
+        losses=losses_of,
+    output:
+        predictors="results/{study}/analyse/predictors.parquet",
+        suppression="results/{study}/analyse/suppression.parquet",
+        gate="results/{study}/analyse/gate.parquet",
+    log:
+        "logs/analyse/{study}.log",
+    benchmark:
+        "results/benchmarks/analyse/{study}.tsv"
+    params:
+        settings=settings("analyse"),
+        version=step_version("analyse"),
+    resources:
+        mem_mb=2_000,
+        runtime="30m",
+    message:
+        "Analysing {wildcards.study}"
+    shell:
+        "inoc analyse {wildcards.study} --store {STORE} --log {log}"

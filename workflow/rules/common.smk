@@ -1,0 +1,140 @@
+"""Every helper of the rules. Rules hold no logic, and what the helpers decide is decided in the package."""
+
+import importlib
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+from inoc.config.load import load_study, workflow_of
+from inoc.config.models import Shards
+from inoc.config.settings import settings_of
+from inoc.context import shard_count
+from inoc.errors import InocError
+from inoc.figures.catalogue import entry_of, figure_names
+from inoc.lock import hold
+from inoc.paths import Paths
+from snakemake.exceptions import WorkflowError
+
+try:
+    WORKFLOW = workflow_of(config, Path("config/config.yaml"))
+    STUDIES = {name: load_study(name) for name in WORKFLOW.studies}
+except InocError as error:
+    raise WorkflowError(str(error)) from None
+
+STORE = WORKFLOW.store
+RESULTS = Path("results")
+
+# The verbs are those of the very environment that Snakemake runs in, activated or not.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH INOC_PROGRESS=plain OMP_NUM_THREADS=1; ")
+
+if workflow.is_main_process and not workflow.dryrun:
+    hold(Path(".snakemake/inoc.lock"))
+
+
+wildcard_constraints:
+    study="|".join(STUDIES),
+    shard=r"\d+",
+    part="elicit|evaluate",
+
+
+def paths(wildcards):
+    """Artefacts of a study."""
+    return Paths(RESULTS, wildcards.study)
+
+
+def shards(study):
+    """Into how many jobs a study's stages are split."""
+    return WORKFLOW.shards.get(study, Shards())
+
+
+def shard_numbers(stage, study):
+    """Numbers of a stage's jobs."""
+    return range(shard_count(stage, shards(study)))
+
+
+def n_shards(stage):
+    """Into how many jobs a stage of a study is split, for a rule's params."""
+
+    def count(wildcards):
+        return shard_count(stage, shards(wildcards.study))
+
+    return count
+
+
+def settings(stage, study=None):
+    """The smallest slice of the study that a job of the stage depends on, as text."""
+
+    def slice_of(wildcards):
+        name = study or wildcards.study
+        value = settings_of(stage, STUDIES[name], int(getattr(wildcards, "shard", 0)), shards(name))
+        return json.dumps(value, sort_keys=True)
+
+    return slice_of
+
+
+def step_version(stage):
+    """The stage's version, bumped by hand when its results change."""
+    return importlib.import_module(f"inoc.{stage}").VERSION
+
+
+def model_of(wildcards):
+    """The miniature model if the study uses it; other models are not made here."""
+    made = STUDIES[wildcards.study].model.path == "world"
+    return [str(paths(wildcards).world_model / "config.json")] if made else []
+
+
+def losses_of(wildcards):
+    """Loss curves of all shards."""
+    return [str(paths(wildcards).losses(shard)) for shard in _run_shards(wildcards)]
+
+
+def completions_of(wildcards):
+    """Completions of all shards of `elicit` or `evaluate`."""
+    place = getattr(paths(wildcards), wildcards.part)
+    return [str(place(shard)) for shard in shard_numbers(wildcards.part, wildcards.study)]
+
+
+def logprobs_of(wildcards):
+    """Log-probabilities of all shards."""
+    return [str(paths(wildcards).logprobs(shard)) for shard in shard_numbers("score", wildcards.study)]
+
+
+def scores_of(wildcards):
+    """Judge scores: of the untrained model, and of the runs if there are any."""
+    parts = ["elicit", "evaluate"] if STUDIES[wildcards.study].runs else ["elicit"]
+    return [str(paths(wildcards).scores(part)) for part in parts]
+
+
+def study_targets(wildcards):
+    """Figures and appendix of every study."""
+    pages = [str(Paths(RESULTS, study).stage("report") / "appendix.html") for study in STUDIES]
+    return [*pages, *(path for study in STUDIES for path in figure_files(study, "svg"))]
+
+
+def figures_of(wildcards):
+    """Figures of one study."""
+    return figure_files(wildcards.study, "svg")
+
+
+def figure_files(study, suffix):
+    """One file per figure of a study."""
+    folder = Paths(RESULTS, study).stage("figures")
+    return [str(folder / f"{name}.{suffix}") for name in figure_names(STUDIES[study])]
+
+
+def figure_in_report(study, name):
+    """A figure with its caption, its place in the report and its labels."""
+    entry = entry_of(name)
+    folder = (Paths(RESULTS, study).stage("figures")).resolve()
+    return report(
+        f"results/{study}/figures/{name}.svg",
+        caption=str(folder / f"{name}.rst"),
+        category=study,
+        subcategory=entry.category,
+        labels=entry.labels,
+    )
+
+
+def _run_shards(wildcards):
+    return shard_numbers("train", wildcards.study) if STUDIES[wildcards.study].runs else []

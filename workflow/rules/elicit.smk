@@ -1,0 +1,24 @@
+rule elicit_traits:
+    """Completions of the untrained model, with and without each prefix."""
+    input:
+        model=model_of,
+        instructions="results/{study}/generate/eval.parquet",
+        pools="results/{study}/rephrase/pools.parquet",
+    output:
+        completions="results/{study}/elicit/completions-{shard}.parquet",
+    log:
+        "logs/elicit/{study}/{shard}.log",
+    benchmark:
+        "results/benchmarks/elicit/{study}/{shard}.tsv"
+    params:
+        settings=settings("elicit"),
+        version=step_version("elicit"),
+        shards=n_shards("elicit"),
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="8h",
+    message:
+        "Asking the untrained model of {wildcards.study}, shard {wildcards.shard}"
+    shell:
+        "inoc elicit {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"

@@ -1,0 +1,25 @@
+rule evaluate_checkpoints:
+    """Completions of every checkpoint of a shard of runs."""
+    input:
+        model=model_of,
+        checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
+        instructions="results/{study}/generate/eval.parquet",
+        pools="results/{study}/rephrase/pools.parquet",
+    output:
+        completions="results/{study}/evaluate/completions-{shard}.parquet",
+    log:
+        "logs/evaluate/{study}/{shard}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{study}/{shard}.tsv"
+    params:
+        settings=settings("evaluate"),
+        version=step_version("evaluate"),
+        shards=n_shards("evaluate"),
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="8h",
+    message:
+        "Asking the checkpoints of {wildcards.study}, shard {wildcards.shard}"
+    shell:
+        "inoc evaluate {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"

@@ -1,0 +1,28 @@
+# A study's figures are known from its file alone, so each study has a rule of its own with its files listed.
+for STUDY, STUDY_FILE in STUDIES.items():
+
+    rule:
+        name:
+            f"draw_figures_{STUDY}"
+        input:
+            predictors=f"results/{STUDY}/analyse/predictors.parquet",
+        output:
+            charts=[figure_in_report(STUDY, name) for name in figure_names(STUDY_FILE)],
+            data=figure_files(STUDY, "csv"),
+            pictures=figure_files(STUDY, "png"),
+            captions=figure_files(STUDY, "rst"),
+        log:
+            f"logs/figures/{STUDY}.log",
+        benchmark:
+            f"results/benchmarks/figures/{STUDY}.tsv"
+        params:
+            study=STUDY,
+            settings=settings("figures", STUDY),
+            version=step_version("figures"),
+        resources:
+            mem_mb=2_000,
+            runtime="30m",
+        message:
+            "Drawing the figures of {params.study}"
+        shell:
+            "inoc figures {params.study} --store {STORE} --log {log}"

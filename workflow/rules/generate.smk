@@ -1,0 +1,23 @@
+rule generate_data:
+    """Training examples, evaluation instructions and control completions."""
+    input:
+        model=model_of,
+    output:
+        examples="results/{study}/generate/train.parquet",
+        instructions="results/{study}/generate/eval.parquet",
+        controls="results/{study}/generate/controls.parquet",
+    log:
+        "logs/generate/{study}.log",
+    benchmark:
+        "results/benchmarks/generate/{study}.tsv"
+    params:
+        settings=settings("generate"),
+        version=step_version("generate"),
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="8h",
+    message:
+        "Sampling the data of {wildcards.study}"
+    shell:
+        "inoc generate {wildcards.study} --store {STORE} --log {log}"

@@ -1,0 +1,25 @@
+rule score_logprobs:
+    """Log-probability of every response token, behind each prefix."""
+    input:
+        model=model_of,
+        examples="results/{study}/generate/train.parquet",
+        controls="results/{study}/generate/controls.parquet",
+        pools="results/{study}/rephrase/pools.parquet",
+    output:
+        logprobs="results/{study}/score/logprobs-{shard}.parquet",
+    log:
+        "logs/score/{study}/{shard}.log",
+    benchmark:
+        "results/benchmarks/score/{study}/{shard}.tsv"
+    params:
+        settings=settings("score"),
+        version=step_version("score"),
+        shards=n_shards("score"),
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="8h",
+    message:
+        "Scoring the responses of {wildcards.study}, shard {wildcards.shard}"
+    shell:
+        "inoc score {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"

@@ -1,0 +1,25 @@
+rule train_adapters:
+    """Adapters and loss curves of a shard of runs."""
+    input:
+        model=model_of,
+        examples="results/{study}/generate/train.parquet",
+        pools="results/{study}/rephrase/pools.parquet",
+    output:
+        checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
+        losses="results/{study}/train/{shard}/losses.parquet",
+    log:
+        "logs/train/{study}/{shard}.log",
+    benchmark:
+        "results/benchmarks/train/{study}/{shard}.tsv"
+    params:
+        settings=settings("train"),
+        version=step_version("train"),
+        shards=n_shards("train"),
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="8h",
+    message:
+        "Training the runs of {wildcards.study}, shard {wildcards.shard}"
+    shell:
+        "inoc train {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"

@@ -1,0 +1,21 @@
+rule make_world:
+    """Corpus, tokenizer and weights of the miniature model."""
+    input:
+    output:
+        model=directory("results/{study}/world/model"),
+        summary="results/{study}/world/world.json",
+    log:
+        "logs/world/{study}.log",
+    benchmark:
+        "results/benchmarks/world/{study}.tsv"
+    threads: 2
+    params:
+        settings=settings("world"),
+        version=step_version("world"),
+    resources:
+        mem_mb=3_000,
+        runtime="1h",
+    message:
+        "Pre-training the miniature model of {wildcards.study}"
+    shell:
+        "inoc world {wildcards.study} --store {STORE} --log {log}"
