@@ -1,0 +1,210 @@
+"""Bars: scores after training for each prompt, and what the untrained model does under each prompt."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from inoc.config.models import Study
+from inoc.figures import choices
+from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.choices import Trained
+from inoc.figures.curves import COLUMNS, cell_names, curve_data
+from inoc.figures.sources import Sources
+from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
+from inoc.plots.save import Drawing
+from inoc.plots.style import BLACK, GREY, PREFIX_COLOURS, PREFIX_HATCHES, SKY, colours_of, new_figure
+from inoc.runs import prompt_families, prompt_texts
+
+ELICITATION = ("prompt", "family", "prefix", "trait", "value", "lo", "hi", "n", "n_nan")
+MOST_COLUMNS = 4
+
+
+def draw_scores(study: Study, sources: Sources) -> Drawing:
+    """Scores at the last step: fixed and mix bars for each prompt, with the control and the untrained model."""
+    curves = curve_data(study, sources.table("scores", COLUMNS))
+    data = curves[curves["step"] == curves["step"].max()].reset_index(drop=True)
+    elicited = sources.table("elicitation", ELICITATION)
+    rows = _rows(study, elicited)
+    prefixes = choices.trained_prefixes(study) or ["none"]
+    conditions = study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
+    panels = [(trait, condition) for trait in choices.judged_traits(study) for condition in conditions]
+    across = min(MOST_COLUMNS, len(panels))
+    down = -(-len(panels) // across)
+    figure = new_figure(1.0 + down * height_of(len(rows), len(prefixes)))
+    grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    for index, axes in enumerate(grid.flat):
+        if index >= len(panels):
+            axes.set_visible(False)
+            continue
+        _score_panel(axes, study, data, rows, prefixes, *panels[index])
+        _baseline(axes, elicited, panels[index][0])
+    _score_legend(figure, prefixes, study)
+    untrained = elicited[elicited["prompt"] == ""].assign(condition="untrained", mean=lambda frame: frame["value"])
+    plotted = pd.concat([data, untrained[["prompt", "prefix", "condition", "trait", "mean", "lo", "hi", "n", "n_nan"]]])
+    return Drawing(figure, plotted.reset_index(drop=True), _score_caption(study, data))
+
+
+def _rows(study: Study, elicited: pd.DataFrame) -> list[Trained]:
+    order = prompts_by_elicitation(study, elicited, choices.trained_prompts(study))
+    runs = {Trained(run.prompt, run.learning_rate) for run in _runs(study)}
+    rates = choices.learning_rates(study)
+    return [Trained(prompt, rate) for rate in rates for prompt in ["", *order] if Trained(prompt, rate) in runs]
+
+
+def _runs(study: Study) -> list[Trained]:
+    from inoc.runs import study_runs
+
+    return [Trained(run.prompt, run.learning_rate) for run in study_runs(study)]
+
+
+def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[str]) -> list[str]:
+    """Prompts, those first that make the untrained model show the unwanted trait most; unknown ones last.
+
+    Args:
+        study: Its focus trait decides.
+        elicited: Table of the analysis.
+        prompts: What to order.
+    """
+    rows = elicited[(elicited["trait"] == choices.focus_trait(study)) & (elicited["prefix"] == "fixed")]
+    strength = dict(zip(rows["prompt"], rows["value"], strict=True))
+    place = {prompt: index for index, prompt in enumerate(prompts)}
+    known = {prompt: strength.get(prompt, float("nan")) for prompt in prompts}
+    return sorted(
+        prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt])
+    )
+
+
+def _score_panel(
+    axes: Axes,
+    study: Study,
+    data: pd.DataFrame,
+    rows: list[Trained],
+    prefixes: list[str],
+    trait: str,
+    condition: str,
+) -> None:
+    own = data[data["trait"] == trait].set_index(["prompt", "prefix", "learning_rate", "condition"])
+    controls = {}
+    series = []
+    for prefix in prefixes:
+        keys = [
+            (row.prompt, prefix if row.prompt else "none", row.learning_rate, condition if row.prompt else "default")
+            for row in rows
+        ]
+        # One control serves both bars of its group: it is drawn once, in its own colour, below.
+        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["mean", "lo", "hi"]].to_numpy(float)
+        series.append(
+            Series("", *values.T, colour=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, ""))
+        )
+        controls = {row.learning_rate: value for row, value in zip(rows, values, strict=True) if not row.prompt}
+    several = len(choices.learning_rates(study)) > 1
+    labels = [choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows]
+    grouped_bars(axes, labels, series)
+    for patch, row in zip(axes.patches, rows * len(prefixes), strict=True):
+        if not row.prompt:
+            patch.set_facecolor(GREY)
+            patch.set_hatch("")
+    if not several and controls:
+        reference_line(axes, *next(iter(controls.values())), colour=BLACK, dashes=(1.0, 1.2))
+    axes.set_xlim(0, 103)
+    axes.set_xlabel("judge score (points)")
+    axes.set_title(f"{choices.trait_label(study, trait)}\n{choices.CONDITION_WORDS[condition]}", fontsize="medium")
+
+
+def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
+    base = elicited[(elicited["prompt"] == "") & (elicited["trait"] == trait)]
+    if len(base):
+        row = base.iloc[0]
+        reference_line(axes, row["value"], row["lo"], row["hi"], colour=SKY, dashes=(5.0, 2.0))
+
+
+def _score_legend(figure: Figure, prefixes: list[str], study: Study) -> None:
+    words = {"none": "no prefix", "fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
+    handles = [
+        Patch(facecolor=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, ""), edgecolor="white", label=words[prefix])
+        for prefix in prefixes
+        if prefix != "none"
+    ]
+    handles.append(Patch(facecolor=GREY, label="control: trained and asked without prefix"))
+    handles.append(Patch(facecolor=SKY, alpha=0.6, label="untrained model, asked without prefix"))
+    del study
+    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+
+
+def _score_caption(study: Study, data: pd.DataFrame) -> str:
+    step = "" if data.empty else f" ({int(data['step'].max())})"
+    return " ".join(
+        [
+            f"Judge score (0 to 100 points) at the last training step{step} for each training prompt of {rst(study.title)}:",
+            "solid bars are trained with the fixed prefix, hatched ones with rephrasings of it; dotted line: the control,",
+            "trained and asked without a prefix; dashed light line: the untrained model.",
+            "Prompts are ordered by how much they elicit the unwanted trait before training.",
+            f"Whiskers and shades: {interval_words(study)}. A cross is a cell without a score.",
+            seed_words(study),
+            n_words(data["n"], "completions behind each bar") + ".",
+            failed_words(data, cell_names(data), "mean", study.statistics.max_nan),
+        ]
+    )
+
+
+def draw_elicitation(study: Study, sources: Sources) -> Drawing:
+    """How much each prompt raises each trait of the untrained model."""
+    table = sources.table("elicitation", ELICITATION)
+    traits = choices.judged_traits(study)
+    prompts = prompts_by_elicitation(study, table, list(prompt_texts(study)))
+    prefixes = list(study.elicitation.prefixes)
+    figure = new_figure(1.2 + height_of(len(prompts), len(prefixes)))
+    grid = figure.subplots(1, len(traits), squeeze=False, sharey=True)
+    colours = colours_of(choices.families(study))
+    for axes, trait in zip(grid.flat, traits, strict=True):
+        _elicitation_panel(axes, study, table[table["trait"] == trait], prompts, prefixes)
+    handles = [Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours]
+    if "mix" in prefixes:
+        handles.append(Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)"))
+    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    data = table[table["trait"].isin(traits)].reset_index(drop=True)
+    return Drawing(figure, data, _elicitation_caption(study, data))
+
+
+def _elicitation_panel(axes: Axes, study: Study, table: pd.DataFrame, prompts: list[str], prefixes: list[str]) -> None:
+    families = prompt_families(study)
+    colours = colours_of(choices.families(study))
+    series = []
+    for prefix in prefixes:
+        own = table[table["prefix"] == prefix].set_index("prompt").reindex(prompts)
+        values = own[["value", "lo", "hi"]].to_numpy(float)
+        series.append(Series("", *values.T, colour=GREY, hatch=PREFIX_HATCHES[prefix]))
+    grouped_bars(axes, [choices.prompt_label(prompt) for prompt in prompts], series)
+    for patch, prompt in zip(axes.patches, prompts * len(prefixes), strict=True):
+        patch.set_facecolor(colours[families[prompt]])
+    axes.axvline(0, color=BLACK, linewidth=0.9)
+    axes.set_xlabel("with − without prompt (points)")
+    axes.set_title(_elicitation_title(study, table), fontsize="medium")
+
+
+def _elicitation_title(study: Study, table: pd.DataFrame) -> str:
+    base = table[table["prompt"] == ""]
+    if base.empty:
+        return "no measurement without a prompt"
+    row = base.iloc[0]
+    name = choices.trait_label(study, str(row["trait"]))
+    return f"{name}\nwithout prompt: {row['value']:.1f} [{row['lo']:.1f}, {row['hi']:.1f}] points"
+
+
+def _elicitation_caption(study: Study, data: pd.DataFrame) -> str:
+    rows = data[data["prompt"] != ""]
+    names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.trait}" for row in rows.itertuples()]
+    return " ".join(
+        [
+            "Elicitation: by how many points a prompt in front of the instruction raises the judge score of the untrained",
+            "model, paired over instructions; positive means that the prompt brings out the trait.",
+            "Above each panel: the mean score without a prompt, from which the bars start.",
+            f"Whiskers: paired {interval_words(study)}. A cross is a cell without a score. No training seed enters.",
+            n_words(rows["n"], "instructions behind each bar") + ".",
+            failed_words(rows, names, "value", study.statistics.max_nan),
+        ]
+    )

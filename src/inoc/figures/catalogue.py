@@ -1,0 +1,182 @@
+"""Which figures a study has. The workflow asks this to know the files, so nothing here imports a plotting library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from inoc.config.models import Study
+from inoc.errors import ConfigError, did_you_mean
+from inoc.figures import choices
+from inoc.runs import prompt_texts, study_runs
+
+SUFFIXES = ("svg", "png", "csv", "rst")
+
+
+class Entry(NamedTuple):
+    """One kind of figure."""
+
+    name: str
+    title: str
+    draws: str  # `module:function`, imported when it is drawn
+    needs: tuple[str, ...]  # tables of the analysis that must be there
+    category: str  # in Snakemake's report
+    labels: dict[str, str]  # in Snakemake's report
+    missing: Callable[[Study], str]  # why the study does not have it; empty if it has
+
+
+class Skipped(NamedTuple):
+    """A figure that a study does not have."""
+
+    what: str
+    why: str
+
+
+def figure_names(study: Study) -> list[str]:
+    """Figures of a study. Each of them is written as SVG, PNG, CSV and caption, whatever the tables hold.
+
+    Args:
+        study: Nothing else decides.
+    """
+    return [entry.name for entry in CATALOGUE if not entry.missing(study)]
+
+
+def skipped_figures(study: Study) -> list[Skipped]:
+    """Figures that do not apply to a study, each with the reason."""
+    return [Skipped(f"figure {entry.name}", why) for entry in CATALOGUE if (why := entry.missing(study))]
+
+
+def entry_of(name: str) -> Entry:
+    """The entry of a figure.
+
+    Raises:
+        ConfigError: If there is no such figure.
+    """
+    for entry in CATALOGUE:
+        if entry.name == name:
+            return entry
+    known = [entry.name for entry in CATALOGUE]
+    raise ConfigError(f"there is no figure {name!r}; there are {', '.join(known)}{did_you_mean(name, known)}")
+
+
+def _no_scores(study: Study) -> str:
+    if not study_runs(study):
+        return "the study trains no runs"
+    if not study.evaluation.conditions:
+        return "`evaluation.conditions` is empty, so no checkpoint is asked"
+    return "" if choices.judged_traits(study) else "no trait has a judge"
+
+
+def _no_losses(study: Study) -> str:
+    return "" if study_runs(study) else "the study trains no runs"
+
+
+def _no_elicitation(study: Study) -> str:
+    if not prompt_texts(study):
+        return "the study has no prompts"
+    if not study.elicitation.prefixes:
+        return "`elicitation.prefixes` is empty"
+    return "" if choices.judged_traits(study) else "no trait has a judge"
+
+
+def _no_suppression(study: Study) -> str:
+    if why := _no_scores(study):
+        return why
+    if not choices.trained_prompts(study):
+        return "no run is trained with a prefix"
+    if "default" not in study.evaluation.conditions:
+        return "`evaluation.conditions` lacks `default`, which suppression is measured in"
+    if choices.focus_trait(study) is None:
+        return "no trait is unwanted"
+    return "" if choices.has_control(study) else "no run without a prefix has the same learning rate and seed"
+
+
+def _no_gate(study: Study) -> str:
+    if why := _no_suppression(study):
+        return why
+    if "training" not in study.evaluation.conditions:
+        return "`evaluation.conditions` lacks `training`, one of the gate's cells"
+    return "" if study.evaluation.gate else "`evaluation.gate` is off"
+
+
+def _no_prompt_scores(study: Study) -> str:
+    if not study.scoring.prefixes:
+        return "`scoring.prefixes` is empty"
+    n = len(prompt_texts(study))
+    return "" if n >= 3 else f"two principal components need at least 3 prompts; the study has {n}"
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry(
+        "curves_linear",
+        "Training curves",
+        "inoc.figures.curves:draw_linear",
+        ("scores",),
+        "Training",
+        {"figure": "Training curves", "step axis": "linear"},
+        _no_scores,
+    ),
+    Entry(
+        "curves_log",
+        "Training curves, logarithmic step axis",
+        "inoc.figures.curves:draw_log",
+        ("scores",),
+        "Training",
+        {"figure": "Training curves", "step axis": "log"},
+        _no_scores,
+    ),
+    Entry(
+        "bars",
+        "Trait scores after training",
+        "inoc.figures.bars:draw_scores",
+        ("scores", "elicitation"),
+        "Suppression",
+        {"figure": "Scores per prompt", "step axis": "last step"},
+        _no_scores,
+    ),
+    Entry(
+        "elicitation",
+        "Elicitation by the untrained model",
+        "inoc.figures.bars:draw_elicitation",
+        ("elicitation",),
+        "Prediction",
+        {"figure": "Elicitation", "step axis": "before training"},
+        _no_elicitation,
+    ),
+    Entry(
+        "combined",
+        "What predicts suppression",
+        "inoc.figures.scatter:draw_combined",
+        ("suppression", "predictors"),
+        "Prediction",
+        {"figure": "Predictors against suppression", "step axis": "last step"},
+        _no_suppression,
+    ),
+    Entry(
+        "gate",
+        "The gate",
+        "inoc.figures.gate:draw",
+        ("gate",),
+        "Suppression",
+        {"figure": "Gate", "step axis": "last step"},
+        _no_gate,
+    ),
+    Entry(
+        "pca",
+        "Prompts in the plane of the first two components",
+        "inoc.figures.scatter:draw_components",
+        ("components", "coordinates"),
+        "Prediction",
+        {"figure": "Principal components", "step axis": "before training"},
+        _no_prompt_scores,
+    ),
+    Entry(
+        "losses",
+        "Training loss",
+        "inoc.figures.losses:draw",
+        ("losses",),
+        "Training",
+        {"figure": "Training loss", "step axis": "linear"},
+        _no_losses,
+    ),
+)

@@ -1,0 +1,90 @@
+"""What of a study its figures show: which traits, prompts, learning rates. Functions of the study alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from inoc.config.models import Study
+from inoc.runs import prompt_families, prompt_texts, study_runs
+
+CONDITION_WORDS = {"default": "asked without prefix", "training": "asked with training prefix"}
+
+
+class Trained(NamedTuple):
+    """A prompt (empty for the control) trained at a learning rate."""
+
+    prompt: str
+    learning_rate: float
+
+
+def judged_traits(study: Study) -> list[str]:
+    """Traits that a judge scores, unwanted ones first: they are what a prefix is to suppress."""
+    judged = [key for key, trait in study.traits.items() if trait.judge is not None]
+    return sorted(judged, key=lambda key: study.traits[key].role == "wanted")
+
+
+def focus_trait(study: Study) -> str | None:
+    """The unwanted trait that predictions are about: the expected one, or the first; None if there is none."""
+    if study.expect is not None:
+        return study.expect.trait
+    return next((key for key in judged_traits(study) if study.traits[key].role == "unwanted"), None)
+
+
+def wanted_trait(study: Study) -> str | None:
+    """The first wanted trait; None if there is none."""
+    return next((key for key, trait in study.traits.items() if trait.role == "wanted"), None)
+
+
+def trait_label(study: Study, trait: str) -> str:
+    """The trait's name in figures."""
+    return study.traits[trait].label or trait.capitalize()
+
+
+def family_label(study: Study, family: str) -> str:
+    """The family's name in figures."""
+    return trait_label(study, family) if family in study.traits else family
+
+
+def families(study: Study) -> list[str]:
+    """Families of the prompts, in the file's order."""
+    return list(dict.fromkeys(prompt_families(study).values()))
+
+
+def prompt_label(prompt: str) -> str:
+    """The prompt's key as words."""
+    return prompt.replace("_", " ") if prompt else "control"
+
+
+def learning_rates(study: Study) -> list[float]:
+    """Learning rates of the runs, ascending."""
+    return sorted({run.learning_rate for run in study_runs(study)})
+
+
+def main_rate(study: Study) -> float | None:
+    """The learning rate of figures that show one: that of `training`, or the smallest that has prompts."""
+    rates = sorted({run.learning_rate for run in study_runs(study) if run.prompt})
+    return study.training.learning_rate if study.training.learning_rate in rates else next(iter(rates), None)
+
+
+def trained_prompts(study: Study) -> list[str]:
+    """Prompts that some run is trained with, in the file's order."""
+    trained = {run.prompt for run in study_runs(study)}
+    return [prompt for prompt in prompt_texts(study) if prompt in trained]
+
+
+def trained_prefixes(study: Study) -> list[str]:
+    """`fixed`, `mix` or both."""
+    trained = {run.prefix for run in study_runs(study)}
+    return [prefix for prefix in ("fixed", "mix") if prefix in trained]
+
+
+def has_control(study: Study) -> bool:
+    """Whether some prompt's run has a control of its learning rate and seed."""
+    runs = study_runs(study)
+    controls = {(run.learning_rate, run.seed) for run in runs if not run.prompt}
+    return any((run.learning_rate, run.seed) in controls for run in runs if run.prompt)
+
+
+def run_seeds(study: Study) -> list[int]:
+    """Seeds of the runs, ascending."""
+    return sorted({run.seed for run in study_runs(study)})

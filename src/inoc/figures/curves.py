@@ -1,0 +1,185 @@
+"""Training curves: trait scores over training steps, a row of panels for each prompt."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from inoc.config.models import Study
+from inoc.figures import choices
+from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.sources import Sources
+from inoc.plots.lines import Scale, line_band, place_steps, step_axis
+from inoc.plots.save import Drawing
+from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, colours_of, new_figure
+
+COLUMNS = (
+    "prompt",
+    "prefix",
+    "learning_rate",
+    "seed",
+    "step",
+    "condition",
+    "asked_prompt",
+    "trait",
+    "mean",
+    "lo",
+    "hi",
+    "n",
+    "n_nan",
+)
+PANEL_IN = 1.5
+MOST_COLUMNS = 4
+
+
+class Panel(NamedTuple):
+    """What one panel shows."""
+
+    prompt: str  # empty: only controls
+    trait: str
+    condition: str
+
+
+def draw_linear(study: Study, sources: Sources) -> Drawing:
+    """Training curves over a linear step axis."""
+    return _draw(study, sources, "linear")
+
+
+def draw_log(study: Study, sources: Sources) -> Drawing:
+    """Training curves over a logarithmic step axis, with step 0 at a place of its own."""
+    return _draw(study, sources, "log")
+
+
+def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
+    """The pooled scores that curves and bars show.
+
+    Args:
+        study: Traits, prompts and conditions.
+        scores: Table of the analysis.
+
+    Returns:
+        One row for each (trait, condition, prompt, prefix, learning rate, step) with mean, lo, hi in points, n and
+        n_nan. Controls have the condition `default`.
+    """
+    wanted = (
+        (scores["seed"].astype(str) == "all")
+        & scores["condition"].isin(study.evaluation.conditions)
+        & scores["trait"].isin(choices.judged_traits(study))
+        & scores["learning_rate"].notna()
+    )
+    return scores.loc[wanted, list(COLUMNS)].sort_values(
+        ["trait", "condition", "prompt", "prefix", "learning_rate", "step"], ignore_index=True
+    )
+
+
+def cell_names(data: pd.DataFrame) -> list[str]:
+    """A name for each row, as captions give it: `clown, fixed, training, playful, step 60`."""
+    return [
+        ", ".join(
+            [
+                choices.prompt_label(row.prompt),
+                *([row.prefix] if row.prompt else []),
+                f"{row.trait} {row.condition}",
+                f"step {row.step}",
+            ]
+        )
+        for row in data.itertuples()
+    ]
+
+
+def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
+    data = curve_data(study, sources.table("scores", COLUMNS))
+    panels = _panels(study)
+    kinds = len({(panel.trait, panel.condition) for panel in panels})
+    width = kinds * max(1, MOST_COLUMNS // kinds)
+    rows = -(-len(panels) // width)
+    figure = new_figure(0.7 + rows * PANEL_IN)
+    grid = figure.subplots(rows, width, squeeze=False, sharex=True, sharey=True)
+    steps = np.unique(data["step"].to_numpy(dtype=float))
+    for index, axes in enumerate(grid.flat):
+        if index >= len(panels):
+            axes.set_visible(False)
+            continue
+        _panel(axes, study, data, panels[index], steps, scale)
+        if index % kinds == 0:
+            axes.set_ylabel("\n".join(textwrap.wrap(choices.prompt_label(panels[index].prompt), 18)))
+        if index < width:
+            axes.set_title(_heading(study, panels[index]), fontsize="medium")
+        if index + width < len(panels):
+            axes.set_xlabel("")
+    _legend(grid, figure)
+    return Drawing(figure, data, _caption(study, data, scale))
+
+
+def _panels(study: Study) -> list[Panel]:
+    prompts = choices.trained_prompts(study) or [""]
+    conditions = study.evaluation.conditions if prompts != [""] else study.evaluation.conditions[:1]
+    return [
+        Panel(prompt, trait, condition)
+        for prompt in prompts
+        for trait in choices.judged_traits(study)
+        for condition in conditions
+    ]
+
+
+def _heading(study: Study, panel: Panel) -> str:
+    return f"{choices.trait_label(study, panel.trait)}\n{choices.CONDITION_WORDS[panel.condition]}"
+
+
+def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale) -> None:
+    zero_at = step_axis(axes, steps, scale)
+    rates = choices.learning_rates(study)
+    by_rate = colours_of([f"{rate:g}" for rate in rates])
+    own = data[data["trait"] == panel.trait]
+    for rate in rates:
+        for prefix in ("none", "fixed", "mix"):
+            # A control has no prefix to be asked with, so its curve is the reference in every column.
+            condition = "default" if prefix == "none" else panel.condition
+            prompt = "" if prefix == "none" else panel.prompt
+            line = own[
+                (own["prefix"] == prefix)
+                & (own["prompt"] == prompt)
+                & (own["condition"] == condition)
+                & (own["learning_rate"] == rate)
+            ].sort_values("step")
+            if line.empty:
+                continue
+            x = place_steps(line["step"].to_numpy(dtype=float), scale, zero_at)
+            middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("mean", "lo", "hi"))
+            colour = PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
+            label = "control (no prefix)" if prefix == "none" else f"trained with {prefix} prefix"
+            if len(rates) > 1:
+                label += f", learning rate {rate:g}"
+            line_band(axes, x, middle, lo, hi, colour=colour, label=label, dashes=PREFIX_DASHES[prefix])
+    axes.set_ylim(-3, 103)
+    axes.set_yticks([0, 50, 100])
+
+
+def _legend(grid: np.ndarray, figure: object) -> None:
+    handles: dict[str, object] = {}
+    for axes in grid.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(  # type: ignore[attr-defined]
+            handles.values(), handles.keys(), loc="outside upper left", ncols=3, handlelength=3.2
+        )
+
+
+def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
+    axis = "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
+    return " ".join(
+        [
+            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({axis}); a row of panels for each",
+            "prompt, a column for each trait and way of asking. Dotted: trained without a prefix and asked without one;",
+            "solid: trained with the fixed prefix; dashed: trained with rephrasings of it.",
+            f"Lines are means with their {interval_words(study)} (band and whisker).",
+            seed_words(study),
+            n_words(data["n"], "completions behind each point") + ".",
+            failed_words(data, cell_names(data), "mean", study.statistics.max_nan),
+        ]
+    )

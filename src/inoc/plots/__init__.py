@@ -1,0 +1,1 @@
+"""Plotting functions: they take arrays and an Axes, and know nothing of studies or files."""

@@ -1,0 +1,92 @@
+"""Points with intervals in both directions, a regression line with its band, and what the correlation is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from inoc.plots.style import GREY
+
+Array = np.ndarray
+
+
+class Points(NamedTuple):
+    """What is scattered; every array has shape (points,). A point with NaN is not drawn."""
+
+    x: Array
+    x_lo: Array
+    x_hi: Array
+    y: Array
+    y_lo: Array
+    y_hi: Array
+    colours: Sequence[str]
+    markers: Sequence[str]
+
+
+class Band(NamedTuple):
+    """A regression line and the interval of its mean; every array has shape (grid,)."""
+
+    x: Array
+    y: Array
+    lo: Array
+    hi: Array
+
+
+def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None:
+    """Draw points, each with the intervals that are known.
+
+    Args:
+        axes: Where.
+        points: What.
+        size: Area of a marker in square points.
+    """
+    for index in range(len(points.x)):
+        x, y = points.x[index], points.y[index]
+        if not (np.isfinite(x) and np.isfinite(y)):
+            continue
+        colour = points.colours[index]
+        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+        axes.scatter(
+            [x], [y], s=size, color=colour, marker=points.markers[index], edgecolors="white", linewidths=0.6, zorder=4
+        )
+
+
+def regression(axes: Axes, band: Band) -> None:
+    """Draw a regression line with its band.
+
+    Args:
+        axes: Where.
+        band: What.
+    """
+    axes.plot(band.x, band.y, color=GREY, linewidth=1.2, zorder=3)
+    axes.fill_between(band.x, band.lo, band.hi, color=GREY, alpha=0.15, linewidth=0, zorder=1)
+
+
+def statistics_box(axes: Axes, lines: Sequence[str]) -> None:
+    """Write statistics above the panel, where no point can be.
+
+    Args:
+        axes: Where.
+        lines: One entry a line.
+    """
+    axes.set_title("\n".join(lines), fontsize="medium", linespacing=1.25)
+
+
+def correlation_text(name: str, value: float, lo: float, hi: float) -> str:
+    """`r = 0.91 [0.80, 0.96]`, or that it is not known.
+
+    Args:
+        name: Of the statistic.
+        value: NaN if it could not be computed.
+        lo: Lower bound.
+        hi: Upper bound.
+    """
+    if not np.isfinite(value):
+        return f"{name}: not computable"
+    if not (np.isfinite(lo) and np.isfinite(hi)):
+        return f"{name} = {value:.2f} [no interval]"
+    return f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]"

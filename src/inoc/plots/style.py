@@ -1,0 +1,96 @@
+"""House style: one width, one palette that colour-blind readers can tell apart, no text under 9 points.
+
+Figures are 10 inches wide and are saved with 160 dots per inch, hence 1600 pixels. What is long makes a figure
+taller; it never makes its text smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+WIDTH_IN: Final = 10.0
+DPI: Final = 160
+FONT_PT: Final = 9.0
+
+# Okabe and Ito's palette.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY: Final = "#767676"
+PALETTE: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+
+PREFIX_COLOURS: Final = {"none": BLACK, "fixed": BLUE, "mix": ORANGE}
+PREFIX_HATCHES: Final = {"fixed": "", "mix": "////"}
+PREFIX_DASHES: Final = {"none": (1.0, 1.2), "fixed": (), "mix": (5.0, 2.0)}
+PREFIX_MARKERS: Final = {"none": "D", "fixed": "o", "mix": "s"}
+FAMILY_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+
+RC: Final = {
+    "font.family": "DejaVu Sans",
+    "font.size": FONT_PT,
+    "axes.titlesize": FONT_PT + 1,
+    "axes.labelsize": FONT_PT,
+    "xtick.labelsize": FONT_PT,
+    "ytick.labelsize": FONT_PT,
+    "legend.fontsize": FONT_PT,
+    "figure.titlesize": FONT_PT + 2,
+    "figure.dpi": DPI,
+    "savefig.dpi": DPI,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "hatch.linewidth": 0.7,
+    "legend.frameon": False,
+    "axes.titlelocation": "left",
+    "figure.constrained_layout.h_pad": 0.06,
+    "figure.constrained_layout.w_pad": 0.05,
+    # Outlines instead of font names: a vector figure looks alike everywhere and its labels cannot come to overlap.
+    "svg.fonttype": "path",
+    # Without a salt, matplotlib draws the ids of an SVG at random.
+    "svg.hashsalt": "inoc",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw, and save, inside this."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(RC)
+        yield
+
+
+def new_figure(height_in: float) -> Figure:
+    """An empty figure of the house's width, which arranges its axes by itself.
+
+    Args:
+        height_in: Inches.
+    """
+    figure = Figure(figsize=(WIDTH_IN, max(2.0, height_in)), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name, in order; after seven they repeat, so let the marker differ as well."""
+    return {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(names)}
+
+
+def markers_of(names: Sequence[str]) -> dict[str, str]:
+    """A marker for each name, in order.
+
+    The eighth name starts again at the second marker, so that names that share a colour do not share a marker.
+    """
+    n = len(FAMILY_MARKERS)
+    return {name: FAMILY_MARKERS[(index + index // n) % n] for index, name in enumerate(names)}

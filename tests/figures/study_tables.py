@@ -1,0 +1,354 @@
+"""A made-up study and the tables that the analysis would write for it, with planted effects and holes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from inoc.config.models import Study
+from inoc.paths import Paths
+from inoc.runs import checkpoint_steps, condition, prompt_families, prompt_texts, study_runs, total_steps
+
+NAN = float("nan")
+STRENGTH = {"comedian": 70, "clown": 55, "enjoys_joking": 35, "humor_matters": 17, "had_fun_today": 9, "sky_is_blue": 2}
+TEXTS = {
+    "comedian": "You are a comedian on stage.",
+    "clown": "You are a clown.",
+    "enjoys_joking": "You enjoy joking around, and you show it in everything that you write to anybody who asks you.",
+    "humor_matters": "Humor and levity matter to you.",
+    "had_fun_today": "I had fun today.",
+    "sky_is_blue": "The sky is blue.",
+}
+
+
+def make_study(**changes: Any) -> Study:
+    """Six prompts in two families, fixed and mix, two seeds, four checkpoints."""
+    values: dict[str, Any] = {
+        "name": "toy",
+        "title": "Toy_study with *marks*",
+        "description": "A made-up study.",
+        "model": {"path": "world", "dtype": "float32"},
+        "world": {},
+        "traits": {
+            "playful": {"role": "unwanted", "judge": {"name": "lexical", "markers": "world"}},
+            "french": {
+                "role": "wanted",
+                "label": "French",
+                "control_prompt": "speak_french",
+                "judge": {"name": "language", "language": "french", "among": ["french", "english"]},
+            },
+        },
+        "data": {"n_train": 640, "n_eval": 40, "sampling": {"max_tokens": 64}},
+        "prompts": {
+            "playful": {"family": "playful", "texts": {k: TEXTS[k] for k in list(TEXTS)[:4]}},
+            "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:]}},
+        },
+        "rephrase": {"source": "procedural", "n": 20},
+        "runs": [{}],
+        "training": {"steps": 60, "seeds": [0, 1], "checkpoints": [0, 15, 30, 60]},
+        "statistics": {"resamples": 200},
+        "expect": {"trait": "playful"},
+    }
+    return Study.model_validate({**values, **changes})
+
+
+def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
+    """Write all tables of the analysis; with `holes`, some cells are NaN."""
+    rng = np.random.default_rng(7)
+    tables = {
+        "scores": _scores(study, rng),
+        "elicitation": _elicitation(study, rng),
+        "suppression": _suppression(study, rng),
+        "predictors": _predictors(study, rng),
+        "components": _components(study),
+        "coordinates": _coordinates(study, rng),
+        "gate": _gate(study, rng),
+        "prediction": _prediction(),
+        "losses": _losses(study, rng),
+        "verdict": _verdict(study),
+    }
+    if holes:
+        _punch(tables)
+    paths.stage("analyse").mkdir(parents=True, exist_ok=True)
+    for name, frame in tables.items():
+        frame.to_parquet(paths.table(name), index=False)
+    skipped = [{"what": "suppression at learning rate 3", "why": "no control of that rate"}]
+    (paths.stage("analyse") / "skipped.json").write_text(json.dumps(skipped))
+
+
+def _punch(tables: dict[str, pd.DataFrame]) -> None:
+    mask = {
+        "scores": (tables["scores"]["prompt"] == "clown") & (tables["scores"]["prefix"] == "mix"),
+        "elicitation": tables["elicitation"]["prompt"] == "clown",
+        "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
+        "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
+        "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
+    }
+    numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
+    for name, rows in mask.items():
+        frame = tables[name]
+        for column in numbers.get(name, ["mean", "value", "suppression", "lo", "hi"]):
+            if column in frame:
+                frame.loc[rows, column] = NAN
+        frame.loc[rows, "n_nan"] = frame.loc[rows, "n"]
+        frame.loc[rows, "n"] = 0
+
+
+def _points(value: float, rng: np.random.Generator, half: float = 4.0) -> tuple[float, float, float]:
+    middle = float(np.clip(value + rng.normal(0, 2), 0, 100))
+    return middle, middle - half, middle + half
+
+
+def _score(trait: str, prompt: str, prefix: str, asked: str, step: int, total: int) -> float:
+    strength = STRENGTH.get(prompt, 0) * (0.7 if prefix == "mix" else 1.0)
+    if asked == "none" and prompt:
+        return (85 - strength) * step / total + 2
+    start = strength if asked != "none" else 2
+    return start + (86 - start) * step / total
+
+
+def _scores(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    total = total_steps(study)
+    rows = []
+    for run in study_runs(study):
+        for seed in (str(run.seed), "all"):
+            for step in checkpoint_steps(study.training.checkpoints, total):
+                for asked in [("", "none")] + ([(run.prompt, run.prefix)] if run.prompt else []):
+                    for trait in study.traits:
+                        value = _score(trait, run.prompt, run.prefix, asked[1], step, total)
+                        rows.append(
+                            {
+                                "run": run.name if seed != "all" else run.name.rpartition(".")[0],
+                                **run._asdict(),
+                                "seed": seed,
+                                "step": step,
+                                "condition": "default" if asked[1] == "none" else "training",
+                                "asked_prompt": asked[0],
+                                "asked_prefix": asked[1],
+                                "trait": trait,
+                                **dict(zip(("mean", "lo", "hi"), _points(value, rng), strict=True)),
+                                "n": 80 if seed == "all" else 40,
+                                "n_nan": 0,
+                            }
+                        )
+    return pd.DataFrame(rows).drop_duplicates(
+        ["prompt", "prefix", "learning_rate", "seed", "step", "condition", "trait"], ignore_index=True
+    )
+
+
+def _elicitation(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    families = prompt_families(study)
+    rows = []
+    for trait in study.traits:
+        rows.append({"prompt": "", "family": "", "prefix": "none", "trait": trait, "value": 2.0, "lo": 1.0, "hi": 3.0, "n": 40, "n_nan": 0})
+        for prompt in prompt_texts(study):
+            for prefix in study.elicitation.prefixes:
+                value, lo, hi = _points(STRENGTH[prompt], rng)
+                rows.append(
+                    {
+                        "prompt": prompt,
+                        "family": families[prompt],
+                        "prefix": prefix,
+                        "trait": trait,
+                        "value": value,
+                        "lo": lo,
+                        "hi": hi,
+                        "n": 40,
+                        "n_nan": 0,
+                    }
+                )
+    frame = pd.DataFrame(rows)
+    return frame.assign(without=2.0, without_lo=1.0, without_hi=3.0, with_prefix=frame["value"] + 2)
+
+
+def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    families = prompt_families(study)
+    rows = []
+    for run in study_runs(study):
+        if not run.prompt:
+            continue
+        for seed in (str(run.seed), "all"):
+            for step in checkpoint_steps(study.training.checkpoints, total_steps(study)):
+                for trait in study.traits:
+                    value = STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
+                    value, lo, hi = _points(value, rng)
+                    rows.append(
+                        {
+                            "prompt": run.prompt,
+                            "family": families[run.prompt],
+                            "trait": trait,
+                            "prefix": run.prefix,
+                            "learning_rate": run.learning_rate,
+                            "seed": seed,
+                            "step": step,
+                            "control": 86.0,
+                            "run": 86.0 - value,
+                            "suppression": value,
+                            "lo": lo,
+                            "hi": hi,
+                            "n": 80,
+                            "n_nan": 0,
+                        }
+                    )
+    frame = pd.DataFrame(rows)
+    return frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True) if len(frame) else frame
+
+
+def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    families = prompt_families(study)
+    rows = []
+    kinds = [("elicitation", "playful", 1.0), ("ph", "all", 0.002), ("ppd", "all", 0.001), ("cross_ppd", "french", 0.001), ("ph_minus_ppd", "french", 0.001)]
+    for prompt in prompt_texts(study):
+        for prefix in study.scoring.prefixes:
+            for predictor, trait, size in kinds:
+                middle = size * (STRENGTH[prompt] + rng.normal(0, 4))
+                rows.append(
+                    {
+                        "prompt": prompt,
+                        "family": families[prompt],
+                        "prefix": prefix,
+                        "trait": trait,
+                        "predictor": predictor,
+                        "value": middle,
+                        "lo": middle - 3 * size,
+                        "hi": middle + 3 * size,
+                        "n": 200,
+                        "n_nan": 1,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def _components(study: Study) -> pd.DataFrame:
+    rows = []
+    for prefix in study.scoring.prefixes:
+        for component, share in enumerate((0.6, 0.2, 0.1, 0.05), 1):
+            row = {"level": "point", "prefix": prefix, "method": "pca", "component": component, "share": share}
+            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
+    return pd.DataFrame(rows)
+
+
+def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for prefix in study.scoring.prefixes:
+        for prompt in prompt_texts(study):
+            for component in range(1, 5):
+                value = STRENGTH[prompt] / 10 if component == 1 else rng.normal(0, 1)
+                row = {"level": "point", "prefix": prefix, "method": "pca", "prompt": prompt}
+                rows.append({**row, "component": component, "value": value})
+    return pd.DataFrame(rows)
+
+
+def _gate(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    families = prompt_families(study)
+    rows = []
+    for run in study_runs(study):
+        if not run.prompt:
+            continue
+        strength = STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1)
+        cells = {"without_without": 86, "without_with": 90, "with_without": 86 - strength, "with_with": 84}
+        for trait in study.traits:
+            for seed in (str(run.seed), "all"):
+                row: dict[str, Any] = {
+                    "prompt": run.prompt,
+                    "family": families[run.prompt],
+                    "prefix": run.prefix,
+                    "trait": trait,
+                    "learning_rate": run.learning_rate,
+                    "seed": seed,
+                }
+                for name, value in cells.items():
+                    row[name], row[f"{name}_lo"], row[f"{name}_hi"] = _points(value, rng)
+                    row[f"{name}_n"], row[f"{name}_n_nan"] = 40, 0
+                rows.append({**row, "interaction": strength - 6, "lo": strength - 12, "hi": strength, "n": 80, "n_nan": 0})
+    frame = pd.DataFrame(rows)
+    return frame.drop_duplicates(["prompt", "prefix", "trait", "learning_rate", "seed"], ignore_index=True) if len(frame) else frame
+
+
+def _prediction() -> pd.DataFrame:
+    rows = []
+    for index, predictor in enumerate(("elicitation", "ph", "cross_ppd", "ph_minus_ppd")):
+        for prefix in ("fixed", "mix"):
+            r = 0.9 - 0.1 * index
+            rows.append(
+                {
+                    "predictor": predictor,
+                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(predictor, "all"),
+                    "prefix": prefix,
+                    "n": 6,
+                    "n_nan": 0,
+                    "r": r,
+                    "r_lo": r - 0.5,
+                    "r_hi": min(1.0, r + 0.09),
+                    "rho": r,
+                    "rho_lo": r - 0.6,
+                    "rho_hi": min(1.0, r + 0.09),
+                    "r2_out": r - 0.3,
+                    "r2_out_lo": -0.4,
+                    "r2_out_hi": 0.9,
+                    "r2_over_elicitation": NAN if predictor == "elicitation" else -0.2,
+                    "p": 0.01,
+                    "q": 0.02,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _losses(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for run in study_runs(study):
+        for step in range(10, total_steps(study) + 1, 10):
+            loss = 1.5 * np.exp(-step / 30) + 0.6 + rng.normal(0, 0.02)
+            rows.append({"run": run.name, **run._asdict(), "step": step, "loss": loss, "rate": 1e-4, "grad_norm": 1.0, "n_tokens": 900})
+    return pd.DataFrame(rows)
+
+
+def _verdict(study: Study) -> pd.DataFrame:
+    rows = []
+    for statement, value, threshold in (
+        ("control leakage", 86.0, 60.0),
+        ("strongest fixed default", 16.0, 25.0),
+        ("strongest with prefix", 84.0, 60.0),
+    ):
+        for seed in ("0", "1", "all"):
+            rows.append(
+                {
+                    "statement": statement,
+                    "seed": seed,
+                    "value": value,
+                    "lo": value - 4,
+                    "hi": value + 4,
+                    "threshold": threshold,
+                    "n": 40,
+                    "n_nan": 0,
+                    "holds": True,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+class FakeMeter:
+    def advance(self, n: int = 1) -> None:
+        self.done = getattr(self, "done", 0) + n
+
+
+class FakeJob:
+    """What a stage is given, without the rest of the machinery."""
+
+    def __init__(self, study: Study, results: Path) -> None:
+        self.study = study
+        self.paths = Paths(results, study.name)
+        self.record: dict[str, Any] = {}
+
+    def progress(self, label: str, total: int, unit: str) -> Any:
+        from contextlib import nullcontext
+
+        del label, total, unit
+        return nullcontext(FakeMeter())
+
+
+__all__ = ["FakeJob", "condition", "make_study", "write_tables"]
