@@ -1,0 +1,3 @@
+"""From judge scores and log-probabilities to the tables that figures and reports draw."""
+
+VERSION = 1

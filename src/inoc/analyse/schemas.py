@@ -1,0 +1,177 @@
+"""Columns of the analysis tables, beside the two that `inoc.tables` fixes.
+
+`n` counts what entered, `n_nan` what was dropped because a measurement failed; `lo` and `hi` bound the 95 % (or
+configured) interval. Scores are points, 0–100. A `seed` is a training seed as text, or `all` for all of them pooled.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from inoc.tables import FLAG, INDEX, LOSSES, NUMBER, PREDICTORS, STRING, SUPPRESSION
+
+_INTERVAL = [("value", NUMBER), ("lo", NUMBER), ("hi", NUMBER), ("n", INDEX), ("n_nan", INDEX)]
+
+
+def _cell(name: str) -> list[tuple[str, pa.DataType]]:
+    """A mean with its interval under a name of its own."""
+    parts = [("", NUMBER), ("_lo", NUMBER), ("_hi", NUMBER), ("_n", INDEX), ("_n_nan", INDEX)]
+    return [(name + ending, kind) for ending, kind in parts]
+
+
+ELICITATION = pa.schema(
+    [
+        ("prompt", STRING),  # empty for the untrained model asked without a prefix
+        ("family", STRING),
+        ("prefix", STRING),  # none, fixed or mix
+        ("trait", STRING),
+        *_cell("without"),
+        *_cell("with_prefix"),  # NaN in the row without a prefix
+        *_INTERVAL,  # with − without, paired over instructions; in the row without a prefix, the mean itself
+        ("failed", FLAG),  # one of the two cells has more NaN than the study allows
+    ]
+)
+"""`elicitation`. Key: prompt, prefix, trait."""
+
+SCORES = pa.schema(
+    [
+        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),  # NaN for base
+        ("seed", STRING),
+        ("step", INDEX),
+        ("condition", STRING),
+        ("asked_prompt", STRING),
+        ("asked_prefix", STRING),
+        ("trait", STRING),
+        *_INTERVAL,
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`scores`. Key: run, seed, step, asked_prompt, asked_prefix, trait."""
+
+SUPPRESSIONS = pa.schema([*SUPPRESSION, ("n_seeds", INDEX), ("failed", FLAG)])
+"""`suppression`. Key: prompt, trait, prefix, learning_rate, seed, step."""
+
+PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
+"""`predictors`. `source` is `own`, or `fixed` for a value of the fixed prefix in a row of the mix."""
+
+COMPONENTS = pa.schema(
+    [
+        ("level", STRING),  # point: one value per example
+        ("prefix", STRING),
+        ("method", STRING),
+        ("component", INDEX),  # from 1
+        ("share", NUMBER),  # of the variance, 0 to 1
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n_prompts", INDEX),
+        ("n", INDEX),  # examples used
+        ("n_nan", INDEX),  # examples dropped because a prompt has no value for them
+    ]
+)
+"""`components`. Key: level, prefix, method, component."""
+
+COORDINATES = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        ("method", STRING),
+        ("prompt", STRING),
+        ("family", STRING),
+        ("component", INDEX),
+        *_INTERVAL,  # nats per token, summed over examples as a length in their space
+    ]
+)
+"""`coordinates`. Key: level, prefix, method, prompt, component."""
+
+GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
+"""Trained without/with, then asked without/with."""
+
+GATE = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("step", INDEX),
+        *(column for name in GATE_CELLS for column in _cell(name)),
+        ("interaction", NUMBER),  # (with_with − with_without) − (without_with − without_without)
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`gate`. Key: prompt, prefix, trait, learning_rate, seed."""
+
+PREDICTION = pa.schema(
+    [
+        ("trait", STRING),  # whose suppression is predicted
+        ("learning_rate", NUMBER),
+        ("prefix", STRING),
+        ("predictor", STRING),
+        ("predictor_trait", STRING),  # `all` if no trait enters
+        ("n", INDEX),  # prompts, the same for every predictor of a block
+        ("n_nan", INDEX),  # prompts left out because something is NaN or absent
+        ("r", NUMBER),
+        ("r_lo", NUMBER),
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("rho_lo", NUMBER),
+        ("rho_hi", NUMBER),
+        ("slope", NUMBER),
+        ("intercept", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("r2_out_lo", NUMBER),
+        ("r2_out_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone
+        ("r2_over_elicitation_lo", NUMBER),
+        ("r2_over_elicitation_hi", NUMBER),
+        ("p", NUMBER),
+        ("q", NUMBER),  # false-discovery rate over the whole table
+    ]
+)
+"""`prediction`. Key: trait, learning_rate, prefix, predictor, predictor_trait."""
+
+VERDICT = pa.schema(
+    [
+        ("statement", STRING),
+        ("text", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("prompt", STRING),  # the prompt that the statement is about; empty for several
+        ("prefix", STRING),
+        *_INTERVAL,
+        ("relation", STRING),  # at_least, at_most or above
+        ("threshold", NUMBER),
+        ("holds", FLAG),  # the value does
+        ("clear", FLAG),  # the whole interval does
+        ("r2_out", NUMBER),  # for correlations: leave-prompt-out; NaN otherwise
+        ("r2_out_lo", NUMBER),
+        ("r2_out_hi", NUMBER),
+    ]
+)
+"""`verdict`. Key: statement, prefix, learning_rate, seed."""
+
+SCHEMAS = {
+    "elicitation": ELICITATION,
+    "scores": SCORES,
+    "suppression": SUPPRESSIONS,
+    "predictors": PREDICTOR_VALUES,
+    "components": COMPONENTS,
+    "coordinates": COORDINATES,
+    "gate": GATE,
+    "prediction": PREDICTION,
+    "verdict": VERDICT,
+    "losses": LOSSES,
+}
+"""Table → schema, for all that the analysis writes."""
