@@ -161,18 +161,14 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             ['traits.playful.judge.language = "fr"', "no such setting"],
             id="setting of another judge",
         ),
-        pytest.param(
-            "name: toy", "name: tyo", ['name = "tyo": differs', "accepted: toy"], id="name and file"
-        ),
+        pytest.param("name: toy", "name: tyo", ['name = "tyo": differs', "accepted: toy"], id="name and file"),
         pytest.param(
             "trait: playful",
             "trait: palyful",
             ['expect.trait = "palyful"', 'did you mean "playful"'],
             id="expectation about no trait",
         ),
-        pytest.param(
-            "  n_train: 64", "  completions: file\n  n_train: 64", ["data.file: goes with"], id="no file"
-        ),
+        pytest.param("  n_train: 64", "  completions: file\n  n_train: 64", ["data.file: goes with"], id="no file"),
         pytest.param(
             "    files: [instructions.jsonl]",
             "    kind: files",
@@ -199,9 +195,7 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             ['traits.french.role = "wished": accepted: wanted, unwanted'],
             id="role",
         ),
-        pytest.param(
-            "      sky:", "      blue-sky:", ["prompts.plain.texts.blue-sky", "cannot be a key"], id="key"
-        ),
+        pytest.param("      sky:", "      blue-sky:", ["prompts.plain.texts.blue-sky", "cannot be a key"], id="key"),
         pytest.param(
             "n_examples: 16",
             "n_examples: 65",
@@ -250,15 +244,11 @@ def test_a_malformed_section_gives_no_second_problem_elsewhere(write: Write) -> 
 def test_runs_whose_learning_rate_has_no_control_are_refused(write: Write) -> None:
     blocks = "[clown]\n  - prompts: [sky]\n    learning_rates: [1.0e-3]\n    control: false"
     message = refusal(write, ("[clown, sky]", blocks))
-    assert (
-        "runs[1].control = false: no block trains a control for learning rate 0.001 with seed 3407" in message
-    )
+    assert "runs[1].control = false: no block trains a control for learning rate 0.001 with seed 3407" in message
 
 
 def test_a_study_may_state_that_it_has_no_controls(write: Write) -> None:
-    text = STUDY.replace("[clown, sky]", "[clown]\n    control: false").replace(
-        "expect:\n  trait: playful\n", ""
-    )
+    text = STUDY.replace("[clown, sky]", "[clown]\n    control: false").replace("expect:\n  trait: playful\n", "")
     assert {run.prefix for run in study_runs(load_study(write("toy.yaml", text)))} == {"fixed", "mix"}
 
 
@@ -337,9 +327,7 @@ def test_absent_inputs_are_listed_only_when_asked_for(write: Write, tmp_path: Pa
 def test_a_judge_that_asks_a_language_model_is_valid_but_cannot_run_yet(write: Write, tmp_path: Path) -> None:
     judge = "{name: llm, model: some-model, property: playful}"
     study = load_study(write("toy.yaml", STUDY.replace("{name: lexical, markers: markers.txt}", judge)))
-    with pytest.raises(
-        ConfigError, match=r"traits\.playful\.judge\.name = 'llm'.*accepted: language, lexical"
-    ):
+    with pytest.raises(ConfigError, match=r"traits\.playful\.judge\.name = 'llm'.*accepted: language, lexical"):
         check_inputs(study, tmp_path)
 
 

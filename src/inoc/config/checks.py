@@ -253,7 +253,9 @@ def _data(study: Study) -> Iterator[Problem]:
             f"goes with `completions: file` and with no other; completions = {data.completions!r}",
             data.file,
         )
-    if (data.instructions.kind == "files") != bool(data.instructions.files):
+    # Completions that are given bring instructions of their own; then files are only needed for fresh ones.
+    optional = data.completions == "file" and not data.instructions.files
+    if not optional and (data.instructions.kind == "files") != bool(data.instructions.files):
         yield Problem(
             ("data", "instructions", "files"),
             f"go with `kind: files` and with no other; kind = {data.instructions.kind!r}",
