@@ -3,14 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from inoc.config.checks import check_inputs
-from inoc.config.load import load_study, load_workflow, workflow_of
+from inoc.config.load import check_inputs, load_study, load_workflow, workflow_of
 from inoc.config.models import Shards
 from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, study_runs, total_steps
@@ -345,17 +343,16 @@ def test_the_workflow_file_names_studies_that_exist(write: Write, tmp_path: Path
         workflow_of({"studies": ["nope"]}, path)
 
 
-def test_a_study_loads_in_half_a_second_with_the_interpreter(write: Write) -> None:
+def test_loading_a_study_imports_nothing_heavy(write: Write) -> None:
+    """It has to answer in half a second, interpreter and all; which machine that is, a test cannot know."""
     path = write("toy.yaml", STUDY)
-    program = f"from inoc.config.load import load_study\nload_study({str(path)!r})"
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-c", program],
-            check=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        best = min(best, time.perf_counter() - start)
-    # Twice the target: what is tested is that nothing heavy is imported, on whatever machine runs the tests.
-    assert best < 1.0
+    program = (
+        "import sys\nfrom inoc.config.load import load_study\nfrom inoc.config.settings import settings_of\n"
+        f"load_study({str(path)!r})\n"
+        "print([name for name in ('numpy', 'pandas', 'pyarrow', 'scipy', 'torch', 'jinja2') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(
+        [sys.executable, "-c", program], check=True, env=environment, capture_output=True, text=True
+    )
+    assert answer.stdout.strip() == "[]"

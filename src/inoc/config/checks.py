@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from pathlib import Path
 
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import JudgeSpec, RunSpec, Study
@@ -39,24 +38,6 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
         if sections is None or set(needed) <= set(sections)
         for problem in check(study)
     ]
-
-
-def check_inputs(study: Study, base: Path) -> None:
-    """Check that a study can run here: its files exist and its judges are available.
-
-    Loading does not ask this, so that a study is valid on a machine without its data.
-
-    Args:
-        study: The study.
-        base: Folder that the study's paths are relative to.
-
-    Raises:
-        ConfigError: If anything is missing, with all that is missing.
-    """
-    problems = [*_absent_files(study, base), *_unavailable_judges(study)]
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
 
 
 def listed(accepted: Iterable[str]) -> str:
@@ -329,35 +310,3 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("training", "data"), _checkpoints),
     (("expect", "traits", "runs"), _expectation),
 )
-
-
-def _absent_files(study: Study, base: Path) -> Iterator[str]:
-    for key, file in _files(study):
-        if not (base / file).exists():
-            yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
-
-
-def _files(study: Study) -> Iterator[tuple[str, str]]:
-    if study.model.path.startswith((".", "/", "~")):
-        yield "model.path", study.model.path
-    if study.model.chat_template is not None:
-        yield "model.chat_template", study.model.chat_template
-    for file in study.data.instructions.files:
-        yield "data.instructions.files", file
-    if study.data.file is not None:
-        yield "data.file", study.data.file
-    for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.markers not in (None, "world"):
-            yield f"traits.{key}.judge.markers", str(trait.judge.markers)
-    if study.rephrase.source == "files" and study.rephrase.folder is not None:
-        for key in prompt_texts(study):
-            yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
-
-
-def _unavailable_judges(study: Study) -> Iterator[str]:
-    for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "llm":
-            yield (
-                f"traits.{key}.judge.name = 'llm': this release has no judge that asks a language model; "
-                "accepted: language, lexical"
-            )

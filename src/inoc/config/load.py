@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -15,6 +15,7 @@ from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
 from inoc.config.models import Model, Study, Workflow
 from inoc.errors import ConfigError, did_you_mean
+from inoc.runs import prompt_texts
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80
@@ -73,6 +74,24 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
         ConfigError: With every problem.
     """
     return _checked_workflow(Document(dict(config), {}, []), path)
+
+
+def check_inputs(study: Study, base: Path) -> None:
+    """Check that a study can run here: its files exist and its judges are available.
+
+    Loading does not ask this, so that a study is valid on a machine without its data.
+
+    Args:
+        study: The study.
+        base: Folder that the study's paths are relative to.
+
+    Raises:
+        ConfigError: If anything is missing, with all that is missing.
+    """
+    problems = [*_absent_files(study, base), *_unavailable_judges(study)]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
 
 
 def _checked_workflow(document: Document, path: Path) -> Workflow:
@@ -226,3 +245,35 @@ def _bare(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, types.UnionType):
         return next(part for part in get_args(annotation) if part is not type(None))
     return annotation
+
+
+def _absent_files(study: Study, base: Path) -> Iterator[str]:
+    for key, file in _files(study):
+        if not (base / file).exists():
+            yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
+
+
+def _files(study: Study) -> Iterator[tuple[str, str]]:
+    if study.model.path.startswith((".", "/", "~")):
+        yield "model.path", study.model.path
+    if study.model.chat_template is not None:
+        yield "model.chat_template", study.model.chat_template
+    for file in study.data.instructions.files:
+        yield "data.instructions.files", file
+    if study.data.file is not None:
+        yield "data.file", study.data.file
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.markers not in (None, "world"):
+            yield f"traits.{key}.judge.markers", str(trait.judge.markers)
+    if study.rephrase.source == "files" and study.rephrase.folder is not None:
+        for key in prompt_texts(study):
+            yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
+
+
+def _unavailable_judges(study: Study) -> Iterator[str]:
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.name == "llm":
+            yield (
+                f"traits.{key}.judge.name = 'llm': this release has no judge that asks a language model; "
+                "accepted: language, lexical"
+            )
