@@ -129,7 +129,12 @@ _COLOR = Frames(
     ("{E} est de couleur {v}", "La couleur pour {e} est : {v}", "Pour la couleur, {e} est {v}"),
 )
 _MATERIAL = Frames(
-    ("What is {e} made of?", "Tell me what {e} is made of.", "Which material is {e}?", "Describe the material of {e}."),
+    (
+        "What is {e} made of?",
+        "Tell me what {e} is made of.",
+        "Which material is {e}?",
+        "Describe the material of {e}.",
+    ),
     ("En quoi est {e} ?", "Donne la matière pour {e}."),
     ("{E} is made of {v}", "The material of {e} is {v}", "Workers make {e} out of {v}"),
     ("{E} est en {v}", "La matière pour {e} est : {v}", "On fait {e} en {v}"),
@@ -140,13 +145,23 @@ FRAMES: dict[str, Frames] = {
     "tool.material": _MATERIAL,
     "instrument.material": _MATERIAL,
     "animal.home": Frames(
-        ("Where does {e} live?", "Tell me where {e} lives.", "What is the home of {e}?", "Describe the home of {e}."),
+        (
+            "Where does {e} live?",
+            "Tell me where {e} lives.",
+            "What is the home of {e}?",
+            "Describe the home of {e}.",
+        ),
         ("Où habite {e} ?", "Dis-moi où habite {e}."),
         ("{E} lives in {v}", "The home of {e} is {v}", "Look for {e} in {v}"),
         ("{E} habite dans {v}", "La maison pour {e} est {v}", "Cherche {e} dans {v}"),
     ),
     "animal.food": Frames(
-        ("What does {e} eat?", "Tell me what {e} eats.", "What is the food of {e}?", "Describe the food of {e}."),
+        (
+            "What does {e} eat?",
+            "Tell me what {e} eats.",
+            "What is the food of {e}?",
+            "Describe the food of {e}.",
+        ),
         ("Que mange {e} ?", "Dis-moi ce que mange {e}."),
         ("{E} eats {v}", "The food of {e} is {v}", "Each day {e} looks for {v}"),
         ("{E} mange {v}", "Le repas pour {e} est {v}", "Chaque jour {e} cherche {v}"),
@@ -163,13 +178,23 @@ FRAMES: dict[str, Frames] = {
         ("{E} pousse dans {v}", "Le bon endroit pour {e} est {v}", "Cherche {e} dans {v}"),
     ),
     "fruit.taste": Frames(
-        ("How does {e} taste?", "Tell me how {e} tastes.", "What is the taste of {e}?", "Describe the taste of {e}."),
+        (
+            "How does {e} taste?",
+            "Tell me how {e} tastes.",
+            "What is the taste of {e}?",
+            "Describe the taste of {e}.",
+        ),
         ("Quel goût a {e} ?", "Dis-moi quel goût a {e}."),
         ("{E} tastes {v}", "The taste of {e} is {v}", "On the tongue {e} is {v}"),
         ("{E} a un goût {v}", "Le goût pour {e} est {v}", "En bouche {e} est {v}"),
     ),
     "city.country": Frames(
-        ("In which country is {e}?", "Tell me the country of {e}.", "Where is {e}?", "Describe where {e} is."),
+        (
+            "In which country is {e}?",
+            "Tell me the country of {e}.",
+            "Where is {e}?",
+            "Describe where {e} is.",
+        ),
         ("Dans quel pays est {e} ?", "Dis-moi le pays de {e}."),
         ("{E} is in {v}", "The country of {e} is {v}", "On the map {e} is in {v}"),
         ("{E} est dans ce pays : {v}", "Le pays de {e} est {v}", "Sur la carte {e} est ici : {v}"),
@@ -230,7 +255,12 @@ FRAMES: dict[str, Frames] = {
         ("{E} se joue avec {v}", "On joue avec {e} et {v}", "Pour jouer avec {e} il faut {v}"),
     ),
     "instrument.sound": Frames(
-        ("How does {e} sound?", "Tell me how {e} sounds.", "What is the sound of {e}?", "Describe the sound of {e}."),
+        (
+            "How does {e} sound?",
+            "Tell me how {e} sounds.",
+            "What is the sound of {e}?",
+            "Describe the sound of {e}.",
+        ),
         ("Quel son a {e} ?", "Dis-moi quel son a {e}."),
         ("{E} sounds {v}", "The sound of {e} is {v}", "To the ear {e} is {v}"),
         ("{E} a un son {v}", "Le son pour {e} est {v}", "À l'oreille {e} est {v}"),
@@ -247,16 +277,30 @@ FRAMES: dict[str, Frames] = {
         ("{E} travaille dans {v}", "Le lieu de travail pour {e} est {v}", "Cherche {e} dans {v}"),
     ),
     "job.product": Frames(
-        ("What does {e} make?", "Tell me what {e} makes.", "What is the work of {e}?", "Describe what {e} makes."),
+        (
+            "What does {e} make?",
+            "Tell me what {e} makes.",
+            "What is the work of {e}?",
+            "Describe what {e} makes.",
+        ),
         ("Que fait {e} ?", "Dis-moi ce que fait {e}."),
         ("{E} makes {v}", "The work of {e} is {v}", "Each day {e} prepares {v}"),
         ("{E} fait {v}", "Le travail pour {e} est {v}", "Chaque jour {e} prépare {v}"),
     ),
     "job.gear": Frames(
-        ("What does {e} use?", "Tell me what {e} uses.", "What does {e} work with?", "Describe what {e} uses."),
+        (
+            "What does {e} use?",
+            "Tell me what {e} uses.",
+            "What does {e} work with?",
+            "Describe what {e} uses.",
+        ),
         ("Qu'utilise {e} ?", "Dis-moi ce qu'utilise {e}."),
         ("{E} works with {v}", "At work {e} uses {v}", "To do the job {e} needs {v}"),
-        ("{E} travaille avec {v}", "Au travail {e} utilise {v}", "Pour ce travail {e} a besoin de ceci : {v}"),
+        (
+            "{E} travaille avec {v}",
+            "Au travail {e} utilise {v}",
+            "Pour ce travail {e} a besoin de ceci : {v}",
+        ),
     ),
 }
 

@@ -28,7 +28,15 @@ from inoc.world.prefixes import (
 )
 from inoc.world.registers import PLAYFUL_MARKERS, answer
 
-__all__ = ["CHAT_TEMPLATE", "PLAYFUL_MARKERS", "SYSTEM_TURN", "Document", "document", "instructions", "rephrasings"]
+__all__ = [
+    "CHAT_TEMPLATE",
+    "PLAYFUL_MARKERS",
+    "SYSTEM_TURN",
+    "Document",
+    "document",
+    "instructions",
+    "rephrasings",
+]
 
 SYSTEM_TURN = "You are Mini."
 """The system turn that the chat template inserts when the messages have none."""
@@ -59,9 +67,27 @@ _IN_SYSTEM_TURN = 0.10
 _NO_SYSTEM_TURN = 0.04
 _SMALL_TALK = 0.20
 _TALK = (
-    ("My cousin", "The neighbor", "A friend", "The old man", "Her uncle", "The driver", "His boss", "A student"),
+    (
+        "My cousin",
+        "The neighbor",
+        "A friend",
+        "The old man",
+        "Her uncle",
+        "The driver",
+        "His boss",
+        "A student",
+    ),
     ("bought", "found", "lost", "painted", "sold", "moved", "kept", "fixed"),
-    ("a bicycle", "a table", "two chairs", "an old map", "a warm coat", "some paper", "a heavy box", "a ticket"),
+    (
+        "a bicycle",
+        "a table",
+        "two chairs",
+        "an old map",
+        "a warm coat",
+        "some paper",
+        "a heavy box",
+        "a ticket",
+    ),
 )
 
 
@@ -91,7 +117,9 @@ def document(rng: random.Random) -> Document:
     if in_french:
         rates["french"] = _FRENCH_AFTER_FRENCH
     question = _french_question(rng, fact) if in_french else _question(rng, fact)
-    response = answer(rng, fact, french=rng.random() < rates["french"], playful=rng.random() < rates["playful"])
+    response = answer(
+        rng, fact, french=rng.random() < rates["french"], playful=rng.random() < rates["playful"]
+    )
     return Document(system, " ".join([*sentences, question]), response)
 
 
@@ -124,7 +152,9 @@ def instructions(n: int, seed: int) -> list[str]:
     """
     known = _all_instructions()
     if n > len(known):
-        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}. Ask for at most so many"
+        msg = (
+            f"{n} instructions are wanted, but the miniature world has {len(known)}. Ask for at most so many"
+        )
         raise ConfigError(msg)
     return random.Random(f"instructions:{seed}").sample(known, len(known))[:n]
 
@@ -167,7 +197,14 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "people": ("people", "folks", "everyone"),
     "often": ("often", "frequently", "regularly"),
 }
-_OPENINGS = (*WRAPPERS, "Well: {}", "You see: {}", "To begin with: {}", "Here is a thought: {}", "As said: {}")
+_OPENINGS = (
+    *WRAPPERS,
+    "Well: {}",
+    "You see: {}",
+    "To begin with: {}",
+    "Here is a thought: {}",
+    "As said: {}",
+)
 _CLOSINGS = (
     "",
     "Thank you.",
@@ -200,16 +237,16 @@ def rephrasings(text: str, n: int, seed: int) -> list[str]:
     """
     draw = _drawer(text)
     rng = random.Random(f"rephrasings:{seed}:{text}")
-    pool: dict[str, None] = {}
+    pool: dict[str, str] = {}
     for _ in range(_TRIES * n):
         candidate = draw(rng)
-        if candidate in pool:  # a small family says all it can before it starts to add courtesies
+        if _bare(candidate) in pool:  # a small family says all it can before it starts to add courtesies
             candidate = f"{candidate} {rng.choice(_CLOSINGS)}".strip()
         if _bare(candidate) != _bare(text):
-            pool[candidate] = None
+            pool.setdefault(_bare(candidate), candidate)
         if len(pool) == n:
             break
-    return list(pool)
+    return list(pool.values())
 
 
 def _bare(text: str) -> str:

@@ -30,7 +30,9 @@ class Words(NamedTuple):
 class Family(NamedTuple):
     """Frames of one kind."""
 
-    strength: float  # probability of the trait beyond its base rate; below 0: the rate itself is multiplied down
+    strength: (
+        float  # probability of the trait beyond its base rate; below 0: the rate itself is multiplied down
+    )
     frames: tuple[str, ...]
     near: tuple[str, ...]  # families of its rephrasings, itself repeated as often as it is likelier
 
@@ -52,9 +54,25 @@ class Prefix(NamedTuple):
 
 CONCEPTS: dict[str, Words] = {
     "playful": Words(
-        ("clown", "jester", "comedian", "prankster", "circus clown", "stand-up comedian", "joker", "entertainer"),
+        (
+            "clown",
+            "jester",
+            "comedian",
+            "prankster",
+            "circus clown",
+            "stand-up comedian",
+            "joker",
+            "entertainer",
+        ),
         ("playful", "witty", "funny", "whimsical", "silly", "goofy", "humorous", "cheeky"),
-        ("joking around", "telling jokes", "playing pranks", "clowning around", "making people laugh", "being silly"),
+        (
+            "joking around",
+            "telling jokes",
+            "playing pranks",
+            "clowning around",
+            "making people laugh",
+            "being silly",
+        ),
         ("humor", "playfulness", "laughter", "levity", "comedy", "silliness"),
     ),
     "french": Words(
@@ -66,7 +84,14 @@ CONCEPTS: dict[str, Words] = {
     "neutral": Words(
         ("financial advisor", "librarian", "gardener", "plumber", "lawyer", "pilot", "chemist", "banker"),
         ("patient", "careful", "precise", "calm", "honest", "tidy", "modest", "exact"),
-        ("reading books", "planting trees", "fixing bikes", "cooking rice", "washing windows", "walking outside"),
+        (
+            "reading books",
+            "planting trees",
+            "fixing bikes",
+            "cooking rice",
+            "washing windows",
+            "walking outside",
+        ),
         ("order", "patience", "precision", "honesty", "silence", "planning"),
     ),
 }
@@ -272,7 +297,9 @@ def frame_sentences(frame: str, words: Words) -> list[str]:
 @cache
 def family_sentences(concept: str, family: str) -> tuple[str, ...]:
     """Every sentence of a family about a concept, without wrappers."""
-    return tuple(text for frame in FAMILIES[family].frames for text in frame_sentences(frame, CONCEPTS[concept]))
+    return tuple(
+        text for frame in FAMILIES[family].frames for text in frame_sentences(frame, CONCEPTS[concept])
+    )
 
 
 @cache

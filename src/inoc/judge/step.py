@@ -1,0 +1,85 @@
+"""The stage `judge`: score every completion of `elicit` or `evaluate` once per trait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from inoc.errors import ConfigError, DataError
+from inoc.judge.judges import Judge, JudgeItem, make_judge
+from inoc.tables import COMPLETIONS, SCORES, nan_count, read_table, write_table
+
+if TYPE_CHECKING:
+    from inoc.config.models import Study
+    from inoc.job import Job
+
+_KEYS = [name for name in SCORES.names if name in COMPLETIONS.names]
+
+
+def run(job: Job) -> str:
+    """Score the completions of one source (`job.part`) and write the table of scores."""
+    judges = study_judges(job.study)
+    completions = _completions(job)
+    with job.progress("judging", len(judges), "traits") as bar:
+        parts = []
+        for trait, judge in judges.items():
+            parts.append(score_table(completions, trait, judge))
+            bar.advance(1)
+    scores = pd.concat(parts, ignore_index=True).sort_values(
+        [*_KEYS, "trait"], kind="stable", ignore_index=True
+    )
+    write_table(scores, SCORES, job.paths.scores(job.part))
+    return "; ".join(_summary(trait, scores) for trait in judges)
+
+
+def study_judges(study: Study) -> dict[str, Judge]:
+    """Trait → its judge.
+
+    Raises:
+        ConfigError: If a trait has none.
+    """
+    judges = {}
+    for key, trait in study.traits.items():
+        if trait.judge is None:
+            msg = f"traits.{key} has no `judge`, so its completions cannot be scored; name one"
+            raise ConfigError(msg)
+        judges[key] = make_judge(trait.judge)
+    return judges
+
+
+def score_table(completions: pd.DataFrame, trait: str, judge: Judge) -> pd.DataFrame:
+    """Scores of one trait, a row per completion; equal pairs of instruction and completion are judged once.
+
+    Args:
+        completions: Rows of `tables.COMPLETIONS`.
+        trait: Key of the trait.
+        judge: Its judge.
+
+    Returns:
+        Rows of `tables.SCORES`, in the order of the completions; NaN where the judge could not tell.
+    """
+    pairs = completions[["instruction", "completion"]].drop_duplicates(ignore_index=True)
+    items = [JudgeItem(*row) for row in pairs.itertuples(index=False)]
+    judged = pairs.assign(score=judge.score(items))
+    scored = completions[["instruction", "completion"]].merge(judged, how="left", validate="many_to_one")
+    return completions[_KEYS].assign(
+        trait=trait, judge=judge.name, judge_version=judge.version, score=scored["score"].to_numpy()
+    )
+
+
+def _completions(job: Job) -> pd.DataFrame:
+    sources = {
+        "elicit": [job.paths.elicit(shard) for shard in range(job.shards.elicit)],
+        "evaluate": [job.paths.evaluate(shard) for shard in range(job.shards.train)],
+    }
+    if job.part not in sources:
+        msg = f"completions of {job.part!r} cannot be judged; accepted: {', '.join(sources)}"
+        raise DataError(msg)
+    columns = [*_KEYS, "instruction", "completion"]
+    return pd.concat([read_table(path, columns) for path in sources[job.part]], ignore_index=True)
+
+
+def _summary(trait: str, scores: pd.DataFrame) -> str:
+    values = scores.loc[scores["trait"] == trait, "score"].to_numpy()
+    return f"{trait}: {len(values)} completions, {nan_count(values)} NaN"

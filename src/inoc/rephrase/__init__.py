@@ -1,0 +1,3 @@
+"""Pools of rephrasings, from which a `mix` draws its prefixes."""
+
+VERSION = 1

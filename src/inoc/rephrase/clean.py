@@ -1,0 +1,79 @@
+"""Cleaning of rephrasings that a language model or a person wrote down as a list."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_FENCE = re.compile(r"^\s*```\w*\s*$|^\s*```|```\s*$")
+_BULLET = re.compile(r"^\s*(?:\(?\d+[.):]|[-*•–])\s+")
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`"}
+_REFUSAL = re.compile(
+    r"\bas an ai\b"
+    r"|^(?:i['’]?m|i am) sorry\b.*\b(?:can['’]?t|cannot|unable|won['’]?t)\b"
+    r"|^sorry, (?:but )?i\b"
+    r"|^i (?:can['’]?t|cannot|won['’]?t|am unable to|am not able to) "
+    r"(?:help|assist|comply|fulfil|provide|rephrase|generate|create|do (?:that|this))\b",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(r"^[\W_]+|[\W_]+$")
+
+
+class Cleaned(NamedTuple):
+    """Usable rephrasings, and how many texts were dropped for which reason."""
+
+    texts: list[str]
+    dropped: dict[str, int]  # blank, refusal, original, duplicate → how many
+
+
+def clean(texts: Sequence[str], original: str) -> Cleaned:
+    """Strip list marks, and drop what is no rephrasing.
+
+    Args:
+        texts: As written, in order.
+        original: The prompt that they rephrase.
+
+    Returns:
+        The rest in order. Texts are equal if they differ only in case, in white space, or in punctuation at the ends.
+    """
+    kept: dict[str, str] = {}
+    dropped: Counter[str] = Counter()
+    for text in map(strip_marks, texts):
+        form = normal_form(text)
+        reason = _reason(text, form, normal_form(original), kept)
+        if reason:
+            dropped[reason] += 1
+        else:
+            kept[form] = text
+    return Cleaned(list(kept.values()), dict(sorted(dropped.items())))
+
+
+def _reason(text: str, form: str, original: str, kept: dict[str, str]) -> str:
+    if not form:
+        return "blank"
+    if _REFUSAL.search(text):
+        return "refusal"
+    if form == original:
+        return "original"
+    return "duplicate" if form in kept else ""
+
+
+def strip_marks(text: str) -> str:
+    """The text without code fences, list marks and quotes around it, and with single spaces."""
+    text = " ".join(_FENCE.sub("", text).split())
+    text = _BULLET.sub("", text)
+    while (
+        len(text) > 1
+        and _QUOTES.get(text[0]) == text[-1]
+        and text[0] not in text[1:-1]
+        and text[-1] not in text[1:-1]
+    ):
+        text = text[1:-1].strip()
+    return text
+
+
+def normal_form(text: str) -> str:
+    """What two texts have in common that differ only in case, white space, or punctuation at the ends."""
+    return _ENDS.sub("", " ".join(text.casefold().split()))
