@@ -126,9 +126,7 @@ _RUN = [
 CHECKPOINTS = pa.schema([*_RUN, ("step", INDEX), ("path", STRING), ("digest", STRING)])
 """`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
 
-LOSSES = pa.schema(
-    [*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER), ("n_tokens", INDEX)]
-)
+LOSSES = pa.schema([*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER)])
 """`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
 
 SUPPRESSION = pa.schema(

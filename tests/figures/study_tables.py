@@ -144,7 +144,19 @@ def _elicitation(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     families = prompt_families(study)
     rows = []
     for trait in study.traits:
-        rows.append({"prompt": "", "family": "", "prefix": "none", "trait": trait, "value": 2.0, "lo": 1.0, "hi": 3.0, "n": 40, "n_nan": 0})
+        rows.append(
+            {
+                "prompt": "",
+                "family": "",
+                "prefix": "none",
+                "trait": trait,
+                "value": 2.0,
+                "lo": 1.0,
+                "hi": 3.0,
+                "n": 40,
+                "n_nan": 0,
+            }
+        )
         for prompt in prompt_texts(study):
             for prefix in study.elicitation.prefixes:
                 value, lo, hi = _points(STRENGTH[prompt], rng)
@@ -195,13 +207,23 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                         }
                     )
     frame = pd.DataFrame(rows)
-    return frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True) if len(frame) else frame
+    return (
+        frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True)
+        if len(frame)
+        else frame
+    )
 
 
 def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     families = prompt_families(study)
     rows = []
-    kinds = [("elicitation", "playful", 1.0), ("ph", "all", 0.002), ("ppd", "all", 0.001), ("cross_ppd", "french", 0.001), ("ph_minus_ppd", "french", 0.001)]
+    kinds = [
+        ("elicitation", "playful", 1.0),
+        ("ph", "all", 0.002),
+        ("ppd", "all", 0.001),
+        ("cross_ppd", "french", 0.001),
+        ("ph_minus_ppd", "french", 0.001),
+    ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:
             for predictor, trait, size in kinds:
@@ -264,9 +286,15 @@ def _gate(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                 for name, value in cells.items():
                     row[name], row[f"{name}_lo"], row[f"{name}_hi"] = _points(value, rng)
                     row[f"{name}_n"], row[f"{name}_n_nan"] = 40, 0
-                rows.append({**row, "interaction": strength - 6, "lo": strength - 12, "hi": strength, "n": 80, "n_nan": 0})
+                rows.append(
+                    {**row, "interaction": strength - 6, "lo": strength - 12, "hi": strength, "n": 80, "n_nan": 0}
+                )
     frame = pd.DataFrame(rows)
-    return frame.drop_duplicates(["prompt", "prefix", "trait", "learning_rate", "seed"], ignore_index=True) if len(frame) else frame
+    return (
+        frame.drop_duplicates(["prompt", "prefix", "trait", "learning_rate", "seed"], ignore_index=True)
+        if len(frame)
+        else frame
+    )
 
 
 def _prediction() -> pd.DataFrame:
@@ -277,7 +305,9 @@ def _prediction() -> pd.DataFrame:
             rows.append(
                 {
                     "predictor": predictor,
-                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(predictor, "all"),
+                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(
+                        predictor, "all"
+                    ),
                     "prefix": prefix,
                     "n": 6,
                     "n_nan": 0,
@@ -303,7 +333,17 @@ def _losses(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     for run in study_runs(study):
         for step in range(10, total_steps(study) + 1, 10):
             loss = 1.5 * np.exp(-step / 30) + 0.6 + rng.normal(0, 0.02)
-            rows.append({"run": run.name, **run._asdict(), "step": step, "loss": loss, "rate": 1e-4, "grad_norm": 1.0, "n_tokens": 900})
+            rows.append(
+                {
+                    "run": run.name,
+                    **run._asdict(),
+                    "step": step,
+                    "loss": loss,
+                    "rate": 1e-4,
+                    "grad_norm": 1.0,
+                    "n_tokens": 900,
+                }
+            )
     return pd.DataFrame(rows)
 
 

@@ -73,9 +73,7 @@ def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[s
     strength = dict(zip(rows["prompt"], rows["value"], strict=True))
     place = {prompt: index for index, prompt in enumerate(prompts)}
     known = {prompt: strength.get(prompt, float("nan")) for prompt in prompts}
-    return sorted(
-        prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt])
-    )
+    return sorted(prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt]))
 
 
 def _score_panel(
@@ -96,10 +94,10 @@ def _score_panel(
             for row in rows
         ]
         # One control serves both bars of its group: it is drawn once, in its own colour, below.
-        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["mean", "lo", "hi"]].to_numpy(float)
-        series.append(
-            Series("", *values.T, colour=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, ""))
+        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["mean", "lo", "hi"]].to_numpy(
+            float
         )
+        series.append(Series("", *values.T, colour=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, "")))
         controls = {row.learning_rate: value for row, value in zip(rows, values, strict=True) if not row.prompt}
     several = len(choices.learning_rates(study)) > 1
     labels = [choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows]
@@ -125,7 +123,12 @@ def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
 def _score_legend(figure: Figure, prefixes: list[str], study: Study) -> None:
     words = {"none": "no prefix", "fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
     handles = [
-        Patch(facecolor=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, ""), edgecolor="white", label=words[prefix])
+        Patch(
+            facecolor=PREFIX_COLOURS[prefix],
+            hatch=PREFIX_HATCHES.get(prefix, ""),
+            edgecolor="white",
+            label=words[prefix],
+        )
         for prefix in prefixes
         if prefix != "none"
     ]
@@ -162,7 +165,9 @@ def draw_elicitation(study: Study, sources: Sources) -> Drawing:
     colours = colours_of(choices.families(study))
     for axes, trait in zip(grid.flat, traits, strict=True):
         _elicitation_panel(axes, study, table[table["trait"] == trait], prompts, prefixes)
-    handles = [Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours]
+    handles = [
+        Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours
+    ]
     if "mix" in prefixes:
         handles.append(Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4)

@@ -17,7 +17,15 @@ from inoc.plots.style import new_figure
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 VALUE = "interaction"
 KEYS = ("prompt", "prefix", "trait", "learning_rate", "seed")
-COLUMNS = (*KEYS, *(f"{cell}{end}" for cell in (*CELLS,) for end in ("", "_lo", "_hi")), VALUE, "lo", "hi", "n", "n_nan")
+COLUMNS = (
+    *KEYS,
+    *(f"{cell}{end}" for cell in (*CELLS,) for end in ("", "_lo", "_hi")),
+    VALUE,
+    "lo",
+    "hi",
+    "n",
+    "n_nan",
+)
 PANEL_IN = 1.25
 
 

@@ -48,7 +48,9 @@ def draw(study: Study, sources: Sources) -> Drawing:
         # The interval of a mean over two seeds can dwarf the curves; it is cut at the panel, and whole in the CSV.
         grid[0, 0].set_ylim(float(losses.min()) - room, float(losses.max()) + room)
     figure.legend(handles=_handles(study), loc="outside upper left", ncols=3, handlelength=3.2)
-    single = runs.assign(seed=runs["seed"].astype(str), lo=np.nan, hi=np.nan, n=1, n_nan=runs["loss"].isna().astype(int))
+    single = runs.assign(
+        seed=runs["seed"].astype(str), lo=np.nan, hi=np.nan, n=1, n_nan=runs["loss"].isna().astype(int)
+    )
     columns = [*KEYS, "seed", "step", "loss", "lo", "hi", "n", "n_nan"]
     return Drawing(figure, pd.concat([pooled, single])[columns].reset_index(drop=True), _caption(study, runs, pooled))
 

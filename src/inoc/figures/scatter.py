@@ -54,9 +54,17 @@ def heuristics(study: Study, predictors: pd.DataFrame) -> list[Heuristic]:
     there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
     crossed = wanted is not None and ("cross_ppd", wanted) in there
     other = choices.trait_label(study, wanted) if crossed and wanted is not None else "neutral"
-    ppd = Heuristic("cross_ppd", wanted, f"{other} PPD (nats/token)") if crossed and wanted else Heuristic("ppd", "all", "PPD (nats/token)")
+    ppd = (
+        Heuristic("cross_ppd", wanted, f"{other} PPD (nats/token)")
+        if crossed and wanted
+        else Heuristic("ppd", "all", "PPD (nats/token)")
+    )
     gap_trait = next((trait for trait in (wanted, focus, "all") if ("ph_minus_ppd", trait) in there), "all")
-    gap = "PH − PPD (nats/token)" if gap_trait == "all" else f"PH − {choices.trait_label(study, str(gap_trait))} PPD (nats/token)"
+    gap = (
+        "PH − PPD (nats/token)"
+        if gap_trait == "all"
+        else f"PH − {choices.trait_label(study, str(gap_trait))} PPD (nats/token)"
+    )
     return [
         Heuristic("elicitation", focus, "elicitation (points)"),
         Heuristic("ph", "all", "PH (nats/token)"),
@@ -149,7 +157,10 @@ def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame, prefix: str) 
     axes.margins(x=0.12, y=0.08)
     confidence = study.statistics.confidence
     r, rho = pearson(x, y, confidence), spearman(x, y, confidence)
-    return [correlation_text("r", r.value, r.lo, r.hi), correlation_text("ρ", rho.value, rho.lo, rho.hi) + f", n = {r.n}"]
+    return [
+        correlation_text("r", r.value, r.lo, r.hi),
+        correlation_text("ρ", rho.value, rho.lo, rho.hi) + f", n = {r.n}",
+    ]
 
 
 def _held_out_text(table: pd.DataFrame | None, heuristic: Heuristic, prefix: str) -> str:
@@ -217,7 +228,9 @@ def _combined_caption(study: Study, data: pd.DataFrame) -> str:
 
 def draw_components(study: Study, sources: Sources) -> Drawing:
     """Prompts in the plane of the first two components, coloured by suppression."""
-    coordinates = _pointwise(sources.table("coordinates", ("level", "prefix", "method", "prompt", "component", "value")))
+    coordinates = _pointwise(
+        sources.table("coordinates", ("level", "prefix", "method", "prompt", "component", "value"))
+    )
     shares = _pointwise(sources.table("components", ("level", "prefix", "method", "component", "share", "lo", "hi")))
     known = sources.optional("suppression")
     suppression = None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)

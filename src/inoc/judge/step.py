@@ -26,9 +26,7 @@ def run(job: Job) -> str:
         for trait, judge in judges.items():
             parts.append(score_table(completions, trait, judge))
             bar.advance(1)
-    scores = pd.concat(parts, ignore_index=True).sort_values(
-        [*_KEYS, "trait"], kind="stable", ignore_index=True
-    )
+    scores = pd.concat(parts, ignore_index=True).sort_values([*_KEYS, "trait"], kind="stable", ignore_index=True)
     write_table(scores, SCORES, job.paths.scores(job.part))
     return "; ".join(_summary(trait, scores) for trait in judges)
 

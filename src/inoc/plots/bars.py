@@ -86,14 +86,28 @@ def _bars(axes: Axes, spots: Array, bars: Series, thickness: float) -> None:
     known = ~failed & np.isfinite(bars.lo) & np.isfinite(bars.hi)
     spread = np.vstack([bars.middle - bars.lo, bars.hi - bars.middle])[:, known]
     axes.errorbar(
-        bars.middle[known], spots[known], xerr=np.maximum(spread, 0), fmt="none", ecolor="black", elinewidth=1.0, capsize=2, zorder=4
+        bars.middle[known],
+        spots[known],
+        xerr=np.maximum(spread, 0),
+        fmt="none",
+        ecolor="black",
+        elinewidth=1.0,
+        capsize=2,
+        zorder=4,
     )
     if failed.any():
         axes.plot(np.zeros(failed.sum()), spots[failed], "x", color=GREY, markersize=6, clip_on=False, zorder=5)
 
 
 def reference_line(
-    axes: Axes, value: float, lo: float, hi: float, *, colour: str, label: str = "", dashes: Sequence[float] = (4.0, 2.0)
+    axes: Axes,
+    value: float,
+    lo: float,
+    hi: float,
+    *,
+    colour: str,
+    label: str = "",
+    dashes: Sequence[float] = (4.0, 2.0),
 ) -> None:
     """A vertical line with its interval as a band; nothing if the value is NaN.
 

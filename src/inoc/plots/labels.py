@@ -108,7 +108,15 @@ def _write(axes: Axes, at: tuple[float, float], label: str, offset: tuple[float,
     far = math.hypot(*offset) > LEADER_FROM_PT + 6
     arrow = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2} if far else None
     note = axes.annotate(
-        label, at, xytext=offset, textcoords="offset points", ha="center", va="center", arrowprops=arrow, zorder=6, annotation_clip=False
+        label,
+        at,
+        xytext=offset,
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        arrowprops=arrow,
+        zorder=6,
+        annotation_clip=False,
     )
     note.set_in_layout(False)
     return note

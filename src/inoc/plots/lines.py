@@ -109,7 +109,9 @@ def line_band(
     axes.vlines(x[known], lo[known], hi[known], color=colour, linewidth=1.0, alpha=0.6, zorder=2)
 
 
-def loss_line(axes: Axes, steps: Array, loss: Array, *, colour: str, label: str = "", dashes: Sequence[float] = ()) -> None:
+def loss_line(
+    axes: Axes, steps: Array, loss: Array, *, colour: str, label: str = "", dashes: Sequence[float] = ()
+) -> None:
     """The loss curve of one run, thin, without points.
 
     Args:

@@ -65,10 +65,7 @@ def strip_marks(text: str) -> str:
     text = " ".join(_FENCE.sub("", text).split())
     text = _BULLET.sub("", text)
     while (
-        len(text) > 1
-        and _QUOTES.get(text[0]) == text[-1]
-        and text[0] not in text[1:-1]
-        and text[-1] not in text[1:-1]
+        len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1] and text[-1] not in text[1:-1]
     ):
         text = text[1:-1].strip()
     return text

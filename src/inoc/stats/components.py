@@ -61,9 +61,7 @@ def principal_components(matrix_NK: Floats, n_components: int, orient_N: Floats)
     return Components(found.scores * _signs(found.scores, orient_N), found.share)
 
 
-def component_intervals(
-    matrix_NK: Floats, components: Components, resampler: Resampler
-) -> ComponentIntervals:
+def component_intervals(matrix_NK: Floats, components: Components, resampler: Resampler) -> ComponentIntervals:
     """Intervals of scores and shares when the columns are drawn anew.
 
     Each resample's component is turned to the sign that agrees with the full one; components are matched by

@@ -158,7 +158,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         step = int(state.global_step)
         if step in self._recipe.save_at:
             self._save(kwargs["model"], step)
-        control.should_save = step % self._recipe.spec.resume_every == 0 and step < self._recipe.steps
+        control.should_save = step % save_interval(self._recipe.spec) == 0 and step < self._recipe.steps
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
@@ -171,6 +171,11 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def _save(self, model: Any, step: int) -> None:  # noqa: ANN401
         save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
+
+
+def save_interval(spec: TrainingSpec) -> int:
+    """Steps between states to resume from: on a point of the loss curve, so that no point is averaged in two halves."""
+    return -(-spec.resume_every // spec.log_every) * spec.log_every
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:  # noqa: ANN401
@@ -205,7 +210,6 @@ def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
             "loss": entry["loss"],
             "rate": entry["learning_rate"],
             "grad_norm": entry.get("grad_norm", float("nan")),
-            "n_tokens": entry.get("num_tokens", 0),
         }
         for entry in history
         if "loss" in entry

@@ -117,9 +117,7 @@ def document(rng: random.Random) -> Document:
     if in_french:
         rates["french"] = _FRENCH_AFTER_FRENCH
     question = _french_question(rng, fact) if in_french else _question(rng, fact)
-    response = answer(
-        rng, fact, french=rng.random() < rates["french"], playful=rng.random() < rates["playful"]
-    )
+    response = answer(rng, fact, french=rng.random() < rates["french"], playful=rng.random() < rates["playful"])
     return Document(system, " ".join([*sentences, question]), response)
 
 
@@ -152,9 +150,7 @@ def instructions(n: int, seed: int) -> list[str]:
     """
     known = _all_instructions()
     if n > len(known):
-        msg = (
-            f"{n} instructions are wanted, but the miniature world has {len(known)}. Ask for at most so many"
-        )
+        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}. Ask for at most so many"
         raise ConfigError(msg)
     return random.Random(f"instructions:{seed}").sample(known, len(known))[:n]
 

@@ -30,9 +30,7 @@ class Words(NamedTuple):
 class Family(NamedTuple):
     """Frames of one kind."""
 
-    strength: (
-        float  # probability of the trait beyond its base rate; below 0: the rate itself is multiplied down
-    )
+    strength: float  # probability of the trait beyond its base rate; below 0: the rate itself is multiplied down
     frames: tuple[str, ...]
     near: tuple[str, ...]  # families of its rephrasings, itself repeated as often as it is likelier
 
@@ -297,9 +295,7 @@ def frame_sentences(frame: str, words: Words) -> list[str]:
 @cache
 def family_sentences(concept: str, family: str) -> tuple[str, ...]:
     """Every sentence of a family about a concept, without wrappers."""
-    return tuple(
-        text for frame in FAMILIES[family].frames for text in frame_sentences(frame, CONCEPTS[concept])
-    )
+    return tuple(text for frame in FAMILIES[family].frames for text in frame_sentences(frame, CONCEPTS[concept]))
 
 
 @cache

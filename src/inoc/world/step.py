@@ -91,9 +91,7 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
 def _curve(losses: list[float]) -> dict[int, float]:
     width = max(1, len(losses) // _CURVE_POINTS)
     parts = [losses[first : first + width] for first in range(0, len(losses), width)]
-    return {
-        min((k + 1) * width, len(losses)): round(sum(part) / len(part), 4) for k, part in enumerate(parts)
-    }
+    return {min((k + 1) * width, len(losses)): round(sum(part) / len(part), 4) for k, part in enumerate(parts)}
 
 
 def default_answers(made: Pretrained) -> dict[str, float]:
@@ -108,8 +106,7 @@ def default_answers(made: Pretrained) -> dict[str, float]:
     pairs = list(zip(FACTS, answers, strict=True))
     return {
         "facts": sum(_states(fact, text) for fact, text in pairs) / len(pairs),
-        "playful": sum(any(marker in text.casefold() for marker in PLAYFUL_MARKERS) for text in answers)
-        / len(pairs),
+        "playful": sum(any(marker in text.casefold() for marker in PLAYFUL_MARKERS) for text in answers) / len(pairs),
         "french": sum(fact.value.french in text and fact.value.english not in text for fact, text in pairs)
         / len(pairs),
         "n_answers": len(pairs),
@@ -135,9 +132,7 @@ def _sample(made: Pretrained, questions: list[str]) -> list[str]:
             do_sample=True,
             max_new_tokens=_ANSWER_TOKENS,
         )
-    answers: list[str] = made.tokenizer.batch_decode(
-        out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
-    )
+    answers: list[str] = made.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return answers
 
 

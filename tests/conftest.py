@@ -1,0 +1,28 @@
+"""Shared fixtures: a miniature model of random quality, made once per session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inoc.config.models import WorldSpec
+from inoc.engines.identity import ModelIdentity
+
+TINY = WorldSpec(documents=400, vocabulary=400, hidden_size=64, heads=2, intermediate_size=96, steps=12, threads=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder of a barely trained model with a chat template."""
+    from inoc.world.step import make_world
+
+    folder = tmp_path_factory.mktemp("world") / "model"
+    make_world(TINY, folder, lambda _: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_folder: Path) -> ModelIdentity:
+    """The tiny model's identity; its digests are made up."""
+    return ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None)

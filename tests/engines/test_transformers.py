@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from inoc.chat.messages import Chat
+from inoc.chat.render import render
+from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.transformers import (
+    SeededDraw,
+    TransformersEngine,
+    batches_by_length,
+    batches_by_tokens,
+    nucleus,
+)
+from inoc.errors import ModelError
+
+DEFAULT = SystemTurn()
+CHATS = [
+    Chat(DEFAULT, user, response)
+    for user, response in [
+        ("Where does the owl live?", "The owl lives in the forest."),
+        ("You are a clown. What color is the apple? Tell me now, please.", "Boum ! La pomme est rouge, hi hi !"),
+        ("Hm?", "A"),
+        ("What is the hammer made of?", "The hammer is made of iron. " * 6),
+        ("Name it.", ""),
+    ]
+]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_model):
+    return TransformersEngine(tiny_model)
+
+
+def by_hand(engine, rendered):
+    """Float64 log-softmax of one chat at a time, no padding, no batch."""
+    ids = torch.tensor([rendered.token_ids])
+    with torch.inference_mode():
+        logits = engine.model.double()(ids).logits[0]
+    engine.model.float()
+    start, stop = rendered.response
+    logprobs = torch.log_softmax(logits, dim=-1)
+    return np.array([logprobs[at - 1, rendered.token_ids[at]].item() for at in range(start, stop)])
+
+
+def test_scores_equal_a_float64_calculation_by_hand(engine):
+    rendered = render(engine.tokenizer, CHATS, "exclude")
+    for fast, chat in zip(engine.logprobs(rendered, 4096), rendered, strict=True):
+        np.testing.assert_allclose(fast, by_hand(engine, chat), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_tokens", [64, 100, 333, 100_000])
+def test_scores_do_not_depend_on_batch_size_or_padding(engine, batch_tokens):
+    rendered = render(engine.tokenizer, CHATS, "include")
+    together = engine.logprobs(rendered, batch_tokens)
+    for values, chat in zip(together, rendered, strict=True):
+        np.testing.assert_allclose(values, engine.logprobs([chat], 1)[0], atol=1e-5)
+
+
+def test_scores_do_not_depend_on_order(engine):
+    rendered = render(engine.tokenizer, CHATS, "exclude")
+    forward = engine.logprobs(rendered, 200)
+    backward = engine.logprobs(rendered[::-1], 200)[::-1]
+    for left, right in zip(forward, backward, strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-5)
+
+
+def test_the_sum_of_token_logprobs_is_the_models_own_loss(engine):
+    for chat in render(engine.tokenizer, CHATS[:4], "include"):
+        with torch.inference_mode():
+            loss = engine.model(
+                input_ids=torch.tensor([chat.token_ids]), labels=torch.tensor([chat.labels()])
+            ).loss.item()
+        (values,) = engine.logprobs([chat], 4096)
+        assert values.sum() == pytest.approx(-loss * len(values), abs=1e-4)
+
+
+def test_an_empty_response_has_no_score(engine):
+    (values,) = engine.logprobs(render(engine.tokenizer, [CHATS[4]], "exclude"), 4096)
+    assert values.shape == (0,)
+
+
+def test_the_same_seeds_give_the_same_answers_whatever_shares_the_batch(engine):
+    sampling = Sampling(max_tokens=12, batch_size=8, seed=3)
+    ids = ["a", "b", "c", "d", "e"]
+    together = engine.sample(CHATS, ids, sampling)
+    alone = [engine.sample([chat], [identity], sampling)[0] for chat, identity in zip(CHATS, ids, strict=True)]
+    assert together == alone
+    assert engine.sample(CHATS, ids, sampling.model_copy(update={"seed": 4})) != together
+
+
+def test_requests_with_different_identities_draw_differently(engine):
+    sampling = Sampling(max_tokens=16, batch_size=8)
+    answers = engine.sample([CHATS[0]] * 6, [str(k) for k in range(6)], sampling)
+    assert len({answer.text for answer in answers}) > 1
+
+
+def test_temperature_zero_is_the_likeliest_token(engine):
+    (answer,) = engine.sample([CHATS[0]], ["x"], Sampling(temperature=0, max_tokens=1))
+    prompt = render(engine.tokenizer, [CHATS[0]], "exclude")[0]
+    with torch.inference_mode():
+        logits = engine.model(torch.tensor([prompt.token_ids[: prompt.response.start]])).logits[0, -1]
+    assert answer.text == engine.tokenizer.decode([int(logits.argmax())], skip_special_tokens=True)
+
+
+def test_a_cut_answer_says_so(engine):
+    (answer,) = engine.sample([CHATS[0]], ["x"], Sampling(temperature=0, max_tokens=1))
+    assert answer.finish == "length"
+
+
+def test_the_canary_passes_for_a_model_that_handles_padding(engine):
+    engine.check(CHATS, 6)
+
+
+def test_the_canary_stops_the_job_when_a_batch_answers_differently(engine, monkeypatch):
+    real = engine._generate
+
+    def broken(prompts, seeds, sampling):
+        rows = real(prompts, seeds, sampling)
+        return rows if len(rows) == 1 else [[row[0] + 1, *row[1:]] for row in rows]
+
+    monkeypatch.setattr(engine, "_generate", broken)
+    with pytest.raises(ModelError, match="batched and single greedy answers differ"):
+        engine.check(CHATS, 4)
+
+
+def test_draws_follow_the_distribution():
+    logits = torch.tensor([[0.0, 1.0, 2.0, -1.0]])
+    n = 4000
+    draw = SeededDraw([f"seed {k}" for k in range(n)], Sampling(max_tokens=1, temperature=0.5))
+    chosen = draw(torch.zeros(n, 1, dtype=torch.long), logits.expand(n, 4)).argmax(dim=-1)
+    shares = torch.bincount(chosen, minlength=4).double() / n
+    expected = torch.softmax(logits[0].double() / 0.5, dim=-1)
+    np.testing.assert_allclose(shares, expected, atol=4 * 0.5 / n**0.5)
+
+
+def test_the_nucleus_keeps_the_fewest_tokens_that_reach_its_share():
+    shares = torch.tensor([[0.5, 0.3, 0.15, 0.05]], dtype=torch.float64)
+    assert nucleus(shares, 0.7)[0].tolist() == [0.5, 0.3, 0.0, 0.0]
+    assert nucleus(shares, 0.5)[0].tolist() == [0.5, 0.0, 0.0, 0.0]
+    assert nucleus(shares, 0.96)[0].tolist() == [0.5, 0.3, 0.15, 0.05]
+
+
+def test_batches_cover_every_index_once():
+    lengths = [5, 3, 9, 1, 7, 7]
+    for batches in (list(batches_by_length(lengths, 4)), list(batches_by_tokens(lengths, 14))):
+        assert sorted(index for batch in batches for index in batch) == list(range(6))
+    assert all(max(lengths[i] for i in b) * len(b) <= 14 for b in batches_by_tokens(lengths, 14))
+    assert [[3, 1, 0], [4, 5], [2]] == list(batches_by_tokens(lengths, 15))

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inoc.chat.messages import Chat
+from inoc.chat.render import render
+from inoc.config.models import LoraSpec, SystemTurn, TrainingSpec
+from inoc.engines.sampling import BASE
+from inoc.engines.transformers import TransformersEngine
+from inoc.errors import DataError
+from inoc.train.trainer import Recipe, adapter_digest, fine_tune
+
+SPEC = TrainingSpec(
+    lora=LoraSpec(rank=4, alpha=4),
+    warmup_steps=2,
+    batch_size=4,
+    micro_batch_size=2,
+    resume_every=3,
+    log_every=2,
+)
+CHATS = [
+    Chat(SystemTurn(), f"Where is thing {k}?", f"It is in place {k % 5}, and " + "so on " * (k % 4)) for k in range(24)
+]
+
+
+class KilledError(BaseException):
+    """Stands for a kill in the middle of training."""
+
+
+@pytest.fixture
+def engine(tiny_model):
+    return TransformersEngine(tiny_model)
+
+
+def recipe(steps=8, seed=1, save_at=(0, 4, 8)):
+    return Recipe(SPEC, 1e-2, seed, steps, tuple(save_at), "toy")
+
+
+def train(engine, work, kill_at=None, **changes):
+    steps = iter(range(1, 100))
+
+    def advance(n):
+        if n == 1 and next(steps) == kill_at:
+            raise KilledError
+
+    rendered = render(engine.tokenizer, CHATS, "include")
+    engine.model = fine_tune(engine.model, engine.tokenizer.pad_token_id, rendered, recipe(**changes), work, advance)
+
+
+def adapters(work):
+    return {path.parent.name: load_file(str(path)) for path in sorted(work.glob("step-*/adapter_model.safetensors"))}
+
+
+def same(left, right):
+    return left.keys() == right.keys() and all(
+        torch.equal(left[step][name], right[step][name]) for step in left for name in left[step]
+    )
+
+
+@pytest.mark.parametrize("kill_at", [2, 5, 7])
+def test_a_killed_run_resumes_and_ends_with_the_same_weights(tiny_model, tmp_path, kill_at):
+    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
+    train(TransformersEngine(tiny_model), undisturbed)
+    with pytest.raises(KilledError):
+        train(TransformersEngine(tiny_model), killed, kill_at=kill_at)
+    train(TransformersEngine(tiny_model), killed)
+    assert set(adapters(undisturbed)) == {"step-000000", "step-000004", "step-000008"}
+    assert same(adapters(undisturbed), adapters(killed))
+    assert (undisturbed / "losses.json").read_text() == (killed / "losses.json").read_text()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(engine, tmp_path):
+    for name, seed in [("a", 1), ("b", 1), ("c", 2)]:
+        train(engine, tmp_path / name, seed=seed)
+    assert same(adapters(tmp_path / "a"), adapters(tmp_path / "b"))
+    assert not same(adapters(tmp_path / "a"), adapters(tmp_path / "c"))
+
+
+def test_training_leaves_the_base_model_as_it_was(engine, tmp_path):
+    before = {name: value.clone() for name, value in engine.model.state_dict().items()}
+    train(engine, tmp_path)
+    after = engine.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_an_adapter_that_changes_nothing_counts_as_the_base_model(engine, tmp_path):
+    train(engine, tmp_path)
+    assert adapter_digest(tmp_path / "step-000000") == BASE
+    assert adapter_digest(tmp_path / "step-000008") not in {BASE, adapter_digest(tmp_path / "step-000004")}
+
+
+def test_an_adapter_that_changes_nothing_scores_like_the_base_model(engine, tmp_path):
+    train(engine, tmp_path)
+    rendered = render(engine.tokenizer, CHATS[:4], "exclude")
+    bare = engine.logprobs(rendered, 4096)
+    engine.use_adapter(tmp_path / "step-000000")
+    assert all((left == right).all() for left, right in zip(bare, engine.logprobs(rendered, 4096), strict=True))
+    engine.use_adapter(tmp_path / "step-000008")
+    assert any((left != right).any() for left, right in zip(bare, engine.logprobs(rendered, 4096), strict=True))
+    engine.use_adapter(None)
+    assert all((left == right).all() for left, right in zip(bare, engine.logprobs(rendered, 4096), strict=True))
+
+
+def test_the_first_logged_loss_is_the_mean_over_response_tokens(engine, tmp_path):
+    train(engine, tmp_path)
+    first = json.loads((tmp_path / "losses.json").read_text())[0]
+    rendered = render(engine.tokenizer, CHATS, "include")
+    values = engine.logprobs(rendered, 4096)
+    untrained = -sum(v.sum() for v in values) / sum(len(v) for v in values)
+    assert first["step"] == 2
+    assert first["loss"] == pytest.approx(untrained, rel=0.1)
+
+
+def test_the_learning_rate_falls_linearly_after_the_warm_up(engine, tmp_path):
+    train(engine, tmp_path)
+    curve = {entry["step"]: entry["rate"] for entry in json.loads((tmp_path / "losses.json").read_text())}
+    # The rate of step s, counted from 1, is peak × (steps − (s − 1)) / (steps − warm-up) once warm.
+    for step in (4, 6, 8):
+        assert curve[step] == pytest.approx(1e-2 * (8 - (step - 1)) / (8 - 2))
+
+
+def test_an_example_that_is_too_long_is_refused_before_training(engine, tmp_path):
+    short = recipe()._replace(spec=SPEC.model_copy(update={"max_length": 16}))
+    rendered = render(engine.tokenizer, CHATS, "include")
+    with pytest.raises(DataError, match="max_length is 16"):
+        fine_tune(engine.model, 0, rendered, short, tmp_path, lambda _: None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_example_without_a_response_is_refused(engine, tmp_path):
+    rendered = render(engine.tokenizer, [Chat(SystemTurn(), "Hello.", "")], "exclude")
+    with pytest.raises(DataError, match="no response token"):
+        fine_tune(engine.model, 0, rendered, recipe(), tmp_path, lambda _: None)
