@@ -19,8 +19,11 @@ from inoc.errors import DataError, MissingExtraError, ModelError
 try:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
+    from transformers.utils import logging
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "model") from error
+
+logging.disable_progress_bar()
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
