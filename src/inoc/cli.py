@@ -152,7 +152,7 @@ class Tee:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
         self._stream = sys.stderr
-        sys.stderr = self  # type: ignore[assignment]
+        sys.stderr = self
 
     def write(self, text: str) -> int:
         """Write to both."""

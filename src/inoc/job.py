@@ -26,7 +26,7 @@ class Job:
         shard: Which shard of the stage; 0 if it is not split.
         shards: Into how many shards the stages are split.
         part: For `judge`: `elicit` or `evaluate`.
-        record: What the manifest is to say beside the usual: counts, the model's identity, a rendered example, warnings.
+        record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
     study: Study

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import pandas as pd
 
 from inoc.chat.messages import compose, prefix_texts
-from inoc.config.models import Study
-from inoc.engines.identity import identify
-from inoc.engines.sampling import BASE, answer_blocks, blocks_of
-from inoc.generate.step import load_engine
-from inoc.job import Job
 from inoc.chat.pools import read_pools
+from inoc.config.models import Study
+from inoc.engines.asking import evaluation_instructions, joined, with_answers
+from inoc.engines.identity import ModelIdentity, identify
+from inoc.engines.sampling import BASE, Block, answer_blocks, blocks_of, load_engine
+from inoc.job import Job
 from inoc.runs import PLAIN, Asked, condition, prompt_texts, shard_of
-from inoc.tables import COMPLETIONS, read_table, write_table
+from inoc.store import Unit
+from inoc.tables import COMPLETIONS, write_table
 
 
 def ways(study: Study, shard: int, shards: int) -> list[Asked]:
@@ -24,10 +26,40 @@ def ways(study: Study, shard: int, shards: int) -> list[Asked]:
     return [PLAIN, *asked] if shard == 0 else asked
 
 
+class Plan(NamedTuple):
+    """What a shard asks."""
+
+    model: ModelIdentity
+    ways: list[Asked]
+    blocks: list[Block]
+    rows: pd.DataFrame  # tables.COMPLETIONS without the answers, in the order of the blocks
+
+
 def run(job: Job) -> str:
     """Write the shard's completions; see `inoc.tables.COMPLETIONS`."""
+    model, asked, blocks, rows = plan(job)
+    with job.progress("eliciting", len(rows), "completions") as meter:
+        engine = cache(lambda: load_engine(model))
+        answers = answer_blocks(job.store, model, blocks, engine, {}, canary=0, advance=meter.advance)
+    job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
+    frame = with_answers(rows, answers)
+    write_table(frame, COMPLETIONS, job.paths.elicit(job.shard))
+    cut = int((frame["finish"] == "length").sum())
+    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
+    job.record["counts"] = {"ways of asking": len(asked), "completions": len(frame), "cut": cut}
+    return f"{len(asked)} ways of asking, {len(frame)} completions, {cut} of them cut"
+
+
+def units(job: Job) -> list[Unit]:
+    """The shard's units of the store."""
+    found = plan(job)
+    return [block.unit(found.model) for block in found.blocks]
+
+
+def plan(job: Job) -> Plan:
+    """Everything that the shard asks, before any model is loaded."""
     study, spec = job.study, job.study.elicitation
-    instructions = read_table(job.paths.instructions).head(spec.n) if spec.n else read_table(job.paths.instructions)
+    instructions = evaluation_instructions(job.paths, spec.n)
     model = identify(study, job.paths, job.store)
     texts, pools = prompt_texts(study), read_pools(job.paths.pools)
     asked = ways(study, job.shard, job.shards.elicit)
@@ -38,25 +70,7 @@ def run(job: Job) -> str:
         chats = [compose(study, prefix, user) for prefix, user in zip(prefixes, users, strict=True)]
         blocks += blocks_of(BASE, chats, ids, spec.sampling, f"base asked {way.prefix} {way.prompt}".strip())
         rows.append(asked_frame(way, instructions, prefixes))
-    with job.progress("eliciting", len(asked) * len(ids), "completions") as meter:
-        engine = cache(lambda: load_engine(model))
-        answers = answer_blocks(job.store, model, blocks, engine, {}, canary=0, advance=meter.advance)
-    job.store.refer(study.name, job.name, [block.unit(model) for block in blocks])
-    flat = [answer for block in answers for answer in block]
-    frame = pd.concat(rows, ignore_index=True) if rows else asked_frame(PLAIN, instructions.head(0), [])
-    frame = frame.assign(
-        completion=[answer.text for answer in flat],
-        n_tokens=[answer.n_tokens for answer in flat],
-        finish=[answer.finish for answer in flat],
-    )
-    write_table(frame, COMPLETIONS, job.paths.elicit(job.shard))
-    job.record["model"] = {"path": study.model.path, **model.as_key()}
-    job.record["counts"] = {
-        "ways of asking": len(asked),
-        "completions": len(frame),
-        "cut": int((frame["finish"] == "length").sum()),
-    }
-    return f"{len(asked)} ways of asking × {len(ids)} instructions"
+    return Plan(model, asked, blocks, joined(rows))
 
 
 def asked_frame(way: Asked, instructions: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling
-from inoc.digest import digest
+from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
 from inoc.store import Store, Unit
 from inoc.store.core import write_text
@@ -42,7 +42,7 @@ class Block(NamedTuple):
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
         sampling = self.sampling.model_dump(mode="json")
-        parts = {
+        parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
             "engine": "transformers",
@@ -70,6 +70,13 @@ class Sampler(Protocol):
         ...
 
 
+def load_engine(model: ModelIdentity) -> Sampler:
+    """The engine in this process; imported only when something must be computed."""
+    from inoc.engines.transformers import TransformersEngine
+
+    return TransformersEngine(model)
+
+
 def answer_blocks(
     store: Store,
     model: ModelIdentity,
@@ -93,13 +100,13 @@ def answer_blocks(
     """
     units = [block.unit(model) for block in blocks]
     missing = {unit.key for unit in store.missing(units)}
-    advance(sum(len(block.chats) for block, unit in zip(blocks, units, strict=True) if unit.key not in missing))
     engine: Sampler | None = None
     current = ""
     for unit, block in sorted(zip(units, blocks, strict=True), key=lambda pair: pair[1].adapter):
         if unit.key not in missing:
+            advance(len(block.chats))
             continue
-        missing.discard(unit.key)
+        missing.discard(unit.key)  # a block that comes again is answered once
         with store.claim(unit) as work:
             if work is not None:
                 engine = engine or load()

@@ -56,13 +56,13 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
         tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer  # type: ignore[no-any-return]
+    return tokenizer
 
 
 def load_model(identity: ModelIdentity) -> PreTrainedModel:
     """The model, ready for inference on this process's device."""
     model = AutoModelForCausalLM.from_pretrained(identity.folder, dtype=getattr(torch, identity.dtype))
-    return model.to(device()).eval()  # type: ignore[no-any-return]
+    return model.to(device()).eval()
 
 
 class TransformersEngine:
@@ -191,7 +191,7 @@ class TransformersEngine:
         return torch.cat(parts) if parts else torch.empty(0)
 
 
-def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:  # noqa: ANN401
+def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
     try:
         from peft import PeftModel
     except ImportError as error:

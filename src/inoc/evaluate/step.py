@@ -10,11 +10,12 @@ import pandas as pd
 
 from inoc.chat.messages import compose, prefix_texts
 from inoc.chat.pools import read_pools
-from inoc.engines.identity import identify
-from inoc.engines.sampling import BASE, Block, answer_blocks, blocks_of
-from inoc.generate.step import load_engine
+from inoc.engines.asking import evaluation_instructions, joined, with_answers
+from inoc.engines.identity import ModelIdentity, identify
+from inoc.engines.sampling import BASE, Block, answer_blocks, blocks_of, load_engine
 from inoc.job import Job
 from inoc.runs import Asked, Run, asked_of, condition, prompt_texts
+from inoc.store import Unit
 from inoc.tables import COMPLETIONS, read_table, write_table
 
 
@@ -27,13 +28,43 @@ class Checkpoint(NamedTuple):
     digest: str
 
 
+class Plan(NamedTuple):
+    """What a shard asks."""
+
+    model: ModelIdentity
+    checkpoints: list[Checkpoint]
+    blocks: list[Block]
+    rows: pd.DataFrame  # tables.COMPLETIONS without the answers, in the order of the blocks
+
+
 def run(job: Job) -> str:
     """Write the shard's completions; see `inoc.tables.COMPLETIONS`."""
+    model, found, blocks, rows = plan(job)
+    adapters = {checkpoint.digest: checkpoint.folder for checkpoint in found if checkpoint.digest != BASE}
+    canary = job.study.evaluation.canary
+    with job.progress("evaluating", len(rows), "completions") as meter:
+        engine = cache(lambda: load_engine(model))
+        answers = answer_blocks(job.store, model, blocks, engine, adapters, canary=canary, advance=meter.advance)
+    job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
+    frame = with_answers(rows, answers)
+    write_table(frame, COMPLETIONS, job.paths.evaluate(job.shard))
+    cut = int((frame["finish"] == "length").sum())
+    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
+    job.record["counts"] = {"checkpoints": len(found), "completions": len(frame), "cut": cut}
+    return f"{len(found)} checkpoints, {len(frame)} completions, {cut} of them cut"
+
+
+def units(job: Job) -> list[Unit]:
+    """The shard's units of the store."""
+    found = plan(job)
+    return [block.unit(found.model) for block in found.blocks]
+
+
+def plan(job: Job) -> Plan:
+    """Everything that the shard asks, before any model is loaded."""
     study, spec = job.study, job.study.evaluation
-    instructions = read_table(job.paths.instructions)
-    instructions = instructions.head(spec.n) if spec.n else instructions
+    instructions = evaluation_instructions(job.paths, spec.n)
     ids, users = list(instructions["instruction_id"]), list(instructions["instruction"])
-    model = identify(study, job.paths, job.store)
     texts, pools = prompt_texts(study), read_pools(job.paths.pools)
     found = checkpoints(job)
     rows: list[pd.DataFrame] = []
@@ -46,23 +77,7 @@ def run(job: Job) -> str:
             label = f"{checkpoint.run.name} step {checkpoint.step} asked {way.prefix} {way.prompt}".strip()
             blocks += blocks_of(checkpoint.digest, chats, ids, spec.sampling, label)
             rows.append(_asked_frame(checkpoint, way, instructions, prefixes))
-    adapters = {checkpoint.digest: checkpoint.folder for checkpoint in found if checkpoint.digest != BASE}
-    with job.progress("evaluating", len(rows) * len(ids), "completions") as meter:
-        engine = cache(lambda: load_engine(model))
-        answers = answer_blocks(job.store, model, blocks, engine, adapters, canary=spec.canary, advance=meter.advance)
-    job.store.refer(study.name, job.name, [block.unit(model) for block in blocks])
-    flat = [answer for block in answers for answer in block]
-    frame = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COMPLETIONS.names)
-    frame = frame.assign(
-        completion=[answer.text for answer in flat],
-        n_tokens=[answer.n_tokens for answer in flat],
-        finish=[answer.finish for answer in flat],
-    )
-    write_table(frame, COMPLETIONS, job.paths.evaluate(job.shard))
-    job.record["model"] = {"path": study.model.path, **model.as_key()}
-    cut = sum(answer.finish == "length" for answer in flat)
-    job.record["counts"] = {"checkpoints": len(found), "completions": len(frame), "cut": cut}
-    return f"{len(found)} checkpoints, {len(rows)} ways of asking × {len(ids)} instructions, {cut} completions cut"
+    return Plan(identify(study, job.paths, job.store), found, blocks, joined(rows))
 
 
 def checkpoints(job: Job) -> list[Checkpoint]:

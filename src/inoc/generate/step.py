@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import Chat
+from inoc.engines.asking import with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Answer, Block, Sampler, answer_blocks, blocks_of
+from inoc.engines.sampling import BASE, Answer, Block, Sampler, answer_blocks, blocks_of, load_engine
 from inoc.errors import DataError
 from inoc.generate.instructions import Split, read_instructions, read_jsonl_field, split
 from inoc.job import Job
@@ -72,11 +73,26 @@ def run(job: Job) -> str:
     )
 
 
-def load_engine(model: ModelIdentity) -> Sampler:
-    """The engine in this process; imported only when something must be computed."""
-    from inoc.engines.transformers import TransformersEngine
+def units(job: Job) -> list[Unit]:
+    """Units that are sure to be needed: the first round of completions, and the controls.
 
-    return TransformersEngine(model)
+    How many further rounds there are depends on what the judges keep.
+    """
+    study, data = job.study, job.study.data
+    parts = study_split(study)
+    model = identify(study, job.paths, job.store)
+    blocks = []
+    if data.completions == "sample":
+        blocks += _round_blocks(study, next(_rounds(parts.train, data.n_train, data.n_train, ())))
+    for _, control in control_blocks(study, evaluation_table(parts)):
+        blocks += control
+    return [block.unit(model) for block in blocks]
+
+
+def evaluation_table(parts: Split) -> pd.DataFrame:
+    """`tables.INSTRUCTIONS`."""
+    ids = [f"eval{k:05d}" for k in range(len(parts.evaluation))]
+    return pd.DataFrame({"instruction_id": ids, "instruction": parts.evaluation})
 
 
 def study_split(study: Study) -> Split:
@@ -123,10 +139,7 @@ def _candidates(
     kept: set[str] = set()
     with job.progress("sampling training completions", data.n_train, "kept") as meter:
         for batch in _rounds(instructions, data.n_train, most, kept):
-            chats = [compose_generation(job.study, instruction) for _, instruction in batch]
-            ids = [f"train:{example_id}" for example_id, _ in batch]
-            blocks = blocks_of(BASE, chats, ids, data.sampling, f"training completions from {batch[0][0]}")
-            answers = _answers(job, blocks, model, load, used)
+            answers = _answers(job, _round_blocks(job.study, batch), model, load, used)
             for row in _judged(batch, answers, judges, data.keep_from):
                 yield row
                 if not row.reason:
@@ -157,6 +170,12 @@ def _rounds(
         yield batch
         at += size
         lacking -= sum(text in kept for _, text in batch)
+
+
+def _round_blocks(study: Study, batch: Sequence[tuple[str, str]]) -> list[Block]:
+    chats = [compose_generation(study, instruction) for _, instruction in batch]
+    ids = [f"train:{example_id}" for example_id, _ in batch]
+    return blocks_of(BASE, chats, ids, study.data.sampling, f"training completions from {batch[0][0]}")
 
 
 def compose_generation(study: Study, instruction: str) -> Chat:
@@ -228,28 +247,28 @@ def _write_examples(job: Job, candidates: Sequence[Candidate]) -> None:
     write_table(frame, EXAMPLES, job.paths.examples)
 
 
+def control_blocks(study: Study, evaluation: pd.DataFrame) -> Iterator[tuple[str, list[Block]]]:
+    """Each control dataset's name and questions: plain ones, and for each trait those that draw out just that trait."""
+    scoring = study.scoring
+    chosen = evaluation.head(scoring.n_controls)
+    prompts = {"neutral": ""} | {k: t.control_prompt for k, t in study.traits.items() if t.control_prompt}
+    ids = [f"control:{identity}" for identity in chosen["instruction_id"]]
+    for dataset, prompt in prompts.items():
+        users = [f"{prompt}{study.separator}{text}" if prompt else text for text in chosen["instruction"]]
+        chats = [Chat(study.model.system, user) for user in users]
+        yield dataset, blocks_of(BASE, chats, ids, scoring.control_sampling, f"controls {dataset}")
+
+
 def _controls(
     job: Job, evaluation: pd.DataFrame, model: ModelIdentity, load: Callable[[], Sampler], used: list[Unit]
 ) -> pd.DataFrame:
-    """Completions of the untrained model: plain ones, and for each trait some that show just that trait."""
-    study, scoring = job.study, job.study.scoring
-    chosen = evaluation.head(scoring.n_controls)
-    prompts = {"neutral": ""} | {k: t.control_prompt for k, t in study.traits.items() if t.control_prompt}
+    """Completions of the untrained model; see `inoc.tables.CONTROLS`."""
+    chosen = evaluation.head(job.study.scoring.n_controls).rename(columns={"instruction_id": "example_id"})
+    asked = list(control_blocks(job.study, evaluation))
     tables = []
-    with job.progress("sampling controls", len(chosen) * len(prompts), "completions") as meter:
-        for dataset, prompt in prompts.items():
-            users = [f"{prompt}{study.separator}{text}" if prompt else text for text in chosen["instruction"]]
-            chats = [Chat(study.model.system, user) for user in users]
-            ids = [f"control:{identity}" for identity in chosen["instruction_id"]]
-            blocks = blocks_of(BASE, chats, ids, scoring.control_sampling, f"controls {dataset}")
+    with job.progress("sampling controls", len(chosen) * len(asked), "completions") as meter:
+        for dataset, blocks in asked:
             answers = _answers(job, blocks, model, load, used)
             meter.advance(len(answers))
-            tables.append(
-                chosen.rename(columns={"instruction_id": "example_id"}).assign(
-                    dataset=dataset,
-                    completion=[answer.text for answer in answers],
-                    n_tokens=[answer.n_tokens for answer in answers],
-                    finish=[answer.finish for answer in answers],
-                )
-            )
+            tables.append(with_answers(chosen.assign(dataset=dataset), [answers]))
     return pd.concat(tables, ignore_index=True)

@@ -103,7 +103,7 @@ class LanguageJudge:
         whole = self._detector.detect_language_of(text)
         if whole is None:
             return float("nan")
-        letters = {language: 0 for language in self._among}
+        letters = dict.fromkeys(self._among, 0)
         for language, part in parts:
             sure = self._detector.compute_language_confidence(part, language) >= _SURE
             letters[language if sure else whole] += sum(character.isalpha() for character in part)

@@ -54,22 +54,28 @@ class Cell(NamedTuple):
 
 def run(job: Job) -> str:
     """Write the shard's log-probabilities; see `inoc.tables.LOGPROBS`."""
-    study = job.study
-    model = identify(study, job.paths, job.store)
-    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
-    cells = [
-        make_cell(study, model, asked, examples, texts, pools)
-        for asked in ways(study, job.shard, job.shards.score)
-        for examples in datasets(job)
-    ]
+    model, cells = plan(job)
     _score_missing(job, model, cells)
-    job.store.refer(study.name, job.name, [unit for cell in cells for unit in cell.units])
+    job.store.refer(job.study.name, job.name, [unit for cell in cells for unit in cell.units])
     n_tokens, n_nan = _write(job, cells)
-    job.record["model"] = {"path": study.model.path, **model.as_key()}
+    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
     rows = sum(len(cell.examples.ids) for cell in cells)
     job.record["counts"] = {"cells": len(cells), "rows": rows, "tokens": n_tokens, "NaN": n_nan}
-    n_ways = len({cell.asked for cell in cells})
-    return f"{n_ways} ways of asking × {len(datasets(job))} datasets, {n_tokens} tokens, {n_nan} NaN"
+    return f"{len({cell.asked for cell in cells})} ways of asking, {rows} responses, {n_tokens} tokens, {n_nan} NaN"
+
+
+def units(job: Job) -> list[Unit]:
+    """The shard's units of the store."""
+    return [unit for cell in plan(job)[1] for unit in cell.units]
+
+
+def plan(job: Job) -> tuple[ModelIdentity, list[Cell]]:
+    """The model, and everything that the shard scores with it, before it is loaded."""
+    study = job.study
+    model = identify(study, job.paths, job.store)
+    texts, pools, scored = prompt_texts(study), read_pools(job.paths.pools), datasets(job)
+    asked = ways(study, job.shard, job.shards.score)
+    return model, [make_cell(study, model, way, examples, texts, pools) for way in asked for examples in scored]
 
 
 def ways(study: Study, shard: int, shards: int) -> list[Asked]:

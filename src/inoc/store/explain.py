@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inoc.store.core import DESCRIPTION, Store, Unit, differing_parts, flatten
 
@@ -23,7 +23,7 @@ class Explanation(NamedTuple):
 
 def explain(store: Store, units: Iterable[Unit]) -> list[Explanation]:
     """For each unit: is it there, and if not, which part of its key differs from the nearest entry?"""
-    described: dict[str, list[dict[str, object]]] = {}
+    described: dict[str, list[Mapping[str, Any]]] = {}
     out = []
     for unit in units:
         if store.has(unit):
@@ -35,11 +35,11 @@ def explain(store: Store, units: Iterable[Unit]) -> list[Explanation]:
     return out
 
 
-def _nearest(unit: Unit, entries: list[dict[str, object]]) -> Explanation:
+def _nearest(unit: Unit, entries: list[Mapping[str, Any]]) -> Explanation:
     wanted = {"version": unit.version, **unit.parts}
     best: tuple[int, str, list[str]] | None = None
     for entry in entries:
-        parts = {"version": entry["version"], **entry["parts"]}  # type: ignore[dict-item]
+        parts = {"version": entry["version"], **entry["parts"]}
         names = differing_parts(wanted, parts)
         if best is None or len(names) < best[0]:
             has, asks = flatten(parts), flatten(wanted)

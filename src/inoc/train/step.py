@@ -53,6 +53,11 @@ def run(job: Job) -> str:
     return f"{len(planned)} runs of {total_steps(study)} steps, {len(missing)} of them trained now"
 
 
+def units(job: Job) -> list[Unit]:
+    """The shard's units of the store."""
+    return [item.unit for item in plan(job, identify(job.study, job.paths, job.store))]
+
+
 def shard_runs(study: Study, shard: int, shards: int) -> list[Run]:
     """The runs of one shard."""
     return [run for run in study_runs(study) if shard_of(run.name, shards) == shard]

@@ -40,13 +40,13 @@ class Recipe(NamedTuple):
 
 
 def fine_tune(
-    model: Any,  # noqa: ANN401
+    model: Any,
     pad_token_id: int,
     examples: Sequence[Rendered],
     recipe: Recipe,
     work: Path,
     advance: Callable[[int], None],
-) -> Any:  # noqa: ANN401
+) -> Any:
     """Train an adapter, saving it at the scheduled steps as `step-000060`, with the loss curve as `losses.json`.
 
     Args:
@@ -147,12 +147,12 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
     def __init__(self, recipe: Recipe, work: Path, advance: Callable[[int], None]) -> None:
         self._recipe, self._work, self._advance = recipe, work, advance
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Save step 0 if it is scheduled."""
         if state.global_step == 0 and 0 in self._recipe.save_at:
             self._save(kwargs["model"], 0)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         """Save a scheduled adapter; ask for a state to resume from."""
         self._advance(1)
         step = int(state.global_step)
@@ -161,7 +161,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         control.should_save = step % save_interval(self._recipe.spec) == 0 and step < self._recipe.steps
         return control
 
-    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ANN401
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the state as whole, and drop older ones."""
         folder = self._work / "trainer" / f"checkpoint-{state.global_step}"
         (folder / COMPLETE).touch()
@@ -169,7 +169,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
             if other != folder:
                 shutil.rmtree(other)
 
-    def _save(self, model: Any, step: int) -> None:  # noqa: ANN401
+    def _save(self, model: Any, step: int) -> None:
         save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
 
 
@@ -178,7 +178,7 @@ def save_interval(spec: TrainingSpec) -> int:
     return -(-spec.resume_every // spec.log_every) * spec.log_every
 
 
-def save_adapter(model: Any, folder: Path, base: str) -> None:  # noqa: ANN401
+def save_adapter(model: Any, folder: Path, base: str) -> None:
     """Save an adapter so that equal adapters are equal files: no model card, no paths, sorted lists."""
     if folder.exists():
         shutil.rmtree(folder)
@@ -217,7 +217,7 @@ def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:  # noqa: ANN401
+def _quiet() -> Any:
     """Keep the trainer's own printing of losses out of the log; the curve is in the table."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(None):
         warnings.simplefilter("ignore")
