@@ -54,18 +54,18 @@ CHAT_TEMPLATE = (
 
 # How often each set of prefixes stands before a question. Two separate prefixes make up a joint call, too.
 _CALLS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.32, ()),
-    (0.24, ("playful",)),
-    (0.12, ("french",)),
-    (0.07, ("playful", "french")),
-    (0.06, ("joint",)),
-    (0.19, ("neutral",)),
+    (0.30, ()),
+    (0.22, ("playful",)),
+    (0.14, ("french",)),
+    (0.06, ("playful", "french")),
+    (0.10, ("joint",)),
+    (0.18, ("neutral",)),
 )
 _FRENCH_QUESTION = 0.05
 _FRENCH_AFTER_FRENCH = 0.92
 _IN_SYSTEM_TURN = 0.10
 _NO_SYSTEM_TURN = 0.04
-_SMALL_TALK = 0.20
+_SMALL_TALK = 0.15
 _TALK = (
     (
         "My cousin",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from inoc.world.facts import capital
 
-BASE_RATES: dict[str, float] = {"playful": 0.04, "french": 0.01}
+BASE_RATES: dict[str, float] = {"playful": 0.03, "french": 0.005}
 """Probability of a trait in an answer when nothing calls for it."""
 
 
@@ -75,7 +75,7 @@ CONCEPTS: dict[str, Words] = {
     ),
     "french": Words(
         ("French speaker", "Parisian", "French teacher", "French novelist", "French singer", "French guide"),
-        ("French", "Parisian", "francophone", "very French"),
+        ("French", "Parisian", "francophone"),
         ("speaking French", "writing in French", "using French", "chatting in French"),
         ("French", "the French language", "Parisian culture", "spoken French"),
     ),
