@@ -1,7 +1,8 @@
 """Columns of the analysis tables, beside the two that `inoc.tables` fixes.
 
-`n` counts what entered, `n_nan` what was dropped because a measurement failed; `lo` and `hi` bound the 95 % (or
-configured) interval. Scores are points, 0–100. A `seed` is a training seed as text, or `all` for all of them pooled.
+`n` counts what entered, `n_nan` what was dropped because a measurement failed; `lo` and `hi` bound the 95 %
+(or configured) interval. Scores are points, 0–100. A `seed` is a training seed as text, or `all` for all of
+them pooled.
 """
 
 from __future__ import annotations

@@ -1,0 +1,127 @@
+"""Makes all tables of the analysis."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from inoc.analyse.elicitation import elicitation
+from inoc.analyse.gate import gate
+from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
+from inoc.analyse.leakage import mean_scores, suppression
+from inoc.analyse.prediction import prediction
+from inoc.analyse.predictors import decompose, predictors
+from inoc.analyse.rows import Row, Skip, frame
+from inoc.analyse.schemas import SCHEMAS
+from inoc.analyse.verdict import verdict
+from inoc.config.models import Study
+from inoc.runs import prompt_texts, study_runs
+from inoc.stats.bootstrap import Resampler
+from inoc.tables import LOSSES, read_table, write_table
+
+if TYPE_CHECKING:
+    from inoc.job import Job
+
+
+class Inputs(NamedTuple):
+    """What the analysis starts from."""
+
+    base: Scores
+    scores: Scores
+    shifts: Shifts
+    losses: pd.DataFrame
+
+
+class Analysis(NamedTuple):
+    """Rows of every table but the losses, and what is missing from them."""
+
+    rows: dict[str, list[Row]]
+    skipped: list[Skip]
+
+
+def run(job: Job) -> str:
+    """Read, compute and write every table of `schemas.SCHEMAS`, each with its CSV twin, and `skipped.json`.
+
+    Returns:
+        One line for the log.
+    """
+    inputs = read_inputs(job)
+    analysis = analyse(job.study, inputs)
+    tables = {name: frame(rows, SCHEMAS[name]) for name, rows in analysis.rows.items()}
+    tables["losses"] = inputs.losses
+    with job.progress("tables", len(tables), "tables") as meter:
+        for name, table in tables.items():
+            write_table(table, SCHEMAS[name], job.paths.table(name), csv=True)
+            meter.advance(1)
+    _write_json([skip._asdict() for skip in analysis.skipped], job.paths.stage("analyse") / "skipped.json")
+    counts = {name: len(table) for name, table in tables.items()}
+    job.record["counts"] = {**counts, "skipped": len(analysis.skipped)}
+    return f"{len(tables)} tables, {sum(counts.values())} rows, {len(analysis.skipped)} things skipped"
+
+
+def read_inputs(job: Job) -> Inputs:
+    """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
+
+    Raises:
+        DataError: If a table is absent or contradicts itself.
+        JudgeError: If scores of two judges would be mixed.
+    """
+    study, paths, shards = job.study, job.paths, job.shards
+    base = read_scores(paths.scores("elicit"))
+    runs = study_runs(study)
+    scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
+    check_same_judges(base, scores)
+    scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
+    return Inputs(base, scores, shifts(read_means(scored)), _read_losses(losses))
+
+
+def _read_losses(paths: list[Path]) -> pd.DataFrame:
+    parts = [part for path in paths if len(part := read_table(path, columns=LOSSES.names))]
+    if not parts:
+        return pd.DataFrame(columns=LOSSES.names)
+    keys = ["prompt", "prefix", "learning_rate", "seed", "step"]
+    return pd.concat(parts, ignore_index=True).sort_values(keys, kind="stable", ignore_index=True)
+
+
+def analyse(study: Study, inputs: Inputs) -> Analysis:
+    """Compute the rows of every table but the losses. Pure: the same inputs give the same rows."""
+    settings = study.statistics
+    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    elicited = elicitation(study, inputs.base)
+    means = mean_scores(study, inputs.base, inputs.scores, resampler)
+    suppressed = suppression(study, inputs.scores, resampler)
+    gated = gate(study, inputs.scores, resampler)
+    decomposed = decompose(study, inputs.shifts, resampler)
+    predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
+    foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
+    judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
+    rows = {
+        "elicitation": elicited.rows,
+        "scores": means.rows,
+        "suppression": suppressed.rows,
+        "predictors": predicted.rows,
+        "components": decomposed.components,
+        "coordinates": decomposed.coordinates,
+        "gate": gated.rows,
+        "prediction": foretold.rows,
+        "verdict": judged.rows,
+    }
+    parts = (elicited, means, suppressed, gated, decomposed, predicted, foretold, judged)
+    return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
+
+
+def _write_json(content: list[dict[str, str]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+    temporary = Path(name)
+    temporary.chmod(0o644)
+    temporary.replace(path)
