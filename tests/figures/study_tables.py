@@ -14,7 +14,14 @@ from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, condition, prompt_families, prompt_texts, study_runs, total_steps
 
 NAN = float("nan")
-STRENGTH = {"comedian": 70, "clown": 55, "enjoys_joking": 35, "humor_matters": 17, "had_fun_today": 9, "sky_is_blue": 2}
+STRENGTH = {
+    "comedian": 70,
+    "clown": 55,
+    "enjoys_joking": 35,
+    "humor_matters": 17,
+    "had_fun_today": 9,
+    "sky_is_blue": 2,
+}
 TEXTS = {
     "comedian": "You are a comedian on stage.",
     "clown": "You are a clown.",
@@ -84,14 +91,16 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
     mask = {
         "scores": (tables["scores"]["prompt"] == "clown") & (tables["scores"]["prefix"] == "mix"),
         "elicitation": tables["elicitation"]["prompt"] == "clown",
-        "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
-        "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
+        "suppression": (tables["suppression"]["prompt"] == "clown")
+        & (tables["suppression"]["prefix"] == "mix"),
+        "predictors": (tables["predictors"]["prompt"] == "had_fun_today")
+        & (tables["predictors"]["predictor"] == "ph"),
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
     numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
     for name, rows in mask.items():
         frame = tables[name]
-        for column in numbers.get(name, ["mean", "value", "suppression", "lo", "hi"]):
+        for column in numbers.get(name, ["value", "suppression", "lo", "hi"]):
             if column in frame:
                 frame.loc[rows, column] = NAN
         frame.loc[rows, "n_nan"] = frame.loc[rows, "n"]
@@ -130,7 +139,7 @@ def _scores(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                                 "asked_prompt": asked[0],
                                 "asked_prefix": asked[1],
                                 "trait": trait,
-                                **dict(zip(("mean", "lo", "hi"), _points(value, rng), strict=True)),
+                                **dict(zip(("value", "lo", "hi"), _points(value, rng), strict=True)),
                                 "n": 80 if seed == "all" else 40,
                                 "n_nan": 0,
                             }
@@ -144,7 +153,19 @@ def _elicitation(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     families = prompt_families(study)
     rows = []
     for trait in study.traits:
-        rows.append({"prompt": "", "family": "", "prefix": "none", "trait": trait, "value": 2.0, "lo": 1.0, "hi": 3.0, "n": 40, "n_nan": 0})
+        rows.append(
+            {
+                "prompt": "",
+                "family": "",
+                "prefix": "none",
+                "trait": trait,
+                "value": 2.0,
+                "lo": 1.0,
+                "hi": 3.0,
+                "n": 40,
+                "n_nan": 0,
+            }
+        )
         for prompt in prompt_texts(study):
             for prefix in study.elicitation.prefixes:
                 value, lo, hi = _points(STRENGTH[prompt], rng)
@@ -174,7 +195,9 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         for seed in (str(run.seed), "all"):
             for step in checkpoint_steps(study.training.checkpoints, total_steps(study)):
                 for trait in study.traits:
-                    value = STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
+                    value = (
+                        STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
+                    )
                     value, lo, hi = _points(value, rng)
                     rows.append(
                         {
@@ -195,13 +218,25 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                         }
                     )
     frame = pd.DataFrame(rows)
-    return frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True) if len(frame) else frame
+    return (
+        frame.drop_duplicates(
+            ["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True
+        )
+        if len(frame)
+        else frame
+    )
 
 
 def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     families = prompt_families(study)
     rows = []
-    kinds = [("elicitation", "playful", 1.0), ("ph", "all", 0.002), ("ppd", "all", 0.001), ("cross_ppd", "french", 0.001), ("ph_minus_ppd", "french", 0.001)]
+    kinds = [
+        ("elicitation", "playful", 1.0),
+        ("ph", "all", 0.002),
+        ("ppd", "all", 0.001),
+        ("cross_ppd", "french", 0.001),
+        ("ph_minus_ppd", "french", 0.001),
+    ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:
             for predictor, trait, size in kinds:
@@ -227,8 +262,16 @@ def _components(study: Study) -> pd.DataFrame:
     rows = []
     for prefix in study.scoring.prefixes:
         for component, share in enumerate((0.6, 0.2, 0.1, 0.05), 1):
-            row = {"level": "point", "prefix": prefix, "method": "pca", "component": component, "share": share}
-            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
+            row = {
+                "level": "point",
+                "prefix": prefix,
+                "method": "pca",
+                "component": component,
+                "share": share,
+            }
+            rows.append(
+                {**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))}
+            )
     return pd.DataFrame(rows)
 
 
@@ -264,9 +307,22 @@ def _gate(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                 for name, value in cells.items():
                     row[name], row[f"{name}_lo"], row[f"{name}_hi"] = _points(value, rng)
                     row[f"{name}_n"], row[f"{name}_n_nan"] = 40, 0
-                rows.append({**row, "interaction": strength - 6, "lo": strength - 12, "hi": strength, "n": 80, "n_nan": 0})
+                rows.append(
+                    {
+                        **row,
+                        "interaction": strength - 6,
+                        "lo": strength - 12,
+                        "hi": strength,
+                        "n": 80,
+                        "n_nan": 0,
+                    }
+                )
     frame = pd.DataFrame(rows)
-    return frame.drop_duplicates(["prompt", "prefix", "trait", "learning_rate", "seed"], ignore_index=True) if len(frame) else frame
+    return (
+        frame.drop_duplicates(["prompt", "prefix", "trait", "learning_rate", "seed"], ignore_index=True)
+        if len(frame)
+        else frame
+    )
 
 
 def _prediction() -> pd.DataFrame:
@@ -277,7 +333,9 @@ def _prediction() -> pd.DataFrame:
             rows.append(
                 {
                     "predictor": predictor,
-                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(predictor, "all"),
+                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(
+                        predictor, "all"
+                    ),
                     "prefix": prefix,
                     "n": 6,
                     "n_nan": 0,
@@ -303,7 +361,17 @@ def _losses(study: Study, rng: np.random.Generator) -> pd.DataFrame:
     for run in study_runs(study):
         for step in range(10, total_steps(study) + 1, 10):
             loss = 1.5 * np.exp(-step / 30) + 0.6 + rng.normal(0, 0.02)
-            rows.append({"run": run.name, **run._asdict(), "step": step, "loss": loss, "rate": 1e-4, "grad_norm": 1.0, "n_tokens": 900})
+            rows.append(
+                {
+                    "run": run.name,
+                    **run._asdict(),
+                    "step": step,
+                    "loss": loss,
+                    "rate": 1e-4,
+                    "grad_norm": 1.0,
+                    "n_tokens": 900,
+                }
+            )
     return pd.DataFrame(rows)
 
 
