@@ -14,7 +14,14 @@ from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, condition, prompt_families, prompt_texts, study_runs, total_steps
 
 NAN = float("nan")
-STRENGTH = {"comedian": 70, "clown": 55, "enjoys_joking": 35, "humor_matters": 17, "had_fun_today": 9, "sky_is_blue": 2}
+STRENGTH = {
+    "comedian": 70,
+    "clown": 55,
+    "enjoys_joking": 35,
+    "humor_matters": 17,
+    "had_fun_today": 9,
+    "sky_is_blue": 2,
+}
 TEXTS = {
     "comedian": "You are a comedian on stage.",
     "clown": "You are a clown.",
@@ -84,14 +91,16 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
     mask = {
         "scores": (tables["scores"]["prompt"] == "clown") & (tables["scores"]["prefix"] == "mix"),
         "elicitation": tables["elicitation"]["prompt"] == "clown",
-        "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
-        "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
+        "suppression": (tables["suppression"]["prompt"] == "clown")
+        & (tables["suppression"]["prefix"] == "mix"),
+        "predictors": (tables["predictors"]["prompt"] == "had_fun_today")
+        & (tables["predictors"]["predictor"] == "ph"),
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
     numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
     for name, rows in mask.items():
         frame = tables[name]
-        for column in numbers.get(name, ["mean", "value", "suppression", "lo", "hi"]):
+        for column in numbers.get(name, ["value", "suppression", "lo", "hi"]):
             if column in frame:
                 frame.loc[rows, column] = NAN
         frame.loc[rows, "n_nan"] = frame.loc[rows, "n"]
@@ -130,7 +139,7 @@ def _scores(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                                 "asked_prompt": asked[0],
                                 "asked_prefix": asked[1],
                                 "trait": trait,
-                                **dict(zip(("mean", "lo", "hi"), _points(value, rng), strict=True)),
+                                **dict(zip(("value", "lo", "hi"), _points(value, rng), strict=True)),
                                 "n": 80 if seed == "all" else 40,
                                 "n_nan": 0,
                             }
@@ -186,7 +195,9 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         for seed in (str(run.seed), "all"):
             for step in checkpoint_steps(study.training.checkpoints, total_steps(study)):
                 for trait in study.traits:
-                    value = STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
+                    value = (
+                        STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
+                    )
                     value, lo, hi = _points(value, rng)
                     rows.append(
                         {
@@ -208,7 +219,9 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                     )
     frame = pd.DataFrame(rows)
     return (
-        frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True)
+        frame.drop_duplicates(
+            ["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True
+        )
         if len(frame)
         else frame
     )
@@ -249,8 +262,16 @@ def _components(study: Study) -> pd.DataFrame:
     rows = []
     for prefix in study.scoring.prefixes:
         for component, share in enumerate((0.6, 0.2, 0.1, 0.05), 1):
-            row = {"level": "point", "prefix": prefix, "method": "pca", "component": component, "share": share}
-            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
+            row = {
+                "level": "point",
+                "prefix": prefix,
+                "method": "pca",
+                "component": component,
+                "share": share,
+            }
+            rows.append(
+                {**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))}
+            )
     return pd.DataFrame(rows)
 
 
@@ -287,7 +308,14 @@ def _gate(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                     row[name], row[f"{name}_lo"], row[f"{name}_hi"] = _points(value, rng)
                     row[f"{name}_n"], row[f"{name}_n_nan"] = 40, 0
                 rows.append(
-                    {**row, "interaction": strength - 6, "lo": strength - 12, "hi": strength, "n": 80, "n_nan": 0}
+                    {
+                        **row,
+                        "interaction": strength - 6,
+                        "lo": strength - 12,
+                        "hi": strength,
+                        "n": 80,
+                        "n_nan": 0,
+                    }
                 )
     frame = pd.DataFrame(rows)
     return (

@@ -17,7 +17,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, PREFIX_COLOURS, PREFIX_HATCHES, SKY, colours_of, new_figure
-from inoc.runs import prompt_families, prompt_texts
+from inoc.runs import prompt_families, prompt_texts, study_runs
 
 ELICITATION = ("prompt", "family", "prefix", "trait", "value", "lo", "hi", "n", "n_nan")
 MOST_COLUMNS = 4
@@ -30,7 +30,9 @@ def draw_scores(study: Study, sources: Sources) -> Drawing:
     elicited = sources.table("elicitation", ELICITATION)
     rows = _rows(study, elicited)
     prefixes = choices.trained_prefixes(study) or ["none"]
-    conditions = study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
+    conditions = (
+        study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
+    )
     panels = [(trait, condition) for trait in choices.judged_traits(study) for condition in conditions]
     across = min(MOST_COLUMNS, len(panels))
     down = -(-len(panels) // across)
@@ -42,23 +44,20 @@ def draw_scores(study: Study, sources: Sources) -> Drawing:
             continue
         _score_panel(axes, study, data, rows, prefixes, *panels[index])
         _baseline(axes, elicited, panels[index][0])
-    _score_legend(figure, prefixes, study)
-    untrained = elicited[elicited["prompt"] == ""].assign(condition="untrained", mean=lambda frame: frame["value"])
-    plotted = pd.concat([data, untrained[["prompt", "prefix", "condition", "trait", "mean", "lo", "hi", "n", "n_nan"]]])
+    _score_legend(figure, prefixes)
+    untrained = elicited[elicited["prompt"] == ""].assign(condition="untrained")
+    kept = ["prompt", "prefix", "condition", "trait", "value", "lo", "hi", "n", "n_nan"]
+    plotted = pd.concat([data, untrained[kept]])
     return Drawing(figure, plotted.reset_index(drop=True), _score_caption(study, data))
 
 
 def _rows(study: Study, elicited: pd.DataFrame) -> list[Trained]:
     order = prompts_by_elicitation(study, elicited, choices.trained_prompts(study))
-    runs = {Trained(run.prompt, run.learning_rate) for run in _runs(study)}
+    runs = {Trained(run.prompt, run.learning_rate) for run in study_runs(study)}
     rates = choices.learning_rates(study)
-    return [Trained(prompt, rate) for rate in rates for prompt in ["", *order] if Trained(prompt, rate) in runs]
-
-
-def _runs(study: Study) -> list[Trained]:
-    from inoc.runs import study_runs
-
-    return [Trained(run.prompt, run.learning_rate) for run in study_runs(study)]
+    return [
+        Trained(prompt, rate) for rate in rates for prompt in ["", *order] if Trained(prompt, rate) in runs
+    ]
 
 
 def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[str]) -> list[str]:
@@ -73,7 +72,9 @@ def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[s
     strength = dict(zip(rows["prompt"], rows["value"], strict=True))
     place = {prompt: index for index, prompt in enumerate(prompts)}
     known = {prompt: strength.get(prompt, float("nan")) for prompt in prompts}
-    return sorted(prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt]))
+    return sorted(
+        prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt])
+    )
 
 
 def _score_panel(
@@ -86,31 +87,35 @@ def _score_panel(
     condition: str,
 ) -> None:
     own = data[data["trait"] == trait].set_index(["prompt", "prefix", "learning_rate", "condition"])
-    controls = {}
+    treated = np.array([bool(row.prompt) for row in rows])
     series = []
-    for prefix in prefixes:
-        keys = [
-            (row.prompt, prefix if row.prompt else "none", row.learning_rate, condition if row.prompt else "default")
-            for row in rows
-        ]
-        # One control serves both bars of its group: it is drawn once, in its own colour, below.
-        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["mean", "lo", "hi"]].to_numpy(
-            float
-        )
-        series.append(Series("", *values.T, colour=PREFIX_COLOURS[prefix], hatch=PREFIX_HATCHES.get(prefix, "")))
-        controls = {row.learning_rate: value for row, value in zip(rows, values, strict=True) if not row.prompt}
+    # A control has no prefix to be asked with: its default is the reference in every panel.
+    for prefix, asked in [
+        ("none", "default"),
+        *((prefix, condition) for prefix in prefixes if prefix != "none"),
+    ]:
+        keys = [(row.prompt, prefix, row.learning_rate, asked) for row in rows]
+        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[
+            ["value", "lo", "hi"]
+        ].to_numpy(float)
+        colour = GREY if prefix == "none" else PREFIX_COLOURS[prefix]
+        present = ~treated if prefix == "none" else treated
+        series.append(Series("", *values.T, colour=colour, hatch=PREFIX_HATCHES[prefix], present=present))
     several = len(choices.learning_rates(study)) > 1
-    labels = [choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows]
+    labels = [
+        choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows
+    ]
     grouped_bars(axes, labels, series)
-    for patch, row in zip(axes.patches, rows * len(prefixes), strict=True):
-        if not row.prompt:
-            patch.set_facecolor(GREY)
-            patch.set_hatch("")
-    if not several and controls:
-        reference_line(axes, *next(iter(controls.values())), colour=BLACK, dashes=(1.0, 1.2))
+    controls = np.flatnonzero(~treated)
+    if not several and controls.size:
+        first = controls[0]
+        bounds = series[0].middle[first], series[0].lo[first], series[0].hi[first]
+        reference_line(axes, *bounds, colour=BLACK, dashes=(1.0, 1.2))
     axes.set_xlim(0, 103)
     axes.set_xlabel("judge score (points)")
-    axes.set_title(f"{choices.trait_label(study, trait)}\n{choices.CONDITION_WORDS[condition]}", fontsize="medium")
+    axes.set_title(
+        f"{choices.trait_label(study, trait)}\n{choices.CONDITION_WORDS[condition]}", fontsize="medium"
+    )
 
 
 def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
@@ -120,8 +125,8 @@ def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
         reference_line(axes, row["value"], row["lo"], row["hi"], colour=SKY, dashes=(5.0, 2.0))
 
 
-def _score_legend(figure: Figure, prefixes: list[str], study: Study) -> None:
-    words = {"none": "no prefix", "fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
+def _score_legend(figure: Figure, prefixes: list[str]) -> None:
+    words = {"fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
     handles = [
         Patch(
             facecolor=PREFIX_COLOURS[prefix],
@@ -134,7 +139,6 @@ def _score_legend(figure: Figure, prefixes: list[str], study: Study) -> None:
     ]
     handles.append(Patch(facecolor=GREY, label="control: trained and asked without prefix"))
     handles.append(Patch(facecolor=SKY, alpha=0.6, label="untrained model, asked without prefix"))
-    del study
     figure.legend(handles=handles, loc="outside upper left", ncols=2)
 
 
@@ -149,7 +153,7 @@ def _score_caption(study: Study, data: pd.DataFrame) -> str:
             f"Whiskers and shades: {interval_words(study)}. A cross is a cell without a score.",
             seed_words(study),
             n_words(data["n"], "completions behind each bar") + ".",
-            failed_words(data, cell_names(data), "mean", study.statistics.max_nan),
+            failed_words(data, cell_names(data), "value", study.statistics.max_nan),
         ]
     )
 
@@ -166,16 +170,21 @@ def draw_elicitation(study: Study, sources: Sources) -> Drawing:
     for axes, trait in zip(grid.flat, traits, strict=True):
         _elicitation_panel(axes, study, table[table["trait"] == trait], prompts, prefixes)
     handles = [
-        Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours
+        Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts")
+        for family in colours
     ]
     if "mix" in prefixes:
-        handles.append(Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)"))
+        handles.append(
+            Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)")
+        )
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     data = table[table["trait"].isin(traits)].reset_index(drop=True)
     return Drawing(figure, data, _elicitation_caption(study, data))
 
 
-def _elicitation_panel(axes: Axes, study: Study, table: pd.DataFrame, prompts: list[str], prefixes: list[str]) -> None:
+def _elicitation_panel(
+    axes: Axes, study: Study, table: pd.DataFrame, prompts: list[str], prefixes: list[str]
+) -> None:
     families = prompt_families(study)
     colours = colours_of(choices.families(study))
     series = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,19 +53,22 @@ def failed_words(frame: pd.DataFrame, names: Sequence[str], value: str, max_nan:
     """Which plotted numbers could not be measured, or hardly.
 
     Args:
-        frame: Plotted data with the columns `value`, n and n_nan.
-        names: A name for each row.
+        frame: Plotted data with the columns `value`, n and n_nan, and perhaps `failed`, the analysis' own flag.
+        names: A name for each row; rows of one name are points of one cell.
         value: Column of the plotted number.
         max_nan: A larger share of NaN makes a cell a failed one.
     """
     total = int(frame["n_nan"].fillna(0).sum())
     counted = frame["n"].fillna(0) + frame["n_nan"].fillna(0)
     share = (frame["n_nan"] / counted.where(counted > 0)).fillna(0.0)
-    failed = np.asarray(frame[value].isna() | (share > max_nan))
-    listed = list(dict.fromkeys(name for name, bad in zip(names, failed, strict=True) if bad))
+    flagged = frame["failed"].fillna(value=False).astype(bool) if "failed" in frame else share > max_nan
+    failed = np.asarray(frame[value].isna() | flagged)
+    cells = Counter(names)
+    bad = Counter(name for name, is_bad in zip(names, failed, strict=True) if is_bad)
+    listed = [f"{name} ({n} of {cells[name]} points)" if cells[name] > 1 else name for name, n in bad.items()]
     words = f"n_nan = {total} measurements could not be scored and are left out."
     if not listed:
         return words + " No cell failed."
-    shown = ", ".join(rst(name) for name in listed[:MOST_NAMED])
+    shown = "; ".join(rst(name) for name in listed[:MOST_NAMED])
     more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
     return f"{words} Failed cells (no score, or more than {100 * max_nan:g} % without one): {shown}{more}."

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
-from inoc.plots.lines import Scale, line_band, place_steps, step_axis
+from inoc.plots.lines import Scale, line_band, place_steps, step_axis, step_limits
 from inoc.plots.save import Drawing
 from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, colours_of, new_figure
 
@@ -26,14 +28,16 @@ COLUMNS = (
     "condition",
     "asked_prompt",
     "trait",
-    "mean",
+    "value",
     "lo",
     "hi",
     "n",
     "n_nan",
 )
-PANEL_IN = 1.5
+PANEL_IN = 1.65
 MOST_COLUMNS = 4
+HEADING_EVERY = 6  # rows; in a tall figure the top is out of sight
+MOST_MARKED = 12
 
 
 class Panel(NamedTuple):
@@ -62,7 +66,7 @@ def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
         scores: Table of the analysis.
 
     Returns:
-        One row for each (trait, condition, prompt, prefix, learning rate, step) with mean, lo, hi in points, n and
+        One row for each (trait, condition, prompt, prefix, learning rate, step) with value, lo, hi in points, n and
         n_nan. Controls have the condition `default`.
     """
     wanted = (
@@ -77,14 +81,13 @@ def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def cell_names(data: pd.DataFrame) -> list[str]:
-    """A name for each row, as captions give it: `clown, fixed, training, playful, step 60`."""
+    """A name for each row, as captions give it: `clown, mix, playful training`; all steps share it."""
     return [
         ", ".join(
             [
                 choices.prompt_label(row.prompt),
                 *([row.prefix] if row.prompt else []),
                 f"{row.trait} {row.condition}",
-                f"step {row.step}",
             ]
         )
         for row in data.itertuples()
@@ -98,7 +101,7 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     width = kinds * max(1, MOST_COLUMNS // kinds)
     rows = -(-len(panels) // width)
     figure = new_figure(0.7 + rows * PANEL_IN)
-    grid = figure.subplots(rows, width, squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(rows, width, squeeze=False)
     steps = np.unique(data["step"].to_numpy(dtype=float))
     for index, axes in enumerate(grid.flat):
         if index >= len(panels):
@@ -107,10 +110,12 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
         _panel(axes, study, data, panels[index], steps, scale)
         if index % kinds == 0:
             axes.set_ylabel("\n".join(textwrap.wrap(choices.prompt_label(panels[index].prompt), 18)))
-        if index < width:
+        if index // width % HEADING_EVERY == 0:
             axes.set_title(_heading(study, panels[index]), fontsize="medium")
         if index + width < len(panels):
             axes.set_xlabel("")
+        if index % width:
+            axes.tick_params(labelleft=False)
     _legend(grid, figure)
     return Drawing(figure, data, _caption(study, data, scale))
 
@@ -130,7 +135,9 @@ def _heading(study: Study, panel: Panel) -> str:
     return f"{choices.trait_label(study, panel.trait)}\n{choices.CONDITION_WORDS[panel.condition]}"
 
 
-def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale) -> None:
+def _panel(
+    axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale
+) -> None:
     zero_at = step_axis(axes, steps, scale)
     rates = choices.learning_rates(study)
     by_rate = colours_of([f"{rate:g}" for rate in rates])
@@ -149,29 +156,32 @@ def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np
             if line.empty:
                 continue
             x = place_steps(line["step"].to_numpy(dtype=float), scale, zero_at)
-            middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("mean", "lo", "hi"))
+            middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("value", "lo", "hi"))
             colour = PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
             label = "control (no prefix)" if prefix == "none" else f"trained with {prefix} prefix"
             if len(rates) > 1:
                 label += f", learning rate {rate:g}"
-            line_band(axes, x, middle, lo, hi, colour=colour, label=label, dashes=PREFIX_DASHES[prefix])
+            marker = "o" if len(steps) <= MOST_MARKED else "."
+            line_band(axes, x, middle, lo, hi, colour=colour, label=label, dashes=PREFIX_DASHES[prefix], marker=marker)
+    # Limits are set, not shared: sharing makes every line rescale every panel.
+    axes.set_xlim(*step_limits(steps, scale, zero_at))
     axes.set_ylim(-3, 103)
     axes.set_yticks([0, 50, 100])
 
 
-def _legend(grid: np.ndarray, figure: object) -> None:
-    handles: dict[str, object] = {}
+def _legend(grid: np.ndarray, figure: Figure) -> None:
+    handles: dict[str, Artist] = {}
     for axes in grid.flat:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
-        figure.legend(  # type: ignore[attr-defined]
-            handles.values(), handles.keys(), loc="outside upper left", ncols=3, handlelength=3.2
-        )
+        figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=3, handlelength=3.2)
 
 
 def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
-    axis = "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
+    axis = (
+        "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
+    )
     return " ".join(
         [
             f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({axis}); a row of panels for each",
@@ -180,6 +190,6 @@ def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
             f"Lines are means with their {interval_words(study)} (band and whisker).",
             seed_words(study),
             n_words(data["n"], "completions behind each point") + ".",
-            failed_words(data, cell_names(data), "mean", study.statistics.max_nan),
+            failed_words(data, cell_names(data), "value", study.statistics.max_nan),
         ]
     )

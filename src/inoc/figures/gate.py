@@ -12,7 +12,7 @@ from inoc.figures.captions import failed_words, interval_words, n_words, rst, se
 from inoc.figures.sources import Sources
 from inoc.plots.gate import Cell, gate_panel
 from inoc.plots.save import Drawing
-from inoc.plots.style import new_figure
+from inoc.plots.style import minus, new_figure
 
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 VALUE = "interaction"
@@ -62,7 +62,9 @@ def _cells(row: pd.Series) -> dict[tuple[str, str], Cell]:
     cells = {}
     for name in CELLS:
         trained, asked = name.split("_")
-        cells[trained, asked] = Cell(*(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi")))
+        cells[trained, asked] = Cell(
+            *(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi"))
+        )
     return cells
 
 
@@ -71,8 +73,8 @@ def _interaction(row: pd.Series) -> str:
     if pd.isna(value):
         return "interaction: failed"
     if pd.isna(lo) or pd.isna(hi):
-        return f"interaction {value:+.0f}"
-    return f"interaction {value:+.0f} [{lo:+.0f}, {hi:+.0f}]"
+        return minus(f"interaction {value:+.0f}")
+    return minus(f"interaction {value:+.0f} [{lo:+.0f}, {hi:+.0f}]")
 
 
 def _caption(study: Study, data: pd.DataFrame) -> str:

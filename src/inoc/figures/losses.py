@@ -1,4 +1,4 @@
-"""Training loss of every run, a panel for each prompt, with the mean over seeds."""
+"""Training loss of every run, a panel for each prompt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PANEL_IN = 1.6
 
 
 def draw(study: Study, sources: Sources) -> Drawing:
-    """Loss over training steps: a thin line for each seed, the interval of the mean over seeds as a band."""
+    """Loss over training steps, a line for each run; the mean over seeds and its interval are in the data only."""
     runs = sources.table("losses", COLUMNS).sort_values([*KEYS, "seed", "step"], ignore_index=True)
     pooled = pool_seeds(runs, study.statistics.confidence)
     panels = choices.trained_prompts(study) or [""]
@@ -35,24 +35,19 @@ def draw(study: Study, sources: Sources) -> Drawing:
         if index >= len(panels):
             axes.set_visible(False)
             continue
-        _panel(axes, study, runs, pooled, panels[index])
+        _panel(axes, study, runs, panels[index])
         axes.set_title(choices.prompt_label(panels[index]), fontsize="medium")
         if index % across == 0:
             axes.set_ylabel("loss (nats/token)")
         if index + across >= len(panels):
             axes.set_xlabel("training step")
             axes.tick_params(labelbottom=True)
-    losses = runs["loss"].dropna()
-    if len(losses):
-        room = 0.06 * max(1e-6, float(losses.max() - losses.min()))
-        # The interval of a mean over two seeds can dwarf the curves; it is cut at the panel, and whole in the CSV.
-        grid[0, 0].set_ylim(float(losses.min()) - room, float(losses.max()) + room)
     figure.legend(handles=_handles(study), loc="outside upper left", ncols=3, handlelength=3.2)
     single = runs.assign(
         seed=runs["seed"].astype(str), lo=np.nan, hi=np.nan, n=1, n_nan=runs["loss"].isna().astype(int)
     )
     columns = [*KEYS, "seed", "step", "loss", "lo", "hi", "n", "n_nan"]
-    return Drawing(figure, pd.concat([pooled, single])[columns].reset_index(drop=True), _caption(study, runs, pooled))
+    return Drawing(figure, pd.concat([pooled, single])[columns].reset_index(drop=True), _caption(study, runs))
 
 
 def pool_seeds(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
@@ -73,18 +68,13 @@ def pool_seeds(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEYS, "step", "seed", "loss", "lo", "hi", "n", "n_nan"])
 
 
-def _panel(axes: Axes, study: Study, runs: pd.DataFrame, pooled: pd.DataFrame, prompt: str) -> None:
+def _panel(axes: Axes, study: Study, runs: pd.DataFrame, prompt: str) -> None:
     for (rate, prefix), colour in _colours(study).items():
         own = prompt if prefix != "none" else ""
-        chosen = [
-            frame[(frame["prompt"] == own) & (frame["prefix"] == prefix) & (frame["learning_rate"] == rate)]
-            for frame in (runs, pooled)
-        ]
-        for _, line in chosen[0].groupby("seed", sort=True):
+        lines = runs[(runs["prompt"] == own) & (runs["prefix"] == prefix) & (runs["learning_rate"] == rate)]
+        for _, line in lines.groupby("seed", sort=True):
             steps, loss = line["step"].to_numpy(dtype=float), line["loss"].to_numpy(dtype=float)
             loss_line(axes, steps, loss, colour=colour, dashes=PREFIX_DASHES[prefix])
-        band = chosen[1]
-        axes.fill_between(band["step"], band["lo"], band["hi"], color=colour, alpha=0.12, linewidth=0, zorder=1)
 
 
 def _colours(study: Study) -> dict[tuple[float, str], str]:
@@ -110,16 +100,15 @@ def _handles(study: Study) -> list[Line2D]:
     return handles
 
 
-def _caption(study: Study, runs: pd.DataFrame, pooled: pd.DataFrame) -> str:
+def _caption(study: Study, runs: pd.DataFrame) -> str:
     n_runs = len(runs[[*KEYS, "seed"]].drop_duplicates())
     seeds = sorted(int(seed) for seed in runs["seed"].unique())
-    single = "" if (pooled["n"] > 1).any() else " With one seed there is no interval of the mean, and none is drawn."
     return " ".join(
         [
             f"Training loss of {rst(study.title)} in nats per trained token, averaged since the previous point:",
-            f"a thin line for each of n = {n_runs} runs (training seeds {', '.join(map(str, seeds))});",
-            f"the control is repeated in every panel. Bands: t {interval_words(study)} of the mean over seeds, cut at the",
-            f"panel's edge.{single}",
+            f"a line for each of n = {n_runs} runs (training seeds {', '.join(map(str, seeds))}), not pooled;",
+            "the control is repeated in every panel. The means over seeds are not drawn; the CSV file has them",
+            f"(seed “all”) with their t {interval_words(study)}.",
             f"n_nan = {int(runs['loss'].isna().sum())} points have no finite loss.",
         ]
     )

@@ -26,7 +26,19 @@ from inoc.plots.style import GREY, PREFIX_MARKERS, WIDTH_IN, colours_of, markers
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.correlation import fit_line, pearson, spearman
 
-SUPPRESSION = ("prompt", "prefix", "trait", "learning_rate", "seed", "step", "suppression", "lo", "hi", "n", "n_nan")
+SUPPRESSION = (
+    "prompt",
+    "prefix",
+    "trait",
+    "learning_rate",
+    "seed",
+    "step",
+    "suppression",
+    "lo",
+    "hi",
+    "n",
+    "n_nan",
+)
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
 KEY_LINE_IN = 0.19
 ROW_IN = 2.75
@@ -195,7 +207,14 @@ def _write_key(below: SubFigure, study: Study, lines: list[str]) -> None:
         axes.plot([0.06], [index + 0.5], "o", color=colours[families[prompt]], markersize=5)
         axes.text(0.18, index + 0.5, line, va="center", ha="left")
     handles = [
-        Line2D([], [], color=colour, marker="o", linestyle="", label=f"{choices.family_label(study, family)} prompts")
+        Line2D(
+            [],
+            [],
+            color=colour,
+            marker="o",
+            linestyle="",
+            label=f"{choices.family_label(study, family)} prompts",
+        )
         for family, colour in colours.items()
     ]
     below.legend(handles=handles, loc="outside upper left", ncols=6)
@@ -204,7 +223,9 @@ def _write_key(below: SubFigure, study: Study, lines: list[str]) -> None:
 def _combined_caption(study: Study, data: pd.DataFrame) -> str:
     focus = choices.trait_label(study, str(choices.focus_trait(study)))
     rate = choices.main_rate(study)
-    names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.heuristic}" for row in data.itertuples()]
+    names = [
+        f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.heuristic}" for row in data.itertuples()
+    ]
     merged = data.assign(bad=data["value"].where(data["suppression"].notna()))
     merged["n"], merged["n_nan"] = data["suppression_n"], data["suppression_n_nan"]
     outcome = data[data["heuristic"] == "elicitation"]
@@ -231,14 +252,17 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
     coordinates = _pointwise(
         sources.table("coordinates", ("level", "prefix", "method", "prompt", "component", "value"))
     )
-    shares = _pointwise(sources.table("components", ("level", "prefix", "method", "component", "share", "lo", "hi")))
+    shares = _pointwise(
+        sources.table("components", ("level", "prefix", "method", "component", "share", "lo", "hi"))
+    )
     known = sources.optional("suppression")
-    suppression = None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
+    suppression = (
+        None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
+    )
     prefixes = list(study.scoring.prefixes)
     panels = {prefix: _plane(coordinates, shares, suppression, prefix) for prefix in prefixes}
     data = pd.concat(panels.values(), ignore_index=True)
     prompts = list(prompt_texts(study))
-    numbers = {prompt: index + 1 for index, prompt in enumerate(prompts)}
     scale = _scale(data["suppression"].to_numpy(float))
     figure = new_figure(5.3 if len(prompts) <= 30 else 6.5)
     grid = figure.subplots(1, len(prefixes), squeeze=False)
@@ -249,12 +273,11 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
         bar.set_label("suppression (points)")
     figure.legend(handles=_family_handles(study), loc="outside upper left", ncols=6)
     figure.draw_without_rendering()
-    del numbers
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         plane = panels[prefix]
         names = [choices.prompt_label(prompt) for prompt in plane["prompt"]]
         place_labels(axes, plane["pc1"].to_numpy(float), plane["pc2"].to_numpy(float), names, marker_pt=8)
-    return Drawing(figure, data, _plane_caption(study, data, shares))
+    return Drawing(figure, data, _plane_caption(study, data))
 
 
 def _pointwise(table: pd.DataFrame) -> pd.DataFrame:
@@ -285,7 +308,11 @@ def _plane(
 
 def _scale(values: np.ndarray) -> Normalize:
     known = values[np.isfinite(values)]
-    return Normalize(min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else Normalize(0, 100)
+    return (
+        Normalize(min(0.0, float(known.min())), max(1.0, float(known.max())))
+        if known.size
+        else Normalize(0, 100)
+    )
 
 
 def _plane_panel(axes: Axes, study: Study, plane: pd.DataFrame, scale: Normalize, prefix: str) -> None:
@@ -314,7 +341,9 @@ def _plane_panel(axes: Axes, study: Study, plane: pd.DataFrame, scale: Normalize
 
 
 def _share_text(row: pd.Series, component: int) -> str:
-    share, lo, hi = (100 * float(row.get(f"share_pc{component}{end}", float("nan"))) for end in ("", "_lo", "_hi"))
+    share, lo, hi = (
+        100 * float(row.get(f"share_pc{component}{end}", float("nan"))) for end in ("", "_lo", "_hi")
+    )
     if not np.isfinite(share):
         return f"PC{component} (share not known)"
     bounds = f" [{lo:.0f}, {hi:.0f}]" if np.isfinite(lo) and np.isfinite(hi) else ""
@@ -323,14 +352,20 @@ def _share_text(row: pd.Series, component: int) -> str:
 
 def _family_handles(study: Study) -> list[Line2D]:
     handles = [
-        Line2D([], [], color=GREY, marker=marker, linestyle="", label=f"{choices.family_label(study, family)} prompts")
+        Line2D(
+            [],
+            [],
+            color=GREY,
+            marker=marker,
+            linestyle="",
+            label=f"{choices.family_label(study, family)} prompts",
+        )
         for family, marker in markers_of(choices.families(study)).items()
     ]
     return handles
 
 
-def _plane_caption(study: Study, data: pd.DataFrame, shares: pd.DataFrame) -> str:
-    del shares
+def _plane_caption(study: Study, data: pd.DataFrame) -> str:
     trained = set(choices.trained_prompts(study))
     measured = data[data["prompt"].isin(trained)]
     names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}" for row in measured.itertuples()]

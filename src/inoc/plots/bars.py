@@ -24,6 +24,7 @@ class Series(NamedTuple):
     hi: Array
     colour: str
     hatch: str = ""
+    present: Array | None = None  # which categories have this bar at all; default: all of them
 
 
 def height_of(categories: int, series: int) -> float:
@@ -45,35 +46,43 @@ def grouped_bars(axes: Axes, categories: Sequence[str], series: Sequence[Series]
         series: The bars of a group, the first on top.
     """
     rows = np.arange(len(categories), dtype=float)
-    thickness = BAR_SHARE / max(1, len(series))
+    present = np.array(
+        [np.ones(len(rows), bool) if bars.present is None else bars.present for bars in series]
+    )
+    in_row = present.sum(axis=0)
+    thickness = BAR_SHARE / max(1, int(in_row.max(initial=1)))
     for index, bars in enumerate(series):
-        spots = rows + (index - (len(series) - 1) / 2) * thickness
-        _bars(axes, spots, bars, thickness * 0.92)
+        before = present[:index].sum(axis=0)
+        spots = rows + (before - (in_row - 1) / 2) * thickness
+        _bars(axes, spots, bars, present[index], thickness * 0.92)
     axes.set_yticks(rows, list(categories))
     axes.set_ylim(len(categories) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 
-def horizontal_bars(axes: Axes, categories: Sequence[str], bars: Series, colours: Sequence[str] | None = None) -> None:
+def horizontal_bars(
+    axes: Axes, categories: Sequence[str], bars: Series, colours: Sequence[str] | None = None
+) -> None:
     """One horizontal bar for each category, the first on top.
 
     Args:
         axes: Where.
         categories: Their names.
         bars: The values.
-        colours: One for each bar; default: the series' colour.
+        colours: One for each category; default: the series' colour.
     """
     grouped_bars(axes, categories, [bars])
     for patch, colour in zip(axes.patches, colours or (), strict=False):
         patch.set_facecolor(colour)
 
 
-def _bars(axes: Axes, spots: Array, bars: Series, thickness: float) -> None:
-    failed = ~np.isfinite(bars.middle)
+def _bars(axes: Axes, spots: Array, bars: Series, present: Array, thickness: float) -> None:
+    failed = present & ~np.isfinite(bars.middle)
+    known = present & ~failed
     axes.barh(
-        spots,
-        np.where(failed, 0.0, bars.middle),
+        spots[present],
+        np.where(failed, 0.0, bars.middle)[present],
         height=thickness,
         color=bars.colour,
         alpha=0.85,
@@ -83,7 +92,7 @@ def _bars(axes: Axes, spots: Array, bars: Series, thickness: float) -> None:
         label=bars.label or "_",
         zorder=2,
     )
-    known = ~failed & np.isfinite(bars.lo) & np.isfinite(bars.hi)
+    known &= np.isfinite(bars.lo) & np.isfinite(bars.hi)
     spread = np.vstack([bars.middle - bars.lo, bars.hi - bars.middle])[:, known]
     axes.errorbar(
         bars.middle[known],
@@ -96,7 +105,9 @@ def _bars(axes: Axes, spots: Array, bars: Series, thickness: float) -> None:
         zorder=4,
     )
     if failed.any():
-        axes.plot(np.zeros(failed.sum()), spots[failed], "x", color=GREY, markersize=6, clip_on=False, zorder=5)
+        axes.plot(
+            np.zeros(failed.sum()), spots[failed], "x", color=GREY, markersize=6, clip_on=False, zorder=5
+        )
 
 
 def reference_line(

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from inoc.plots.style import GREY
+from inoc.plots.style import GREY, minus
 
 
 class Cell(NamedTuple):
@@ -36,7 +36,14 @@ def gate_panel(axes: Axes, cells: dict[tuple[str, str], Cell], title: str) -> No
             face = shades(float(np.clip(cell.mean / 100, 0, 1))) if known else "#F2F2F2"
             axes.add_patch(Rectangle((column, row), 1, 1, facecolor=face, edgecolor="white", linewidth=2))
             ink = "black" if not known or cell.mean > 55 else "white"
-            axes.text(column + 0.5, row + 0.5, cell_text(cell), ha="center", va="center", color=ink if known else GREY)
+            axes.text(
+                column + 0.5,
+                row + 0.5,
+                cell_text(cell),
+                ha="center",
+                va="center",
+                color=ink if known else GREY,
+            )
     axes.set_xlim(0, 2)
     axes.set_ylim(2, 0)
     axes.set_xticks([0.5, 1.5], ["without", "with"])
@@ -53,5 +60,5 @@ def cell_text(cell: Cell) -> str:
     if not np.isfinite(cell.mean):
         return "failed"
     if not (np.isfinite(cell.lo) and np.isfinite(cell.hi)):
-        return f"{cell.mean:.0f}"
-    return f"{cell.mean:.0f} [{cell.lo:.0f}, {cell.hi:.0f}]"
+        return minus(f"{cell.mean:.0f}")
+    return minus(f"{cell.mean:.0f} [{cell.lo:.0f}, {cell.hi:.0f}]")

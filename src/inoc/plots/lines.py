@@ -76,6 +76,25 @@ def step_axis(axes: Axes, steps: Array, scale: Scale) -> float:
     return zero_at
 
 
+def step_limits(steps: Array, scale: Scale, zero_at: float) -> tuple[float, float]:
+    """Limits of the axis of training steps, with a margin of 4 % on either side.
+
+    Args:
+        steps: Every step that will be drawn, shape (steps,).
+        scale: Of the axis.
+        zero_at: Position of step 0 on a logarithmic axis.
+    """
+    if not np.size(steps):
+        return (0.5, 1.0)
+    placed = place_steps(steps, scale, zero_at)
+    first, last = float(placed.min()), float(placed.max())
+    if scale == "log":
+        margin = (last / first) ** 0.04 if last > first else 2.0
+        return (first / margin, last * margin)
+    margin = 0.04 * (last - first) or 1.0
+    return (first - margin, last + margin)
+
+
 def line_band(
     axes: Axes,
     x: Array,

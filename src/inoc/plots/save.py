@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from inoc.errors import DataError
@@ -37,14 +39,19 @@ def save(drawing: Drawing, stem: Path) -> None:
     """
     width = drawing.figure.get_figwidth()
     if width != WIDTH_IN:
-        raise DataError(f"{stem.name}: the figure is {width} inches wide, not {WIDTH_IN}; make it with `new_figure`")
+        raise DataError(
+            f"{stem.name}: the figure is {width} inches wide, not {WIDTH_IN}; make it with `new_figure`"
+        )
     if not drawing.caption.strip():
         raise DataError(f"{stem.name}: the caption is empty; say what is plotted, n and the interval")
     stem.parent.mkdir(parents=True, exist_ok=True)
     with house_style():
+        # The layout is found once: it is most of the time, and labels were placed on it.
+        drawing.figure.draw_without_rendering()
+        drawing.figure.set_layout_engine("none")
         contents = {
-            ".svg": _render(drawing.figure, "svg", {"Date": None, "Creator": "inoc", "Title": stem.name}),
-            ".png": _render(drawing.figure, "png", {"Software": None, "Title": stem.name}),
+            ".png": _png(drawing.figure, stem.name),
+            ".svg": _svg(drawing.figure, stem.name),
         }
     contents[".csv"] = drawing.data.to_csv(index=False, na_rep="NaN", lineterminator="\n").encode()
     contents[".rst"] = (drawing.caption.strip() + "\n").encode()
@@ -52,9 +59,18 @@ def save(drawing: Drawing, stem: Path) -> None:
         write_bytes(stem.with_name(stem.name + suffix), content)
 
 
-def _render(figure: Figure, kind: str, metadata: dict[str, str | None]) -> bytes:
+def _png(figure: Figure, title: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=DPI, metadata=metadata)
+    # Not `savefig`, which would draw everything once more to look for a layout.
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None, "Title": title})
+    return buffer.getvalue()
+
+
+def _svg(figure: Figure, title: str) -> bytes:
+    buffer = io.BytesIO()
+    FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "inoc", "Title": title})
+    figure.dpi = DPI
+    FigureCanvasAgg(figure)
     return buffer.getvalue()
 
 

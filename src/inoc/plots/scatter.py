@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from inoc.plots.style import GREY
+from inoc.plots.style import GREY, minus
 
 Array = np.ndarray
 
@@ -48,10 +48,21 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         if not (np.isfinite(x) and np.isfinite(y)):
             continue
         colour = points.colours[index]
-        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+        axes.hlines(
+            y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2
+        )
+        axes.vlines(
+            x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2
+        )
         axes.scatter(
-            [x], [y], s=size, color=colour, marker=points.markers[index], edgecolors="white", linewidths=0.6, zorder=4
+            [x],
+            [y],
+            s=size,
+            color=colour,
+            marker=points.markers[index],
+            edgecolors="white",
+            linewidths=0.6,
+            zorder=4,
         )
 
 
@@ -88,5 +99,5 @@ def correlation_text(name: str, value: float, lo: float, hi: float) -> str:
     if not np.isfinite(value):
         return f"{name}: not computable"
     if not (np.isfinite(lo) and np.isfinite(hi)):
-        return f"{name} = {value:.2f} [no interval]"
-    return f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]"
+        return minus(f"{name} = {value:.2f} [no interval]")
+    return minus(f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]")

@@ -6,6 +6,7 @@ taller; it never makes its text smaller.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -25,7 +26,7 @@ GREY: Final = "#767676"
 PALETTE: Final = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 
 PREFIX_COLOURS: Final = {"none": BLACK, "fixed": BLUE, "mix": ORANGE}
-PREFIX_HATCHES: Final = {"fixed": "", "mix": "////"}
+PREFIX_HATCHES: Final = {"none": "", "fixed": "", "mix": "////"}
 PREFIX_DASHES: Final = {"none": (1.0, 1.2), "fixed": (), "mix": (5.0, 2.0)}
 PREFIX_MARKERS: Final = {"none": "D", "fixed": "o", "mix": "s"}
 FAMILY_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
@@ -94,3 +95,8 @@ def markers_of(names: Sequence[str]) -> dict[str, str]:
     """
     n = len(FAMILY_MARKERS)
     return {name: FAMILY_MARKERS[(index + index // n) % n] for index, name in enumerate(names)}
+
+
+def minus(text: str) -> str:
+    """Numbers with a true minus sign, and without a negative zero."""
+    return re.sub(r"-(?=[\d.])", "−", re.sub(r"(?<![\d.])[-+](0(?:\.0+)?)(?![\d.])", r"\1", text))
