@@ -1,0 +1,257 @@
+"""Files made from the models: JSON schemas, the commented workflow file and the reference page of the docs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from inoc.config.load import load_workflow
+from inoc.config.models import Model, Study, Workflow
+from inoc.errors import ConfigError
+
+Schema = dict[str, Any]
+
+WORKFLOW_FILE = Path("config/config.yaml")
+STUDY_SCHEMA = Path("config/schema/study.schema.json")
+WORKFLOW_SCHEMA = Path("config/schema/workflow.schema.json")
+STUDY_PAGE = Path("docs/reference/study.md")
+
+_MEND = "inoc config generate"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_LONGEST_COMMENT = 106
+
+
+class Row(NamedTuple):
+    """One key of a model, as the reference page shows it."""
+
+    key: str
+    type: str
+    default: str
+    description: str
+
+
+def write_generated(root: Path, *, check: bool) -> list[Path]:
+    """Write the files that are made from the models, those that differ.
+
+    Args:
+        root: The repository.
+        check: Write nothing, and refuse if something would be written.
+
+    Returns:
+        What was written; empty if all was in step.
+
+    Raises:
+        ConfigError: With `check`, if a file is out of step: the difference, and the command that mends it.
+    """
+    stale = {path: text for path, text in generated(root).items() if _text_of(root / path) != text}
+    if check and stale:
+        parts = [_difference(path, _text_of(root / path), text) for path, text in stale.items()]
+        raise ConfigError("\n".join([*parts, f"{len(stale)} files are out of step. Mend with: {_MEND}"]))
+    if not check:
+        for path, text in stale.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+    return list(stale)
+
+
+def generated(root: Path) -> dict[Path, str]:
+    """Path below the repository → text. The workflow file keeps the values that it has.
+
+    Raises:
+        ConfigError: If the workflow file is there and cannot be read.
+    """
+    file = root / WORKFLOW_FILE
+    workflow = load_workflow(file) if file.exists() else Workflow()
+    return {
+        STUDY_SCHEMA: _json(study_schema()),
+        WORKFLOW_SCHEMA: _json(_schema(Workflow)),
+        WORKFLOW_FILE: workflow_yaml(workflow),
+        STUDY_PAGE: study_page(),
+    }
+
+
+def study_schema() -> Schema:
+    """JSON schema of a study file. A file that extends another may lack keys, and may remove some with null."""
+    schema = _schema(Study)
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "Take everything from this study file first, relative to this one.",
+    }
+    schema["if"] = {"not": {"required": ["extends"]}}
+    schema["then"] = {"required": schema.pop("required")}
+    entries = [schema["properties"]["traits"], schema["properties"]["prompts"]]
+    for entry in [*entries, schema["$defs"]["PromptGroup"]["properties"]["texts"]]:
+        for pattern, value in entry["patternProperties"].items():
+            entry["patternProperties"][pattern] = {"anyOf": [value, {"type": "null"}]}
+    return schema
+
+
+def workflow_yaml(workflow: Workflow) -> str:
+    """The workflow file: every key with what it means, its default and its value."""
+    lines = [
+        f"# yaml-language-server: $schema={WORKFLOW_SCHEMA.relative_to(WORKFLOW_FILE.parent).as_posix()}",
+        "# Which studies run, where, and in how many jobs. What a study is stands in studies/*.yaml.",
+        f"# Change the values as you like; `{_MEND}` keeps them and renews the comments.",
+    ]
+    for name, field in Workflow.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        lines += ["", *_comment(f"{field.description} Default: {_inline(default)}.")]
+        lines += _assignment(name, getattr(workflow, name))
+    return "\n".join(lines) + "\n"
+
+
+def study_page() -> str:
+    """The reference page of study files and the workflow file, in Markdown."""
+    study, workflow = _schema(Study), _schema(Workflow)
+    parts = [
+        "# Study files",
+        f"<!-- Made from the models in src/inoc/config/models.py by `{_MEND}`; edits here are lost. -->",
+        "A study is one file in `config/studies`. It holds science only: models, traits, prompts, runs, judges and "
+        "seeds. Its name is the file's name. Keys that are not below are refused.",
+        _EXTENDS,
+        *_sections("Study", study),
+        "# Workflow file",
+        *_sections("Workflow", workflow),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sections(name: str, schema: Schema) -> list[str]:
+    models = {name: schema, **schema["$defs"]}
+    return [
+        part
+        for title, section in models.items()
+        for part in (f"## {title}", str(section["description"]), _table(section, schema["$defs"]))
+    ]
+
+
+_EXTENDS = """\
+## One file extends another
+
+`extends: other.yaml`, relative to the file, takes everything from the other file first. Then
+
+- mappings are merged key by key;
+- lists and single values replace what was there;
+- `key: null` removes a key that the other file has, so that its default holds: a prompt, a trait, a setting."""
+
+
+def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[Row]:
+    """The keys of one model, from its JSON schema.
+
+    Args:
+        section: The model's schema.
+        definitions: Schemas of the models that it refers to, by name.
+    """
+    required = section.get("required", [])
+    for key, field in section["properties"].items():
+        below = definitions.get(_reference(field), {})
+        default = "required" if key in required else _default_text(field, below)
+        yield Row(key, type_text(field), default, str(field.get("description") or below.get("description", "")))
+
+
+def type_text(field: Schema) -> str:
+    """What a field accepts, in words."""
+    if "anyOf" in field:
+        return " or ".join(type_text(part) for part in field["anyOf"])
+    if "$ref" in field:
+        name = str(field["$ref"]).rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in field:
+        return " or ".join(f"`{value}`" for value in field["enum"])
+    match str(field["type"]):
+        case "array":
+            return f"list of {type_text(field['items'])}"
+        case "object":
+            values = next(iter(field.get("patternProperties", {}).values()), None)
+            return f"mapping of key to {type_text(values or field['additionalProperties'])}"
+        case "null":
+            return "`null`"
+        case "string":
+            return "key" if "pattern" in field else "text"
+        case name:
+            return f"{name}{_bounds(field)}"
+
+
+def _bounds(field: Schema) -> str:
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    found = [f"{sign} {field[bound]:g}" for bound, sign in signs.items() if bound in field]
+    return f" {' and '.join(found)}" if found else ""
+
+
+def _default_text(field: Schema, below: Schema) -> str:
+    """The default; of a section, what differs from the section's own defaults."""
+    if not below:
+        return f"`{_inline(field.get('default', {}))}`"
+    usual = {key: part.get("default") for key, part in below["properties"].items()}
+    other = {key: value for key, value in field.get("default", {}).items() if value != usual.get(key)}
+    return ", ".join(f"`{key}: {_inline(value)}`" for key, value in other.items()) or "its own defaults"
+
+
+def _reference(field: Schema) -> str:
+    return str(field.get("$ref", "")).rpartition("/")[2]
+
+
+def _table(section: Schema, definitions: Mapping[str, Schema]) -> str:
+    head = "| key | type | default | meaning |\n| --- | --- | --- | --- |"
+    rows = (row._replace(key=f"`{row.key}`") for row in rows_of(section, definitions))
+    return "\n".join([head, *("| " + " | ".join(part.replace("|", r"\|") for part in row) + " |" for row in rows)])
+
+
+def _schema(model: type[Model]) -> Schema:
+    return {"$schema": _DIALECT, **_without_titles(model.model_json_schema())}
+
+
+def _without_titles(schema: Any) -> Any:
+    """A schema without the titles that pydantic makes from names; a property may be called `title`."""
+    if isinstance(schema, list):
+        return [_without_titles(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: {name: _without_titles(part) for name, part in value.items()}
+        if key in ("properties", "$defs", "patternProperties")
+        else value
+        if key == "default"
+        else _without_titles(value)
+        for key, value in schema.items()
+        if key != "title"
+    }
+
+
+def _assignment(key: str, value: object, indent: str = "") -> list[str]:
+    if isinstance(value, dict) and value:
+        inner = [line for name, part in value.items() for line in _assignment(name, part, indent + "  ")]
+        return [f"{indent}{key}:", *inner]
+    return [f"{indent}{key}: {_inline(value)}"]
+
+
+def _inline(value: object) -> str:
+    """A value as one line of YAML; JSON is YAML."""
+    if isinstance(value, Model):
+        value = value.model_dump(mode="json")
+    if isinstance(value, tuple):
+        value = list(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, _LONGEST_COMMENT)]
+
+
+def _json(schema: Schema) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _difference(path: Path, found: str, wanted: str) -> str:
+    lines = difflib.unified_diff(
+        found.splitlines(), wanted.splitlines(), f"{path} (as it is)", f"{path} (from the models)", lineterm=""
+    )
+    return "\n".join(lines)
