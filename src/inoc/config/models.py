@@ -320,7 +320,6 @@ class Workflow(Model):
     """`config/config.yaml`: which studies run, where, with which budget."""
 
     studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
-    results: str = Field("results", description="Folder of everything computed.")
     store: str = Field("store", description="Folder of the content-addressed store.")
     shards: dict[Key, Shards] = Field(
         default_factory=dict, description="Study → shards; a study not named has one per stage."
