@@ -14,6 +14,7 @@ from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, condition, prompt_families, prompt_texts, study_runs, total_steps
 
 NAN = float("nan")
+PREDICTOR_TRAITS = {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}
 STRENGTH = {
     "comedian": 70,
     "clown": 55,
@@ -281,8 +282,16 @@ def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         for prompt in prompt_texts(study):
             for component in range(1, 5):
                 value = STRENGTH[prompt] / 10 if component == 1 else rng.normal(0, 1)
-                row = {"level": "point", "prefix": prefix, "method": "pca", "prompt": prompt}
-                rows.append({**row, "component": component, "value": value})
+                row = {
+                    "level": "point",
+                    "prefix": prefix,
+                    "method": "pca",
+                    "prompt": prompt,
+                    "component": component,
+                }
+                rows.append(
+                    {**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0}
+                )
     return pd.DataFrame(rows)
 
 

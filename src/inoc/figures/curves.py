@@ -162,7 +162,17 @@ def _panel(
             if len(rates) > 1:
                 label += f", learning rate {rate:g}"
             marker = "o" if len(steps) <= MOST_MARKED else "."
-            line_band(axes, x, middle, lo, hi, colour=colour, label=label, dashes=PREFIX_DASHES[prefix], marker=marker)
+            line_band(
+                axes,
+                x,
+                middle,
+                lo,
+                hi,
+                colour=colour,
+                label=label,
+                dashes=PREFIX_DASHES[prefix],
+                marker=marker,
+            )
     # Limits are set, not shared: sharing makes every line rescale every panel.
     axes.set_xlim(*step_limits(steps, scale, zero_at))
     axes.set_ylim(-3, 103)

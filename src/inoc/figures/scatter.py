@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from typing import NamedTuple
 
 import numpy as np
@@ -12,17 +10,18 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from inoc.config.models import Study
 from inoc.figures import choices
+from inoc.figures.keylist import KeyList
 from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, PREFIX_MARKERS, WIDTH_IN, colours_of, markers_of, new_figure
+from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.correlation import fit_line, pearson, spearman
 
@@ -39,9 +38,17 @@ SUPPRESSION = (
     "n",
     "n_nan",
 )
+COMPONENTS = ("level", "prefix", "method", "component", "share", "lo", "hi")
+COORDINATES = ("level", "prefix", "method", "prompt", "component", "value", "lo", "hi")
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
-KEY_LINE_IN = 0.19
 ROW_IN = 2.75
+PLANE_IN = 5.3
+MOST_NAMED = 14
+STATISTICS = {"n": "n_prompts"} | {
+    name: name
+    for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
+}
+"""Column of `prediction` → column of the figure's data."""
 
 
 class Heuristic(NamedTuple):
@@ -90,33 +97,27 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
     predictors = sources.table("predictors", PREDICTORS)
     suppression = last_suppression(study, sources.table("suppression", SUPPRESSION))
     columns = heuristics(study, predictors)
-    prefixes = choices.trained_prefixes(study)
-    prompts = choices.trained_prompts(study)
-    numbers = {prompt: index + 1 for index, prompt in enumerate(prompts)}
-    held_out = sources.optional("prediction")
-    key_lines = _key_lines(study, numbers)
-    plot_in, key_in = 0.2 + ROW_IN * len(prefixes), 0.35 + KEY_LINE_IN * len(key_lines)
-    figure = new_figure(plot_in + key_in)
-    above, below = figure.subfigures(2, 1, height_ratios=[plot_in, key_in])
-    grid = above.subplots(len(prefixes), 4, squeeze=False, sharey=True)
-    plotted, pending = [], []
+    prefixes, prompts = choices.trained_prefixes(study), choices.trained_prompts(study)
+    key = KeyList(study, prompts)
+    plot_in = 0.2 + ROW_IN * len(prefixes)
+    figure = new_figure(plot_in + key.height_in)
+    above, below = figure.subfigures(2, 1, height_ratios=[plot_in, key.height_in])
+    grid = above.subplots(len(prefixes), len(columns), squeeze=False, sharey=True)
+    key.write(below)
+    plotted = []
     for down, prefix in enumerate(prefixes):
         for across, heuristic in enumerate(columns):
-            axes = grid[down, across]
-            pairs = _pairs(predictors, suppression, heuristic, prefix, prompts)
-            plotted.append(pairs.assign(heuristic=heuristic.predictor))
-            statistics = _combined_panel(axes, study, pairs, prefix)
-            statistics.append(_held_out_text(held_out, heuristic, prefix))
-            statistics_box(axes, statistics)
-            axes.set_xlabel(heuristic.label)
-            if across == 0:
-                axes.set_ylabel(f"{prefix}: suppression (points)")
-            pending.append((axes, pairs))
-    _write_key(below, study, key_lines)
+            pairs = _pairs(study, predictors, suppression, heuristic, prefix)
+            _combined_panel(grid[down, across], study, pairs)
+            found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
+            statistics_box(grid[down, across], _statistics_lines(found))
+            grid[down, across].set_xlabel(heuristic.label)
+            plotted.append(pairs.assign(**found))
+        grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
     figure.draw_without_rendering()
-    for axes, pairs in pending:
-        texts = [str(numbers[prompt]) for prompt in pairs["prompt"]]
-        place_labels(axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), texts)
+    for axes, pairs in zip(grid.flat, plotted, strict=True):
+        numbers = [str(key.numbers[prompt]) for prompt in pairs["prompt"]]
+        place_labels(axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), numbers)
     data = pd.concat(plotted, ignore_index=True)
     return Drawing(figure, data, _combined_caption(study, data))
 
@@ -132,8 +133,9 @@ def last_suppression(study: Study, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(
-    predictors: pd.DataFrame, suppression: pd.DataFrame, heuristic: Heuristic, prefix: str, prompts: list[str]
+    study: Study, predictors: pd.DataFrame, suppression: pd.DataFrame, heuristic: Heuristic, prefix: str
 ) -> pd.DataFrame:
+    prompts = choices.trained_prompts(study)
     rows = predictors[
         (predictors["predictor"] == heuristic.predictor)
         & (predictors["trait"] == heuristic.trait)
@@ -143,167 +145,172 @@ def _pairs(
     right = suppression[suppression["prefix"] == prefix].set_index("prompt").reindex(prompts)
     right = right[["suppression", "lo", "hi", "n", "n_nan"]].add_prefix("suppression_")
     right = right.rename(columns={"suppression_suppression": "suppression"})
-    return left.join(right).assign(prefix=prefix).reset_index(names="prompt")
-
-
-def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame, prefix: str) -> list[str]:
     families = prompt_families(study)
+    own = [families[prompt] in (choices.focus_trait(study), "neutral") for prompt in prompts]
+    pairs: pd.DataFrame = left.join(right).assign(
+        family=[families[prompt] for prompt in prompts],
+        fitted=own,
+        prefix=prefix,
+        predictor=heuristic.predictor,
+    )
+    return pairs.reset_index(names="prompt")
+
+
+def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
     colours = colours_of(choices.families(study))
     x, y = pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float)
-    line = fit_line(x, y)
+    fitted = pairs["fitted"].to_numpy(bool)
+    line = fit_line(x[fitted], y[fitted])
     if np.isfinite(line.slope):
-        spots = np.linspace(np.nanmin(x), np.nanmax(x), 60)
+        spots = np.linspace(np.nanmin(x[fitted]), np.nanmax(x[fitted]), 60)
         regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)))
+    bounds = [pairs[name].to_numpy(float) for name in ("lo", "hi", "suppression_lo", "suppression_hi")]
     points = Points(
         x,
-        pairs["lo"].to_numpy(float),
-        pairs["hi"].to_numpy(float),
+        *bounds[:2],
         y,
-        pairs["suppression_lo"].to_numpy(float),
-        pairs["suppression_hi"].to_numpy(float),
-        [colours[families[prompt]] for prompt in pairs["prompt"]],
-        [PREFIX_MARKERS[prefix]] * len(pairs),
+        *bounds[2:],
+        colours=[colours[family] for family in pairs["family"]],
+        markers=[PREFIX_MARKERS[prefix] for prefix in pairs["prefix"]],
+        filled=fitted,
     )
     scatter_intervals(axes, points)
     axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.margins(x=0.12, y=0.08)
-    confidence = study.statistics.confidence
-    r, rho = pearson(x, y, confidence), spearman(x, y, confidence)
+
+
+def _statistics(
+    table: pd.DataFrame | None, study: Study, heuristic: Heuristic, pairs: pd.DataFrame
+) -> dict[str, float]:
+    """r, rho and held-out R², each with its bounds, and their n: those of the analysis, or of the panel's points."""
+    if table is not None:
+        row = table[
+            (table["trait"] == choices.focus_trait(study))
+            & (table["learning_rate"] == choices.main_rate(study))
+            & (table["prefix"] == pairs["prefix"].iloc[0])
+            & (table["predictor"] == heuristic.predictor)
+            & (table["predictor_trait"] == heuristic.trait)
+        ]
+        if len(row):
+            values = row.iloc[0]
+            return {STATISTICS[name]: float(values[name]) for name in STATISTICS}
+    own = pairs[pairs["fitted"]]
+    x, y = own["value"].to_numpy(float), own["suppression"].to_numpy(float)
+    r, rho = (measure(x, y, study.statistics.confidence) for measure in (pearson, spearman))
+    unknown = float("nan")
+    found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, unknown, unknown, unknown)
+    return dict(zip(STATISTICS.values(), map(float, found), strict=True))
+
+
+def _statistics_lines(found: dict[str, float]) -> list[str]:
+    n = f", n = {found['n_prompts']:.0f}"
     return [
-        correlation_text("r", r.value, r.lo, r.hi),
-        correlation_text("ρ", rho.value, rho.lo, rho.hi) + f", n = {r.n}",
+        correlation_text("r", found["r"], found["r_lo"], found["r_hi"]),
+        correlation_text("ρ", found["rho"], found["rho_lo"], found["rho_hi"]) + n,
+        correlation_text("held-out R²", found["r2_out"], found["r2_out_lo"], found["r2_out_hi"]),
     ]
-
-
-def _held_out_text(table: pd.DataFrame | None, heuristic: Heuristic, prefix: str) -> str:
-    if table is None:
-        return "held-out R²: not computed"
-    rows = table[(table["predictor"] == heuristic.predictor) & (table["prefix"] == prefix)]
-    if "trait" in rows:
-        rows = rows[rows["trait"].isin([heuristic.trait, "all", ""]) | (rows["trait"] == heuristic.trait)]
-    if rows.empty:
-        return "held-out R²: not computed"
-    row = rows.iloc[0]
-    return correlation_text("held-out R²", row["r2_out"], row["r2_out_lo"], row["r2_out_hi"])
-
-
-def _key_lines(study: Study, numbers: dict[str, int]) -> list[str]:
-    texts = prompt_texts(study)
-    lines = []
-    for prompt, number in numbers.items():
-        words = f"{number}  {choices.prompt_label(prompt)}: {' '.join(texts[prompt].split())}"
-        lines.append(textwrap.shorten(words, 128, placeholder=" …"))
-    return lines
-
-
-def _write_key(below: SubFigure, study: Study, lines: list[str]) -> None:
-    axes = below.subplots()
-    axes.set_axis_off()
-    axes.set_xlim(0, WIDTH_IN)
-    axes.set_ylim(len(lines), 0)
-    families = prompt_families(study)
-    colours = colours_of(choices.families(study))
-    for index, (line, prompt) in enumerate(zip(lines, choices.trained_prompts(study), strict=True)):
-        axes.plot([0.06], [index + 0.5], "o", color=colours[families[prompt]], markersize=5)
-        axes.text(0.18, index + 0.5, line, va="center", ha="left")
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            marker="o",
-            linestyle="",
-            label=f"{choices.family_label(study, family)} prompts",
-        )
-        for family, colour in colours.items()
-    ]
-    below.legend(handles=handles, loc="outside upper left", ncols=6)
 
 
 def _combined_caption(study: Study, data: pd.DataFrame) -> str:
     focus = choices.trait_label(study, str(choices.focus_trait(study)))
-    rate = choices.main_rate(study)
+    # One row per predictor would count each outcome four times.
+    outcome = data[data["predictor"] == "elicitation"].rename(
+        columns={"suppression_n": "outcome_n", "suppression_n_nan": "outcome_n_nan"}
+    )
+    outcome = outcome.assign(n=outcome["outcome_n"], n_nan=outcome["outcome_n_nan"])
     names = [
-        f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.heuristic}" for row in data.itertuples()
+        f"suppression by {choices.prompt_label(p)}, {prefix}"
+        for p, prefix in _columns(outcome, "prompt", "prefix")
     ]
-    merged = data.assign(bad=data["value"].where(data["suppression"].notna()))
-    merged["n"], merged["n_nan"] = data["suppression_n"], data["suppression_n_nan"]
-    outcome = data[data["heuristic"] == "elicitation"]
+    known = [
+        f"{predictor} of {choices.prompt_label(p)}, {prefix}"
+        for p, prefix, predictor in _columns(data, "prompt", "prefix", "predictor")
+    ]
+    others = (
+        ""
+        if data["fitted"].all()
+        else " Hollow: prompts of other families, which enter neither line nor statistics."
+    )
     return " ".join(
         [
             f"Each prompt's suppression of the unwanted trait ({rst(focus)}; control − run, points, asked without a prefix,",
-            f"last step, learning rate {rate:g}) against what the untrained model tells of the prompt: elicitation, PH (mean",
-            "shift of the log-probability of training completions that the prompt causes), PPD (mean absolute shift on",
-            "completions that lack the unwanted trait) and PH − PPD. Upper row: fixed prefix, lower row: rephrasings (mix), if",
-            "both were trained.",
-            "Line: least squares with the interval of its mean; r is Pearson's, ρ Spearman's, n the number of prompts.",
-            "Held-out R² is that of prompts left out in turn; it may be negative.",
-            f"Whiskers, band and brackets: {interval_words(study)}.",
+            f"last step, learning rate {choices.main_rate(study):g}) against what the untrained model tells of the prompt:",
+            "elicitation, PH (mean shift of the log-probability of training completions that the prompt causes), PPD (mean",
+            "absolute shift on completions that lack the unwanted trait) and PH − PPD; a row of panels each for fixed",
+            f"prefixes and for rephrasings (mix), as far as they were trained.{others}",
+            "Line: least squares with the interval of its mean; r is Pearson's, ρ Spearman's, n the number of prompts for",
+            "which every predictor is known. Held-out R² is that of prompts left out in turn, against the mean of the others;",
+            f"it may be negative. Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
-            n_words(outcome["suppression_n"], "pairs of completions behind each suppression") + ",",
-            n_words(data["n"], "examples or instructions behind each predictor") + ".",
-            failed_words(merged, names, "bad", study.statistics.max_nan),
+            "Suppression:",
+            n_words(outcome["n"], "pairs of completions for each prompt") + ";",
+            failed_words(outcome, names, "suppression", study.statistics.max_nan),
+            "Predictors:",
+            n_words(data["n"], "examples or instructions for each prompt") + ";",
+            failed_words(data, known, "value", study.statistics.max_nan),
         ]
     )
 
 
+def _columns(frame: pd.DataFrame, *names: str) -> list[tuple[str, ...]]:
+    return list(zip(*(frame[name].astype(str) for name in names), strict=True))
+
+
 def draw_components(study: Study, sources: Sources) -> Drawing:
     """Prompts in the plane of the first two components, coloured by suppression."""
-    coordinates = _pointwise(
-        sources.table("coordinates", ("level", "prefix", "method", "prompt", "component", "value"))
-    )
-    shares = _pointwise(
-        sources.table("components", ("level", "prefix", "method", "component", "share", "lo", "hi"))
-    )
+    coordinates = _pointwise(sources.table("coordinates", COORDINATES))
+    shares = _pointwise(sources.table("components", COMPONENTS))
     known = sources.optional("suppression")
     suppression = (
         None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
     )
-    prefixes = list(study.scoring.prefixes)
+    prefixes, prompts = list(study.scoring.prefixes), list(prompt_texts(study))
     panels = {prefix: _plane(coordinates, shares, suppression, prefix) for prefix in prefixes}
     data = pd.concat(panels.values(), ignore_index=True)
-    prompts = list(prompt_texts(study))
+    key = KeyList(study, prompts if len(prompts) > MOST_NAMED else [])
+    figure = new_figure(PLANE_IN + key.height_in)
+    above: Figure | SubFigure = figure
+    if key.prompts:
+        above, below = figure.subfigures(2, 1, height_ratios=[PLANE_IN, key.height_in])
+        key.write(below)
+    grid = above.subplots(1, len(prefixes), squeeze=False)
     scale = _scale(data["suppression"].to_numpy(float))
-    figure = new_figure(5.3 if len(prompts) <= 30 else 6.5)
-    grid = figure.subplots(1, len(prefixes), squeeze=False)
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         _plane_panel(axes, study, panels[prefix], scale, prefix)
-    if suppression is not None:
-        bar = figure.colorbar(ScalarMappable(scale, "cividis"), ax=list(grid.flat), shrink=0.8, aspect=30)
+    if data["suppression"].notna().any():
+        bar = above.colorbar(ScalarMappable(scale, "cividis"), ax=list(grid.flat), shrink=0.8, aspect=30)
         bar.set_label("suppression (points)")
-    figure.legend(handles=_family_handles(study), loc="outside upper left", ncols=6)
+    above.legend(handles=_family_handles(study), loc="outside upper left", ncols=6)
     figure.draw_without_rendering()
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         plane = panels[prefix]
-        names = [choices.prompt_label(prompt) for prompt in plane["prompt"]]
+        names = [key.label(prompt) for prompt in plane["prompt"]]
         place_labels(axes, plane["pc1"].to_numpy(float), plane["pc2"].to_numpy(float), names, marker_pt=8)
     return Drawing(figure, data, _plane_caption(study, data))
 
 
 def _pointwise(table: pd.DataFrame) -> pd.DataFrame:
-    chosen = table[(table["level"] == "point") & (table["method"] == "pca")]
-    number = chosen["component"].map(lambda name: int(re.sub(r"\D", "", str(name))))
-    return chosen.assign(component=number)
+    return table[(table["level"] == "point") & (table["method"] == "pca")]
 
 
 def _plane(
     coordinates: pd.DataFrame, shares: pd.DataFrame, suppression: pd.DataFrame | None, prefix: str
 ) -> pd.DataFrame:
-    own = coordinates[(coordinates["prefix"] == prefix) & coordinates["component"].isin([1, 2])]
-    plane = own.pivot(index="prompt", columns="component", values="value").reindex(columns=[1, 2])
-    plane = plane.rename(columns={1: "pc1", 2: "pc2"})
+    own = coordinates[coordinates["prefix"] == prefix]
+    plane = pd.DataFrame(index=pd.Index(own["prompt"].unique(), name="prompt"))
+    for component in (1, 2):
+        spots = own[own["component"] == component].set_index("prompt")
+        share = shares[(shares["prefix"] == prefix) & (shares["component"] == component)]
+        for source, end in (("value", ""), ("lo", "_lo"), ("hi", "_hi")):
+            plane[f"pc{component}{end}"] = spots[source]
+        for source, end in (("share", ""), ("lo", "_lo"), ("hi", "_hi")):
+            plane[f"share_pc{component}{end}"] = share[source].iloc[0] if len(share) else float("nan")
     columns = ["suppression", "lo", "hi", "n", "n_nan"]
     if suppression is None:
         plane = plane.assign(**dict.fromkeys(columns, float("nan")))
     else:
-        right = suppression[suppression["prefix"] == prefix].set_index("prompt")[columns]
-        plane = plane.join(right)
-    for component in (1, 2):
-        row = shares[(shares["prefix"] == prefix) & (shares["component"] == component)]
-        for source, target in (("share", ""), ("lo", "_lo"), ("hi", "_hi")):
-            plane[f"share_pc{component}{target}"] = row[source].iloc[0] if len(row) else float("nan")
-    plane.columns.name = None
-    return plane.assign(prefix=prefix).reset_index(names="prompt")
+        plane = plane.join(suppression[suppression["prefix"] == prefix].set_index("prompt")[columns])
+    return plane.assign(prefix=prefix).reset_index()
 
 
 def _scale(values: np.ndarray) -> Normalize:
@@ -319,14 +326,17 @@ def _plane_panel(axes: Axes, study: Study, plane: pd.DataFrame, scale: Normalize
     families = prompt_families(study)
     markers = markers_of(choices.families(study))
     shades = colormaps["cividis"]
-    for row in plane.itertuples():
-        known = np.isfinite(row.suppression)
+    spots = [plane[name].to_numpy(float) for name in ("pc1", "pc2", "suppression")]
+    axes.hlines(spots[1], plane["pc1_lo"], plane["pc1_hi"], color=GREY, linewidth=0.7, alpha=0.6, zorder=2)
+    axes.vlines(spots[0], plane["pc2_lo"], plane["pc2_hi"], color=GREY, linewidth=0.7, alpha=0.6, zorder=2)
+    for prompt, x, y, suppressed in zip(plane["prompt"], *spots, strict=True):
+        known = bool(np.isfinite(suppressed))
         axes.scatter(
-            [row.pc1],
-            [row.pc2],
+            [x],
+            [y],
             s=55,
-            color=shades(scale(row.suppression)) if known else "#D0D0D0",
-            marker=markers[families[row.prompt]],
+            color=shades(scale(suppressed)) if known else "#D0D0D0",
+            marker=markers[families[prompt]],
             edgecolors="black" if known else GREY,
             linewidths=0.6,
             zorder=4,
@@ -368,7 +378,10 @@ def _family_handles(study: Study) -> list[Line2D]:
 def _plane_caption(study: Study, data: pd.DataFrame) -> str:
     trained = set(choices.trained_prompts(study))
     measured = data[data["prompt"].isin(trained)]
-    names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}" for row in measured.itertuples()]
+    names = [
+        f"{choices.prompt_label(prompt)}, {prefix}"
+        for prompt, prefix in _columns(measured, "prompt", "prefix")
+    ]
     focus = choices.focus_trait(study)
     colour = (
         "Colour: suppression of the unwanted trait "
@@ -379,8 +392,8 @@ def _plane_caption(study: Study, data: pd.DataFrame) -> str:
     )
     words = [
         "Prompts by the first two principal components of the shifts of mean log-probability that they cause on the training",
-        "completions (columns centred, not scaled); in brackets the "
-        f"{interval_words(study)} of the share of variance, a bootstrap over examples.",
+        "completions (columns centred, not scaled), in nats per token; in brackets and as whiskers the",
+        f"{interval_words(study)} of the share of variance and of the coordinates.",
         f"n = {data['prompt'].nunique()} prompts.",
         colour,
     ]

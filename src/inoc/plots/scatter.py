@@ -24,6 +24,7 @@ class Points(NamedTuple):
     y_hi: Array
     colours: Sequence[str]
     markers: Sequence[str]
+    filled: Array  # False: hollow
 
 
 class Band(NamedTuple):
@@ -54,16 +55,9 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         axes.vlines(
             x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2
         )
-        axes.scatter(
-            [x],
-            [y],
-            s=size,
-            color=colour,
-            marker=points.markers[index],
-            edgecolors="white",
-            linewidths=0.6,
-            zorder=4,
-        )
+        face, edge = (colour, "white") if points.filled[index] else ("white", colour)
+        marker = points.markers[index]
+        axes.scatter([x], [y], s=size, c=[face], marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
 
 
 def regression(axes: Axes, band: Band) -> None:
