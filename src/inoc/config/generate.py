@@ -83,11 +83,21 @@ def study_schema() -> Schema:
     }
     schema["if"] = {"not": {"required": ["extends"]}}
     schema["then"] = {"required": schema.pop("required")}
-    entries = [schema["properties"]["traits"], schema["properties"]["prompts"]]
-    for entry in [*entries, schema["$defs"]["PromptGroup"]["properties"]["texts"]]:
-        for pattern, value in entry["patternProperties"].items():
-            entry["patternProperties"][pattern] = {"anyOf": [value, {"type": "null"}]}
+    sections = schema["properties"]
+    for mapping in (sections["traits"], sections["prompts"], schema["$defs"]["PromptGroup"]["properties"]["texts"]):
+        mapping["patternProperties"] = {
+            pattern: _or_null(value) for pattern, value in mapping["patternProperties"].items()
+        }
+    removable = [name for name in sections if name not in schema["then"]["required"]]
+    schema["properties"] = sections | {name: _or_null(sections[name]) for name in removable}
     return schema
+
+
+def _or_null(schema: Schema) -> Schema:
+    if {"type": "null"} in schema.get("anyOf", []):
+        return schema
+    notes = {key: schema[key] for key in ("description", "default") if key in schema}
+    return {"anyOf": [{key: schema[key] for key in schema if key not in notes}, {"type": "null"}], **notes}
 
 
 def workflow_yaml(workflow: Workflow) -> str:
