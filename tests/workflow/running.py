@@ -89,6 +89,16 @@ class Checkout:
                 found[name] = path.read_bytes()
         return found
 
+    def add_prompt(self, key: str, text: str) -> None:
+        """Add a prompt to the first group of the study."""
+        from ruamel.yaml import YAML
+
+        path = self.folder / "config" / "studies" / f"{self.study}.yaml"
+        yaml = YAML()
+        study = yaml.load(path)
+        next(iter(study["prompts"].values()))["texts"][key] = text
+        yaml.dump(study, path)
+
     def edit_study(self, old: str, new: str) -> None:
         path = self.folder / "config" / "studies" / f"{self.study}.yaml"
         text = path.read_text()

@@ -38,6 +38,8 @@ def be_deterministic(threads: int = 1) -> None:
     """Fix what results depend on beside their inputs: on the CPU, sums depend on the number of threads."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # Overwriting fresh memory is for finding bugs, and takes more than half of the time of a small model.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:

@@ -49,6 +49,7 @@ def run(job: Job) -> str:
     write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard))
     job.record["model"] = {"path": study.model.path, **model.as_key()}
     job.record["counts"] = {"runs": len(planned), "examples": len(planned[0].chats) if planned else 0}
+    job.record["runs"] = [{"name": item.run.name, **item.run._asdict()} for item in planned]
     job.record["seeds"] = sorted({item.run.seed for item in planned})
     return f"{len(planned)} runs of {total_steps(study)} steps, {len(missing)} of them trained now"
 

@@ -1,0 +1,182 @@
+"""The smallest study, end to end, through Snakemake, and what is and is not computed again."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pandas as pd
+import pytest
+from running import ROOT, differing
+
+SMALL = {"clown", "You are a clown."}
+
+
+def made(before: dict, after: dict) -> list[str]:
+    """Labels of units that jobs computed since."""
+    changed = [job for job in after if after[job] != before.get(job)]
+    return [label for job in changed for label in after[job]["store"]["made"]]
+
+
+def test_the_study_ends_with_its_tables_figures_and_appendix(finished):
+    listed = (finished.folder / "results" / "figures" / "all").read_text().split()
+    assert listed
+    assert all((finished.folder / path).exists() for path in listed)
+    for name in ("suppression", "predictors", "gate"):
+        assert (finished.results / "analyse" / f"{name}.parquet").exists()
+        assert (finished.results / "analyse" / f"{name}.csv").exists()
+
+
+def test_public_tables_have_the_promised_columns(finished):
+    promised = {
+        "suppression": "prompt family trait prefix learning_rate seed step control run suppression lo hi n n_nan",
+        "predictors": "prompt family prefix trait predictor value lo hi n",
+    }
+    for name, columns in promised.items():
+        table = pd.read_parquet(finished.results / "analyse" / f"{name}.parquet")
+        assert set(columns.split()) <= set(table.columns)
+        assert len(table)
+    suppression = pd.read_parquet(finished.results / "analyse" / "suppression.parquet")
+    assert set(suppression["prefix"]) == {"fixed", "mix"}
+    assert "all" in set(suppression["seed"])
+
+
+def test_no_instruction_is_in_both_training_and_evaluation(finished):
+    train = pd.read_parquet(finished.results / "generate" / "train.parquet")
+    evaluation = pd.read_parquet(finished.results / "generate" / "eval.parquet")
+    assert not set(train["instruction"]) & set(evaluation["instruction"])
+    kept = train[train["kept"]]
+    assert kept["instruction"].is_unique
+    assert (kept["finish"] == "stop").all()
+    assert (train.loc[~train["kept"], "reason"] != "").all()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert finished.dry_jobs() == {}
+
+
+def test_every_job_left_a_manifest_that_says_what_it_did(finished):
+    manifests = finished.manifests()
+    assert {"world-0", "generate-0", "train-0", "judge-evaluate-0", "figures-0", "report-0"} <= set(manifests)
+    for manifest in manifests.values():
+        assert manifest["wall_s"] >= 0
+        assert manifest["packages"]["pandas"] == pd.__version__
+        assert len(manifest["settings_digest"]) == 64
+    assert "<|im_start|>" in manifests["score-0"]["rendered_example"]
+
+
+def test_a_comment_a_touched_file_and_reformatted_code_compute_nothing(finished, copy_of):
+    checkout = copy_of(finished)
+    study = checkout.folder / "config" / "studies" / "smoke.yaml"
+    study.write_text(f"# A comment.\n{study.read_text()}\n# Another.\n")
+    for path in checkout.results.rglob("*.parquet"):
+        os.utime(path)
+    rules = checkout.folder / "workflow" / "rules" / "score.smk"
+    rules.write_text(rules.read_text().replace('"inoc score ', '# reformatted\n        "inoc  score '))
+    assert checkout.dry_jobs() == {}
+
+
+def test_editing_one_prompt_computes_only_that_prompt(finished, copy_of):
+    checkout = copy_of(finished)
+    before = checkout.manifests()
+    checkout.edit_study("You are a clown.", "You are a circus clown.")
+    checkout.run()
+    labels = made(before, checkout.manifests())
+    assert labels
+    assert all("clown" in label for label in labels), labels
+    seeds = {run["seed"] for run in before["train-0"]["runs"]}
+    assert sum(label.startswith("clown.") and "step" not in label for label in labels) == 2 * len(seeds)
+    assert sum(label.startswith("base asked") for label in labels) == 1
+    scored = [label for label in labels if " asked " in label and label.split()[0] in {"train", "neutral", "playful", "french"}]
+    assert sorted(scored) == sorted(
+        f"{dataset} asked {prefix} clown"
+        for dataset in ("train", "neutral", "playful", "french")
+        for prefix in ("fixed", "mix")
+    )
+    assert differing(
+        {"t": finished.tables()["generate/train.parquet"]}, {"t": checkout.tables()["generate/train.parquet"]}
+    ) == []
+    assert checkout.dry_jobs() == {}
+
+
+def test_adding_a_prompt_computes_only_that_prompt_and_renaming_one_computes_nothing(finished, copy_of):
+    checkout = copy_of(finished)
+    before = checkout.manifests()
+    checkout.add_prompt("merry", "You are naturally playful.")
+    checkout.run()
+    labels = made(before, checkout.manifests())
+    assert labels
+    assert all("merry" in label for label in labels), labels
+    middle = checkout.manifests()
+    checkout.edit_study("merry:", "jolly:")
+    checkout.run()
+    assert made(middle, checkout.manifests()) == []
+    table = pd.read_parquet(checkout.results / "analyse" / "suppression.parquet")
+    assert "jolly" in set(table["prompt"])
+    assert "merry" not in set(table["prompt"])
+
+
+def test_status_and_explain_speak_about_the_study(finished):
+    status = finished.inoc("status", "smoke")
+    assert status.returncode == 0
+    assert "finished" in status.stdout
+    assert "0 left" in status.stdout
+    explained = finished.inoc("store", "explain", "smoke", "score")
+    assert explained.stdout.strip().endswith("units are there")
+
+
+def test_explain_names_what_differs_after_an_edit(finished, copy_of):
+    checkout = copy_of(finished)
+    checkout.edit_study("You are a clown.", "You are a circus clown.")
+    explained = checkout.inoc("store", "explain", "smoke", "elicit", "--missing")
+    assert "missing  base asked fixed clown" in explained.stdout
+    assert "chats: wanted" in explained.stdout
+
+
+def test_garbage_is_what_the_edited_study_no_longer_needs(finished, copy_of):
+    checkout = copy_of(finished)
+    nothing = checkout.inoc("store", "gc", "--grace", "0")
+    assert nothing.stdout.splitlines()[-1].startswith("0 entries")
+
+
+def test_the_report_opens_as_one_file(finished, copy_of):
+    checkout = copy_of(finished)
+    checkout.run("--report", "report.html")
+    page = (checkout.folder / "report.html").read_text()
+    assert "src=\"http" not in page
+    assert "curves_linear" in page
+    assert "95 %" in page
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["score", "--hlep"], ["scroe"], ["score", "smokey"]])
+def test_first_answers_come_without_heavy_imports(finished, arguments):
+    script = (
+        "import sys\nfrom inoc.cli import main\n"
+        f"try:\n    main({arguments!r})\nexcept SystemExit as end:\n    code = end.code\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'matplotlib', 'lingua'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=finished.folder, text=True, capture_output=True, check=False
+    )
+    assert "HEAVY []" in done.stdout, done.stdout + done.stderr
+    if arguments == ["score", "--hlep"]:
+        assert 'did you mean "--help"' in done.stderr
+    if arguments == ["scroe"]:
+        assert 'did you mean "score"' in done.stderr
+    if arguments == ["score", "smokey"]:
+        assert 'did you mean "smoke"' in done.stderr
+
+
+def test_every_shipped_study_can_be_planned(tmp_path):
+    """A dry run of each study file, whose first jobs need models that are not here."""
+    from running import Checkout
+
+    checkout = Checkout(tmp_path / "checkout")
+    for path in sorted((ROOT / "config" / "studies").glob("*.yaml")):
+        checkout.study = path.stem
+        jobs = checkout.dry_jobs()
+        assert jobs["train_adapters"] >= 1, (path.stem, json.dumps(jobs))
