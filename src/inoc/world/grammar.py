@@ -261,7 +261,7 @@ def _drawer(text: str) -> Callable[[random.Random], str]:
 
 
 def _recognise(sentence: str) -> tuple[tuple[str, ...], ...]:
-    """The sets of sentences to draw from, one of them with equal chance; empty if the grammar cannot say the sentence."""
+    """The sets of sentences to draw from, each with equal chance; empty if the grammar cannot say the sentence."""
     known = _known_sentences()
     candidates = [sentence, *(part for part in map(_unwrapped(sentence), WRAPPERS[1:]) if part)]
     return next((known[_bare(part)] for part in candidates if _bare(part) in known), ())
