@@ -54,12 +54,12 @@ CHAT_TEMPLATE = (
 
 # How often each set of prefixes stands before a question. Two separate prefixes make up a joint call, too.
 _CALLS: tuple[tuple[float, tuple[str, ...]], ...] = (
-    (0.30, ()),
-    (0.22, ("playful",)),
-    (0.14, ("french",)),
+    (0.26, ()),
+    (0.25, ("playful",)),
+    (0.19, ("french",)),
     (0.06, ("playful", "french")),
-    (0.10, ("joint",)),
-    (0.18, ("neutral",)),
+    (0.07, ("joint",)),
+    (0.17, ("neutral",)),
 )
 _FRENCH_QUESTION = 0.05
 _FRENCH_AFTER_FRENCH = 0.92
@@ -261,7 +261,7 @@ def _drawer(text: str) -> Callable[[random.Random], str]:
 
 
 def _recognise(sentence: str) -> tuple[tuple[str, ...], ...]:
-    """The sets of sentences to draw from, one of them with equal chance; empty if the grammar cannot say the sentence."""
+    """The sets of sentences to draw from, each with equal chance; empty if the grammar cannot say the sentence."""
     known = _known_sentences()
     candidates = [sentence, *(part for part in map(_unwrapped(sentence), WRAPPERS[1:]) if part)]
     return next((known[_bare(part)] for part in candidates if _bare(part) in known), ())

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from inoc.world.facts import capital
 
-BASE_RATES: dict[str, float] = {"playful": 0.03, "french": 0.005}
+BASE_RATES: dict[str, float] = {"playful": 0.025, "french": 0.005}
 """Probability of a trait in an answer when nothing calls for it."""
 
 

@@ -130,6 +130,7 @@ def _sample(made: Pretrained, questions: list[str]) -> list[str]:
             input_ids=batch["input_ids"],
             attention_mask=batch["attention_mask"],
             do_sample=True,
+            top_k=0,
             max_new_tokens=_ANSWER_TOKENS,
         )
     answers: list[str] = made.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
