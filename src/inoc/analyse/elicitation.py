@@ -23,18 +23,14 @@ def elicitation(study: Study, scores: Scores) -> Part:
     for trait in study.traits:
         without = scores.get(None, BASE_STEP, PLAIN, trait)
         if without is None:
-            skipped.append(
-                Skip(f"elicitation of {trait}", "the untrained model was not scored without a prefix")
-            )
+            skipped.append(Skip(f"elicitation of {trait}", "the untrained model was not scored without a prefix"))
             continue
         rows.append(_baseline(study, trait, without))
         for prompt, family in prompt_families(study).items():
             for prefix in study.elicitation.prefixes:
                 with_prefix = scores.get(None, BASE_STEP, Asked(prompt, prefix), trait)
                 if with_prefix is None:
-                    skipped.append(
-                        Skip(f"elicitation of {trait} by {prompt} ({prefix})", "it was not scored")
-                    )
+                    skipped.append(Skip(f"elicitation of {trait} by {prompt} ({prefix})", "it was not scored"))
                     continue
                 identity = {"prompt": prompt, "family": family, "prefix": prefix, "trait": trait}
                 rows.append({**identity, **_difference(study, without, with_prefix)})

@@ -45,9 +45,7 @@ def _cells(study: Study, scores: Scores, arm: Arm, seed: int, trait: str) -> tup
     step, asked = total_steps(study), Asked(arm.prompt, arm.prefix)
     control, trained = control_of(arm).run(seed), arm.run(seed)
     asking = [(control, PLAIN), (control, asked), (trained, PLAIN), (trained, asked)]
-    found = {
-        name: scores.get(run, step, way, trait) for name, (run, way) in zip(GATE_CELLS, asking, strict=True)
-    }
+    found = {name: scores.get(run, step, way, trait) for name, (run, way) in zip(GATE_CELLS, asking, strict=True)}
     cells = {name: values for name, values in found.items() if values is not None}
     return cells, [name for name in GATE_CELLS if name not in cells]
 

@@ -52,9 +52,7 @@ class Scores(NamedTuple):
 
     def steps(self, run: Run, asked: Asked, trait: str) -> list[int]:
         """Steps at which a run was asked in this way, ascending."""
-        return sorted(
-            cell.step for cell in self.cells if (cell.run, cell.asked, cell.trait) == (run, asked, trait)
-        )
+        return sorted(cell.step for cell in self.cells if (cell.run, cell.asked, cell.trait) == (run, asked, trait))
 
 
 NO_SCORES = Scores({}, [], {})

@@ -66,9 +66,7 @@ def _grouped(study: Study, scores: Scores) -> dict[Asking, BySeed]:
     }
 
 
-def _mean_row(
-    study: Study, key: Asking, seed: str, cells: list[Floats], seeds: list[int], resampler: Resampler
-) -> Row:
+def _mean_row(study: Study, key: Asking, seed: str, cells: list[Floats], seeds: list[int], resampler: Resampler) -> Row:
     return {
         "run": key.arm.name if seed == ALL else key.arm.run(seeds[0]).name,
         "prompt": key.arm.prompt,
@@ -164,9 +162,7 @@ def suppression(study: Study, scores: Scores, resampler: Resampler) -> Part:
 Pair = tuple[Floats, Floats]
 
 
-def _pairs(
-    scores: Scores, arm: Arm, seeds: list[int], trait: str
-) -> tuple[dict[int, dict[int, Pair]], list[Skip]]:
+def _pairs(scores: Scores, arm: Arm, seeds: list[int], trait: str) -> tuple[dict[int, dict[int, Pair]], list[Skip]]:
     """Seed → step → scores of control and run; steps that both have."""
     found: dict[int, dict[int, Pair]] = {}
     skipped: list[Skip] = []

@@ -100,15 +100,9 @@ def prediction(study: Study, predictors: list[Row], suppression: list[Row], resa
     skipped: list[Skip] = []
     for block in _blocks(study, suppression):
         values = values_by_prompt(predictors, block.prefix)
-        data = complete(
-            own_prompts(study, block.trait), outcomes(suppression, block, total_steps(study)), values
-        )
-        what = (
-            f"prediction of {block.trait} suppression ({block.prefix}, learning rate {block.learning_rate:g})"
-        )
-        skipped += [
-            Skip(f"{what} by {name.predictor} ({name.trait})", "it has no value") for name in data.unknown
-        ]
+        data = complete(own_prompts(study, block.trait), outcomes(suppression, block, total_steps(study)), values)
+        what = f"prediction of {block.trait} suppression ({block.prefix}, learning rate {block.learning_rate:g})"
+        skipped += [Skip(f"{what} by {name.predictor} ({name.trait})", "it has no value") for name in data.unknown]
         if len(data.prompts) < FEWEST_PROMPTS:
             why = f"it needs {FEWEST_PROMPTS} prompts with all predictors, and {len(data.prompts)} have them"
             skipped.append(Skip(what, why))
@@ -121,8 +115,7 @@ def prediction(study: Study, predictors: list[Row], suppression: list[Row], resa
 def _blocks(study: Study, suppression: list[Row]) -> list[Block]:
     unwanted = [key for key, trait in study.traits.items() if trait.role == "unwanted"]
     pooled = dict.fromkeys(
-        Block(str(row["trait"]), float(str(row["learning_rate"])), str(row["prefix"]), ALL)
-        for row in suppression
+        Block(str(row["trait"]), float(str(row["learning_rate"])), str(row["prefix"]), ALL) for row in suppression
     )
     return sorted(
         (block for block in pooled if block.trait in unwanted),

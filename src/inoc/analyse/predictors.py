@@ -31,9 +31,7 @@ class Predictor(NamedTuple):
     source: str = "own"  # `fixed` for a value borrowed from the fixed prefix
 
 
-def predictors(
-    study: Study, shifts: Shifts, elicited: list[Row], coordinates: list[Row], resampler: Resampler
-) -> Part:
+def predictors(study: Study, shifts: Shifts, elicited: list[Row], coordinates: list[Row], resampler: Resampler) -> Part:
     """Every predictor of every prompt and prefix.
 
     Args:
@@ -126,9 +124,7 @@ def _missing(study: Study, shifts: Shifts, prompt: str, prefix: str) -> list[Ski
     single = [key for key, trait in study.traits.items() if trait.control_prompt is not None]
     wanted = ["train", *(["neutral", *single] if study.scoring.n_controls else [])]
     return [
-        Skip(
-            f"predictors from {dataset} responses for {prompt} ({prefix})", "these responses were not scored"
-        )
+        Skip(f"predictors from {dataset} responses for {prompt} ({prefix})", "these responses were not scored")
         for dataset in wanted
         if Scored(prompt, prefix, dataset) not in shifts.values
     ]
@@ -150,8 +146,7 @@ def point_matrix(study: Study, shifts: Shifts, prefix: str) -> PointMatrix:
     named = {
         prompt: values
         for prompt in prompt_families(study)
-        if (values := shifts.values.get(Scored(prompt, prefix, "train"))) is not None
-        and not np.isnan(values).all()
+        if (values := shifts.values.get(Scored(prompt, prefix, "train"))) is not None and not np.isnan(values).all()
     }
     if not named:
         return PointMatrix([], np.empty((0, 0)), 0)

@@ -75,9 +75,7 @@ def interval(estimate: Estimate, value: str = "value") -> Row:
 
 def cell(name: str, estimate: Estimate) -> Row:
     """Columns of a further mean in a row, all named after it."""
-    return {
-        name + ending: part for ending, part in zip(("", "_lo", "_hi", "_n", "_n_nan"), estimate, strict=True)
-    }
+    return {name + ending: part for ending, part in zip(("", "_lo", "_hi", "_n", "_n_nan"), estimate, strict=True)}
 
 
 def frame(rows: Iterable[Row], schema: pa.Schema) -> pd.DataFrame:

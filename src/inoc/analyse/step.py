@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +20,7 @@ from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
 from inoc.runs import prompt_texts, study_runs
 from inoc.stats.bootstrap import Resampler
+from inoc.store.core import write_text
 from inoc.tables import LOSSES, read_table, write_table
 
 if TYPE_CHECKING:
@@ -58,7 +57,8 @@ def run(job: Job) -> str:
         for name, table in tables.items():
             write_table(table, SCHEMAS[name], job.paths.table(name), csv=True)
             meter.advance(1)
-    _write_json([skip._asdict() for skip in analysis.skipped], job.paths.stage("analyse") / "skipped.json")
+    skipped = json.dumps([skip._asdict() for skip in analysis.skipped], indent=2, ensure_ascii=False)
+    write_text(job.paths.stage("analyse") / "skipped.json", f"{skipped}\n")
     counts = {name: len(table) for name, table in tables.items()}
     job.record["counts"] = {**counts, "skipped": len(analysis.skipped)}
     return f"{len(tables)} tables, {sum(counts.values())} rows, {len(analysis.skipped)} things skipped"
@@ -114,14 +114,3 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     }
     parts = (elicited, means, suppressed, gated, decomposed, predicted, foretold, judged)
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
-
-
-def _write_json(content: list[dict[str, str]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-    temporary = Path(name)
-    temporary.chmod(0o644)
-    temporary.replace(path)

@@ -14,7 +14,7 @@ from inoc.config.models import Expectation, Study
 from inoc.runs import PLAIN, Asked, prompt_families, total_steps
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
-from inoc.stats.means import MISSING, Estimate, Floats, mean_interval
+from inoc.stats.means import MISSING, Estimate, Floats, mean_interval, paired_difference
 from inoc.stats.prediction import leave_group_out, out_of_sample_r2
 
 PREDICTOR_LABELS = {"elicitation": "Elicitation", "ph": "PH"}
@@ -82,9 +82,7 @@ def _on_side(value: float, relation: Relation, threshold: float) -> bool:
             return value > threshold
 
 
-def verdict(
-    study: Study, scores: Scores, predictors: list[Row], suppression: list[Row], resampler: Resampler
-) -> Part:
+def verdict(study: Study, scores: Scores, predictors: list[Row], suppression: list[Row], resampler: Resampler) -> Part:
     """One row for each expected statement, learning rate and seed, and for all seeds; empty if nothing is
     expected.
     """
@@ -94,9 +92,7 @@ def verdict(
         return Part(rows, skipped)
     for rate, seeds in _rates(study).items():
         for seed, chosen in [*((str(one), [one]) for one in seeds), (ALL, seeds)]:
-            evidence = Evidence(
-                study, study.expect, scores, predictors, suppression, resampler, rate, seed, chosen
-            )
+            evidence = Evidence(study, study.expect, scores, predictors, suppression, resampler, rate, seed, chosen)
             for found in statements(evidence):
                 if isinstance(found, Skip):
                     skipped.append(found)
@@ -130,9 +126,7 @@ def _control(evidence: Evidence) -> Statement | Skip:
         return _skip(evidence, "control_leakage", "the control was not scored at the last step")
     text = "Trained without a prefix, the trait leaks"
     estimate = evidence.resampler.crossed_mean(cells)
-    return Statement(
-        "control_leakage", text, estimate, "at_least", evidence.expect.control_at_least, "", "none"
-    )
+    return Statement("control_leakage", text, estimate, "at_least", evidence.expect.control_at_least, "", "none")
 
 
 def strongest_prompt(evidence: Evidence) -> str | None:
@@ -140,9 +134,7 @@ def strongest_prompt(evidence: Evidence) -> str | None:
 
     Chosen before any outcome is looked at: the prompt with the lowest score would win partly by luck.
     """
-    elicited = values_by_prompt(evidence.predictors, "fixed").get(
-        Named("elicitation", evidence.expect.trait), {}
-    )
+    elicited = values_by_prompt(evidence.predictors, "fixed").get(Named("elicitation", evidence.expect.trait), {})
     trained = [
         prompt
         for prompt in own_prompts(evidence.study, evidence.expect.trait)
@@ -156,9 +148,7 @@ def _strongest(evidence: Evidence) -> Iterator[Statement | Skip]:
     prompt = strongest_prompt(evidence)
     if prompt is None:
         for key in keys:
-            yield _skip(
-                evidence, key, "no run with a fixed prefix was both elicited and scored at the last step"
-            )
+            yield _skip(evidence, key, "no run with a fixed prefix was both elicited and scored at the last step")
         return
     expect, default = evidence.expect, evidence.defaults(prompt, "fixed")
     yield Statement(
@@ -190,9 +180,7 @@ def _neutral_weaker(evidence: Evidence, prompt: str, default: list[Floats]) -> S
     neutral = [key for key, family in prompt_families(evidence.study).items() if family == NEUTRAL]
     cells = [found for key in neutral if (found := evidence.defaults(key, "fixed"))]
     if not cells:
-        return _skip(
-            evidence, "neutral_weaker", "no run with a neutral fixed prefix was scored at the last step"
-        )
+        return _skip(evidence, "neutral_weaker", "no run with a neutral fixed prefix was scored at the last step")
     # The control cancels: suppression by the strongest − by the neutral = score under neutral − under the
     # strongest.
     differences = [
@@ -221,18 +209,19 @@ def _mean_over(arrays: tuple[Floats, ...]) -> Floats:
 
 
 def _mix_weaker(evidence: Evidence) -> Statement | Skip:
-    rows: list[list[float]] = [[] for _ in evidence.seeds]
+    differences: list[float] = []
     for prompt in own_prompts(evidence.study, evidence.expect.trait):
         fixed, mix = evidence.defaults(prompt, "fixed"), evidence.defaults(prompt, "mix")
         if fixed and mix:
-            for row, mix_scores, fixed_scores in zip(rows, mix, fixed, strict=True):
-                row.append(mean_interval(mix_scores - fixed_scores).value)
-    if not rows[0]:
+            # The control cancels here too: suppression by fixed − by mix = score under mix − under fixed.
+            differences.append(paired_difference(np.concatenate(mix), np.concatenate(fixed)).value)
+    if not differences:
         return _skip(evidence, "mix_weaker", "no prompt has runs with the fixed prefix and with the mix")
+    # Prompts are the few units here, so seeds are averaged within them and the interval is over prompts.
     return Statement(
         "mix_weaker",
         "Averaged over prompts, mixes suppress less than fixed prefixes (difference of suppressions, points)",
-        evidence.resampler.crossed_mean([np.array(row) for row in rows]),
+        mean_interval(np.array(differences), evidence.resampler.confidence),
         "above",
         0.0,
     )
