@@ -92,10 +92,8 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
     mask = {
         "scores": (tables["scores"]["prompt"] == "clown") & (tables["scores"]["prefix"] == "mix"),
         "elicitation": tables["elicitation"]["prompt"] == "clown",
-        "suppression": (tables["suppression"]["prompt"] == "clown")
-        & (tables["suppression"]["prefix"] == "mix"),
-        "predictors": (tables["predictors"]["prompt"] == "had_fun_today")
-        & (tables["predictors"]["predictor"] == "ph"),
+        "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
+        "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
     numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
@@ -196,9 +194,7 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         for seed in (str(run.seed), "all"):
             for step in checkpoint_steps(study.training.checkpoints, total_steps(study)):
                 for trait in study.traits:
-                    value = (
-                        STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
-                    )
+                    value = STRENGTH[run.prompt] * (0.7 if run.prefix == "mix" else 1) * step / total_steps(study)
                     value, lo, hi = _points(value, rng)
                     rows.append(
                         {
@@ -220,9 +216,7 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                     )
     frame = pd.DataFrame(rows)
     return (
-        frame.drop_duplicates(
-            ["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True
-        )
+        frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True)
         if len(frame)
         else frame
     )
@@ -270,9 +264,7 @@ def _components(study: Study) -> pd.DataFrame:
                 "component": component,
                 "share": share,
             }
-            rows.append(
-                {**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))}
-            )
+            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
     return pd.DataFrame(rows)
 
 
@@ -289,9 +281,7 @@ def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                     "prompt": prompt,
                     "component": component,
                 }
-                rows.append(
-                    {**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0}
-                )
+                rows.append({**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0})
     return pd.DataFrame(rows)
 
 
@@ -342,9 +332,9 @@ def _prediction() -> pd.DataFrame:
             rows.append(
                 {
                     "predictor": predictor,
-                    "trait": {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}.get(
-                        predictor, "all"
-                    ),
+                    "trait": "playful",
+                    "learning_rate": 1e-4,
+                    "predictor_trait": PREDICTOR_TRAITS.get(predictor, "all"),
                     "prefix": prefix,
                     "n": 6,
                     "n_nan": 0,

@@ -10,9 +10,9 @@ from matplotlib.patches import Patch
 
 from inoc.config.models import Study
 from inoc.figures import choices
-from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.choices import Trained
-from inoc.figures.curves import COLUMNS, cell_names, curve_data
+from inoc.figures.curves import COLUMNS, curve_data
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
@@ -30,9 +30,7 @@ def draw_scores(study: Study, sources: Sources) -> Drawing:
     elicited = sources.table("elicitation", ELICITATION)
     rows = _rows(study, elicited)
     prefixes = choices.trained_prefixes(study) or ["none"]
-    conditions = (
-        study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
-    )
+    conditions = study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
     panels = [(trait, condition) for trait in choices.judged_traits(study) for condition in conditions]
     across = min(MOST_COLUMNS, len(panels))
     down = -(-len(panels) // across)
@@ -55,9 +53,7 @@ def _rows(study: Study, elicited: pd.DataFrame) -> list[Trained]:
     order = prompts_by_elicitation(study, elicited, choices.trained_prompts(study))
     runs = {Trained(run.prompt, run.learning_rate) for run in study_runs(study)}
     rates = choices.learning_rates(study)
-    return [
-        Trained(prompt, rate) for rate in rates for prompt in ["", *order] if Trained(prompt, rate) in runs
-    ]
+    return [Trained(prompt, rate) for rate in rates for prompt in ["", *order] if Trained(prompt, rate) in runs]
 
 
 def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[str]) -> list[str]:
@@ -72,9 +68,7 @@ def prompts_by_elicitation(study: Study, elicited: pd.DataFrame, prompts: list[s
     strength = dict(zip(rows["prompt"], rows["value"], strict=True))
     place = {prompt: index for index, prompt in enumerate(prompts)}
     known = {prompt: strength.get(prompt, float("nan")) for prompt in prompts}
-    return sorted(
-        prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt])
-    )
+    return sorted(prompts, key=lambda prompt: (np.isnan(known[prompt]), -np.nan_to_num(known[prompt]), place[prompt]))
 
 
 def _score_panel(
@@ -95,16 +89,15 @@ def _score_panel(
         *((prefix, condition) for prefix in prefixes if prefix != "none"),
     ]:
         keys = [(row.prompt, prefix, row.learning_rate, asked) for row in rows]
-        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[
-            ["value", "lo", "hi"]
-        ].to_numpy(float)
+        values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["value", "lo", "hi"]].to_numpy(
+            float
+        )
         colour = GREY if prefix == "none" else PREFIX_COLOURS[prefix]
         present = ~treated if prefix == "none" else treated
-        series.append(Series("", *values.T, colour=colour, hatch=PREFIX_HATCHES[prefix], present=present))
+        middle, lo, hi = values.T
+        series.append(Series("", middle, lo, hi, colour, PREFIX_HATCHES[prefix], present))
     several = len(choices.learning_rates(study)) > 1
-    labels = [
-        choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows
-    ]
+    labels = [choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows]
     grouped_bars(axes, labels, series)
     controls = np.flatnonzero(~treated)
     if not several and controls.size:
@@ -113,9 +106,7 @@ def _score_panel(
         reference_line(axes, *bounds, colour=BLACK, dashes=(1.0, 1.2))
     axes.set_xlim(0, 103)
     axes.set_xlabel("judge score (points)")
-    axes.set_title(
-        f"{choices.trait_label(study, trait)}\n{choices.CONDITION_WORDS[condition]}", fontsize="medium"
-    )
+    axes.set_title(f"{choices.trait_label(study, trait)}\n{choices.CONDITION_WORDS[condition]}", fontsize="medium")
 
 
 def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
@@ -146,14 +137,16 @@ def _score_caption(study: Study, data: pd.DataFrame) -> str:
     step = "" if data.empty else f" ({int(data['step'].max())})"
     return " ".join(
         [
-            f"Judge score (0 to 100 points) at the last training step{step} for each training prompt of {rst(study.title)}:",
-            "solid bars are trained with the fixed prefix, hatched ones with rephrasings of it; dotted line: the control,",
+            f"Judge score (0 to 100 points) at the last training step{step} for each training prompt",
+            f"of {rst(study.title)}:",
+            "solid bars are trained with the fixed prefix, hatched ones with rephrasings of it;",
+            "dotted line: the control,",
             "trained and asked without a prefix; dashed light line: the untrained model.",
             "Prompts are ordered by how much they elicit the unwanted trait before training.",
             f"Whiskers and shades: {interval_words(study)}. A cross is a cell without a score.",
             seed_words(study),
             n_words(data["n"], "completions behind each bar") + ".",
-            failed_words(data, cell_names(data), "value", study.statistics.max_nan),
+            failed_words(data, cell_names(data, "prefix", "trait", "condition"), "value", study.statistics.max_nan),
         ]
     )
 
@@ -163,35 +156,31 @@ def draw_elicitation(study: Study, sources: Sources) -> Drawing:
     table = sources.table("elicitation", ELICITATION)
     traits = choices.judged_traits(study)
     prompts = prompts_by_elicitation(study, table, list(prompt_texts(study)))
-    prefixes = list(study.elicitation.prefixes)
+    prefixes: list[str] = list(study.elicitation.prefixes)
     figure = new_figure(1.2 + height_of(len(prompts), len(prefixes)))
     grid = figure.subplots(1, len(traits), squeeze=False, sharey=True)
     colours = colours_of(choices.families(study))
     for axes, trait in zip(grid.flat, traits, strict=True):
         _elicitation_panel(axes, study, table[table["trait"] == trait], prompts, prefixes)
     handles = [
-        Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts")
-        for family in colours
+        Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours
     ]
     if "mix" in prefixes:
-        handles.append(
-            Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)")
-        )
+        handles.append(Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)"))
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     data = table[table["trait"].isin(traits)].reset_index(drop=True)
     return Drawing(figure, data, _elicitation_caption(study, data))
 
 
-def _elicitation_panel(
-    axes: Axes, study: Study, table: pd.DataFrame, prompts: list[str], prefixes: list[str]
-) -> None:
+def _elicitation_panel(axes: Axes, study: Study, table: pd.DataFrame, prompts: list[str], prefixes: list[str]) -> None:
     families = prompt_families(study)
     colours = colours_of(choices.families(study))
     series = []
     for prefix in prefixes:
         own = table[table["prefix"] == prefix].set_index("prompt").reindex(prompts)
         values = own[["value", "lo", "hi"]].to_numpy(float)
-        series.append(Series("", *values.T, colour=GREY, hatch=PREFIX_HATCHES[prefix]))
+        middle, lo, hi = values.T
+        series.append(Series("", middle, lo, hi, GREY, PREFIX_HATCHES[prefix]))
     grouped_bars(axes, [choices.prompt_label(prompt) for prompt in prompts], series)
     for patch, prompt in zip(axes.patches, prompts * len(prefixes), strict=True):
         patch.set_facecolor(colours[families[prompt]])
@@ -211,10 +200,11 @@ def _elicitation_title(study: Study, table: pd.DataFrame) -> str:
 
 def _elicitation_caption(study: Study, data: pd.DataFrame) -> str:
     rows = data[data["prompt"] != ""]
-    names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.trait}" for row in rows.itertuples()]
+    names = cell_names(rows, "prefix", "trait")
     return " ".join(
         [
-            "Elicitation: by how many points a prompt in front of the instruction raises the judge score of the untrained",
+            "Elicitation: by how many points a prompt in front of the instruction raises the judge",
+            "score of the untrained",
             "model, paired over instructions; positive means that the prompt brings out the trait.",
             "Above each panel: the mean score without a prompt, from which the bars start.",
             f"Whiskers: paired {interval_words(study)}. A cross is a cell without a score. No training seed enters.",

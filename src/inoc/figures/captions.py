@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from inoc.config.models import Study
+from inoc.figures import choices
 from inoc.figures.choices import run_seeds
 
 MOST_NAMED = 40
@@ -72,3 +73,14 @@ def failed_words(frame: pd.DataFrame, names: Sequence[str], value: str, max_nan:
     shown = "; ".join(rst(name) for name in listed[:MOST_NAMED])
     more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
     return f"{words} Failed cells (no score, or more than {100 * max_nan:g} % without one): {shown}{more}."
+
+
+def cell_names(frame: pd.DataFrame, *columns: str) -> list[str]:
+    """A name for each row, as captions give it: `clown, mix, playful, training`.
+
+    Args:
+        frame: Plotted data with the column `prompt`.
+        columns: What else tells the cells apart; rows that differ in other columns share their name.
+    """
+    parts = [frame["prompt"].map(choices.prompt_label), *(frame[column].astype(str) for column in columns)]
+    return [", ".join(part for part in row if part != "none") for row in zip(*parts, strict=True)]

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from inoc.config.models import Study
 from inoc.figures import choices
-from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Scale, line_band, place_steps, step_axis, step_limits
 from inoc.plots.save import Drawing
@@ -80,20 +80,6 @@ def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def cell_names(data: pd.DataFrame) -> list[str]:
-    """A name for each row, as captions give it: `clown, mix, playful training`; all steps share it."""
-    return [
-        ", ".join(
-            [
-                choices.prompt_label(row.prompt),
-                *([row.prefix] if row.prompt else []),
-                f"{row.trait} {row.condition}",
-            ]
-        )
-        for row in data.itertuples()
-    ]
-
-
 def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     data = curve_data(study, sources.table("scores", COLUMNS))
     panels = _panels(study)
@@ -135,9 +121,7 @@ def _heading(study: Study, panel: Panel) -> str:
     return f"{choices.trait_label(study, panel.trait)}\n{choices.CONDITION_WORDS[panel.condition]}"
 
 
-def _panel(
-    axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale
-) -> None:
+def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale) -> None:
     zero_at = step_axis(axes, steps, scale)
     rates = choices.learning_rates(study)
     by_rate = colours_of([f"{rate:g}" for rate in rates])
@@ -189,17 +173,17 @@ def _legend(grid: np.ndarray, figure: Figure) -> None:
 
 
 def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
-    axis = (
-        "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
-    )
+    axis = "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
     return " ".join(
         [
-            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({axis}); a row of panels for each",
-            "prompt, a column for each trait and way of asking. Dotted: trained without a prefix and asked without one;",
+            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({axis}); a row",
+            "of panels for each",
+            "prompt, a column for each trait and way of asking. Dotted: trained without a prefix and",
+            "asked without one;",
             "solid: trained with the fixed prefix; dashed: trained with rephrasings of it.",
             f"Lines are means with their {interval_words(study)} (band and whisker).",
             seed_words(study),
             n_words(data["n"], "completions behind each point") + ".",
-            failed_words(data, cell_names(data), "value", study.statistics.max_nan),
+            failed_words(data, cell_names(data, "prefix", "trait", "condition"), "value", study.statistics.max_nan),
         ]
     )

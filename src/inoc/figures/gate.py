@@ -8,7 +8,7 @@ import pandas as pd
 
 from inoc.config.models import Study
 from inoc.figures import choices
-from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
 from inoc.plots.gate import Cell, gate_panel
 from inoc.plots.save import Drawing
@@ -62,9 +62,7 @@ def _cells(row: pd.Series) -> dict[tuple[str, str], Cell]:
     cells = {}
     for name in CELLS:
         trained, asked = name.split("_")
-        cells[trained, asked] = Cell(
-            *(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi"))
-        )
+        cells[trained, asked] = Cell(*(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi")))
     return cells
 
 
@@ -78,13 +76,16 @@ def _interaction(row: pd.Series) -> str:
 
 
 def _caption(study: Study, data: pd.DataFrame) -> str:
-    names = [f"{choices.prompt_label(row.prompt)}, {row.prefix}, {row.trait}" for row in data.itertuples()]
+    names = cell_names(data, "prefix", "trait")
     return " ".join(
         [
-            f"The gate of {rst(study.title)}: mean judge score (0 to 100 points) of runs trained without and with a prefix",
+            f"The gate of {rst(study.title)}: mean judge score (0 to 100 points) of runs trained",
+            "without and with a prefix",
             "(rows of a panel) when asked without and with that prefix (columns of a panel), at the last step.",
-            "The interaction is (with, with − with, without) − (without, with − without, without), trained first, in points;",
-            "positive means that the prefix brings the trait back more after training with it than after training without.",
+            "The interaction is (with, with − with, without) − (without, with − without, without),",
+            "trained first, in points;",
+            "positive means that the prefix brings the trait back more after training with it than",
+            "after training without.",
             f"Brackets: {interval_words(study)}, paired over instructions for the interaction.",
             seed_words(study),
             n_words(data["n"], "instructions (per seed and cell) behind each interaction") + ".",

@@ -15,13 +15,13 @@ from matplotlib.lines import Line2D
 
 from inoc.config.models import Study
 from inoc.figures import choices
+from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.keylist import KeyList
-from inoc.figures.captions import failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure
+from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure, split
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.correlation import fit_line, pearson, spearman
 
@@ -45,8 +45,7 @@ ROW_IN = 2.75
 PLANE_IN = 5.3
 MOST_NAMED = 14
 STATISTICS = {"n": "n_prompts"} | {
-    name: name
-    for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
+    name: name for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
 }
 """Column of `prediction` → column of the figure's data."""
 
@@ -101,7 +100,7 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
     key = KeyList(study, prompts)
     plot_in = 0.2 + ROW_IN * len(prefixes)
     figure = new_figure(plot_in + key.height_in)
-    above, below = figure.subfigures(2, 1, height_ratios=[plot_in, key.height_in])
+    above, below = split(figure, plot_in, key.height_in)
     grid = above.subplots(len(prefixes), len(columns), squeeze=False, sharey=True)
     key.write(below)
     plotted = []
@@ -129,7 +128,8 @@ def last_suppression(study: Study, table: pd.DataFrame) -> pd.DataFrame:
         & (table["trait"] == choices.focus_trait(study))
         & (table["learning_rate"] == choices.main_rate(study))
     ]
-    return chosen[chosen["step"] == chosen["step"].max()].reset_index(drop=True)
+    last: pd.DataFrame = chosen[chosen["step"] == chosen["step"].max()].reset_index(drop=True)
+    return last
 
 
 def _pairs(
@@ -164,12 +164,14 @@ def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
     if np.isfinite(line.slope):
         spots = np.linspace(np.nanmin(x[fitted]), np.nanmax(x[fitted]), 60)
         regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)))
-    bounds = [pairs[name].to_numpy(float) for name in ("lo", "hi", "suppression_lo", "suppression_hi")]
+    x_lo, x_hi, y_lo, y_hi = (pairs[name].to_numpy(float) for name in ("lo", "hi", "suppression_lo", "suppression_hi"))
     points = Points(
         x,
-        *bounds[:2],
+        x_lo,
+        x_hi,
         y,
-        *bounds[2:],
+        y_lo,
+        y_hi,
         colours=[colours[family] for family in pairs["family"]],
         markers=[PREFIX_MARKERS[prefix] for prefix in pairs["prefix"]],
         filled=fitted,
@@ -218,28 +220,25 @@ def _combined_caption(study: Study, data: pd.DataFrame) -> str:
         columns={"suppression_n": "outcome_n", "suppression_n_nan": "outcome_n_nan"}
     )
     outcome = outcome.assign(n=outcome["outcome_n"], n_nan=outcome["outcome_n_nan"])
-    names = [
-        f"suppression by {choices.prompt_label(p)}, {prefix}"
-        for p, prefix in _columns(outcome, "prompt", "prefix")
-    ]
-    known = [
-        f"{predictor} of {choices.prompt_label(p)}, {prefix}"
-        for p, prefix, predictor in _columns(data, "prompt", "prefix", "predictor")
-    ]
+    names = cell_names(outcome, "prefix")
+    known = cell_names(data, "prefix", "predictor")
     others = (
-        ""
-        if data["fitted"].all()
-        else " Hollow: prompts of other families, which enter neither line nor statistics."
+        "" if data["fitted"].all() else " Hollow: prompts of other families, which enter neither line nor statistics."
     )
     return " ".join(
         [
-            f"Each prompt's suppression of the unwanted trait ({rst(focus)}; control − run, points, asked without a prefix,",
-            f"last step, learning rate {choices.main_rate(study):g}) against what the untrained model tells of the prompt:",
-            "elicitation, PH (mean shift of the log-probability of training completions that the prompt causes), PPD (mean",
+            f"Each prompt's suppression of the unwanted trait ({rst(focus)}; control − run, points,",
+            "asked without a prefix,",
+            f"last step, learning rate {choices.main_rate(study):g}) against what the untrained model",
+            "tells of the prompt:",
+            "elicitation, PH (mean shift of the log-probability of training completions that the",
+            "prompt causes), PPD (mean",
             "absolute shift on completions that lack the unwanted trait) and PH − PPD; a row of panels each for fixed",
             f"prefixes and for rephrasings (mix), as far as they were trained.{others}",
-            "Line: least squares with the interval of its mean; r is Pearson's, ρ Spearman's, n the number of prompts for",
-            "which every predictor is known. Held-out R² is that of prompts left out in turn, against the mean of the others;",
+            "Line: least squares with the interval of its mean; r is Pearson's, ρ Spearman's, n the",
+            "number of prompts for",
+            "which every predictor is known. Held-out R² is that of prompts left out in turn,",
+            "against the mean of the others;",
             f"it may be negative. Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
             "Suppression:",
@@ -252,18 +251,12 @@ def _combined_caption(study: Study, data: pd.DataFrame) -> str:
     )
 
 
-def _columns(frame: pd.DataFrame, *names: str) -> list[tuple[str, ...]]:
-    return list(zip(*(frame[name].astype(str) for name in names), strict=True))
-
-
 def draw_components(study: Study, sources: Sources) -> Drawing:
     """Prompts in the plane of the first two components, coloured by suppression."""
     coordinates = _pointwise(sources.table("coordinates", COORDINATES))
     shares = _pointwise(sources.table("components", COMPONENTS))
     known = sources.optional("suppression")
-    suppression = (
-        None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
-    )
+    suppression = None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
     prefixes, prompts = list(study.scoring.prefixes), list(prompt_texts(study))
     panels = {prefix: _plane(coordinates, shares, suppression, prefix) for prefix in prefixes}
     data = pd.concat(panels.values(), ignore_index=True)
@@ -271,7 +264,7 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
     figure = new_figure(PLANE_IN + key.height_in)
     above: Figure | SubFigure = figure
     if key.prompts:
-        above, below = figure.subfigures(2, 1, height_ratios=[PLANE_IN, key.height_in])
+        above, below = split(figure, PLANE_IN, key.height_in)
         key.write(below)
     grid = above.subplots(1, len(prefixes), squeeze=False)
     scale = _scale(data["suppression"].to_numpy(float))
@@ -315,11 +308,7 @@ def _plane(
 
 def _scale(values: np.ndarray) -> Normalize:
     known = values[np.isfinite(values)]
-    return (
-        Normalize(min(0.0, float(known.min())), max(1.0, float(known.max())))
-        if known.size
-        else Normalize(0, 100)
-    )
+    return Normalize(min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else Normalize(0, 100)
 
 
 def _plane_panel(axes: Axes, study: Study, plane: pd.DataFrame, scale: Normalize, prefix: str) -> None:
@@ -351,9 +340,7 @@ def _plane_panel(axes: Axes, study: Study, plane: pd.DataFrame, scale: Normalize
 
 
 def _share_text(row: pd.Series, component: int) -> str:
-    share, lo, hi = (
-        100 * float(row.get(f"share_pc{component}{end}", float("nan"))) for end in ("", "_lo", "_hi")
-    )
+    share, lo, hi = (100 * float(row.get(f"share_pc{component}{end}", float("nan"))) for end in ("", "_lo", "_hi"))
     if not np.isfinite(share):
         return f"PC{component} (share not known)"
     bounds = f" [{lo:.0f}, {hi:.0f}]" if np.isfinite(lo) and np.isfinite(hi) else ""
@@ -361,7 +348,7 @@ def _share_text(row: pd.Series, component: int) -> str:
 
 
 def _family_handles(study: Study) -> list[Line2D]:
-    handles = [
+    return [
         Line2D(
             [],
             [],
@@ -372,26 +359,23 @@ def _family_handles(study: Study) -> list[Line2D]:
         )
         for family, marker in markers_of(choices.families(study)).items()
     ]
-    return handles
 
 
 def _plane_caption(study: Study, data: pd.DataFrame) -> str:
     trained = set(choices.trained_prompts(study))
     measured = data[data["prompt"].isin(trained)]
-    names = [
-        f"{choices.prompt_label(prompt)}, {prefix}"
-        for prompt, prefix in _columns(measured, "prompt", "prefix")
-    ]
+    names = cell_names(measured, "prefix")
     focus = choices.focus_trait(study)
     colour = (
         "Colour: suppression of the unwanted trait "
-        f"({rst(choices.trait_label(study, focus))}; control − run in points, last step, asked without a prefix); grey: not"
-        " trained or not measured."
+        f"({rst(choices.trait_label(study, focus))}; control − run in points, last step, asked without a prefix);"
+        " grey: not trained or not measured."
         if focus is not None and len(trained)
         else "Grey: the study trains no run with these prompts."
     )
     words = [
-        "Prompts by the first two principal components of the shifts of mean log-probability that they cause on the training",
+        "Prompts by the first two principal components of the shifts of mean log-probability that",
+        "they cause on the training",
         "completions (columns centred, not scaled), in nats per token; in brackets and as whiskers the",
         f"{interval_words(study)} of the share of variance and of the coordinates.",
         f"n = {data['prompt'].nunique()} prompts.",

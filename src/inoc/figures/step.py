@@ -35,9 +35,7 @@ def run(job: Job) -> str:
             save(draw_figure(entry_of(name), job.study, sources), job.paths.stage("figures") / name)
             meter.advance(1)
     skipped = skipped_figures(job.study)
-    return f"{len(names)} figures, {len(skipped)} skipped" + "".join(
-        f"; {what}: {why}" for what, why in skipped
-    )
+    return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
 
 
 def draw_figure(entry: Entry, study: Study, sources: Sources) -> Drawing:

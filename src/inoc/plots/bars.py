@@ -46,9 +46,7 @@ def grouped_bars(axes: Axes, categories: Sequence[str], series: Sequence[Series]
         series: The bars of a group, the first on top.
     """
     rows = np.arange(len(categories), dtype=float)
-    present = np.array(
-        [np.ones(len(rows), bool) if bars.present is None else bars.present for bars in series]
-    )
+    present = np.array([np.ones(len(rows), bool) if bars.present is None else bars.present for bars in series])
     in_row = present.sum(axis=0)
     thickness = BAR_SHARE / max(1, int(in_row.max(initial=1)))
     for index, bars in enumerate(series):
@@ -61,9 +59,7 @@ def grouped_bars(axes: Axes, categories: Sequence[str], series: Sequence[Series]
     axes.tick_params(axis="y", length=0)
 
 
-def horizontal_bars(
-    axes: Axes, categories: Sequence[str], bars: Series, colours: Sequence[str] | None = None
-) -> None:
+def horizontal_bars(axes: Axes, categories: Sequence[str], bars: Series, colours: Sequence[str] | None = None) -> None:
     """One horizontal bar for each category, the first on top.
 
     Args:
@@ -105,9 +101,7 @@ def _bars(axes: Axes, spots: Array, bars: Series, present: Array, thickness: flo
         zorder=4,
     )
     if failed.any():
-        axes.plot(
-            np.zeros(failed.sum()), spots[failed], "x", color=GREY, markersize=6, clip_on=False, zorder=5
-        )
+        axes.plot(np.zeros(failed.sum()), spots[failed], "x", color=GREY, markersize=6, clip_on=False, zorder=5)
 
 
 def reference_line(

@@ -22,9 +22,7 @@ LEADER_FROM_PT = 12
 GAP_PT = 1.0
 
 
-def place_labels(
-    axes: Axes, x: Array, y: Array, labels: Sequence[str], *, marker_pt: float = 6.0
-) -> list[Annotation]:
+def place_labels(axes: Axes, x: Array, y: Array, labels: Sequence[str], *, marker_pt: float = 6.0) -> list[Annotation]:
     """Write a label beside each point.
 
     Call it when the axes have their final place: after `figure.draw_without_rendering()`. The labels do not take
@@ -108,9 +106,7 @@ def _outside(box: Bbox, frame: Bbox) -> float:
 
 def _write(axes: Axes, at: tuple[float, float], label: str, offset: tuple[float, float]) -> Annotation:
     far = math.hypot(*offset) > LEADER_FROM_PT + 6
-    arrow = (
-        {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2} if far else None
-    )
+    arrow = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2} if far else None
     note = axes.annotate(
         label,
         at,

@@ -39,9 +39,7 @@ def save(drawing: Drawing, stem: Path) -> None:
     """
     width = drawing.figure.get_figwidth()
     if width != WIDTH_IN:
-        raise DataError(
-            f"{stem.name}: the figure is {width} inches wide, not {WIDTH_IN}; make it with `new_figure`"
-        )
+        raise DataError(f"{stem.name}: the figure is {width} inches wide, not {WIDTH_IN}; make it with `new_figure`")
     if not drawing.caption.strip():
         raise DataError(f"{stem.name}: the caption is empty; say what is plotted, n and the interval")
     stem.parent.mkdir(parents=True, exist_ok=True)

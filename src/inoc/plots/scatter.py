@@ -49,12 +49,8 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         if not (np.isfinite(x) and np.isfinite(y)):
             continue
         colour = points.colours[index]
-        axes.hlines(
-            y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2
-        )
-        axes.vlines(
-            x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2
-        )
+        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
+        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
         face, edge = (colour, "white") if points.filled[index] else ("white", colour)
         marker = points.markers[index]
         axes.scatter([x], [y], s=size, c=[face], marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)

@@ -13,7 +13,7 @@ from typing import Final
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 WIDTH_IN: Final = 10.0
 DPI: Final = 160
@@ -68,7 +68,8 @@ def house_style() -> Iterator[None]:
     """Draw, and save, inside this."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        for name, value in RC.items():
+            mpl.rcParams[name] = value
         yield
 
 
@@ -81,6 +82,18 @@ def new_figure(height_in: float) -> Figure:
     figure = Figure(figsize=(WIDTH_IN, max(2.0, height_in)), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def split(figure: Figure, above_in: float, below_in: float) -> tuple[SubFigure, SubFigure]:
+    """An upper and a lower part of a figure.
+
+    Args:
+        figure: Empty.
+        above_in: Height of the upper part, in inches.
+        below_in: Height of the lower part.
+    """
+    grid = figure.add_gridspec(2, 1, height_ratios=[above_in, below_in])
+    return figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:
