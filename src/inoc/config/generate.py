@@ -96,7 +96,7 @@ def study_schema() -> Schema:
 def _or_null(schema: Schema) -> Schema:
     if {"type": "null"} in schema.get("anyOf", []):
         return schema
-    notes = {key: schema[key] for key in ("description", "default") if key in schema}
+    notes: Schema = {key: schema[key] for key in ("description", "default") if key in schema}
     return {"anyOf": [{key: schema[key] for key in schema if key not in notes}, {"type": "null"}], **notes}
 
 

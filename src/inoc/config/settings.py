@@ -172,6 +172,8 @@ def _figures(study: Study) -> Settings:
         **_analyse(study),
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
+        "texts": dict(prompt_texts(study)),
+        "n_controls": study.scoring.n_controls,
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
     }

@@ -1,0 +1,78 @@
+# Everything here is also reachable without make; `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.made
+UV := uv==0.13.8
+TORCH := torch==2.13.0
+# Not of the lock: whichever build of torch is offered brings its own.
+UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test test-long check format lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## Make the environment in .venv, from pinned versions
+
+# The stamp is younger than what it was made from, so a second run does nothing.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, but $(PYTHON) is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 env")'
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "Making $(VENV)"; \
+		$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(MAKE) --no-print-directory virtualenv; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)"
+	@# pip, because its settings say where a CPU build of torch is, if there is one.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$(TORCH)"
+	@# uv is faster; pip takes over where only pip knows the way to an index.
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
+		|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+# Debian keeps `ensurepip` in a package of its own; virtualenv brings what is missing.
+.PHONY: virtualenv
+virtualenv:
+	@rm -rf $(VENV) .virtualenv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .virtualenv virtualenv
+	PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet $(VENV)
+	@rm -rf .virtualenv
+
+demo: env ## Run the miniature study and build its report: a CPU and a quarter of an hour
+	$(BIN)/snakemake results/figures/all --config 'studies=[mini]'
+	@mkdir -p reports
+	$(BIN)/snakemake results/figures/all --config 'studies=[mini]' --report reports/mini.html
+	@echo
+	@echo "Done. Open in a browser:"
+	@echo "  reports/mini.html                   all figures with their captions, in one file"
+	@echo "  results/mini/report/appendix.html   methods, numbers, versions and seeds, for a paper's appendix"
+	@echo "Tables are in results/mini/analyse, figures in results/mini/figures."
+
+test: env ## Run the tests
+	$(BIN)/python -m pytest --verbosity=0
+
+test-long: env ## Run the tests that really train, which takes minutes
+	$(BIN)/python -m pytest --verbosity=0 -m long
+
+check: env ## What has to be clean before a change is proposed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check workflow Snakefile
+	$(BIN)/snakemake --lint
+	$(BIN)/inoc config generate --check
+
+format: env ## Format the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt workflow Snakefile
+
+lock: ## Pin the newest versions that fit together, in constraints.txt
+	@echo "# Versions that fit together, for pip and uv: --constraint. Made by: make lock" > constraints.txt
+	@# A lock is for every machine, so nothing that is set on this one takes part.
+	env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL $(BIN)/uv pip compile --quiet --universal --extra dev \
+		--no-header --no-annotate --upgrade pyproject.toml | grep -Ev '$(UNLOCKED)' >> constraints.txt
+
+clean: ## Remove results, reports and caches; the store and the environment stay
+	rm -rf results logs reports/*.html reports/*.zip .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
