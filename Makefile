@@ -59,14 +59,14 @@ check: env ## What has to be clean before a change is proposed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check workflow Snakefile
+	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/inoc config generate --check
 
 format: env ## Format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt workflow Snakefile
+	$(BIN)/snakefmt workflow
 
 lock: ## Pin the newest versions that fit together, in constraints.txt
 	@echo "# Versions that fit together, for pip and uv: --constraint. Made by: make lock" > constraints.txt
