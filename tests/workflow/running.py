@@ -100,10 +100,14 @@ class Checkout:
         yaml.dump(study, path)
 
     def edit_study(self, old: str, new: str) -> None:
-        path = self.folder / "config" / "studies" / f"{self.study}.yaml"
-        text = path.read_text()
-        assert text.count(old) >= 1, f"{old!r} is not in {path}"
-        path.write_text(text.replace(old, new))
+        """Replace a text in the study's file, or in the one that it extends."""
+        for name in (self.study, "mini"):
+            path = self.folder / "config" / "studies" / f"{name}.yaml"
+            text = path.read_text()
+            if old in text:
+                path.write_text(text.replace(old, new))
+                return
+        raise AssertionError(f"{old!r} is in no file of the study {self.study}")
 
 
 def same_value(left: object, right: object) -> bool:

@@ -79,9 +79,9 @@ def step_version(stage):
 
 
 def model_of(wildcards):
-    """The miniature model if the study uses it; other models are not made here."""
+    """The summary of the miniature model, which has its digest, if the study uses it; others are not made here."""
     made = STUDIES[wildcards.study].model.path == "world"
-    return [str(paths(wildcards).world_model / "config.json")] if made else []
+    return [str(paths(wildcards).stage("world") / "world.json")] if made else []
 
 
 def losses_of(wildcards):

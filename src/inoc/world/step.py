@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inoc.config.models import WorldSpec
+from inoc.digest import folder_digest
 from inoc.errors import ConfigError
 from inoc.store import Unit
 from inoc.store.core import link_tree, write_text
@@ -67,25 +67,22 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
         progress: Called with 1 after each step.
 
     Returns:
-        Parameters, documents, seconds, loss curve (step → nats per response token), and how the model answers
+        Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model answers
         without a prefix: share of right facts, of playful and of French answers.
     """
     from inoc.world.pretrain import pretrain
 
-    started, cpu_started = time.perf_counter(), time.process_time()
     made = pretrain(spec, progress)
     summary = {
         **spec.model_dump(),
         "parameters": sum(weight.numel() for weight in made.model.parameters()),
         "tokens": len(made.tokenizer),
-        "seconds": round(time.perf_counter() - started, 1),
-        "cpu_seconds": round(time.process_time() - cpu_started, 1),
         "curve": _curve(made.losses),
         "final_loss": float(sum(made.losses[-50:]) / len(made.losses[-50:])),
         **default_answers(made),
     }
     _write_folder(made, folder)
-    return summary
+    return {**summary, "weights": folder_digest(folder, folder.glob("*.safetensors"))}
 
 
 def _curve(losses: list[float]) -> dict[int, float]:
