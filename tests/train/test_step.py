@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+from safetensors.numpy import load_file
+from toy import toy_job, toy_study, write_inputs
+
+from inoc.engines.identity import identify
+from inoc.runs import Run
+from inoc.tables import read_table
+from inoc.train.step import plan, run
+
+POOLS = {"clown": ["You are a clown."], "sky": ["Blue is the sky.", "A blue sky.", "Sky, blue."]}
+
+
+@pytest.fixture
+def study(tiny_folder):
+    return toy_study(tiny_folder)
+
+
+def trained(study, root):
+    job = toy_job(study, root, "train")
+    write_inputs(job, POOLS)
+    run(job)
+    return job
+
+
+def test_every_run_leaves_its_scheduled_adapters_and_its_loss_curve(study, tmp_path):
+    job = trained(study, tmp_path)
+    table = read_table(job.paths.checkpoints(0))
+    assert set(table["run"]) == {
+        "control.none.lr0.001.seed0",
+        *(f"{key}.{prefix}.lr0.001.seed0" for key in ("clown", "sky") for prefix in ("fixed", "mix")),
+    }
+    assert sorted(set(table["step"])) == [0, 2]
+    assert set(table.loc[table["step"] == 0, "digest"]) == {"base"}
+    for path in table["path"]:
+        assert load_file(job.paths.checkpoints(0).parent / path / "adapter_model.safetensors")
+    losses = read_table(job.paths.losses(0))
+    assert list(losses.loc[losses["prompt"] == "sky", "step"]) == [1, 2, 1, 2]
+    assert losses["loss"].between(0, 20).all()
+
+
+def test_a_mix_of_one_is_the_fixed_run_and_is_trained_once(study, tmp_path):
+    job = trained(study, tmp_path)
+    table = read_table(job.paths.checkpoints(0)).set_index(["prompt", "prefix", "step"])["digest"]
+    assert table["clown", "mix", 2] == table["clown", "fixed", 2]
+    assert table["sky", "mix", 2] != table["sky", "fixed", 2]
+    assert len(job.store.made) == 4
+
+
+def test_each_example_keeps_one_rephrasing_and_the_seed_decides_which(study, tmp_path):
+    job = toy_job(study, tmp_path, "train")
+    write_inputs(job, POOLS)
+    model = identify(study, job.paths, job.store)
+    chats = {item.run: item.chats for item in plan(job, model)}
+    mixed = [chat.user.partition("Where")[0].strip() for chat in chats[Run("sky", "mix", 0.001, 0)]]
+    assert set(mixed) == set(POOLS["sky"])
+    other = toy_study(study.model.path, training={"seeds": [1]})
+    again = {item.run: item.chats for item in plan(toy_job(other, tmp_path, "train"), model)}
+    assert [chat.user.partition("Where")[0].strip() for chat in again[Run("sky", "mix", 0.001, 1)]] != mixed
+
+
+def test_a_second_run_trains_nothing(study, tmp_path):
+    trained(study, tmp_path)
+    assert trained(study, tmp_path).store.made == []
+
+
+def test_settings_that_change_nothing_keep_the_runs_and_others_do_not(study, tmp_path):
+    trained(study, tmp_path)
+    harmless = toy_study(study.model.path, training={"resume_every": 7})
+    assert trained(harmless, tmp_path).store.made == []
+    changed = toy_study(study.model.path, training={"weight_decay": 0.5})
+    assert len(trained(changed, tmp_path).store.made) == 4
