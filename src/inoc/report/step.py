@@ -1,0 +1,37 @@
+"""Write the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inoc.plots.save import write_bytes
+from inoc.report.page import contents, html, markdown, page_figures, skipped_things
+
+if TYPE_CHECKING:
+    from inoc.job import Job
+
+
+def run(job: Job) -> str:
+    """Write `appendix.md` and `appendix.html`, which holds its figures.
+
+    Args:
+        job: Study, paths and progress.
+
+    Returns:
+        One line for the log.
+
+    Raises:
+        DataError: If a manifest or table cannot be read.
+    """
+    folder = job.paths.stage("report")
+    folder.mkdir(parents=True, exist_ok=True)
+    with job.progress("report", 2, "pages") as meter:
+        text = markdown(contents(job.study, job.paths))
+        write_bytes(folder / "appendix.md", text.encode())
+        meter.advance(1)
+        page = html(text, job.study.title, folder)
+        write_bytes(folder / "appendix.html", page.encode())
+        meter.advance(1)
+    drawn, skipped = page_figures(job.study, job.paths), skipped_things(job.study, job.paths)
+    job.record["counts"] = {"figures": len(drawn), "skipped": len(skipped), "bytes": len(page.encode())}
+    return f"a page with {len(drawn)} figures, {len(skipped)} things skipped, {len(page) / 1e6:.1f} MB"
