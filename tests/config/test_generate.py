@@ -75,7 +75,7 @@ def as_written(path: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "change", [{"titel": "x"}, {"placement": "middle"}, {"prompts": {"g": {"family": "x"}}}, {"traits": {}}]
+    "change", [{"titel": "x"}, {"placement": "middle"}, {"prompts": {"g": {"famly": "x"}}}, {"traits": {}}]
 )
 def test_the_schema_refuses_what_the_models_refuse(change: dict[str, object]) -> None:
     raw = as_written(TOY) | change

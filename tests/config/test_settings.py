@@ -108,7 +108,7 @@ REACH: dict[str, tuple[object, str]] = {
     "elicitation.prefixes": (["mix"], "elicit analyse figures"),
     "elicitation.n": (2, "elicit"),
     "scoring.n_examples": (8, "score"),
-    "scoring.n_controls": (3, "generate figures"),
+    "scoring.n_controls": (3, "generate analyse figures"),
     "scoring.prefixes": (["fixed"], "score analyse figures"),
     "scoring.mix": ("index_matched", "score"),
     "scoring.end_of_turn": ("include", "score"),

@@ -75,7 +75,11 @@ def generated(root: Path) -> dict[Path, str]:
 
 
 def study_schema() -> Schema:
-    """JSON schema of a study file. A file that extends another may lack keys, and may remove some with null."""
+    """JSON schema of a study file, for editors.
+
+    A file that extends another may lack keys, and may remove some with null. Which keys such a file can lack depends
+    on the other one, so below the top no key is required here; loading the file still requires them.
+    """
     schema = _schema(Study)
     schema["properties"]["extends"] = {
         "type": "string",
@@ -83,6 +87,8 @@ def study_schema() -> Schema:
     }
     schema["if"] = {"not": {"required": ["extends"]}}
     schema["then"] = {"required": schema.pop("required")}
+    for section in schema["$defs"].values():
+        section.pop("required", None)
     sections = schema["properties"]
     for mapping in (sections["traits"], sections["prompts"], schema["$defs"]["PromptGroup"]["properties"]["texts"]):
         mapping["patternProperties"] = {

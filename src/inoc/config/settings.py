@@ -162,6 +162,7 @@ def _analyse(study: Study) -> Settings:
             "elicitation": list(study.elicitation.prefixes),
             "scoring": list(study.scoring.prefixes),
         },
+        "n_controls": study.scoring.n_controls,
         "statistics": _plain(study.statistics),
         "expect": _plain(study.expect),
     }
@@ -173,7 +174,6 @@ def _figures(study: Study) -> Settings:
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
         "texts": dict(prompt_texts(study)),
-        "n_controls": study.scoring.n_controls,
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
     }
