@@ -1,6 +1,5 @@
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
-    input:
     output:
         pools="results/{study}/rephrase/pools.parquet",
         spread="results/{study}/rephrase/spread.parquet",

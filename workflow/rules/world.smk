@@ -1,6 +1,5 @@
 rule make_world:
     """Corpus, tokenizer and weights of the miniature model."""
-    input:
     output:
         model=directory("results/{study}/world/model"),
         summary="results/{study}/world/world.json",
