@@ -18,15 +18,22 @@ PLAIN_EVERY_S = 10.0
 HEARTBEAT_EVERY_S = 2.0
 
 
-def report_line(label: str, done: int, total: int, unit: str, elapsed_s: float) -> str:
-    """`label: 40 of 120 examples (33 %), 3.1 examples/s, 26 s left`."""
+def report_line(label: str, done: int, total: int, unit: str, elapsed_s: float, rate: float = 0.0) -> str:
+    """`label: 40 of 120 examples (33 %), 3.1 examples/s, 26 s left`.
+
+    Args:
+        label: What is done.
+        done: How many are done.
+        total: Out of how many.
+        unit: Of what.
+        elapsed_s: Since the start, seconds.
+        rate: Per second, once under way; 0 if it is not known yet.
+    """
     share = f"{100 * done / total:.0f} %" if total else "done"
     line = f"{label}: {done} of {total} {unit} ({share})"
-    if not done or elapsed_s <= 0:
-        return line
-    rate = done / elapsed_s
-    left = f", {duration((total - done) / rate)} left" if done < total else f" in {duration(elapsed_s)}"
-    return f"{line}, {rate:.3g} {unit}/s{left}"
+    if done >= total:
+        return f"{line} in {duration(elapsed_s)}"
+    return f"{line}, {rate:.3g} {unit}/s, {duration((total - done) / rate)} left" if rate > 0 else line
 
 
 def duration(seconds: float) -> str:
@@ -47,6 +54,7 @@ class Meter:
         self._heartbeat, self._stream = heartbeat, stream
         self._started = time.monotonic()
         self._printed = self._beaten = self._started
+        self._first: tuple[float, int] | None = None  # loading a model is no part of the rate
         self._live = stream.isatty() and os.environ.get("INOC_PROGRESS") != "plain"
         self._beat("running")
 
@@ -54,6 +62,7 @@ class Meter:
         """Count n more."""
         self.done += n
         now = time.monotonic()
+        self._first = self._first or (now, self.done)
         if now - self._beaten >= HEARTBEAT_EVERY_S:
             self._beaten = now
             self._beat("running")
@@ -66,8 +75,13 @@ class Meter:
         self._print(time.monotonic(), last=True)
         self._beat(state)
 
+    def _rate(self, now: float) -> float:
+        if self._first is None or now <= self._first[0]:
+            return 0.0
+        return (self.done - self._first[1]) / (now - self._first[0])
+
     def _print(self, now: float, *, last: bool) -> None:
-        line = report_line(self.label, self.done, self.total, self.unit, now - self._started)
+        line = report_line(self.label, self.done, self.total, self.unit, now - self._started, self._rate(now))
         if self._live:
             self._stream.write(f"\r\x1b[K{line}" + ("\n" if last else ""))
         else:
@@ -77,14 +91,15 @@ class Meter:
     def _beat(self, state: str) -> None:
         if self._heartbeat is None:
             return
-        elapsed = time.monotonic() - self._started
+        now = time.monotonic()
         beat = {
             "label": self.label,
             "state": state,
             "done": self.done,
             "total": self.total,
             "unit": self.unit,
-            "elapsed_s": round(elapsed, 1),
+            "elapsed_s": round(now - self._started, 1),
+            "rate": round(self._rate(now), 4),
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "updated": time.time(),

@@ -57,7 +57,7 @@ def states(study: Study, paths: Paths, shards: Shards) -> list[State]:
 def _state(name: str, output: Path, heartbeat: Path) -> State:
     beat = json.loads(heartbeat.read_text()) if heartbeat.exists() else None
     if beat is not None and beat["state"] == "running" and _alive(beat):
-        line = report_line(beat["label"], beat["done"], beat["total"], beat["unit"], beat["elapsed_s"])
+        line = report_line(beat["label"], beat["done"], beat["total"], beat["unit"], beat["elapsed_s"], beat["rate"])
         return State(name, "running", line)
     if output.exists():
         return State(name, "finished", f"{duration(time.time() - output.stat().st_mtime)} ago")
