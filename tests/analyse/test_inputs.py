@@ -63,23 +63,22 @@ def test_shifts_are_with_less_without(tables: Tables, tmp_path: Path) -> None:
     found = shifts(read_means([tables.job(tmp_path).paths.logprobs(0)]))
     rows = tables.logprobs.set_index(["prompt", "prefix", "dataset", "example_id"])["mean"].sort_index()
     expected = rows["clown", "mix", "neutral"] - rows["", "none", "neutral"]
-    assert np.allclose(found.values[Scored("clown", "mix", "neutral")], expected)
-    assert found.example_ids["neutral"] == list(expected.index)
+    assert np.allclose(found[Scored("clown", "mix", "neutral")], expected)
 
 
 def test_shards_together_are_the_whole(tables: Tables, tmp_path: Path) -> None:
     one, three = tables.job(tmp_path / "1"), tables.job(tmp_path / "3", shards=3)
     whole = shifts(read_means([one.paths.logprobs(0)]))
     parts = shifts(read_means(three.paths.logprobs(shard) for shard in range(3)))
-    assert whole.values.keys() == parts.values.keys()
-    assert all((whole.values[key] == parts.values[key]).all() for key in whole.values)
+    assert whole.keys() == parts.keys()
+    assert all((whole[key] == parts[key]).all() for key in whole)
 
 
 def test_an_empty_response_is_nan_in_every_shift(tables: Tables, tmp_path: Path) -> None:
     empty = tables.logprobs["example_id"] == "train004"
     tables.logprobs.loc[empty, ["n_tokens", "mean"]] = [0, np.nan]
     found = shifts(read_means([tables.job(tmp_path).paths.logprobs(0)]))
-    for scored, values in found.values.items():
+    for scored, values in found.items():
         assert np.flatnonzero(np.isnan(values)).tolist() == ([4] if scored.dataset == "train" else [])
 
 
@@ -87,7 +86,7 @@ def test_an_example_that_was_not_scored_with_the_prefix_is_nan(tables: Tables, t
     gone = (tables.logprobs["example_id"] == "train004") & (tables.logprobs["prompt"] == "sky")
     tables.logprobs = tables.logprobs[~gone]
     found = shifts(read_means([tables.job(tmp_path).paths.logprobs(0)]))
-    assert np.flatnonzero(np.isnan(found.values[Scored("sky", "fixed", "train")])).tolist() == [4]
+    assert np.flatnonzero(np.isnan(found[Scored("sky", "fixed", "train")])).tolist() == [4]
 
 
 def _read(job: Job) -> None:

@@ -155,3 +155,16 @@ def test_import_pulls_in_no_heavy_package(module: str) -> None:
     code = f"import sys, {module}; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_rearranging_the_study_file_moves_nothing(tables: Tables, tmp_path: Path) -> None:
+    study = tables.study
+    first = tables.job(tmp_path / "one")
+    turned = {key: study.prompts[key] for key in reversed(study.prompts)}
+    traits = {key: study.traits[key] for key in reversed(study.traits)}
+    tables.study = study.model_copy(update={"prompts": turned, "traits": traits})
+    second = tables.job(tmp_path / "two")
+    for job in (first, second):
+        run(job)
+    for name in SCHEMAS:
+        assert first.paths.table(name).read_bytes() == second.paths.table(name).read_bytes(), name

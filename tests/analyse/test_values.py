@@ -223,7 +223,7 @@ def test_components_are_those_of_complete_examples_turned_along_ph(tables: Table
     ph = matrix.mean(axis=1)
     assert all(np.corrcoef(column, ph)[0, 1] >= -1e-9 for column in found.T)
     predictors = read_table(job.paths.table("predictors")).query("prefix == @prefix and predictor == 'pc2'")
-    assert list(predictors["value"]) == list(found[:, 1])
+    assert list(predictors.set_index("prompt").loc[list(STRENGTH), "value"]) == list(found[:, 1])
 
 
 def outcome_and(job: Job, predictor: str, trait: str, prefix: str) -> tuple[np.ndarray, np.ndarray]:
