@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from inoc.analyse.inputs import BASE_STEP, Scores
-from inoc.analyse.rows import Part, Row, Skip, cell, interval
+from inoc.analyse.rows import Part, Row, Skip, cell, families, interval, traits
 from inoc.config.models import Study
-from inoc.runs import PLAIN, Asked, prompt_families
+from inoc.runs import PLAIN, Asked
 from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
 
 
@@ -20,14 +20,14 @@ def elicitation(study: Study, scores: Scores) -> Part:
     """Mean score of the untrained model with − without each prefix, in points, paired over instructions."""
     rows: list[Row] = []
     skipped: list[Skip] = []
-    for trait in study.traits:
+    for trait in traits(study):
         without = scores.get(None, BASE_STEP, PLAIN, trait)
         if without is None:
             skipped.append(Skip(f"elicitation of {trait}", "the untrained model was not scored without a prefix"))
             continue
         rows.append(_baseline(study, trait, without))
-        for prompt, family in prompt_families(study).items():
-            for prefix in study.elicitation.prefixes:
+        for prompt, family in families(study).items():
+            for prefix in sorted(study.elicitation.prefixes):
                 with_prefix = scores.get(None, BASE_STEP, Asked(prompt, prefix), trait)
                 if with_prefix is None:
                     skipped.append(Skip(f"elicitation of {trait} by {prompt} ({prefix})", "it was not scored"))

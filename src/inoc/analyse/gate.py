@@ -5,10 +5,10 @@ from __future__ import annotations
 from inoc.analyse.elicitation import failed
 from inoc.analyse.inputs import Scores
 from inoc.analyse.leakage import seed_sets
-from inoc.analyse.rows import Arm, Part, Row, Skip, arms, cell, control_of, interval
+from inoc.analyse.rows import Arm, Part, Row, Skip, arms, cell, control_of, families, interval, traits
 from inoc.analyse.schemas import GATE_CELLS
 from inoc.config.models import Study
-from inoc.runs import PLAIN, Asked, prompt_families, total_steps
+from inoc.runs import PLAIN, Asked, total_steps
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
 
@@ -27,7 +27,7 @@ def gate(study: Study, scores: Scores, resampler: Resampler) -> Part:
     for arm, seeds in arms(study).items():
         if arm.prefix == "none":
             continue
-        for trait in study.traits:
+        for trait in traits(study):
             found: dict[int, Cells] = {}
             for seed in seeds:
                 cells, lacking = _cells(study, scores, arm, seed, trait)
@@ -61,7 +61,7 @@ def _rows(study: Study, arm: Arm, trait: str, found: dict[int, Cells], resampler
     for seed, seeds in seed_sets(differences):
         row: Row = {
             "prompt": arm.prompt,
-            "family": prompt_families(study)[arm.prompt],
+            "family": families(study)[arm.prompt],
             "prefix": arm.prefix,
             "trait": trait,
             "learning_rate": arm.learning_rate,

@@ -169,22 +169,22 @@ def _aligned(rows: pd.DataFrame, scored: Scored, path: Path) -> Means:
     return Means(ids, rows["n_tokens"].to_numpy()[order], rows["mean"].to_numpy(dtype=np.float64)[order])
 
 
-class Shifts(NamedTuple):
-    """How much each prefix moves the log-probability of each response."""
+Shifts = dict[Scored, Floats]
+"""How much each prefix moves the log-probability of each response: nats per token, with − without.
 
-    example_ids: dict[str, list[str]]  # dataset → ids, ascending
-    values: dict[Scored, Floats]  # nats per token, with − without; positive means likelier; NaN if either is
+Positive means likelier. Arrays of one dataset are aligned by example; NaN where the response is empty or was not
+scored.
+"""
 
 
 def shifts(means: dict[Scored, Means]) -> Shifts:
     """With − without, example by example.
 
     Raises:
-        DataError: If a dataset was not scored without a prefix, or an example has another number of tokens
-            with one.
+        DataError: If a dataset was not scored without a prefix, or an example has another number of tokens with
+            one.
     """
-    ids: dict[str, list[str]] = {}
-    values: dict[Scored, Floats] = {}
+    found: Shifts = {}
     for scored, with_prefix in means.items():
         without = means.get(Scored("", "none", scored.dataset))
         if without is None:
@@ -193,10 +193,9 @@ def shifts(means: dict[Scored, Means]) -> Shifts:
                 "run `inoc score` for shard 0"
             )
             raise DataError(msg)
-        ids[scored.dataset] = list(without.example_ids)
         if scored.prefix != "none":
-            values[scored] = _difference(scored, with_prefix, without)
-    return Shifts(ids, values)
+            found[scored] = _difference(scored, with_prefix, without)
+    return found
 
 
 def _difference(scored: Scored, with_prefix: Means, without: Means) -> Floats:

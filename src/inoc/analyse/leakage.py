@@ -9,9 +9,9 @@ import numpy as np
 
 from inoc.analyse.elicitation import failed
 from inoc.analyse.inputs import BASE_STEP, Cell, Scores
-from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arms, control_of, interval
+from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arms, control_of, families, interval, traits
 from inoc.config.models import Study
-from inoc.runs import PLAIN, Asked, condition, prompt_families, study_runs
+from inoc.runs import PLAIN, Asked, condition, study_runs
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 
@@ -46,7 +46,7 @@ class Asking(NamedTuple):
 
 
 def _grouped(study: Study, scores: Scores) -> dict[Asking, BySeed]:
-    """Cells of the study's runs by everything but the seed, in the study's order."""
+    """Cells of the study's runs by everything but the seed, sorted."""
     seeds_of = arms(study)
     found: dict[Asking, BySeed] = {}
     for one, values in scores.cells.items():
@@ -54,7 +54,7 @@ def _grouped(study: Study, scores: Scores) -> dict[Asking, BySeed]:
             asking = Asking(Arm(*one.run[:3]), one.asked, one.trait, one.step)
             found.setdefault(asking, {})[one.run.seed] = values
     arm_place, way_place, trait_place = (
-        {key: place for place, key in enumerate(keys)} for keys in (seeds_of, _ways(study), study.traits)
+        {key: place for place, key in enumerate(keys)} for keys in (seeds_of, _ways(study), traits(study))
     )
     known = (key for key in found if key.asked in way_place and key.trait in trait_place)
     return {
@@ -70,7 +70,7 @@ def _mean_row(study: Study, key: Asking, seed: str, cells: list[Floats], seeds: 
     return {
         "run": key.arm.name if seed == ALL else key.arm.run(seeds[0]).name,
         "prompt": key.arm.prompt,
-        "family": prompt_families(study).get(key.arm.prompt, ""),
+        "family": families(study).get(key.arm.prompt, ""),
         "prefix": key.arm.prefix,
         "learning_rate": key.arm.learning_rate,
         "seed": seed,
@@ -95,7 +95,7 @@ def _absent(study: Study, scores: Scores) -> list[Skip]:
 def _ways(study: Study) -> list[Asked]:
     return [
         PLAIN,
-        *(Asked(prompt, prefix) for prompt in prompt_families(study) for prefix in ("fixed", "mix")),
+        *(Asked(prompt, prefix) for prompt in families(study) for prefix in ("fixed", "mix")),
     ]
 
 
@@ -106,7 +106,7 @@ def _asked(asked: Asked, trait: str) -> Row:
 def _base_rows(study: Study, base: Scores, resampler: Resampler) -> list[Row]:
     rows: list[Row] = []
     for asked in _ways(study):
-        for trait in study.traits:
+        for trait in traits(study):
             values = base.get(None, BASE_STEP, asked, trait)
             if values is not None:
                 rows.append(
@@ -150,7 +150,7 @@ def suppression(study: Study, scores: Scores, resampler: Resampler) -> Part:
     for arm, seeds in arms(study).items():
         if arm.prefix == "none":
             continue
-        for trait in study.traits:
+        for trait in traits(study):
             pairs, missing = _pairs(scores, arm, seeds, trait)
             skipped += missing
             for step in sorted({step for by_step in pairs.values() for step in by_step}):
@@ -195,7 +195,7 @@ def _suppression_rows(
         rows.append(
             {
                 "prompt": arm.prompt,
-                "family": prompt_families(study)[arm.prompt],
+                "family": families(study)[arm.prompt],
                 "trait": trait,
                 "prefix": arm.prefix,
                 "learning_rate": arm.learning_rate,

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.analyse.rows import ALL, Part, Row, Skip
+from inoc.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.config.models import Study
-from inoc.runs import prompt_families, total_steps
+from inoc.runs import total_steps
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, Estimate, Floats
@@ -47,7 +47,7 @@ class Complete(NamedTuple):
 
 def own_prompts(study: Study, trait: str) -> list[str]:
     """Prompts that point to the trait, and neutral ones."""
-    return [prompt for prompt, family in prompt_families(study).items() if family in (trait, NEUTRAL)]
+    return [prompt for prompt, family in families(study).items() if family in (trait, NEUTRAL)]
 
 
 def values_by_prompt(rows: list[Row], prefix: str) -> dict[Named, dict[str, float]]:
@@ -113,14 +113,11 @@ def prediction(study: Study, predictors: list[Row], suppression: list[Row], resa
 
 
 def _blocks(study: Study, suppression: list[Row]) -> list[Block]:
-    unwanted = [key for key, trait in study.traits.items() if trait.role == "unwanted"]
+    unwanted = [key for key in traits(study) if study.traits[key].role == "unwanted"]
     pooled = dict.fromkeys(
         Block(str(row["trait"]), float(str(row["learning_rate"])), str(row["prefix"]), ALL) for row in suppression
     )
-    return sorted(
-        (block for block in pooled if block.trait in unwanted),
-        key=lambda block: (unwanted.index(block.trait), -block.learning_rate, block.prefix),
-    )
+    return sorted(block for block in pooled if block.trait in unwanted)
 
 
 def _row(block: Block, data: Complete, name: Named, resampler: Resampler) -> Row:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.analyse.inputs import Scored, Shifts
-from inoc.analyse.rows import ALL, Part, Row, Skip, interval
+from inoc.analyse.rows import ALL, Part, Row, Skip, families, interval, traits
 from inoc.config.models import Study
-from inoc.runs import prompt_families
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
 from inoc.stats.means import Estimate, Floats, mean_interval, share_interval, welch_difference
@@ -47,7 +46,7 @@ def predictors(study: Study, shifts: Shifts, elicited: list[Row], coordinates: l
     rows: list[Row] = []
     skipped: list[Skip] = []
     prefixes = [one for one in ("fixed", "mix") if one in study.scoring.prefixes + study.elicitation.prefixes]
-    for prompt, family in prompt_families(study).items():
+    for prompt, family in families(study).items():
         for prefix in prefixes:
             found = [
                 *shift_predictors(study, shifts, prompt, prefix, resampler),
@@ -76,7 +75,7 @@ def shift_predictors(
     trait; `ph_minus_ppd` the first less `ppd` (trait `all`) or less `cross_ppd` (that trait).
     """
     confidence = study.statistics.confidence
-    train = shifts.values.get(Scored(prompt, prefix, "train"))
+    train = shifts.get(Scored(prompt, prefix, "train"))
     if train is not None:
         width = spread(train, resampler)
         yield Predictor("ph", ALL, mean_interval(train, confidence))
@@ -84,8 +83,8 @@ def shift_predictors(
         yield Predictor("sigma", ALL, width.sigma)
         yield Predictor("snr", ALL, width.ratio)
         yield Predictor("mald", ALL, mean_interval(np.abs(train), confidence))
-    for dataset in ("neutral", *study.traits):
-        controls = shifts.values.get(Scored(prompt, prefix, dataset))
+    for dataset in ("neutral", *traits(study)):
+        controls = shifts.get(Scored(prompt, prefix, dataset))
         if controls is None:
             continue
         trait = ALL if dataset == "neutral" else dataset
@@ -121,12 +120,12 @@ def _estimate(row: Row) -> Estimate:
 def _missing(study: Study, shifts: Shifts, prompt: str, prefix: str) -> list[Skip]:
     if prefix not in study.scoring.prefixes:
         return []
-    single = [key for key, trait in study.traits.items() if trait.control_prompt is not None]
+    single = [key for key in traits(study) if study.traits[key].control_prompt is not None]
     wanted = ["train", *(["neutral", *single] if study.scoring.n_controls else [])]
     return [
         Skip(f"predictors from {dataset} responses for {prompt} ({prefix})", "these responses were not scored")
         for dataset in wanted
-        if Scored(prompt, prefix, dataset) not in shifts.values
+        if Scored(prompt, prefix, dataset) not in shifts
     ]
 
 
@@ -145,8 +144,8 @@ def point_matrix(study: Study, shifts: Shifts, prefix: str) -> PointMatrix:
     """
     named = {
         prompt: values
-        for prompt in prompt_families(study)
-        if (values := shifts.values.get(Scored(prompt, prefix, "train"))) is not None and not np.isnan(values).all()
+        for prompt in families(study)
+        if (values := shifts.get(Scored(prompt, prefix, "train"))) is not None and not np.isnan(values).all()
     }
     if not named:
         return PointMatrix([], np.empty((0, 0)), 0)
@@ -171,7 +170,7 @@ def decompose(study: Study, shifts: Shifts, resampler: Resampler) -> Decompositi
     examples.
     """
     result = Decomposition([], [], [])
-    for prefix in study.scoring.prefixes:
+    for prefix in sorted(study.scoring.prefixes):
         matrix = point_matrix(study, shifts, prefix)
         if len(matrix.prompts) < 2 or matrix.W_NK.shape[1] < 2:
             have = f"{len(matrix.prompts)} and {matrix.W_NK.shape[1]}"
@@ -192,7 +191,7 @@ def _add_rows(
     resampler: Resampler,
 ) -> None:
     bounds = component_intervals(matrix.W_NK, found, resampler)
-    families = prompt_families(study)
+    family_of = families(study)
     n = matrix.W_NK.shape[1]
     key: Row = {"level": LEVEL, "prefix": prefix, "method": METHOD}
     for c, share in enumerate(found.share):
@@ -202,5 +201,5 @@ def _add_rows(
     for p, prompt in enumerate(matrix.prompts):
         for c in range(found.share.size):
             score, lo, hi = (float(part[p, c]) for part in (found.scores, bounds.scores.lo, bounds.scores.hi))
-            place: Row = {"prompt": prompt, "family": families[prompt], "component": c + 1}
+            place: Row = {"prompt": prompt, "family": family_of[prompt], "component": c + 1}
             result.coordinates.append({**key, **place, **interval(Estimate(score, lo, hi, n, matrix.n_nan))})

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.config.models import Study
-from inoc.runs import Run, study_runs
+from inoc.runs import Run, prompt_families, study_runs
 from inoc.stats.means import Estimate
 
 ALL = "all"
@@ -49,12 +49,22 @@ class Arm(NamedTuple):
         return self.run(0).name.rsplit(".", 1)[0]
 
 
+def families(study: Study) -> dict[str, str]:
+    """Prompt → family, by key: rows must not move when a study file is rearranged."""
+    return dict(sorted(prompt_families(study).items()))
+
+
+def traits(study: Study) -> list[str]:
+    """Trait keys, sorted."""
+    return sorted(study.traits)
+
+
 def arms(study: Study) -> dict[Arm, list[int]]:
-    """Arm → its seeds, ascending: prompts in the study's order, controls first."""
+    """Arm → its seeds, all ascending; controls come first."""
     found: dict[Arm, list[int]] = {}
-    for run in sorted(study_runs(study), key=lambda run: run.prompt != ""):
+    for run in sorted(study_runs(study)):
         found.setdefault(Arm(run.prompt, run.prefix, run.learning_rate), []).append(run.seed)
-    return {arm: sorted(seeds) for arm, seeds in found.items()}
+    return found
 
 
 def control_of(arm: Arm) -> Arm:

@@ -9,9 +9,9 @@ import numpy as np
 
 from inoc.analyse.inputs import Scores
 from inoc.analyse.prediction import NEUTRAL, Block, Named, complete, outcomes, own_prompts, values_by_prompt
-from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arms, interval
+from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arms, families, interval
 from inoc.config.models import Expectation, Study
-from inoc.runs import PLAIN, Asked, prompt_families, total_steps
+from inoc.runs import PLAIN, Asked, total_steps
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.means import MISSING, Estimate, Floats, mean_interval, paired_difference
@@ -177,7 +177,7 @@ def _strongest(evidence: Evidence) -> Iterator[Statement | Skip]:
 
 
 def _neutral_weaker(evidence: Evidence, prompt: str, default: list[Floats]) -> Statement | Skip:
-    neutral = [key for key, family in prompt_families(evidence.study).items() if family == NEUTRAL]
+    neutral = [key for key, family in families(evidence.study).items() if family == NEUTRAL]
     cells = [found for key in neutral if (found := evidence.defaults(key, "fixed"))]
     if not cells:
         return _skip(evidence, "neutral_weaker", "no run with a neutral fixed prefix was scored at the last step")
