@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -40,9 +41,14 @@ def make_jobs(
     if getattr(options, "shard", None) is not None:
         chosen, shards = parse_shard(options.shard, stage, shards)
     for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
-        store = Store(Path(getattr(options, "store", None) or workflow.store))
+        store = Store(store_folder(workflow, getattr(options, "store", None)))
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, getattr(options, "part", "") or "")
         yield job, settings_of(stage, study, shard, shards)
+
+
+def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:
+    """The store: as on the command line, as the workflow told its jobs, or as in config.yaml."""
+    return Path(chosen or os.environ.get("INOC_STORE") or workflow.store)
 
 
 def parse_shard(text: str, stage: str, shards: Shards) -> tuple[int, Shards]:
@@ -94,7 +100,7 @@ def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
 
     workflow: Workflow = load_workflow(config / "config.yaml")
     studies = sorted(path.stem for path in (config / "studies").glob("*.yaml"))
-    garbage = collect(Store(Path(workflow.store)), studies, delete=delete, grace_s=grace_s)
+    garbage = collect(Store(store_folder(workflow)), studies, delete=delete, grace_s=grace_s)
     for entry in garbage.entries:
         print(entry)
     done = "removed" if delete else "would be removed (add --delete)"

@@ -12,13 +12,13 @@ rule analyse_study:
         "logs/analyse/{study}.log",
     benchmark:
         "results/benchmarks/analyse/{study}.tsv"
-    params:
-        settings=settings("analyse"),
-        version=step_version("analyse"),
     resources:
         mem_mb=2_000,
         runtime="30m",
+    params:
+        settings=settings("analyse"),
+        version=step_version("analyse"),
     message:
         "Analysing {wildcards.study}"
     shell:
-        "inoc analyse {wildcards.study} --store {STORE} --log {log}"
+        "inoc analyse {wildcards.study} --log {log}"

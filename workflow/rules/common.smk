@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from inoc.config.load import load_study, workflow_of
+from inoc.config.load import check_inputs, given_files, load_study, workflow_of
 from inoc.config.models import Shards
 from inoc.config.settings import settings_of
 from inoc.context import shard_count
@@ -22,20 +22,28 @@ try:
 except InocError as error:
     raise WorkflowError(str(error)) from None
 
-STORE = WORKFLOW.store
 RESULTS = Path("results")
 
 # The verbs are those of the very environment that Snakemake runs in, activated or not.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH INOC_PROGRESS=plain OMP_NUM_THREADS=1; ")
-
-if workflow.is_main_process and not workflow.dryrun:
-    hold(Path(".snakemake/inoc.lock"))
+shell.prefix(
+    f"export PATH={Path(sys.executable).parent}:$PATH INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+)
 
 
 wildcard_constraints:
     study="|".join(STUDIES),
     shard=r"\d+",
     part="elicit|evaluate",
+
+
+def refuse_what_cannot_run():
+    """Stop before the first job if another workflow runs here, or if a study's files or judges are missing."""
+    try:
+        hold(Path(".snakemake/inoc.lock"))
+        for study in STUDIES.values():
+            check_inputs(study, Path())
+    except InocError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def paths(wildcards):
@@ -67,7 +75,9 @@ def settings(stage, study=None):
 
     def slice_of(wildcards):
         name = study or wildcards.study
-        value = settings_of(stage, STUDIES[name], int(getattr(wildcards, "shard", 0)), shards(name))
+        value = settings_of(
+            stage, STUDIES[name], int(getattr(wildcards, "shard", 0)), shards(name)
+        )
         return json.dumps(value, sort_keys=True)
 
     return slice_of
@@ -84,6 +94,20 @@ def model_of(wildcards):
     return [str(paths(wildcards).stage("world") / "world.json")] if made else []
 
 
+def given(*sections):
+    """Files that the study names in some of its sections; those that are missing are refused before any job starts."""
+
+    def files(wildcards):
+        named = given_files(STUDIES[wildcards.study])
+        return [
+            path
+            for key, path in named
+            if key.startswith(sections) and Path(path).is_file()
+        ]
+
+    return files
+
+
 def losses_of(wildcards):
     """Loss curves of all shards."""
     return [str(paths(wildcards).losses(shard)) for shard in _run_shards(wildcards)]
@@ -92,12 +116,17 @@ def losses_of(wildcards):
 def completions_of(wildcards):
     """Completions of all shards of `elicit` or `evaluate`."""
     place = getattr(paths(wildcards), wildcards.part)
-    return [str(place(shard)) for shard in shard_numbers(wildcards.part, wildcards.study)]
+    return [
+        str(place(shard)) for shard in shard_numbers(wildcards.part, wildcards.study)
+    ]
 
 
 def logprobs_of(wildcards):
     """Log-probabilities of all shards."""
-    return [str(paths(wildcards).logprobs(shard)) for shard in shard_numbers("score", wildcards.study)]
+    return [
+        str(paths(wildcards).logprobs(shard))
+        for shard in shard_numbers("score", wildcards.study)
+    ]
 
 
 def scores_of(wildcards):
@@ -108,7 +137,10 @@ def scores_of(wildcards):
 
 def study_targets(wildcards):
     """Figures and appendix of every study."""
-    pages = [str(Paths(RESULTS, study).stage("report") / "appendix.html") for study in STUDIES]
+    pages = [
+        str(Paths(RESULTS, study).stage("report") / "appendix.html")
+        for study in STUDIES
+    ]
     return [*pages, *(path for study in STUDIES for path in figure_files(study, "svg"))]
 
 
@@ -137,4 +169,6 @@ def figure_in_report(study, name):
 
 
 def _run_shards(wildcards):
-    return shard_numbers("train", wildcards.study) if STUDIES[wildcards.study].runs else []
+    return (
+        shard_numbers("train", wildcards.study) if STUDIES[wildcards.study].runs else []
+    )

@@ -1,6 +1,7 @@
 rule elicit_traits:
     """Completions of the untrained model, with and without each prefix."""
     input:
+        given=given("model.chat_template"),
         model=model_of,
         instructions="results/{study}/generate/eval.parquet",
         pools="results/{study}/rephrase/pools.parquet",
@@ -10,15 +11,15 @@ rule elicit_traits:
         "logs/elicit/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/elicit/{study}/{shard}.tsv"
-    params:
-        settings=settings("elicit"),
-        version=step_version("elicit"),
-        shards=n_shards("elicit"),
     resources:
         gpu=1,
         mem_mb=4_000,
         runtime="8h",
+    params:
+        settings=settings("elicit"),
+        version=step_version("elicit"),
+        shards=n_shards("elicit"),
     message:
         "Asking the untrained model of {wildcards.study}, shard {wildcards.shard}"
     shell:
-        "inoc elicit {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"
+        "inoc elicit {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

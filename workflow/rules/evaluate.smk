@@ -1,6 +1,7 @@
 rule evaluate_checkpoints:
     """Completions of every checkpoint of a shard of runs."""
     input:
+        given=given("model.chat_template"),
         model=model_of,
         checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
         instructions="results/{study}/generate/eval.parquet",
@@ -11,15 +12,15 @@ rule evaluate_checkpoints:
         "logs/evaluate/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/evaluate/{study}/{shard}.tsv"
-    params:
-        settings=settings("evaluate"),
-        version=step_version("evaluate"),
-        shards=n_shards("evaluate"),
     resources:
         gpu=1,
         mem_mb=4_000,
         runtime="8h",
+    params:
+        settings=settings("evaluate"),
+        version=step_version("evaluate"),
+        shards=n_shards("evaluate"),
     message:
         "Asking the checkpoints of {wildcards.study}, shard {wildcards.shard}"
     shell:
-        "inoc evaluate {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"
+        "inoc evaluate {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

@@ -15,14 +15,14 @@ for STUDY, STUDY_FILE in STUDIES.items():
             f"logs/figures/{STUDY}.log",
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
+        resources:
+            mem_mb=2_000,
+            runtime="30m",
         params:
             study=STUDY,
             settings=settings("figures", STUDY),
             version=step_version("figures"),
-        resources:
-            mem_mb=2_000,
-            runtime="30m",
         message:
             "Drawing the figures of {params.study}"
         shell:
-            "inoc figures {params.study} --store {STORE} --log {log}"
+            "inoc figures {params.study} --log {log}"

@@ -1,6 +1,7 @@
 rule generate_data:
     """Training examples, evaluation instructions and control completions."""
     input:
+        given=given("data", "traits", "model.chat_template"),
         model=model_of,
     output:
         examples="results/{study}/generate/train.parquet",
@@ -10,14 +11,14 @@ rule generate_data:
         "logs/generate/{study}.log",
     benchmark:
         "results/benchmarks/generate/{study}.tsv"
-    params:
-        settings=settings("generate"),
-        version=step_version("generate"),
     resources:
         gpu=1,
         mem_mb=4_000,
         runtime="8h",
+    params:
+        settings=settings("generate"),
+        version=step_version("generate"),
     message:
         "Sampling the data of {wildcards.study}"
     shell:
-        "inoc generate {wildcards.study} --store {STORE} --log {log}"
+        "inoc generate {wildcards.study} --log {log}"

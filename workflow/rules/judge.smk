@@ -1,6 +1,7 @@
 rule judge_completions:
     """Scores of all completions of a stage, for every trait."""
     input:
+        given=given("traits"),
         completions=completions_of,
     output:
         scores="results/{study}/judge/{part}.parquet",
@@ -8,13 +9,13 @@ rule judge_completions:
         "logs/judge/{study}/{part}.log",
     benchmark:
         "results/benchmarks/judge/{study}/{part}.tsv"
-    params:
-        settings=settings("judge"),
-        version=step_version("judge"),
     resources:
         mem_mb=2_000,
         runtime="30m",
+    params:
+        settings=settings("judge"),
+        version=step_version("judge"),
     message:
         "Judging what {wildcards.part} sampled for {wildcards.study}"
     shell:
-        "inoc judge {wildcards.study} {wildcards.part} --store {STORE} --log {log}"
+        "inoc judge {wildcards.study} {wildcards.part} --log {log}"

@@ -1,5 +1,7 @@
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
+    input:
+        given=given("rephrase"),
     output:
         pools="results/{study}/rephrase/pools.parquet",
         spread="results/{study}/rephrase/spread.parquet",
@@ -7,13 +9,13 @@ rule rephrase_prompts:
         "logs/rephrase/{study}.log",
     benchmark:
         "results/benchmarks/rephrase/{study}.tsv"
-    params:
-        settings=settings("rephrase"),
-        version=step_version("rephrase"),
     resources:
         mem_mb=2_000,
         runtime="30m",
+    params:
+        settings=settings("rephrase"),
+        version=step_version("rephrase"),
     message:
         "Rephrasing the prompts of {wildcards.study}"
     shell:
-        "inoc rephrase {wildcards.study} --store {STORE} --log {log}"
+        "inoc rephrase {wildcards.study} --log {log}"

@@ -8,19 +8,27 @@ rule write_report:
         figures=figures_of,
         spread="results/{study}/rephrase/spread.parquet",
     output:
-        markdown=report("results/{study}/report/appendix.md", category="Appendix", labels={"page": "Markdown"}),
-        page=report("results/{study}/report/appendix.html", category="Appendix", labels={"page": "HTML"}),
+        markdown=report(
+            "results/{study}/report/appendix.md",
+            category="Appendix",
+            labels={"page": "Markdown"},
+        ),
+        page=report(
+            "results/{study}/report/appendix.html",
+            category="Appendix",
+            labels={"page": "HTML"},
+        ),
     log:
         "logs/report/{study}.log",
     benchmark:
         "results/benchmarks/report/{study}.tsv"
-    params:
-        settings=settings("report"),
-        version=step_version("report"),
     resources:
         mem_mb=1_000,
         runtime="10m",
+    params:
+        settings=settings("report"),
+        version=step_version("report"),
     message:
         "Writing the appendix of {wildcards.study}"
     shell:
-        "inoc report {wildcards.study} --store {STORE} --log {log}"
+        "inoc report {wildcards.study} --log {log}"

@@ -1,6 +1,7 @@
 rule score_logprobs:
     """Log-probability of every response token, behind each prefix."""
     input:
+        given=given("model.chat_template"),
         model=model_of,
         examples="results/{study}/generate/train.parquet",
         controls="results/{study}/generate/controls.parquet",
@@ -11,15 +12,15 @@ rule score_logprobs:
         "logs/score/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/score/{study}/{shard}.tsv"
-    params:
-        settings=settings("score"),
-        version=step_version("score"),
-        shards=n_shards("score"),
     resources:
         gpu=1,
         mem_mb=4_000,
         runtime="8h",
+    params:
+        settings=settings("score"),
+        version=step_version("score"),
+        shards=n_shards("score"),
     message:
         "Scoring the responses of {wildcards.study}, shard {wildcards.shard}"
     shell:
-        "inoc score {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"
+        "inoc score {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

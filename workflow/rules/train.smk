@@ -1,6 +1,7 @@
 rule train_adapters:
     """Adapters and loss curves of a shard of runs."""
     input:
+        given=given("model.chat_template"),
         model=model_of,
         examples="results/{study}/generate/train.parquet",
         pools="results/{study}/rephrase/pools.parquet",
@@ -11,15 +12,15 @@ rule train_adapters:
         "logs/train/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/train/{study}/{shard}.tsv"
-    params:
-        settings=settings("train"),
-        version=step_version("train"),
-        shards=n_shards("train"),
     resources:
         gpu=1,
         mem_mb=4_000,
         runtime="8h",
+    params:
+        settings=settings("train"),
+        version=step_version("train"),
+        shards=n_shards("train"),
     message:
         "Training the runs of {wildcards.study}, shard {wildcards.shard}"
     shell:
-        "inoc train {wildcards.study} --shard {wildcards.shard}/{params.shards} --store {STORE} --log {log}"
+        "inoc train {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

@@ -8,13 +8,13 @@ rule make_world:
     benchmark:
         "results/benchmarks/world/{study}.tsv"
     threads: 2
-    params:
-        settings=settings("world"),
-        version=step_version("world"),
     resources:
         mem_mb=3_000,
         runtime="1h",
+    params:
+        settings=settings("world"),
+        version=step_version("world"),
     message:
         "Pre-training the miniature model of {wildcards.study}"
     shell:
-        "inoc world {wildcards.study} --store {STORE} --log {log}"
+        "inoc world {wildcards.study} --log {log}"

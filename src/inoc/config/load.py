@@ -248,12 +248,13 @@ def _bare(annotation: Any) -> Any:
 
 
 def _absent_files(study: Study, base: Path) -> Iterator[str]:
-    for key, file in _files(study):
+    for key, file in given_files(study):
         if not (base / file).exists():
             yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
 
 
-def _files(study: Study) -> Iterator[tuple[str, str]]:
+def given_files(study: Study) -> Iterator[tuple[str, str]]:
+    """Files that a study names: (key, path) for each; they need not exist."""
     if study.model.path.startswith((".", "/", "~")):
         yield "model.path", study.model.path
     if study.model.chat_template is not None:
