@@ -168,3 +168,14 @@ def test_rearranging_the_study_file_moves_nothing(tables: Tables, tmp_path: Path
         run(job)
     for name in SCHEMAS:
         assert first.paths.table(name).read_bytes() == second.paths.table(name).read_bytes(), name
+
+
+@pytest.mark.parametrize("evaluation", [{"gate": False}, {"conditions": ["default"]}])
+def test_a_gate_that_was_not_asked_for_is_skipped_in_one_line(tmp_path: Path, evaluation: dict[str, object]) -> None:
+    job = Tables(make_study(evaluation=evaluation)).job(tmp_path)
+    run(job)
+    assert not len(read_table(job.paths.table("gate")))
+    skipped = json.loads((job.paths.stage("analyse") / "skipped.json").read_text())
+    assert [one["why"] for one in skipped if one["what"] == "gate"] == [
+        "the study's evaluation does not ask for all of its four cells"
+    ]

@@ -22,6 +22,8 @@ def gate(study: Study, scores: Scores, resampler: Resampler) -> Part:
     The interaction is (with_with − with_without) − (without_with − without_without); positive means that the
     prefix raises the trait more after training with it than after training without.
     """
+    if not (study.evaluation.gate and {"default", "training"} <= set(study.evaluation.conditions)):
+        return Part([], [Skip("gate", "the study's evaluation does not ask for all of its four cells")])
     rows: list[Row] = []
     skipped: list[Skip] = []
     for arm, seeds in arms(study).items():
