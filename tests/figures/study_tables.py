@@ -11,7 +11,7 @@ import pandas as pd
 
 from inoc.config.models import Study
 from inoc.paths import Paths
-from inoc.runs import checkpoint_steps, condition, prompt_families, prompt_texts, study_runs, total_steps
+from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
 
 NAN = float("nan")
 PREDICTOR_TRAITS = {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}
@@ -214,12 +214,9 @@ def _suppression(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                             "n_nan": 0,
                         }
                     )
-    frame = pd.DataFrame(rows)
-    return (
-        frame.drop_duplicates(["prompt", "trait", "prefix", "learning_rate", "seed", "step"], ignore_index=True)
-        if len(frame)
-        else frame
-    )
+    keys = ["prompt", "trait", "prefix", "learning_rate", "seed", "step"]
+    columns = [*keys, "family", "control", "run", "suppression", "lo", "hi", "n", "n_nan"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(keys, ignore_index=True)
 
 
 def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
@@ -348,6 +345,8 @@ def _prediction() -> pd.DataFrame:
                     "r2_out_lo": -0.4,
                     "r2_out_hi": 0.9,
                     "r2_over_elicitation": NAN if predictor == "elicitation" else -0.2,
+                    "r2_over_elicitation_lo": NAN,
+                    "r2_over_elicitation_hi": NAN,
                     "p": 0.01,
                     "q": 0.02,
                 }
@@ -376,26 +375,86 @@ def _losses(study: Study, rng: np.random.Generator) -> pd.DataFrame:
 
 def _verdict(study: Study) -> pd.DataFrame:
     rows = []
-    for statement, value, threshold in (
-        ("control leakage", 86.0, 60.0),
-        ("strongest fixed default", 16.0, 25.0),
-        ("strongest with prefix", 84.0, 60.0),
-    ):
+    statements = (
+        ("control_leakage", "The trait leaks | in the control", "", "none", 86.0, "at_least", 60.0),
+        ("strongest_default", "The strongest prefix suppresses", "comedian", "fixed", 16.0, "at_most", 25.0),
+        ("r_ph", "PH predicts the suppression", "", "fixed", 0.9, "above", 0.0),
+    )
+    for statement, text, prompt, prefix, value, relation, threshold in statements:
         for seed in ("0", "1", "all"):
+            found = 40.0 if (statement, seed) == ("control_leakage", "1") else value
+            half = 0.1 if relation == "above" else 4.0
+            holds = {"at_least": found >= threshold, "at_most": found <= threshold, "above": found > threshold}[
+                relation
+            ]
             rows.append(
                 {
                     "statement": statement,
+                    "text": text,
+                    "trait": "playful",
+                    "learning_rate": 1e-4,
                     "seed": seed,
-                    "value": value,
-                    "lo": value - 4,
-                    "hi": value + 4,
-                    "threshold": threshold,
+                    "prompt": prompt,
+                    "prefix": prefix,
+                    "value": found,
+                    "lo": found - half,
+                    "hi": found + half,
                     "n": 40,
-                    "n_nan": 0,
-                    "holds": True,
+                    "n_nan": 2,
+                    "relation": relation,
+                    "threshold": threshold,
+                    "holds": holds,
+                    "clear": holds,
+                    "r2_out": 0.6 if relation == "above" else NAN,
+                    "r2_out_lo": 0.1 if relation == "above" else NAN,
+                    "r2_out_hi": 0.8 if relation == "above" else NAN,
                 }
             )
     return pd.DataFrame(rows)
+
+
+def write_records(paths: Paths, study: Study) -> None:
+    """Manifests, examples and spread, as the other stages leave them."""
+    bodies: dict[str, list[dict[str, Any]]] = {
+        "generate": [{"job": "generate-0", "wall_s": 61.5, "counts": {"kept": 5, "not kept": {"empty": 2}}}],
+        "train": [
+            {"job": "train-0", "wall_s": 30.0, "seeds": [0, 1], "packages": {"torch": "2.13.0"}, "step_version": 3},
+            {"job": "train-1", "packages": {"torch": "2.12.0"}, "warnings": ["loss | rose"], "python": "3.11.7"},
+        ],
+        "score": [
+            {
+                "job": "score-0",
+                "wall_s": 2.25,
+                "store": {"hits": 3, "misses": 4},
+                "settings_digest": "ab" * 32,
+                "model": {"path": "world", "weights": "cd" * 32},
+                "rendered_example": "<|im_start|>user\nHello ```there```\n<script>alert(1)</script>",
+            }
+        ],
+    }
+    for stage, jobs in bodies.items():
+        for index, body in enumerate(jobs):
+            path = paths.manifest(stage, index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({"stage": stage, **body}))
+    reasons = ["", "", "", "empty", "truncated", "empty"]
+    examples = pd.DataFrame({"kept": [not reason for reason in reasons], "reason": reasons})
+    examples.to_parquet(paths.examples, index=False)
+    spread = [
+        {
+            "prompt": prompt,
+            "n": 20,
+            "similarity_mean": 0.5,
+            "similarity_sd": 0.1,
+            "similarity_min": 0.2,
+            "effective_rank": 7.5,
+            "dropped": 3,
+            "reasons": "duplicate 2, equal to the prompt 1",
+        }
+        for prompt in prompt_texts(study)
+    ]
+    paths.spread.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(spread).to_parquet(paths.spread, index=False)
 
 
 class FakeMeter:
@@ -418,4 +477,4 @@ class FakeJob:
         return nullcontext(FakeMeter())
 
 
-__all__ = ["FakeJob", "condition", "make_study", "write_tables"]
+__all__ = ["FakeJob", "make_study", "write_records", "write_tables"]

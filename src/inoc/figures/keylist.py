@@ -31,7 +31,7 @@ class KeyList(NamedTuple):
     @property
     def height_in(self) -> float:
         """Inches that the list needs."""
-        return 0.35 + LINE_IN * len(self.prompts) if self.prompts else 0.0
+        return 0.55 + LINE_IN * len(self.prompts) if self.prompts else 0.0
 
     def label(self, prompt: str) -> str:
         """What stands beside the prompt's point."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from inoc.config.models import Study
 from inoc.figures.catalogue import Entry, entry_of, figure_names, skipped_figures
 from inoc.figures.sources import Sources
-from inoc.plots.save import Drawing, save
+from inoc.plots.save import Drawing, save, write_bytes
 from inoc.plots.style import house_style
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ def run(job: Job) -> str:
             save(draw_figure(entry_of(name), job.study, sources), job.paths.stage("figures") / name)
             meter.advance(1)
     skipped = skipped_figures(job.study)
+    job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
+    # Written last: whoever finds it finds every figure.
+    listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
+    write_bytes(job.paths.stage("figures") / "done.json", (json.dumps(listing, indent=1) + "\n").encode())
     return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
 
 

@@ -60,7 +60,7 @@ def contents(study: Study, paths: Paths) -> dict[str, object]:
         "verdict_words": results.verdict_words(study, verdict),
         "verdict": results.verdict_table(verdict) if len(verdict) else EMPTY,
         "score_tables": _score_tables(study, tables.get("scores", none)),
-        "gate": results.gate_table(tables["gate"]) if len(tables.get("gate", none)) else EMPTY,
+        "gate": results.gate_table(study, tables["gate"]) if len(tables.get("gate", none)) else EMPTY,
         "prediction": results.prediction_table(tables["prediction"]) if len(tables.get("prediction", none)) else EMPTY,
         "figures": page_figures(study, paths),
         "methods": _methods(study, paths),

@@ -15,6 +15,15 @@ RELATIONS = {"at_least": "≥", "at_most": "≤", "above": ">"}
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 
 
+def _without_single_rate(table: Table) -> Table:
+    """Leave out the learning rate where there is but one: it is in the methods."""
+    column = table.head.index("learning rate")
+    if len({row[column] for row in table.rows}) > 1:
+        return table
+    head, *rows = ([*row[:column], *row[column + 1 :]] for row in (table.head, *table.rows))
+    return Table(head, rows)
+
+
 def verdict_words(study: Study, verdict: pd.DataFrame) -> list[str]:
     """What holds and what does not, in sentences.
 
@@ -46,6 +55,8 @@ def _by_seed(verdict: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _about(row: pd.Series) -> str:
+    if row["prefix"] == "none":
+        return "control"
     return ", ".join(part for part in (str(row["prompt"]), str(row["prefix"])) if part) or "all prompts"
 
 
@@ -87,7 +98,7 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
         "holds",
         "interval holds",
     ]
-    return Table(head, rows)
+    return _without_single_rate(Table(head, rows))
 
 
 def score_table(study: Study, scores: pd.DataFrame, trait: str) -> Table:
@@ -118,13 +129,15 @@ def score_table(study: Study, scores: pd.DataFrame, trait: str) -> Table:
             if any(cell != "–" for cell in found):
                 rows.append([code(prompt), f"{rate:g}", *found])
     head = ["prompt", "learning rate", "fixed, default", "fixed, training", "mix, default", "mix, training"]
-    return Table(head, rows)
+    return _without_single_rate(Table(head, rows))
 
 
-def gate_table(gate: pd.DataFrame) -> Table:
+def gate_table(study: Study, gate: pd.DataFrame) -> Table:
     """The four cells and the interaction of every prompt, pooled over seeds."""
     rows = []
-    for _, row in gate[gate["seed"].astype(str) == "all"].iterrows():
+    place = {trait: index for index, trait in enumerate(choices.judged_traits(study))}
+    pooled = gate[gate["seed"].astype(str) == "all"].assign(place=gate["trait"].map(place))
+    for _, row in pooled.sort_values(["place", "prefix"], kind="stable").iterrows():
         shown = [measured(row, name) for name in CELLS]
         value = interval(row["interaction"], row["lo"], row["hi"])
         interaction = f"{value} ({counted(row['n'], row['n_nan'])})"
@@ -132,7 +145,7 @@ def gate_table(gate: pd.DataFrame) -> Table:
             [escape(row["trait"]), code(row["prompt"]), row["prefix"], f"{row['learning_rate']:g}", *shown, interaction]
         )
     head = ["trait", "prompt", "prefix", "learning rate", *_cell_heads(), "interaction"]
-    return Table(head, rows)
+    return _without_single_rate(Table(head, rows))
 
 
 def _cell_heads() -> list[str]:
@@ -160,7 +173,7 @@ def prediction_table(prediction: pd.DataFrame) -> Table:
             ]
         )
     head = ["suppressed trait", "learning rate", "prefix", "predictor", "prompts", "r", "ρ", "held-out R²"]
-    return Table([*head, "held-out R² over elicitation", "p", "q"], rows)
+    return _without_single_rate(Table([*head, "held-out R² over elicitation", "p", "q"], rows))
 
 
 def _or_dash(text: str) -> str:

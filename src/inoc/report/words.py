@@ -13,6 +13,7 @@ from inoc.digest import Json
 
 MISSING = "not recorded"
 FAILED = "failed"
+NO_BREAK = "\u00a0"  # keeps an interval, and a count, on one line
 
 
 class Table(NamedTuple):
@@ -54,7 +55,7 @@ def number(value: float, digits: int = 1) -> str:
 
 
 def interval(value: float, lo: float, hi: float, digits: int = 1) -> str:
-    """`12.3 [8.1, 16.5]`; says so if the interval is not known.
+    """`12.3 [8.1, 16.5]`, which does not break; says so if the interval is not known.
 
     Args:
         value: NaN is written as `failed`.
@@ -66,13 +67,14 @@ def interval(value: float, lo: float, hi: float, digits: int = 1) -> str:
         return FAILED
     if math.isnan(lo) or math.isnan(hi):
         return f"{number(value, digits)} [no interval]"
-    return f"{number(value, digits)} [{number(lo, digits)}, {number(hi, digits)}]"
+    return f"{number(value, digits)}{NO_BREAK}[{number(lo, digits)},{NO_BREAK}{number(hi, digits)}]"
 
 
 def counted(n: float, n_nan: float | None = None) -> str:
     """`n = 80` or `n = 78, 2 NaN`."""
     size = "n = 0" if math.isnan(n) else f"n = {int(n)}"
-    return size if n_nan is None or math.isnan(n_nan) or not n_nan else f"{size}, {int(n_nan)} NaN"
+    text = size if n_nan is None or math.isnan(n_nan) or not n_nan else f"{size}, {int(n_nan)} NaN"
+    return text.replace(" ", NO_BREAK)
 
 
 def measured(row: pd.Series, prefix: str = "", digits: int = 1) -> str:

@@ -1,0 +1,54 @@
+"""Which figures a study has is known from its file alone, and at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from study_tables import make_study
+
+from inoc.errors import ConfigError
+from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
+
+NO_RUNS: dict[str, Any] = {"runs": []}
+CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
+
+
+def test_a_full_study_has_every_figure() -> None:
+    assert figure_names(make_study()) == [entry.name for entry in CATALOGUE]
+    assert skipped_figures(make_study()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        (NO_RUNS, ["elicitation", "pca"]),
+        (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
+        ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
+        ({"evaluation": {"gate": False}}, [entry.name for entry in CATALOGUE if entry.name != "gate"]),
+        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
+        ({"scoring": {"prefixes": []}}, [entry.name for entry in CATALOGUE if entry.name != "pca"]),
+    ],
+)
+def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:
+    assert figure_names(make_study(**changes)) == names
+
+
+def test_each_figure_is_drawn_or_skipped_with_a_reason() -> None:
+    for changes in (NO_RUNS, CONTROLS):
+        study = make_study(**changes)
+        skipped = dict(skipped_figures(study))
+        assert len(figure_names(study)) + len(skipped) == len(CATALOGUE)
+        assert all(skipped.values())
+
+
+def test_an_unknown_figure_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="curves_log"):
+        entry_of("curve_log")
+
+
+def test_asking_for_the_names_imports_no_plotting_library() -> None:
+    code = "import sys, inoc.figures.catalogue; assert not {'matplotlib', 'scipy', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
