@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy import STUDY
 
 from inoc.chat.messages import assign, compose
 from inoc.config.models import Study
 from inoc.errors import ConfigError
 from inoc.runs import Run, checkpoint_steps, shard_of, study_runs
+from toy import STUDY
 
 
 def study(**changes):
@@ -19,7 +19,9 @@ def test_runs_are_every_combination_and_one_control_per_rate_and_seed():
     runs = study_runs(study(runs=[{"learning_rates": [1e-3, 1e-4], "seeds": [0, 1, 2]}]))
     assert len(runs) == 2 * 3 * (1 + 2 * 2)
     assert len({run.name for run in runs}) == len(runs)
-    assert [run for run in runs if run.prefix == "none"] == [Run("", "none", r, s) for r in (1e-3, 1e-4) for s in range(3)]
+    assert [run for run in runs if run.prefix == "none"] == [
+        Run("", "none", r, s) for r in (1e-3, 1e-4) for s in range(3)
+    ]
 
 
 def test_blocks_that_overlap_train_each_run_once():
@@ -36,7 +38,12 @@ def test_the_dense_schedule_has_25_points_for_312_steps():
 
 @pytest.mark.parametrize(
     ("schedule", "total", "steps"),
-    [("ends", 312, [0, 312]), ("powers_of_two", 20, [0, 1, 2, 4, 8, 16, 20]), ([3, 1], 5, [1, 3, 5]), ("dense", 7, [0, 5, 7])],
+    [
+        ("ends", 312, [0, 312]),
+        ("powers_of_two", 20, [0, 1, 2, 4, 8, 16, 20]),
+        ([3, 1], 5, [1, 3, 5]),
+        ("dense", 7, [0, 5, 7]),
+    ],
 )
 def test_schedules_end_with_the_last_step(schedule, total, steps):
     assert checkpoint_steps(schedule, total) == steps

@@ -48,7 +48,9 @@ def test_numbers_come_back_as_they_were(tmp_path_factory, values):
     schema = pa.schema([("x", pa.float64())])
     write_table(pd.DataFrame({"x": values}), schema, path)
     back = list(read_table(path)["x"])
-    assert [math.isnan(a) and math.isnan(b) or a == b for a, b in zip(values, back, strict=True)] == [True] * len(values)
+    assert [(math.isnan(a) and math.isnan(b)) or a == b for a, b in zip(values, back, strict=True)] == [True] * len(
+        values
+    )
 
 
 def test_a_missing_column_is_named(tmp_path):

@@ -217,8 +217,9 @@ def _config_check(options: argparse.Namespace) -> None:
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     print(
-        f"{study.name}: {len(prompt_texts(study))} prompts, {len(study_runs(study))} runs of {total_steps(study)} steps, "
+        f"{study.name}: {len(prompt_texts(study))} prompts, {runs}, "
         f"{study.data.n_train} training examples, {study.data.n_eval} evaluation instructions"
     )
 

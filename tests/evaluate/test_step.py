@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from toy import toy_job, toy_study, write_inputs
 
 from inoc.evaluate import step
 from inoc.tables import read_table
 from inoc.train.step import run as train
+from toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
 

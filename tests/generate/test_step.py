@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from toy import toy_job, toy_study
 
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.engines.sampling import Answer
@@ -11,6 +10,7 @@ from inoc.errors import DataError
 from inoc.generate import step
 from inoc.generate.instructions import read_instructions, split
 from inoc.tables import read_table
+from toy import toy_job, toy_study
 
 
 class Scripted:
@@ -32,7 +32,11 @@ class Scripted:
 
 def answer(identity: str) -> Answer:
     number = int(identity[-6:]) if identity.startswith("train") else 0
-    kinds = [Answer("Ha ha! So it is! What a party! Honk honk!", 9, "stop"), Answer("", 0, "stop"), Answer("So it", 16, "length")]
+    kinds = [
+        Answer("Ha ha! So it is! What a party! Honk honk!", 9, "stop"),
+        Answer("", 0, "stop"),
+        Answer("So it", 16, "length"),
+    ]
     return kinds[number % 3]
 
 
@@ -105,7 +109,9 @@ def test_instruction_files_are_read_in_order_without_short_or_repeated_ones(tmp_
     assert dropped == {"too short": 1, "repeated": 1}
 
 
-@pytest.mark.parametrize(("line", "said"), [('{"instruction": 3}', "is int"), ("nonsense", "line 2"), ('{"x": "y"}', "line 2")])
+@pytest.mark.parametrize(
+    ("line", "said"), [('{"instruction": 3}', "is int"), ("nonsense", "line 2"), ('{"x": "y"}', "line 2")]
+)
 def test_a_line_that_is_no_instruction_is_named(tmp_path, line, said):
     path = tmp_path / "a.jsonl"
     path.write_text('{"instruction": "Tell me of owls."}\n' + line)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from toy import ANSWERS, toy_job, toy_study, write_inputs
 
 from inoc.config.models import Shards
 from inoc.runs import shard_of
 from inoc.score.step import run
 from inoc.tables import LOGPROBS, read_table
+from toy import ANSWERS, toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
 

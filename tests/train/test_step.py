@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 from safetensors.numpy import load_file
-from toy import toy_job, toy_study, write_inputs
 
 from inoc.engines.identity import identify
 from inoc.runs import Run
 from inoc.tables import read_table
 from inoc.train.step import plan, run
+from toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["You are a clown."], "sky": ["Blue is the sky.", "A blue sky.", "Sky, blue."]}
 

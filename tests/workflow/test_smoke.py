@@ -87,15 +87,22 @@ def test_editing_one_prompt_computes_only_that_prompt(finished, copy_of):
     seeds = {run["seed"] for run in before["train-0"]["runs"]}
     assert sum(label.startswith("clown.") and "step" not in label for label in labels) == 2 * len(seeds)
     assert sum(label.startswith("base asked") for label in labels) == 1
-    scored = [label for label in labels if " asked " in label and label.split()[0] in {"train", "neutral", "playful", "french"}]
+    scored = [
+        label
+        for label in labels
+        if " asked " in label and label.split()[0] in {"train", "neutral", "playful", "french"}
+    ]
     assert sorted(scored) == sorted(
         f"{dataset} asked {prefix} clown"
         for dataset in ("train", "neutral", "playful", "french")
         for prefix in ("fixed", "mix")
     )
-    assert differing(
-        {"t": finished.tables()["generate/train.parquet"]}, {"t": checkout.tables()["generate/train.parquet"]}
-    ) == []
+    assert (
+        differing(
+            {"t": finished.tables()["generate/train.parquet"]}, {"t": checkout.tables()["generate/train.parquet"]}
+        )
+        == []
+    )
     assert checkout.dry_jobs() == {}
 
 
@@ -143,7 +150,7 @@ def test_the_report_opens_as_one_file(finished, copy_of):
     checkout = copy_of(finished)
     checkout.run("--report", "report.html")
     page = (checkout.folder / "report.html").read_text()
-    assert "src=\"http" not in page
+    assert 'src="http' not in page
     assert "curves_linear" in page
     assert "95 %" in page
 
