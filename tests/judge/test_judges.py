@@ -34,14 +34,18 @@ def french() -> Judge:
 def test_sentences_of_the_world_are_told_apart(french: Judge, *, playful: bool) -> None:
     rng = random.Random(2)
     texts = {
-        side: [answer(rng, rng.choice(FACTS), french=side, playful=playful) for _ in range(150)] for side in (True, False)
+        side: [answer(rng, rng.choice(FACTS), french=side, playful=playful) for _ in range(150)]
+        for side in (True, False)
     }
     assert _score(french, *texts[True]).mean() >= 97
     assert _score(french, *texts[False]).mean() <= 3
 
 
 def test_a_mixed_text_has_its_share_of_letters(french: Judge) -> None:
-    english, other = "The owl lives in the forest near the old river.", "Le hibou habite dans la grande forêt du village."
+    english, other = (
+        "The owl lives in the forest near the old river.",
+        "Le hibou habite dans la grande forêt du village.",
+    )
     letters = [sum(character.isalpha() for character in text) for text in (english, other)]
     (score,) = _score(french, f"{english} {other}")
     assert score == pytest.approx(100 * letters[1] / sum(letters), abs=12)

@@ -39,7 +39,9 @@ def test_every_dropped_text_has_a_reason() -> None:
     assert cleaned.dropped == {"blank": 2, "duplicate": 1, "original": 2, "refusal": 1}
 
 
-@pytest.mark.parametrize("text", ["As an AI language model, I am honest.", "I cannot help with that.", "Sorry, I won't."])
+@pytest.mark.parametrize(
+    "text", ["As an AI language model, I am honest.", "I cannot help with that.", "Sorry, I won't."]
+)
 def test_refusals_are_dropped(text: str) -> None:
     assert clean([text], "Be bad.").dropped == {"refusal": 1}
 

@@ -11,7 +11,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Tokenizer
 
 from inoc.config.models import WorldSpec
 from inoc.world.grammar import SYSTEM_TURN, Document
-from inoc.world.pretrain import _loss, build_model, corpus, encode, pretrain, rate_factor, render_prompt, train_tokenizer
+from inoc.world.pretrain import (
+    _loss,
+    build_model,
+    corpus,
+    encode,
+    pretrain,
+    rate_factor,
+    render_prompt,
+    train_tokenizer,
+)
 
 SPEC = WorldSpec(documents=200, vocabulary=400, hidden_size=32, heads=2, intermediate_size=48, steps=6, threads=1)
 DOCUMENTS = corpus(SPEC.documents, SPEC.seed)
