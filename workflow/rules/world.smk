@@ -7,7 +7,6 @@ rule make_world:
         "logs/world/{study}.log",
     benchmark:
         "results/benchmarks/world/{study}.tsv"
-    threads: 2
     resources:
         mem_mb=3_000,
         runtime="1h",

@@ -61,7 +61,7 @@ class WorldSpec(Model):
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
     seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
-    threads: int = Field(2, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
+    threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
 
 
 class JudgeSpec(Model):
