@@ -11,6 +11,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
 from study_tables import FakeJob, make_study, write_tables
 
@@ -108,6 +109,7 @@ def test_tables_without_a_single_number_are_drawn_too(name: str, tmp_path: Path)
     assert "n" in drawing.caption
 
 
+@pytest.mark.filterwarnings("error")  # a layout that does not fit is only warned of
 @pytest.mark.parametrize(
     "changes",
     [
@@ -122,8 +124,13 @@ def test_small_and_odd_studies_are_drawn(changes: dict[str, Any], tmp_path: Path
     job = FakeJob(make_study(**changes), tmp_path)
     write_tables(job.paths, job.study, holes=False)
     for name in figure_names(job.study):
-        drawing = draw_figure(entry_of(name), job.study, Sources(job.paths))
-        drawing.figure.draw_without_rendering()
+        figure = draw_figure(entry_of(name), job.study, Sources(job.paths)).figure
+        with house_style():
+            figure.draw_without_rendering()
+        for legend in figure.findobj(Legend):
+            box = legend.get_window_extent()
+            assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+            assert 0 <= box.y0 < box.y1 <= figure.bbox.height
 
 
 @pytest.mark.parametrize("name", ["combined", "pca"])

@@ -38,6 +38,7 @@ PANEL_IN = 1.65
 MOST_COLUMNS = 4
 HEADING_EVERY = 6  # rows; in a tall figure the top is out of sight
 MOST_MARKED = 12
+LEGEND_COLUMNS = 3
 
 
 class Panel(NamedTuple):
@@ -86,7 +87,7 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     kinds = len({(panel.trait, panel.condition) for panel in panels})
     width = kinds * max(1, MOST_COLUMNS // kinds)
     rows = -(-len(panels) // width)
-    figure = new_figure(0.7 + rows * PANEL_IN)
+    figure = new_figure(0.5 + legend_in(study) + rows * PANEL_IN)
     grid = figure.subplots(rows, width, squeeze=False)
     steps = np.unique(data["step"].to_numpy(dtype=float))
     for index, axes in enumerate(grid.flat):
@@ -104,6 +105,19 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
             axes.tick_params(labelleft=False)
     _legend(grid, figure)
     return Drawing(figure, data, _caption(study, data, scale))
+
+
+def line_label(study: Study, prefix: str, rate: float) -> str:
+    """A line's name in a legend; the learning rate is part of it if the study has several."""
+    words = {"none": "control (no prefix)", "fixed": "trained with fixed prefix", "mix": "trained with mix prefix"}
+    several = len(choices.learning_rates(study)) > 1
+    return words[prefix] + (f", rate {rate:g}" if several else "")
+
+
+def legend_in(study: Study) -> float:
+    """Height of the legend of lines, in inches."""
+    lines = len(choices.learning_rates(study)) * (1 + len(choices.trained_prefixes(study)))
+    return 0.2 * -(-lines // LEGEND_COLUMNS)
 
 
 def _panels(study: Study) -> list[Panel]:
@@ -142,9 +156,7 @@ def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np
             x = place_steps(line["step"].to_numpy(dtype=float), scale, zero_at)
             middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("value", "lo", "hi"))
             colour = PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
-            label = "control (no prefix)" if prefix == "none" else f"trained with {prefix} prefix"
-            if len(rates) > 1:
-                label += f", learning rate {rate:g}"
+            label = line_label(study, prefix, rate)
             marker = "o" if len(steps) <= MOST_MARKED else "."
             line_band(
                 axes,
@@ -169,7 +181,9 @@ def _legend(grid: np.ndarray, figure: Figure) -> None:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     if handles:
-        figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=3, handlelength=3.2)
+        figure.legend(
+            handles.values(), handles.keys(), loc="outside upper left", ncols=LEGEND_COLUMNS, handlelength=3.2
+        )
 
 
 def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:

@@ -31,7 +31,8 @@ class KeyList(NamedTuple):
     @property
     def height_in(self) -> float:
         """Inches that the list needs."""
-        return 0.55 + LINE_IN * len(self.prompts) if self.prompts else 0.0
+        legend_in = 0.2 * -(-len(choices.families(self.study)) // 4)
+        return 0.35 + legend_in + LINE_IN * len(self.prompts) if self.prompts else 0.0
 
     def label(self, prompt: str) -> str:
         """What stands beside the prompt's point."""
@@ -65,4 +66,4 @@ class KeyList(NamedTuple):
             )
             for name, colour in colours.items()
         ]
-        below.legend(handles=handles, loc="outside upper left", ncols=6)
+        below.legend(handles=handles, loc="outside upper left", ncols=4)

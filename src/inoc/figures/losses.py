@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import interval_words, rst
+from inoc.figures.curves import LEGEND_COLUMNS, legend_in, line_label
 from inoc.figures.sources import Sources
 from inoc.plots.lines import loss_line
 from inoc.plots.save import Drawing
@@ -29,7 +30,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     panels = choices.trained_prompts(study) or [""]
     across = min(ACROSS, len(panels))
     down = -(-len(panels) // across)
-    figure = new_figure(0.8 + down * PANEL_IN)
+    figure = new_figure(0.6 + legend_in(study) + down * PANEL_IN)
     grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for index, axes in enumerate(grid.flat):
         if index >= len(panels):
@@ -42,7 +43,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
         if index + across >= len(panels):
             axes.set_xlabel("training step")
             axes.tick_params(labelbottom=True)
-    figure.legend(handles=_handles(study), loc="outside upper left", ncols=3, handlelength=3.2)
+    figure.legend(handles=_handles(study), loc="outside upper left", ncols=LEGEND_COLUMNS, handlelength=3.2)
     single = runs.assign(
         seed=runs["seed"].astype(str), lo=np.nan, hi=np.nan, n=1, n_nan=runs["loss"].isna().astype(int)
     )
@@ -91,9 +92,7 @@ def _colours(study: Study) -> dict[tuple[float, str], str]:
 def _handles(study: Study) -> list[Line2D]:
     handles = []
     for (rate, prefix), colour in _colours(study).items():
-        label = "control (no prefix)" if prefix == "none" else f"trained with {prefix} prefix"
-        label += f", learning rate {rate:g}" if len(choices.learning_rates(study)) > 1 else ""
-        line = Line2D([], [], color=colour, label=label)
+        line = Line2D([], [], color=colour, label=line_label(study, prefix, rate))
         if PREFIX_DASHES[prefix]:
             line.set_dashes(list(PREFIX_DASHES[prefix]))
         handles.append(line)

@@ -273,7 +273,7 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
     if data["suppression"].notna().any():
         bar = above.colorbar(ScalarMappable(scale, "cividis"), ax=list(grid.flat), shrink=0.8, aspect=30)
         bar.set_label("suppression (points)")
-    above.legend(handles=_family_handles(study), loc="outside upper left", ncols=6)
+    above.legend(handles=_family_handles(study), loc="outside upper left", ncols=4)
     figure.draw_without_rendering()
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         plane = panels[prefix]

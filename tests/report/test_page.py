@@ -1,0 +1,249 @@
+"""The page says what was found, what it rests on, and what is missing; it needs no other file."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from inoc.errors import DataError
+from inoc.figures.catalogue import figure_names
+from inoc.report.manifests import package_versions, read_manifests, wall_by_stage
+from inoc.report.page import contents, data_uri, html, markdown, skipped_things
+from inoc.report.step import run
+from inoc.report.words import code, counted, escape, interval, measured, number, plain
+from study_tables import FakeJob, make_study, write_records, write_tables
+
+NAN = float("nan")
+PIXEL = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
+    """A study with holes and gaps in its manifests; the figures are stand-ins."""
+    job = FakeJob(make_study(), tmp_path_factory.mktemp("results"))
+    write_tables(job.paths, job.study)
+    write_records(job.paths, job.study)
+    folder = job.paths.stage("figures")
+    folder.mkdir(parents=True)
+    for name in figure_names(job.study)[1:]:
+        (folder / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        (folder / f"{name}.rst").write_text(rf"Caption of a\_b, n = 3, {name}.")
+    run(job)  # type: ignore[arg-type]
+    return job
+
+
+@pytest.fixture(scope="module")
+def text(job: FakeJob) -> str:
+    return (job.paths.stage("report") / "appendix.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def page(job: FakeJob) -> str:
+    return (job.paths.stage("report") / "appendix.html").read_text()
+
+
+class Links(HTMLParser):
+    """What a page loads, its anchors, and tags that are not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.anchors: list[str] = []
+        self.targets: list[str] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.sources += [values["src"]] if "src" in values else []
+        self.anchors += [values["id"]] if "id" in values else []
+        self.targets += [values["href"]] if "href" in values else []
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def section(text: str, heading: str) -> str:
+    """The text below a heading, up to the next of its rank."""
+    rank = heading.split()[0]
+    return text.partition(f"{heading}\n")[2].partition(f"\n{rank} ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of a Markdown table."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_the_html_loads_nothing_and_its_links_lead_somewhere(page: str) -> None:
+    links = Links(page)
+    assert links.open == []
+    assert links.sources
+    assert all(source.startswith("data:image/") for source in links.sources)
+    assert all(target[0] == "#" and target[1:] in links.anchors for target in links.targets)
+    assert len(set(links.anchors)) == len(links.anchors)
+
+
+def test_text_of_a_study_cannot_become_markup(page: str, text: str) -> None:
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "<h1" in page
+    assert "Toy_study with *marks*" in re.sub(r"<[^>]+>", "", page)
+    assert all(len(row) == len(rows(section(text, "## Verdict"))[0]) for row in rows(section(text, "## Verdict")))
+
+
+def test_the_verdict_names_the_seed_that_does_not_show_it(text: str) -> None:
+    words = section(text, "## Verdict")
+    assert "**Over all seeds:** 3 of 3 expectations hold" in words
+    assert re.search(r"\*\*Seed 1:\*\* 2 of 3 expectations hold.*Not so: The trait leaks", words)
+    broken = [row for row in rows(words) if "**no**" in row]
+    assert len(broken) == 1
+    assert broken[0][2] == "1"
+
+
+def test_a_correlation_stands_beside_its_held_out_r2(text: str) -> None:
+    found = [row for row in rows(section(text, "## Verdict")) if row[0].startswith("PH predicts")]
+    assert {row[4].replace("\u00a0", " ") for row in found} == {"0.60 [0.10, 0.80]"}
+
+
+def test_every_measured_cell_has_an_interval_and_n(text: str) -> None:
+    for heading in ("### Playful: scores after training", "### French: scores after training", "### The gate"):
+        table = rows(section(text, heading))[2:]
+        first = 3 if heading == "### The gate" else 1
+        cells = [cell.replace("\u00a0", " ") for row in table for cell in row[first:] if cell != "–"]
+        assert len(cells) > 12
+        assert all(
+            re.fullmatch(r"(−?[\d.]+ \[−?[\d.]+, −?[\d.]+\]|failed) \(n = \d+(, \d+ NaN)?\)", cell) for cell in cells
+        )
+
+
+def test_the_table_per_prompt_shows_the_scores_of_the_analysis(job: FakeJob, text: str) -> None:
+    scores = pd.read_parquet(job.paths.table("scores"))
+    row = scores.query(
+        "trait == 'playful' and seed == 'all' and step == 60 and prompt == 'comedian' and prefix == 'mix' "
+        "and condition == 'training'"
+    ).iloc[0]
+    table = rows(section(text, "### Playful: scores after training"))
+    shown = next(line for line in table if line[0] == "`comedian`")[table[0].index("mix, training")]
+    assert shown == measured(row)
+    assert shown.startswith(f"{row['value']:.1f}")
+
+
+def test_counts_are_listed_by_reason(text: str) -> None:
+    assert rows(section(text, "### Data"))[2:] == [
+        ["kept", "3"],
+        ["dropped: empty", "2"],
+        ["dropped: truncated", "1"],
+        ["sampled", "6"],
+    ]
+
+
+def test_what_a_manifest_lacks_is_said_to_be_missing(text: str) -> None:
+    jobs = {row[0]: row for row in rows(section(text, "### Jobs"))}
+    assert jobs["`train-1`"][3] == "`not recorded`"
+    assert jobs["`score-0`"][3] == f"`{'ab' * 32}`"
+    assert jobs["`score-0`"][5] == "3 found, 4 computed"
+    assert jobs["`generate-0`"][6] == "kept 5, not kept (empty 2)"
+    times = {row[0]: row[2] for row in rows(section(text, "### Wall time"))}
+    assert times["`generate`"] == "1 min 02 s"
+    assert times["`train`"] == "not recorded"
+    assert times["**all**"] == "1 min 04 s (1 stages not recorded)"
+
+
+def test_versions_seeds_and_digests_are_all_there(text: str) -> None:
+    assert ["torch", "2.12.0, 2.13.0"] in rows(section(text, "### Packages"))
+    assert ["training", "0, 1"] in rows(section(text, "### Seeds"))
+    assert any("cd" * 32 in row[1] for row in rows(section(text, "## Provenance")))
+
+
+def test_skipped_things_missing_figures_and_warnings_are_listed(job: FakeJob, text: str) -> None:
+    words = section(text, "## What was skipped, and what failed")
+    assert "suppression at learning rate 3: no control of that rate" in words
+    assert r"figure curves\_linear: it has not been drawn" in words
+    assert r"Warning of `train-1`: loss \| rose" in words
+    assert len(skipped_things(job.study, job.paths)) == 2
+
+
+def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path: Path) -> None:
+    bare = FakeJob(make_study(runs=[], expect=None, world=None, model={"path": "some/model"}), tmp_path)
+    run(bare)  # type: ignore[arg-type]
+    text = (bare.paths.stage("report") / "appendix.md").read_text()
+    assert "states no expectation" in text
+    assert "not recorded" in text
+    assert "The study trains no runs." in text
+    assert "figure gate: the study trains no runs" in text
+    assert "some/model" in text
+
+
+def test_the_same_results_give_the_same_page(job: FakeJob, text: str) -> None:
+    again = markdown(contents(job.study, job.paths))
+    assert again == text
+    folder = job.paths.stage("report")
+    assert html(again, job.study.title, folder) == (folder / "appendix.html").read_text()
+
+
+def test_a_manifest_that_is_not_an_object_is_refused(tmp_path: Path) -> None:
+    job = FakeJob(make_study(), tmp_path)
+    path = job.paths.manifest("score", 0)
+    path.parent.mkdir(parents=True)
+    path.write_text("[1]")
+    with pytest.raises(DataError, match="list"):
+        read_manifests(job.paths)
+    path.write_text("{")
+    with pytest.raises(DataError, match="not JSON"):
+        read_manifests(job.paths)
+
+
+def test_manifests_come_in_the_order_of_the_stages(job: FakeJob) -> None:
+    manifests = read_manifests(job.paths)
+    assert [one.job for one in manifests] == ["generate-0", "score-0", "train-0", "train-1"]
+    assert wall_by_stage(manifests) == {"generate": 61.5, "score": 2.25, "train": None}
+    assert package_versions(manifests) == {"torch": ["2.12.0", "2.13.0"]}
+    assert manifests[1].text("store", "hits") == "3"
+    assert manifests[1].text("store", "hits", "deeper") is None
+
+
+def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inoc.report.page.MOST_SVG_BYTES", 10)
+    (tmp_path / "x.svg").write_text("<svg>" + " " * 20 + "</svg>")
+    (tmp_path / "x.png").write_bytes(PIXEL)
+    assert data_uri(tmp_path / "x.svg").startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(12.34, 1, "12.3"), (-0.04, 1, "0.0"), (-3.0, 0, "−3"), (NAN, 1, "failed")],
+)
+def test_numbers_have_true_minus_signs_and_nan_is_failed(value: float, digits: int, expected: str) -> None:
+    assert number(value, digits) == expected
+
+
+def test_intervals_and_counts_do_not_break() -> None:
+    assert interval(1.0, -2.0, 3.0) == "1.0\u00a0[−2.0,\u00a03.0]"
+    assert interval(1.0, NAN, 3.0) == "1.0 [no interval]"
+    assert interval(NAN, 0.0, 1.0) == "failed"
+    assert counted(5, 2) == "n\u00a0=\u00a05,\u00a02\u00a0NaN"
+    assert counted(NAN) == "n\u00a0=\u00a00"
+
+
+def test_markdown_is_escaped_and_code_is_fenced() -> None:
+    assert escape("a|b_c\n<d>") == r"a\|b\_c \<d\>"
+    assert code("a|b") == r"`a\|b`"
+    assert code("x `y` ``z``") == "``` x `y` ``z`` ```"
+    assert code(" ") == "(empty)"
+
+
+def test_manifest_values_are_put_in_words() -> None:
+    assert plain({"kept": 5, "not kept": {"empty": 2}, "seeds": [1, 2]}) == "kept 5, not kept (empty 2), seeds (1, 2)"
+    assert plain(None) == "not recorded"
+    assert plain(json.loads("1.5")) == "1.5"
