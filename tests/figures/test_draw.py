@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
-from study_tables import FakeJob, make_study, write_tables
 
 from inoc.errors import DataError
 from inoc.figures.bars import prompts_by_elicitation
@@ -24,6 +23,7 @@ from inoc.figures.scatter import heuristics
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure, run
 from inoc.plots.style import FONT_PT, house_style
+from study_tables import FakeJob, make_study, write_tables
 
 NAMES = [entry.name for entry in CATALOGUE]
 
