@@ -48,7 +48,7 @@ def train(engine, work, kill_at=None, **changes):
             raise KilledError
 
     rendered = render(engine.tokenizer, CHATS, "include")
-    engine.model = fine_tune(engine.model, engine.tokenizer.pad_token_id, rendered, recipe(**changes), work, advance)
+    engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe(**changes), work, advance)
 
 
 def adapters(work):
@@ -128,11 +128,11 @@ def test_an_example_that_is_too_long_is_refused_before_training(engine, tmp_path
     short = recipe()._replace(spec=SPEC.model_copy(update={"max_length": 16}))
     rendered = render(engine.tokenizer, CHATS, "include")
     with pytest.raises(DataError, match="max_length is 16"):
-        fine_tune(engine.model, 0, rendered, short, tmp_path, lambda _: None)
+        fine_tune(engine.model, engine.tokenizer, rendered, short, tmp_path, lambda _: None)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_example_without_a_response_is_refused(engine, tmp_path):
     rendered = render(engine.tokenizer, [Chat(SystemTurn(), "Hello.", "")], "exclude")
     with pytest.raises(DataError, match="no response token"):
-        fine_tune(engine.model, 0, rendered, recipe(), tmp_path, lambda _: None)
+        fine_tune(engine.model, engine.tokenizer, rendered, recipe(), tmp_path, lambda _: None)

@@ -128,8 +128,7 @@ def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -
                     tuple(checkpoint_steps(training.checkpoints, total)),
                     study.model.path,
                 )
-                pad = engine.tokenizer.pad_token_id
-                engine.model = fine_tune(engine.model, pad, rendered, recipe, work, meter.advance)
+                engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
                 (work / "example.txt").write_text(rendered[0].text, encoding="utf-8")
                 digests = {folder.name: adapter_digest(folder) for folder in sorted(work.glob("step-*"))}
                 (work / "digests.json").write_text(json.dumps(digests), encoding="utf-8")

@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
-from transformers import TrainerCallback, set_seed
+from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from inoc.chat.render import Rendered
@@ -41,7 +41,7 @@ class Recipe(NamedTuple):
 
 def fine_tune(
     model: Any,
-    pad_token_id: int,
+    tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Rendered],
     recipe: Recipe,
     work: Path,
@@ -51,7 +51,7 @@ def fine_tune(
 
     Args:
         model: The base model; it comes back unchanged.
-        pad_token_id: For the collator.
+        tokenizer: Its tokenizer, for the padding.
         examples: Rendered training chats; the loss covers their response spans.
         recipe: Settings.
         work: Where to write; what an earlier, killed call left there is taken up.
@@ -80,8 +80,9 @@ def fine_tune(
     with _quiet():
         trainer = SFTTrainer(
             model=adapted,
-            args=_arguments(recipe, work, pad_token_id),
+            args=_arguments(recipe, work, bf16=torch.cuda.is_available() and model.dtype == torch.bfloat16),
             train_dataset=Dataset.from_dict(rows),
+            processing_class=tokenizer,
             callbacks=[_Keeper(recipe, work, advance)],
         )
         trainer.model.config.use_cache = False
@@ -108,9 +109,8 @@ def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
             raise DataError(msg)
 
 
-def _arguments(recipe: Recipe, work: Path, pad_token_id: int) -> SFTConfig:
+def _arguments(recipe: Recipe, work: Path, *, bf16: bool) -> SFTConfig:
     spec = recipe.spec
-    bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     return SFTConfig(
         output_dir=str(work / "trainer"),
         max_steps=recipe.steps,
@@ -137,7 +137,6 @@ def _arguments(recipe: Recipe, work: Path, pad_token_id: int) -> SFTConfig:
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
-        pad_token=None,
     )
 
 
