@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 import pytest
-from study_tables import make_study
 
 from inoc.errors import ConfigError
 from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
+from study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}

@@ -88,7 +88,7 @@ def _caption(study: Study, data: pd.DataFrame) -> str:
             "after training without.",
             f"Brackets: {interval_words(study)}, paired over instructions for the interaction.",
             seed_words(study),
-            n_words(data["n"], "instructions (per seed and cell) behind each interaction") + ".",
+            n_words(data["n"], "pairings (instructions × seeds) behind each interaction") + ".",
             failed_words(data, names, VALUE, study.statistics.max_nan),
         ]
     )
