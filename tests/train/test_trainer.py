@@ -124,6 +124,21 @@ def test_the_learning_rate_falls_linearly_after_the_warm_up(engine, tmp_path):
         assert curve[step] == pytest.approx(1e-2 * (8 - (step - 1)) / (8 - 2))
 
 
+def test_the_loss_and_the_weights_are_those_of_trls_own_trainer(tiny_model, tmp_path, monkeypatch):
+    train(TransformersEngine(tiny_model), tmp_path / "ours")
+    monkeypatch.delattr("inoc.train.trainer.ResponseTrainer.compute_loss")
+    train(TransformersEngine(tiny_model), tmp_path / "theirs")
+    ours, theirs = (adapters(tmp_path / name)["step-000008"] for name in ("ours", "theirs"))
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=2e-4, rtol=1e-2)
+    losses = [
+        [point["loss"] for point in json.loads((tmp_path / name / "losses.json").read_text())]
+        for name in ("ours", "theirs")
+    ]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
 def test_an_example_that_is_too_long_is_refused_before_training(engine, tmp_path):
     short = recipe()._replace(spec=SPEC.model_copy(update={"max_length": 16}))
     rendered = render(engine.tokenizer, CHATS, "include")

@@ -26,6 +26,7 @@ from inoc.errors import DataError
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 COMPLETE = "complete"
+IGNORE = -100
 
 
 class Recipe(NamedTuple):
@@ -78,7 +79,7 @@ def fine_tune(
     adapted = get_peft_model(model, lora)
     rows = {"input_ids": [list(e.token_ids) for e in examples], "labels": [e.labels() for e in examples]}
     with _quiet():
-        trainer = SFTTrainer(
+        trainer = ResponseTrainer(
             model=adapted,
             args=_arguments(recipe, work, bf16=torch.cuda.is_available() and model.dtype == torch.bfloat16),
             train_dataset=Dataset.from_dict(rows),
@@ -93,6 +94,33 @@ def fine_tune(
     (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
     shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
+
+
+class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer with logits at the response only.
+
+    Its own loss builds log-probabilities, entropies and hits over the vocabulary for every token of the prompt too,
+    which a chat with a short response does not need. The loss is the same: the mean over the response tokens of all
+    micro-batches of a step.
+    """
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the signature is the base class's
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Negative log-likelihood of the response, nats per response token of the step."""
+        causal = self.accelerator.unwrap_model(model).get_base_model()
+        body = causal.base_model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+        )
+        targets = inputs["labels"][:, 1:]
+        trained = targets != IGNORE
+        logits = causal.get_output_embeddings()(body.last_hidden_state[:, :-1][trained]).float()
+        total = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+        return total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)
 
 
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
