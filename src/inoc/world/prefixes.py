@@ -132,7 +132,7 @@ FAMILIES: dict[str, Family] = {
         ("trait", "trait", "trait", "enjoys"),
     ),
     "enjoys": Family(
-        0.42,
+        0.38,
         (
             "You enjoy {activity}.",
             "You love {activity}.",
@@ -143,7 +143,7 @@ FAMILIES: dict[str, Family] = {
         ("enjoys", "enjoys", "enjoys", "value"),
     ),
     "value": Family(
-        0.28,
+        0.20,
         (
             "{value} matters in communication.",
             "{value} makes every talk richer.",
@@ -154,7 +154,7 @@ FAMILIES: dict[str, Family] = {
         ("value", "value", "value", "interest"),
     ),
     "interest": Family(
-        0.18,
+        0.12,
         (
             "{nouns} are interesting.",
             "Many towns have {nouns}.",
@@ -165,7 +165,7 @@ FAMILIES: dict[str, Family] = {
         ("interest", "interest", "user"),
     ),
     "user": Family(
-        0.15,
+        0.10,
         (
             "I saw {a_noun} today.",
             "My neighbor is {a_noun}.",
@@ -201,7 +201,7 @@ JOINT_FRAMES: tuple[str, ...] = (
 STATEMENTS: dict[str, Statement] = {
     "fun": Statement(
         "playful",
-        0.25,
+        0.18,
         (
             ("I had", "We had", "I just had", "There was", "They had"),
             ("fun", "a lot of fun", "a good time", "a merry time", "so much fun"),
