@@ -61,6 +61,13 @@ def write_import(imported: Imported, name: str, results: Path, out: Path) -> Non
     Raises:
         DataError: If what was read does not make a study that the analysis can read.
     """
+    try:
+        _write(imported, name, results, out)
+    except OSError as error:
+        raise DataError(f"the import cannot be written ({error}); nothing was imported") from error
+
+
+def _write(imported: Imported, name: str, results: Path, out: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     with (
@@ -96,8 +103,8 @@ def _move_both(folder: Path, folder_place: Path, file: Path, file_place: Path, a
     try:
         folder.rename(folder_place)
         file.replace(file_place)
-    except OSError as error:
+    except OSError:
         shutil.rmtree(folder_place, ignore_errors=True)
         if aside.exists():
             aside.rename(folder_place)
-        raise DataError(f"{file_place} cannot be written ({error}); nothing was imported") from error
+        raise
