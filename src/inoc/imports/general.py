@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -41,6 +43,7 @@ _TEXTS = {
 }
 _WHOLE = {"seed", "step", "judge_version", "n_tokens"}
 _MEAN_ROUNDING = 1e-4
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 
 
 class Layout(NamedTuple):
@@ -164,16 +167,7 @@ def _column(column: pa.ChunkedArray, name: str, file: str) -> Any:
         _refuse_row(file, name, texts, [text is None for text in texts], "is not a text")
         return texts
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        texts = column.to_pylist()
-        numbers = pd.to_numeric(
-            pd.Series([None if t is None or t.strip() in ("", "NaN", "nan") else t for t in texts], dtype=object),
-            errors="coerce",
-        ).to_numpy(dtype=np.float64)
-        wrong = [
-            bool(np.isnan(number)) and text is not None and text.strip() not in ("", "NaN", "nan")
-            for text, number in zip(texts, numbers, strict=True)
-        ]
-        _refuse_row(file, name, texts, wrong, "is not a number")
+        numbers = _parsed(column, name, file)
     else:
         if pa.types.is_boolean(column.type):
             raise DataError(f"{file}: column {name}: expected numbers, found bool")
@@ -183,6 +177,19 @@ def _column(column: pa.ChunkedArray, name: str, file: str) -> Any:
         return numbers
     _refuse_row(file, name, numbers, ~(numbers == np.round(numbers)) | (np.abs(numbers) >= 2**31), "is not whole")
     return numbers.astype(np.int64)
+
+
+def _parsed(column: pa.ChunkedArray, name: str, file: str) -> np.ndarray:
+    """Numbers that are written as text; an empty one or NaN is NaN."""
+    stripped = pc.utf8_trim_whitespace(column)
+    empty = pc.fill_null(pc.is_in(stripped, value_set=pa.array(["", "NaN", "nan"])), fill_value=True)
+    known = pc.if_else(empty, pa.scalar(None, pa.string()), stripped)
+    try:
+        return np.asarray(known.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    except pa.ArrowInvalid:
+        wrong = [text is not None and not _NUMBER.fullmatch(text) for text in known.to_pylist()]
+        _refuse_row(file, name, column.to_pylist(), wrong, "is not a number")
+        raise DataError(f"{file}: column {name}: some value is not a number") from None
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType, name: str, file: str) -> pa.ChunkedArray:
@@ -237,8 +244,8 @@ def _prefixes(frame: pd.DataFrame, prompt: str, prefix: str, study: Study, file:
     _among(frame, prompt, ["", *prompt_texts(study)], file)
     _among(frame, prefix, ["none", "fixed", "mix"], file)
     wrong = (frame[prompt] == "") != (frame[prefix] == "none")
-    values = [f"{key} with {way}" for key, way in zip(frame[prompt], frame[prefix], strict=True)]
-    _refuse_row(file, prefix, values, wrong, "is none; the prompt is empty exactly where the prefix is none")
+    message = "does not go with its prompt; the prompt is empty exactly where the prefix is none"
+    _refuse_row(file, prefix, frame[prefix].to_numpy(), wrong, message)
 
 
 def _file(root: Path, table: str) -> str:
@@ -272,14 +279,43 @@ def _base_scores(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.Dat
     return _columns(made, SCORES)
 
 
-def _runs_of(frame: pd.DataFrame, study: Study, file: str) -> list[Run]:
-    """The run of each row, which must be one of the study's."""
+class _Kinds(NamedTuple):
+    """The different combinations of values of some columns, and which one each row has."""
+
+    rows: list[tuple[Any, ...]]
+    of_row: np.ndarray
+
+
+def _kinds(frame: pd.DataFrame, columns: tuple[str, ...]) -> _Kinds:
+    # There are few runs and ways of asking, and millions of rows: each is looked at once.
+    of_row = frame.groupby(list(columns), sort=False, dropna=False).ngroup().to_numpy()
+    firsts = np.unique(of_row, return_index=True)[1]
+    rows = frame.iloc[firsts][list(columns)].itertuples(index=False, name=None)
+    return _Kinds(list(rows), of_row)
+
+
+def _run_of(key: tuple[Any, ...]) -> Run:
+    prompt, prefix, rate, seed = key
+    return Run(str(prompt), str(prefix), float(rate), int(seed))
+
+
+def _run_names(frame: pd.DataFrame, study: Study, file: str) -> np.ndarray:
+    """The name of each row's run, which must be one of the study's."""
     _prefixes(frame, "prompt", "prefix", study, file)
-    known = {Run(run.prompt, run.prefix, float(run.learning_rate), run.seed) for run in study_runs(study)}
-    keys = [Run(str(p), str(w), float(r), int(s)) for p, w, r, s in frame[list(_RUN)].itertuples(index=False)]
-    wrong = [key not in known for key in keys]
-    _refuse_row(file, "prompt", [key.name for key in keys], wrong, "is no run of study.yaml")
-    return keys
+    known = set(study_runs(study))
+    kinds = _kinds(frame, _RUN)
+    runs = [_run_of(key) for key in kinds.rows]
+    names: np.ndarray = np.array([run.name for run in runs], dtype=object)[kinds.of_row]
+    wrong = np.array([run not in known for run in runs], dtype=bool)[kinds.of_row]
+    _refuse_row(file, "prompt", names, wrong, "is no run of study.yaml")
+    return names
+
+
+def _conditions(frame: pd.DataFrame) -> np.ndarray:
+    kinds = _kinds(frame, (*_RUN, "asked_prompt", "asked_prefix"))
+    ways = [condition(_run_of(key[:4]), Asked(*key[4:])) for key in kinds.rows]
+    by_row: np.ndarray = np.array(ways, dtype=object)[kinds.of_row]
+    return by_row
 
 
 def _run_scores(frame: pd.DataFrame | None, study: Study, root: Path, findings: Findings) -> pd.DataFrame:
@@ -292,10 +328,8 @@ def _run_scores(frame: pd.DataFrame | None, study: Study, root: Path, findings: 
     steps = frame["step"].to_numpy()
     past = f"is not from 0 to {total_steps(study)}, the steps of study.yaml"
     _refuse_row(file, "step", steps, (steps < 0) | (steps > total_steps(study)), past)
-    runs = _runs_of(frame, study, file)
-    asked = [Asked(*key) for key in frame[["asked_prompt", "asked_prefix"]].itertuples(index=False, name=None)]
-    ways = [condition(run, way) for run, way in zip(runs, asked, strict=True)]
-    made = _columns(frame.assign(run=[run.name for run in runs], condition=ways), SCORES)
+    names = _run_names(frame, study, file)
+    made = _columns(frame.assign(run=names, condition=_conditions(frame)), SCORES)
     _report_runs(made, study, file, findings)
     return made
 
@@ -340,9 +374,9 @@ def _logprobs(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFr
 def _losses(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFrame:
     if frame is None:
         return pd.DataFrame(columns=LOSSES.names)
-    runs = _runs_of(frame, study, _file(root, "losses"))
+    names = _run_names(frame, study, _file(root, "losses"))
     missing = {name: np.nan for name in ("rate", "grad_norm") if name not in frame}
-    return _columns(frame.assign(**missing, run=[run.name for run in runs]), LOSSES)
+    return _columns(frame.assign(**missing, run=names), LOSSES)
 
 
 def _columns(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
