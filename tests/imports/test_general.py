@@ -116,7 +116,7 @@ def test_tokens_are_kept_and_must_have_the_stated_mean(tmp_path: Path) -> None:
 
 def test_shifts_come_from_the_given_means(tmp_path: Path) -> None:
     frames = tables()
-    found = shifts(read_means([read(save(tmp_path, frames)) / "score" / "logprobs-0.parquet"])).values
+    found = shifts(read_means([read(save(tmp_path, frames)) / "score" / "logprobs-0.parquet"]))
     means = frames["logprobs"].set_index(["prompt", "example_id"])["mean"]
     expected = means["quiet"] - means[""]
     np.testing.assert_array_equal(found[Scored("quiet", "fixed", "train")], expected.to_numpy())

@@ -168,7 +168,7 @@ def test_heuristics_of_the_mix_follow_the_gap_as_published(imported: Imported) -
 
 def of_both(imported: Imported) -> dict[str, pd.Series]:
     """Cosine of the two vectors of each prompt, and effective rank of the one of the mix."""
-    values = imported.shifts().values
+    values = imported.shifts()
     prompts = list(imported.predictor("ph", "mix").index)
     fixed, mix = (np.stack([values[Scored(key, way, "train")] for key in prompts]) for way in ("fixed", "mix"))
     cosine = (fixed * mix).sum(axis=1) / np.linalg.norm(fixed, axis=1) / np.linalg.norm(mix, axis=1)
@@ -222,7 +222,7 @@ def test_all_prompts_have_the_families_of_the_publication(imported: Imported, pu
 
 
 def test_responses_that_were_sampled_anew_for_another_job_are_left_out(imported: Imported) -> None:
-    scored = imported.shifts().values
+    scored = imported.shifts()
     assert {key.prompt for key in scored if key.dataset == "neutral"} == {
         key for name in ("v3", "v4") for key in imported.study.prompts[name].texts
     }

@@ -77,7 +77,7 @@ def test_shifts_are_differences_from_the_pass_without_a_prefix(tmp_path: Path, r
     from inoc.analyse.inputs import Scored, read_means, shifts
 
     read(tmp_path, release)
-    found = shifts(read_means([tmp_path / "results" / "made" / "score" / "logprobs-0.parquet"])).values
+    found = shifts(read_means([tmp_path / "results" / "made" / "score" / "logprobs-0.parquet"]))
     file = release[LOGPROBS]
     for key in TEXTS:
         expected = np.subtract(file["prompts"][key]["lp_train_mix"], file["baseline"]["lp_train_default"])
