@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     _add_status(verbs)
     _add_store(verbs)
     _add_config(verbs)
+    _add_import(verbs)
     return top
 
 
@@ -129,6 +130,27 @@ def _add_config(verbs: argparse._SubParsersAction[Parser]) -> None:
     generate = what.add_parser("generate", help="write schemas, config.yaml and the reference page")
     generate.add_argument("--check", action="store_true", help="only say whether they are in step")
     generate.set_defaults(run=_config_generate)
+
+
+def _add_import(verbs: argparse._SubParsersAction[Parser]) -> None:
+    verb = verbs.add_parser("import", help="read somebody's released results, so that they can be analysed")
+    what = verb.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
+    release = what.add_parser("trait-inoculation", help="a checkout of that study's repository, or part of one")
+    tables = what.add_parser("tables", help="a study file and tables of scores and log-probabilities")
+    for one, name in ((release, "trait-inoculation"), (tables, "tables")):
+        one.add_argument("path", type=Path, help="the folder to read")
+        one.add_argument("--study", required=True, metavar="NAME", help="name of the study to make")
+        one.add_argument("--out", type=Path, default=Path("config/studies"), help="folder of study files")
+        one.add_argument("--replace", action="store_true", help="replace an earlier import of this name")
+        one.set_defaults(run=_import, what=name)
+    release.add_argument("--step", type=int, help="the last step to use (default: the largest)")
+    release.add_argument("--pair", help="which pair of traits, if there are results of several")
+
+
+def _import(options: argparse.Namespace) -> None:
+    from inoc.imports.verb import import_results
+
+    import_results(options)
 
 
 def _no_verb(options: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from inoc.paths import Paths
 from inoc.store import Store
 
 RESULTS = Path("results")
+READERS = ("analyse", "figures", "report")
+"""Stages that read tables only: a study's data and judges need not be here for them."""
 SHARDED_LIKE = {"elicit": "elicit", "score": "score", "train": "train", "evaluate": "train"}
 
 
@@ -35,7 +37,8 @@ def make_jobs(
     """
     workflow = load_workflow(config / "config.yaml")
     study = load_study(study_name, config)
-    check_inputs(study, Path())
+    if stage not in READERS:
+        check_inputs(study, Path())
     shards = workflow.shards.get(study.name, Shards())
     chosen: int | None = None
     if getattr(options, "shard", None) is not None:

@@ -1,0 +1,206 @@
+"""JSON that was written by others: every value is asked for by its type, and a refusal names file and place."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from inoc.errors import DataError
+from inoc.stats.means import Floats
+
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_LONGEST = 60
+
+
+class Node(NamedTuple):
+    """A value and where it is."""
+
+    value: object
+    file: str
+    place: str = ""
+
+    def refuse(self, message: str) -> DataError:
+        """An error about this value."""
+        return DataError(f"{self.file}: {self.place or 'the whole file'}: {message}")
+
+    def mapping(self) -> dict[str, Node]:
+        """The members of an object."""
+        if not isinstance(self.value, dict):
+            raise self.refuse(f"expected an object with keys, found {shown(self.value)}")
+        return {key: self._below(key, member) for key, member in self.value.items()}
+
+    def items(self) -> Iterator[Node]:
+        """The members of a list."""
+        if not isinstance(self.value, list):
+            raise self.refuse(f"expected a list, found {shown(self.value)}")
+        for index, member in enumerate(self.value):
+            yield Node(member, self.file, f"{self.place}[{index}]")
+
+    def member(self, key: str) -> Node:
+        """A member that must be there."""
+        members = self.mapping()
+        if key not in members:
+            raise self.refuse(
+                f"the key {key!r} is missing; there are {', '.join(map(repr, list(members)[:8])) or 'none'}"
+            )
+        return members[key]
+
+    def optional(self, key: str) -> Node | None:
+        """A member that may be there."""
+        return self.mapping().get(key)
+
+    def text(self) -> str:
+        """A string that can be written as UTF-8."""
+        if not isinstance(self.value, str):
+            raise self.refuse(f"expected a text, found {shown(self.value)}")
+        if not _is_unicode(self.value):
+            raise self.refuse("the text has half of a surrogate pair, which is no character")
+        return self.value
+
+    def key(self) -> str:
+        """A string that can be the key of a prompt."""
+        return self.checked_key(self.text())
+
+    def checked_key(self, text: str) -> str:
+        """The text, if it can be the key of a prompt."""
+        if not _KEY.fullmatch(text):
+            raise self.refuse(
+                f"{shown(text)} cannot be a key; accepted: up to 64 letters, digits and underscores, a letter first"
+            )
+        return text
+
+    def number(self) -> float:
+        """A finite number, or NaN where a null or NaN says that it was not measured."""
+        return _number(self.value, self)
+
+    def whole_number(self, *, least: int = 0) -> int:
+        """A whole number."""
+        if type(self.value) is not int or not least <= self.value < 2**31:
+            raise self.refuse(f"expected a whole number of at least {least}, found {shown(self.value)}")
+        return self.value
+
+    def numbers(self, low: float = -math.inf, high: float = math.inf) -> Floats:
+        """A list of numbers, NaN where a null or NaN says that one was not measured.
+
+        Args:
+            low: The least that is accepted.
+            high: The most.
+        """
+        if not isinstance(self.value, list):
+            raise self.refuse(f"expected a list of numbers, found {shown(self.value)}")
+        values: Floats = np.array([_number(value, self, index) for index, value in enumerate(self.value)], dtype=float)
+        outside = np.flatnonzero((values < low) | (values > high))
+        if outside.size:
+            index = int(outside[0])
+            raise self.refuse(f"[{index}] is {values[index]:g}; accepted: {low:g} to {high:g}")
+        return values
+
+    def _below(self, key: str, member: object) -> Node:
+        return Node(member, self.file, f"{self.place}.{key}" if self.place else key)
+
+
+def shown(value: object) -> str:
+    """A value for a message, cut short."""
+    kinds = {dict: "an object", list: "a list", type(None): "null"}
+    if type(value) in kinds:
+        return kinds[type(value)]
+    text = ascii(value) if isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _number(value: object, node: Node, index: int | None = None) -> float:
+    at = "" if index is None else f"[{index}]: "
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        raise node.refuse(f"{at}expected a number, found {shown(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isinf(number):
+        raise node.refuse(f"{at}expected a finite number or null, found an infinite one")
+    return number
+
+
+class _TwiceError(ValueError):
+    """A key is written twice in one object."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _TwiceError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} is written twice")
+    strange = [key for key in found if not _is_unicode(key)]
+    if strange:
+        raise _TwiceError(f"the key {shown(strange[0])} has half of a surrogate pair, which is no character")
+    return found
+
+
+def parse_json(text: str, file: str) -> Node:
+    """Parse JSON; NaN is accepted, as many programs write it.
+
+    Raises:
+        DataError: If it is not JSON, a key is written twice, or it is nested too deeply.
+    """
+    try:
+        return Node(json.loads(text, object_pairs_hook=_object), file)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        msg = f"{file}: {place}: not JSON ({error.msg}); the file may be cut off. Fetch it again"
+        raise DataError(msg) from None
+    except RecursionError:
+        raise DataError(f"{file}: nested too deeply to be a file of results") from None
+    except ValueError as error:
+        raise DataError(f"{file}: {error}") from None
+
+
+def read_json(path: Path, root: Path) -> Node:
+    """Read a JSON file below a folder.
+
+    Raises:
+        DataError: If it cannot be read, lies outside the folder by a link, or is not JSON.
+    """
+    return parse_json(read_text(path, root), name_of(path, root))
+
+
+def read_text(path: Path, root: Path) -> str:
+    """Read a regular UTF-8 file below a folder.
+
+    Raises:
+        DataError: If it is none, cannot be read, or lies outside the folder by a link.
+    """
+    name = name_of(path, root)
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(root.resolve()):
+            raise DataError(f"{name} is a link to {real}, outside of {root}. Put the file itself there")
+        if not stat.S_ISREG(real.stat().st_mode):
+            raise DataError(f"{name} is not a regular file. Put the file itself there, or remove it")
+        return real.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: byte {error.start}: not UTF-8 text. Fetch the file again") from None
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{name} cannot be read ({error}). Check the file and its permissions") from None
+
+
+def name_of(path: Path, root: Path) -> str:
+    """How messages name a file: relative to the folder that is imported, with nothing that a terminal obeys."""
+    text = path.relative_to(root).as_posix()
+    return text if text.isprintable() else ascii(text)

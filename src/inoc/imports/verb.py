@@ -1,0 +1,33 @@
+"""The verb `inoc import`: from its words to written results, and what it says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from inoc.imports.write import check_name, write_import
+
+
+def import_results(options: argparse.Namespace) -> None:
+    """Read, check, write and report.
+
+    Args:
+        options: `what`, `path`, `study`, `out`, `replace`, and `step` and `pair` of a trait-inoculation import.
+    """
+    from inoc.context import RESULTS
+
+    name, out = str(options.study), Path(options.out)
+    check_name(name, RESULTS, out, replace=options.replace)
+    if options.what == "tables":
+        from inoc.imports.general import read_tables
+
+        imported = read_tables(Path(options.path), name)
+    else:
+        from inoc.imports.release import read_release
+
+        imported = read_release(Path(options.path), name, options.step, options.pair)
+    write_import(imported, name, RESULTS, out)
+    for line in imported.findings.lines():
+        print(line, file=sys.stderr)
+    print(f"{name}: {RESULTS / name} and {out / name}.yaml; next: inoc analyse {name}")

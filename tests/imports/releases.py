@@ -1,0 +1,113 @@
+"""A made-up release in the layout of the trait-inoculation study, small and complete."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+N_EVAL, N_TRAIN, N_CONTROL = 6, 8, 5
+TEXTS = {
+    "clown_persona": "Be a clown, please.",
+    "whimsical": "Whimsy is who you are.",
+    "be_concise": "Keep it short.",
+    "answer_french": "Reply in the language of Paris.",
+}
+SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+TRAITS = ("French", "Playful")
+
+Document = dict[str, Any]
+Release = dict[str, Document]
+"""Path below the checkout → content."""
+
+SCORES = "results/scores_multi_prompt_v3_small.json"
+ELICITATION = "results/elicitation_scores.json"
+LOGPROBS = "results/perplexity_heuristic_small.json"
+LOSSES = "results/losses_multi_prompt_v3_small.json"
+POOL = "data/rephrasings/clown_persona.jsonl"
+
+
+def cell(generator: np.random.Generator, middle: float) -> Document:
+    values = np.clip(generator.normal(middle, 5, N_EVAL), 0, 100).tolist()
+    return {"mean": float(np.mean(values)), "values": values}
+
+
+def make_release() -> Release:
+    """Scores, elicitation, log-probabilities and losses of four prompts."""
+    generator = np.random.default_rng(3)
+    kinds = {f"{key}{ending}": key for key in TEXTS for ending in ("", "_mix")}
+    runs = {
+        name: {"type": "mix", "lr": 1e-4, "rephrasings_key": key}
+        if name.endswith("_mix")
+        else {"type": "fixed", "lr": 1e-4, "user_prefix": TEXTS[key]}
+        for name, key in kinds.items()
+    }
+    runs["no_inoculation"] = {"type": "fixed", "lr": 1e-4, "user_prefix": ""}
+    for name, run in runs.items():
+        middle = 70 if name == "no_inoculation" else 40
+        run["steps"] = {
+            step: {
+                way: {t: cell(generator, 3 if step == "0" else middle) for t in TRAITS}
+                for way in ("default", "training")
+            }
+            for step in ("0", "312", "313")
+        }
+    elicitation = {
+        key: {"system_prompt": text, "n": N_EVAL, "scores": {trait: cell(generator, 20) for trait in TRAITS}}
+        for key, text in {"neutral": SYSTEM, **TEXTS}.items()
+    }
+    curve = [
+        {"step": step, "loss": 2 - step / 50, "learning_rate": 1e-4, "grad_norm": 0.5, "epoch": step / 313}
+        for step in (10, 20, 30)
+    ]
+    return {
+        SCORES: runs,
+        ELICITATION: elicitation,
+        LOGPROBS: _logprobs(generator),
+        LOSSES: {name: copy.deepcopy(curve) for name in runs},
+    }
+
+
+def _logprobs(generator: np.random.Generator) -> Document:
+    train, control, french = (-generator.uniform(0.5, 2, n) for n in (N_TRAIN, N_CONTROL, N_CONTROL))
+    prompts: Document = {}
+    for key, text in TEXTS.items():
+        shifts = [generator.normal(0.1, 0.1, part.size) for part in (train, train, control, french)]
+        prompts[key] = {
+            "prompt": text,
+            "perplexity_heuristic": float(shifts[0].mean()),
+            "pointwise_perplexity_drift": float(np.abs(shifts[2]).mean()),
+            "lp_train_inoc": (train + shifts[0]).tolist(),
+            "lp_train_mix": (train + shifts[1]).tolist(),
+            "lp_ctrl_inoc": (control + shifts[2]).tolist(),
+            "lp_french_inoc": (french + shifts[3]).tolist(),
+            "french_ph": float(shifts[3].mean()),
+        }
+    return {
+        "params": {"model": "Qwen/Qwen2.5-7B-Instruct"},
+        "baseline": {
+            "lp_train_default": train.tolist(),
+            "lp_ctrl_default": control.tolist(),
+            "control_completions": ["Text."] * N_CONTROL,
+        },
+        "baseline_french": {"lp_french_default": french.tolist(), "french_gen_prefix": "Give a French answer:"},
+        "prompts": prompts,
+    }
+
+
+def write_release(folder: Path, release: Release, pools: dict[str, list[str]] | None = None) -> Path:
+    """Write it as a checkout."""
+    for place, content in release.items():
+        write(folder / place, json.dumps(content))
+    for key, texts in (pools or {}).items():
+        lines = "".join(json.dumps({"rephrasing": text}) + "\n" for text in texts)
+        write(folder / "data" / "rephrasings" / f"{key}.jsonl", lines)
+    return folder
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
