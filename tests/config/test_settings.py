@@ -42,7 +42,7 @@ REACH: dict[str, tuple[object, str]] = {
     "world.learning_rate": (1e-3, "world"),
     "world.prompt_weight": (0.5, "world"),
     "world.seed": (7, "world"),
-    "world.threads": (1, "world"),
+    "world.threads": (2, "world"),
     "traits.*.role": ("wanted", "analyse figures"),
     "traits.*.label": ("Fun", "figures"),
     "traits.*.judge.name": ("llm", "generate judge"),

@@ -58,3 +58,7 @@ def test_nothing_is_lost_uncounted_and_cleaning_twice_changes_nothing(texts: lis
     forms = [normal_form(text) for text in cleaned.texts]
     assert len(set(forms)) == len(forms)
     assert normal_form(original) not in forms
+
+
+def test_a_rephrasing_that_speaks_of_an_ai_is_no_refusal() -> None:
+    assert clean(["Regard yourself as an AI clown."], "Be bad.").dropped == {}

@@ -11,7 +11,7 @@ _FENCE = re.compile(r"^\s*```\w*\s*$|^\s*```|```\s*$")
 _BULLET = re.compile(r"^\s*(?:\(?\d+[.):]|[-*•–])\s+")
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "`": "`"}
 _REFUSAL = re.compile(
-    r"\bas an ai\b"
+    r"^as an ai\b|\bas an ai(?: language)? (?:model|assistant)\b"
     r"|^(?:i['’]?m|i am) sorry\b.*\b(?:can['’]?t|cannot|unable|won['’]?t)\b"
     r"|^sorry, (?:but )?i\b"
     r"|^i (?:can['’]?t|cannot|won['’]?t|am unable to|am not able to) "
