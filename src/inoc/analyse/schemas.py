@@ -62,16 +62,17 @@ PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
 
 COMPONENTS = pa.schema(
     [
-        ("level", STRING),  # point: one value per example
+        ("level", STRING),  # point: one column per response; token: one per token of all responses
         ("prefix", STRING),
-        ("method", STRING),
+        ("method", STRING),  # pca: columns centred, not scaled; svd: neither
         ("component", INDEX),  # from 1
-        ("share", NUMBER),  # of the variance, 0 to 1
+        ("share", NUMBER),  # variance of the scores over that of the columns, both centred; 0 to 1
         ("lo", NUMBER),
         ("hi", NUMBER),
         ("n_prompts", INDEX),
-        ("n", INDEX),  # examples used
-        ("n_nan", INDEX),  # examples dropped because a prompt has no value for them
+        ("n", INDEX),  # columns used
+        ("n_nan", INDEX),  # columns dropped because a prompt has no value for them
+        ("energy", NUMBER),  # s² over the sum of all s²: for pca the share, for svd of the uncentred squares
     ]
 )
 """`components`. Key: level, prefix, method, component."""
@@ -88,6 +89,36 @@ COORDINATES = pa.schema(
     ]
 )
 """`coordinates`. Key: level, prefix, method, prompt, component."""
+
+_ANGLES = [("level", STRING), ("prefix", STRING), ("representation", STRING)]  # raw, pca2 or svd2
+
+ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("group", STRING),  # within_negative, within_positive, cross_trait, negative_neutral or positive_neutral
+        ("mean_deg", NUMBER),
+        ("sd_deg", NUMBER),  # population standard deviation over the pairs
+        ("n_pairs", INDEX),  # ordered, so that a pair within a group counts twice
+        ("n_nan", INDEX),  # pairs of which a prompt has no direction
+        ("lo", NUMBER),  # of the mean, over examples
+        ("hi", NUMBER),
+    ]
+)
+"""`angles`. Key: level, prefix, representation, group."""
+
+PAIRWISE_ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("prompt", STRING),
+        ("other", STRING),  # every pair is there in both orders
+        ("family", STRING),
+        ("other_family", STRING),
+        ("angle_deg", NUMBER),  # 0 to 180; NaN if a prompt has no direction
+        ("place", INDEX),  # of the prompt along the first component, from 1
+        ("other_place", INDEX),
+    ]
+)
+"""`pairwise_angles`. Key: level, prefix, representation, prompt, other."""
 
 GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
 """Trained without/with, then asked without/with."""
@@ -170,6 +201,8 @@ SCHEMAS = {
     "predictors": PREDICTOR_VALUES,
     "components": COMPONENTS,
     "coordinates": COORDINATES,
+    "angles": ANGLES,
+    "pairwise_angles": PAIRWISE_ANGLES,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,
