@@ -194,6 +194,44 @@ VERDICT = pa.schema(
 )
 """`verdict`. Key: statement, prefix, learning_rate, seed."""
 
+HEURISTIC_TESTS = pa.schema(
+    [
+        ("heuristic", STRING),
+        ("target", STRING),
+        ("protocol", STRING),  # fair or published
+        ("n", INDEX),  # rows
+        ("r", NUMBER),
+        ("r_lo", NUMBER),  # fair: prompts drawn anew; published: Fisher's, as if rows were independent
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("p", NUMBER),  # fair: prompts permuted; published: of the t test
+        ("q", NUMBER),  # false-discovery rate over the whole table
+        ("n_prompts", INDEX),
+        ("n_nan", INDEX),  # rows left out because something is NaN
+        ("r2_lo", NUMBER),
+        ("r2_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone; NaN if published
+        ("learning_rate", NUMBER),  # NaN for a table file
+        ("same_as", STRING),  # what it repeats; empty for a heuristic of its own
+    ]
+)
+"""`heuristics`. Key: heuristic, target, protocol, learning_rate."""
+
+FIXED_MIX = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("view", STRING),  # raw, or along one component of the fixed matrix: pca1, svd1
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN where a denominator vanishes
+        ("constant", FLAG),  # it says the same of every prompt, up to sign
+        ("n", INDEX),  # examples used
+        ("n_nan", INDEX),  # examples left out because a prompt has no value for them
+    ]
+)
+"""`fixed_mix`. Key: prompt, view, heuristic."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -203,6 +241,8 @@ SCHEMAS = {
     "coordinates": COORDINATES,
     "angles": ANGLES,
     "pairwise_angles": PAIRWISE_ANGLES,
+    "fixed_mix": FIXED_MIX,
+    "heuristics": HEURISTIC_TESTS,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

@@ -11,6 +11,7 @@ import pandas as pd
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
+from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.prediction import prediction
@@ -102,6 +103,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     decomposed = decompose(study, inputs.shifts, resampler)
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
+    compared = fixed_mix_rows(study, inputs.shifts)
+    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
@@ -113,9 +116,11 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "coordinates": decomposed.coordinates + placed.coordinates,
         "angles": placed.angles,
         "pairwise_angles": placed.pairwise_angles,
+        "fixed_mix": compared.rows,
+        "heuristics": told.rows,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, foretold, judged)
+    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
