@@ -275,12 +275,16 @@ def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> lis
     return rows
 
 
-def _held_out(x: Floats, y: Floats, units: list[str], resampler: Resampler) -> dict[str, float]:
+def _held_out(
+    x: Floats, y: Floats, units: list[str], resampler: Resampler, alone: Floats | None = None
+) -> dict[str, float]:
+    """Leave-prompt-out R² against the mean, and against held-out predictions by elicitation alone if there are any."""
     if not x.size:
-        return {"r2_out": NAN, "r2_lo": NAN, "r2_hi": NAN}
+        return {"r2_out": NAN, "r2_lo": NAN, "r2_hi": NAN, "r2_over_elicitation": NAN}
     found = leave_group_out(x, y, units)
     r2 = out_of_sample_r2(y, found.by_line, found.by_mean, units, resampler)
-    return {"r2_out": r2.value, "r2_lo": r2.lo, "r2_hi": r2.hi}
+    over = NAN if alone is None else out_of_sample_r2(y, found.by_line, alone, units, resampler).value
+    return {"r2_out": r2.value, "r2_lo": r2.lo, "r2_hi": r2.hi, "r2_over_elicitation": over}
 
 
 def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[list[Row], list[Skip]]:
@@ -302,23 +306,15 @@ def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[li
     y = target.y[complete]
     named = {key: values[complete] for key, values, found in zip(keys, table, known, strict=True) if found}
     counts = {"n": len(y), "n_nan": int(measured.sum() - complete.sum()), "n_prompts": len(set(units))}
+    alone = leave_group_out(named["H1"], y, units).by_line if "H1" in named else None
     rows: list[Row] = []
     for key, x in named.items():
         r, rho = pearson(x, y), spearman(x, y)
         lo, hi = resampler.bounds(clustered_r(x, y, units, resampler))
         numbers = {"r": r.value, "r_lo": lo, "r_hi": hi, "rho": rho.value, "p": permuted_p(x, y, units, resampler)}
-        numbers |= _held_out(x, y, units, resampler)
-        numbers["r2_over_elicitation"] = _over(named.get("H1"), x, y, units, resampler)
+        numbers |= _held_out(x, y, units, resampler, alone)
         rows.append(_row(key, target.name, "fair", numbers, counts))
     return rows, skipped
-
-
-def _over(alone: Floats | None, x: Floats, y: Floats, units: list[str], resampler: Resampler) -> float:
-    """Held-out R² against elicitation alone instead of the mean."""
-    if alone is None:
-        return NAN
-    ours, theirs = leave_group_out(x, y, units).by_line, leave_group_out(alone, y, units).by_line
-    return out_of_sample_r2(y, ours, theirs, units, resampler).value
 
 
 def clustered_r(x: Floats, y: Floats, units: Sequence[str], resampler: Resampler) -> Floats:
