@@ -14,10 +14,9 @@ import numpy as np
 
 from inoc.analyse.inputs import Shifts
 from inoc.analyse.predictors import N_COMPONENTS, PointMatrix, point_matrix
-from inoc.analyse.rows import Row, Skip, interval
+from inoc.analyse.rows import Row, Skip, families, interval
 from inoc.analyse.tokens import TokenSource, open_tokens
 from inoc.config.models import Study
-from inoc.runs import prompt_families
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.gram import (
     REPRESENTATIONS,
@@ -148,21 +147,21 @@ def geometry(study: Study, shifts: Shifts, logprobs: Sequence[Path], resampler: 
         DataError: If token tables contradict each other.
     """
     grams, skipped = _grams(study, shifts, logprobs)
-    families, groups = prompt_families(study), prompt_groups(study)
+    family_of, groups = families(study), prompt_groups(study)
     order = _heatmap_order(grams)
     result = Geometry([], [], [], [], grams, skipped)
     for (level, prefix), gram in grams.items():
         key: Row = {"level": level, "prefix": prefix}
         for method in ("pca", "svd"):
             if (level, method) != ("point", "pca"):
-                _add_components(result, {**key, "method": method}, gram, families, resampler)
+                _add_components(result, {**key, "method": method}, gram, family_of, resampler)
         for representation in REPRESENTATIONS:
             named: Row = {**key, "representation": representation}
             inner = angles(inner_products(gram.whole, representation))
             result.angles.extend(
                 {**named, **row} for row in _group_rows(gram, representation, inner, groups, resampler)
             )
-            result.pairwise_angles.extend({**named, **row} for row in _pair_rows(gram.prompts, inner, families, order))
+            result.pairwise_angles.extend({**named, **row} for row in _pair_rows(gram.prompts, inner, family_of, order))
     return result
 
 
@@ -197,7 +196,7 @@ def prompt_groups(study: Study) -> dict[str, Group]:
     role: dict[str, Group] = {
         key: "negative" if trait.role == "unwanted" else "positive" for key, trait in study.traits.items()
     }
-    return {prompt: role.get(family, "neutral") for prompt, family in prompt_families(study).items()}
+    return {prompt: role.get(family, "neutral") for prompt, family in families(study).items()}
 
 
 def _heatmap_order(grams: Mapping[tuple[Level, str], Gram]) -> dict[str, int]:
@@ -227,7 +226,7 @@ def _bounds(resampled: Floats, resampler: Resampler) -> tuple[Floats, Floats]:
     return lo, hi
 
 
-def _add_components(result: Geometry, key: Row, gram: Gram, families: Mapping[str, str], resampler: Resampler) -> None:
+def _add_components(result: Geometry, key: Row, gram: Gram, family_of: Mapping[str, str], resampler: Resampler) -> None:
     method: Method = "svd" if key["method"] == "svd" else "pca"
     found = axes_of(gram, method)
     kept = found.share.size
@@ -243,7 +242,7 @@ def _add_components(result: Geometry, key: Row, gram: Gram, families: Mapping[st
         result.components.append({**key, **sizes, **interval(share, "share")})
     for p, prompt in enumerate(gram.prompts):
         for c in range(kept):
-            place: Row = {"prompt": prompt, "family": families[prompt], "component": c + 1}
+            place: Row = {"prompt": prompt, "family": family_of[prompt], "component": c + 1}
             score, lo, hi = (float(part[p, c]) for part in (found.scores, scores_lo, scores_hi))
             result.coordinates.append({**key, **place, **interval(Estimate(score, lo, hi, gram.n, gram.n_nan))})
 
@@ -301,7 +300,7 @@ def _known_means(values_BP: Floats) -> Floats:
 
 
 def _pair_rows(
-    prompts: Sequence[str], angle_NN: Floats, families: Mapping[str, str], order: Mapping[str, int]
+    prompts: Sequence[str], angle_NN: Floats, family_of: Mapping[str, str], order: Mapping[str, int]
 ) -> Iterator[Row]:
     for i, prompt in enumerate(prompts):
         for j, other in enumerate(prompts):
@@ -309,8 +308,8 @@ def _pair_rows(
                 yield {
                     "prompt": prompt,
                     "other": other,
-                    "family": families[prompt],
-                    "other_family": families[other],
+                    "family": family_of[prompt],
+                    "other_family": family_of[other],
                     "angle_deg": float(angle_NN[i, j]),
                     "place": order.get(prompt, 0),
                     "other_place": order.get(other, 0),

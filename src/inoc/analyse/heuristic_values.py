@@ -12,11 +12,11 @@ from inoc.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.analyse.geometry import Gram, Level, axes_of, token_gram
 from inoc.analyse.heuristics import NEUTRAL, Values, judge_heuristics, with_q
 from inoc.analyse.inputs import Scored, Shifts
-from inoc.analyse.rows import ALL, Part, Row, Skip
+from inoc.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.analyse.token_heuristics import TokenHeuristics, token_heuristics
 from inoc.analyse.tokens import open_tokens
 from inoc.config.models import Study
-from inoc.runs import prompt_families, total_steps
+from inoc.runs import total_steps
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN
@@ -32,12 +32,12 @@ _EMBEDDED = ("H5", "H6", "H7", "H9a")
 
 def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
     """The ten numbers of fixed against mix, raw and along one component, for prompts scored with both."""
-    families = prompt_families(study)
+    family_of = families(study)
     pairs = {
         prompt: (fixed, mix)
-        for prompt in families
-        if (fixed := shifts.values.get(Scored(prompt, "fixed", "train"))) is not None
-        and (mix := shifts.values.get(Scored(prompt, "mix", "train"))) is not None
+        for prompt in family_of
+        if (fixed := shifts.get(Scored(prompt, "fixed", "train"))) is not None
+        and (mix := shifts.get(Scored(prompt, "mix", "train"))) is not None
         and not (np.isnan(fixed).all() or np.isnan(mix).all())
     }
     if not pairs:
@@ -55,7 +55,7 @@ def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
             rows += [
                 {
                     "prompt": prompt,
-                    "family": families[prompt],
+                    "family": family_of[prompt],
                     "view": view,
                     "heuristic": name,
                     "value": value,
@@ -108,7 +108,7 @@ def study_heuristics(
 
 def _values(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
     """One row for each prompt, trait and prefix, with every heuristic that needs no embedding."""
-    families = prompt_families(study)
+    family_of = families(study)
     known = {
         (str(row["prompt"]), str(row["predictor"]), str(row["trait"])): float(str(row["value"]))
         for row in predictors
@@ -117,10 +117,10 @@ def _values(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: li
     tokens = _per_token(logprobs, grams)
     whole = _second_axes(logprobs, grams)
     rows: list[Row] = []
-    for trait, spec in study.traits.items():
-        sign = 1.0 if spec.role == "unwanted" else -1.0
-        axis = {key: _trait_axis(grams.get((level, "fixed")), families, trait) for key, level in _TRAIT_AXES.items()}
-        for prompt, family in families.items():
+    for trait in traits(study):
+        sign = 1.0 if study.traits[trait].role == "unwanted" else -1.0
+        axis = {key: _trait_axis(grams.get((level, "fixed")), family_of, trait) for key, level in _TRAIT_AXES.items()}
+        for prompt, family in family_of.items():
             fixed = tokens.get("fixed", {}).get(prompt)
             strength = known.get((prompt, "ph", ALL), NAN)
             shared: Row = {
@@ -172,16 +172,16 @@ def _by_prompt(prompts: Iterable[str], values: np.ndarray) -> dict[str, float]:
     return {prompt: float(value) for prompt, value in zip(prompts, values, strict=True)}
 
 
-def _trait_axis(gram: Gram | None, families: Mapping[str, str], trait: str) -> dict[str, float]:
+def _trait_axis(gram: Gram | None, family_of: Mapping[str, str], trait: str) -> dict[str, float]:
     """Scores on the first singular vector of the trait's own and the neutral prompts, uncentred.
 
     The family's mean is not below that of the neutral prompts. Empty without prompts of the family.
     """
     if gram is None:
         return {}
-    chosen = [place for place, prompt in enumerate(gram.prompts) if families[prompt] in (trait, NEUTRAL)]
+    chosen = [place for place, prompt in enumerate(gram.prompts) if family_of[prompt] in (trait, NEUTRAL)]
     prompts = [gram.prompts[place] for place in chosen]
-    own = np.array([families[prompt] == trait for prompt in prompts])
+    own = np.array([family_of[prompt] == trait for prompt in prompts])
     if len(chosen) < 2 or not own.any():
         return {}
     first = decompose_gram(gram.whole[np.ix_(chosen, chosen)], "svd", 1).scores[:, 0]
