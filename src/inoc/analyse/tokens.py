@@ -22,8 +22,8 @@ from inoc.stats.means import Floats
 
 _KEYS = ("prompt", "prefix", "dataset")
 _VALUES = ["example_id", "n_tokens", "logprobs"]
-BATCH_BYTES = 32_000_000
-READ_BYTES = 1 << 18
+BATCH_BYTES = 2_000_000
+READ_BYTES = 1 << 15
 Counts = NDArray[np.int64]
 
 
