@@ -84,11 +84,22 @@ def parser() -> argparse.ArgumentParser:
         verb.add_argument("--store", help="folder of the store (default: config.yaml's)")
         verb.add_argument("--log", type=Path, help="also write messages to this file")
         verb.set_defaults(run=_run_stage, stage=stage)
+        if stage == "analyse":
+            _add_table(verb)
     _add_status(verbs)
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
     return top
+
+
+def _add_table(verb: argparse.ArgumentParser) -> None:
+    """What `inoc analyse heuristics TABLE.csv` takes."""
+    verb.epilog = "`inoc analyse heuristics TABLE.csv --out FILE.csv` judges the heuristics of a table file instead."
+    verb.add_argument("table", nargs="?", type=Path, help="with `heuristics` for STUDY: the table file")
+    verb.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to judge (default: fair)")
+    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="where to write the judgement")
+    verb.set_defaults(run=_analyse)
 
 
 def add_study(verb: argparse.ArgumentParser) -> None:
@@ -213,6 +224,21 @@ def _run_stage(options: argparse.Namespace) -> None:
         summary = str(step.run(job))
         write_manifest(job, settings, version, time.monotonic() - started, summary)
         print(f"{job.study.name}: {job.name}: {summary}", file=sys.stderr)
+
+
+def _analyse(options: argparse.Namespace) -> None:
+    from inoc.errors import ConfigError
+
+    asked = (options.study == "heuristics", options.table is not None, options.out is not None)
+    if not any(asked):
+        _run_stage(options)
+        return
+    if not all(asked):
+        msg = "a table file is judged by: inoc analyse heuristics TABLE.csv --out FILE.csv [--protocol published]"
+        raise ConfigError(msg)
+    from inoc.analyse.table_file import judge_table_file
+
+    print(judge_table_file(options.table, options.protocol, options.out), file=sys.stderr)
 
 
 def _status(options: argparse.Namespace) -> None:

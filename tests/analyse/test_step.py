@@ -26,13 +26,17 @@ KEYS = {
     "prediction": ["trait", "learning_rate", "prefix", "predictor", "predictor_trait"],
     "verdict": ["statement", "prefix", "learning_rate", "seed"],
     "losses": ["run", "step"],
+    "angles": ["level", "prefix", "representation", "group"],
+    "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
+    "fixed_mix": ["prompt", "view", "heuristic"],
+    "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
 }
 
 
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     summary = run(job)
-    assert summary.startswith("10 tables")
+    assert summary.startswith("14 tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

@@ -212,12 +212,13 @@ def test_elicitation_of_the_mix_is_its_own_if_it_was_asked_for(tmp_path: Path) -
 def test_components_are_those_of_complete_examples_turned_along_ph(tables: Tables, job: Job, prefix: str) -> None:
     matrix = np.stack([shift(tables, prompt, prefix, "train").dropna() for prompt in STRENGTH])
     oracle = PCA(svd_solver="full").fit(matrix)
-    shares = read_table(job.paths.table("components")).query("prefix == @prefix")
+    own = "prefix == @prefix and level == 'point' and method == 'pca'"
+    shares = read_table(job.paths.table("components")).query(own)
     assert list(shares["share"]) == pytest.approx(oracle.explained_variance_ratio_[:6])
     assert (shares["n_prompts"] == 7).all()
     assert (shares["n"] == 29).all()
     assert (shares["n_nan"] == 1).all()
-    table = read_table(job.paths.table("coordinates")).query("prefix == @prefix")
+    table = read_table(job.paths.table("coordinates")).query(own)
     found = table.pivot_table(index="prompt", columns="component", values="value").loc[list(STRENGTH)].to_numpy()
     assert np.allclose(np.abs(found), np.abs(oracle.transform(matrix)[:, :6]))
     ph = matrix.mean(axis=1)

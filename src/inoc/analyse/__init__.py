@@ -1,3 +1,3 @@
 """From judge scores and log-probabilities to the tables that figures and reports draw."""
 
-VERSION = 1
+VERSION = 2

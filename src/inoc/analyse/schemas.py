@@ -62,16 +62,17 @@ PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
 
 COMPONENTS = pa.schema(
     [
-        ("level", STRING),  # point: one value per example
+        ("level", STRING),  # point: one column per response; token: one per token of all responses
         ("prefix", STRING),
-        ("method", STRING),
+        ("method", STRING),  # pca: columns centred, not scaled; svd: neither
         ("component", INDEX),  # from 1
-        ("share", NUMBER),  # of the variance, 0 to 1
+        ("share", NUMBER),  # variance of the scores over that of the columns, both centred; 0 to 1
         ("lo", NUMBER),
         ("hi", NUMBER),
         ("n_prompts", INDEX),
-        ("n", INDEX),  # examples used
-        ("n_nan", INDEX),  # examples dropped because a prompt has no value for them
+        ("n", INDEX),  # columns used
+        ("n_nan", INDEX),  # columns dropped because a prompt has no value for them
+        ("energy", NUMBER),  # s² over the sum of all s²: for pca the share, for svd of the uncentred squares
     ]
 )
 """`components`. Key: level, prefix, method, component."""
@@ -88,6 +89,36 @@ COORDINATES = pa.schema(
     ]
 )
 """`coordinates`. Key: level, prefix, method, prompt, component."""
+
+_ANGLES = [("level", STRING), ("prefix", STRING), ("representation", STRING)]  # raw, pca2 or svd2
+
+ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("group", STRING),  # within_negative, within_positive, cross_trait, negative_neutral or positive_neutral
+        ("mean_deg", NUMBER),
+        ("sd_deg", NUMBER),  # population standard deviation over the pairs
+        ("n_pairs", INDEX),  # ordered, so that a pair within a group counts twice
+        ("n_nan", INDEX),  # pairs of which a prompt has no direction
+        ("lo", NUMBER),  # of the mean, over examples
+        ("hi", NUMBER),
+    ]
+)
+"""`angles`. Key: level, prefix, representation, group."""
+
+PAIRWISE_ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("prompt", STRING),
+        ("other", STRING),  # every pair is there in both orders
+        ("family", STRING),
+        ("other_family", STRING),
+        ("angle_deg", NUMBER),  # 0 to 180; NaN if a prompt has no direction
+        ("place", INDEX),  # of the prompt along the first component, from 1
+        ("other_place", INDEX),
+    ]
+)
+"""`pairwise_angles`. Key: level, prefix, representation, prompt, other."""
 
 GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
 """Trained without/with, then asked without/with."""
@@ -163,6 +194,44 @@ VERDICT = pa.schema(
 )
 """`verdict`. Key: statement, prefix, learning_rate, seed."""
 
+HEURISTIC_TESTS = pa.schema(
+    [
+        ("heuristic", STRING),
+        ("target", STRING),
+        ("protocol", STRING),  # fair or published
+        ("n", INDEX),  # rows
+        ("r", NUMBER),
+        ("r_lo", NUMBER),  # fair: prompts drawn anew; published: Fisher's, as if rows were independent
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("p", NUMBER),  # fair: prompts permuted; published: of the t test
+        ("q", NUMBER),  # false-discovery rate over the whole table
+        ("n_prompts", INDEX),
+        ("n_nan", INDEX),  # rows left out because something is NaN
+        ("r2_lo", NUMBER),
+        ("r2_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone; NaN if published
+        ("learning_rate", NUMBER),  # NaN for a table file
+        ("same_as", STRING),  # what it repeats; empty for a heuristic of its own
+    ]
+)
+"""`heuristics`. Key: heuristic, target, protocol, learning_rate."""
+
+FIXED_MIX = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("view", STRING),  # raw, or along one component of the fixed matrix: pca1, svd1
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN where a denominator vanishes
+        ("constant", FLAG),  # it says the same of every prompt, up to sign
+        ("n", INDEX),  # examples used
+        ("n_nan", INDEX),  # examples left out because a prompt has no value for them
+    ]
+)
+"""`fixed_mix`. Key: prompt, view, heuristic."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -170,6 +239,10 @@ SCHEMAS = {
     "predictors": PREDICTOR_VALUES,
     "components": COMPONENTS,
     "coordinates": COORDINATES,
+    "angles": ANGLES,
+    "pairwise_angles": PAIRWISE_ANGLES,
+    "fixed_mix": FIXED_MIX,
+    "heuristics": HEURISTIC_TESTS,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

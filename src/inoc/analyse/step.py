@@ -10,6 +10,8 @@ import pandas as pd
 
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
+from inoc.analyse.geometry import geometry
+from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.prediction import prediction
@@ -34,6 +36,7 @@ class Inputs(NamedTuple):
     scores: Scores
     shifts: Shifts
     losses: pd.DataFrame
+    logprobs: list[Path]  # token tables, which are streamed
 
 
 class Analysis(NamedTuple):
@@ -78,7 +81,7 @@ def read_inputs(job: Job) -> Inputs:
     check_same_judges(base, scores)
     scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    return Inputs(base, scores, shifts(read_means(scored)), _read_losses(losses))
+    return Inputs(base, scores, shifts(read_means(scored)), _read_losses(losses), scored)
 
 
 def _read_losses(paths: list[Path]) -> pd.DataFrame:
@@ -98,7 +101,10 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     suppressed = suppression(study, inputs.scores, resampler)
     gated = gate(study, inputs.scores, resampler)
     decomposed = decompose(study, inputs.shifts, resampler)
+    placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
+    compared = fixed_mix_rows(study, inputs.shifts)
+    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
@@ -106,11 +112,15 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "scores": means.rows,
         "suppression": suppressed.rows,
         "predictors": predicted.rows,
-        "components": decomposed.components,
-        "coordinates": decomposed.coordinates,
+        "components": [{**row, "energy": row["share"]} for row in decomposed.components] + placed.components,
+        "coordinates": decomposed.coordinates + placed.coordinates,
+        "angles": placed.angles,
+        "pairwise_angles": placed.pairwise_angles,
+        "fixed_mix": compared.rows,
+        "heuristics": told.rows,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, predicted, foretold, judged)
+    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
