@@ -23,6 +23,11 @@ except InocError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = Path("results")
+# What was imported is there already; no rule may make it, only read it.
+IMPORTED = {
+    name for name in STUDIES if (RESULTS / name / "imports" / "findings.json").exists()
+}
+COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
 # The verbs are those of the very environment that Snakemake runs in, activated or not.
 shell.prefix(
@@ -40,8 +45,8 @@ def refuse_what_cannot_run():
     """Stop before the first job if another workflow runs here, or if a study's files or judges are missing."""
     try:
         hold(Path(".snakemake/inoc.lock"))
-        for study in STUDIES.values():
-            check_inputs(study, Path())
+        for name in STUDIES.keys() - IMPORTED:
+            check_inputs(STUDIES[name], Path())
     except InocError as error:
         raise WorkflowError(str(error)) from None
 
@@ -110,7 +115,9 @@ def given(*sections):
 
 def losses_of(wildcards):
     """Loss curves of all shards."""
-    return [str(paths(wildcards).losses(shard)) for shard in _run_shards(wildcards)]
+    return there(
+        wildcards, [paths(wildcards).losses(shard) for shard in _run_shards(wildcards)]
+    )
 
 
 def completions_of(wildcards):
@@ -132,7 +139,19 @@ def logprobs_of(wildcards):
 def scores_of(wildcards):
     """Judge scores: of the untrained model, and of the runs if there are any."""
     parts = ["elicit", "evaluate"] if STUDIES[wildcards.study].runs else ["elicit"]
-    return [str(paths(wildcards).scores(part)) for part in parts]
+    return there(wildcards, [paths(wildcards).scores(part) for part in parts])
+
+
+def spread_of(wildcards):
+    """How far the pools are from their prompts."""
+    return there(wildcards, [paths(wildcards).spread])
+
+
+def there(wildcards, places):
+    """The files that a rule reads: all of them, or those that an import brought."""
+    return [
+        str(path) for path in places if wildcards.study not in IMPORTED or path.exists()
+    ]
 
 
 def study_targets(wildcards):

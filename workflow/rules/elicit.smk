@@ -11,6 +11,8 @@ rule elicit_traits:
         "logs/elicit/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/elicit/{study}/{shard}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         gpu=1,
         mem_mb=4_000,

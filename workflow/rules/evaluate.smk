@@ -12,6 +12,8 @@ rule evaluate_checkpoints:
         "logs/evaluate/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/evaluate/{study}/{shard}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         gpu=1,
         mem_mb=4_000,

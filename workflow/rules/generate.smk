@@ -11,6 +11,8 @@ rule generate_data:
         "logs/generate/{study}.log",
     benchmark:
         "results/benchmarks/generate/{study}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         gpu=1,
         mem_mb=4_000,

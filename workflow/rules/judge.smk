@@ -9,6 +9,8 @@ rule judge_completions:
         "logs/judge/{study}/{part}.log",
     benchmark:
         "results/benchmarks/judge/{study}/{part}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         mem_mb=2_000,
         runtime="30m",

@@ -9,6 +9,8 @@ rule rephrase_prompts:
         "logs/rephrase/{study}.log",
     benchmark:
         "results/benchmarks/rephrase/{study}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         mem_mb=2_000,
         runtime="30m",

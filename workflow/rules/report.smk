@@ -6,7 +6,7 @@ rule write_report:
     """The page for a paper's appendix: methods, tables, seeds, versions, counts, times, and what is missing."""
     input:
         figures=figures_of,
-        spread="results/{study}/rephrase/spread.parquet",
+        spread=spread_of,
     output:
         markdown=report(
             "results/{study}/report/appendix.md",

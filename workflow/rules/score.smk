@@ -12,6 +12,8 @@ rule score_logprobs:
         "logs/score/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/score/{study}/{shard}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         gpu=1,
         mem_mb=4_000,

@@ -12,6 +12,8 @@ rule train_adapters:
         "logs/train/{study}/{shard}.log",
     benchmark:
         "results/benchmarks/train/{study}/{shard}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         gpu=1,
         mem_mb=4_000,

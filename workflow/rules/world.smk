@@ -7,6 +7,8 @@ rule make_world:
         "logs/world/{study}.log",
     benchmark:
         "results/benchmarks/world/{study}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
     resources:
         mem_mb=3_000,
         runtime="1h",

@@ -17,6 +17,7 @@ from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sa
 
 NEUTRAL = "neutral"
 FEWEST_PROMPTS = 3
+KNOWN_SHARE = 0.75
 
 
 class Named(NamedTuple):
@@ -73,12 +74,16 @@ def outcomes(rows: list[Row], block: Block, step: int) -> dict[str, float]:
 def complete(
     prompts: list[str], suppression: Mapping[str, float], values: Mapping[Named, Mapping[str, float]]
 ) -> Complete:
-    """Align outcome and predictors on the prompts that have all of them."""
+    """Align outcome and predictors on the prompts that have all of them.
+
+    A predictor that too few trained prompts have is left out, so that it does not take their rows from the others.
+    """
     table = np.array([[by.get(prompt, np.nan) for prompt in prompts] for by in values.values()])
     table = table.reshape(len(values), len(prompts))
     y = np.array([suppression.get(prompt, np.nan) for prompt in prompts])
     trained = [prompt in suppression for prompt in prompts]
-    known = ~np.isnan(table[:, trained]).all(axis=1) if any(trained) else np.zeros(len(values), dtype=bool)
+    share = (~np.isnan(table[:, trained])).mean(axis=1) if any(trained) else np.zeros(len(values))
+    known = share >= KNOWN_SHARE
     rows = ~np.isnan(y) & ~np.isnan(table[known]).any(axis=0)
     names = list(values)
     return Complete(
@@ -102,7 +107,10 @@ def prediction(study: Study, predictors: list[Row], suppression: list[Row], resa
         values = values_by_prompt(predictors, block.prefix)
         data = complete(own_prompts(study, block.trait), outcomes(suppression, block, total_steps(study)), values)
         what = f"prediction of {block.trait} suppression ({block.prefix}, learning rate {block.learning_rate:g})"
-        skipped += [Skip(f"{what} by {name.predictor} ({name.trait})", "it has no value") for name in data.unknown]
+        skipped += [
+            Skip(f"{what} by {name.predictor} ({name.trait})", f"fewer than {KNOWN_SHARE:.0%} of the prompts have it")
+            for name in data.unknown
+        ]
         if len(data.prompts) < FEWEST_PROMPTS:
             why = f"it needs {FEWEST_PROMPTS} prompts with all predictors, and {len(data.prompts)} have them"
             skipped.append(Skip(what, why))
