@@ -73,7 +73,7 @@ def test_the_loss_is_the_brute_force_one(tokenizer: Qwen2Tokenizer, prompt_weigh
     batch = encode(DOCUMENTS[:5], tokenizer)
     total, count = 0.0, 0
     for example in batch:
-        logits = model(torch.tensor([example.ids])).logits[0].double()
+        logits = model(torch.tensor([example.ids])).logits[0].detach().double()
         first = example.start if prompt_weight == 0 else 1
         total -= sum(float(log_softmax(logits[t - 1], -1)[example.ids[t]]) for t in range(first, len(example.ids)))
         count += len(example.ids) - example.start
