@@ -39,12 +39,21 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong, what would be accepted, and stop with status 2."""
         wrong = message.rpartition("unrecognized arguments: ")[2].split()
         if "unrecognized arguments" in message and wrong:
-            message += did_you_mean(wrong[0].partition("=")[0], self._option_string_actions)
+            message += did_you_mean(wrong[0].partition("=")[0], options_of(self))
         elif "invalid choice: '" in message:
             value = message.partition("invalid choice: '")[2].partition("'")[0]
             choices = [c for a in self._actions if a.choices for c in a.choices]
             message += did_you_mean(value, choices)
         self.exit(2, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def options_of(parser: argparse.ArgumentParser) -> set[str]:
+    """All flags of a parser and of the verbs below it."""
+    found = set(parser._option_string_actions)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            found = found.union(*(options_of(verb) for verb in action.choices.values()))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -59,7 +59,8 @@ class Imported(NamedTuple):
 
     def coordinate(self, prefix: str) -> pd.Series:
         table = self.table("coordinates")
-        return table[(table["prefix"] == prefix) & (table["component"] == 1)].set_index("prompt")["value"]
+        point = (table["level"] == "point") & (table["method"] == "pca")
+        return table[point & (table["prefix"] == prefix) & (table["component"] == 1)].set_index("prompt")["value"]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,8 @@ def test_shares_of_the_components_are_the_published_ones(
     imported: Imported, prefix: str, shares: tuple[float, float]
 ) -> None:
     table = imported.table("components")
-    rows = table[(table["prefix"] == prefix) & (table["level"] == "point")].sort_values("component")
+    point = (table["level"] == "point") & (table["method"] == "pca")
+    rows = table[point & (table["prefix"] == prefix)].sort_values("component")
     assert set(rows["n_prompts"]) == {27}
     np.testing.assert_allclose(rows["share"].to_numpy()[:2], shares, rtol=0, atol=0.0005)
 

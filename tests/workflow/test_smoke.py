@@ -155,7 +155,7 @@ def test_the_report_opens_as_one_file(finished, copy_of):
     assert "95 %" in page
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["score", "--hlep"], ["scroe"], ["score", "smokey"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["score", "smoke", "--shrad"], ["scroe"], ["score", "smokey"]])
 def test_first_answers_come_without_heavy_imports(finished, arguments):
     script = (
         "import sys\nfrom inoc.cli import main\n"
@@ -170,8 +170,8 @@ def test_first_answers_come_without_heavy_imports(finished, arguments):
         [sys.executable, "-c", script], cwd=finished.folder, text=True, capture_output=True, check=False
     )
     assert "HEAVY []" in done.stdout, done.stdout + done.stderr
-    if arguments == ["score", "--hlep"]:
-        assert 'did you mean "--help"' in done.stderr
+    if arguments == ["score", "smoke", "--shrad"]:
+        assert 'did you mean "--shard"' in done.stderr
     if arguments == ["scroe"]:
         assert 'did you mean "score"' in done.stderr
     if arguments == ["score", "smokey"]:

@@ -89,6 +89,8 @@ def study_heuristics(
     if not last:
         return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
     shown = _values(study, logprobs, grams, predictors)
+    if shown.empty:
+        return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
     rows: list[Row] = []
     skipped = [Skip(f"heuristic {key}", "it needs embeddings of the prompts") for key in _EMBEDDED]
     for rate in dict.fromkeys(float(str(row["learning_rate"])) for row in last):
