@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from inoc.chat.messages import compose, prefix_texts
 from inoc.chat.pools import read_pools
 from inoc.config.models import Study
-from inoc.engines.asking import evaluation_instructions, joined, with_answers
+from inoc.engines.asking import Asker, evaluation_instructions, joined, with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Block, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import BASE, Block, answer_blocks, load_engine
 from inoc.job import Job
 from inoc.runs import PLAIN, Asked, condition, prompt_texts, shard_of
 from inoc.store import Unit
@@ -60,17 +59,12 @@ def plan(job: Job) -> Plan:
     """Everything that the shard asks, before any model is loaded."""
     study, spec = job.study, job.study.elicitation
     instructions = evaluation_instructions(job.paths, spec.n)
-    model = identify(study, job.paths, job.store)
-    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    asker = Asker(study, instructions, prompt_texts(study), read_pools(job.paths.pools), spec.sampling)
     asked = ways(study, job.shard, job.shards.elicit)
-    ids, users = list(instructions["instruction_id"]), list(instructions["instruction"])
-    rows, blocks = [], []
-    for way in asked:
-        prefixes = prefix_texts(way, texts, pools, ids, spec.sampling.seed)
-        chats = [compose(study, prefix, user) for prefix, user in zip(prefixes, users, strict=True)]
-        blocks += blocks_of(BASE, chats, ids, spec.sampling, f"base asked {way.prefix} {way.prompt}".strip())
-        rows.append(asked_frame(way, instructions, prefixes))
-    return Plan(model, asked, blocks, joined(rows))
+    questions = [asker.questions(way, BASE, "base") for way in asked]
+    blocks = [block for each in questions for block in each.blocks]
+    rows = [asked_frame(way, instructions, each.prefixes) for way, each in zip(asked, questions, strict=True)]
+    return Plan(identify(study, job.paths, job.store), asked, blocks, joined(rows))
 
 
 def asked_frame(way: Asked, instructions: pd.DataFrame, prefixes: list[str]) -> pd.DataFrame:

@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from inoc.chat.messages import compose, prefix_texts
 from inoc.chat.pools import read_pools
-from inoc.engines.asking import evaluation_instructions, joined, with_answers
+from inoc.engines.asking import Asker, evaluation_instructions, joined, with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Block, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import BASE, Block, answer_blocks, load_engine
 from inoc.job import Job
 from inoc.runs import Asked, Run, asked_of, condition, prompt_texts
 from inoc.store import Unit
@@ -64,19 +63,16 @@ def plan(job: Job) -> Plan:
     """Everything that the shard asks, before any model is loaded."""
     study, spec = job.study, job.study.evaluation
     instructions = evaluation_instructions(job.paths, spec.n)
-    ids, users = list(instructions["instruction_id"]), list(instructions["instruction"])
-    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    asker = Asker(study, instructions, prompt_texts(study), read_pools(job.paths.pools), spec.sampling)
     found = checkpoints(job)
     rows: list[pd.DataFrame] = []
     blocks: list[Block] = []
     for checkpoint in found:
         for way in asked_of(study, checkpoint.run, checkpoint.step):
-            # The draw does not depend on the run, so a control is asked with the very rephrasings of its partner.
-            prefixes = prefix_texts(way, texts, pools, ids, spec.sampling.seed)
-            chats = [compose(study, prefix, user) for prefix, user in zip(prefixes, users, strict=True)]
-            label = f"{checkpoint.run.name} step {checkpoint.step} asked {way.prefix} {way.prompt}".strip()
-            blocks += blocks_of(checkpoint.digest, chats, ids, spec.sampling, label)
-            rows.append(_asked_frame(checkpoint, way, instructions, prefixes))
+            who = f"{checkpoint.run.name} step {checkpoint.step}"
+            questions = asker.questions(way, checkpoint.digest, who)
+            blocks += questions.blocks
+            rows.append(_asked_frame(checkpoint, way, instructions, questions.prefixes))
     return Plan(identify(study, job.paths, job.store), found, blocks, joined(rows))
 
 
