@@ -148,7 +148,7 @@ def spread_of(wildcards):
 
 
 def there(wildcards, places):
-    """The files that a rule reads: all of them, or those that an import brought."""
+    """All of the files, or those of them that an import brought."""
     return [
         str(path) for path in places if wildcards.study not in IMPORTED or path.exists()
     ]
