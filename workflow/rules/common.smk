@@ -3,13 +3,12 @@
 import importlib
 import json
 import sys
-from functools import cache
 from pathlib import Path
 
 from inoc.config.load import check_inputs, given_files, load_study, workflow_of
 from inoc.config.models import Shards
 from inoc.config.settings import settings_of
-from inoc.context import shard_count
+from inoc.context import RESULTS, shard_count
 from inoc.errors import InocError
 from inoc.figures.catalogue import entry_of, figure_names
 from inoc.lock import hold
@@ -22,7 +21,6 @@ try:
 except InocError as error:
     raise WorkflowError(str(error)) from None
 
-RESULTS = Path("results")
 # What was imported is there already; no rule may make it, only read it.
 IMPORTED = {
     name for name in STUDIES if (RESULTS / name / "imports" / "findings.json").exists()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import NamedTuple
 
 import pandas as pd
 
 from inoc.chat.pools import read_pools
 from inoc.config.models import Study
-from inoc.engines.asking import Asker, evaluation_instructions, joined, with_answers
+from inoc.engines.asking import Asker, ask_and_write, evaluation_instructions, joined
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Block, answer_blocks, load_engine
+from inoc.engines.sampling import BASE, Block
 from inoc.job import Job
 from inoc.runs import PLAIN, Asked, condition, prompt_texts, shard_of
 from inoc.store import Unit
-from inoc.tables import COMPLETIONS, write_table
 
 
 def ways(study: Study, shard: int, shards: int) -> list[Asked]:
@@ -37,16 +35,9 @@ class Plan(NamedTuple):
 def run(job: Job) -> str:
     """Write the shard's completions; see `inoc.tables.COMPLETIONS`."""
     model, asked, blocks, rows = plan(job)
-    with job.progress("eliciting", len(rows), "completions") as meter:
-        engine = cache(lambda: load_engine(model))
-        answers = answer_blocks(job.store, model, blocks, engine, {}, canary=0, advance=meter.advance)
-    job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
-    frame = with_answers(rows, answers)
-    write_table(frame, COMPLETIONS, job.paths.elicit(job.shard))
-    cut = int((frame["finish"] == "length").sum())
-    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
-    job.record["counts"] = {"ways of asking": len(asked), "completions": len(frame), "cut": cut}
-    return f"{len(asked)} ways of asking, {len(frame)} completions, {cut} of them cut"
+    counts = ask_and_write(job, model, blocks, rows, job.paths.elicit(job.shard), doing="eliciting")
+    job.record["counts"] = {"ways of asking": len(asked), **counts}
+    return f"{len(asked)} ways of asking, {counts['completions']} completions, {counts['cut']} of them cut"
 
 
 def units(job: Job) -> list[Unit]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from inoc.chat.messages import compose, prefix_texts
 from inoc.config.models import Sampling, Study
-from inoc.engines.sampling import Answer, Block, blocks_of
+from inoc.digest import Json
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import Answer, Block, answer_blocks, blocks_of, load_engine
+from inoc.job import Job
 from inoc.paths import Paths
 from inoc.runs import Asked
-from inoc.tables import COMPLETIONS, read_table
+from inoc.tables import COMPLETIONS, read_table, write_table
 
 
 def evaluation_instructions(paths: Paths, n: int | None) -> pd.DataFrame:
@@ -62,6 +67,42 @@ def joined(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
     answers = {"completion", "n_tokens", "finish"}
     columns = [name for name in COMPLETIONS.names if name not in answers]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)
+
+
+def ask_and_write(
+    job: Job,
+    model: ModelIdentity,
+    blocks: Sequence[Block],
+    rows: pd.DataFrame,
+    path: Path,
+    *,
+    doing: str,
+    adapters: Mapping[str, Path] | None = None,
+    canary: int = 0,
+) -> dict[str, Json]:
+    """Answer a job's questions and write them as `tables.COMPLETIONS`.
+
+    Args:
+        job: The job; its references and its model are noted.
+        model: The model.
+        blocks: The questions.
+        rows: Who is asked what, in the order of the blocks.
+        path: Where.
+        doing: What the progress says.
+        adapters: Adapter digest → folder.
+        canary: So many chats per adapter must answer alike, batched and one by one.
+
+    Returns:
+        The number of completions, and of those that were cut.
+    """
+    with job.progress(doing, len(rows), "completions") as meter:
+        engine = cache(lambda: load_engine(model))
+        answers = answer_blocks(job.store, model, blocks, engine, adapters or {}, canary=canary, advance=meter.advance)
+    job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
+    frame = with_answers(rows, answers)
+    write_table(frame, COMPLETIONS, path)
+    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
+    return {"completions": len(frame), "cut": int((frame["finish"] == "length").sum())}
 
 
 def with_answers(rows: pd.DataFrame, blocks: Sequence[Sequence[Answer]]) -> pd.DataFrame:

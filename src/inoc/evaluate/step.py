@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from inoc.chat.pools import read_pools
-from inoc.engines.asking import Asker, evaluation_instructions, joined, with_answers
+from inoc.engines.asking import Asker, ask_and_write, evaluation_instructions, joined
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Block, answer_blocks, load_engine
+from inoc.engines.sampling import BASE, Block
 from inoc.job import Job
 from inoc.runs import Asked, Run, asked_of, condition, prompt_texts
 from inoc.store import Unit
-from inoc.tables import COMPLETIONS, read_table, write_table
+from inoc.tables import read_table
 
 
 class Checkpoint(NamedTuple):
@@ -40,17 +39,10 @@ def run(job: Job) -> str:
     """Write the shard's completions; see `inoc.tables.COMPLETIONS`."""
     model, found, blocks, rows = plan(job)
     adapters = {checkpoint.digest: checkpoint.folder for checkpoint in found if checkpoint.digest != BASE}
-    canary = job.study.evaluation.canary
-    with job.progress("evaluating", len(rows), "completions") as meter:
-        engine = cache(lambda: load_engine(model))
-        answers = answer_blocks(job.store, model, blocks, engine, adapters, canary=canary, advance=meter.advance)
-    job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
-    frame = with_answers(rows, answers)
-    write_table(frame, COMPLETIONS, job.paths.evaluate(job.shard))
-    cut = int((frame["finish"] == "length").sum())
-    job.record["model"] = {"path": job.study.model.path, **model.as_key()}
-    job.record["counts"] = {"checkpoints": len(found), "completions": len(frame), "cut": cut}
-    return f"{len(found)} checkpoints, {len(frame)} completions, {cut} of them cut"
+    path, canary = job.paths.evaluate(job.shard), job.study.evaluation.canary
+    counts = ask_and_write(job, model, blocks, rows, path, doing="evaluating", adapters=adapters, canary=canary)
+    job.record["counts"] = {"checkpoints": len(found), **counts}
+    return f"{len(found)} checkpoints, {counts['completions']} completions, {counts['cut']} of them cut"
 
 
 def units(job: Job) -> list[Unit]:

@@ -158,7 +158,7 @@ def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> Non
                 if folder is not None:
                     _score_block(job, engine, block, folder)
             meter.advance(len(block))
-    if work and "rendered_example" not in job.record:
+    if work:
         first = next(iter(work.values()))
         job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
 
