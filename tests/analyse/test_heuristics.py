@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.linear_model import LinearRegression
 
 from analyse.reference import FOLDER, dataset, needs_reference
-from inoc.analyse.heuristics import HEURISTICS, judge_heuristics, permuted_p, read_values, table_values
+from inoc.analyse.heuristics import HEURISTICS, judge_heuristics, read_values, table_values
 from inoc.cli import main
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
@@ -120,28 +121,95 @@ def test_fair_r_is_that_of_its_rows() -> None:
     assert row["n_prompts"] == 18
 
 
-def test_repeating_rows_of_a_prompt_adds_no_evidence() -> None:
-    rng = np.random.default_rng(1)
-    x, y = rng.normal(size=12), rng.normal(size=12)
-    units = [f"p{place}" for place in range(12)]
-    once = permuted_p(x, y, units, RESAMPLER)
-    again = permuted_p(np.tile(x, 4), np.tile(y, 4), units * 4, RESAMPLER)
-    assert once == again
-
-
-def test_permuted_p_is_that_of_all_orders() -> None:
-    rng = np.random.default_rng(2)
-    x, y = rng.normal(size=6), rng.normal(size=6)
-    observed = abs(np.corrcoef(x, y)[0, 1])
-    every = [abs(np.corrcoef(x, y[list(order)])[0, 1]) for order in itertools.permutations(range(6))]
-    expected = np.mean([one >= observed - 1e-12 for one in every])
-    found = permuted_p(x, y, list("abcdef"), Resampler(20_000, 3))
-    assert found == pytest.approx(expected, abs=0.02)
-
-
-def test_q_is_over_the_whole_table() -> None:
+def test_q_is_over_the_whole_protocol() -> None:
     found = judged(made_up(), "fair")
     assert found["q"].to_numpy() == pytest.approx(stats.false_discovery_control(found["p"]))
+
+
+def test_leave_trait_out_fits_on_the_other_trait() -> None:
+    table = made_up()
+    frame, found = table_values(table, "here").frame, judged(table, "fair")
+    own = frame[(frame["family"] == frame["trait"].str.lower()) | (frame["family"] == "neutral")]
+    y = own["suppression"].to_numpy()
+    error = {"mean": 0.0, "H1": 0.0, "HA4": 0.0}
+    for trait in ("Playful", "French"):
+        out = (own["trait"] == trait).to_numpy()
+        error["mean"] += ((y[out] - y[~out].mean()) ** 2).sum()
+        for key in ("H1", "HA4"):
+            line = LinearRegression().fit(own.loc[~out, [key]], y[~out])
+            error[key] += ((y[out] - line.predict(own.loc[out, [key]])) ** 2).sum()
+    row = found.loc[("HA4", "own")]
+    assert row["r2_trait_out"] == pytest.approx(1 - error["HA4"] / error["mean"])
+    assert row["r2_trait_over_elicitation"] == pytest.approx(1 - error["HA4"] / error["H1"])
+    assert row["r2_trait_lo"] < row["r2_trait_out"] < row["r2_trait_hi"]
+    assert found.loc[("H1", "own"), "r2_trait_over_elicitation"] == 0
+    assert set(found["n_traits"]) == {2}
+
+
+def test_leave_trait_out_needs_two_traits() -> None:
+    table = made_up()
+    one = table[(table["trait_name"] == "Playful")].reset_index(drop=True)
+    rows, skipped = judge_heuristics(table_values(one, "here"), "fair", RESAMPLER)
+    found = pd.DataFrame(rows)
+    assert found[["r2_trait_out", "r2_trait_lo", "r2_trait_over_elicitation"]].isna().all(axis=None)
+    assert found["r2_out"].notna().all()
+    assert ("leave-trait-out R² against own", "only one trait has rows") in skipped
+
+
+def test_intervals_of_r_and_rho_draw_prompts_and_not_rows() -> None:
+    """Rows of a prompt that repeat one another narrow the published interval and not the fair one."""
+    table = made_up()
+    for name in ("suppression", "ph_combined"):
+        table[name] = table.groupby(["prompt_key", "trait_role"])[name].transform("first")
+    found = {protocol: judged(table, protocol).loc["H2"] for protocol in ("fair", "published")}
+    width = {
+        (protocol, target, name): found[protocol].loc[target, f"{name}_hi"] - found[protocol].loc[target, f"{name}_lo"]
+        for protocol, target in (("fair", "own"), ("fair", "own_fixed"), ("published", "all"), ("published", "fixed"))
+        for name in ("r", "rho")
+    }
+    for name in ("r", "rho"):
+        assert width["fair", "own", name] == pytest.approx(width["fair", "own_fixed", name])
+        assert width["published", "all", name] < 0.8 * width["published", "fixed", name]
+
+
+def test_a_heuristic_that_nobody_has_takes_no_row_from_the_others() -> None:
+    table = made_up()
+    values = table_values(table, "here")
+    values.frame["H5"] = np.nan
+    rows, skipped = judge_heuristics(values, "fair", RESAMPLER)
+    found = pd.DataFrame(rows)
+    assert "H5" not in set(found["heuristic"])
+    assert set(found.query("target == 'own'")["n"]) == {48}
+    assert ("heuristic H5", "no row has a value of it") in skipped
+
+
+def test_a_heuristic_that_few_rows_have_is_left_out_and_named() -> None:
+    values = table_values(made_up(), "here")
+    values.frame.loc[values.frame["family"] != "french", "H5"] = np.nan
+    rows, skipped = judge_heuristics(values, "fair", RESAMPLER)
+    found = pd.DataFrame(rows)
+    assert set(found.query("target == 'own'")["n"]) == {48}
+    assert "H5" not in set(found.query("target == 'own'")["heuristic"])
+    assert "H5" in set(found.query("target == 'off'")["heuristic"])
+    assert ("H5 against own", "fewer than 50% of the rows have it") in skipped
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_published_and_fair_differ_in_their_rows(seed: int) -> None:
+    """The three differences: pooled on and off rows, a cross column that repeats `all`, rows taken as independent."""
+    table = made_up()
+    rng = np.random.default_rng(seed)
+    table["suppression"] = rng.normal(30, 10, len(table))
+    of_prompt = dict(zip(table["prompt_key"].unique(), rng.normal(size=table["prompt_key"].nunique()), strict=True))
+    table["ph_combined"] = table["prompt_key"].map(of_prompt)
+    published, fair = judged(table, "published"), judged(table, "fair")
+    own, off = fair.xs("own", level="target")["n"].iloc[0], fair.xs("off", level="target")["n"].iloc[0]
+    for key in fair.index.get_level_values("heuristic").unique():
+        pooled = own if key in ("H3", "H4", "H7") else own + off
+        assert published.loc[(key, "all"), "n"] == pooled
+        same = np.isclose(published.loc[(key, "cross"), "r"], published.loc[(key, "all"), "r"])
+        assert same == (key == "H2"), key
+    assert published.loc[("H2", "all"), "n"] == 4 * published.loc[("H2", "all"), "n_prompts"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ KEYS = {
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
     "fixed_mix": ["prompt", "view", "heuristic"],
-    "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
+    "heuristics": ["heuristic", "target", "protocol", "learning_rate", "seed"],
 }
 
 

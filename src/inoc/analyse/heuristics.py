@@ -13,16 +13,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.analyse.rows import Row, Skip
+from inoc.analyse.rows import ALL, Row, Skip
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.correlation import pearson, spearman
+from inoc.stats.clusters import Grouped, clustered_r, clustered_rho, grouped, permuted_p
+from inoc.stats.correlation import Correlation, pearson, spearman
 from inoc.stats.means import NAN, Floats
 from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
 
 Protocol = Literal["fair", "published"]
+PROTOCOLS: tuple[Protocol, ...] = ("fair", "published")
 NEUTRAL = "neutral"
 FEWEST = 3
+KNOWN_SHARE = 0.5
 SMALLEST_SD = 1e-12
 
 
@@ -187,23 +190,35 @@ def judge_heuristics(values: Values, protocol: Protocol, resampler: Resampler) -
         resampler: Source of draws and permutations.
 
     Returns:
-        Rows of `heuristics`, and what could not be judged. `q` is the false-discovery rate over all rows.
+        Rows of `heuristics` for the seed `all`, and what could not be judged. A heuristic that no row has is left
+        out; so is, by the fair protocol, one that fewer than half of a target's rows have, for it would take their
+        rows from the others.
     """
     rows: list[Row] = []
     skipped = list(values.skipped)
+    keys = [key for key in values.heuristics if np.isfinite(values.frame[key]).any()]
+    skipped += [Skip(f"heuristic {key}", "no row has a value of it") for key in values.heuristics if key not in keys]
     for target in _targets(values.frame, protocol):
         if protocol == "published":
-            rows += _published(values.heuristics, target, resampler)
+            rows += _published(keys, target, resampler)
         else:
-            found, missing = _fair(values.heuristics, target, resampler)
+            found, missing = _fair(keys, target, resampler)
             rows += found
             skipped += missing
     return with_q(rows), skipped
 
 
 def with_q(rows: list[Row]) -> list[Row]:
-    """Rows with the false-discovery rate over all of them."""
-    rates = benjamini_hochberg(np.array([float(str(row["p"])) for row in rows]))
+    """Rows with the false-discovery rate over all rows of the same protocol and seed.
+
+    The seeds repeat the tests of all seeds, and the two protocols test the same, so they are families of their own.
+    """
+    families: dict[tuple[object, object], list[int]] = {}
+    for place, row in enumerate(rows):
+        families.setdefault((row["protocol"], row["seed"]), []).append(place)
+    rates = np.full(len(rows), NAN)
+    for places in families.values():
+        rates[places] = benjamini_hochberg(np.array([float(str(rows[place]["p"])) for place in places]))
     return [{**row, "q": float(q)} for row, q in zip(rows, rates, strict=True)]
 
 
@@ -251,6 +266,7 @@ def _row(key: str, target: str, protocol: Protocol, numbers: dict[str, float], c
         "heuristic": key,
         "target": target,
         "protocol": protocol,
+        "seed": ALL,
         **counts,
         **numbers,
         "same_as": _SAME_AS.get(key, ""),
@@ -264,89 +280,88 @@ def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> lis
         x = target.rows[key].to_numpy(dtype=np.float64)
         both = np.isfinite(x) & np.isfinite(target.y)
         x, y = x[both], target.y[both]
-        units = [unit for unit, keep in zip(_units(target.rows), both, strict=True) if keep]
+        units = grouped([unit for unit, keep in zip(_units(target.rows), both, strict=True) if keep])
         varied = x.size >= FEWEST and x.std() > SMALLEST_SD and y.std() > SMALLEST_SD
-        r = pearson(x, y, resampler.confidence) if varied else pearson(x[:0], y[:0])
-        held_out = _held_out(x, y, units, resampler)
-        numbers = {"r": r.value, "r_lo": r.lo, "r_hi": r.hi, "p": r.p, **held_out}
-        numbers["rho"] = spearman(x, y, resampler.confidence).value if varied else NAN
-        counts = {"n": int(both.sum()), "n_nan": int((~both).sum()), "n_prompts": len(set(units))}
+        shown = (x, y) if varied else (x[:0], y[:0])
+        numbers = _numbers_of("r", pearson(*shown, resampler.confidence))
+        numbers |= _numbers_of("rho", spearman(*shown, resampler.confidence))
+        numbers |= _held_out("r2", x, y, HeldBack(units, units), resampler)
+        counts = {"n": int(both.sum()), "n_nan": int((~both).sum()), "n_prompts": units.n, "n_traits": 0}
+        counts["n_traits"] = int(target.rows["trait"][both].nunique())
         rows.append(_row(key, target.name, "published", numbers, counts))
     return rows
 
 
+def _numbers_of(name: str, found: Correlation) -> dict[str, float]:
+    numbers = {name: found.value, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
+    return numbers | {"p": found.p} if name == "r" else numbers
+
+
+class HeldBack(NamedTuple):
+    """What a fit does not see, and what counts as one piece of evidence about its errors."""
+
+    groups: Grouped  # held out together
+    units: Grouped  # drawn together
+    fewest: int = FEWEST
+
+
 def _held_out(
-    x: Floats, y: Floats, units: list[str], resampler: Resampler, alone: Floats | None = None
+    name: str, x: Floats, y: Floats, held: HeldBack, resampler: Resampler, alone: Floats | None = None
 ) -> dict[str, float]:
-    """Leave-prompt-out R² against the mean, and against held-out predictions by elicitation alone if there are any."""
+    """Held-out R² against the mean, and against held-out predictions by elicitation alone if there are any."""
+    columns = (f"{name}_out", f"{name}_lo", f"{name}_hi", f"{name}_over_elicitation")
     if not x.size:
-        return {"r2_out": NAN, "r2_lo": NAN, "r2_hi": NAN, "r2_over_elicitation": NAN}
-    found = leave_group_out(x, y, units)
-    r2 = out_of_sample_r2(y, found.by_line, found.by_mean, units, resampler)
-    over = NAN if alone is None else out_of_sample_r2(y, found.by_line, alone, units, resampler).value
-    return {"r2_out": r2.value, "r2_lo": r2.lo, "r2_hi": r2.hi, "r2_over_elicitation": over}
+        return dict.fromkeys(columns, NAN)
+    found = leave_group_out(x, y, held.groups.label, held.fewest)
+    r2 = out_of_sample_r2(y, found.by_line, found.by_mean, held.units.label, resampler)
+    over = NAN if alone is None else out_of_sample_r2(y, found.by_line, alone, held.units.label, resampler).value
+    return dict(zip(columns, (r2.value, r2.lo, r2.hi, over), strict=True))
 
 
 def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[list[Row], list[Skip]]:
     """Every heuristic on the same rows, prompts as units."""
     table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     measured = np.isfinite(target.y)
-    known = np.isfinite(table[:, measured]).any(axis=1)
     what = f"heuristics against {target.name}"
+    if not measured.any():
+        return [], [Skip(what, "no suppression is known")]
+    known = np.isfinite(table[:, measured]).mean(axis=1) >= KNOWN_SHARE
     skipped = [
-        Skip(f"{key} against {target.name}", "it has no value in these rows")
+        Skip(f"{key} against {target.name}", f"fewer than {KNOWN_SHARE:.0%} of the rows have it")
         for key, found in zip(keys, known, strict=True)
-        if not found and measured.any()
+        if not found
     ]
     complete = measured & np.isfinite(table[known]).all(axis=0)
-    units = [unit for unit, keep in zip(_units(target.rows), complete, strict=True) if keep]
-    if len(set(units)) < FEWEST or not known.any():
-        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {len(set(units))} have them"
+    units = grouped([unit for unit, keep in zip(_units(target.rows), complete, strict=True) if keep])
+    if units.n < FEWEST or not known.any():
+        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {units.n} have them"
         return [], [*skipped, Skip(what, why)]
     y = target.y[complete]
+    traits = grouped(target.rows["trait"][complete].tolist())
+    if traits.n < 2:
+        skipped.append(Skip(f"leave-trait-out R² against {target.name}", "only one trait has rows"))
     named = {key: values[complete] for key, values, found in zip(keys, table, known, strict=True) if found}
-    counts = {"n": len(y), "n_nan": int(measured.sum() - complete.sum()), "n_prompts": len(set(units))}
-    alone = leave_group_out(named["H1"], y, units).by_line if "H1" in named else None
+    counts = {
+        "n": len(y),
+        "n_nan": int(measured.sum() - complete.sum()),
+        "n_prompts": units.n,
+        "n_traits": traits.n,
+    }
+    ways = {"r2": HeldBack(units, units), "r2_trait": HeldBack(traits, units, fewest=2)}
+    alone = {
+        name: leave_group_out(named["H1"], y, held.groups.label, held.fewest).by_line if "H1" in named else None
+        for name, held in ways.items()
+    }
     rows: list[Row] = []
     for key, x in named.items():
-        r, rho = pearson(x, y), spearman(x, y)
-        lo, hi = resampler.bounds(clustered_r(x, y, units, resampler))
-        numbers = {"r": r.value, "r_lo": lo, "r_hi": hi, "rho": rho.value, "p": permuted_p(x, y, units, resampler)}
-        numbers |= _held_out(x, y, units, resampler, alone)
+        numbers = {"p": permuted_p(x, y, units, resampler)}
+        for name, value, drawn in (
+            ("r", pearson(x, y).value, clustered_r(x, y, units, resampler)),
+            ("rho", spearman(x, y).value, clustered_rho(x, y, units, resampler)),
+        ):
+            lo, hi = resampler.bounds(drawn)
+            numbers |= {name: value, f"{name}_lo": lo, f"{name}_hi": hi}
+        for name, held in ways.items():
+            numbers |= _held_out(name, x, y, held, resampler, alone[name])
         rows.append(_row(key, target.name, "fair", numbers, counts))
     return rows, skipped
-
-
-def clustered_r(x: Floats, y: Floats, units: Sequence[str], resampler: Resampler) -> Floats:
-    """Pearson's r of resamples that draw whole prompts, shape (resamples,); NaN where a side is constant."""
-    _, index = np.unique(np.asarray(units), return_inverse=True)
-    weights = resampler.simple_weights(int(index.max()) + 1)[:, index]
-    x, y = x - x.mean(), y - y.mean()
-    total = weights.sum(axis=1)
-    mean_x, mean_y = weights @ x / total, weights @ y / total
-    var_x = weights @ x**2 / total - mean_x**2
-    var_y = weights @ y**2 / total - mean_y**2
-    varied = (var_x > 1e-12 * (x**2).mean()) & (var_y > 1e-12 * (y**2).mean())
-    bottom = np.sqrt(np.where(varied, var_x * var_y, 1))
-    r: Floats = np.where(varied, np.clip((weights @ (x * y) / total - mean_x * mean_y) / bottom, -1, 1), NAN)
-    return r
-
-
-def permuted_p(x: Floats, y: Floats, units: Sequence[str], resampler: Resampler) -> float:
-    """Two-sided p of no correlation: a prompt is one unit, the mean of its rows, and prompts change places.
-
-    NaN if the means do not vary.
-    """
-    names, index = np.unique(np.asarray(units), return_inverse=True)
-    n = len(names)
-    counts = np.bincount(index)
-    mean_x, mean_y = np.bincount(index, weights=x) / counts, np.bincount(index, weights=y) / counts
-    observed = pearson(mean_x, mean_y).value
-    if np.isnan(observed):
-        return NAN
-    rng = np.random.default_rng([resampler.seed, 2, n])
-    orders = rng.permuted(np.tile(np.arange(n), (resampler.resamples, 1)), axis=1)
-    centred = mean_x - mean_x.mean()
-    drawn = np.abs((mean_y - mean_y.mean())[orders] @ centred)
-    reached = abs(float((mean_y - mean_y.mean()) @ centred)) * (1 - 1e-12)
-    return float((1 + (drawn >= reached).sum()) / (1 + len(drawn)))

@@ -206,7 +206,7 @@ HEURISTIC_TESTS = pa.schema(
         ("rho", NUMBER),
         ("r2_out", NUMBER),  # leave-prompt-out, against the mean
         ("p", NUMBER),  # fair: prompts permuted; published: of the t test
-        ("q", NUMBER),  # false-discovery rate over the whole table
+        ("q", NUMBER),  # false-discovery rate over all rows of the protocol and the seed
         ("n_prompts", INDEX),
         ("n_nan", INDEX),  # rows left out because something is NaN
         ("r2_lo", NUMBER),
@@ -214,9 +214,17 @@ HEURISTIC_TESTS = pa.schema(
         ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone; NaN if published
         ("learning_rate", NUMBER),  # NaN for a table file
         ("same_as", STRING),  # what it repeats; empty for a heuristic of its own
+        ("seed", STRING),  # each seed by itself only where there are several
+        ("rho_lo", NUMBER),  # as for r
+        ("rho_hi", NUMBER),
+        ("r2_trait_out", NUMBER),  # leave-trait-out, against the mean; NaN for one trait, and if published
+        ("r2_trait_lo", NUMBER),
+        ("r2_trait_hi", NUMBER),
+        ("r2_trait_over_elicitation", NUMBER),  # leave-trait-out, against elicitation alone
+        ("n_traits", INDEX),
     ]
 )
-"""`heuristics`. Key: heuristic, target, protocol, learning_rate."""
+"""`heuristics`. Key: heuristic, target, protocol, learning_rate, seed."""
 
 FIXED_MIX = pa.schema(
     [

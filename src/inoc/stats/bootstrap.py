@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval
 
@@ -65,6 +66,7 @@ class Resampler:
         self.resamples, self.seed, self.confidence = resamples, seed, confidence
         self._crossed: dict[tuple[int, int], CrossedWeights] = {}
         self._simple: dict[int, Floats] = {}
+        self._orders: dict[int, NDArray[np.int64]] = {}
 
     def crossed_mean(self, rows: Sequence[Floats]) -> Estimate:
         """Mean over instructions and seeds, with a cluster-bootstrap interval over both.
@@ -100,6 +102,13 @@ class Resampler:
             draws = rng.multinomial(n, np.full(n, 1 / max(n, 1)), size=self.resamples)
             self._simple[n] = draws.astype(np.float64)
         return self._simple[n]
+
+    def orders(self, n: int) -> NDArray[np.int64]:
+        """Random orders of `n` things, shape (resamples, n)."""
+        if n not in self._orders:
+            rng = np.random.default_rng([self.seed, 2, n])
+            self._orders[n] = rng.permuted(np.tile(np.arange(n), (self.resamples, 1)), axis=1)
+        return self._orders[n]
 
     def bounds(self, resampled: Floats) -> tuple[float, float]:
         """Percentile interval of resampled values."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
+
+
+Groups = Floats | NDArray[np.int64] | list[str]
+"""The group of each row, by number or by name."""
 
 
 class HeldOut(NamedTuple):
@@ -18,16 +23,18 @@ class HeldOut(NamedTuple):
     by_mean: Floats  # mean of y in the rest: what is known without a predictor
 
 
-def leave_group_out(x: Floats, y: Floats, groups: Floats | list[str]) -> HeldOut:
+def leave_group_out(x: Floats, y: Floats, groups: Groups, fewest: int = 3) -> HeldOut:
     """Predict each group's rows from a least-squares line (or plane) fitted to all others.
 
     Args:
         x: Predictor, shape (rows,), or several, shape (rows, predictors). No NaN.
         y: Outcome, shape (rows,). No NaN.
         groups: The group of each row.
+        fewest: So many groups are needed. One row says little, so where a group is one row it should be three;
+            where a group is many rows, two will do.
 
     Returns:
-        NaN throughout if there are fewer than three groups. A predictor that is constant in the rest predicts
+        NaN throughout if there are fewer groups than needed. A predictor that is constant in the rest predicts
         the mean.
 
     Raises:
@@ -37,33 +44,27 @@ def leave_group_out(x: Floats, y: Floats, groups: Floats | list[str]) -> HeldOut
     if np.isnan(x_RP).any() or np.isnan(y).any():
         msg = "held-out errors need complete rows, but there are NaN; drop those rows for all predictors"
         raise DataError(msg)
-    labels = np.asarray(groups)
-    names = np.unique(labels)
-    by_line, by_mean = np.full(y.shape, NAN), np.full(y.shape, NAN)
-    if names.size < 3:
-        return HeldOut(by_line, by_mean)
-    for name in names:
-        out = labels == name
-        by_mean[out] = y[~out].mean()
-        by_line[out] = _predict(x_RP[~out], y[~out], x_RP[out])
-    return HeldOut(by_line, by_mean)
-
-
-def _predict(x_RP: Floats, y: Floats, wanted_RP: Floats) -> Floats:
-    centre_P = x_RP.mean(axis=0)
-    scale_P = x_RP.std(axis=0)
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if names.size < max(2, fewest):
+        return HeldOut(np.full(y.shape, NAN), np.full(y.shape, NAN))
+    rest_GR = (index != np.arange(names.size)[:, None]).astype(np.float64)
+    n_G = rest_GR.sum(axis=1)
+    mean_G = rest_GR @ y / n_G
+    centre_GP = rest_GR @ x_RP / n_G[:, None]
+    z_GRP = (x_RP - centre_GP[:, None]) * rest_GR[:, :, None]
+    scale_GP = np.sqrt((z_GRP**2).sum(axis=1) / n_G[:, None])
     # A column that only rounds away from constant must not be blown up into a predictor.
-    usable = scale_P > 1e-12 * np.maximum(1e-300, np.abs(x_RP).max(axis=0))
-    scale_P = np.where(usable, scale_P, 1.0)
-    z_RP = np.where(usable, (x_RP - centre_P) / scale_P, 0)
-    slopes_P, *_ = np.linalg.lstsq(z_RP, y - y.mean(), rcond=None)
-    predicted: Floats = y.mean() + np.where(usable, (wanted_RP - centre_P) / scale_P, 0) @ slopes_P
-    return predicted
+    largest_GP = (np.abs(x_RP) * rest_GR[:, :, None]).max(axis=1)
+    usable_GP = scale_GP > 1e-12 * np.maximum(1e-300, largest_GP)
+    scale_GP = np.where(usable_GP, scale_GP, np.inf)
+    z_GRP /= scale_GP[:, None]
+    inverse_GPR = np.linalg.pinv(z_GRP, rcond=np.finfo(np.float64).eps * max(x_RP.shape))
+    slopes_GP = (inverse_GPR @ (y - mean_G[:, None])[:, :, None])[:, :, 0]
+    wanted_RP = (x_RP - centre_GP[index]) / scale_GP[index]
+    return HeldOut(mean_G[index] + (wanted_RP * slopes_GP[index]).sum(axis=1), mean_G[index])
 
 
-def out_of_sample_r2(
-    y: Floats, prediction: Floats, baseline: Floats, groups: Floats | list[str], resampler: Resampler
-) -> Estimate:
+def out_of_sample_r2(y: Floats, prediction: Floats, baseline: Floats, groups: Groups, resampler: Resampler) -> Estimate:
     """1 − SSE(prediction) / SSE(baseline) of held-out predictions, with a bootstrap interval over groups.
 
     Args:
