@@ -26,23 +26,29 @@ def test_correlations_of_resamples_are_those_of_rows_written_out(seed: int) -> N
     units = grouped(names)
     weights = RESAMPLER.simple_weights(9)[:, units.label].astype(int)
     expected = [[f(np.repeat(x, w), np.repeat(y, w))[0] for f in (stats.pearsonr, stats.spearmanr)] for w in weights]
-    found = [clustered_r(x, y, units, RESAMPLER), clustered_rho(x, y, units, RESAMPLER)]
-    assert np.allclose(np.transpose(found), expected)
+    both = np.stack([x, -x])
+    found = [clustered_r(both, y, units, RESAMPLER), clustered_rho(both, y, units, RESAMPLER)]
+    assert np.allclose(np.transpose([one[:, 0] for one in found]), expected)
+    assert np.allclose(np.transpose([one[:, 1] for one in found]), -np.array(expected))
 
 
 def test_a_constant_side_has_no_correlation_in_any_resample() -> None:
     x, _, names = rows(0)
     y = np.full(x.shape, 0.1)
-    for found in (clustered_r(x, y, grouped(names), RESAMPLER), clustered_rho(y, x, grouped(names), RESAMPLER)):
-        assert np.isnan(found).all()
+    for correlate in (clustered_r, clustered_rho):
+        assert np.isnan(correlate(x[None], y, grouped(names), RESAMPLER)).all()
+        found = correlate(np.stack([y, x]), x, grouped(names), RESAMPLER)
+        assert np.isnan(found[:, 0]).all()
+        assert np.allclose(found[:, 1], 1)
+    assert np.isnan(permuted_p(np.stack([y, x]), x, grouped(names), RESAMPLER)).tolist() == [True, False]
 
 
 def test_repeating_the_rows_of_groups_adds_no_evidence() -> None:
     x, y, names = rows(1)
     once, again = grouped(names), grouped(names * 4)
-    assert permuted_p(x, y, once, RESAMPLER) == permuted_p(np.tile(x, 4), np.tile(y, 4), again, RESAMPLER)
-    for correlate in (clustered_r, clustered_rho):
-        assert np.allclose(correlate(x, y, once, RESAMPLER), correlate(np.tile(x, 4), np.tile(y, 4), again, RESAMPLER))
+    for tell in (permuted_p, clustered_r, clustered_rho):
+        found = [tell(x[None], y, once, RESAMPLER), tell(np.tile(x[None], 4), np.tile(y, 4), again, RESAMPLER)]
+        assert np.allclose(*found)
 
 
 def test_permuted_p_is_that_of_all_orders() -> None:
@@ -51,4 +57,5 @@ def test_permuted_p_is_that_of_all_orders() -> None:
     observed = abs(np.corrcoef(x, y)[0, 1])
     every = [abs(np.corrcoef(x, y[list(order)])[0, 1]) for order in itertools.permutations(range(6))]
     expected = np.mean([one >= observed - 1e-12 for one in every])
-    assert permuted_p(x, y, grouped(list("abcdef")), Resampler(20_000, 3)) == pytest.approx(expected, abs=0.02)
+    found = permuted_p(x[None], y, grouped(list("abcdef")), Resampler(20_000, 3))
+    assert found == pytest.approx([expected], abs=0.02)

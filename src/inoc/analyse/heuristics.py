@@ -12,14 +12,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from inoc.analyse.rows import ALL, Row, Skip
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.clusters import Grouped, clustered_r, clustered_rho, grouped, permuted_p
-from inoc.stats.correlation import Correlation, pearson, spearman
+from inoc.stats.correlation import pearson, spearman
 from inoc.stats.means import NAN, Floats
-from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
+from inoc.stats.prediction import benjamini_hochberg, each_out_of_sample_r2, leave_group_out
 
 Protocol = Literal["fair", "published"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "published")
@@ -273,95 +274,124 @@ def _row(key: str, target: str, protocol: Protocol, numbers: dict[str, float], c
     }
 
 
+class Aligned(NamedTuple):
+    """Some heuristics on the same rows."""
+
+    keys: list[str]
+    x: Floats  # shape (heuristics, rows)
+    y: Floats  # points, shape (rows,)
+    prompts: Grouped
+    traits: Grouped
+    n_nan: int  # rows left out
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the rows of the table say of them."""
+        return {"n": len(self.y), "n_nan": self.n_nan, "n_prompts": self.prompts.n, "n_traits": self.traits.n}
+
+
+def _aligned(keys: list[str], x: Floats, target: Target, rows: NDArray[np.bool_], n_nan: int) -> Aligned:
+    units = [unit for unit, keep in zip(_units(target.rows), rows, strict=True) if keep]
+    traits = target.rows["trait"][rows].tolist()
+    return Aligned(keys, x[:, rows], target.y[rows], grouped(units), grouped(traits), n_nan)
+
+
 def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> list[Row]:
     """Each heuristic on the rows that it happens to have, rows taken as independent."""
-    rows: list[Row] = []
-    for key in keys:
-        x = target.rows[key].to_numpy(dtype=np.float64)
-        both = np.isfinite(x) & np.isfinite(target.y)
-        x, y = x[both], target.y[both]
-        units = grouped([unit for unit, keep in zip(_units(target.rows), both, strict=True) if keep])
-        varied = x.size >= FEWEST and x.std() > SMALLEST_SD and y.std() > SMALLEST_SD
-        shown = (x, y) if varied else (x[:0], y[:0])
-        numbers = _numbers_of("r", pearson(*shown, resampler.confidence))
-        numbers |= _numbers_of("rho", spearman(*shown, resampler.confidence))
-        numbers |= _held_out("r2", x, y, HeldBack(units, units), resampler)
-        counts = {"n": int(both.sum()), "n_nan": int((~both).sum()), "n_prompts": units.n, "n_traits": 0}
-        counts["n_traits"] = int(target.rows["trait"][both].nunique())
-        rows.append(_row(key, target.name, "published", numbers, counts))
-    return rows
+    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
+    having: dict[bytes, list[int]] = {}
+    for place, known in enumerate(np.isfinite(table) & np.isfinite(target.y)):
+        having.setdefault(known.tobytes(), []).append(place)
+    found: dict[str, Row] = {}
+    for mask, places in having.items():
+        rows = np.frombuffer(mask, dtype=np.bool_)
+        data = _aligned([keys[place] for place in places], table[places], target, rows, int((~rows).sum()))
+        for key, numbers in zip(data.keys, _published_numbers(data, resampler), strict=True):
+            found[key] = _row(key, target.name, "published", numbers, data.counts)
+    return [found[key] for key in keys]
 
 
-def _numbers_of(name: str, found: Correlation) -> dict[str, float]:
-    numbers = {name: found.value, f"{name}_lo": found.lo, f"{name}_hi": found.hi}
-    return numbers | {"p": found.p} if name == "r" else numbers
+def _published_numbers(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
+    numbers = []
+    for x in data.x:
+        varied = x.size >= FEWEST and x.std() > SMALLEST_SD and data.y.std() > SMALLEST_SD
+        shown = (x, data.y) if varied else (x[:0], data.y[:0])
+        r, rho = pearson(*shown, resampler.confidence), spearman(*shown, resampler.confidence)
+        correlations = {"r": r.value, "r_lo": r.lo, "r_hi": r.hi, "rho": rho.value, "rho_lo": rho.lo, "rho_hi": rho.hi}
+        numbers.append({**correlations, "p": r.p, "r2_over_elicitation": NAN})
+    held_out = _held_out("r2", data, HeldBack(data.prompts, FEWEST), resampler)
+    return [{**one, **other} for one, other in zip(numbers, held_out, strict=True)]
 
 
 class HeldBack(NamedTuple):
-    """What a fit does not see, and what counts as one piece of evidence about its errors."""
+    """Rows that a fit does not see together."""
 
-    groups: Grouped  # held out together
-    units: Grouped  # drawn together
-    fewest: int = FEWEST
+    groups: Grouped
+    fewest: int
 
 
-def _held_out(
-    name: str, x: Floats, y: Floats, held: HeldBack, resampler: Resampler, alone: Floats | None = None
-) -> dict[str, float]:
-    """Held-out R² against the mean, and against held-out predictions by elicitation alone if there are any."""
-    columns = (f"{name}_out", f"{name}_lo", f"{name}_hi", f"{name}_over_elicitation")
-    if not x.size:
-        return dict.fromkeys(columns, NAN)
-    found = leave_group_out(x, y, held.groups.label, held.fewest)
-    r2 = out_of_sample_r2(y, found.by_line, found.by_mean, held.units.label, resampler)
-    over = NAN if alone is None else out_of_sample_r2(y, found.by_line, alone, held.units.label, resampler).value
-    return dict(zip(columns, (r2.value, r2.lo, r2.hi, over), strict=True))
+def _held_out(name: str, data: Aligned, held: HeldBack, resampler: Resampler) -> list[dict[str, float]]:
+    """Held-out R² against the mean, with an interval over prompts."""
+    if not data.y.size:
+        return [dict.fromkeys((f"{name}_out", f"{name}_lo", f"{name}_hi"), NAN)] * len(data.keys)
+    found = leave_group_out(data.x, data.y, held.groups.label, held.fewest)
+    r2 = each_out_of_sample_r2(data.y, found.by_line, found.by_mean, data.prompts.label, resampler)
+    return [{f"{name}_out": one.value, f"{name}_lo": one.lo, f"{name}_hi": one.hi} for one in r2]
+
+
+def _over_elicitation(name: str, data: Aligned, held: HeldBack, resampler: Resampler) -> list[dict[str, float]]:
+    """Held-out R² against held-out predictions by elicitation alone; NaN if these rows have none."""
+    column = f"{name}_over_elicitation"
+    if "H1" not in data.keys:
+        return [{column: NAN}] * len(data.keys)
+    lines = leave_group_out(data.x, data.y, held.groups.label, held.fewest).by_line
+    alone = lines[data.keys.index("H1")]
+    r2 = each_out_of_sample_r2(data.y, lines, alone, data.prompts.label, resampler)
+    return [{column: one.value} for one in r2]
 
 
 def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[list[Row], list[Skip]]:
     """Every heuristic on the same rows, prompts as units."""
-    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     measured = np.isfinite(target.y)
     what = f"heuristics against {target.name}"
-    if not measured.any():
-        return [], [Skip(what, "no suppression is known")]
+    if not measured.any() or not keys:
+        return [], [Skip(what, "no row has both a suppression and a heuristic")]
+    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     known = np.isfinite(table[:, measured]).mean(axis=1) >= KNOWN_SHARE
     skipped = [
         Skip(f"{key} against {target.name}", f"fewer than {KNOWN_SHARE:.0%} of the rows have it")
         for key, found in zip(keys, known, strict=True)
         if not found
     ]
-    complete = measured & np.isfinite(table[known]).all(axis=0)
-    units = grouped([unit for unit, keep in zip(_units(target.rows), complete, strict=True) if keep])
-    if units.n < FEWEST or not known.any():
-        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {units.n} have them"
+    rows = measured & np.isfinite(table[known]).all(axis=0)
+    named = [key for key, found in zip(keys, known, strict=True) if found]
+    data = _aligned(named, table[known], target, rows, int(measured.sum() - rows.sum()))
+    if data.prompts.n < FEWEST or not named:
+        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {data.prompts.n} have them"
         return [], [*skipped, Skip(what, why)]
-    y = target.y[complete]
-    traits = grouped(target.rows["trait"][complete].tolist())
-    if traits.n < 2:
+    if data.traits.n < 2:
         skipped.append(Skip(f"leave-trait-out R² against {target.name}", "only one trait has rows"))
-    named = {key: values[complete] for key, values, found in zip(keys, table, known, strict=True) if found}
-    counts = {
-        "n": len(y),
-        "n_nan": int(measured.sum() - complete.sum()),
-        "n_prompts": units.n,
-        "n_traits": traits.n,
-    }
-    ways = {"r2": HeldBack(units, units), "r2_trait": HeldBack(traits, units, fewest=2)}
-    alone = {
-        name: leave_group_out(named["H1"], y, held.groups.label, held.fewest).by_line if "H1" in named else None
-        for name, held in ways.items()
-    }
-    rows: list[Row] = []
-    for key, x in named.items():
-        numbers = {"p": permuted_p(x, y, units, resampler)}
-        for name, value, drawn in (
-            ("r", pearson(x, y).value, clustered_r(x, y, units, resampler)),
-            ("rho", spearman(x, y).value, clustered_rho(x, y, units, resampler)),
-        ):
-            lo, hi = resampler.bounds(drawn)
-            numbers |= {name: value, f"{name}_lo": lo, f"{name}_hi": hi}
-        for name, held in ways.items():
-            numbers |= _held_out(name, x, y, held, resampler, alone[name])
-        rows.append(_row(key, target.name, "fair", numbers, counts))
-    return rows, skipped
+    numbers = _fair_numbers(data, resampler)
+    pairs = zip(named, numbers, strict=True)
+    return [_row(key, target.name, "fair", one, data.counts) for key, one in pairs], skipped
+
+
+def _fair_numbers(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
+    shared = (data.x, data.y, data.prompts, resampler)
+    by_prompt, by_trait = HeldBack(data.prompts, FEWEST), HeldBack(data.traits, 2)
+    parts: list[list[dict[str, float]]] = [
+        [{"p": float(p)} for p in permuted_p(*shared)],
+        _held_out("r2", data, by_prompt, resampler),
+        _over_elicitation("r2", data, by_prompt, resampler),
+        _held_out("r2_trait", data, by_trait, resampler),
+        _over_elicitation("r2_trait", data, by_trait, resampler),
+    ]
+    for name, whole, drawn in (("r", pearson, clustered_r(*shared)), ("rho", spearman, clustered_rho(*shared))):
+        bounds = resampler.each_bounds(drawn)
+        parts.append(
+            [
+                {name: whole(x, data.y).value, f"{name}_lo": lo, f"{name}_hi": hi}
+                for x, (lo, hi) in zip(data.x, bounds, strict=True)
+            ]
+        )
+    return [{key: value for part in of_one for key, value in part.items()} for of_one in zip(*parts, strict=True)]

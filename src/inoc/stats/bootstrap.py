@@ -55,6 +55,14 @@ def percentile_bounds(resampled: Floats, confidence: float) -> tuple[float, floa
     return float(lo), float(hi)
 
 
+def each_percentile_bounds(resampled_BK: Floats, confidence: float) -> list[tuple[float, float]]:
+    """`percentile_bounds` of every column."""
+    if np.isnan(resampled_BK).any() or not resampled_BK.size:
+        return [percentile_bounds(column, confidence) for column in resampled_BK.T]
+    lo_K, hi_K = np.quantile(resampled_BK, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+    return list(zip(lo_K.tolist(), hi_K.tolist(), strict=True))
+
+
 class Resampler:
     """Bootstrap intervals from one seed.
 
@@ -113,6 +121,10 @@ class Resampler:
     def bounds(self, resampled: Floats) -> tuple[float, float]:
         """Percentile interval of resampled values."""
         return percentile_bounds(resampled, self.confidence)
+
+    def each_bounds(self, resampled_BK: Floats) -> list[tuple[float, float]]:
+        """Percentile interval of every column of resampled values."""
+        return each_percentile_bounds(resampled_BK, self.confidence)
 
 
 class Spread(NamedTuple):

@@ -11,7 +11,6 @@ from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
 
-
 Groups = Floats | NDArray[np.int64] | list[str]
 """The group of each row, by number or by name."""
 
@@ -19,19 +18,19 @@ Groups = Floats | NDArray[np.int64] | list[str]
 class HeldOut(NamedTuple):
     """Predictions for every row by fits that have not seen its group."""
 
-    by_line: Floats  # shape (rows,), unit of y
-    by_mean: Floats  # mean of y in the rest: what is known without a predictor
+    by_line: Floats  # unit of y, shape (rows,), or (predictors, rows) for several
+    by_mean: Floats  # mean of y in the rest, shape (rows,): what is known without a predictor
 
 
 def leave_group_out(x: Floats, y: Floats, groups: Groups, fewest: int = 3) -> HeldOut:
-    """Predict each group's rows from a least-squares line (or plane) fitted to all others.
+    """Predict each group's rows from a least-squares line fitted to all others.
 
     Args:
-        x: Predictor, shape (rows,), or several, shape (rows, predictors). No NaN.
+        x: Predictor, shape (rows,), or several, each with a line of its own, shape (predictors, rows). No NaN.
         y: Outcome, shape (rows,). No NaN.
         groups: The group of each row.
-        fewest: So many groups are needed. One row says little, so where a group is one row it should be three;
-            where a group is many rows, two will do.
+        fewest: So many groups are needed. Where a group may be one row, a line needs the two that three leave; where a
+            group is many rows, two will do.
 
     Returns:
         NaN throughout if there are fewer groups than needed. A predictor that is constant in the rest predicts
@@ -40,28 +39,31 @@ def leave_group_out(x: Floats, y: Floats, groups: Groups, fewest: int = 3) -> He
     Raises:
         DataError: If a value is NaN, for then rows would differ between predictors.
     """
-    x_RP = x.reshape(len(y), -1)
-    if np.isnan(x_RP).any() or np.isnan(y).any():
+    if np.isnan(x).any() or np.isnan(y).any():
         msg = "held-out errors need complete rows, but there are NaN; drop those rows for all predictors"
         raise DataError(msg)
     names, index = np.unique(np.asarray(groups), return_inverse=True)
+    by_line, by_mean = np.full(x.shape, NAN), np.full(y.shape, NAN)
     if names.size < max(2, fewest):
-        return HeldOut(np.full(y.shape, NAN), np.full(y.shape, NAN))
-    rest_GR = (index != np.arange(names.size)[:, None]).astype(np.float64)
-    n_G = rest_GR.sum(axis=1)
-    mean_G = rest_GR @ y / n_G
-    centre_GP = rest_GR @ x_RP / n_G[:, None]
-    z_GRP = (x_RP - centre_GP[:, None]) * rest_GR[:, :, None]
-    scale_GP = np.sqrt((z_GRP**2).sum(axis=1) / n_G[:, None])
-    # A column that only rounds away from constant must not be blown up into a predictor.
-    largest_GP = (np.abs(x_RP) * rest_GR[:, :, None]).max(axis=1)
-    usable_GP = scale_GP > 1e-12 * np.maximum(1e-300, largest_GP)
-    scale_GP = np.where(usable_GP, scale_GP, np.inf)
-    z_GRP /= scale_GP[:, None]
-    inverse_GPR = np.linalg.pinv(z_GRP, rcond=np.finfo(np.float64).eps * max(x_RP.shape))
-    slopes_GP = (inverse_GPR @ (y - mean_G[:, None])[:, :, None])[:, :, 0]
-    wanted_RP = (x_RP - centre_GP[index]) / scale_GP[index]
-    return HeldOut(mean_G[index] + (wanted_RP * slopes_GP[index]).sum(axis=1), mean_G[index])
+        return HeldOut(by_line, by_mean)
+    for place in range(names.size):
+        out = index == place
+        by_mean[out] = y[~out].mean()
+        by_line[..., out] = _predict(x[..., ~out], y[~out], x[..., out])
+    return HeldOut(by_line, by_mean)
+
+
+def _predict(x: Floats, y: Floats, wanted: Floats) -> Floats:
+    centre = x.mean(axis=-1, keepdims=True)
+    moved = x - centre
+    scale = np.sqrt((moved**2).mean(axis=-1, keepdims=True))
+    # A predictor that only rounds away from constant must not be blown up into one that varies.
+    usable = scale > 1e-12 * np.maximum(1e-300, np.abs(x).max(axis=-1, keepdims=True))
+    scale = np.where(usable, scale, np.inf)
+    z = moved / scale
+    slope = z @ (y - y.mean()) / y.size
+    predicted: Floats = y.mean() + (wanted - centre) / scale * slope[..., None]
+    return predicted
 
 
 def out_of_sample_r2(y: Floats, prediction: Floats, baseline: Floats, groups: Groups, resampler: Resampler) -> Estimate:
@@ -78,17 +80,28 @@ def out_of_sample_r2(y: Floats, prediction: Floats, baseline: Floats, groups: Gr
         1 is perfect, 0 as good as the baseline, negative worse. `n` counts groups. NaN if the baseline has no
         error.
     """
+    return each_out_of_sample_r2(y, prediction[None], baseline, groups, resampler)[0]
+
+
+def each_out_of_sample_r2(
+    y: Floats, predictions: Floats, baseline: Floats, groups: Groups, resampler: Resampler
+) -> list[Estimate]:
+    """`out_of_sample_r2` of several predictions, shape (predictors, rows), against one baseline."""
     _, index = np.unique(np.asarray(groups), return_inverse=True)
     n = int(index.max()) + 1 if index.size else 0
-    ours_G = np.bincount(index, weights=(y - prediction) ** 2, minlength=n)
-    theirs_G = np.bincount(index, weights=(y - baseline) ** 2, minlength=n)
-    if not n or not theirs_G.sum() > 0 or np.isnan(ours_G).any():
-        return Estimate(NAN, NAN, NAN, n, 0)
-    weights_BG = resampler.simple_weights(n)
-    ours_B, theirs_B = weights_BG @ ours_G, weights_BG @ theirs_G
-    ratio_B = np.divide(ours_B, theirs_B, out=np.full(ours_B.shape, NAN), where=theirs_B > 0)
-    value = 1 - float(ours_G.sum() / theirs_G.sum())
-    return Estimate(value, *resampler.bounds(1 - ratio_B), n, 0)
+    # The baseline is treated as one more prediction, so that what equals it has a ratio of exactly 1.
+    errors_GP = np.zeros((n, len(predictions) + 1))
+    np.add.at(errors_GP, index, ((y - np.vstack([predictions, baseline])) ** 2).T)
+    if not errors_GP[:, -1].sum() > 0:
+        return [Estimate(NAN, NAN, NAN, n, 0)] * len(predictions)
+    drawn_BP = resampler.simple_weights(n) @ errors_GP
+    drawn_BP = drawn_BP[:, :-1] / np.where(drawn_BP[:, -1:] > 0, drawn_BP[:, -1:], NAN)
+    totals = errors_GP.sum(axis=0)
+    values = 1 - totals[:-1] / totals[-1]
+    return [
+        Estimate(float(value), *bounds, n, 0)
+        for value, bounds in zip(values, resampler.each_bounds(1 - drawn_BP), strict=True)
+    ]
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
