@@ -358,11 +358,9 @@ def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[li
         return [], [Skip(what, "no row has both a suppression and a heuristic")]
     table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     known = np.isfinite(table[:, measured]).mean(axis=1) >= KNOWN_SHARE
-    skipped = [
-        Skip(f"{key} against {target.name}", f"fewer than {KNOWN_SHARE:.0%} of the rows have it")
-        for key, found in zip(keys, known, strict=True)
-        if not found
-    ]
+    rare = [key for key, found in zip(keys, known, strict=True) if not found]
+    why = f"fewer than {KNOWN_SHARE:.0%} of the rows have a value"
+    skipped = [Skip(f"{', '.join(rare)} against {target.name}", why)] if rare else []
     rows = measured & np.isfinite(table[known]).all(axis=0)
     named = [key for key, found in zip(keys, known, strict=True) if found]
     data = _aligned(named, table[known], target, rows, int(measured.sum() - rows.sum()))
