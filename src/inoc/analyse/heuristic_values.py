@@ -91,7 +91,7 @@ def study_heuristics(
     last = [row for row in suppression if row["step"] == total_steps(study)]
     if not last:
         return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
-    shown = _values(study, logprobs, grams, predictors)
+    shown = value_frame(study, logprobs, grams, predictors)
     if shown.empty:
         return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
     keys = [str(name) for name in shown.columns if str(name).startswith("H")]
@@ -120,7 +120,7 @@ def _families(suppression: list[Row]) -> list[tuple[float, str]]:
     return [(rate, seed) for rate, seed in found if seed == ALL or seeds[rate] > 2]
 
 
-def _values(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
+def value_frame(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
     """One row for each prompt, trait and prefix, with every heuristic that needs no embedding."""
     family_of = families(study)
     known = {
