@@ -85,6 +85,17 @@ def test_power_is_that_of_the_components() -> None:
         assert row["compares"] == ("runs" if n_seeds == 1 else "prompts")
 
 
+def test_power_has_an_interval_around_it_where_a_component_comes_out_negative() -> None:
+    one = study((0, 1, 2))
+    scores = made_up(one)
+    rng = np.random.default_rng(1)
+    for cell in scores.cells:
+        scores.cells[cell] = rng.normal(50, 6, N)
+    rows, power = rows_of(variance(one, scores, RESAMPLER))
+    assert (rows["value"] < 0).any()
+    assert ((power["lo"] <= power["difference"]) & (power["difference"] <= power["hi"])).all()
+
+
 def test_one_seed_tells_neither_of_seeds_nor_of_their_power() -> None:
     one = study((0,))
     scores = made_up(one)

@@ -113,6 +113,15 @@ def test_components_neither_shift_nor_depend_on_the_order_of_levels() -> None:
     assert found(3 * values).value == pytest.approx({effect: 9 * one for effect, one in found(values).value.items()})
 
 
+def test_negative_estimates_become_nothing_and_positive_ones_stay() -> None:
+    components = found(np.random.default_rng(4).normal(size=(3, 3, 4)))
+    assert min(components.value.values()) < 0
+    clipped = components.not_negative()
+    assert clipped.value == {effect: max(one, 0.0) for effect, one in components.value.items()}
+    for effect, drawn in clipped.drawn.items():
+        assert np.array_equal(drawn, components.drawn[effect].clip(min=0))
+
+
 def test_nothing_known_has_no_component() -> None:
     components = found(np.full((2, 2, 2), np.nan))
     assert (components.n, components.n_nan, components.value) == (0, 8, {})

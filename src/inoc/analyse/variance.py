@@ -157,6 +157,7 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
         # Prompt × instruction is then known together with the residual, which is all that designs of one seed need.
         none = {SOURCES["residual"]: np.zeros(resampler.resamples)}
         known = known._replace(value={**known.value, SOURCES["residual"]: 0.0}, drawn={**known.drawn, **none})
+    known = known.not_negative()
     spread = Spread(*(known.value.get(effect, NAN) for effect in effects))
     rows: list[Row] = []
     for n_instructions, n_seeds in itertools.product(N_INSTRUCTIONS, N_SEEDS):
@@ -171,8 +172,8 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
                 "n_seeds": n_seeds,
                 "compares": "runs" if n_seeds == 1 else "prompts",
                 "difference": found.difference,
-                "lo": scale * float(np.sqrt(np.maximum(squared.lo, 0.0))),
-                "hi": scale * float(np.sqrt(np.maximum(squared.hi, 0.0))),
+                "lo": scale * float(np.sqrt(squared.lo)),
+                "hi": scale * float(np.sqrt(squared.hi)),
                 "n": known.n,
                 "n_nan": known.n_nan,
                 "error": found.error,

@@ -36,6 +36,13 @@ class Components(NamedTuple):
         drawn = sum((weight * self.drawn[effect] for effect, weight in weights.items()), np.zeros(resampler.resamples))
         return Estimate(value, *resampler.bounds(drawn), self.n, self.n_nan)
 
+    def not_negative(self) -> Components:
+        """What a variance can be: 0 in the place of negative estimates and draws."""
+        return self._replace(
+            value={effect: float(np.maximum(one, 0.0)) for effect, one in self.value.items()},
+            drawn={effect: np.maximum(one, 0.0) for effect, one in self.drawn.items()},
+        )
+
 
 def crossed_components(values: Floats, factors: Sequence[str], resampler: Resampler) -> Components:
     """Moment estimates of the variance components of a crossed design.
