@@ -8,8 +8,10 @@ import pytest
 from scipy import stats
 
 from analyse.fake_study import Tables, make_study
+from inoc.analyse.heuristic_values import study_heuristics
 from inoc.analyse.step import run
 from inoc.job import Job
+from inoc.stats.bootstrap import Resampler
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,20 @@ def test_fixed_and_mix_are_compared_prompt_by_prompt(tables: Tables, job: Job) -
     assert found.loc[("clown", "raw", "mald_ratio"), "value"] == pytest.approx(m.abs().mean() / f.abs().mean())
     assert found.loc[("clown", "svd1", "effective_rank"), "constant"]
     assert not found.loc[("clown", "raw", "effective_rank"), "constant"]
+
+
+def test_published_rows_standardise_over_all_rows(job: Job, tables: Tables) -> None:
+    """H7 of a study is given as its fair version; the earlier study took z over everything."""
+    suppression = pd.read_parquet(job.paths.table("suppression"))
+    last = suppression.query("seed == 'all' and step == 8")
+    rng = np.random.default_rng(0)
+    shown = last[["prompt", "family", "trait", "prefix"]].assign(experiment="toy", H7=0.0).reset_index(drop=True)
+    shown["role"] = shown["trait"].map({"playful": "negative", "french": "positive"})
+    for key in ("H1", "H4", "H5", "H6"):
+        shown[key] = rng.normal(size=len(shown))
+    rows = study_heuristics(tables.study, shown, last.to_dict("records"), Resampler(100, 0)).rows
+    z = {key: stats.zscore(shown[key], ddof=1) for key in ("H1", "H4", "H5", "H6")}
+    x = z["H1"] + z["H4"] + z["H5"] - np.where(shown["prefix"] == "mix", z["H6"], 0)
+    found = {(row["heuristic"], row["target"], row["protocol"]): row["r"] for row in rows}
+    assert found["H7", "all", "published"] == pytest.approx(stats.pearsonr(x, last["suppression"])[0])
+    assert np.isnan(found["H7", "own", "fair"])

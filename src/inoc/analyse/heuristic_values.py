@@ -11,7 +11,7 @@ import pandas as pd
 
 from inoc.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.analyse.geometry import Gram, Level, axes_of, token_gram
-from inoc.analyse.heuristics import NEUTRAL, PROTOCOLS, Values, judge_heuristics, with_q
+from inoc.analyse.heuristics import COMBINED, NEUTRAL, PROTOCOLS, Values, combined, judge_heuristics, with_q
 from inoc.analyse.inputs import Scored, Shifts
 from inoc.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.analyse.token_heuristics import TokenHeuristics, token_heuristics
@@ -68,30 +68,20 @@ def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
     return Part(rows, [])
 
 
-def study_heuristics(
-    study: Study,
-    logprobs: Sequence[Path],
-    grams: Grams,
-    predictors: list[Row],
-    suppression: list[Row],
-    resampler: Resampler,
-) -> Part:
+def study_heuristics(study: Study, shown: pd.DataFrame, suppression: list[Row], resampler: Resampler) -> Part:
     """Judge the heuristics of a study by both protocols, for each learning rate, at the last step.
 
     All seeds pooled; where there are several, each of them too.
 
     Args:
         study: The study.
-        logprobs: All shards of the token table.
-        grams: Gram matrices by level and prefix.
-        predictors: Rows of `predictors`.
+        shown: Values of `heuristic_frame`.
         suppression: Rows of `suppression`.
         resampler: Source of draws and permutations.
     """
     last = [row for row in suppression if row["step"] == total_steps(study)]
     if not last:
         return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
-    shown = value_frame(study, logprobs, grams, predictors)
     if shown.empty:
         return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
     keys = [str(name) for name in shown.columns if str(name).startswith("H")]
@@ -107,7 +97,9 @@ def study_heuristics(
         frame = shown.assign(suppression=[outcome.get(place, NAN) for place in places])
         where = f"learning rate {rate:g}" + ("" if seed == ALL else f", seed {seed}")
         for protocol in PROTOCOLS:
-            judged, missing = judge_heuristics(Values(frame, keys, []), protocol, resampler)
+            pooled = protocol == "published" and set(COMBINED) <= set(keys)
+            values = frame.assign(H7=combined(frame)) if pooled else frame
+            judged, missing = judge_heuristics(Values(values, keys, []), protocol, resampler)
             rows += [{**row, "learning_rate": rate, "seed": seed} for row in judged]
             skipped += [Skip(f"{skip.what} ({where})", skip.why) for skip in missing]
     return Part(with_q(rows), skipped)
@@ -120,8 +112,18 @@ def _families(suppression: list[Row]) -> list[tuple[float, str]]:
     return [(rate, seed) for rate, seed in found if seed == ALL or seeds[rate] > 2]
 
 
-def value_frame(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
-    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding."""
+def heuristic_frame(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
+    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding.
+
+    Args:
+        study: The study.
+        logprobs: All shards of the token table.
+        grams: Gram matrices by level and prefix.
+        predictors: Rows of `predictors`.
+
+    Returns:
+        Columns experiment, prompt, family, trait, role, prefix, and one for each heuristic; NaN where it is not known.
+    """
     family_of = families(study)
     known = {
         (str(row["prompt"]), str(row["predictor"]), str(row["trait"])): float(str(row["value"]))

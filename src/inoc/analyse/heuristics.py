@@ -67,6 +67,9 @@ HEURISTICS = (
 )
 """H7 is made of H1, H4, H5 and H6. H12 is H11 − H14 and HA1 is H2, so they are not judged again."""
 
+COMBINED = ("H1", "H4", "H5", "H6")
+"""What H7 is made of."""
+
 KEYS = ["experiment", "prompt", "role", "prefix"]
 _KEY_COLUMNS = {
     "experiment": "experiment",
@@ -123,8 +126,8 @@ def table_values(table: pd.DataFrame, where: str) -> Values:
             continue
         frame[heuristic.key] = values
         known.append(heuristic.key)
-    if {"H1", "H4", "H5", "H6"} <= set(known):
-        frame["H7"] = _combined(frame)
+    if set(COMBINED) <= set(known):
+        frame["H7"] = combined(frame)
         known.insert(known.index("H6") + 1, "H7")
     else:
         skipped.append(Skip("heuristic H7", "it needs H1, H4, H5 and H6"))
@@ -167,9 +170,9 @@ def _column_values(heuristic: Heuristic, table: pd.DataFrame, frame: pd.DataFram
     return values
 
 
-def _combined(frame: pd.DataFrame) -> Floats:
-    """H7: standardised over all rows of the table, with suppression or without, ddof 1."""
-    z = {key: (frame[key] - frame[key].mean()) / frame[key].std(ddof=1) for key in ("H1", "H4", "H5", "H6")}
+def combined(frame: pd.DataFrame) -> Floats:
+    """H7 as published: standardised over all rows of the table, with suppression or without, ddof 1."""
+    z = {key: (frame[key] - frame[key].mean()) / frame[key].std(ddof=1) for key in COMBINED}
     total: Floats = (z["H1"] + z["H4"] + z["H5"]).to_numpy(dtype=np.float64)
     return np.where(frame["prefix"] == "mix", total - z["H6"].to_numpy(dtype=np.float64), total)
 
@@ -210,13 +213,13 @@ def judge_heuristics(values: Values, protocol: Protocol, resampler: Resampler) -
 
 
 def with_q(rows: list[Row]) -> list[Row]:
-    """Rows with the false-discovery rate over all rows of the same protocol and seed.
+    """Rows with the false-discovery rate over all rows of the same protocol and seed; over all if they name neither.
 
     The seeds repeat the tests of all seeds, and the two protocols test the same, so they are families of their own.
     """
     families: dict[tuple[object, object], list[int]] = {}
     for place, row in enumerate(rows):
-        families.setdefault((row["protocol"], row["seed"]), []).append(place)
+        families.setdefault((row.get("protocol"), row.get("seed")), []).append(place)
     rates = np.full(len(rows), NAN)
     for places in families.values():
         rates[places] = benjamini_hochberg(np.array([float(str(rows[place]["p"])) for place in places]))

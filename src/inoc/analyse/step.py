@@ -11,7 +11,7 @@ import pandas as pd
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
-from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
+from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
@@ -106,7 +106,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
+    shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
+    told = study_heuristics(study, shown, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     late = late_steps(study, inputs.scores)
     spread = variance(study, inputs.scores, resampler)

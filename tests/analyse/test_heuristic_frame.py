@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from inoc.analyse.geometry import geometry
-from inoc.analyse.heuristic_values import value_frame
+from inoc.analyse.heuristic_values import heuristic_frame
 from inoc.analyse.inputs import read_means, shifts
 from inoc.analyse.rows import Row
 from inoc.stats.bootstrap import Resampler
@@ -44,7 +44,7 @@ def frame(tokens: dict[str, dict[str, list[np.ndarray]]], tmp_path_factory: pyte
     path = write(tmp_path_factory.mktemp("score") / "logprobs-0.parquet", groups)
     study = make_study()
     grams = geometry(study, shifts(read_means([path])), [path], Resampler(20, 0)).grams
-    return value_frame(study, [path], grams, known()).set_index(["prompt", "trait", "prefix"])
+    return heuristic_frame(study, [path], grams, known()).set_index(["prompt", "trait", "prefix"])
 
 
 def known() -> list[Row]:
