@@ -102,6 +102,25 @@ class TokenSource(NamedTuple):
             first += size
 
 
+def prompts_by_token(paths: Sequence[Path], prompts: Sequence[str], prefix: str, dataset: str = "train") -> list[str]:
+    """Those of the prompts of which token values are stored; none if there are none without a prefix.
+
+    Args:
+        paths: All shards of `score/logprobs-<shard>.parquet`.
+        prompts: Candidates; their order is kept.
+        prefix: `fixed` or `mix`.
+        dataset: Which responses.
+    """
+    wanted = {"": Scored("", "none", dataset), **{prompt: Scored(prompt, prefix, dataset) for prompt in prompts}}
+    places = _places(paths, set(wanted.values()))
+    stored = {
+        prompt
+        for prompt, key in wanted.items()
+        if key in places and TokenSource([], _order(places, key, None), []).has_tokens()
+    }
+    return [prompt for prompt in prompts if prompt in stored] if "" in stored else []
+
+
 def open_tokens(paths: Sequence[Path], prompts: Sequence[str], prefix: str, dataset: str = "train") -> TokenSource:
     """Find the rows of each prompt and check that all have the same tokens.
 
