@@ -33,7 +33,10 @@ class Tokens(NamedTuple):
         """Mean of each response, in float64; NaN for an empty one."""
         ends = np.concatenate([[0], np.cumsum(self.lengths)])
         lost = np.isnan(self.values)
-        sums, n_lost = (np.concatenate([[0.0], np.cumsum(part)]) for part in (np.where(lost, 0.0, self.values), lost))
+        sums, n_lost = (
+            np.concatenate([[0.0], np.cumsum(part, dtype=np.float64)])
+            for part in (np.where(lost, 0.0, self.values), lost)
+        )
         known = (self.lengths > 0) & (np.diff(n_lost[ends]) == 0)
         result: Floats = np.divide(np.diff(sums[ends]), self.lengths, out=np.full(known.shape, np.nan), where=known)
         return result

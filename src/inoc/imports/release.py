@@ -12,7 +12,7 @@ from inoc.imports.checks import chosen_step, report_controls, report_steps, repo
 from inoc.imports.document import Node, name_of, shown
 from inoc.imports.documents import POOLS, Document, choose_pair, find_documents
 from inoc.imports.findings import Findings, shortened
-from inoc.imports.logprobs import Perplexities, logprob_tables, merged, read_perplexities
+from inoc.imports.logprobs import Pass, Perplexities, logprob_tables, merged, read_perplexities
 from inoc.imports.others import loss_rows, pool_rows, read_pool, report_pool
 from inoc.imports.pairs import MAIN, Pair
 from inoc.imports.published import PUBLISHED, read_published, report_suppression
@@ -76,10 +76,7 @@ def read_release(
         runs = [run for run in runs if run.cells]
     judged = with_one_judge(runs, elicited, findings)
     report_system(pair, elicited, findings)
-    passes = with_tokens(
-        [one for one in perplexities.passes if not one.prompt or one.prompt in texts], tokens, findings
-    )
-    passes = [one for one in passes if not one.prompt or one.prompt in texts]
+    passes = _passes_with_text(with_tokens(perplexities.passes, tokens, findings), texts, findings)
     read_pools = _pools(documents.pools, pair, texts, root, findings)
     for text in pair.known:
         findings.add("note", "known", pair.key, text)
@@ -245,6 +242,14 @@ def _with_text(runs: list[Trained], texts: dict[str, str], findings: Findings) -
     return [run for run in runs if not run.run.prompt or run.run.prompt in texts]
 
 
+def _passes_with_text(passes: list[Pass], texts: dict[str, str], findings: Findings) -> list[Pass]:
+    lacking = sorted({one.prompt for one in passes if one.prompt and one.prompt not in texts})
+    if lacking:
+        text = f"log-probabilities of prompts whose text no file has: {shortened(lacking, 60)}"
+        findings.add("left_out", "prompts", "log-probabilities", text)
+    return [one for one in passes if not one.prompt or one.prompt in texts]
+
+
 def _pools(
     paths: list[Path], pair: Pair, texts: dict[str, str], root: Path, findings: Findings
 ) -> dict[str, list[str]]:
@@ -306,7 +311,7 @@ def _report_missing(facts: Facts, losses: pd.DataFrame, findings: Findings) -> N
     for what, keys in (("log-probabilities", scored), ("elicitation", elicited)):
         lacking = [key for key in facts.texts if key not in keys]
         if lacking or not facts.texts:
-            findings.add("missing", what, place, f"of {shortened(lacking, 60)}" if keys else "all of it")
+            findings.add("missing", what, place, f"of {shortened(lacking, 60)}" if keys and lacking else "all of it")
     without = [run.name for run in facts.runs if run.run.name not in set(losses["run"])]
     if without:
         findings.add("missing", "losses", place, f"curves of {shortened(without)}")

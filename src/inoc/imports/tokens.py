@@ -21,6 +21,9 @@ FIELDS = {"lp_train_inoc_tokens": "fixed", "lp_train_mix_tokens": "mix"}
 SAME_NATS = 0.05
 """Mean over tokens and released mean of one response differ by less at the median, although tokens were rounded."""
 
+LEAST_LOGPROB = -1e30
+"""What float32 still holds; no probability is as small."""
+
 Asked = tuple[str, str]
 """Prompt and prefix; empty and none without a prefix."""
 
@@ -79,12 +82,15 @@ def token_file_keys(path: Path, root: Path) -> list[str]:
     Raises:
         DataError: If it is no JSON of prompts; with the place.
     """
+    keys: list[str] = []
     with walking(path, root) as walker:
         for member in walker.members(""):
             if member == "prompts":
-                return [key for key in walker.members(member) if walker.value(f"{member}.{key}")]
-            walker.value(member)
-    return []
+                keys += [key for key in walker.members(member) if walker.value(f"{member}.{key}")]
+            else:
+                walker.value(member)
+        walker.end()
+    return keys
 
 
 def _read_baseline(walker: Walker, found: TokenFile) -> None:
@@ -120,7 +126,7 @@ def _read_prompts(walker: Walker, found: TokenFile, known: set[str]) -> list[str
 
 
 def _tokens(walker: Walker, place: str) -> Tokens:
-    parts = [part.astype(np.float32) for part in walker.lists(place, -math.inf, MOST_LOGPROB)]
+    parts = [part.astype(np.float32) for part in walker.lists(place, LEAST_LOGPROB, MOST_LOGPROB)]
     if not parts:
         raise walker.refuse(place, "there are no responses")
     return Tokens(np.concatenate(parts), np.array([part.size for part in parts], dtype=np.int32))
