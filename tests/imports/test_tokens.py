@@ -236,7 +236,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 10**6), st.sampled_from(HOSTILE), st.booleans())
 def test_anything_written_into_a_file_is_refused_by_name_or_read_as_it_is(at: int, text: bytes, insert: bool) -> None:
     whole = json.dumps(DOCUMENT).encode()

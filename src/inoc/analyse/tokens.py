@@ -229,7 +229,8 @@ def _checked(rows: TokenRows, key: Scored, base: TokenRows | None) -> TokenRows:
             "different chat templates; run `inoc score` again"
         )
         raise DataError(msg)
-    return rows
+    # The same for every prompt, so held once: what grows with the responses then does not grow with the prompts too.
+    return rows._replace(example_ids=base.example_ids, n_tokens=base.n_tokens)
 
 
 def _difference(rows: TokenRows, key: Scored, base: TokenRows) -> str:
@@ -277,7 +278,8 @@ def _lengths(column: pa.ListArray) -> Counts:
     if column.null_count:
         lengths: Counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
         return lengths
-    return np.diff(column.offsets.to_numpy()).astype(np.int64)
+    steps: Counts = np.diff(column.offsets.to_numpy()).astype(np.int64)
+    return steps
 
 
 def _lists(rows: TokenRows, size: int) -> Iterator[pa.ListArray]:
