@@ -69,10 +69,12 @@ class JudgeSpec(Model):
 
     name: Literal["language", "lexical", "llm"] = Field(
         description="`language`: share of the text in a language; `lexical`: density of marker words; "
-        "`llm`: a language model rates a property (a study that has it is valid, but cannot run yet)."
+        "`llm`: a language model is asked through an API."
     )
     version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
-    language: str | None = Field(None, description="For `language`: the language whose share is the score.")
+    language: str | None = Field(
+        None, description="For `language`, and `llm` with that question: the language whose share is the score."
+    )
     among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
     markers: str | None = Field(
         None,
@@ -80,10 +82,17 @@ class JudgeSpec(Model):
     )
     saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
     model: str | None = Field(None, description="For `llm`: the model that rates, as its API names it.")
-    property: str | None = Field(None, description="For `llm`: what is rated, as the question puts it to the model.")
-    scale: Literal["0-9", "0-100"] = Field(
-        "0-100", description="For `llm`: range of the number asked for; scores are 0 to 100 either way."
+    question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
+        "property", description="For `llm`: what is asked; `property`: how much the response has of `property`."
     )
+    property: str | None = Field(
+        None, description="For `llm` with `question: property`: what is rated, as the question puts it to the model."
+    )
+    scale: Literal["0-9", "0-100"] = Field(
+        "0-100",
+        description="For `llm`: range of the number asked for; scores are 0 to 100 either way. `0-9` is version 2.",
+    )
+    temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
 
 
 class Trait(Model):
@@ -316,6 +325,52 @@ class Shards(Model):
     elicit: int = Field(1, ge=1, description="Split of `elicit`, by prompt.")
 
 
+class Price(Model):
+    """What a model costs, in dollars per million tokens."""
+
+    input: float = Field(ge=0, description="Tokens that are sent; 0 for a model of one's own.")
+    output: float = Field(0, ge=0, description="Tokens that are answered; embeddings have none.")
+
+
+class ApiSpec(Model):
+    """An API that speaks the language of OpenAI's, paid or not."""
+
+    base_url: str = Field(
+        "https://api.openai.com/v1",
+        pattern=r"^https?://[^@\s]+$",
+        description="Where it is, up to `/v1`; it must hold no password.",
+    )
+    key_variable: str | None = Field(
+        "OPENAI_API_KEY",
+        pattern=r"^[A-Z][A-Z0-9_]*$",
+        description="Name of the environment variable that holds the key, never the key; null for a server without.",
+    )
+    mode: Literal["live", "batch"] = Field(
+        "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."
+    )
+    budget: float = Field(
+        10.0,
+        ge=0,
+        description="Dollars. A request is sent only if all that was ever spent with this store, and the most that "
+        "it can cost, stay below.",
+    )
+    prices: dict[str, Price] = Field(
+        {
+            "gpt-4.1": Price(input=2.0, output=8.0),
+            "gpt-4.1-mini": Price(input=0.4, output=1.6),
+            "text-embedding-3-small": Price(input=0.02),
+        },
+        description="Model → dollars per million tokens. A model without a price is not asked.",
+    )
+    batch_share: Share = Field(0.5, description="A batch costs this share of the price.")
+    requests_per_minute: float = Field(500.0, gt=0, description="Most requests; fewer if the API says so.")
+    tokens_per_minute: float = Field(200_000.0, gt=0, description="Most tokens; fewer if the API says so.")
+    concurrency: int = Field(32, ge=1, description="Requests under way at once.")
+    retries: int = Field(8, ge=0, description="How often a request that failed is sent again.")
+    timeout_s: float = Field(120.0, gt=0, description="Seconds from sending a request to the end of its answer.")
+    poll_s: float = Field(30.0, gt=0, description="Seconds between two looks at a batch.")
+
+
 class Workflow(Model):
     """`config/config.yaml`: which studies run, where, with which budget."""
 
@@ -324,3 +379,4 @@ class Workflow(Model):
     shards: dict[Key, Shards] = Field(
         default_factory=dict, description="Study → shards; a study not named has one per stage."
     )
+    api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")
