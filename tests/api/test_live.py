@@ -233,9 +233,9 @@ def worker(server: Server, store: Path, n: int, **changes: object) -> subprocess
     )
 
 
-def test_processes_share_answers_and_a_killed_one_is_taken_over(server: Server, tmp_path: Path) -> None:
+def test_what_a_killed_process_was_asking_is_taken_over(server: Server, tmp_path: Path) -> None:
     server.delay_s = 0.05
-    first = worker(server, tmp_path, 200, concurrency=4)
+    first = worker(server, tmp_path, 100, concurrency=4)
     while len(server.asked) < 20 and first.poll() is None:
         time.sleep(0.02)
     first.send_signal(signal.SIGKILL)
@@ -244,13 +244,10 @@ def test_processes_share_answers_and_a_killed_one_is_taken_over(server: Server, 
     done = sum(server.billed.values())
     assert done >= 10
     server.delay_s = 0.005
-    others = [worker(server, tmp_path, 200, concurrency=8) for _ in range(2)]
-    for other in others:
-        out, err = other.communicate(timeout=60)
-        assert out.strip() == "200", err
+    assert len(Api(spec(server, concurrency=8), tmp_path).chat(bodies(100))) == 100
     # The server repeats what a key has paid for; without that, only what was under way could be billed again.
     assert set(server.billed.values()) == {1}
-    assert len(server.asked) <= 200 + under_way
+    assert len(server.asked) <= 100 + under_way
     assert spent(tmp_path) >= billed_dollars(server)
 
 

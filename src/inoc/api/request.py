@@ -18,7 +18,7 @@ NANO = 1_000_000_000
 
 _BYTES_PER_TOKEN = 4  # of English text; for the pace, not for the budget
 _TOKENS_PER_MESSAGE = 16  # what a template puts around a turn, generously
-_MOST_FREE_TOKENS = 512  # of a schema's wrapping and of a template's own system turn
+_MOST_FREE_TOKENS = 64  # what a template adds by itself, such as a system turn
 
 
 class Usage(NamedTuple):
