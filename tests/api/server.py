@@ -6,7 +6,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import re
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -111,7 +110,8 @@ class Server:
             return await self._complete(path, headers, json.loads(content), writer)
         if path == "/files":
             name = f"file-{len(self.files)}"
-            self.files[name] = re.split(rb"\r\n\r\n", content.split(b'filename="')[1], maxsplit=1)[1].rsplit(b"\r\n--")[0]
+            part = content.split(b'filename="')[1]
+            self.files[name] = part.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--")[0]
             return await _send(writer, 200, {"id": name, "object": "file", "purpose": "batch"})
         if path.startswith("/files/"):
             return await self._download(path.split("/")[2], writer)

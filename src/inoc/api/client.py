@@ -6,7 +6,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,11 +18,13 @@ from inoc.api.request import NANO, Request, price_of
 from inoc.config.models import ApiSpec
 from inoc.digest import Json
 from inoc.errors import ApiError, ConfigError, MissingExtraError
+from inoc.progress import Meter, metered
 
 if TYPE_CHECKING:
     from inoc.api.desk import Desk
 
 FOLDER = "api"
+Progress = Callable[[str, int, str], AbstractContextManager[Meter]]
 
 
 class Reply(NamedTuple):
@@ -54,12 +56,13 @@ class Api:
         record: Counts and dollars of all that was asked through this object, for a manifest.
     """
 
-    def __init__(self, spec: ApiSpec, store: Path) -> None:
+    def __init__(self, spec: ApiSpec, store: Path, progress: Progress = metered) -> None:
         """Prepare to ask; nothing is opened before the first request.
 
         Args:
             spec: Settings.
             store: Root of the store, beside whose entries the database lies.
+            progress: Shows how far an asking is, from a label, a number and a unit.
 
         Raises:
             ConfigError: If the key is not in the environment.
@@ -69,17 +72,18 @@ class Api:
         if problems:
             raise problems[0]
         self.spec = spec
+        self._progress = progress
         self.record: dict[str, Json] = {}
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
         self._folder = store / FOLDER
         self._keys: dict[str, None] = {}
         self._n_sent = self._n_refused = 0
 
-    def chat(self, bodies: Sequence[Mapping[str, Json]], advance: Callable[[], None] = lambda: None) -> list[Reply]:
+    def chat(self, bodies: Sequence[Mapping[str, Json]], doing: str = "asking") -> list[Reply]:
         """Answer chats; each body needs `model`, `messages` and `max_completion_tokens`."""
-        return self.ask([Request("/chat/completions", body) for body in bodies], advance)
+        return self.ask([Request("/chat/completions", body) for body in bodies], doing)
 
-    def embeddings(self, model: str, texts: Sequence[str], advance: Callable[[], None] = lambda: None) -> np.ndarray:
+    def embeddings(self, model: str, texts: Sequence[str], doing: str = "embedding") -> np.ndarray:
         """Embed texts.
 
         Returns:
@@ -91,7 +95,7 @@ class Api:
         requests = [
             Request("/embeddings", {"model": model, "input": text, "encoding_format": "base64"}) for text in texts
         ]
-        rows = [_embedding(reply) for reply in self.ask(requests, advance)]
+        rows = [_embedding(reply) for reply in self.ask(requests, doing)]
         sizes = {row.size for row in rows if row.size}
         if len(sizes) > 1 or (texts and not sizes):
             msg = f"the API at {self.spec.base_url} gave embeddings of sizes {sorted(sizes)} for {len(texts)} texts"
@@ -100,12 +104,12 @@ class Api:
         empty = np.full(width, np.nan, dtype=np.float32)
         return np.array([row if row.size else empty for row in rows], dtype=np.float32).reshape(len(texts), width)
 
-    def ask(self, requests: Sequence[Request], advance: Callable[[], None] = lambda: None) -> list[Reply]:
+    def ask(self, requests: Sequence[Request], doing: str = "asking") -> list[Reply]:
         """Answer requests, equal ones once.
 
         Args:
             requests: What to ask.
-            advance: Called for each distinct request that is done with.
+            doing: What the progress says.
 
         Returns:
             An answer each, in order.
@@ -121,15 +125,17 @@ class Api:
         self._keys |= dict.fromkeys(distinct)
         with closing(Cache(self._folder, int(self.spec.budget * NANO))) as cache:
             missing = {key: request for key, request in distinct.items() if cache.answer(key) is None}
-            for _ in range(len(distinct) - len(missing)):
-                advance()
             try:
-                refused = asyncio.run(self._ask(cache, missing, advance)) if missing else {}
+                refused = self._ask_missing(cache, missing, f"{doing}, {len(distinct)} in all") if missing else {}
             finally:
                 self._take_stock(cache)
             stored = {key: cache.answer(key) for key in distinct}
         replies = {key: Reply(one.response) if one else Reply({}, refused[key]) for key, one in stored.items()}
         return [replies[key] for key in keys]
+
+    def _ask_missing(self, cache: Cache, missing: Mapping[str, Request], doing: str) -> dict[str, str]:
+        with self._progress(doing, len(missing), "requests") as meter:
+            return asyncio.run(self._ask(cache, missing, meter.advance))
 
     async def _ask(self, cache: Cache, missing: Mapping[str, Request], advance: Callable[[], None]) -> dict[str, str]:
         import httpx2
@@ -163,7 +169,7 @@ class Api:
 
     def _take_stock(self, cache: Cache) -> None:
         totals = cache.totals(list(self._keys))
-        self.record = {
+        self.record |= {
             "base_url": self.spec.base_url,
             "mode": self.spec.mode,
             "requests": len(self._keys),
@@ -189,7 +195,7 @@ def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
             ConfigError(
                 f"the environment variable {spec.key_variable} is not set, and the API at {spec.base_url} needs a key. "
                 f"Set it (export {spec.key_variable}=…), name another in api.key_variable of config/config.yaml, "
-                "or say null there for a server without keys"
+                'or say "" there for a server without keys'
             )
         )
     return problems

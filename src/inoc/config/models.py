@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Key = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
 Prefix = Literal["fixed", "mix"]
@@ -62,6 +63,10 @@ class WorldSpec(Model):
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
     seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
     threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
+
+
+SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
+"""Scale of the `llm` judge → its version: scores on two scales are not the same measure."""
 
 
 class JudgeSpec(Model):
@@ -133,9 +138,12 @@ class DataSpec(Model):
     """Training and evaluation data."""
 
     instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
-    completions: Literal["sample", "file"] = Field(
-        "sample", description="`sample`: from the study model under the generation prompt; `file`: as given."
+    completions: Literal["sample", "file", "api"] = Field(
+        "sample",
+        description="`sample`: from the study model under the generation prompt; `file`: as given; "
+        "`api`: from `data.model`, with the generation prompt as the system turn.",
     )
+    model: str | None = Field(None, description="For `completions: api`: the model, as the API names it.")
     file: str | None = Field(None, description="For `completions: file`: JSONL with `instruction` and `completion`.")
     generation_prompt: str = Field("", description="Put in front of the instruction when completions are sampled.")
     separator: str = Field("\n", description="Between generation prompt and instruction.")
@@ -159,13 +167,26 @@ class PromptGroup(Model):
 class RephraseSpec(Model):
     """The pools of rephrasings for `mix`."""
 
-    source: Literal["procedural", "files"] = Field(
+    source: Literal["procedural", "files", "api"] = Field(
         "files",
-        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key.",
+        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key; "
+        "`api`: a language model is asked.",
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: int = Field(42, ge=0, description="Seed of the procedural pools and of their order.")
+    seed: int = Field(42, ge=0, description="Seed of the pools and of their order.")
+    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    closeness: Literal["free", "close", "surface"] = Field(
+        "free",
+        description="For `api`: `free`: any wording, structure and length of the same meaning; `close`: the same form "
+        "and conditions, length within half and one and a half; `surface`: other words only, 3 to 12 of them.",
+    )
+    temperature: float = Field(1.2, ge=0, description="For `api`: of the rephrasings.")
+    per_request: int = Field(200, ge=1, description="For `api`: so many rephrasings are asked for at once.")
+    max_tokens: int = Field(10_000, ge=16, description="For `api`: most tokens of one answer.")
+    max_requests: int = Field(
+        50, ge=1, description="For `api`: at most so many requests per prompt; then the pool is too small."
+    )
 
 
 class RunSpec(Model):
@@ -340,10 +361,10 @@ class ApiSpec(Model):
         pattern=r"^https?://[^@\s]+$",
         description="Where it is, up to `/v1`; it must hold no password.",
     )
-    key_variable: str | None = Field(
+    key_variable: str = Field(
         "OPENAI_API_KEY",
-        pattern=r"^[A-Z][A-Z0-9_]*$",
-        description="Name of the environment variable that holds the key, never the key; null for a server without.",
+        pattern=r"^([A-Z][A-Z0-9_]*)?$",
+        description="Name of the environment variable that holds the key, never the key; empty for a server without.",
     )
     mode: Literal["live", "batch"] = Field(
         "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."

@@ -17,9 +17,11 @@ from inoc.engines.asking import with_answers
 from inoc.engines.identity import ModelIdentity, identify
 from inoc.engines.sampling import BASE, Answer, Block, Sampler, answer_blocks, blocks_of, load_engine
 from inoc.errors import DataError
+from inoc.generate.ask import api_answers
 from inoc.generate.instructions import Split, read_instructions, read_jsonl_field, split
 from inoc.job import Job
-from inoc.judge.judges import Judge, JudgeItem, make_judge
+from inoc.judge.item import JudgeItem
+from inoc.judge.judges import Judge, make_judge
 from inoc.store import Unit
 from inoc.tables import CONTROLS, EXAMPLES, INSTRUCTIONS, write_table
 
@@ -44,7 +46,12 @@ def run(job: Job) -> str:
     model = identify(study, job.paths, job.store)
     load = cache(lambda: load_engine(model))
     used: list[Unit] = []
-    judges = {key: make_judge(trait.judge) for key, trait in study.traits.items() if trait.judge is not None}
+    # A paid judge is asked only if its scores decide what is kept.
+    judges = {
+        key: make_judge(trait.judge, lambda: job.api)
+        for key, trait in study.traits.items()
+        if trait.judge is not None and (trait.judge.name != "llm" or study.data.keep_from)
+    }
     candidates = list(_candidates(job, parts.train, judges, model, load, used))
     _write_examples(job, candidates)
     evaluation = pd.DataFrame(
@@ -137,9 +144,13 @@ def _candidates(
         return
     most = int(data.n_train * data.max_attempts)
     kept: set[str] = set()
+    asked: Counter[str] = Counter()
     with job.progress("sampling training completions", data.n_train, "kept") as meter:
         for batch in _rounds(instructions, data.n_train, most, kept):
-            answers = _answers(job, _round_blocks(job.study, batch), model, load, used)
+            if data.completions == "api":
+                answers = api_answers(job, [instruction for _, instruction in batch], asked)
+            else:
+                answers = _answers(job, _round_blocks(job.study, batch), model, load, used)
             for row in _judged(batch, answers, judges, data.keep_from):
                 yield row
                 if not row.reason:

@@ -25,15 +25,16 @@ class Cleaned(NamedTuple):
     """Usable rephrasings, and how many texts were dropped for which reason."""
 
     texts: list[str]
-    dropped: dict[str, int]  # blank, refusal, original, duplicate → how many
+    dropped: dict[str, int]  # blank, refusal, length, original, duplicate → how many
 
 
-def clean(texts: Sequence[str], original: str) -> Cleaned:
+def clean(texts: Sequence[str], original: str, words: tuple[int, int] = (0, 10**6)) -> Cleaned:
     """Strip list marks, and drop what is no rephrasing.
 
     Args:
         texts: As written, in order.
         original: The prompt that they rephrase.
+        words: Fewest and most words of a rephrasing.
 
     Returns:
         The rest in order. Texts are equal if they differ only in case, in white space, or in punctuation at the ends.
@@ -43,6 +44,8 @@ def clean(texts: Sequence[str], original: str) -> Cleaned:
     for text in map(strip_marks, texts):
         form = normal_form(text)
         reason = _reason(text, form, normal_form(original), kept)
+        if not reason and not words[0] <= len(text.split()) <= words[1]:
+            reason = "length"
         if reason:
             dropped[reason] += 1
         else:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
+from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import Cleaned, clean
 from inoc.rephrase.spread import pool_spread
 from inoc.runs import prompt_texts
@@ -19,15 +20,22 @@ from inoc.tables import POOLS, SPREAD, write_table
 if TYPE_CHECKING:
     from inoc.job import Job
 
+_MORE = {
+    "files": "add rephrasings to its file",
+    "procedural": "give some in files",
+    "api": "raise `rephrase.max_requests` or `rephrase.temperature`",
+}
+
 
 def run(job: Job) -> str:
     """Make the pool of every prompt of the study, and measure its spread."""
     spec, texts = job.study.rephrase, prompt_texts(job.study)
+    asked = ask_pools(texts, spec, job.api) if spec.source == "api" else {}
     pools: dict[str, Cleaned] = {}
     spreads = []
     with job.progress("rephrasing", len(texts), "prompts") as bar:
         for key, text in texts.items():
-            pools[key] = make_pool(key, text, spec)
+            pools[key] = make_pool(key, text, spec, asked.get(key))
             spreads.append(_spread_row(key, text, pools[key]))
             bar.advance(1)
     rows = [(key, index, text) for key, pool in pools.items() for index, text in enumerate(pool.texts)]
@@ -37,7 +45,7 @@ def run(job: Job) -> str:
     return f"{len(pools)} prompts × {spec.n} rephrasings from {spec.source}, {dropped} dropped"
 
 
-def make_pool(key: str, text: str, spec: RephraseSpec) -> Cleaned:
+def make_pool(key: str, text: str, spec: RephraseSpec, asked: Cleaned | None = None) -> Cleaned:
     """Exactly `spec.n` rephrasings of one prompt, in an order that the seed sets.
 
     Nothing but the prompt, its file, the number and the seed matters: another prompt changes no pool.
@@ -46,15 +54,16 @@ def make_pool(key: str, text: str, spec: RephraseSpec) -> Cleaned:
         key: Key of the prompt: the name of its file, for `source: files`.
         text: The prompt.
         spec: Source, number and seed.
+        asked: For `source: api`: the usable answers.
 
     Raises:
         DataError: If there are fewer than `spec.n` usable rephrasings.
     """
-    found = clean(_procedural(text, spec) if spec.source == "procedural" else _read(key, spec), text)
+    found = asked or clean(_procedural(text, spec) if spec.source == "procedural" else _read(key, spec), text)
     if len(found.texts) < spec.n:
         msg = (
             f"prompt {key!r} has {len(found.texts)} usable rephrasings, and {spec.n} are wanted "
-            f"(dropped: {_reasons(found) or 'none'}). Lower `rephrase.n` or give it more"
+            f"(dropped: {_reasons(found) or 'none'}). Lower `rephrase.n`, or {_MORE[spec.source]}"
         )
         raise DataError(msg)
     if spec.source == "procedural":
