@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from api.server import Server, serving
-from api.test_live import KEY, ONE, bodies, spec, spent
+from api.asking import KEY, ONE, bodies, spec, spent
+from api.server import Server
 from inoc.api import Api
 from inoc.errors import ApiError, BudgetError
-
-pytest.importorskip("openai")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    with serving() as server:
-        yield server
 
 
 def ask(server: Server, store: Path, n: int, mode: str = "batch", **changes: object) -> Api:

@@ -8,70 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from api.server import USAGE, Fault, Server, chat_answer, serving
+from api.asking import KEY, ONE, bodies, spec, spent
+from api.server import Fault, Server, chat_answer
 from inoc.api import Api, Request
-from inoc.api.cache import Cache
 from inoc.api.request import NANO
 from inoc.config.models import ApiSpec, Price
 from inoc.errors import ApiError, BudgetError, ConfigError
 
-openai = pytest.importorskip("openai")
-KEY = "sk-secret-0123456789"
-ONE = (USAGE["prompt_tokens"] * 1.0 + USAGE["completion_tokens"] * 2.0) / 1e6  # dollars of one answer
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", KEY)
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    monkeypatch.setattr("inoc.api.pace._PAUSE_S", 0.05)
-    with serving() as server:
-        yield server
-
-
-def spec(server: Server, **changes: object) -> ApiSpec:
-    values = {
-        "base_url": server.url,
-        "key_variable": "TEST_KEY",
-        "prices": {"rater": Price(input=1, output=2), "embedder": Price(input=1)},
-        "requests_per_minute": 1e6,
-        "tokens_per_minute": 1e9,
-        "timeout_s": 5.0,
-        "retries": 4,
-        "poll_s": 0.02,
-    }
-    return ApiSpec.model_validate(values | changes)
-
-
-def bodies(n: int, start: int = 0) -> list[dict]:
-    return [
-        {
-            "model": "rater",
-            "messages": [{"role": "user", "content": f"Rate number {k}."}],
-            "max_completion_tokens": 3,
-            "logprobs": True,
-            "top_logprobs": 20,
-        }
-        for k in range(start, start + n)
-    ]
-
 
 def billed_dollars(server: Server) -> float:
     return sum(server.billed.values()) * ONE
-
-
-def spent(store: Path) -> float:
-    cache = Cache(store / "api", 0)
-    try:
-        return cache.spent_nano() / NANO
-    finally:
-        cache.close()
 
 
 def test_equal_requests_are_asked_once_and_never_again(server: Server, tmp_path: Path) -> None:
@@ -216,7 +167,7 @@ import sys
 from pathlib import Path
 from inoc.api import Api
 from inoc.config.models import ApiSpec
-from api.test_live import bodies
+from api.asking import bodies
 spec = ApiSpec.model_validate_json(sys.argv[1])
 print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))
 """

@@ -112,7 +112,7 @@ def test_a_token_that_is_named_twice_counts_once() -> None:
     assert found.mass == pytest.approx(1)
 
 
-def test_exactly_the_least_mass_is_enough() -> None:
+def test_less_than_the_least_mass_on_numbers_is_too_little() -> None:
     assert rate(choice(position([("50", 0.81), ("no", 0.19)])), 100).score == pytest.approx(50)
     below = rate(choice(position([("50", 0.79), ("no", 0.21)])), 100)
     assert math.isnan(below.score)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from api.server import Fault, Server, chat_answer, serving
-from api.test_live import spec
+from api.asking import spec
+from api.server import Fault, Server, chat_answer
 from inoc.api import Api
 from inoc.config.models import JudgeSpec
 from inoc.errors import ApiError, JudgeError
@@ -22,16 +21,7 @@ from inoc.judge.judges import make_judge
 from inoc.tables import COMPLETIONS, read_table, write_table
 from toy import toy_job, toy_study
 
-pytest.importorskip("openai")
 PLAYFUL = {"name": "llm", "model": "rater", "property": "how playful the response is"}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("TEST_KEY", "sk-secret")
-    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
-    with serving() as server:
-        yield server
 
 
 def rated(server: Server, store: Path, texts: list[str], **changes: object) -> np.ndarray:
