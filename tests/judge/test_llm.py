@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from api.asking import spec
@@ -18,7 +17,8 @@ from inoc.errors import ApiError, JudgeError
 from inoc.judge import step
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge
-from inoc.tables import COMPLETIONS, read_table, write_table
+from inoc.tables import read_table
+from judge.completions import write_completions
 from toy import toy_job, toy_study
 
 PLAYFUL = {"name": "llm", "model": "rater", "property": "how playful the response is"}
@@ -149,22 +149,6 @@ def judging_job(server: Server, root: Path, folder: Path):
     job = toy_job(study, root, "judge")
     job.part, job.api_spec = "elicit", spec(server)
     return job
-
-
-def write_completions(job, texts: list[str]) -> None:
-    frame = pd.DataFrame({"completion": texts, "instruction": "Why?"}).assign(
-        **dict.fromkeys(("prompt", "asked_prompt", "prefix_text"), ""),
-        **dict.fromkeys(("prefix", "asked_prefix"), "none"),
-        run="base",
-        learning_rate=float("nan"),
-        seed=-1,
-        step=0,
-        condition="default",
-        instruction_id=[f"eval{k:05d}" for k in range(len(texts))],
-        n_tokens=3,
-        finish="stop",
-    )
-    write_table(frame, COMPLETIONS, job.paths.elicit(0))
 
 
 def test_the_stage_stores_what_a_score_rests_on_and_what_it_cost(server: Server, tmp_path: Path) -> None:

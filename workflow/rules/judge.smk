@@ -1,3 +1,8 @@
+# It may ask an API: compute nodes often reach none, and all jobs that ask one share a database.
+localrules:
+    judge_completions,
+
+
 rule judge_completions:
     """Scores of all completions of a stage, for every trait."""
     input:

@@ -1,3 +1,8 @@
+# It may ask an API: compute nodes often reach none, and all jobs that ask one share a database.
+localrules:
+    rephrase_prompts,
+
+
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
     input:

@@ -75,7 +75,7 @@ class Api:
         self._progress = progress
         self.record: dict[str, Json] = {}
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
-        self._folder = store / FOLDER
+        self._folder = Path(spec.folder) if spec.folder else store / FOLDER
         self._keys: dict[str, None] = {}
         self._n_sent = self._n_refused = 0
 
@@ -179,7 +179,7 @@ class Api:
             "output tokens": totals.output_tokens,
             "dollars": round(totals.dollars, 6),
             "dollars of lost answers": round(totals.lost_dollars, 6),
-            "dollars spent with this store": round(cache.spent_nano() / NANO, 6),
+            "dollars spent with this database": round(cache.spent_nano() / NANO, 6),
         }
 
 

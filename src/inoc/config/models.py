@@ -366,14 +366,19 @@ class ApiSpec(Model):
         pattern=r"^([A-Z][A-Z0-9_]*)?$",
         description="Name of the environment variable that holds the key, never the key; empty for a server without.",
     )
+    folder: str | None = Field(
+        None,
+        description="Folder of the database of requests, answers and spending, on a disk of this machine; default: "
+        "`api` in the store.",
+    )
     mode: Literal["live", "batch"] = Field(
         "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."
     )
     budget: float = Field(
         10.0,
         ge=0,
-        description="Dollars. A request is sent only if all that was ever spent with this store, and the most that "
-        "it can cost, stay below.",
+        description="Dollars. A request is sent only if all that was ever spent with this database, and the most "
+        "that it can cost, stay below.",
     )
     prices: dict[str, Price] = Field(
         {

@@ -60,7 +60,7 @@ class LlmJudge:
         self._spec, self._api = spec, api
         self.version = SCALE_VERSIONS[spec.scale]
         self._highest = int(spec.scale.partition("-")[2])
-        self._question = _question(spec)
+        self._question = question_of(spec)
 
     def score(self, items: Sequence[JudgeItem]) -> np.ndarray:
         """Expected ratings, 0 to 100; NaN where one could not be told."""
@@ -125,8 +125,8 @@ class LlmJudge:
         return rate(reply.choice, self._highest)
 
 
-def _question(spec: JudgeSpec) -> str:
-    """What is rated.
+def question_of(spec: JudgeSpec) -> str:
+    """What is rated, as the model is told.
 
     Raises:
         JudgeError: If the setting that the question needs is missing.
