@@ -11,7 +11,7 @@ from api.asking import KEY, bodies, spec
 from api.server import Fault, Server, chat_answer
 from inoc.api import Api
 from inoc.cli import main
-from inoc.errors import ApiError
+from inoc.errors import ApiError, ConfigError
 from judge.completions import write_completions
 from toy import STUDY, toy_job, toy_study
 
@@ -69,3 +69,13 @@ def test_a_stage_leaves_the_key_in_no_log_manifest_table_or_database(
         assert manifest["api"]["dollars"] > 0
     assert any(KEY in one for one in server.authorizations)
     assert_nowhere(tmp_path, *capfd.readouterr())
+
+
+@pytest.mark.parametrize("key", ["sk-se cret", "sk-sécret", "sk-se\ncret"])
+def test_a_key_that_cannot_be_one_is_refused_and_not_repeated(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("TEST_KEY", key)
+    with pytest.raises(ConfigError, match="TEST_KEY holds") as caught:
+        Api(spec(server), tmp_path)
+    assert "cret" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -190,7 +191,11 @@ def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
     problems: list[ConfigError | MissingExtraError] = []
     if find_spec("openai") is None:
         problems.append(MissingExtraError("openai", "api"))
-    if spec.key_variable and not os.environ.get(spec.key_variable, "").strip():
+    key = os.environ.get(spec.key_variable, "").strip() if spec.key_variable else ""
+    if key and not re.fullmatch(r"[!-~]+", key):
+        msg = f"the environment variable {spec.key_variable} holds spaces or letters that no key has; set it anew"
+        problems.append(ConfigError(msg))
+    if spec.key_variable and not key:
         problems.append(
             ConfigError(
                 f"the environment variable {spec.key_variable} is not set, and the API at {spec.base_url} needs a key. "

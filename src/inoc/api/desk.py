@@ -78,11 +78,14 @@ class Desk:
         words = self.redact(words)[:_LONGEST_MESSAGE]
         self.cache.release(key, f"{status}: {words}")
         if status in _NOT_THE_REQUEST or status >= 500:
-            raise self.error(f"it answered with status {status}: {words}", hint=_HINTS.get(status, ""))
+            hint = _HINTS.get(status, "")
+            # Not from the SDK's error, which quotes the server, and some servers quote the key.
+            raise self.error(f"it answered with status {status}: {words}", hint) from None
         self.refused[key] = f"{status}: {words}"
         self.tell(key)
         if len(self.refused) >= _MOST_REFUSED and not self.n_answered:
-            raise self.error(f"it refused each of the first {len(self.refused)} requests with status {status}: {words}")
+            count = len(self.refused)
+            raise self.error(f"it refused each of the first {count} requests with status {status}: {words}") from None
 
     def error(self, words: str, hint: str = "") -> ApiError:
         """An error about this API, without the key."""
