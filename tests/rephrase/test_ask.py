@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from api.asking import spec as api_spec
 from api.server import Fault, Server, chat_answer
@@ -17,7 +15,7 @@ from inoc.api import Api
 from inoc.config.models import RephraseSpec
 from inoc.errors import DataError
 from inoc.rephrase import step
-from inoc.rephrase.ask import ask_pools, parse
+from inoc.rephrase.ask import ask_pools
 from inoc.tables import read_table
 from toy import toy_job, toy_study
 
@@ -108,27 +106,3 @@ def test_the_stage_writes_pools_and_says_what_they_cost(writer: Server, tmp_path
     first = job.paths.pools.read_bytes()
     step.run(job)
     assert job.paths.pools.read_bytes() == first
-
-
-# --- reading answers
-
-
-@given(st.lists(st.text(min_size=1).filter(str.strip), max_size=8))
-def test_what_was_written_as_json_is_read_back(texts: list[str]) -> None:
-    assert parse(json.dumps({"rephrasings": texts})) == texts
-    assert parse(f"Here you are:\n```json\n{json.dumps(texts, indent=1, ensure_ascii=False)}\n```") == texts
-
-
-@given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=8), st.data())
-def test_of_an_answer_that_was_cut_the_whole_texts_are_read(texts: list[str], data: st.DataObject) -> None:
-    whole = json.dumps({"rephrasings": texts})
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
-    found = parse(cut)
-    assert found == texts[: len(found)]
-
-
-@pytest.mark.parametrize(
-    "content", ["", "I'm sorry, I can't help with that.", "{}", "[]", '{"rephrasings": []}', "[1]"]
-)
-def test_an_answer_without_a_list_has_no_rephrasings(content: str) -> None:
-    assert parse(content) == []

@@ -206,13 +206,18 @@ def _pools(study: Study) -> Iterator[Problem]:
 
 
 def _api_models(study: Study) -> Iterator[Problem]:
+    instructions = study.data.instructions
     users: list[tuple[KeyPath, bool, str | None, str]] = [
         (("rephrase", "model"), study.rephrase.source == "api", study.rephrase.model, "source: api"),
         (("data", "model"), study.data.completions == "api", study.data.model, "completions: api"),
+        (("data", "instructions", "model"), instructions.kind == "api", instructions.model, "kind: api"),
     ]
     for path, uses, model, value in users:
         if uses != bool(model):
             yield Problem(path, f"goes with `{value}` and with no other; accepted: a model of the API", model)
+    if (instructions.kind == "api") != bool(instructions.topics):
+        path = ("data", "instructions", "topics")
+        yield Problem(path, "go with `kind: api` and with no other", list(instructions.topics))
     if study.data.completions == "api" and not study.data.generation_prompt.strip():
         yield Problem(("data", "generation_prompt"), "is missing; `completions: api` makes it the system turn")
 

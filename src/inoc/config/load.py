@@ -292,6 +292,8 @@ def api_uses(study: Study) -> Iterator[ApiUse]:
                 yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
     if study.data.completions == "api":
         yield ApiUse("generate", "data.completions = 'api'", str(study.data.model))
+    if study.data.instructions.kind == "api":
+        yield ApiUse("generate", "data.instructions.kind = 'api'", str(study.data.instructions.model))
     if study.rephrase.source == "api":
         yield ApiUse("rephrase", "rephrase.source = 'api'", str(study.rephrase.model))
 

@@ -127,11 +127,22 @@ class Sampling(Model):
 class InstructionSource(Model):
     """Where user instructions come from."""
 
-    kind: Literal["world", "files"] = Field(
-        "files", description="`world`: procedural; `files`: JSONL with `instruction`."
+    kind: Literal["world", "files", "api"] = Field(
+        "files",
+        description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
     )
     files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
     min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
+    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    topics: tuple[str, ...] = Field((), description="For `api`: topics, each with as many instructions as another.")
+    request: str = Field(
+        "a question that somebody asks in everyday life",
+        description="For `api`: what each instruction is, as the request puts it to the model.",
+    )
+    temperature: float = Field(1.0, ge=0, description="For `api`: of the instructions.")
+    per_request: int = Field(20, ge=1, description="For `api`: so many instructions are asked for at once.")
+    max_tokens: int = Field(4_000, ge=16, description="For `api`: most tokens of one answer.")
+    max_requests: int = Field(50, ge=1, description="For `api`: at most so many requests per topic.")
 
 
 class DataSpec(Model):

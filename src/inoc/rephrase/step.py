@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from inoc.api.lists import Usable
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
 from inoc.rephrase.ask import ask_pools
-from inoc.rephrase.clean import Cleaned, clean
+from inoc.rephrase.clean import clean
 from inoc.rephrase.spread import pool_spread
 from inoc.runs import prompt_texts
 from inoc.tables import POOLS, SPREAD, write_table
@@ -31,7 +32,7 @@ def run(job: Job) -> str:
     """Make the pool of every prompt of the study, and measure its spread."""
     spec, texts = job.study.rephrase, prompt_texts(job.study)
     asked = ask_pools(texts, spec, job.api) if spec.source == "api" else {}
-    pools: dict[str, Cleaned] = {}
+    pools: dict[str, Usable] = {}
     spreads = []
     with job.progress("rephrasing", len(texts), "prompts") as bar:
         for key, text in texts.items():
@@ -45,7 +46,7 @@ def run(job: Job) -> str:
     return f"{len(pools)} prompts × {spec.n} rephrasings from {spec.source}, {dropped} dropped"
 
 
-def make_pool(key: str, text: str, spec: RephraseSpec, asked: Cleaned | None = None) -> Cleaned:
+def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = None) -> Usable:
     """Exactly `spec.n` rephrasings of one prompt, in an order that the seed sets.
 
     Nothing but the prompt, its file, the number and the seed matters: another prompt changes no pool.
@@ -69,7 +70,7 @@ def make_pool(key: str, text: str, spec: RephraseSpec, asked: Cleaned | None = N
     if spec.source == "procedural":
         return found
     chosen = random.Random(f"pool:{spec.seed}:{text}").sample(found.texts, spec.n)
-    return Cleaned(chosen, found.dropped)
+    return Usable(chosen, found.dropped)
 
 
 def _procedural(text: str, spec: RephraseSpec) -> list[str]:
@@ -105,9 +106,9 @@ def _rephrasing(line: str, path: Path, number: int) -> str:
     return text
 
 
-def _spread_row(key: str, text: str, pool: Cleaned) -> tuple[object, ...]:
+def _spread_row(key: str, text: str, pool: Usable) -> tuple[object, ...]:
     return (key, len(pool.texts), *pool_spread(text, pool.texts), sum(pool.dropped.values()), _reasons(pool))
 
 
-def _reasons(pool: Cleaned) -> str:
+def _reasons(pool: Usable) -> str:
     return ", ".join(f"{reason} {count}" for reason, count in pool.dropped.items())

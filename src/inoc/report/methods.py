@@ -53,11 +53,12 @@ def sampling_words(sampling: Sampling) -> str:
 def data_words(study: Study) -> str:
     """Where training and evaluation data come from."""
     data = study.data
-    source = (
-        "procedural"
-        if data.instructions.kind == "world"
-        else f"from {listed(code(name) for name in data.instructions.files)}"
-    )
+    given = data.instructions
+    source = {
+        "world": "procedural",
+        "files": f"from {listed(code(name) for name in given.files)}",
+        "api": f"by {code(given.model)}, evenly on {len(given.topics)} topics ({escape(listed(given.topics))})",
+    }[given.kind]
     split = (
         f"Instructions are {source}; those under {data.instructions.min_characters} characters are dropped. "
         f"{data.n_train} training examples and {data.n_eval} evaluation instructions do not overlap (seed {data.seed})."
