@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,7 +121,10 @@ class Server:
         if path == "/batches":
             rows = [self._shown(one) for one in reversed(self.batches.values())]
             return await _send(writer, 200, {"object": "list", "data": rows, "has_more": False})
-        return await _send(writer, 200, self._look(path.rpartition("/")[2]))
+        name = path.rpartition("/")[2]
+        if name not in self.batches:
+            return await _send(writer, 404, {"error": {"message": "no such batch"}})
+        return await _send(writer, 200, self._look(name))
 
     async def _complete(
         self, path: str, headers: dict[str, str], body: dict[str, Any], writer: asyncio.StreamWriter
@@ -196,7 +200,11 @@ class Server:
                 self.files[batch[kind]] = "\n".join(reversed(rows)).encode() + b"\n"  # in no order
 
     def _shown(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return {"object": "batch", "created_at": 0, **{key: value for key, value in batch.items() if key != "looks"}}
+        return {
+            "object": "batch",
+            "created_at": int(time.time()),
+            **{key: value for key, value in batch.items() if key != "looks"},
+        }
 
 
 def embedding_answer(body: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,14 @@ from inoc.api import Api
 from inoc.errors import ApiError, BudgetError
 
 
+class Crash(BaseException):
+    pass
+
+
+def crash(*_: object, **__: object) -> None:
+    raise Crash
+
+
 def ask(server: Server, store: Path, n: int, mode: str = "batch", **changes: object) -> Api:
     api = Api(spec(server, mode=mode, **changes), store)
     assert [reply.text for reply in api.chat(bodies(n))] == ["8"] * n
@@ -32,12 +40,6 @@ def test_a_batch_costs_half_and_fills_the_same_rows_as_live(server: Server, tmp_
 def test_after_a_crash_a_batch_is_taken_up_and_not_paid_again(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    class Crash(BaseException):
-        pass
-
-    def crash(*_: object, **__: object) -> None:
-        raise Crash
-
     targets = {
         "files.create": "openai.resources.files.AsyncFiles.create",
         "note_batch": "inoc.api.cache.Cache.note_batch",
@@ -63,15 +65,27 @@ def test_a_batch_whose_making_was_not_confirmed_is_found_and_not_made_again(serv
     assert set(server.billed.values()) == {1}
 
 
+def test_a_batch_that_the_server_does_not_know_is_paid_again_only_when_it_must_be(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.looks_needed = 10**6
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr("openai.resources.batches.AsyncBatches.retrieve", crash)
+        ask(server, tmp_path, 3)
+    server.batches.clear()
+    with pytest.raises(ApiError, match=r"does not know the batch batch-0 of .* key of the account that sent it"):
+        ask(server, tmp_path, 3)
+    assert not server.batches
+    monkeypatch.setattr("inoc.api.batch._FORGOTTEN_S", 0.0)
+    server.looks_needed = 1
+    ask(server, tmp_path, 3)
+    assert len(server.batches) == 1
+    assert spent(tmp_path) > 3 * ONE / 2  # the first may have been billed
+
+
 def test_asking_live_waits_for_a_batch_that_has_the_question(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Crash(BaseException):
-        pass
-
-    def crash(*_: object, **__: object) -> None:
-        raise Crash
-
     with monkeypatch.context() as patch:
         patch.setattr("openai.resources.batches.AsyncBatches.retrieve", crash)
         with pytest.raises(Crash):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ _MOST_BYTES = 100_000_000
 _MOST_FRUITLESS = 3
 _DOWNLOADS = 4
 _NAME = "inoc_batch"
+_FORGOTTEN_S = 30 * 86_400.0
+_CLOCKS_DIFFER_S = 3_600.0
 _ON_THE_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
 
 
@@ -94,7 +97,10 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
     """Bring a batch one step on; True if it has ended."""
     if batch.server_id is None:
         batch = await _submit(desk, batch)
-    found = await desk.client.batches.retrieve(str(batch.server_id))
+    try:
+        found = await desk.client.batches.retrieve(str(batch.server_id))
+    except openai.NotFoundError:
+        return _forget(desk, batch)
     if found.status in _ON_THE_WAY:
         return False
     counts = found.request_counts
@@ -114,6 +120,22 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
     if found.status == "failed":
         errors = found.errors.data if found.errors is not None and found.errors.data else []
         raise desk.error(f"it refused a batch: {'; '.join(str(one.message) for one in errors) or 'no reason given'}")
+    return True
+
+
+def _forget(desk: Desk, batch: Batch) -> bool:
+    """Give up a batch that the server does not know any more, and was paid for; a younger one must be there.
+
+    Raises:
+        ApiError: If it is too young to have been thrown away.
+    """
+    if time.time() - batch.made_at < _FORGOTTEN_S:
+        made = time.strftime("%Y-%m-%d", time.localtime(batch.made_at))
+        raise desk.error(
+            f"it does not know the batch {batch.server_id} of {made}",
+            hint="Use the key of the account that sent it; after 30 days it is given up.",
+        ) from None
+    desk.cache.end_batch(batch, "forgotten", billed=True)
     return True
 
 
@@ -161,6 +183,8 @@ async def _find(desk: Desk, batch: Batch) -> str | None:
     async for one in desk.client.batches.list(limit=100):
         if (one.metadata or {}).get(_NAME) == batch.id:
             return str(one.id)
+        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the youngest come first
+            break
     return None
 
 
@@ -205,7 +229,7 @@ def _settle(desk: Desk, line: _Line, requests: Mapping[str, Request]) -> None:
     if request is None:  # another process has settled it
         return
     if line.status == 200:
-        desk.keep(line.key, request, line.body, desk.spec.batch_share)
+        desk.keep(line.key, request, json.dumps(line.body, ensure_ascii=False), desk.spec.batch_share)
     elif line.status in (400, 413, 422):
         error = line.body.get("error")
         desk.refuse(line.key, line.status, str(error.get("message", error) if isinstance(error, dict) else error))

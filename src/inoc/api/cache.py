@@ -80,6 +80,7 @@ class Batch(NamedTuple):
     file_id: str | None
     server_id: str | None
     state: str  # planned, or how it ended
+    made_at: float  # seconds since 1970
 
 
 class Totals(NamedTuple):
@@ -221,10 +222,10 @@ class Cache:
 
     def plan_batch(self, requests: Sequence[tuple[str, Request, int]], base_url: str, endpoint: str) -> Batch | None:
         """Write down a batch before anything of it is sent, with as many requests as the budget has room for."""
-        batch = Batch(uuid.uuid4().hex, endpoint, None, None, "planned")
+        batch = Batch(uuid.uuid4().hex, endpoint, None, None, "planned", time.time())
         self._db.execute(
             "INSERT INTO batches (id, base_url, endpoint, state, made_at) VALUES (?, ?, ?, 'planned', ?)",
-            (batch.id, base_url, endpoint, time.time()),
+            (batch.id, base_url, endpoint, batch.made_at),
         )
         if self.hold(requests, base_url, _BATCH + batch.id):
             return batch
@@ -233,9 +234,8 @@ class Cache:
 
     def batch(self, holder: str) -> Batch | None:
         """The batch that a holder's name stands for; None if it stands for a process."""
-        row = self._row(
-            "SELECT id, endpoint, file_id, server_id, state FROM batches WHERE id = ?", holder.removeprefix(_BATCH)
-        )
+        columns = ", ".join(Batch._fields)
+        row = self._row(f"SELECT {columns} FROM batches WHERE id = ?", holder.removeprefix(_BATCH))
         return None if row is None else Batch(*row)
 
     def note_batch(self, batch: Batch) -> None:

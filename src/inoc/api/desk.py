@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import openai
 
@@ -60,12 +59,12 @@ class Desk:
             self.wanted.remove(key)
             self.advance()
 
-    def keep(self, key: str, request: Request, body: Mapping[str, Any], share: float = 1.0) -> None:
+    def keep(self, key: str, request: Request, raw: str, share: float = 1.0) -> None:
         """Keep an answer. If it does not say what it is billed for, it counts for the most that it can cost."""
-        usage = usage_of(body)
+        usage = usage_of(json.loads(raw))
         price = price_of(request.model, self.spec.prices)
         cost = self.most_nano(request, share) if usage is None else nano(usage, price, share)
-        self.cache.keep(key, self.redact(json.dumps(body, ensure_ascii=False)), usage, cost)
+        self.cache.keep(key, self.redact(raw), usage, cost)
         self.n_answered += 1
         self.tell(key)
 

@@ -19,6 +19,7 @@ from inoc.api.cache import Cache
 from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
 
 KEY_HEADER = "Idempotency-Key"
+_FILES = 10  # the files of a batch may take so many times as long as an answer
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -48,10 +49,10 @@ class Wire(httpx2.AsyncBaseTransport):
         key = request.headers.get(KEY_HEADER, "")
         sent = self.tries.get(key)
         if sent is None:
-            return await self._exchange(request)
+            return await self._exchange(request, _FILES * self._timeout_s)
         await self._wait_for_the_pace(sent)
         try:
-            response = await self._exchange(request)
+            response = await self._exchange(request, self._timeout_s)
             if response.status_code == httpx2.codes.OK and not _is_whole(response.content):
                 msg = "the answer is not whole JSON"
                 raise httpx2.RemoteProtocolError(msg, request=request)
@@ -70,14 +71,14 @@ class Wire(httpx2.AsyncBaseTransport):
         """Close the connections."""
         await self._network.aclose()
 
-    async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
+    async def _exchange(self, request: httpx2.Request, timeout_s: float) -> httpx2.Response:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 response = await self._network.handle_async_request(request)
                 response.request = request
                 await response.aread()
         except TimeoutError:
-            msg = f"no whole answer within {self._timeout_s:g} s"
+            msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
         return response
 
