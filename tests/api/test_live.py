@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,28 @@ def test_a_fault_ends_with_all_answers_and_nothing_paid_twice(server: Server, tm
     assert len(server.billed) == 5
     assert api.record["dollars"] == pytest.approx(5 * ONE)
     assert spent(tmp_path) >= billed_dollars(server)  # an answer that was lost may have been billed
+
+
+def test_many_faults_in_any_order_end_with_all_answers_and_true_books(server: Server, tmp_path: Path) -> None:
+    rng = random.Random(0)
+    quick = [fault for name, fault in FAULTS.items() if name not in ("stall", "slow drip")]
+    server.honours_keys = False
+    server.faults.extend(rng.choice([*quick, *[Fault()] * 8]) for _ in range(120))
+    server.answer = lambda body: chat_answer(body["messages"][0]["content"])
+    api = Api(spec(server, retries=10, concurrency=8), tmp_path)
+    replies = api.chat(bodies(60))
+    assert [reply.text for reply in replies] == [body["messages"][0]["content"] for body in bodies(60)]
+    assert api.record["dollars"] == pytest.approx(60 * ONE)
+    assert spent(tmp_path) >= billed_dollars(server)
+
+
+def test_two_who_ask_the_same_at_once_pay_once(server: Server, tmp_path: Path) -> None:
+    server.delay_s = 0.02
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(Api(spec(server, concurrency=4), tmp_path).chat, bodies(30)) for _ in range(2)]
+        first, second = (one.result() for one in asking)
+    assert first == second
+    assert len(server.asked) == 30
 
 
 @pytest.mark.parametrize("kind", ["cut", "broken"])
