@@ -61,8 +61,9 @@ def _plan(desk: Desk, missing: Mapping[str, Request]) -> None:
         )
         for part in _parts(list(group))
     ]
-    if not any(planned) and not any(desk.cache.holder_of(key) for key in missing):
-        raise desk.cache.no_money(min(most_nano for _, _, most_nano in rows))
+    least_nano = min(most_nano for _, _, most_nano in rows)
+    if not any(planned) and not desk.cache.has_room(least_nano):
+        raise desk.cache.no_money(least_nano)
 
 
 def _parts(rows: list[tuple[str, Request, int]]) -> Iterator[list[tuple[str, Request, int]]]:

@@ -169,7 +169,7 @@ class Cache:
                 row = self._row("SELECT state, holder FROM requests WHERE key = ?", key)
                 if row is None or row["state"] == "done" or (row["state"] == "held" and self._lives(row["holder"])):
                     continue
-                if self._left_nano() < most_nano:
+                if not self.has_room(most_nano):
                     break
                 # What a dead process held may have been billed: it is lost, not given back.
                 self._db.execute(
@@ -195,7 +195,7 @@ class Cache:
             self._db.execute(
                 "UPDATE requests SET lost_nano = lost_nano + held_nano, held_nano = 0 WHERE key = ?", (key,)
             )
-            room = self._left_nano() >= again_nano
+            room = self.has_room(again_nano)
             if room:
                 self._db.execute("UPDATE requests SET held_nano = ? WHERE key = ?", (again_nano, key))
         if not room:
@@ -309,8 +309,9 @@ class Cache:
                 sums = [total + (value or 0) for total, value in zip(sums, row, strict=True)]
         return Totals(sums[0], sums[1], sums[2] / NANO, sums[3] / NANO)
 
-    def _left_nano(self) -> int:
-        return self._budget_nano - self.spent_nano()
+    def has_room(self, most_nano: int) -> bool:
+        """Whether the budget has room for a request that can cost so much."""
+        return self._budget_nano - self.spent_nano() >= most_nano
 
     # --- plumbing
 

@@ -50,7 +50,8 @@ async def _obtain(desk: Desk, key: str, request: Request) -> None:
         batch = desk.cache.batch(holder) if holder else None
         if batch is not None:
             await follow(desk, batch)
-        elif holder or desk.wire.tries:  # an answer on its way gives back what was held for it beyond its cost
+        # An answer on its way gives back what was held for it beyond its cost.
+        elif holder or desk.wire.tries or desk.cache.has_room(most_nano):
             await asyncio.sleep(_LOOK_AGAIN_S)
         else:
             raise desk.cache.no_money(most_nano)
