@@ -54,16 +54,20 @@ async def ask_batch(desk: Desk, requests: Mapping[str, Request]) -> None:
 def _plan(desk: Desk, missing: Mapping[str, Request]) -> None:
     share = desk.spec.batch_share
     rows = [(key, request, desk.most_nano(request, share)) for key, request in missing.items()]
+    rows.sort(key=lambda row: (*_file_of(row), row[2]))  # the cheapest first, so that a small budget buys something
     planned = [
         desk.cache.plan_batch(part, desk.spec.base_url, part[0][1].endpoint)
-        for _, group in itertools.groupby(
-            sorted(rows, key=lambda row: (row[1].endpoint, row[1].model)), lambda row: (row[1].endpoint, row[1].model)
-        )
+        for _, group in itertools.groupby(rows, _file_of)
         for part in _parts(list(group))
     ]
     least_nano = min(most_nano for _, _, most_nano in rows)
     if not any(planned) and not desk.cache.has_room(least_nano):
         raise desk.cache.no_money(least_nano)
+
+
+def _file_of(row: tuple[str, Request, int]) -> tuple[str, str]:
+    """A file has requests to one endpoint and one model."""
+    return row[1].endpoint, row[1].model
 
 
 def _parts(rows: list[tuple[str, Request, int]]) -> Iterator[list[tuple[str, Request, int]]]:
