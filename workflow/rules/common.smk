@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from inoc.config.load import (
+    api_uses,
     check_api,
     check_inputs,
     given_files,
@@ -54,6 +55,15 @@ def refuse_what_cannot_run():
             check_api(STUDIES[name], WORKFLOW.api)
     except InocError as error:
         raise WorkflowError(str(error)) from None
+
+
+def asks_an_api(stage):
+    """Whether a stage asks an API for some study; then it runs here: nodes may reach none, and share no database."""
+    return any(
+        stage == asking.stage
+        for name in STUDIES.keys() - IMPORTED
+        for asking in api_uses(STUDIES[name])
+    )
 
 
 def paths(wildcards):

@@ -1,8 +1,3 @@
-# It may ask an API: compute nodes often reach none, and all jobs that ask one share a database.
-localrules:
-    judge_completions,
-
-
 rule judge_completions:
     """Scores of all completions of a stage, for every trait."""
     input:
@@ -16,6 +11,7 @@ rule judge_completions:
         "results/benchmarks/judge/{study}/{part}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    localrule: asks_an_api("judge")
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

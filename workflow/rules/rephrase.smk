@@ -1,8 +1,3 @@
-# It may ask an API: compute nodes often reach none, and all jobs that ask one share a database.
-localrules:
-    rephrase_prompts,
-
-
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
     input:
@@ -16,6 +11,7 @@ rule rephrase_prompts:
         "results/benchmarks/rephrase/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    localrule: asks_an_api("rephrase")
     resources:
         mem_mb=memory(2_000),
         runtime="30m",
