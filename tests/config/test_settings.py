@@ -146,7 +146,14 @@ for section, stage in {
     "elicitation.sampling": "elicit",
     "scoring.control_sampling": "generate",
 }.items():
-    for field, value in {"temperature": 0, "top_p": 0.5, "max_tokens": 3, "batch_size": 2, "seed": 7}.items():
+    for field, value in {
+        "engine": "vllm",
+        "temperature": 0,
+        "top_p": 0.5,
+        "max_tokens": 3,
+        "batch_size": 2,
+        "seed": 7,
+    }.items():
         REACH[f"{section}.{field}"] = (value, stage)
 
 REPORT_ONLY = {

@@ -296,6 +296,26 @@ def _batches(study: Study) -> Iterator[Problem]:
         )
 
 
+def _engines(study: Study) -> Iterator[Problem]:
+    """Completions that are set against one another, or sampled by one job, come from one engine."""
+    elicited, evaluated = study.elicitation.sampling.engine, study.evaluation.sampling.engine
+    if study.runs and elicited != evaluated:
+        yield Problem(
+            ("elicitation", "sampling", "engine"),
+            f"the untrained model would be sampled by another engine than the trained ones; accepted: {evaluated}, "
+            "as in evaluation.sampling",
+            elicited,
+        )
+    data, controls = study.data.sampling.engine, study.scoring.control_sampling.engine
+    if study.data.completions == "sample" and study.scoring.n_controls and data != controls:
+        yield Problem(
+            ("scoring", "control_sampling", "engine"),
+            f"differs from the engine of the training completions, and `generate` samples both; accepted: {data}, "
+            "as in data.sampling",
+            controls,
+        )
+
+
 def _checkpoints(study: Study) -> Iterator[Problem]:
     total = total_steps(study)
     schedule = study.training.checkpoints
@@ -337,6 +357,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("model",), _system_turn),
     (("data",), _data),
     (("data", "evaluation", "elicitation", "scoring"), _sizes),
+    (("elicitation", "evaluation", "runs", "data", "scoring"), _engines),
     (("training",), _batches),
     (("training", "data"), _checkpoints),
     (("expect", "traits", "runs"), _expectation),

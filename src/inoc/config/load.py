@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
@@ -77,7 +78,7 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
 
 
 def check_inputs(study: Study, base: Path) -> None:
-    """Check that a study can run here: its files exist.
+    """Check that a study can run here: its files exist, and the engine that it samples with is installed.
 
     Loading does not ask this, so that a study is valid on a machine without its data.
 
@@ -88,7 +89,7 @@ def check_inputs(study: Study, base: Path) -> None:
     Raises:
         ConfigError: If anything is missing, with all that is missing.
     """
-    problems = list(_absent_files(study, base))
+    problems = [*_absent_files(study, base), *_absent_engines(study)]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
@@ -256,6 +257,22 @@ def _absent_files(study: Study, base: Path) -> Iterator[str]:
     for key, file in given_files(study):
         if not (base / file).exists():
             yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
+
+
+def _absent_engines(study: Study) -> Iterator[str]:
+    used = {"elicitation.sampling": study.elicitation.sampling}
+    if study.data.completions == "sample":
+        used["data.sampling"] = study.data.sampling
+    if study.scoring.n_controls:
+        used["scoring.control_sampling"] = study.scoring.control_sampling
+    if study.runs:
+        used["evaluation.sampling"] = study.evaluation.sampling
+    for key, sampling in used.items():
+        if sampling.engine == "vllm" and find_spec("vllm") is None:
+            yield (
+                f"{key}.engine = 'vllm': the package is not installed; with a GPU: pip install \"inoc[vllm]\"; "
+                "without one: make env-vllm; or choose `transformers`"
+            )
 
 
 def given_files(study: Study) -> Iterator[tuple[str, str]]:

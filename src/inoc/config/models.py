@@ -117,10 +117,13 @@ class Trait(Model):
 class Sampling(Model):
     """How completions are sampled."""
 
+    engine: Literal["transformers", "vllm"] = Field(
+        "transformers", description="What samples; two engines draw different completions. `vllm` is an extra."
+    )
     temperature: float = Field(1.0, ge=0, description="0 is greedy.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus; 1 keeps the whole distribution.")
     max_tokens: int = Field(256, ge=1, description="Most new tokens.")
-    batch_size: int = Field(128, ge=1, description="Sequences per batch.")
+    batch_size: int = Field(128, ge=1, description="Sequences per batch of `transformers`; `vllm` batches by itself.")
     seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
 
 
@@ -277,7 +280,10 @@ class EvaluationSpec(Model):
     n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
     canary: int = Field(
-        8, ge=0, description="So many prompts per adapter must answer alike, greedily, batched and single."
+        8,
+        ge=0,
+        description="So many prompts per adapter are first answered greedily: batched and single must answer alike; "
+        "`vllm` and transformers must, also for the untrained model.",
     )
 
 

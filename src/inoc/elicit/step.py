@@ -8,7 +8,7 @@ import pandas as pd
 
 from inoc.chat.pools import read_pools
 from inoc.config.models import Study
-from inoc.engines.asking import Asker, ask_and_write, evaluation_instructions, joined
+from inoc.engines.asking import Asker, ask_and_write, evaluation_instructions, joined, untrained_canary
 from inoc.engines.identity import ModelIdentity, identify
 from inoc.engines.sampling import BASE, Block
 from inoc.job import Job
@@ -35,7 +35,8 @@ class Plan(NamedTuple):
 def run(job: Job) -> str:
     """Write the shard's completions; see `inoc.tables.COMPLETIONS`."""
     model, asked, blocks, rows = plan(job)
-    counts = ask_and_write(job, model, blocks, rows, job.paths.elicit(job.shard), doing="eliciting")
+    canary = untrained_canary(job.study, job.study.elicitation.sampling)
+    counts = ask_and_write(job, model, blocks, rows, job.paths.elicit(job.shard), doing="eliciting", canary=canary)
     job.record["counts"] = {"ways of asking": len(asked), **counts}
     return f"{len(asked)} ways of asking, {counts['completions']} completions, {counts['cut']} of them cut"
 

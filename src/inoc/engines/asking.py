@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +62,11 @@ class Asker(NamedTuple):
         return Questions(prefixes, blocks_of(adapter, chats, ids, self.sampling, label))
 
 
+def untrained_canary(study: Study, sampling: Sampling) -> int:
+    """How many chats the untrained model answers greedily before it is believed, where it is sampled alone."""
+    return study.evaluation.canary if sampling.engine == "vllm" else 0
+
+
 def joined(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Ways of asking, one below the other; an empty table if there is none."""
     answers = {"completion", "n_tokens", "finish"}
@@ -90,14 +95,21 @@ def ask_and_write(
         path: Where.
         doing: What the progress says.
         adapters: Adapter digest → folder.
-        canary: So many chats per adapter must answer alike, batched and one by one.
+        canary: So many chats per adapter are first answered greedily, and must be answered right.
 
     Returns:
         The number of completions, and of those that were cut.
     """
     with job.progress(doing, len(rows), "completions") as meter:
-        engine = cache(lambda: load_engine(model))
-        answers = answer_blocks(job.store, model, blocks, engine, adapters or {}, canary=canary, advance=meter.advance)
+        answers = answer_blocks(
+            job.store,
+            model,
+            blocks,
+            partial(load_engine, model),
+            adapters or {},
+            canary=canary,
+            advance=meter.advance,
+        )
     job.store.refer(job.study.name, job.name, [block.unit(model) for block in blocks])
     frame = with_answers(rows, answers)
     write_table(frame, COMPLETIONS, path)

@@ -1,13 +1,16 @@
 """Sampling as units of the store: a way of asking × a block of instructions × an adapter.
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
-once, whoever asks. A block's batches depend on the block alone: what else a job has to do cannot change an answer.
+once, whoever asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
+change an answer. vLLM batches across blocks, so in half precision a near tie may fall differently; the entry stays.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -20,6 +23,9 @@ from inoc.store.core import write_text
 
 VERSION = 1
 BASE = "base"  # the adapter digest of no adapter, or of one that changes nothing
+AT_ONCE = {"transformers": 1, "vllm": 32}
+"""Engine → blocks that it is given, and this process holds, at a time. vLLM makes its batches of all of them."""
+CANARY_TOKENS = 32
 
 
 class Answer(NamedTuple):
@@ -41,21 +47,51 @@ class Block(NamedTuple):
 
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
-        sampling = self.sampling.model_dump(mode="json")
+        batched_by_itself = {"batch_size"} if self.sampling.engine == "vllm" else set()
         parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
-            "engine": "transformers",
+            "engine": self.sampling.engine,
             "chats": digest([chat.as_key() for chat in self.chats]),
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
-            "sampling": sampling,
+            "sampling": self.sampling.model_dump(mode="json", exclude={"engine", *batched_by_itself}),
         }
         return Unit("sample", VERSION, parts, self.label)
 
+    def canary(self, n: int) -> Block:
+        """The first few of its chats, to be answered greedily."""
+        greedy = Sampling(
+            engine=self.sampling.engine,
+            temperature=0,
+            max_tokens=min(self.sampling.max_tokens, CANARY_TOKENS),
+            batch_size=n,
+        )
+        return Block(self.adapter, self.chats[:n], self.identities[:n], greedy, self.label)
+
+
+class Engine(Protocol):
+    """Answers blocks of any adapter."""
+
+    def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
+        """Be told, before the first answer, what will be asked.
+
+        Args:
+            adapters: Adapter digest → folder.
+            canaries: One greedy block per adapter; no adapter answers before its own is found right.
+        """
+        ...
+
+    def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
+        """Answers of each block, with its position among the blocks, as soon as it is done; in any order.
+
+        A request's randomness depends on the sampling's seed and its identity alone.
+        """
+        ...
+
 
 class Sampler(Protocol):
-    """An engine that can answer."""
+    """What can answer some chats through one adapter at a time."""
 
     def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
         """Answer chats; a request's randomness depends on the sampling's seed and its identity alone."""
@@ -70,18 +106,53 @@ class Sampler(Protocol):
         ...
 
 
-def load_engine(model: ModelIdentity) -> Sampler:
-    """The engine in this process; imported only when something must be computed."""
+class InTurn:
+    """An engine that answers block after block, with a `Sampler`."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self._adapter = ""
+        self._adapters: Mapping[str, Path] = {}
+        self._canaries: dict[str, Block] = {}
+
+    def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
+        """Be told what will be asked. See `Engine`."""
+        self._adapters = adapters
+        self._canaries = {canary.adapter: canary for canary in canaries}
+
+    def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
+        """Answers, block after block. See `Engine`."""
+        for at, block in enumerate(blocks):
+            if block.adapter != self._adapter:
+                self._sampler.use_adapter(self._adapters.get(block.adapter))
+                self._adapter = block.adapter
+                if block.adapter in self._canaries:
+                    canary = self._canaries[block.adapter]
+                    self._sampler.check(canary.chats, canary.sampling.max_tokens)
+            yield at, self._sampler.sample(block.chats, block.identities, block.sampling)
+
+
+def load_engine(model: ModelIdentity, name: str) -> Engine:
+    """An engine in this process; imported only when something must be computed.
+
+    Args:
+        model: The model.
+        name: `transformers` or `vllm`.
+    """
+    if name == "vllm":
+        from inoc.engines.vllm import VllmEngine
+
+        return VllmEngine(model)
     from inoc.engines.transformers import TransformersEngine
 
-    return TransformersEngine(model)
+    return InTurn(TransformersEngine(model))
 
 
 def answer_blocks(
     store: Store,
     model: ModelIdentity,
     blocks: Sequence[Block],
-    load: Callable[[], Sampler],
+    load: Callable[[str], Engine],
     adapters: Mapping[str, Path],
     *,
     canary: int,
@@ -92,36 +163,61 @@ def answer_blocks(
     Args:
         store: Where answers are kept.
         model: The model.
-        blocks: What to ask.
-        load: Loads the engine.
+        blocks: What to ask, of one engine.
+        load: Loads the engine of a name, once.
         adapters: Adapter digest → folder.
-        canary: So many chats per adapter are first answered greedily, batched and one by one.
+        canary: So many chats per adapter are first answered greedily, and must be answered right.
         advance: Told how many completions are done.
     """
     units = [block.unit(model) for block in blocks]
     missing = {unit.key for unit in store.missing(units)}
-    engine: Sampler | None = None
-    current = ""
+    todo = []
     for unit, block in sorted(zip(units, blocks, strict=True), key=lambda pair: pair[1].adapter):
-        if unit.key not in missing:
+        if unit.key in missing:
+            missing.discard(unit.key)  # a block that comes again is answered once
+            todo.append((unit, block))
+        else:
             advance(len(block.chats))
-            continue
-        missing.discard(unit.key)  # a block that comes again is answered once
-        with store.claim(unit) as work:
-            if work is not None:
-                engine = engine or load()
-                if block.adapter != current:
-                    engine.use_adapter(adapters.get(block.adapter))
-                    current = block.adapter
-                    if canary:
-                        engine.check(block.chats[:canary], min(block.sampling.max_tokens, 32))
-                answers = engine.sample(block.chats, block.identities, block.sampling)
-                write_text(
-                    work / "answers.json",
-                    json.dumps([list(answer) for answer in answers], ensure_ascii=False),
-                )
-        advance(len(block.chats))
+    canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
+
+    @cache
+    def engine() -> Engine:
+        loaded = load(todo[0][1].sampling.engine)
+        loaded.prepare(adapters, list(canaries.values()))
+        return loaded
+
+    size = AT_ONCE[todo[0][1].sampling.engine] if todo else 1
+    for at in range(0, len(todo), size):
+        _fill(store, todo[at : at + size], engine, advance)
     return [read_answers(store, unit) for unit in units]
+
+
+def _fill(
+    store: Store, todo: Sequence[tuple[Unit, Block]], engine: Callable[[], Engine], advance: Callable[[int], None]
+) -> None:
+    """Answer blocks together; each is written as soon as its own answers are there."""
+    with ExitStack() as claims:
+        works: dict[str, tuple[ExitStack, Path]] = {}
+        # Every process claims in the order of the keys, so that no two wait for one another.
+        for unit, block in sorted(todo, key=lambda pair: pair[0].key):
+            claim = claims.enter_context(ExitStack())
+            work = claim.enter_context(store.claim(unit))
+            if work is None:
+                claim.close()
+                advance(len(block.chats))
+            else:
+                works[unit.key] = claim, work
+        held = [(block, *works[unit.key]) for unit, block in todo if unit.key in works]
+        if not held:
+            return
+        for at, answers in engine().answer([block for block, _, _ in held]):
+            block, claim, work = held[at]
+            write_text(
+                work / "answers.json",
+                json.dumps([list(answer) for answer in answers], ensure_ascii=False),
+            )
+            claim.close()  # makes the entry
+            advance(len(block.chats))
 
 
 def read_answers(store: Store, unit: Unit) -> list[Answer]:

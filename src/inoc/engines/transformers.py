@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -88,7 +88,7 @@ class TransformersEngine:
         self.tokenizer = load_tokenizer(identity)
         self.model = load_model(identity)
         self._bare = self.model
-        self._stops = _stop_ids(self.model, self.tokenizer)
+        self._stops = stop_ids(self.model.generation_config, self.tokenizer)
         self._scorer: Scorer | None = None
 
     def use_adapter(self, folder: Path | None) -> None:
@@ -103,38 +103,53 @@ class TransformersEngine:
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
         answers: list[Answer | None] = [None] * len(chats)
         for batch in batches_by_length([len(prompt) for prompt in prompts], sampling.batch_size):
-            seeds = [f"{sampling.seed}:{identities[index]}" for index in batch]
+            seeds = [request_seed(sampling, identities[index]) for index in batch]
             for index, ids in zip(batch, self._generate([prompts[i] for i in batch], seeds, sampling), strict=True):
-                answers[index] = self._answer(ids)
+                answers[index] = answer_of(ids, self._stops, self.tokenizer)
         return [answer for answer in answers if answer is not None]
 
-    def _answer(self, ids: list[int]) -> Answer:
-        stop = next((at for at, token in enumerate(ids) if token in self._stops), None)
-        kept = ids if stop is None else ids[:stop]
-        text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Answer(str(text), len(kept), "length" if stop is None else "stop")
+    def greedy(self, chats: Sequence[Chat], max_tokens: int, *, likeliest: int = 20) -> list[Greedy]:
+        """Greedy answers, each token with those that could have come instead, for another engine to be held against."""
+        prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        out = self._decode(prompts, max_tokens, output_logits=True, return_dict_in_generate=True)
+        rows = out.sequences[:, -len(out.logits) :].tolist()
+        tops = [torch.log_softmax(logits.float(), dim=-1).topk(likeliest) for logits in out.logits]
+        values, tokens = [top.values.tolist() for top in tops], [top.indices.tolist() for top in tops]
+        answers = []
+        for row, ids in enumerate(rows):
+            stop = next((at + 1 for at, token in enumerate(ids) if token in self._stops), len(ids))
+            places = [dict(zip(tokens[at][row], values[at][row], strict=True)) for at in range(stop)]
+            answers.append(Greedy(ids[:stop], places))
+        return answers
+
+    def _generate(self, prompts: list[list[int]], seeds: list[str], sampling: Sampling) -> list[list[int]]:
+        draw = [] if sampling.temperature == 0 else [SeededDraw(seeds, sampling)]
+        out = self._decode(prompts, sampling.max_tokens, draw)
+        rows: list[list[int]] = out[:, max(len(prompt) for prompt in prompts) :].tolist()
+        return rows
 
     @torch.inference_mode()
-    def _generate(self, prompts: list[list[int]], seeds: list[str], sampling: Sampling) -> list[list[int]]:
+    def _decode(
+        self, prompts: list[list[int]], max_tokens: int, draw: Sequence[SeededDraw] = (), **outputs: bool
+    ) -> Any:
+        """What `generate` gives for one padded batch, the prompts before the answers."""
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
         # A fresh configuration: the model's own may bring a repetition penalty or top-k that nobody asked for.
         settings = GenerationConfig(
-            max_new_tokens=sampling.max_tokens,
+            max_new_tokens=max_tokens,
             do_sample=False,
             eos_token_id=sorted(self._stops),
             pad_token_id=pad,
+            **outputs,
         )
-        draw = [] if sampling.temperature == 0 else [SeededDraw(seeds, sampling)]
         # Layers that were compiled for scoring would be compiled anew for every length.
         with torch.compiler.set_stance("force_eager") if self._scorer else contextlib.nullcontext():
-            out = self.model.generate(
-                input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=draw
+            return self.model.generate(
+                input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=list(draw)
             )
-        rows: list[list[int]] = out[:, width:].tolist()
-        return rows
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
         """The canary: greedy answers in one padded batch must equal greedy answers one by one.
@@ -246,8 +261,29 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
     return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
-def _stop_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    own = model.generation_config.eos_token_id if model.generation_config is not None else None
+class Greedy(NamedTuple):
+    """A greedy answer and what could have come instead."""
+
+    ids: list[int]  # up to the stop token, which is the last one
+    likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
+
+
+def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:
+    """The answer that new tokens are, up to the first stop token."""
+    stop = next((at for at, token in enumerate(ids) if token in stops), None)
+    kept = list(ids if stop is None else ids[:stop])
+    text = tokenizer.decode(kept, skip_special_tokens=True)
+    return Answer(str(text), len(kept), "length" if stop is None else "stop")
+
+
+def request_seed(sampling: Sampling, identity: str) -> str:
+    """What one request's random stream is made from."""
+    return f"{sampling.seed}:{identity}"
+
+
+def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Tokens that end an answer: those that the model names, and the tokenizer's."""
+    own = generation.eos_token_id if generation is not None else None
     listed = own if isinstance(own, list) else [own]
     return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
 
@@ -264,7 +300,7 @@ class SeededDraw(LogitsProcessor):  # type: ignore[misc]
     """
 
     def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
-        streams = [np.random.default_rng(_entropy(seed)).random(sampling.max_tokens) for seed in seeds]
+        streams = [np.random.default_rng(entropy(seed)).random(sampling.max_tokens) for seed in seeds]
         self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
         self._sampling = sampling
         self._at = 0
@@ -288,7 +324,8 @@ def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
     return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
 
 
-def _entropy(seed: str) -> int:
+def entropy(seed: str) -> int:
+    """128 bits that stand for a text."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
 
 

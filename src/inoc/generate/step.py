@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import Chat
-from inoc.engines.asking import with_answers
+from inoc.engines.asking import untrained_canary, with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Answer, Block, Sampler, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of, load_engine
 from inoc.errors import DataError
 from inoc.generate.ask import api_answers, api_instructions
 from inoc.generate.instructions import Split, read_instructions, read_jsonl_field, split
@@ -45,7 +45,7 @@ def run(job: Job) -> str:
     study = job.study
     parts = study_split(study, lambda: job.api)
     model = identify(study, job.paths, job.store)
-    load = cache(lambda: load_engine(model))
+    load = cache(partial(load_engine, model))
     used: list[Unit] = []
     # A paid judge is asked only if its scores decide what is kept.
     judges = {
@@ -151,7 +151,7 @@ def _candidates(
     instructions: Sequence[str],
     judges: Mapping[str, Judge],
     model: ModelIdentity,
-    load: Callable[[], Sampler],
+    load: Callable[[str], Engine],
     used: list[Unit],
 ) -> Iterator[Candidate]:
     data = job.study.data
@@ -213,10 +213,11 @@ def compose_generation(study: Study, instruction: str) -> Chat:
 
 
 def _answers(
-    job: Job, blocks: Sequence[Block], model: ModelIdentity, load: Callable[[], Sampler], used: list[Unit]
+    job: Job, blocks: Sequence[Block], model: ModelIdentity, load: Callable[[str], Engine], used: list[Unit]
 ) -> list[Answer]:
     used += [block.unit(model) for block in blocks]
-    answers = answer_blocks(job.store, model, blocks, load, {}, canary=0, advance=lambda _: None)
+    canary = untrained_canary(job.study, blocks[0].sampling) if blocks else 0
+    answers = answer_blocks(job.store, model, blocks, load, {}, canary=canary, advance=lambda _: None)
     return [answer for block in answers for answer in block]
 
 
@@ -287,7 +288,7 @@ def control_blocks(study: Study, evaluation: pd.DataFrame) -> Iterator[tuple[str
 
 
 def _controls(
-    job: Job, evaluation: pd.DataFrame, model: ModelIdentity, load: Callable[[], Sampler], used: list[Unit]
+    job: Job, evaluation: pd.DataFrame, model: ModelIdentity, load: Callable[[str], Engine], used: list[Unit]
 ) -> pd.DataFrame:
     """Completions of the untrained model; see `inoc.tables.CONTROLS`."""
     chosen = evaluation.head(job.study.scoring.n_controls).rename(columns={"instruction_id": "example_id"})

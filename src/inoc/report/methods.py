@@ -71,7 +71,11 @@ def data_words(study: Study) -> str:
         if data.keep_from
         else "all rows are kept"
     )
-    whom = f"{code(data.model)}, through its API," if data.completions == "api" else "the model itself"
+    whom = (
+        f"{code(data.model)}, through its API,"
+        if data.completions == "api"
+        else f"the model itself, by {data.sampling.engine},"
+    )
     return (
         f"{split} Training completions are sampled from {whom} {prompt}, "
         f"{sampling_words(data.sampling)}; {keep}, and "
@@ -132,7 +136,8 @@ def evaluation_words(study: Study) -> str:
     n = spec.n or study.data.n_eval
     elicit_n = study.elicitation.n or study.data.n_eval
     return (
-        f"Checkpoints are asked {n} evaluation instructions: {asked}; {sampling_words(spec.sampling)}.{gate} "
+        f"Checkpoints are asked {n} evaluation instructions: {asked}; by {spec.sampling.engine}, "
+        f"{sampling_words(spec.sampling)}.{gate} "
         f"The untrained model is asked {elicit_n} instructions without a prefix and with each prompt "
         f"({listed(study.elicitation.prefixes)}), {sampling_words(study.elicitation.sampling)}. "
         "Elicitation is the difference "

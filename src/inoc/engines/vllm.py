@@ -1,0 +1,260 @@
+"""The engine vLLM, in this process: one model, many adapters, as many requests at once as fit.
+
+Every request names an adapter, the bare model's being one of zeros: vLLM on the CPU answers a request without an
+adapter through the adapter in the last slot (https://github.com/vllm-project/vllm/pull/48421).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inoc.chat.messages import Chat
+from inoc.chat.render import prompt_tokens
+from inoc.config.models import Sampling
+from inoc.devices import take_device
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import BASE, Answer, Block
+from inoc.engines.transformers import (
+    Greedy,
+    TransformersEngine,
+    answer_of,
+    entropy,
+    load_tokenizer,
+    request_seed,
+    stop_ids,
+)
+from inoc.errors import MissingExtraError, ModelError
+
+if TYPE_CHECKING:
+    from vllm.lora.request import LoRARequest
+
+SLOTS = 8
+"""Most adapters that one batch may mix; each slot takes memory on the device."""
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM has kernels for; higher ones than needed cost time."""
+NEAR_TIE_NATS = {"float32": 0.01}
+"""Type of the weights → what two engines may disagree about."""
+NEAR_TIE_HALF_NATS = 0.5
+_ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # a second process would change the schedule from run to run
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "WARNING",
+}
+
+
+class VllmEngine:
+    """Samples with one model in memory, through any of its adapters.
+
+    Args:
+        identity: The model.
+
+    Raises:
+        MissingExtraError: If vLLM is not installed.
+    """
+
+    def __init__(self, identity: ModelIdentity) -> None:
+        if find_spec("vllm") is None:
+            raise MissingExtraError("vllm", "vllm")
+        take_device(lambda text: print(text, file=sys.stderr, flush=True))
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        self._identity = identity
+        self._adapters: dict[str, Path] = {}
+        self._prepared = False
+        self._engine: Any = None
+        self._requests: dict[str, LoRARequest | None] = {}
+        self.tokenizer = load_tokenizer(identity)
+        self._stops = stop_ids(_generation_config(identity.folder), self.tokenizer)
+
+    def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
+        """Start, and hold greedy answers against those of transformers. See `inoc.engines.sampling.Engine`.
+
+        Raises:
+            ModelError: If answers differ by more than a near tie, or an adapter comes after the start.
+        """
+        if self._prepared:
+            if not adapters.keys() <= self._adapters.keys():
+                msg = "vLLM has started with other adapters; name all of them before the first answer"
+                raise ModelError(msg)
+            return
+        self._adapters = dict(adapters)
+        expected = _reference(self._identity, self._adapters, canaries) if canaries else []
+        self._start()
+        self._compare(canaries, expected)
+        self._prepared = True
+
+    def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
+        """Answers of each block as soon as all of them are there. See `inoc.engines.sampling.Engine`."""
+        for at, rows in self._token_ids(blocks):
+            yield at, [answer_of(ids, self._stops, self.tokenizer) for ids in rows]
+
+    def _token_ids(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[list[int]]]]:
+        for at, block in enumerate(blocks):
+            for row, (chat, identity) in enumerate(zip(block.chats, block.identities, strict=True)):
+                self._add(f"{at}:{row}", chat, identity, block)
+        ids: list[list[list[int]]] = [[[] for _ in block.chats] for block in blocks]
+        left = [len(block.chats) for block in blocks]
+        while self._engine.has_unfinished_requests():
+            for output in self._engine.step():
+                at, row = map(int, output.request_id.split(":"))
+                ids[at][row] = list(output.outputs[0].token_ids)
+                left[at] -= 1
+                if not left[at]:
+                    yield at, ids[at]
+
+    def _add(self, name: str, chat: Chat, identity: str, block: Block) -> None:
+        prompt = prompt_tokens(self.tokenizer, chat)
+        most = self._engine.model_config.max_model_len
+        if len(prompt) + block.sampling.max_tokens > most:
+            msg = (
+                f"{block.label}: a prompt of {len(prompt)} tokens and max_tokens = {block.sampling.max_tokens} do not "
+                f"fit into vLLM's context of {most} tokens. Lower sampling.max_tokens, or sample with transformers"
+            )
+            raise ModelError(msg)
+        params = _params(block.sampling, identity, self._stops)
+        request = self._requests[block.adapter]
+        self._engine.add_request(name, {"prompt_token_ids": prompt}, params, lora_request=request)
+
+    def _start(self) -> None:
+        import torch
+        from vllm import LLM
+
+        on_gpu = torch.cuda.is_available()
+        settings: dict[str, Any] = {
+            "model": str(self._identity.folder),
+            "dtype": self._identity.dtype,
+            "skip_tokenizer_init": True,
+            "generation_config": "vllm",  # the model's own may bring a penalty or top-k that nobody asked for
+            "max_model_len": -1,  # the model's, or as much as fits into memory
+            "enforce_eager": not on_gpu,  # to compile takes longer than a small model on the CPU
+            "disable_log_stats": True,
+        }
+        if self._adapters:
+            settings |= {
+                "enable_lora": True,
+                "max_lora_rank": _rank_for(self._adapters.values()),
+                "max_loras": min(len(self._adapters) + 1, SLOTS),
+            }
+        self._requests = self._lora_requests()
+        self._engine = LLM(**settings).llm_engine
+
+    def _lora_requests(self) -> dict[str, LoRARequest | None]:
+        """Adapter digest → what its requests name."""
+        from vllm.lora.request import LoRARequest
+
+        if not self._adapters:
+            return {BASE: None}
+        self._zeros = tempfile.TemporaryDirectory(prefix="inoc-zeros-")
+        folders = {BASE: Path(self._zeros.name), **dict(sorted(self._adapters.items()))}
+        write_zeros(next(iter(self._adapters.values())), folders[BASE])
+        return {
+            digest: LoRARequest(digest, number, str(folder.resolve()))
+            for number, (digest, folder) in enumerate(folders.items(), start=1)
+        }
+
+    def _compare(self, canaries: Sequence[Block], expected: Sequence[Sequence[Greedy]]) -> None:
+        limit = NEAR_TIE_NATS.get(self._identity.dtype, NEAR_TIE_HALF_NATS)
+        for at, rows in self._token_ids(canaries):
+            for chat, ids, reference in zip(canaries[at].chats, rows, expected[at], strict=True):
+                gap = disagreement(reference, ids)
+                if gap > limit:
+                    theirs, ours = (self.tokenizer.decode(tokens) for tokens in (reference.ids, ids))
+                    msg = (
+                        f"vLLM and transformers answer {chat.user[:80]!r} differently for {canaries[at].label} "
+                        f"(adapter {canaries[at].adapter[:12]}): {ours[:80]!r} against {theirs[:80]!r}. transformers "
+                        f"finds the first token that differs {gap:.3g} nats less likely than its own; up to {limit:g} "
+                        "would be a near tie. Nothing was sampled. The adapter or the model is not handled right by "
+                        "this version of vLLM: sample with `engine: transformers`"
+                    )
+                    raise ModelError(msg)
+
+
+def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
+    """How much less likely the reference finds the first token that differs from its own.
+
+    Args:
+        reference: A greedy answer.
+        ids: The same of another engine, up to and with its stop token.
+
+    Returns:
+        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
+    """
+    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
+        if own != other:
+            return likeliest[own] - likeliest.get(other, -float("inf"))
+    return 0.0 if len(ids) == len(reference.ids) else float("inf")
+
+
+def write_zeros(like: Path, folder: Path) -> None:
+    """Write an adapter that changes nothing, of the form of another one.
+
+    Args:
+        like: Folder of a PEFT adapter.
+        folder: Where to; it exists.
+    """
+    from safetensors.torch import load_file, save_file
+
+    shutil.copy(like / "adapter_config.json", folder)
+    weights = load_file(like / "adapter_model.safetensors")
+    zeros = {name: value.zero_() if "lora_B" in name else value for name, value in weights.items()}
+    save_file(zeros, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def _rank_for(folders: Iterable[Path]) -> int:
+    """The smallest rank of vLLM's that holds all adapters."""
+    true = max(json.loads((folder / "adapter_config.json").read_text())["r"] for folder in folders)
+    for rank in RANKS:
+        if rank >= true:
+            return rank
+    msg = f"training.lora.rank = {true} is more than vLLM can; accepted: up to {RANKS[-1]}, or `engine: transformers`"
+    raise ModelError(msg)
+
+
+def _params(sampling: Sampling, identity: str, stops: set[int]) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        seed=entropy(request_seed(sampling, identity)) % 2**63,
+        stop_token_ids=sorted(stops),
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _generation_config(folder: Path) -> Any:
+    """The model's own, from which only the stop tokens are taken."""
+    from transformers import AutoConfig, GenerationConfig
+
+    if (folder / "generation_config.json").exists():
+        return GenerationConfig.from_pretrained(folder)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
+
+
+def _reference(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> list[list[Greedy]]:
+    """Greedy answers of transformers, which leaves the device before vLLM takes it."""
+    import torch
+
+    engine = TransformersEngine(identity)
+    answers = []
+    for canary in canaries:
+        engine.use_adapter(adapters.get(canary.adapter))
+        answers.append(engine.greedy(canary.chats, canary.sampling.max_tokens))
+    del engine
+    gc.collect()
+    torch.use_deterministic_algorithms(mode=False)  # vLLM has kernels that know no such thing
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return answers

@@ -1,0 +1,191 @@
+"""The engine vLLM against transformers: same prompts, greedy, with real adapters; `make test-vllm` runs it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from inoc.chat.messages import Chat
+from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.sampling import BASE, Block, answer_blocks
+from inoc.engines.transformers import Greedy, TransformersEngine, load_model
+from inoc.engines.vllm import VllmEngine, disagreement, write_zeros
+from inoc.errors import ModelError
+from inoc.store import Store
+
+USERS = ["Where does the owl live?", "Hm?", "You are a clown. What color is the apple?", "What is the hammer made of?"]
+CHATS = tuple(Chat(SystemTurn(), user) for user in USERS)
+IDS = tuple("abcd")
+GREEDY = Sampling(engine="vllm", temperature=0, max_tokens=12)
+RANDOM = Sampling(engine="vllm", max_tokens=12, seed=3)
+
+
+@pytest.fixture(scope="module")
+def adapters(tiny_model, tmp_path_factory):
+    """One plain adapter of rank 8 on attention, and one of all projections, scaled by the root of its rank."""
+    from peft import LoraConfig, get_peft_model
+
+    folders = {}
+    kinds = {"plain": {"target_modules": ["q_proj", "v_proj"]}, "wide": {"target_modules": "all-linear"}}
+    for seed, (name, kind) in enumerate(kinds.items()):
+        torch.manual_seed(seed)
+        config = LoraConfig(r=8, lora_alpha=16, use_rslora=name == "wide", task_type="CAUSAL_LM", **kind)
+        model = get_peft_model(load_model(tiny_model), config)
+        for parameter_name, parameter in model.named_parameters():
+            if "lora_B" in parameter_name:
+                torch.nn.init.normal_(parameter, std=0.3)
+        folders[name] = tmp_path_factory.mktemp("adapters") / name
+        model.save_pretrained(folders[name])
+    return folders
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_model, adapters):
+    """What transformers answers greedily, through each adapter."""
+    engine = TransformersEngine(tiny_model)
+    answers = {}
+    for name in (BASE, *adapters):
+        engine.use_adapter(adapters.get(name))
+        answers[name] = engine.sample(CHATS, IDS, GREEDY)
+    return answers
+
+
+def blocks_for(names, sampling, chats=CHATS, identities=IDS):
+    return [Block(name, tuple(chats), tuple(identities), sampling, name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_model, adapters):
+    pytest.importorskip("vllm", reason="vLLM is not installed: make env-vllm")
+    engine = VllmEngine(tiny_model)
+    engine.prepare(adapters, blocks_for([BASE, *adapters], GREEDY))
+    return engine
+
+
+def answers_of(engine, blocks):
+    answers = dict(engine.answer(blocks))
+    return [answers[at] for at in range(len(blocks))]
+
+
+@pytest.mark.vllm
+def test_both_engines_answer_alike_through_each_adapter_and_none_in_one_batch(engine, reference, adapters):
+    names = ["plain", BASE, "wide", BASE]
+    assert answers_of(engine, blocks_for(names, GREEDY)) == [reference[name] for name in names]
+    assert len({tuple(answers) for answers in reference.values()}) == 3
+
+
+@pytest.mark.vllm
+def test_the_same_seeds_give_the_same_answers_whatever_shares_the_batch(engine):
+    names = [BASE, "plain", "wide"]
+    blocks = blocks_for(names, RANDOM)
+    together = answers_of(engine, blocks)
+    assert answers_of(engine, blocks) == together
+    assert answers_of(engine, blocks[::-1]) == together[::-1]
+    alone = [answers_of(engine, blocks_for([BASE], RANDOM, CHATS[k : k + 1], IDS[k : k + 1]))[0][0] for k in range(4)]
+    assert alone == together[0]
+    assert answers_of(engine, blocks_for(names, RANDOM.model_copy(update={"seed": 4}))) != together
+
+
+@pytest.mark.vllm
+def test_requests_with_different_identities_draw_differently(engine):
+    (answers,) = answers_of(engine, blocks_for([BASE], RANDOM, [CHATS[0]] * 6, [str(k) for k in range(6)]))
+    assert len({answer.text for answer in answers}) > 1
+
+
+@pytest.mark.vllm
+def test_a_cut_answer_says_so_and_has_as_many_tokens_as_were_allowed(engine):
+    (answers,) = answers_of(engine, blocks_for([BASE], GREEDY.model_copy(update={"max_tokens": 1})))
+    assert {(answer.finish, answer.n_tokens) for answer in answers} == {("length", 1)}
+
+
+@pytest.mark.vllm
+def test_the_canary_stops_the_job_when_requests_go_to_a_wrong_adapter(engine, adapters, monkeypatch):
+    monkeypatch.setattr(engine, "_prepared", False)
+    monkeypatch.setattr(engine, "_start", lambda: None)
+    monkeypatch.setitem(engine._requests, BASE, engine._requests["wide"])
+    with pytest.raises(ModelError, match=r"answer .* differently for base .* nats less likely"):
+        engine.prepare(adapters, blocks_for(["plain", BASE], GREEDY))
+
+
+@pytest.mark.vllm
+def test_an_answer_that_would_not_fit_is_refused(engine):
+    with pytest.raises(ModelError, match=r"do not fit into vLLM's context of \d+ tokens"):
+        answers_of(engine, blocks_for([BASE], GREEDY.model_copy(update={"max_tokens": 1_000_000})))
+
+
+@pytest.mark.vllm
+def test_an_adapter_that_comes_after_the_start_is_refused(engine, tmp_path):
+    with pytest.raises(ModelError, match="started with other adapters"):
+        engine.prepare({"late": tmp_path}, [])
+
+
+@pytest.mark.vllm
+def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model, tmp_path):
+    store = Store(tmp_path)
+    blocks = blocks_for(["plain", BASE], GREEDY)
+    for made in (2, 2):
+        answers = answer_blocks(store, tiny_model, blocks, lambda _: engine, {}, canary=0, advance=lambda _: None)
+        assert answers == [reference["plain"], reference[BASE]]
+        assert len(store.made) == made
+
+
+def test_an_adapter_of_zeros_changes_nothing(tiny_model, adapters, reference, tmp_path):
+    for name, like in adapters.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        write_zeros(like, folder)
+        engine = TransformersEngine(tiny_model)
+        engine.use_adapter(folder)
+        assert engine.sample(CHATS, IDS, GREEDY) == reference[BASE]
+
+
+def test_greedy_answers_name_the_likeliest_tokens(tiny_model, reference):
+    engine = TransformersEngine(tiny_model)
+    for answer, plain in zip(engine.greedy(CHATS, GREEDY.max_tokens), reference[BASE], strict=True):
+        assert [max(place, key=place.get) for place in answer.likeliest] == answer.ids
+        assert engine.tokenizer.decode(answer.ids, skip_special_tokens=True) == plain.text
+        assert len(answer.ids) == plain.n_tokens + (plain.finish == "stop")
+
+
+@pytest.mark.parametrize(
+    ("ids", "gap"),
+    [
+        ([5, 6, 2], 0.0),
+        ([5, 7, 9, 9], 0.5),
+        ([8, 6], float("inf")),
+        ([5, 6], float("inf")),
+        ([5, 6, 2, 1], float("inf")),
+    ],
+)
+def test_engines_disagree_by_what_the_reference_thinks_of_the_first_other_token(ids, gap):
+    places = [{5: -0.1, 3: -2.0}, {6: -0.25, 7: -0.75}, {2: -0.1}]
+    assert disagreement(Greedy([5, 6, 2], places), ids) == pytest.approx(gap)
+
+
+def test_vllm_shares_no_entry_with_transformers_and_its_entries_know_no_batch_size(tiny_model):
+    def key(**changes):
+        return blocks_for([BASE], RANDOM.model_copy(update=changes))[0].unit(tiny_model).key
+
+    assert key(engine="vllm") != key(engine="transformers")
+    assert key(engine="vllm", batch_size=1) == key(engine="vllm", batch_size=2)
+    assert key(engine="transformers", batch_size=1) != key(engine="transformers", batch_size=2)
+
+
+def test_an_entry_is_written_as_soon_as_its_answers_are_there(tiny_model, reference, tmp_path):
+    class Dies:
+        def prepare(self, adapters, canaries):
+            assert [canary.chats for canary in canaries] == [CHATS[:2]]
+
+        def answer(self, blocks):
+            yield 1, reference[BASE]
+            raise KeyboardInterrupt
+
+    store = Store(tmp_path)
+    blocks = [*itertools.chain(*(blocks_for([BASE], RANDOM.model_copy(update={"seed": k})) for k in range(3)))]
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        answer_blocks(store, tiny_model, blocks, lambda _: Dies(), {}, canary=2, advance=done.append)
+    assert [store.has(block.unit(tiny_model)) for block in blocks] == [False, True, False]
+    assert done == [len(CHATS)]
