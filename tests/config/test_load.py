@@ -84,6 +84,18 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             id="missing group",
         ),
         pytest.param(
+            "  n_examples: 16",
+            "  n_examples: 16\nevaluation:\n  sampling: {engine: vllm}",
+            ['elicitation.sampling.engine = "transformers"', "accepted: vllm, as in evaluation.sampling"],
+            id="trained and untrained models sampled by two engines",
+        ),
+        pytest.param(
+            "  n_examples: 16",
+            "  n_examples: 16\n  control_sampling: {engine: vllm}",
+            [':36: scoring.control_sampling.engine = "vllm"', "accepted: transformers, as in data.sampling"],
+            id="training and control completions sampled by two engines",
+        ),
+        pytest.param(
             "    judge: {name: lexical, markers: markers.txt}\n",
             "",
             [":9: traits.playful.judge: the trait has no judge", "language, lexical"],
@@ -319,6 +331,23 @@ def test_absent_inputs_are_listed_only_when_asked_for(write: Write, tmp_path: Pa
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "pools/joker.jsonl").touch()
+    check_inputs(study, tmp_path)
+
+
+def test_an_engine_that_is_not_installed_is_refused_with_what_to_install(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vllm = "{sampling: {engine: vllm}}"
+    study = load_study(write("toy.yaml", f"{STUDY}evaluation: {vllm}\nelicitation: {vllm}\n"))
+    monkeypatch.setattr("inoc.config.load.given_files", lambda _: iter(()))
+    monkeypatch.setattr("inoc.config.load.find_spec", lambda _: None)
+    with pytest.raises(
+        ConfigError, match=r"evaluation.sampling.engine = 'vllm': .* pip install \"inoc\[vllm\]\""
+    ) as caught:
+        check_inputs(study, tmp_path)
+    assert "elicitation.sampling.engine" in str(caught.value)
+    assert "control" not in str(caught.value)
+    monkeypatch.setattr("inoc.config.load.find_spec", lambda name: name)
     check_inputs(study, tmp_path)
 
 

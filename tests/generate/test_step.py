@@ -5,7 +5,7 @@ import json
 import pytest
 
 from inoc.config.models import DataSpec, InstructionSource
-from inoc.engines.sampling import Answer
+from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
 from inoc.generate import step
 from inoc.generate.instructions import read_instructions, split
@@ -43,7 +43,7 @@ def answer(identity: str) -> Answer:
 @pytest.fixture
 def scripted(monkeypatch):
     engine = Scripted()
-    monkeypatch.setattr(step, "load_engine", lambda model: engine)
+    monkeypatch.setattr(step, "load_engine", lambda model, name: InTurn(engine))
     return engine
 
 

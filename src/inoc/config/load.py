@@ -270,8 +270,8 @@ def _absent_engines(study: Study) -> Iterator[str]:
     for key, sampling in used.items():
         if sampling.engine == "vllm" and find_spec("vllm") is None:
             yield (
-                f"{key}.engine = 'vllm': the package is not installed; with a GPU: pip install \"inoc[vllm]\"; "
-                "without one: make env-vllm; or choose `transformers`"
+                f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
+                "environment as docs/engines.md says; without one: make env-vllm. Or choose `transformers`"
             )
 
 

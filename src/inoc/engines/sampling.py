@@ -178,6 +178,7 @@ def answer_blocks(
             todo.append((unit, block))
         else:
             advance(len(block.chats))
+    # The first chats of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 
     @cache

@@ -37,8 +37,8 @@ from inoc.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
-SLOTS = 8
-"""Most adapters that one batch may mix; each slot takes memory on the device."""
+SLOTS = 4
+"""Most adapters that one batch may mix, and requests come adapter by adapter; each slot takes memory on the device."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; higher ones than needed cost time."""
 NEAR_TIE_NATS = {"float32": 0.01}
