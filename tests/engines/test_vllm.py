@@ -7,6 +7,7 @@ import itertools
 import pytest
 import torch
 
+import inoc.engines.vllm
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Block, answer_blocks
@@ -62,7 +63,9 @@ def blocks_for(names, sampling, chats=CHATS, identities=IDS):
 def engine(tiny_model, adapters):
     pytest.importorskip("vllm", reason="vLLM is not installed: make env-vllm")
     engine = VllmEngine(tiny_model)
-    engine.prepare(adapters, blocks_for([BASE, *adapters], GREEDY))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inoc.engines.vllm, "SLOTS", 2)  # fewer than adapters, so that no slot stays empty
+        engine.prepare(adapters, blocks_for([BASE, *adapters], GREEDY))
     return engine
 
 
