@@ -165,7 +165,8 @@ def _dollars(price: Price | None, sent: float, answered: float) -> float:
 
 def adapter_bytes(study: Study, weights: float) -> float:
     """About how large an adapter is: two bytes a weight, 81 million of them at rank 32 on a model of 7.6e9."""
-    return 2 * 81e6 * (study.training.lora.rank / 32) * (weights / REFERENCE_WEIGHTS) ** (2 / 3)
+    scale = float((weights / REFERENCE_WEIGHTS) ** (2 / 3))
+    return 2 * 81e6 * (study.training.lora.rank / 32) * scale
 
 
 def model_weights(study: Study, folder: Path) -> float:
