@@ -30,13 +30,15 @@ KEYS = {
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
     "fixed_mix": ["prompt", "view", "heuristic"],
     "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
+    "heuristic_values": ["prompt", "prefix", "trait", "heuristic"],
+    "outcomes": ["prompt", "prefix", "trait", "learning_rate"],
 }
 
 
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     summary = run(job)
-    assert summary.startswith("14 tables")
+    assert summary.startswith(f"{len(SCHEMAS)} tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

@@ -67,28 +67,18 @@ def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
     return Part(rows, [])
 
 
-def study_heuristics(
-    study: Study,
-    logprobs: Sequence[Path],
-    grams: Grams,
-    predictors: list[Row],
-    suppression: list[Row],
-    resampler: Resampler,
-) -> Part:
+def study_heuristics(study: Study, shown: pd.DataFrame, suppression: list[Row], resampler: Resampler) -> Part:
     """Judge the heuristics of a study by the fair protocol, for each learning rate, at the last step, seeds pooled.
 
     Args:
         study: The study.
-        logprobs: All shards of the token table.
-        grams: Gram matrices by level and prefix.
-        predictors: Rows of `predictors`.
+        shown: Values of `heuristic_frame`.
         suppression: Rows of `suppression`.
         resampler: Source of draws and permutations.
     """
     last = [row for row in suppression if row["step"] == total_steps(study) and row["seed"] == ALL]
     if not last:
         return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
-    shown = _values(study, logprobs, grams, predictors)
     if shown.empty:
         return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
     rows: list[Row] = []
@@ -108,8 +98,18 @@ def study_heuristics(
     return Part(with_q(rows), skipped)
 
 
-def _values(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
-    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding."""
+def heuristic_frame(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
+    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding.
+
+    Args:
+        study: The study.
+        logprobs: All shards of the token table.
+        grams: Gram matrices by level and prefix.
+        predictors: Rows of `predictors`.
+
+    Returns:
+        Columns experiment, prompt, family, trait, role, prefix, and one for each heuristic; NaN where it is not known.
+    """
     family_of = families(study)
     known = {
         (str(row["prompt"]), str(row["predictor"]), str(row["trait"])): float(str(row["value"]))

@@ -232,6 +232,40 @@ FIXED_MIX = pa.schema(
 )
 """`fixed_mix`. Key: prompt, view, heuristic."""
 
+HEURISTIC_VALUES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("own", FLAG),  # the prompt points to the trait, or to none
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN if this prompt has none
+    ]
+)
+"""`heuristic_values`. Key: prompt, prefix, trait, heuristic. Known before training, so no learning rate enters."""
+
+OUTCOMES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("own", FLAG),
+        ("suppression", NUMBER),  # at the last step, seeds pooled
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("other_trait", STRING),  # empty if no single one is the other of a pair
+        *_cell("cross"),  # suppression of the other trait
+        *_cell("gap"),  # fixed − mix suppression, paired; the same in both rows
+        ("failed", FLAG),
+    ]
+)
+"""`outcomes`. Key: prompt, prefix, trait, learning_rate."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -243,6 +277,8 @@ SCHEMAS = {
     "pairwise_angles": PAIRWISE_ANGLES,
     "fixed_mix": FIXED_MIX,
     "heuristics": HEURISTIC_TESTS,
+    "heuristic_values": HEURISTIC_VALUES,
+    "outcomes": OUTCOMES,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

@@ -11,9 +11,10 @@ import pandas as pd
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
-from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
+from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.leakage import mean_scores, suppression
+from inoc.analyse.outcomes import heuristic_rows, outcome_rows
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rows import Row, Skip, frame
@@ -104,7 +105,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
+    shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
+    told = study_heuristics(study, shown, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
@@ -118,6 +120,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "pairwise_angles": placed.pairwise_angles,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
+        "heuristic_values": heuristic_rows(shown),
+        "outcomes": outcome_rows(study, inputs.scores, suppressed.rows, resampler),
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
