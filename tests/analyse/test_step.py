@@ -15,6 +15,7 @@ from inoc.tables import read_table
 
 from .fake_study import Tables, make_study
 
+CLASSIFIER = ["level", "prefix", "trait", "learning_rate", "pca_fit"]
 KEYS = {
     "elicitation": ["prompt", "prefix", "trait"],
     "scores": ["run", "seed", "step", "asked_prompt", "asked_prefix", "trait"],
@@ -32,6 +33,9 @@ KEYS = {
     "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
     "heuristic_values": ["prompt", "prefix", "trait", "heuristic"],
     "outcomes": ["prompt", "prefix", "trait", "learning_rate"],
+    "classifier": CLASSIFIER,
+    "classifier_predictions": [*CLASSIFIER, "prompt"],
+    "classifier_roc": [*CLASSIFIER, "false_rate"],
 }
 
 
@@ -42,7 +46,8 @@ def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, 
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names
-        assert len(table)
+        # The made-up study has too few prompts to classify.
+        assert bool(len(table)) != name.startswith("classifier")
         twin = pd.read_csv(job.paths.table(name).with_suffix(".csv"), keep_default_na=False, na_values=["NaN"])
         assert list(twin) == schema.names
         assert len(twin) == len(table)

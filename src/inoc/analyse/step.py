@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from inoc.analyse.classifier import classifier
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
@@ -107,6 +108,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     compared = fixed_mix_rows(study, inputs.shifts)
     shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
     told = study_heuristics(study, shown, suppressed.rows, resampler)
+    outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
+    classified = classifier(study, placed.grams, outcomes, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
@@ -121,10 +124,14 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
         "heuristic_values": heuristic_rows(shown),
-        "outcomes": outcome_rows(study, inputs.scores, suppressed.rows, resampler),
+        "outcomes": outcomes,
+        "classifier": classified.classifier,
+        "classifier_predictions": classified.predictions,
+        "classifier_roc": classified.roc,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
     }
     parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
-    return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
+    skipped = [*(skip for part in parts for skip in part.skipped), *classified.skipped]
+    return Analysis(rows, list(dict.fromkeys(skipped)))

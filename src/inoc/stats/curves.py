@@ -21,7 +21,6 @@ SUPPRESSION_ENDS: Ends = (-20.0, 120.0)
 DIFFERENCE_ENDS: Ends = (-120.0, 120.0)
 """The same for differences of suppressions, which may have either sign."""
 
-N_SLOPES, N_MIDPOINTS = 16, 32
 FLATTEST, STEEPEST = 4.0, 160.0  # a, over a range of x of 1: nearly straight; a step
 FEWEST = 6
 
@@ -75,8 +74,8 @@ def logistic_curve(
 
     For any a and b the best c and d are known in closed form. So the search goes over shapes (a, b) on a lattice that
     covers the data, which cannot end in a local minimum, and from the best one `scipy.optimize` descends.
-    Resamples choose from the same lattice, all at once, which takes milliseconds where a descent for each takes
-    seconds.
+    Resamples choose from that lattice and a finer one around the fit, all at once, which takes milliseconds where a
+    descent for each takes seconds.
 
     Args:
         x: Positions, shape (points,); a pair with a NaN is left out.
@@ -100,14 +99,13 @@ def logistic_curve(
     centre, width = float(x.mean()), float(x.std())
     z = (x - centre) / width
     lattice = _lattice(z)
-    shapes = expit(lattice[:, :1] * z + lattice[:, 1:])
-    whole = _best_shape(shapes, y, np.ones((1, x.size)), ends)
+    whole = _best_shape(_at(lattice, z), y, np.ones((1, x.size)), ends)
     a, b, c, d = _descend(z, y, lattice[whole.place[0]], whole, ends)
     grid = np.linspace(x.min(), x.max(), n_grid)
     grid_z = (grid - centre) / width
-    drawn = _best_shape(shapes, y, _draws(names, resamples, seed), ends)
-    chosen = lattice[drawn.place]
-    curves = drawn.left[:, None] + (drawn.right - drawn.left)[:, None] * expit(chosen[:, :1] * grid_z + chosen[:, 1:])
+    lattice = np.concatenate([lattice, _finer(z, a, b)])
+    drawn = _best_shape(_at(lattice, z), y, _draws(names, resamples, seed), ends)
+    curves = drawn.left[:, None] + (drawn.right - drawn.left)[:, None] * _at(lattice[drawn.place], grid_z)
     bounds = np.array([percentile_bounds(column, confidence) for column in curves.T])
     band = Band(logistic(grid_z, a, b, c, d), bounds[:, 0], bounds[:, 1])
     found = {"a": a / width, "b": b - a * centre / width, "c": c, "d": d}
@@ -155,8 +153,24 @@ def _lattice(z: Floats) -> Floats:
     Turning points lie between the points and a little beyond; from nearly straight over the whole range to a step.
     """
     span = float(np.ptp(z))
-    slopes = np.geomspace(FLATTEST, STEEPEST, N_SLOPES) / span
-    turns = np.linspace(z.min() - 0.25 * span, z.max() + 0.25 * span, N_MIDPOINTS)
+    slopes = np.geomspace(FLATTEST, STEEPEST, 12) / span
+    return _shapes(slopes, np.linspace(z.min() - 0.25 * span, z.max() + 0.25 * span, 32))
+
+
+def _finer(z: Floats, a: float, b: float) -> Floats:
+    """Shapes around a fitted one, where most resamples have theirs."""
+    span = float(np.ptp(z))
+    slopes = np.geomspace(a / 3, min(3 * a, STEEPEST / span), 14)
+    return _shapes(slopes, -b / a + np.linspace(-0.12, 0.12, 24) * span)
+
+
+def _at(shapes: Floats, z: Floats) -> Floats:
+    """1 / (1 + e^−(az + b)), shape (shapes, positions)."""
+    values: Floats = expit(shapes[:, :1] * z + shapes[:, 1:])
+    return values
+
+
+def _shapes(slopes: Floats, turns: Floats) -> Floats:
     slope, turn = (part.ravel() for part in np.meshgrid(slopes, turns, indexing="ij"))
     return np.column_stack([slope, -slope * turn])
 
@@ -211,7 +225,7 @@ def _descend(z: Floats, y: Floats, shape: Floats, best: _Best, ends: Ends) -> tu
 
     span = float(np.ptp(z))
     farthest = STEEPEST / span * float(np.abs(z).max() + span)
-    bounds = ([0.0, -farthest, ends[0], ends[0]], [STEEPEST / span, farthest, ends[1], ends[1]])
+    bounds = ([0.1 / span, -farthest, ends[0], ends[0]], [STEEPEST / span, farthest, ends[1], ends[1]])
     start = np.clip([*shape, best.left[0], best.right[0]], *bounds)
     found = least_squares(lambda p: logistic(z, *p) - y, start, lambda p: _jacobian(z, *p), bounds, x_scale="jac")
     a, b, c, d = (float(part) for part in found.x)
