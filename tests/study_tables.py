@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from heuristic_tables import heuristic_tables
 from inoc.config.models import Study
 from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
@@ -81,6 +82,7 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
     }
     if holes:
         _punch(tables)
+    tables |= heuristic_tables(study, tables["suppression"], STRENGTH)
     paths.stage("analyse").mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         frame.to_parquet(paths.table(name), index=False)

@@ -11,8 +11,9 @@ import pytest
 from analyse.fake_study import make_study
 from inoc.analyse.classifier import Classifier, classifier
 from inoc.analyse.geometry import Gram
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.classify import FEWEST_PROMPTS, REPEATS
+from inoc.stats.classify import REPEATS
 
 KEY = ["level", "prefix", "trait", "learning_rate", "pca_fit"]
 
@@ -70,10 +71,10 @@ def test_prompts_without_suppression_are_counted() -> None:
 
 
 def test_too_few_prompts_are_skipped_with_the_reason() -> None:
-    found = classified(FEWEST_PROMPTS - 1)
+    found = classified(FEWEST_TO_CLASSIFY - 1)
     assert found.classifier == []
     assert {skip.why for skip in found.skipped} == {
-        f"it needs {FEWEST_PROMPTS} prompts with shifts and suppression; there are {FEWEST_PROMPTS - 1}"
+        f"it needs {FEWEST_TO_CLASSIFY} prompts with shifts and suppression; there are {FEWEST_TO_CLASSIFY - 1}"
     }
 
 

@@ -9,11 +9,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from inoc.analyse.geometry import Gram, Level
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.analyse.rows import Row, Skip, traits
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.classify import (
-    FEWEST_PROMPTS,
     N_FEATURES,
     REPEATS,
     Fitted,
@@ -87,14 +87,11 @@ def classifier(
             for trait in names:
                 key: Row = {"level": level, "prefix": prefix, "trait": trait, "learning_rate": rate}
                 task = _task(known, gram, prefix, names[0], trait, rate)
-                if len(task.prompts) < FEWEST_PROMPTS:
-                    what = (
-                        f"classifier of prompts by suppression of {trait} ({level}, {prefix}, learning rate {rate:g})"
-                    )
-                    why = (
-                        f"it needs {FEWEST_PROMPTS} prompts with shifts and suppression; there are {len(task.prompts)}"
-                    )
-                    result.skipped.append(Skip(what, why))
+                if len(task.prompts) < FEWEST_TO_CLASSIFY:
+                    where = f"{level}, {prefix}, learning rate {rate:g}"
+                    have = f"prompts with shifts and suppression; there are {len(task.prompts)}"
+                    what = f"classifier of prompts by suppression of {trait} ({where})"
+                    result.skipped.append(Skip(what, f"it needs {FEWEST_TO_CLASSIFY} {have}"))
                     continue
                 _inside(result, key, task, len(gram.prompts), resampler, features)
                 _published(result, key, task, len(gram.prompts), resampler)

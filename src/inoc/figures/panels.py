@@ -83,7 +83,7 @@ def _draw(study: Study, sources: Sources, target: Target, kind: Kind) -> Drawing
         statistics_box(axes, [line for prefix, fit in fits.items() for line in _lines(prefix, fit, kind)])
         axes.set_xlabel(heuristic_label(key))
         parts += [rows[rows["prefix"] == prefix].assign(**_columns(fit)) for prefix, fit in fits.items()]
-    figure.supylabel(target.words, fontsize="medium", x=0.005)
+    figure.supylabel(target.words, fontsize="medium", x=0.01)
     figure.legend(handles=_handles(study, prefixes), loc="upper left", ncols=4)
     data = pd.concat(parts, ignore_index=True)
     return Drawing(figure, data, _caption(study, data, target, kind))
@@ -127,7 +127,11 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, fits: dict[str, Fit]) -
     for prefix, (curve, _) in fits.items():
         if curve.x.size:
             regression(
-                axes, Band(curve.x, *curve.band), colour=PREFIX_COLOURS[prefix], dashes=PREFIX_DASHES[prefix], shade=0.13
+                axes,
+                Band(curve.x, *curve.band),
+                colour=PREFIX_COLOURS[prefix],
+                dashes=PREFIX_DASHES[prefix],
+                shade=0.13,
             )
     x, y, lo, hi = (rows[name].to_numpy(float) for name in ("value", "y", "lo", "hi"))
     unknown = np.full(len(rows), np.nan)
@@ -154,7 +158,7 @@ def _r2_text(curve: Curve) -> str:
     return minus(f"R² = {curve.r2:.2f}") if np.isfinite(curve.r2) else "R² not known"
 
 
-def _columns(fit: Fit) -> dict[str, object]:
+def _columns(fit: Fit) -> dict[str, float | str]:
     curve = fit.curve
     return {
         "r": fit.told.r,
@@ -215,10 +219,10 @@ def _caption(study: Study, data: pd.DataFrame, target: Target, kind: Kind) -> st
     points = n_words(tests["n_points"], "points a curve") if "n_points" in tests else "n = 0 points a curve"
     return " ".join(
         [
-            f"Each heuristic, known before training, against {_ROWS[target.outcome]} at the last step and learning rate",
-            f"{choices.main_rate(study):g}: a point for each prompt that points to the trait, and for each neutral one,",
-            f"by kind of prefix. {curve}",
-            f"Here are {count} tests, of which some will look good by chance: see the figure of all correlations.",
+            f"Each heuristic, known before training, against {_ROWS[target.outcome]} at the last step and",
+            f"learning rate {choices.main_rate(study):g}: a point for each prompt that points to the trait, and for",
+            f"each neutral one, by kind of prefix. {curve}",
+            f"These are {count} tests, of which some will look good by chance: see the figure of all correlations.",
             f"Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
             points + ";",

@@ -63,7 +63,6 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """
     axes.set_yticks(np.arange(len(names), dtype=float), list(names))
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from inoc.plots.style import WIDTH_IN, new_figure
 
-LEFT_IN, RIGHT_IN = 0.75, 0.12
+LEFT_IN, RIGHT_IN = 0.75, 0.22
 BELOW_IN = 0.52  # ticks and label of the x axis
 LINE_IN = 0.165
 
@@ -30,6 +30,7 @@ def panel_grid(
     legend_lines: int = 1,
     share_y: bool = True,
     gap_in: float = 0.17,
+    left_in: float = LEFT_IN,
     below_in: float = 0.0,
 ) -> Grid:
     """A figure of `n` panels.
@@ -42,6 +43,7 @@ def panel_grid(
         legend_lines: Lines kept free for a legend above all of them.
         share_y: Whether panels have one y axis, with its numbers at the left only.
         gap_in: Between neighbours.
+        left_in: Kept for the numbers and names at the left.
         below_in: Kept free below the last row.
     """
     rows = -(-n // columns)
@@ -51,11 +53,11 @@ def panel_grid(
     figure = new_figure(height)
     height = figure.get_figheight()
     figure.set_layout_engine("none")
-    width_in = (WIDTH_IN - LEFT_IN - RIGHT_IN - gap_in * (columns - 1)) / columns
+    width_in = (WIDTH_IN - left_in - RIGHT_IN - gap_in * (columns - 1)) / columns
     panels: list[Axes] = []
     for index in range(n):
         down, across = divmod(index, columns)
-        left = LEFT_IN + across * (width_in + gap_in)
+        left = left_in + across * (width_in + gap_in)
         top = height - top_in - down * (title_in + plot_in + BELOW_IN) - title_in
         place = (left / WIDTH_IN, (top - plot_in) / height, width_in / WIDTH_IN, plot_in / height)
         axes = figure.add_axes(place, sharey=panels[0] if share_y and panels else None)

@@ -49,14 +49,13 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
     colours, markers = (np.array(list(names), dtype=object)[shown] for names in (points.colours, points.markers))
     filled = np.asarray(points.filled, dtype=bool)[shown]
     # One artist for all bars and one for each marker: an artist for each point would be most of a figure's time.
-    style = {"linewidth": 0.8, "alpha": 0.6, "zorder": 2}
     for lines, at, lo, hi in (
         (axes.hlines, y, points.x_lo[shown], points.x_hi[shown]),
         (axes.vlines, x, points.y_lo[shown], points.y_hi[shown]),
     ):
         known = np.isfinite(lo) & np.isfinite(hi)
         if known.any():
-            lines(at[known], lo[known], hi[known], colors=list(colours[known]), **style)
+            lines(at[known], lo[known], hi[known], colors=list(colours[known]), linewidth=0.8, alpha=0.6, zorder=2)
     for marker, is_filled in dict.fromkeys(zip(markers, filled, strict=True)):
         own = (markers == marker) & (filled == is_filled)
         face, edge = (list(colours[own]), "white") if is_filled else ("white", list(colours[own]))

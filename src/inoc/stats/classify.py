@@ -15,8 +15,6 @@ from inoc.stats.means import NAN, Floats, t_quantile
 from inoc.stats.prediction import out_of_sample_r2
 
 N_FEATURES = 4
-FEWEST_PROMPTS = 20
-"""Each half then has two prompts for each coefficient of the classifier."""
 REPEATS = 50
 PUBLISHED_SEED = 42
 
