@@ -230,6 +230,9 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         ("ppd", "all", 0.001),
         ("cross_ppd", "french", 0.001),
         ("ph_minus_ppd", "french", 0.001),
+        ("pc1", "all", 0.1),
+        ("pc2", "all", 0.03),
+        ("pc3", "all", 0.01),
     ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:

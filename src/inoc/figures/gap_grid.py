@@ -56,7 +56,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     candidates = interactions(rows, resampler_of(study))
     best = candidates[:MOST_INTERACTIONS]
     shown |= {one.name: one.values for one in best}
-    figure, panels = panel_grid(3 * len(shown), 3, plot_in=1.7, title_lines=len(traits), share_y=False, gap_in=0.5)
+    figure, panels = panel_grid(3 * len(shown), 3, plot_in=1.7, title_lines=len(traits), share_y=False, gap_in=0.66)
     for axes, ((name, x), outcome) in zip(panels, itertools.product(shown.items(), OUTCOMES), strict=True):
         _panel(axes, study, rows, x, outcome, traits)
         axes.set_xlabel(name)

@@ -57,7 +57,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     order = _order(data, targets[0])
     repeated = repeats(data, order)
     n = len(targets)
-    figure, panels = panel_grid(n, n, plot_in=0.2 + ROW_IN * len(order), legend_lines=1, left_in=LABEL_IN)
+    figure, panels = panel_grid(n, n, plot_in=0.2 + ROW_IN * len(order), title_lines=2, left_in=LABEL_IN)
     for axes, target in zip(panels, targets, strict=True):
         words, colour = TARGETS[target]
         rows = data[data["target"] == target].set_index("heuristic").reindex(order)

@@ -84,7 +84,7 @@ def _draw(study: Study, sources: Sources, target: Target, kind: Kind) -> Drawing
         axes.set_xlabel(heuristic_label(key))
         parts += [rows[rows["prefix"] == prefix].assign(**_columns(fit)) for prefix, fit in fits.items()]
     figure.supylabel(target.words, fontsize="medium", x=0.01)
-    figure.legend(handles=_handles(study, prefixes), loc="upper left", ncols=4)
+    figure.legend(handles=_handles(study, prefixes), loc="upper left", ncols=4, handlelength=3)
     data = pd.concat(parts, ignore_index=True)
     return Drawing(figure, data, _caption(study, data, target, kind))
 
@@ -142,7 +142,7 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, fits: dict[str, Fit]) -
     scatter_intervals(axes, points, size=20)
     axes.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     axes.margins(x=0.08)
-    axes.locator_params(axis="x", nbins=4)
+    axes.locator_params(axis="x", nbins=3)
 
 
 def _lines(prefix: str, fit: Fit, kind: Kind) -> list[str]:

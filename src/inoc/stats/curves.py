@@ -153,15 +153,15 @@ def _lattice(z: Floats) -> Floats:
     Turning points lie between the points and a little beyond; from nearly straight over the whole range to a step.
     """
     span = float(np.ptp(z))
-    slopes = np.geomspace(FLATTEST, STEEPEST, 12) / span
-    return _shapes(slopes, np.linspace(z.min() - 0.25 * span, z.max() + 0.25 * span, 32))
+    slopes = np.geomspace(FLATTEST, STEEPEST, 10) / span
+    return _shapes(slopes, np.linspace(z.min() - 0.25 * span, z.max() + 0.25 * span, 28))
 
 
 def _finer(z: Floats, a: float, b: float) -> Floats:
     """Shapes around a fitted one, where most resamples have theirs."""
     span = float(np.ptp(z))
-    slopes = np.geomspace(a / 3, min(3 * a, STEEPEST / span), 14)
-    return _shapes(slopes, -b / a + np.linspace(-0.12, 0.12, 24) * span)
+    slopes = np.geomspace(a / 3, min(3 * a, STEEPEST / span), 12)
+    return _shapes(slopes, -b / a + np.linspace(-0.1, 0.1, 20) * span)
 
 
 def _at(shapes: Floats, z: Floats) -> Floats:
