@@ -123,6 +123,9 @@ class Told(NamedTuple):
     n_points: int
 
 
+UNKNOWN = Told(float("nan"), float("nan"), float("nan"), float("nan"), 0)
+
+
 def told(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resampler) -> Told:
     """Pearson's r over points whose unit is the prompt.
 

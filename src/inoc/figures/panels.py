@@ -15,6 +15,7 @@ from inoc.figures.captions import cell_names, failed_words, interval_words, n_wo
 from inoc.figures.pairs import (
     KEYS,
     TARGETS,
+    UNKNOWN,
     Target,
     Told,
     heuristic_label,
@@ -64,7 +65,7 @@ class Fit(NamedTuple):
     """A curve through the points of one kind of prefix."""
 
     curve: Curve
-    told: Told
+    told: Told  # unknown for a logistic, which no correlation describes
 
 
 def _draw(study: Study, sources: Sources, target: Target, kind: Kind) -> Drawing:
@@ -120,7 +121,7 @@ def fit_rows(rows: pd.DataFrame, target: Target, kind: Kind, resampler: Resample
         seed=resampler.seed,
         confidence=resampler.confidence,
     )
-    return Fit(curve, told(x, y, prompts, resampler))
+    return Fit(curve, UNKNOWN)
 
 
 def _panel(axes: Axes, study: Study, rows: pd.DataFrame, fits: dict[str, Fit]) -> None:
