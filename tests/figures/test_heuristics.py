@@ -164,17 +164,7 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeJob:
         grams["point", prefix] = Gram(list(texts), (w @ w.T)[None], w.mean(axis=1), 30, 0)
         place = {"level": "point", "prefix": prefix, "method": "pca"}
         for prompt, one in zip(texts, strength, strict=True):
-            coordinates += [
-                {
-                    "level": "point",
-                    "prefix": prefix,
-                    "method": "pca",
-                    "prompt": prompt,
-                    "component": c,
-                    "value": one * c,
-                }
-                for c in (1, 2)
-            ]
+            coordinates += [{**place, "prompt": prompt, "component": c, "value": one * c} for c in (1, 2)]
             outcomes += [
                 {
                     "prompt": prompt,
