@@ -10,12 +10,13 @@ from matplotlib.lines import Line2D
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import interval_words, seed_words
+from inoc.figures.pairs import trait_looks
 from inoc.figures.sources import Sources
 from inoc.plots.dots import dot_intervals, name_rows, note
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, regression, scatter_intervals
-from inoc.plots.style import BLUE, GREY, VERMILION, colours_of, minus, new_figure
+from inoc.plots.style import BLUE, GREY, VERMILION, minus, new_figure
 
 KEY = ("level", "prefix", "trait", "learning_rate", "pca_fit")
 TABLE = (
@@ -27,7 +28,6 @@ TABLE = (
 PREDICTIONS = (*KEY, "prompt", "family", "suppression", "high", "predicted", "predicted_lo", "predicted_hi", "n")
 ROC = (*KEY, "false_rate", "true_rate", "lo", "hi", "n")
 COORDINATES = ("level", "prefix", "method", "prompt", "component", "value")
-MARKERS = ("o", "s", "^", "D")
 DASHES: dict[str, tuple[float, ...]] = {"inside": (), "all": (3.0, 2.0)}
 FIT_WORDS = {"inside": "components of the training half", "all": "published recipe: of all prompts, one split"}
 
@@ -63,11 +63,6 @@ def _of_rate(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["learning_rate"] == choices.main_rate(study)].reset_index(drop=True)
 
 
-def _colours(study: Study, traits: list[str]) -> dict[str, str]:
-    families = choices.families(study)
-    return colours_of([*families, *(trait for trait in traits if trait not in families)])
-
-
 def _plane(axes: Axes, study: Study, sources: Sources, rows: pd.DataFrame, prefix: str) -> None:
     table = sources.table("coordinates", COORDINATES)
     chosen = table[(table["level"] == "point") & (table["prefix"] == prefix) & (table["method"] == "pca")]
@@ -89,12 +84,12 @@ def _plane(axes: Axes, study: Study, sources: Sources, rows: pd.DataFrame, prefi
 
 
 def _roc(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> None:
-    colours = _colours(study, traits)
+    looks = trait_looks(study)
     for trait in traits:
         for fit, dashes in DASHES.items():
             own = rows[(rows["trait"] == trait) & (rows["pca_fit"] == fit)].sort_values("false_rate")
             x, y, lo, hi = (own[name].to_numpy(float) for name in ("false_rate", "true_rate", "lo", "hi"))
-            regression(axes, Band(x, y, lo, hi), colour=colours[trait], dashes=dashes, shade=0.1)
+            regression(axes, Band(x, y, lo, hi), colour=looks.colours[trait], dashes=dashes, shade=0.1)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
@@ -104,13 +99,13 @@ def _roc(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> Non
 
 
 def _coefficients(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> None:
-    colours = _colours(study, traits)
+    looks = trait_looks(study)
     for index, trait in enumerate(traits):
         own = rows[rows["trait"] == trait].iloc[0]
         middle, sd = (np.array([float(own[f"logistic_pc{c}{end}"]) for c in range(1, 5)]) for end in ("", "_sd"))
         spots = np.arange(4) + (index - (len(traits) - 1) / 2) * 0.28
-        shades = [colours[trait]] * 4
-        dot_intervals(axes, spots, middle, middle - sd, middle + sd, colours=shades, marker=MARKERS[index % 4])
+        shades = [looks.colours[trait]] * 4
+        dot_intervals(axes, spots, middle, middle - sd, middle + sd, colours=shades, marker=looks.markers[trait])
     name_rows(axes, [f"PC{c}" for c in range(1, 5)])
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.set_xlabel("log odds per sd of the component")
@@ -118,12 +113,11 @@ def _coefficients(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str
 
 
 def _actual(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> None:
-    colours = _colours(study, traits)
-    marker_of = {trait: MARKERS[index % 4] for index, trait in enumerate(traits)}
+    looks = trait_looks(study)
     columns = ("suppression", "predicted", "predicted_lo", "predicted_hi")
     x, y, lo, hi = (rows[name].to_numpy(float) for name in columns)
     unknown = np.full(len(rows), np.nan)
-    shades, marks = ([names[trait] for trait in rows["trait"]] for names in (colours, marker_of))
+    shades, marks = ([names[trait] for trait in rows["trait"]] for names in looks)
     scatter_intervals(axes, Points(x, unknown, unknown, y, lo, hi, shades, marks, np.ones(len(rows), bool)), size=24)
     known = np.concatenate([x[np.isfinite(x)], y[np.isfinite(y)]])
     if known.size:
@@ -137,7 +131,7 @@ def _actual(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> 
 def _measures(axes: Axes, study: Study, table: pd.DataFrame, name: str, chance: float) -> None:
     kinds = list(dict.fromkeys(zip(table["level"], table["prefix"], strict=True)))
     traits = [trait for trait in choices.judged_traits(study) if (table["trait"] == trait).any()]
-    colours = _colours(study, traits)
+    looks = trait_looks(study)
     by_key = table.set_index(["level", "prefix", "trait", "pca_fit"])
     rows = [(kind, fit) for kind in kinds for fit in DASHES]
     for index, trait in enumerate(traits):
@@ -145,9 +139,9 @@ def _measures(axes: Axes, study: Study, table: pd.DataFrame, name: str, chance: 
         own = by_key.reindex(pd.MultiIndex.from_tuples(keys, names=by_key.index.names))
         middle, lo, hi = (own[column].to_numpy(float) for column in (name, f"{name}_lo", f"{name}_hi"))
         spots = np.arange(len(rows)) + (index - (len(traits) - 1) / 2) * 0.3
-        shades = [colours[trait]] * len(rows)
+        shades = [looks.colours[trait]] * len(rows)
         solid = np.array([fit == "inside" for _, fit in rows])
-        dot_intervals(axes, spots, middle, lo, hi, colours=shades, marker=MARKERS[index % 4], filled=solid)
+        dot_intervals(axes, spots, middle, lo, hi, colours=shades, marker=looks.markers[trait], filled=solid)
     name_rows(axes, [f"{kind[0]}, {kind[1]}" if fit == "inside" else "published" for kind, fit in rows])
     axes.axvline(chance, color=GREY, linewidth=0.8, zorder=1)
     least = float(np.nanmin([*table[name], chance - 0.5])) - 0.1
@@ -158,10 +152,10 @@ def _measures(axes: Axes, study: Study, table: pd.DataFrame, name: str, chance: 
 
 
 def _handles(study: Study, traits: list[str]) -> list[Line2D]:
-    colours = _colours(study, traits)
+    looks = trait_looks(study)
     handles = [
-        Line2D([], [], color=colours[trait], marker=MARKERS[index % 4], label=choices.trait_label(study, trait))
-        for index, trait in enumerate(traits)
+        Line2D([], [], color=looks.colours[trait], marker=looks.markers[trait], label=choices.trait_label(study, trait))
+        for trait in traits
     ]
     for fit, dashes in DASHES.items():
         line = Line2D([], [], color=GREY, label=FIT_WORDS[fit])

@@ -13,13 +13,13 @@ from matplotlib.lines import Line2D
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
-from inoc.figures.pairs import TARGETS, own_outcomes, resampler_of
+from inoc.figures.pairs import TARGETS, own_outcomes, resampler_of, trait_looks
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, colours_of, markers_of, minus, new_figure
+from inoc.plots.style import GREY, minus, new_figure
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.curves import linear_curve
@@ -152,7 +152,7 @@ def _permuted(y: np.ndarray, traits: np.ndarray, resampler: Resampler) -> np.nda
 
 
 def _panel(axes: Axes, study: Study, rows: pd.DataFrame, x: np.ndarray, outcome: str, traits: list[str]) -> None:
-    colours, markers = _looks(study, traits)
+    colours, markers = trait_looks(study)
     y, lo, hi = (rows[f"{outcome}_{column}"].to_numpy(float) for column in ("y", "lo", "hi"))
     words = []
     for trait in traits:
@@ -172,14 +172,8 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, x: np.ndarray, outcome:
     axes.margins(x=0.08)
 
 
-def _looks(study: Study, traits: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    families = choices.families(study)
-    names = [*families, *(trait for trait in traits if trait not in families)]
-    return colours_of(names), markers_of(names)
-
-
 def _handles(study: Study, traits: list[str]) -> list[Line2D]:
-    colours, markers = _looks(study, traits)
+    colours, markers = trait_looks(study)
     return [
         Line2D(
             [], [], color=colours[trait], marker=markers[trait], label=f"{choices.trait_label(study, trait)} prompts"

@@ -12,7 +12,7 @@ from inoc.analyse.heuristics import clustered_r, permuted_p
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.sources import Sources
-from inoc.plots.style import minus
+from inoc.plots.style import colours_of, markers_of, minus
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 
@@ -111,6 +111,19 @@ def heuristic_pairs(study: Study, sources: Sources, target: Target) -> pd.DataFr
     """Every heuristic beside what it is to tell: `own_outcomes` with the columns heuristic and value."""
     values = sources.table("heuristic_values", VALUES)[[*KEYS, "heuristic", "value"]]
     return own_outcomes(study, sources, target).merge(values, on=KEYS, how="left")
+
+
+class Looks(NamedTuple):
+    """Trait → its colour and marker, those that its prompts have in other figures."""
+
+    colours: dict[str, str]
+    markers: dict[str, str]
+
+
+def trait_looks(study: Study) -> Looks:
+    """How traits are told apart: by the looks of the prompts that point to them."""
+    names = list(dict.fromkeys([*choices.families(study), *choices.judged_traits(study)]))
+    return Looks(colours_of(names), markers_of(names))
 
 
 class Told(NamedTuple):

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
-from inoc.figures.pairs import KEYS, TARGETS, Told, own_outcomes, p_text, r_text, resampler_of, told
+from inoc.figures.pairs import KEYS, TARGETS, Told, own_outcomes, p_text, r_text, resampler_of, told, trait_looks
 from inoc.figures.sources import Sources
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, regression, scatter_intervals
-from inoc.plots.style import GREY, colours_of, markers_of, minus
+from inoc.plots.style import GREY, minus
 from inoc.runs import prompt_families
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.curves import Curve, linear_curve
@@ -90,11 +90,7 @@ def _line(rows: pd.DataFrame, resampler: Resampler) -> Line:
 
 
 def _panel(axes: Axes, study: Study, rows: pd.DataFrame, lines: dict[str, Line]) -> None:
-    traits = choices.judged_traits(study)
-    families = choices.families(study)
-    # A trait has the colour that its prompts have in other figures.
-    colours = colours_of([*families, *(trait for trait in traits if trait not in families)])
-    markers = markers_of(traits)
+    colours, markers = trait_looks(study)
     for trait, (curve, found) in lines.items():
         r2 = minus(f"R² = {curve.r2:.2f}") if np.isfinite(curve.r2) else "R² not known"
         label = f"{choices.trait_label(study, trait)}: {r_text(found)}, {r2}, {p_text(found.p)}, n = {curve.n}"
