@@ -16,7 +16,7 @@ from inoc.plots.dots import dot_intervals, name_rows, note
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, regression, scatter_intervals
-from inoc.plots.style import BLUE, GREY, VERMILION, minus, new_figure
+from inoc.plots.style import GREY, VERMILION, minus, new_figure
 
 KEY = ("level", "prefix", "trait", "learning_rate", "pca_fit")
 TABLE = (
@@ -71,8 +71,8 @@ def _plane(axes: Axes, study: Study, sources: Sources, rows: pd.DataFrame, prefi
     x, y = spots.reindex(inside["prompt"]).to_numpy(float).T
     high = inside["high"].to_numpy(float) > 0.5
     unknown = np.full(len(inside), np.nan)
-    colours = [VERMILION if one else BLUE for one in high]
-    markers = ["^" if one else "o" for one in high]
+    colours = [VERMILION if one else GREY for one in high]
+    markers = ["D" if one else "X" for one in high]
     points = Points(x, unknown, unknown, y, unknown, unknown, colours, markers, np.ones(len(inside), bool))
     scatter_intervals(axes, points, size=34)
     axes.axhline(0, color=GREY, linewidth=0.6, zorder=1)
@@ -80,7 +80,7 @@ def _plane(axes: Axes, study: Study, sources: Sources, rows: pd.DataFrame, prefi
     axes.set_xlabel("PC1 (nats)")
     axes.set_ylabel("PC2 (nats)")
     trait = choices.trait_label(study, str(inside["trait"].iloc[0]))
-    axes.set_title(f"▲ {trait} suppressed much\n● little ({prefix}, by response)", fontsize="medium")
+    axes.set_title(f"◆ {trait} suppressed much\n✖ little ({prefix}, by response)", fontsize="medium")
 
 
 def _roc(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> None:

@@ -151,6 +151,8 @@ def _lines(prefix: str, fit: Fit, kind: Kind) -> list[str]:
     sign = SIGNS[prefix]
     if kind == "linear":
         return [f"{sign} {r_text(fit.told)}", f"    {_r2_text(curve)}, {p_text(fit.told.p)}, n = {curve.n}"]
+    if not curve.x.size:
+        return [f"{sign} no curve: one position", f"    n = {curve.n}"]
     first = "line, not logistic" if curve.kind == "linear" else "logistic"
     return [f"{sign} {first}: {_r2_text(curve)}", f"    F-test {p_text(curve.p)}, n = {curve.n}"]
 
