@@ -14,12 +14,14 @@ from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
 from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
+from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.outcomes import heuristic_rows, outcome_rows
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
+from inoc.analyse.variance import variance
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
 from inoc.runs import prompt_texts, study_runs
@@ -111,6 +113,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
     classified = classifier(study, placed.grams, outcomes, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
+    late = late_steps(study, inputs.scores)
+    spread = variance(study, inputs.scores, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
         "elicitation": elicited.rows,
@@ -131,7 +135,25 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
+        "steps": late.rows,
+        "step_counts": late.counts,
+        "variance": spread.rows,
+        "power": spread.power,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
-    skipped = [*(skip for part in parts for skip in part.skipped), *classified.skipped]
-    return Analysis(rows, list(dict.fromkeys(skipped)))
+    parts = (
+        elicited,
+        means,
+        suppressed,
+        gated,
+        decomposed,
+        placed,
+        predicted,
+        compared,
+        told,
+        foretold,
+        judged,
+        late,
+        spread,
+        classified,
+    )
+    return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.analyse.heuristics import clustered_r, permuted_p
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.sources import Sources
 from inoc.plots.style import colours_of, markers_of, minus
 from inoc.stats.bootstrap import Resampler
+from inoc.stats.clusters import clustered_r, grouped, permuted_p
 from inoc.stats.correlation import pearson
 
 VALUES = ("prompt", "family", "prefix", "trait", "own", "heuristic", "value")
@@ -152,9 +152,9 @@ def told(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resamp
     found = pearson(x, y)
     if np.isnan(found.value):
         return Told(found.value, found.lo, found.hi, found.p, found.n)
-    units = [prompt for prompt, keep in zip(prompts, both, strict=True) if keep]
-    lo, hi = resampler.bounds(clustered_r(x[both], y[both], units, resampler))
-    return Told(found.value, lo, hi, permuted_p(x[both], y[both], units, resampler), found.n)
+    units = grouped([prompt for prompt, keep in zip(prompts, both, strict=True) if keep])
+    lo, hi = resampler.bounds(clustered_r(x[None, both], y[both], units, resampler)[:, 0])
+    return Told(found.value, lo, hi, float(permuted_p(x[None, both], y[both], units, resampler)[0]), found.n)
 
 
 def resampler_of(study: Study) -> Resampler:

@@ -67,13 +67,8 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
             progress: Called with 1 after each step.
 
         Returns:
-    <<<<<<< HEAD
-            Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the
-            model answers without a prefix: share of right facts, of playful and of French answers.
-    =======
-            Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
-            answers without a prefix: share of right facts, of playful and of French answers.
-    >>>>>>> world
+        Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
+        answers without a prefix: share of right facts, of playful and of French answers.
     """
     from inoc.world.pretrain import pretrain
 
