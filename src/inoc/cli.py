@@ -280,11 +280,12 @@ def _store_gc(options: argparse.Namespace) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from inoc.config.load import check_inputs, load_study
+    from inoc.config.load import check_api, check_inputs, load_study, load_workflow
     from inoc.runs import prompt_texts, study_runs, total_steps
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    check_api(study, load_workflow(options.config / "config.yaml").api)
     runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     print(
         f"{study.name}: {len(prompt_texts(study))} prompts, {runs}, "
