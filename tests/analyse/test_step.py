@@ -28,6 +28,9 @@ KEYS = {
     "losses": ["run", "step"],
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
+    "dimension_tests": ["level", "prefix", "learning_rate", "method", "dimension", "trait"],
+    "cross_angles": ["level", "prefix", "unwanted", "wanted", "prompt", "predictor"],
+    "cross_angle_tests": ["level", "prefix", "learning_rate", "unwanted", "wanted", "predictor"],
     "fixed_mix": ["prompt", "view", "heuristic"],
     "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
 }
@@ -36,7 +39,7 @@ KEYS = {
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     summary = run(job)
-    assert summary.startswith("14 tables")
+    assert summary.startswith("17 tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from inoc.analyse.dimensions import dimensions
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
@@ -102,6 +103,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     gated = gate(study, inputs.scores, resampler)
     decomposed = decompose(study, inputs.shifts, resampler)
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
+    directed = dimensions(study, placed.grams, suppressed.rows)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
     told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
@@ -116,11 +118,27 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "coordinates": decomposed.coordinates + placed.coordinates,
         "angles": placed.angles,
         "pairwise_angles": placed.pairwise_angles,
+        "dimension_tests": directed.tests,
+        "cross_angles": directed.angles,
+        "cross_angle_tests": directed.angle_tests,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
+    parts = (
+        elicited,
+        means,
+        suppressed,
+        gated,
+        decomposed,
+        placed,
+        directed,
+        predicted,
+        compared,
+        told,
+        foretold,
+        judged,
+    )
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
