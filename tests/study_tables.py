@@ -469,6 +469,7 @@ class FakeJob:
         self.study = study
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
+        self.jobs = 1
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

@@ -46,7 +46,13 @@ def make_jobs(
     for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
         store = Store(store_folder(workflow, getattr(options, "store", None)))
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, getattr(options, "part", "") or "")
+        job.jobs = getattr(options, "jobs", None) or cores()
         yield job, settings_of(stage, study, shard, shards)
+
+
+def cores() -> int:
+    """Cores of the processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:

@@ -26,6 +26,7 @@ class Job:
         shard: Which shard of the stage; 0 if it is not split.
         shards: Into how many shards the stages are split.
         part: For `judge`: `elicit` or `evaluate`.
+        jobs: For `figures`: how many to draw at the same time.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -36,6 +37,7 @@ class Job:
     shard: int = 0
     shards: Shards = field(default_factory=Shards)
     part: str = ""
+    jobs: int = 1
     record: dict[str, Json] = field(default_factory=dict)
 
     @property

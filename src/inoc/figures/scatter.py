@@ -21,7 +21,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure, split
+from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure, settle, split
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.correlation import fit_line, pearson, spearman
 
@@ -113,7 +113,7 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
             grid[down, across].set_xlabel(heuristic.label)
             plotted.append(pairs.assign(**found))
         grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
-    figure.draw_without_rendering()
+    settle(figure)
     for axes, pairs in zip(grid.flat, plotted, strict=True):
         numbers = [str(key.numbers[prompt]) for prompt in pairs["prompt"]]
         place_labels(axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), numbers)
@@ -274,7 +274,7 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
         bar = above.colorbar(ScalarMappable(scale, "cividis"), ax=list(grid.flat), shrink=0.8, aspect=30)
         bar.set_label("suppression (points)")
     above.legend(handles=_family_handles(study), loc="outside upper left", ncols=4)
-    figure.draw_without_rendering()
+    settle(figure)
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         plane = panels[prefix]
         names = [key.label(prompt) for prompt in plane["prompt"]]

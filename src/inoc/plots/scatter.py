@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,16 +44,30 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         points: What.
         size: Area of a marker in square points.
     """
-    for index in range(len(points.x)):
-        x, y = points.x[index], points.y[index]
-        if not (np.isfinite(x) and np.isfinite(y)):
-            continue
-        colour = points.colours[index]
-        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        face, edge = (colour, "white") if points.filled[index] else ("white", colour)
-        marker = points.markers[index]
-        axes.scatter([x], [y], s=size, c=[face], marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
+    known = np.isfinite(points.x) & np.isfinite(points.y)
+    _whiskers(axes.hlines, known, points.y, points.x_lo, points.x_hi, points.colours)
+    _whiskers(axes.vlines, known, points.x, points.y_lo, points.y_hi, points.colours)
+    for marker in dict.fromkeys(points.markers):
+        own = np.flatnonzero(known & np.array([one == marker for one in points.markers]))
+        axes.scatter(
+            points.x[own],
+            points.y[own],
+            s=size,
+            marker=marker,
+            facecolors=[points.colours[index] if points.filled[index] else "white" for index in own],
+            edgecolors=["white" if points.filled[index] else points.colours[index] for index in own],
+            linewidths=0.7,
+            zorder=4,
+        )
+
+
+def _whiskers(
+    draw: Callable[..., object], known: Array, at: Array, lo: Array, hi: Array, colours: Sequence[str]
+) -> None:
+    own = np.flatnonzero(known & np.isfinite(lo) & np.isfinite(hi))
+    if own.size:
+        kept = [colours[index] for index in own]
+        draw(at[own], lo[own], hi[own], colors=kept, linewidth=0.8, alpha=0.6, zorder=2)
 
 
 def regression(axes: Axes, band: Band) -> None:
