@@ -178,8 +178,8 @@ def test_prompts_are_ordered_by_elicitation_and_unknown_ones_come_last() -> None
 
 def test_ppd_is_that_of_the_wanted_trait_if_there_is_one() -> None:
     table = pd.DataFrame([("cross_ppd", "french"), ("ppd", "all")], columns=["predictor", "trait"])
-    assert [one.predictor for one in heuristics(make_study(), table)][2] == "cross_ppd"
-    assert [one.predictor for one in heuristics(make_study(), table.iloc[1:])][2] == "ppd"
+    assert [one.predictor for one in heuristics(make_study(), table, "playful")][2] == "cross_ppd"
+    assert [one.predictor for one in heuristics(make_study(), table.iloc[1:], "playful")][2] == "ppd"
 
 
 def test_pooled_losses_are_the_mean_over_seeds_and_count_nan() -> None:

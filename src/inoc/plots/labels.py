@@ -14,8 +14,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 Array = np.ndarray
@@ -77,12 +77,17 @@ def place_labels(
         if np.hypot(*offset) > LEADER_FROM_PT * per_pt:
             leaders.append([pixels[rank], _edge(pixels[rank], offset, box)])
     if leaders:
-        lines = axes.transData.inverted().transform(np.array(leaders).reshape(-1, 2)).reshape(-1, 2, 2)
-        drawn = LineCollection(list(lines), colors="#999999", linewidths=0.6, zorder=3.5, clip_on=False)
-        drawn.set_in_layout(False)
-        # Not `add_collection`, after which the axes would look for their limits again.
-        axes.add_artist(drawn)
+        axes.add_artist(_leaders(axes, leaders))
     return [written[index] for index in sorted(written)]
+
+
+def _leaders(axes: Axes, ends: Sequence[Sequence[Array]]) -> Line2D:
+    """All lines as one with gaps, which also axes in space can draw. As an artist it does not move the limits."""
+    spots = axes.transData.inverted().transform(np.array(ends).reshape(-1, 2)).reshape(-1, 2, 2)
+    broken = np.concatenate([spots, np.full((len(spots), 1, 2), np.nan)], axis=1).reshape(-1, 2)
+    lines = Line2D(*broken.T, color="#999999", linewidth=0.6, marker="", zorder=3.5, clip_on=False)
+    lines.set_in_layout(False)
+    return lines
 
 
 def _font() -> tuple[float, str]:
