@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 
 from inoc.errors import ConfigError
-from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
+from inoc.figures.catalogue import CATALOGUE, GEOMETRY, entry_of, figure_names, skipped_figures
 from study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
+BEFORE_TRAINING = [
+    *("prompts_pca_fixed", "prompts_pca_mix", "component_correlations"),
+    *("angles_pairwise_fixed", "angles_pairwise_mix", "angles_groups", "angles_prompts"),
+]
+"""Figures of components and angles that need no run."""
 
 
 def test_a_full_study_has_every_figure() -> None:
@@ -24,12 +29,26 @@ def test_a_full_study_has_every_figure() -> None:
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca"]),
+        (NO_RUNS, ["elicitation", "pca", *BEFORE_TRAINING]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
-        ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
+        (
+            {"runs": [{"control": False}]},
+            ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses", *BEFORE_TRAINING],
+        ),
         ({"evaluation": {"gate": False}}, [entry.name for entry in CATALOGUE if entry.name != "gate"]),
-        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
-        ({"scoring": {"prefixes": []}}, [entry.name for entry in CATALOGUE if entry.name != "pca"]),
+        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses", *BEFORE_TRAINING]),
+        (
+            {"scoring": {"prefixes": []}},
+            [entry.name for entry in CATALOGUE if entry.name != "pca" and entry not in GEOMETRY],
+        ),
+        (
+            {"scoring": {"prefixes": ["fixed"]}},
+            [entry.name for entry in CATALOGUE if not entry.name.startswith("fixed_mix") and "_mix" not in entry.name],
+        ),
+        (
+            {"runs": [{"prefixes": ["mix"]}]},
+            [entry.name for entry in CATALOGUE if not entry.name.startswith("fixed_mix_gap")],
+        ),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -76,7 +75,7 @@ class Kind(NamedTuple):
 
 def kinds_of(table: pd.DataFrame, study: Study) -> list[Kind]:
     """What a table has: by response, then by token if tokens are stored; by response if it is empty."""
-    there = set(zip(table["level"], table["prefix"], strict=True))
+    there = {Kind(*pair) for pair in zip(table["level"], table["prefix"], strict=True)}
     every = [Kind(level, prefix) for level in LEVEL_WORDS for prefix in ("fixed", "mix")]
     return [kind for kind in every if kind in there] or [Kind("point", prefix) for prefix in study.scoring.prefixes]
 
@@ -119,7 +118,7 @@ draw_pairwise_fixed = partial(_draw_pairwise, prefix="fixed")
 draw_pairwise_mix = partial(_draw_pairwise, prefix="mix")
 
 
-def _pairwise_panel(axes: Axes, study: Study, own: pd.DataFrame, order: Sequence[str], *, named: bool) -> None:
+def _pairwise_panel(axes: Axes, study: Study, own: pd.DataFrame, order: list[str], *, named: bool) -> None:
     families, colours = prompt_families(study), colours_of(choices.families(study))
     square = own.pivot_table(index="prompt", columns="other", values="angle_deg", dropna=False)
     values = square.reindex(index=order, columns=order).to_numpy(float, copy=True)
@@ -264,7 +263,7 @@ def _per_prompt_panel(axes: Axes, study: Study, own: pd.DataFrame) -> None:
     colours, markers = colours_of(names), markers_of(names)
     for family, rows in own.groupby("family", sort=False):
         spots = rows["to_unwanted"], rows["to_wanted"]
-        axes.scatter(*spots, s=30, color=colours[family], marker=markers[family], zorder=4)
+        axes.scatter(*spots, s=30, color=colours[str(family)], marker=markers[str(family)], zorder=4)
     for line in (axes.axhline, axes.axvline):
         line(RIGHT_ANGLE, color=BLACK, linewidth=0.9, linestyle="--", zorder=1)
     axes.margins(0.12)

@@ -17,7 +17,8 @@ from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.keylist import KeyList
-from inoc.figures.scatter import COMPONENTS, COORDINATES, PREDICTORS, last_suppression
+from inoc.figures.scatter import COMPONENTS, PREDICTORS, last_suppression
+from inoc.figures.scatter import COORDINATES as PLACES
 from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.labels import place_labels
@@ -28,6 +29,7 @@ from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.correlation import pearson
 from inoc.stats.prediction import benjamini_hochberg
 
+COORDINATES = (*PLACES, "n", "n_nan")
 PANEL_IN = 3.4
 SPACE_IN = 4.2
 FARTHEST_PT = 27.0
@@ -183,8 +185,7 @@ def _plane_data(
         right = outcome[outcome["prefix"] == prefix].set_index("prompt")
         right = right[["suppression", "lo", "hi", "n", "n_nan"]].add_prefix(f"{trait}_")
         data = data.join(right, on="prompt")
-    counts = own[["n", "n_nan"]] if {"n", "n_nan"} <= set(own) else own.assign(n=np.nan, n_nan=0)[["n", "n_nan"]]
-    data = data.assign(**{name: counts[name] for name in counts})
+    data = data.assign(n=own["n"], n_nan=own["n_nan"])
     if ph is not None:
         data = data.join(ph.rename("ph"), on="prompt")
     return data.reset_index(drop=True)
@@ -294,7 +295,7 @@ def _map_panel(
     if len(labels) == 2:
         _cross(axes)
     else:
-        axes.set_box_aspect(None, zoom=0.9)  # type: ignore[call-arg, arg-type]
+        axes.set_box_aspect(None, zoom=0.9)  # type: ignore[call-arg]
     places = [spots[component].to_numpy(float) for component in wanted]
     own = [markers[families[str(prompt)]] for prompt in spots.index]
     coloured_points(axes, places, values.reindex(spots.index).to_numpy(float), own, scale)
@@ -338,7 +339,7 @@ def draw_correlations(study: Study, sources: Sources) -> Drawing:
     for prefix in study.scoring.prefixes:
         spots = spots_of(coordinates, "point", prefix, "pca")
         for name, label, values in _columns(study, predictors, outcomes, prefix):
-            for component in [one for one in spots.columns if one <= N_CORRELATED]:
+            for component in [one for one in range(1, N_CORRELATED + 1) if one in spots]:
                 x = spots[component]
                 r = pearson(x.to_numpy(float), values.reindex(x.index).to_numpy(float), study.statistics.confidence)
                 found = {"r": r.value, "lo": r.lo, "hi": r.hi, "p": r.p, "n": r.n, "n_nan": r.n_nan}

@@ -48,7 +48,7 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
     _whiskers(axes.hlines, known, points.y, points.x_lo, points.x_hi, points.colours)
     _whiskers(axes.vlines, known, points.x, points.y_lo, points.y_hi, points.colours)
     for marker in dict.fromkeys(points.markers):
-        own = np.flatnonzero(known & np.array([one == marker for one in points.markers]))
+        own = [int(index) for index in np.flatnonzero(known & np.array([one == marker for one in points.markers]))]
         axes.scatter(
             points.x[own],
             points.y[own],
@@ -64,8 +64,8 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
 def _whiskers(
     draw: Callable[..., object], known: Array, at: Array, lo: Array, hi: Array, colours: Sequence[str]
 ) -> None:
-    own = np.flatnonzero(known & np.isfinite(lo) & np.isfinite(hi))
-    if own.size:
+    own = [int(index) for index in np.flatnonzero(known & np.isfinite(lo) & np.isfinite(hi))]
+    if own:
         kept = [colours[index] for index in own]
         draw(at[own], lo[own], hi[own], colors=kept, linewidth=0.8, alpha=0.6, zorder=2)
 
