@@ -149,7 +149,8 @@ def _coloured_row(
 def _bar(
     figure: Figure | SubFigure, panels: Sequence[Axes], scale: Normalize, label: str, *, pad: float = 0.01
 ) -> None:
-    bar = figure.colorbar(ScalarMappable(scale, SHADES), ax=list(panels), aspect=30, shrink=0.85, pad=pad)
+    aspect = 12 * len(panels)  # as many rows of two panels as there are, each about as high as wide
+    bar = figure.colorbar(ScalarMappable(scale, SHADES), ax=list(panels), aspect=aspect, shrink=0.85, pad=pad)
     bar.set_label(label)
 
 
@@ -296,6 +297,7 @@ def _map_panel(
         _cross(axes)
     else:
         axes.set_box_aspect(None, zoom=0.9)  # type: ignore[call-arg]
+        axes.locator_params(nbins=4)
     places = [spots[component].to_numpy(float) for component in wanted]
     own = [markers[families[str(prompt)]] for prompt in spots.index]
     coloured_points(axes, places, values.reindex(spots.index).to_numpy(float), own, scale)

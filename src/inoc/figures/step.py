@@ -68,7 +68,8 @@ def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Ite
             write_figure(study, paths, name)
             yield name
         return
-    with ProcessPoolExecutor(jobs, mp_context=_processes(names)) as pool:
+    # Not forked from this process, which may have threads.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(write_figure, study, paths, name): name for name in names}
         try:
             for future in as_completed(futures):
@@ -79,19 +80,6 @@ def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Ite
             raise InocError(msg) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _processes(names: list[str]) -> multiprocessing.context.BaseContext:
-    """New processes from a server that has imported what figures need, where there can be one.
-
-    They are not forked from this process, which may have threads.
-    """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    modules = {entry_of(name).draws.partition(":")[0] for name in names}
-    context.set_forkserver_preload(["inoc.figures.step", "inoc.plots.save", *sorted(modules)])
-    return context
 
 
 def write_figure(study: Study, paths: Paths, name: str) -> None:
