@@ -17,7 +17,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
             f"results/benchmarks/figures/{STUDY}.tsv"
         threads: 4
         resources:
-            mem_mb=3_000,
+            mem_mb=memory(3_000),
             runtime="30m",
         params:
             study=STUDY,
