@@ -95,7 +95,7 @@ def _panel(axes: Axes, study: Study, cloud: Cloud, lines: Lines) -> None:
     scatter_intervals(axes, Points(x, x_lo, x_hi, y, y_lo, y_hi, *look, np.ones(len(x), bool)))
     axes.margins(x=0.12, y=0.1)
     axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(cloud.x_label)
     axes.set_ylabel(cloud.y_label)
@@ -106,8 +106,8 @@ def _panel(axes: Axes, study: Study, cloud: Cloud, lines: Lines) -> None:
     elif cloud.constant:
         one_sign = bool((x > 0).all() or (x < 0).all())
         size = float(x.mean() if one_sign else np.abs(x).mean())
-        words = "constant:" if one_sign else "constant but for its sign: ±"
-        statistics_box(axes, [minus(f"{words} {size:.3g}"), f"n = {len(points)}"])
+        words = ["constant", minus(f"{size:.3g}")] if one_sign else ["constant up to sign", f"±{size:.3g}"]
+        statistics_box(axes, [words[0], f"{words[1]}, n = {len(points)}"])
         reach = max(0.1 * abs(size), 0.1)
         axes.set_xlim(x.min() - reach, x.max() + reach)
     else:
