@@ -316,6 +316,7 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
         "where tokens are stored, by token, against suppression; on the left the first with the unwanted and the "
         "second with the wanted trait, on the right the other way round"
     )
+    data = data.assign(n=data["suppression_n"], n_nan=data["suppression_n_nan"])
     return Drawing(figure, data, _tests_caption(study, data, words, ["level", "method", "trait"]))
 
 
@@ -360,6 +361,7 @@ def draw_cross(study: Study, sources: Sources) -> Drawing:
         "name: the angle from the first axis in the plane of two coordinates, and the angle to the mean of the prompts "
         "that name the other trait"
     )
+    data = data.assign(n=data["suppression_n"], n_nan=data["suppression_n_nan"])
     return Drawing(figure, data, _tests_caption(study, data, words, ["level", "predictor"]))
 
 
