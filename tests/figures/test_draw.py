@@ -28,9 +28,9 @@ from inoc.plots.style import FONT_PT, house_style
 from study_tables import FakeJob, make_study, write_tables
 
 NAMES = [entry.name for entry in CATALOGUE]
-# Figures that one function draws with another trait, prefix or method are as good as the first of them.
 PAIRWISE = {"angles_pairwise_fixed", "angles_pairwise_mix"}  # single angles, which have no interval
 UNHURT = {"losses", "angles_groups", "component_correlations", "prompts_pca_fixed"}  # the holes are not in these
+# Figures that one function draws with another trait, prefix or method are as good as the first of them.
 TWINS = {
     *("metrics_basic_wanted", "metrics_extended_wanted", "prompts_pca_mix", "prompts_plane_svd", "prompts_space_pca"),
     *("angles_pairwise_mix", "fixed_mix_gap_wanted", "fixed_mix_suppression_unwanted", "fixed_mix_suppression_wanted"),
