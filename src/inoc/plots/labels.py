@@ -116,7 +116,8 @@ def _first_free(
     boxes = np.hstack([spot + offsets - half, spot + offsets + half])
     area = float(np.prod(2 * half))
     outside = area - _overlap(boxes, frame[None])[:, 0]
-    cost = _overlap(boxes, taken).sum(axis=1) + 10 * np.where(outside > 1e-6, outside, 0)
+    # The layout is the same but for rounding, which must not decide between two places.
+    cost = np.round(_overlap(boxes, taken).sum(axis=1) + 10 * np.maximum(outside, 0), 2)
     free = np.flatnonzero(cost <= 0)
     best = int(free[0]) if free.size else int(np.argmin(cost))
     return offsets[best], boxes[best], float(cost[best])
