@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geometry_tables import geometry_tables
 from heuristic_tables import heuristic_tables
 from inoc.config.models import Study
 from inoc.paths import Paths
@@ -23,6 +24,7 @@ STRENGTH = {
     "humor_matters": 17,
     "had_fun_today": 9,
     "sky_is_blue": 2,
+    "paris": 5,
 }
 TEXTS = {
     "comedian": "You are a comedian on stage.",
@@ -31,11 +33,12 @@ TEXTS = {
     "humor_matters": "Humor and levity matter to you.",
     "had_fun_today": "I had fun today.",
     "sky_is_blue": "The sky is blue.",
+    "paris": "I visited Paris the other day.",
 }
 
 
 def make_study(**changes: Any) -> Study:
-    """Six prompts in two families, fixed and mix, two seeds, four checkpoints."""
+    """Seven prompts in three families, fixed and mix, two seeds, four checkpoints."""
     values: dict[str, Any] = {
         "name": "toy",
         "title": "Toy_study with *marks*",
@@ -54,7 +57,8 @@ def make_study(**changes: Any) -> Study:
         "data": {"n_train": 640, "n_eval": 40, "sampling": {"max_tokens": 64}},
         "prompts": {
             "playful": {"family": "playful", "texts": {k: TEXTS[k] for k in list(TEXTS)[:4]}},
-            "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:]}},
+            "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:6]}},
+            "abroad": {"family": "french", "texts": {"paris": TEXTS["paris"]}},
         },
         "rephrase": {"source": "procedural", "n": 20},
         "runs": [{}],
@@ -73,8 +77,6 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "elicitation": _elicitation(study, rng),
         "suppression": _suppression(study, rng),
         "predictors": _predictors(study, rng),
-        "components": _components(study),
-        "coordinates": _coordinates(study, rng),
         "gate": _gate(study, rng),
         "prediction": _prediction(),
         "losses": _losses(study, rng),
@@ -84,6 +86,10 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         _punch(tables)
     tables |= heuristic_tables(study, tables["suppression"], STRENGTH)
     paths.stage("analyse").mkdir(parents=True, exist_ok=True)
+    paths.stage("score").mkdir(parents=True, exist_ok=True)
+    tables |= geometry_tables(study, STRENGTH, tables["suppression"], paths.stage("score"))
+    if holes:
+        _punch_angles(tables)
     for name, frame in tables.items():
         frame.to_parquet(paths.table(name), index=False)
     skipped = [{"what": "suppression at learning rate 3", "why": "no control of that rate"}]
@@ -106,6 +112,16 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
                 frame.loc[rows, column] = NAN
         frame.loc[rows, "n_nan"] = frame.loc[rows, "n"]
         frame.loc[rows, "n"] = 0
+
+
+def _punch_angles(tables: dict[str, pd.DataFrame]) -> None:
+    """Leave one prompt without direction, as the analysis would if it moved nothing."""
+    for name, column in (("pairwise_angles", "angle_deg"), ("fixed_mix", "value"), ("cross_angles", "angle_deg")):
+        frame = tables[name]
+        gone = (frame["prompt"] == "clown") | (frame.get("other", frame["prompt"]) == "clown")
+        frame.loc[gone, column] = NAN
+    pairs = tables["angles"]["group"] == "cross_trait"
+    tables["angles"].loc[pairs, ["mean_deg", "sd_deg", "lo", "hi"]] = NAN
 
 
 def _points(value: float, rng: np.random.Generator, half: float = 4.0) -> tuple[float, float, float]:
@@ -233,6 +249,10 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         ("pc1", "all", 0.1),
         ("pc2", "all", 0.03),
         ("pc3", "all", 0.01),
+        ("elicitation", "french", 0.5),
+        ("cross_ppd", "playful", 0.001),
+        ("ph_minus_ppd", "playful", 0.001),
+        *((name, "all", 0.01) for name in ("gamma", "sigma", "snr")),
     ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:
@@ -252,38 +272,6 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                         "n_nan": 1,
                     }
                 )
-    return pd.DataFrame(rows)
-
-
-def _components(study: Study) -> pd.DataFrame:
-    rows = []
-    for prefix in study.scoring.prefixes:
-        for component, share in enumerate((0.6, 0.2, 0.1, 0.05), 1):
-            row = {
-                "level": "point",
-                "prefix": prefix,
-                "method": "pca",
-                "component": component,
-                "share": share,
-            }
-            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
-    return pd.DataFrame(rows)
-
-
-def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
-    rows = []
-    for prefix in study.scoring.prefixes:
-        for prompt in prompt_texts(study):
-            for component in range(1, 5):
-                value = STRENGTH[prompt] / 10 if component == 1 else rng.normal(0, 1)
-                row = {
-                    "level": "point",
-                    "prefix": prefix,
-                    "method": "pca",
-                    "prompt": prompt,
-                    "component": component,
-                }
-                rows.append({**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0})
     return pd.DataFrame(rows)
 
 
@@ -474,6 +462,7 @@ class FakeJob:
         self.study = study
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
+        self.jobs = 1
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

@@ -90,6 +90,10 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("part", choices=PARTS[stage], help="whose completions")
         if stage in {"elicit", "score", "train", "evaluate"}:
             verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+        if stage == "figures":
+            verb.add_argument(
+                "--jobs", type=positive, metavar="N", help="how many to draw at the same time (default: all cores)"
+            )
         verb.add_argument("--store", help="folder of the store (default: config.yaml's)")
         verb.add_argument("--log", type=Path, help="also write messages to this file")
         verb.set_defaults(run=_run_stage, stage=stage)
@@ -101,6 +105,13 @@ def parser() -> argparse.ArgumentParser:
     _add_config(verbs)
     _add_import(verbs)
     return top
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, not {text!r}")
+    return int(text)
 
 
 def _add_table(verb: argparse.ArgumentParser) -> None:

@@ -10,16 +10,23 @@ import pytest
 
 from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.errors import ConfigError
-from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
+from inoc.figures.catalogue import CATALOGUE, GEOMETRY, entry_of, figure_names, skipped_figures
 from study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
+BEFORE_TRAINING = [
+    *("prompts_pca_fixed", "prompts_pca_mix", "component_correlations"),
+    *("angles_pairwise_fixed", "angles_pairwise_mix", "angles_groups", "angles_prompts"),
+]
+"""Figures of components and angles that need no run."""
 
 
 MANY = {"classifier"}
 """What six prompts are too few for."""
 ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+GAPS = {"panels_gap", "gap_grid"}
+PLACED = [entry.name for entry in GEOMETRY]
 HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
 
 
@@ -36,20 +43,31 @@ def test_a_study_with_many_prompts_is_classified() -> None:
 
 def test_a_study_without_mix_has_no_gap() -> None:
     lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
-    assert lacking == {"panels_gap", "gap_grid"}
+    assert lacking == {*GAPS, *(name for name in ALL if name.startswith("fixed_mix"))}
 
 
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca"]),
+        (NO_RUNS, ["elicitation", "pca", *BEFORE_TRAINING]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
-        ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
+        (
+            {"runs": [{"control": False}]},
+            ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses", *BEFORE_TRAINING],
+        ),
         ({"evaluation": {"gate": False}}, [name for name in ALL if name != "gate"]),
-        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
+        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses", *BEFORE_TRAINING]),
         (
             {"scoring": {"prefixes": []}},
-            [name for name in ALL if name not in {"pca", *HEURISTICS} - {"slides_elicitation"}],
+            [name for name in ALL if name not in {"pca", *PLACED, *HEURISTICS} - {"slides_elicitation"}],
+        ),
+        (
+            {"scoring": {"prefixes": ["fixed"]}},
+            [name for name in ALL if not name.startswith("fixed_mix") and "_mix" not in name],
+        ),
+        (
+            {"runs": [{"prefixes": ["mix"]}]},
+            [name for name in ALL if not name.startswith("fixed_mix_gap") and name not in GAPS],
         ),
     ],
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inoc.analyse.classifier import classifier
+from inoc.analyse.dimensions import dimensions
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
@@ -106,6 +107,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     gated = gate(study, inputs.scores, resampler)
     decomposed = decompose(study, inputs.shifts, resampler)
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
+    directed = dimensions(study, placed.grams, suppressed.rows)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
     shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
@@ -125,6 +127,9 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "coordinates": decomposed.coordinates + placed.coordinates,
         "angles": placed.angles,
         "pairwise_angles": placed.pairwise_angles,
+        "dimension_tests": directed.tests,
+        "cross_angles": directed.angles,
+        "cross_angle_tests": directed.angle_tests,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
         "heuristic_values": heuristic_rows(shown),
@@ -147,6 +152,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         gated,
         decomposed,
         placed,
+        directed,
         predicted,
         compared,
         told,

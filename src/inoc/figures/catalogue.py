@@ -80,16 +80,18 @@ def _no_elicitation(study: Study) -> str:
     return "" if choices.judged_traits(study) else "no trait has a judge"
 
 
-def _no_suppression(study: Study) -> str:
+def _no_runs_to_compare(study: Study) -> str:
     if why := _no_scores(study):
         return why
     if not choices.trained_prompts(study):
         return "no run is trained with a prefix"
     if "default" not in study.evaluation.conditions:
         return "`evaluation.conditions` lacks `default`, which suppression is measured in"
-    if choices.focus_trait(study) is None:
-        return "no trait is unwanted"
     return "" if choices.has_control(study) else "no run without a prefix has the same learning rate and seed"
+
+
+def _no_suppression(study: Study) -> str:
+    return _no_runs_to_compare(study) or ("no trait is unwanted" if choices.focus_trait(study) is None else "")
 
 
 def _no_gate(study: Study) -> str:
@@ -142,6 +144,172 @@ def _no_classifier(study: Study) -> str:
     why = f"it needs at least {FEWEST_TO_CLASSIFY} trained prompts; the study has {n}"
     return "" if n >= FEWEST_TO_CLASSIFY else why
 
+
+def _no_suppression_of(role: str) -> Callable[[Study], str]:
+    def why_not(study: Study) -> str:
+        trait = choices.focus_trait(study) if role == "unwanted" else choices.wanted_trait(study)
+        if trait is None or trait not in choices.judged_traits(study):
+            return f"no trait is {role} and has a judge"
+        return _no_runs_to_compare(study)
+
+    return why_not
+
+
+def _no_predictors_of(role: str) -> Callable[[Study], str]:
+    def why_not(study: Study) -> str:
+        if not study.scoring.prefixes:
+            return "`scoring.prefixes` is empty"
+        return _no_suppression_of(role)(study)
+
+    return why_not
+
+
+def _no_scores_of(prefix: str) -> Callable[[Study], str]:
+    def why_not(study: Study) -> str:
+        return _no_prompt_scores(study) if prefix in study.scoring.prefixes else f"`scoring.prefixes` lacks `{prefix}`"
+
+    return why_not
+
+
+def _no_coloured_prompts(study: Study) -> str:
+    return _no_prompt_scores(study) or _no_runs_to_compare(study)
+
+
+def _no_dimension_tests(study: Study) -> str:
+    return _no_prompt_scores(study) or _no_suppression(study)
+
+
+def _no_cross_angles(study: Study) -> str:
+    named = choices.families(study)
+    if choices.focus_trait(study) not in named or choices.wanted_trait(study) not in named:
+        return "it needs prompts that name an unwanted trait and prompts that name a wanted one"
+    return _no_prompt_scores(study) or _no_suppression_of("unwanted")(study) or _no_suppression_of("wanted")(study)
+
+
+def _no_fixed_mix(role: str, *trained: str) -> Callable[[Study], str]:
+    def why_not(study: Study) -> str:
+        lacks = [prefix for prefix in ("fixed", "mix") if prefix not in study.scoring.prefixes]
+        if lacks:
+            return f"`scoring.prefixes` lacks {', '.join(f'`{prefix}`' for prefix in lacks)}"
+        if why := _no_prompt_scores(study) or _no_suppression_of(role)(study):
+            return why
+        missing = [prefix for prefix in trained if prefix not in choices.trained_prefixes(study)]
+        return f"no run is trained with the {' or the '.join(missing)} prefix" if missing else ""
+
+    return why_not
+
+
+GEOMETRY: tuple[Entry, ...] = (
+    *(
+        Entry(
+            f"metrics_{size}_{role}",
+            f"{size.capitalize()} metrics of prompts against the suppression of the {role} trait",
+            f"inoc.figures.metrics:draw_{size}_{role}",
+            ("suppression", "predictors", "coordinates"),
+            "Prediction",
+            {"figure": f"Metrics of prompts ({size}), {role} trait", "step axis": "last step"},
+            _no_predictors_of(role),
+        )
+        for size in ("basic", "extended")
+        for role in ("unwanted", "wanted")
+    ),
+    *(
+        Entry(
+            f"prompts_pca_{prefix}",
+            f"Prompts in the planes of four components, {prefix} prefix",
+            f"inoc.figures.planes:draw_prompts_{prefix}",
+            ("components", "coordinates", "predictors"),
+            "Geometry",
+            {"figure": f"Prompts by PC1 to PC4, {prefix} prefix", "step axis": "before training"},
+            _no_scores_of(prefix),
+        )
+        for prefix in ("fixed", "mix")
+    ),
+    *(
+        Entry(
+            f"prompts_{shape}_{method}",
+            f"Prompts in the {shape} of {method.upper()} coordinates, coloured by suppression",
+            f"inoc.figures.planes:draw_{shape}_{method}",
+            ("components", "coordinates", "suppression"),
+            "Geometry",
+            {"figure": f"Prompts in the {shape}, {method.upper()}", "step axis": "last step"},
+            _no_coloured_prompts,
+        )
+        for shape in ("plane", "space")
+        for method in ("pca", "svd")
+    ),
+    Entry(
+        "component_correlations",
+        "What the components of prompts go with",
+        "inoc.figures.planes:draw_correlations",
+        ("coordinates", "predictors"),
+        "Geometry",
+        {"figure": "Correlations of PC1 to PC4", "step axis": "last step"},
+        _no_prompt_scores,
+    ),
+    *(
+        Entry(
+            f"angles_pairwise_{prefix}",
+            f"Angles between prompts, {prefix} prefix",
+            f"inoc.figures.angles:draw_pairwise_{prefix}",
+            ("pairwise_angles",),
+            "Geometry",
+            {"figure": f"Angles between prompts, {prefix} prefix", "step axis": "before training"},
+            _no_scores_of(prefix),
+        )
+        for prefix in ("fixed", "mix")
+    ),
+    Entry(
+        "angles_groups",
+        "Angles within and between groups of prompts",
+        "inoc.figures.angles:draw_groups",
+        ("angles",),
+        "Geometry",
+        {"figure": "Angles of groups", "step axis": "before training"},
+        _no_prompt_scores,
+    ),
+    Entry(
+        "angles_prompts",
+        "Mean angles of each prompt to those of either trait",
+        "inoc.figures.angles:draw_per_prompt",
+        ("pairwise_angles",),
+        "Geometry",
+        {"figure": "Angles of each prompt", "step axis": "before training"},
+        _no_prompt_scores,
+    ),
+    Entry(
+        "dimensions",
+        "First and second coordinates against suppression",
+        "inoc.figures.angles:draw_dimensions",
+        ("coordinates", "dimension_tests", "suppression"),
+        "Geometry",
+        {"figure": "Coordinates against suppression", "step axis": "last step"},
+        _no_dimension_tests,
+    ),
+    Entry(
+        "cross_angles",
+        "Angles against the suppression of the other trait",
+        "inoc.figures.angles:draw_cross",
+        ("cross_angles", "cross_angle_tests", "suppression"),
+        "Geometry",
+        {"figure": "Angles against the other trait", "step axis": "last step"},
+        _no_cross_angles,
+    ),
+    *(
+        Entry(
+            f"fixed_mix_{outcome}_{role}",
+            f"Fixed prefix and mix compared, against the {words} of the {role} trait",
+            f"inoc.figures.fixed_mix:draw_{outcome}_{role}",
+            ("fixed_mix", "suppression"),
+            "Prediction",
+            {"figure": f"Fixed against mix: {words}, {role} trait", "step axis": "last step"},
+            _no_fixed_mix(role, *trained),
+        )
+        for outcome, words, trained in (("gap", "gap", ("fixed", "mix")), ("suppression", "mix suppression", ("mix",)))
+        for role in ("unwanted", "wanted")
+    ),
+)
+"""Figures of how prompts lie to one another, and of what that tells."""
 
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
@@ -306,4 +474,5 @@ CATALOGUE: tuple[Entry, ...] = (
         {"figure": "Classifier of prompts", "step axis": "last step"},
         _no_classifier,
     ),
+    *GEOMETRY,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,22 +44,30 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         points: What.
         size: Area of a marker in square points.
     """
-    shown = np.isfinite(points.x) & np.isfinite(points.y)
-    x, y = points.x[shown], points.y[shown]
-    colours, markers = (np.array(list(names), dtype=object)[shown] for names in (points.colours, points.markers))
-    filled = np.asarray(points.filled, dtype=bool)[shown]
-    # One artist for all bars and one for each marker: an artist for each point would be most of a figure's time.
-    for lines, at, lo, hi in (
-        (axes.hlines, y, points.x_lo[shown], points.x_hi[shown]),
-        (axes.vlines, x, points.y_lo[shown], points.y_hi[shown]),
-    ):
-        known = np.isfinite(lo) & np.isfinite(hi)
-        if known.any():
-            lines(at[known], lo[known], hi[known], colors=list(colours[known]), linewidth=0.8, alpha=0.6, zorder=2)
-    for marker, is_filled in dict.fromkeys(zip(markers, filled, strict=True)):
-        own = (markers == marker) & (filled == is_filled)
-        face, edge = (list(colours[own]), "white") if is_filled else ("white", list(colours[own]))
-        axes.scatter(x[own], y[own], s=size, c=face, marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
+    known = np.isfinite(points.x) & np.isfinite(points.y)
+    _whiskers(axes.hlines, known, points.y, points.x_lo, points.x_hi, points.colours)
+    _whiskers(axes.vlines, known, points.x, points.y_lo, points.y_hi, points.colours)
+    for marker in dict.fromkeys(points.markers):
+        own = [int(index) for index in np.flatnonzero(known & np.array([one == marker for one in points.markers]))]
+        axes.scatter(
+            points.x[own],
+            points.y[own],
+            s=size,
+            marker=marker,
+            facecolors=[points.colours[index] if points.filled[index] else "white" for index in own],
+            edgecolors=["white" if points.filled[index] else points.colours[index] for index in own],
+            linewidths=0.7,
+            zorder=4,
+        )
+
+
+def _whiskers(
+    draw: Callable[..., object], known: Array, at: Array, lo: Array, hi: Array, colours: Sequence[str]
+) -> None:
+    own = [int(index) for index in np.flatnonzero(known & np.isfinite(lo) & np.isfinite(hi))]
+    if own:
+        kept = [colours[index] for index in own]
+        draw(at[own], lo[own], hi[own], colors=kept, linewidth=0.8, alpha=0.6, zorder=2)
 
 
 def regression(
