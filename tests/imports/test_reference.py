@@ -243,3 +243,38 @@ def test_the_earlier_step_can_be_chosen(tmp_path: Path) -> None:
     assert study.training.steps == 312
     table = read_table(tmp_path / "results" / "earlier" / "judge" / "evaluate.parquet")
     assert set(table["step"]) == {0, 312}
+
+
+def test_pooled_rows_of_elicitation_are_those_of_the_released_table(imported: Imported, tmp_path: Path) -> None:
+    """All 48 prompts have an elicitation in the release; the log-probabilities of 21 are not in it."""
+    with contextlib.chdir(imported.paths.results.parent):
+        main(["analyse", "heuristics", "released", "--protocol", "published", "--out", str(tmp_path / "study.csv")])
+    table = str(REFERENCE / "slides" / "data" / "dataset.csv")
+    main(["analyse", "heuristics", table, "--protocol", "published", "--out", str(tmp_path / "table.csv")])
+    ours, theirs = (
+        pd.read_csv(tmp_path / f"{name}.csv").query("heuristic == 'H1'").set_index("target")
+        for name in ("study", "table")
+    )
+    columns = ["n", "r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "p", "n_prompts"]
+    assert list(ours.index) == list(theirs.index) == ["all", "fixed", "mix", "cross", "gap"]
+    np.testing.assert_allclose(ours[columns].to_numpy(), theirs[columns].to_numpy(), rtol=0, atol=1e-9)
+
+
+def test_late_steps_differ_in_french_runs_alone_and_far_more_often_than_by_chance(imported: Imported) -> None:
+    counts = imported.table("step_counts")
+    total = counts[counts["family"] == "all"].iloc[0]
+    assert (total["step"], total["last_step"], total["n"]) == (312, 313, 386)
+    assert total["n_differ"] == 41
+    assert total["expected"] == pytest.approx(1.18, abs=0.01)
+    assert counts[counts["family"] != "french"]["n_differ"].sum() == 41  # of the total's row only
+    rows = imported.table("steps").query("condition == 'default' and family == 'french' and prefix == 'fixed'")
+    playful = rows[rows["trait"] == "playful"]
+    assert playful["suppression"].mean() == pytest.approx(69.1, abs=0.05)
+    assert playful["last_suppression"].mean() == pytest.approx(56.6, abs=0.05)
+
+
+def test_one_seed_tells_which_differences_between_runs_are_seen(imported: Imported) -> None:
+    power = imported.table("power").query("trait == 'playful' and prefix == 'fixed' and n_instructions == 200")
+    by_seeds = power.set_index("n_seeds")["difference"]
+    assert by_seeds[1] == pytest.approx(4.2, abs=0.05)
+    assert by_seeds[[2, 3, 5, 10]].isna().all()

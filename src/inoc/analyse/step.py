@@ -11,13 +11,15 @@ import pandas as pd
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
-from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
+from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
+from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
+from inoc.analyse.variance import variance
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
 from inoc.runs import prompt_texts, study_runs
@@ -104,8 +106,11 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
+    shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
+    told = study_heuristics(study, shown, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
+    late = late_steps(study, inputs.scores)
+    spread = variance(study, inputs.scores, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
         "elicitation": elicited.rows,
@@ -121,6 +126,24 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
+        "steps": late.rows,
+        "step_counts": late.counts,
+        "variance": spread.rows,
+        "power": spread.power,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
+    parts = (
+        elicited,
+        means,
+        suppressed,
+        gated,
+        decomposed,
+        placed,
+        predicted,
+        compared,
+        told,
+        foretold,
+        judged,
+        late,
+        spread,
+    )
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
