@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.errors import ConfigError
 from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
 from study_tables import make_study
@@ -16,9 +17,26 @@ NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
 
 
+MANY = {"classifier"}
+"""What six prompts are too few for."""
+ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+
+
 def test_a_full_study_has_every_figure() -> None:
-    assert figure_names(make_study()) == [entry.name for entry in CATALOGUE]
-    assert skipped_figures(make_study()) == []
+    assert figure_names(make_study()) == ALL
+    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(make_study())} == MANY
+
+
+def test_a_study_with_many_prompts_is_classified() -> None:
+    texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
+    study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
+    assert "classifier" in figure_names(study)
+
+
+def test_a_study_without_mix_has_no_gap() -> None:
+    lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
+    assert lacking == {"panels_gap", "gap_grid"}
 
 
 @pytest.mark.parametrize(
@@ -27,9 +45,12 @@ def test_a_full_study_has_every_figure() -> None:
         (NO_RUNS, ["elicitation", "pca"]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
         ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
-        ({"evaluation": {"gate": False}}, [entry.name for entry in CATALOGUE if entry.name != "gate"]),
+        ({"evaluation": {"gate": False}}, [name for name in ALL if name != "gate"]),
         ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
-        ({"scoring": {"prefixes": []}}, [entry.name for entry in CATALOGUE if entry.name != "pca"]),
+        (
+            {"scoring": {"prefixes": []}},
+            [name for name in ALL if name not in {"pca", *HEURISTICS} - {"slides_elicitation"}],
+        ),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from inoc.analyse.classifier import classifier
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
@@ -15,6 +16,7 @@ from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
+from inoc.analyse.outcomes import heuristic_rows, outcome_rows
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rows import Row, Skip, frame
@@ -108,6 +110,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     compared = fixed_mix_rows(study, inputs.shifts)
     shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
     told = study_heuristics(study, shown, suppressed.rows, resampler)
+    outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
+    classified = classifier(study, placed.grams, outcomes, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     late = late_steps(study, inputs.scores)
     spread = variance(study, inputs.scores, resampler)
@@ -123,6 +127,11 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "pairwise_angles": placed.pairwise_angles,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
+        "heuristic_values": heuristic_rows(shown),
+        "outcomes": outcomes,
+        "classifier": classified.classifier,
+        "classifier_predictions": classified.predictions,
+        "classifier_roc": classified.roc,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
@@ -145,5 +154,6 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         judged,
         late,
         spread,
+        classified,
     )
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
