@@ -18,7 +18,7 @@ from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, shard_of, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
-RAW = read_document(TOY).value | {"world": {}}
+RAW = read_document(TOY).value | {"world": {}, "embedding": {}}
 ASKING = "elicit score train evaluate"
 MODEL = f"generate {ASKING}"
 RUNS = "train evaluate analyse figures"
@@ -68,7 +68,7 @@ REACH: dict[str, tuple[object, str]] = {
     "data.max_attempts": (2.0, "generate"),
     "data.seed": (7, "generate"),
     "prompts.*.family": ("french", "analyse figures"),
-    "prompts.*.texts": ("You are a jester.", f"rephrase {ASKING} figures"),
+    "prompts.*.texts": ("You are a jester.", f"rephrase embed {ASKING} figures"),
     "placement": ("system", ASKING),
     "separator": ("\n", MODEL),
     "rephrase.source": ("procedural", "rephrase"),
@@ -107,6 +107,11 @@ REACH: dict[str, tuple[object, str]] = {
     "evaluation.n": (2, "evaluate"),
     "elicitation.prefixes": (["mix"], "elicit analyse figures"),
     "elicitation.n": (2, "elicit"),
+    "embedding.provider": ("openai", "embed"),
+    "embedding.model": ("org/encoder", "embed"),
+    "embedding.revision": ("0123", "embed"),
+    "embedding.dimensions": (8, "embed"),
+    "embedding.rephrasings": (3, "embed"),
     "scoring.n_examples": (8, "score"),
     "scoring.n_controls": (3, "generate analyse figures"),
     "scoring.prefixes": (["fixed"], "score analyse figures"),
@@ -194,6 +199,12 @@ def test_a_changed_field_reaches_exactly_its_stages(path: str, value: object, st
 def test_presentation_reaches_the_report_only(path: str, value: object) -> None:
     assert path in REPORT_ONLY
     assert stages_that_differ(Study.model_validate(RAW), changed(path, value)) == {"report"}
+
+
+def test_embedding_or_not_reaches_what_embeds_and_what_reads_it() -> None:
+    with_it = Study.model_validate(RAW)
+    without = with_it.model_copy(update={"embedding": None})
+    assert stages_that_differ(with_it, without) == {"embed", "analyse", "figures", "report"}
 
 
 def test_the_training_seed_reaches_scoring_only_for_rephrasings_as_trained() -> None:

@@ -88,7 +88,7 @@ def check_inputs(study: Study, base: Path) -> None:
     Raises:
         ConfigError: If anything is missing, with all that is missing.
     """
-    problems = [*_absent_files(study, base), *_unavailable_judges(study)]
+    problems = [*_absent_files(study, base), *_unavailable_judges(study), *_unavailable_embedder(study)]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
@@ -266,6 +266,8 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield f"traits.{key}.judge.markers", str(trait.judge.markers)
+    if study.embedding is not None and study.embedding.model.startswith((".", "/", "~")):
+        yield "embedding.model", study.embedding.model
     if study.rephrase.source == "files" and study.rephrase.folder is not None:
         for key in prompt_texts(study):
             yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
@@ -278,3 +280,11 @@ def _unavailable_judges(study: Study) -> Iterator[str]:
                 f"traits.{key}.judge.name = 'llm': this release has no judge that asks a language model; "
                 "accepted: language, lexical"
             )
+
+
+def _unavailable_embedder(study: Study) -> Iterator[str]:
+    # Imported here: the encoders' module needs the store, which study files know nothing of.
+    from inoc.embed.embedders import unavailable
+
+    if study.embedding is not None and (why := unavailable(study.embedding)):
+        yield why

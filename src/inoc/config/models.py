@@ -246,6 +246,26 @@ class ElicitationSpec(Model):
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
 
 
+class EmbeddingSpec(Model):
+    """Sentence embeddings of the prompts and their rephrasings."""
+
+    provider: Literal["sentence_transformers", "openai"] = Field(
+        "sentence_transformers",
+        description="Who embeds: a model in this process, or OpenAI's API (a study that has it is valid, but cannot "
+        "run yet).",
+    )
+    model: str = Field(
+        "minilm",
+        description="`minilm`: all-MiniLM-L6-v2, which the extra `embed` brings; or a folder or hub id of "
+        "sentence-transformers; for `openai` the name of its model.",
+    )
+    revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
+    dimensions: int | None = Field(None, ge=2, description="Keep the first so many dimensions; default: all.")
+    rephrasings: int | None = Field(
+        None, ge=2, description="Embed the first so many rephrasings of each pool; default: all."
+    )
+
+
 class ScoringSpec(Model):
     """Log-probabilities of response tokens under the untrained model."""
 
@@ -304,6 +324,9 @@ class Study(Model):
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="Sampling from checkpoints.")
     elicitation: ElicitationSpec = Field(ElicitationSpec(), description="Sampling from the untrained model.")
     scoring: ScoringSpec = Field(ScoringSpec(), description="Log-probabilities.")
+    embedding: EmbeddingSpec | None = Field(
+        None, description="Sentence embeddings; default: none. `embedding: {}` embeds with the defaults."
+    )
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals.")
     expect: Expectation | None = Field(None, description="What the study is expected to show.")
 

@@ -89,6 +89,10 @@ def _rephrase(study: Study) -> Settings:
     return {"rephrase": _plain(study.rephrase), "texts": dict(prompt_texts(study))}
 
 
+def _embed(study: Study) -> Settings:
+    return {"embedding": _plain(study.embedding), "texts": dict(prompt_texts(study))}
+
+
 def _elicit(study: Study, shard: int, shards: Shards) -> Settings:
     return {
         **_asking(study),
@@ -163,6 +167,7 @@ def _analyse(study: Study) -> Settings:
             "scoring": list(study.scoring.prefixes),
         },
         "n_controls": study.scoring.n_controls,
+        "embedded": study.embedding is not None,
         "statistics": _plain(study.statistics),
         "expect": _plain(study.expect),
     }
@@ -206,6 +211,7 @@ _WHOLE: dict[str, Callable[[Study], Settings]] = {
     "world": _world,
     "generate": _generate,
     "rephrase": _rephrase,
+    "embed": _embed,
     "judge": _judge,
     "analyse": _analyse,
     "figures": _figures,
@@ -221,6 +227,7 @@ STAGES = (
     "world",
     "generate",
     "rephrase",
+    "embed",
     "elicit",
     "score",
     "train",

@@ -24,6 +24,7 @@ from inoc.engines.identity import ModelIdentity, identify
 from inoc.job import Job
 from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
 from inoc.score import VERSION
+from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
 from inoc.tables import LOGPROBS, read_table, replace_file
 
@@ -55,8 +56,12 @@ class Cell(NamedTuple):
 def run(job: Job) -> str:
     """Write the shard's log-probabilities; see `inoc.tables.LOGPROBS`."""
     model, cells = plan(job)
-    _score_missing(job, model, cells)
-    job.store.refer(job.study.name, job.name, [unit for cell in cells for unit in cell.units])
+    alone = plan_alone(job, model)
+    engine = cache(lambda: _load(model))
+    _score_missing(job, engine, cells)
+    score_alone(job, engine, alone)
+    job.store.refer(job.study.name, job.name, [*(unit for cell in cells for unit in cell.units), *alone.values()])
+    write_alone(job, alone)
     n_tokens, n_nan = _write(job, cells)
     job.record["model"] = {"path": job.study.model.path, **model.as_key()}
     rows = sum(len(cell.examples.ids) for cell in cells)
@@ -66,7 +71,8 @@ def run(job: Job) -> str:
 
 def units(job: Job) -> list[Unit]:
     """The shard's units of the store."""
-    return [unit for cell in plan(job)[1] for unit in cell.units]
+    model, cells = plan(job)
+    return [*(unit for cell in cells for unit in cell.units), *plan_alone(job, model).values()]
 
 
 def plan(job: Job) -> tuple[ModelIdentity, list[Cell]]:
@@ -147,10 +153,9 @@ def _unit(study: Study, model: ModelIdentity, chats: Sequence[Chat], label: str)
     return Unit("score", VERSION, parts, label)
 
 
-def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> None:
+def _score_missing(job: Job, engine: Callable[[], TransformersEngine], cells: Sequence[Cell]) -> None:
     work = {unit.key: (unit, block) for cell in cells for unit, block in zip(cell.units, cell.blocks, strict=True)}
     missing = job.store.missing(unit for unit, _ in work.values())
-    engine = cache(lambda: _load(model))
     with job.progress("scoring", sum(len(work[unit.key][1]) for unit in missing), "responses") as meter:
         for unit in missing:
             block = work[unit.key][1]
