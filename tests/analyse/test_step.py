@@ -29,6 +29,9 @@ KEYS = {
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
     "fixed_mix": ["prompt", "view", "heuristic"],
+    "embeddings": ["prompt", "statistic"],
+    "token_shifts": ["prompt", "prefix", "bin_lo"],
+    "token_summary": ["prompt", "prefix"],
     "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
 }
 
@@ -36,7 +39,7 @@ KEYS = {
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     summary = run(job)
-    assert summary.startswith("14 tables")
+    assert summary.startswith("17 tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

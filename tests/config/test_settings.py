@@ -117,6 +117,8 @@ REACH: dict[str, tuple[object, str]] = {
     "scoring.prefixes": (["fixed"], "score analyse figures"),
     "scoring.mix": ("index_matched", "score"),
     "scoring.end_of_turn": ("include", "score"),
+    "scoring.tokens": (False, "score analyse figures"),
+    "scoring.self_perplexity": (False, "score analyse figures"),
     "scoring.batch_tokens": (64, "score"),
     "scoring.seed": (7, "score"),
     "statistics.confidence": (0.9, "analyse figures"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from inoc.analyse.embeddings import with_embeddings
 from inoc.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.analyse.geometry import Gram, Level, axes_of, token_gram
 from inoc.analyse.heuristics import NEUTRAL, Values, judge_heuristics, with_q
@@ -27,7 +28,6 @@ PerToken = dict[str, dict[str, TokenHeuristics]]
 
 _OWN_PREFIX = {"H11": "h11", "H13": "h13", "H14": "h14", "HA2": "ha2", "HA3": "ha3", "HA4": "ha4", "HA5": "ha5"}
 _OF_FIXED = {"HB1": "hb1", "HB2": "hb2", "HB3": "hb3", "HB5": "hb5", "HB6": "hb6"}
-_EMBEDDED = ("H5", "H6", "H7", "H9a")
 
 
 def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
@@ -73,6 +73,7 @@ def study_heuristics(
     grams: Grams,
     predictors: list[Row],
     suppression: list[Row],
+    embedded: list[Row],
     resampler: Resampler,
 ) -> Part:
     """Judge the heuristics of a study by the fair protocol, for each learning rate, at the last step, seeds pooled.
@@ -83,6 +84,7 @@ def study_heuristics(
         grams: Gram matrices by level and prefix.
         predictors: Rows of `predictors`.
         suppression: Rows of `suppression`.
+        embedded: Rows of `embeddings`.
         resampler: Source of draws and permutations.
     """
     last = [row for row in suppression if row["step"] == total_steps(study) and row["seed"] == ALL]
@@ -91,8 +93,8 @@ def study_heuristics(
     shown = _values(study, logprobs, grams, predictors)
     if shown.empty:
         return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
+    shown, skipped = with_embeddings(shown, embedded)
     rows: list[Row] = []
-    skipped = [Skip(f"heuristic {key}", "it needs embeddings of the prompts") for key in _EMBEDDED]
     for rate in dict.fromkeys(float(str(row["learning_rate"])) for row in last):
         outcome = {
             (str(row["prompt"]), str(row["trait"]), str(row["prefix"])): float(str(row["suppression"]))

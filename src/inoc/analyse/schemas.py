@@ -62,7 +62,8 @@ PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
 
 COMPONENTS = pa.schema(
     [
-        ("level", STRING),  # point: one column per response; token: one per token of all responses
+        # point: one column per response; token: one per token of all responses; embedding: one per dimension
+        ("level", STRING),
         ("prefix", STRING),
         ("method", STRING),  # pca: columns centred, not scaled; svd: neither
         ("component", INDEX),  # from 1
@@ -232,6 +233,41 @@ FIXED_MIX = pa.schema(
 )
 """`fixed_mix`. Key: prompt, view, heuristic."""
 
+EMBEDDING_STATISTICS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("statistic", STRING),  # see `inoc.analyse.embeddings`
+        *_INTERVAL,  # lo and hi over rephrasings, for their mean and standard deviation; n counts texts
+    ]
+)
+"""`embeddings`. Key: prompt, statistic. Empty if the study embeds nothing."""
+
+_OF_TOKENS = [("prompt", STRING), ("family", STRING), ("prefix", STRING)]
+
+TOKEN_SHIFTS = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("bin_lo", NUMBER),  # nats of Δ, with − without; the outermost bins hold what is beyond
+        ("bin_hi", NUMBER),  # not in the bin
+        ("n", pa.int64()),  # tokens; empty bins have no row
+    ]
+)
+"""`token_shifts`. Key: prompt, prefix, bin_lo. Empty if no token was scored."""
+
+TOKEN_SUMMARY = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("rescued", NUMBER),  # share of tokens with probability < 0.1 without the prefix and > 0.1 with it
+        ("lo", NUMBER),  # examples drawn anew, in blocks
+        ("hi", NUMBER),
+        ("n", pa.int64()),  # tokens
+        ("n_nan", pa.int64()),  # tokens left out because some prompt has no value for them
+        *((f"q{level:02d}", NUMBER) for level in (5, 25, 50, 75, 95)),  # quantiles of Δ, nats, to 0.001, within ±6
+    ]
+)
+"""`token_summary`. Key: prompt, prefix. Empty if no token was scored."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -243,6 +279,9 @@ SCHEMAS = {
     "pairwise_angles": PAIRWISE_ANGLES,
     "fixed_mix": FIXED_MIX,
     "heuristics": HEURISTIC_TESTS,
+    "embeddings": EMBEDDING_STATISTICS,
+    "token_shifts": TOKEN_SHIFTS,
+    "token_summary": TOKEN_SUMMARY,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

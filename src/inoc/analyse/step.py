@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inoc.analyse.elicitation import elicitation
+from inoc.analyse.embeddings import embeddings
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
 from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
@@ -18,6 +19,7 @@ from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
+from inoc.analyse.token_shifts import token_shifts
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
 from inoc.runs import prompt_texts, study_runs
@@ -37,6 +39,8 @@ class Inputs(NamedTuple):
     shifts: Shifts
     losses: pd.DataFrame
     logprobs: list[Path]  # token tables, which are streamed
+    self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
+    embeddings: pd.DataFrame | None  # None if the study embeds nothing
 
 
 class Analysis(NamedTuple):
@@ -81,7 +85,18 @@ def read_inputs(job: Job) -> Inputs:
     check_same_judges(base, scores)
     scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    return Inputs(base, scores, shifts(read_means(scored)), _read_losses(losses), scored)
+    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    # An import has none.
+    alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    return Inputs(
+        base,
+        scores,
+        shifts(read_means(scored)),
+        _read_losses(losses),
+        scored,
+        pd.concat([read_table(path) for path in alone]) if alone else None,
+        read_table(paths.embeddings) if study.embedding is not None else None,
+    )
 
 
 def _read_losses(paths: list[Path]) -> pd.DataFrame:
@@ -102,9 +117,15 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     gated = gate(study, inputs.scores, resampler)
     decomposed = decompose(study, inputs.shifts, resampler)
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
-    predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
+    embedded = embeddings(study, inputs.embeddings, resampler)
+    predicted = predictors(
+        study, inputs.shifts, elicited.rows, decomposed.coordinates, inputs.self_perplexity, resampler
+    )
+    moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    told = study_heuristics(study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, resampler)
+    told = study_heuristics(
+        study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, embedded.rows, resampler
+    )
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
@@ -112,15 +133,33 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "scores": means.rows,
         "suppression": suppressed.rows,
         "predictors": predicted.rows,
-        "components": [{**row, "energy": row["share"]} for row in decomposed.components] + placed.components,
-        "coordinates": decomposed.coordinates + placed.coordinates,
+        "components": [{**row, "energy": row["share"]} for row in decomposed.components]
+        + placed.components
+        + embedded.components,
+        "coordinates": decomposed.coordinates + placed.coordinates + embedded.coordinates,
         "angles": placed.angles,
         "pairwise_angles": placed.pairwise_angles,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
+        "embeddings": embedded.rows,
+        "token_shifts": moved.bins,
+        "token_summary": moved.summary,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
     }
-    parts = (elicited, means, suppressed, gated, decomposed, placed, predicted, compared, told, foretold, judged)
+    parts = (
+        elicited,
+        means,
+        suppressed,
+        gated,
+        decomposed,
+        placed,
+        predicted,
+        compared,
+        embedded,
+        told,
+        foretold,
+        judged,
+    )
     return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))

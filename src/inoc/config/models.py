@@ -280,6 +280,12 @@ class ScoringSpec(Model):
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` scores the end-of-turn token too, as the earlier study did."
     )
+    tokens: bool = Field(
+        True,
+        description="Keep the log-probability of every token; `false` keeps the mean of each response only, and what "
+        "needs tokens is left out.",
+    )
+    self_perplexity: bool = Field(True, description="Also score each prompt by itself.")
     batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
     control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
     seed: int = Field(42, ge=0, description="Seed of the choice of examples.")

@@ -166,6 +166,7 @@ def _analyse(study: Study) -> Settings:
             "elicitation": list(study.elicitation.prefixes),
             "scoring": list(study.scoring.prefixes),
         },
+        "scored": {"tokens": study.scoring.tokens, "self_perplexity": study.scoring.self_perplexity},
         "n_controls": study.scoring.n_controls,
         "embedded": study.embedding is not None,
         "statistics": _plain(study.statistics),

@@ -42,6 +42,8 @@ def in_its_turn(study: Study, text: str) -> Chat:
 def plan_alone(job: Job, model: ModelIdentity) -> dict[str, Unit]:
     """The shard's prompts, each with its unit."""
     study = job.study
+    if not study.scoring.self_perplexity:
+        return {}
     own = [key for key in prompt_texts(study) if shard_of(key, job.shards.score) == job.shard]
     return {key: _unit(study, model, key, prompt_texts(study)[key]) for key in own}
 

@@ -220,7 +220,7 @@ def _row_groups(job: Job, cells: Sequence[Cell]) -> Iterator[pa.Table]:
             pa.array(cell.prefixes, type=pa.string()),
             pa.array([len(row) for row in values], type=pa.int32()),
             pa.array([mean_logprob(row) for row in values], type=pa.float64()),
-            pa.array(values, type=pa.list_(pa.float32())),
+            pa.array(values if job.study.scoring.tokens else [None] * n, type=pa.list_(pa.float32())),
         ]
         yield pa.Table.from_arrays(columns, schema=LOGPROBS)
 
