@@ -56,6 +56,7 @@ def make_study(**changes: Any) -> Study:
             "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:]}},
         },
         "rephrase": {"source": "procedural", "n": 20},
+        "embedding": {},
         "runs": [{}],
         "training": {"steps": 60, "seeds": [0, 1], "checkpoints": [0, 15, 30, 60]},
         "statistics": {"resamples": 200},
@@ -74,6 +75,9 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "predictors": _predictors(study, rng),
         "components": _components(study),
         "coordinates": _coordinates(study, rng),
+        "embeddings": _embeddings(study),
+        "token_shifts": _token_shifts(study),
+        "token_summary": _token_summary(study),
         "gate": _gate(study, rng),
         "prediction": _prediction(),
         "losses": _losses(study, rng),
@@ -94,9 +98,13 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
         "elicitation": tables["elicitation"]["prompt"] == "clown",
         "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
         "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
+        "token_summary": tables["token_summary"]["prompt"] == "clown",
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
-    numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
+    numbers = {
+        "token_summary": ["rescued", "lo", "hi", "q05", "q25", "q50", "q75", "q95"],
+        "gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"],
+    }
     for name, rows in mask.items():
         frame = tables[name]
         for column in numbers.get(name, ["value", "suppression", "lo", "hi"]):
@@ -247,6 +255,49 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                         "n_nan": 1,
                     }
                 )
+        for context, start in (("raw", 4.0), ("ctx", 3.5)):
+            value = start - STRENGTH[prompt] / 50
+            row = {"prompt": prompt, "family": families[prompt], "prefix": "fixed", "trait": "all", "value": value}
+            rows.append({**row, "predictor": f"selfperp_{context}", "lo": NAN, "hi": NAN, "n": 7, "n_nan": 0})
+    return pd.DataFrame(rows)
+
+
+def _embeddings(study: Study) -> pd.DataFrame:
+    families, rows = prompt_families(study), []
+    for prompt in prompt_texts(study):
+        near = STRENGTH[prompt] / 100
+        row = {"prompt": prompt, "family": families[prompt], "n_nan": 0}
+        places = {"emb_dist_from_neutral": 0.2 + near, "emb_cos_to_negative_trait": near}
+        rows += [{**row, "statistic": s, "value": v, "lo": NAN, "hi": NAN, "n": 1} for s, v in places.items()]
+        clouds = {"emb_rephrase_mean_cos": 0.8 - near / 2, "emb_rephrase_std_cos": 0.1 + near / 9}
+        rows += [
+            {**row, "statistic": s, "value": v, "lo": v - 0.02, "hi": v + 0.02, "n": 20} for s, v in clouds.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def _token_summary(study: Study) -> pd.DataFrame:
+    families, rows = prompt_families(study), []
+    for prefix in study.scoring.prefixes:
+        for prompt in prompt_texts(study):
+            share = STRENGTH[prompt] / 500
+            row = {"prompt": prompt, "family": families[prompt], "prefix": prefix, "rescued": share}
+            tails = {f"q{level:02d}": (level - 40) / 40 * (0.2 + share * 8) for level in (5, 25, 50, 75, 95)}
+            rows.append({**row, "lo": share * 0.8, "hi": share * 1.2, "n": 9_000, "n_nan": 3, **tails})
+    return pd.DataFrame(rows)
+
+
+def _token_shifts(study: Study) -> pd.DataFrame:
+    edges = np.round(np.arange(-6, 6.01, 0.05), 6)
+    middle, rows = (edges[1:] + edges[:-1]) / 2, []
+    for row in _token_summary(study).itertuples():
+        counts = np.floor(4_000 * np.exp(-np.abs(middle) / (0.1 + row.rescued * 3))).astype(int)
+        key = {"prompt": row.prompt, "family": row.family, "prefix": row.prefix}
+        rows += [
+            {**key, "bin_lo": lo, "bin_hi": hi, "n": n}
+            for lo, hi, n in zip(edges[:-1], edges[1:], counts, strict=True)
+            if n
+        ]
     return pd.DataFrame(rows)
 
 
@@ -262,6 +313,9 @@ def _components(study: Study) -> pd.DataFrame:
                 "share": share,
             }
             rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
+    for component, share in enumerate((0.5, 0.3), 1):
+        row = {"level": "embedding", "prefix": "none", "method": "pca", "component": component, "share": share}
+        rows.append({**row, "lo": NAN, "hi": NAN, "n_prompts": len(prompt_texts(study))})
     return pd.DataFrame(rows)
 
 
@@ -279,6 +333,10 @@ def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                     "component": component,
                 }
                 rows.append({**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0})
+    for prompt in prompt_texts(study):
+        for component in (1, 2):
+            row = {"level": "embedding", "prefix": "none", "method": "pca", "prompt": prompt, "component": component}
+            rows.append({**row, "value": rng.normal(0, 0.3), "lo": NAN, "hi": NAN, "n": 384, "n_nan": 0})
     return pd.DataFrame(rows)
 
 

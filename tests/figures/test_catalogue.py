@@ -16,6 +16,13 @@ NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
 
 
+NEED_SUPPRESSION = ("combined", "gate", "token_rescued", "self_perplexity", "embeddings")
+
+
+def without(*names: str) -> list[str]:
+    return [entry.name for entry in CATALOGUE if entry.name not in names]
+
+
 def test_a_full_study_has_every_figure() -> None:
     assert figure_names(make_study()) == [entry.name for entry in CATALOGUE]
     assert skipped_figures(make_study()) == []
@@ -24,12 +31,15 @@ def test_a_full_study_has_every_figure() -> None:
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca"]),
+        (NO_RUNS, ["elicitation", "pca", "token_histogram", "token_ccdf", "embedding_map"]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
-        ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
-        ({"evaluation": {"gate": False}}, [entry.name for entry in CATALOGUE if entry.name != "gate"]),
-        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
-        ({"scoring": {"prefixes": []}}, [entry.name for entry in CATALOGUE if entry.name != "pca"]),
+        ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
+        ({"evaluation": {"gate": False}}, without("gate")),
+        ({"evaluation": {"conditions": []}}, without("curves_linear", "curves_log", "bars", *NEED_SUPPRESSION)),
+        ({"scoring": {"prefixes": []}}, without("pca", "token_rescued", "token_histogram", "token_ccdf")),
+        ({"scoring": {"tokens": False}}, without("token_rescued", "token_histogram", "token_ccdf")),
+        ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
+        ({"embedding": None}, without("embeddings", "embedding_map")),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

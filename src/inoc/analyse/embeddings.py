@@ -105,7 +105,7 @@ def _places(study: Study, prompts: list[str], unit_ND: Floats) -> dict[str, Floa
 
 
 def _components(family_of: Mapping[str, str], unit_ND: Floats, distance: Floats | None) -> tuple[list[Row], list[Row]]:
-    complete = ~np.isnan(unit_ND).any(axis=1)
+    complete = np.asarray(~np.isnan(unit_ND).any(axis=1))
     prompts = [prompt for prompt, keep in zip(family_of, complete, strict=True) if keep]
     if len(prompts) < 2:
         return [], []
