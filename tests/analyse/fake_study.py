@@ -47,6 +47,7 @@ def make_study(**changes: Any) -> Study:
         "statistics": {"resamples": 200, "max_nan": 0.2},
         "scoring": {"n_examples": N_TRAIN, "n_controls": N_CONTROLS},
         "embedding": {},
+        "rates": {"mixed_up": {"above": {"playful": 40}, "below": {"french": 60}}},
         "expect": {"trait": "playful"},
     }
     return Study.model_validate({**values, **changes})

@@ -32,6 +32,7 @@ KEYS = {
     "embeddings": ["prompt", "statistic"],
     "token_shifts": ["prompt", "prefix", "bin_lo"],
     "token_summary": ["prompt", "prefix"],
+    "rates": ["rate", "run", "seed", "step", "asked_prompt", "asked_prefix"],
     "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
 }
 
@@ -39,7 +40,7 @@ KEYS = {
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     summary = run(job)
-    assert summary.startswith("17 tables")
+    assert summary.startswith("18 tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

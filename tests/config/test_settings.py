@@ -18,7 +18,7 @@ from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, shard_of, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
-RAW = read_document(TOY).value | {"world": {}, "embedding": {}}
+RAW = read_document(TOY).value | {"world": {}, "embedding": {}, "rates": {"bad": {}}}
 ASKING = "elicit score train evaluate"
 MODEL = f"generate {ASKING}"
 RUNS = "train evaluate analyse figures"
@@ -121,6 +121,9 @@ REACH: dict[str, tuple[object, str]] = {
     "scoring.self_perplexity": (False, "score analyse figures"),
     "scoring.batch_tokens": (64, "score"),
     "scoring.seed": (7, "score"),
+    "rates.*.label": ("Bad", "figures"),
+    "rates.*.above": ({"playful": 50}, "analyse figures"),
+    "rates.*.below": ({"french": 40}, "analyse figures"),
     "statistics.confidence": (0.9, "analyse figures"),
     "statistics.resamples": (100, "analyse figures"),
     "statistics.seed": (7, "analyse figures"),
@@ -146,7 +149,7 @@ REPORT_ONLY = {
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
     "evaluation.canary": "a check that stops the job or changes nothing",
 }
-IN_THE_TOY = {"traits.*": "traits.playful", "prompts.*": "prompts.strong", "runs.*": "runs.0"}
+IN_THE_TOY = {"traits.*": "traits.playful", "prompts.*": "prompts.strong", "runs.*": "runs.0", "rates.*": "rates.bad"}
 
 
 def fields_of(model: type[Model], prefix: str = "") -> Iterator[str]:

@@ -268,6 +268,28 @@ TOKEN_SUMMARY = pa.schema(
 )
 """`token_summary`. Key: prompt, prefix. Empty if no token was scored."""
 
+RATES = pa.schema(
+    [
+        ("rate", STRING),
+        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),  # NaN for base
+        ("seed", STRING),
+        ("step", INDEX),
+        ("condition", STRING),
+        ("asked_prompt", STRING),
+        ("asked_prefix", STRING),
+        ("met", INDEX),  # completions that meet every condition, of n that could be judged
+        *_INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
+        *_cell("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`rates`. Key: rate, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -282,6 +304,7 @@ SCHEMAS = {
     "embeddings": EMBEDDING_STATISTICS,
     "token_shifts": TOKEN_SHIFTS,
     "token_summary": TOKEN_SUMMARY,
+    "rates": RATES,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

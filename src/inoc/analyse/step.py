@@ -17,6 +17,7 @@ from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, re
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
+from inoc.analyse.rates import rates
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
 from inoc.analyse.token_shifts import token_shifts
@@ -121,6 +122,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     predicted = predictors(
         study, inputs.shifts, elicited.rows, decomposed.coordinates, inputs.self_perplexity, resampler
     )
+    rated = rates(study, inputs.base, inputs.scores, resampler)
     moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
     told = study_heuristics(
@@ -144,6 +146,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "embeddings": embedded.rows,
         "token_shifts": moved.bins,
         "token_summary": moved.summary,
+        "rates": rated.rows,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
@@ -158,6 +161,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         predicted,
         compared,
         embedded,
+        rated,
         told,
         foretold,
         judged,

@@ -169,6 +169,7 @@ def _analyse(study: Study) -> Settings:
         "scored": {"tokens": study.scoring.tokens, "self_perplexity": study.scoring.self_perplexity},
         "n_controls": study.scoring.n_controls,
         "embedded": study.embedding is not None,
+        "rates": {key: _plain(rate, but=("label",)) for key, rate in study.rates.items()},
         "statistics": _plain(study.statistics),
         "expect": _plain(study.expect),
     }
@@ -179,6 +180,7 @@ def _figures(study: Study) -> Settings:
         **_analyse(study),
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
+        "rate_labels": {key: rate.label for key, rate in study.rates.items()},
         "texts": dict(prompt_texts(study)),
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
