@@ -52,7 +52,7 @@ def test_training_has_the_constants_of_the_earlier_study(name: str) -> None:
     spec = study(name)
     training = spec.training
     assert total_steps(spec) == 312
-    assert (training.batch_size, training.micro_batch_size, training.warmup_steps) == (32, 4, 30)
+    assert (training.batch_size, training.warmup_steps) == (32, 30)
     assert (training.lora.rank, training.lora.alpha, training.lora.rslora) == (32, 16, True)
     assert training.seeds == (3407,)
     dense = name in ("lr_sweep", "prefix_sweep", "multi_prompt_profile")

@@ -85,7 +85,7 @@ def test_prompts_are_split_into_shards_and_nothing_is_scored_twice(tiny_folder, 
     study = toy_study(tiny_folder)
     job, whole = scored(study, tmp_path)
     assert read_table(job.paths.self_perplexity(0)).columns.tolist() == SELF_PERPLEXITY.names
-    monkeypatch.setattr("inoc.score.step._load", lambda model: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("inoc.score.step._load", lambda model, responses: pytest.fail("the model was loaded"))
     for key in TEXTS:
         part_job, part = scored(study, tmp_path, shards=Shards(score=3), shard=shard_of(key, 3))
         assert list(part.loc[key]["nll"]) == list(whole.loc[key]["nll"])

@@ -70,7 +70,7 @@ def test_the_split_into_shards_changes_no_number(study, tmp_path):
 
 def test_a_second_run_loads_no_model_and_scores_nothing(study, tmp_path, monkeypatch):
     _, first = scored(study, tmp_path)
-    monkeypatch.setattr("inoc.score.step._load", lambda model: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("inoc.score.step._load", lambda model, responses: pytest.fail("the model was loaded"))
     job, second = scored(study, tmp_path)
     assert job.store.made == []
     assert first["mean"].equals(second["mean"])

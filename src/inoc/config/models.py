@@ -210,8 +210,10 @@ class TrainingSpec(Model):
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
         "adamw_torch", description="AdamW of this name; `adamw_8bit` needs bitsandbytes and a GPU."
     )
-    gradient_checkpointing: bool = Field(
-        False, description="Recompute activations in the backward pass: slower, and less memory."
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description="Recompute activations in the backward pass: slower, and less memory. Default: where they do not "
+        "fit in the memory of the GPU.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,9 @@ try:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
     from transformers.utils import logging
+
+    from inoc.engines.packed import can_pack
+    from inoc.engines.scoring import Pending, Scorer, float32_logprobs, softcap
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "model") from error
 
@@ -68,20 +72,28 @@ def load_model(identity: ModelIdentity) -> PreTrainedModel:
 
 
 class TransformersEngine:
-    """Samples and scores with one model in memory."""
+    """Samples and scores with one model in memory.
 
-    def __init__(self, identity: ModelIdentity) -> None:
+    Args:
+        identity: The model.
+        compiled: On a GPU, compile the layers for scoring: it takes a while, and makes long work shorter.
+    """
+
+    def __init__(self, identity: ModelIdentity, *, compiled: bool = False) -> None:
+        self.compiled = compiled
         be_deterministic()
         self.tokenizer = load_tokenizer(identity)
         self.model = load_model(identity)
         self._bare = self.model
         self._stops = _stop_ids(self.model, self.tokenizer)
+        self._scorer: Scorer | None = None
 
     def use_adapter(self, folder: Path | None) -> None:
         """Compute through a PEFT adapter from now on, or through the bare model."""
         if self.model is not self._bare:
             self._bare = self.model.unload()
         self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
+        self._scorer = None
 
     def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
         """Answer chats. See `inoc.engines.sampling.Sampler`."""
@@ -113,7 +125,11 @@ class TransformersEngine:
             pad_token_id=pad,
         )
         draw = [] if sampling.temperature == 0 else [SeededDraw(seeds, sampling)]
-        out = self.model.generate(input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=draw)
+        # Layers that were compiled for scoring would be compiled anew for every length.
+        with torch.compiler.set_stance("force_eager") if self._scorer else contextlib.nullcontext():
+            out = self.model.generate(
+                input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=draw
+            )
         rows: list[list[int]] = out[:, width:].tolist()
         return rows
 
@@ -141,16 +157,20 @@ class TransformersEngine:
         """The language model inside the adapter's wrapper; adapted layers stay adapted."""
         return self.model if self.model is self._bare else self.model.get_base_model()
 
-    @torch.inference_mode()
     def logprobs(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
-        """Log-probability of each response token.
+        """Log-probability of each response token; see `submit`."""
+        return self.submit(chats, batch_tokens)()
+
+    def submit(self, chats: Sequence[Rendered], batch_tokens: int) -> Pending:
+        """Start to score responses. A GPU goes on while the caller prepares the next ones.
 
         Args:
             chats: Rendered chats.
-            batch_tokens: Most padded tokens in a batch.
+            batch_tokens: Most tokens in a batch, padding included.
 
         Returns:
-            One float32 array per chat, nats, shape (response tokens,); empty for an empty response.
+            A function that waits and gives one float32 array per chat, nats, shape (response tokens,); empty for an
+            empty response.
 
         Raises:
             DataError: If a response begins at the first token, where nothing predicts it.
@@ -158,6 +178,28 @@ class TransformersEngine:
         if any(chat.response.start == 0 for chat in chats):
             msg = "a response begins at the first token of its chat, where no token predicts it; the prompt is empty"
             raise DataError(msg)
+        if device().type == "cuda" and can_pack(self._causal):
+            self._scorer = self._scorer or Scorer(self._causal, compiled=self.compiled)
+            return self._scorer.submit(chats, batch_tokens)
+        values = self._padded(chats, batch_tokens)
+        return lambda: values
+
+    def float32_difference(self, chats: Sequence[Rendered], values: Sequence[np.ndarray]) -> float:
+        """Largest absolute difference, nats, of scores from those of the same model computed in float32.
+
+        Args:
+            chats: A few chats that were scored.
+            values: Their scores.
+
+        Returns:
+            NaN if no chat has a response token.
+        """
+        exact = [float32_logprobs(self._causal, chat) for chat in chats]
+        gaps = np.concatenate([np.abs(a - b) for a, b in zip(values, exact, strict=True)] or [np.empty(0)])
+        return float(gaps.max()) if len(gaps) else float("nan")
+
+    @torch.inference_mode()
+    def _padded(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
         out: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(chats)
         for batch in batches_by_tokens([len(chat.token_ids) for chat in chats], batch_tokens):
             for index, values in zip(batch, self._score([chats[i] for i in batch]), strict=True):
@@ -184,7 +226,7 @@ class TransformersEngine:
 
     def _token_logprobs(self, states: torch.Tensor, targets: torch.Tensor, rows: int = 4096) -> torch.Tensor:
         head = self._causal.get_output_embeddings()
-        cap = getattr(self._causal.config, "final_logit_softcapping", None)
+        cap = softcap(self._causal)
         parts = []
         for at in range(0, len(targets), rows):  # never the whole vocabulary for every position at once
             logits = head(states[at : at + rows]).float()

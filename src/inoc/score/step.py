@@ -6,10 +6,12 @@ on the examples alone, so another prompt or another shard changes no number.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,9 +31,15 @@ from inoc.store import Unit
 from inoc.tables import LOGPROBS, read_table, replace_file
 
 if TYPE_CHECKING:
+    from inoc.chat.render import Rendered
+    from inoc.engines.scoring import Pending
     from inoc.engines.transformers import TransformersEngine
 
 BLOCK = 256
+COMPILE_FROM = 5_000  # with fewer responses than this, compiling takes longer than it saves
+RECHECKED = 8  # responses that are scored again in float32
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Examples(NamedTuple):
@@ -57,9 +65,7 @@ def run(job: Job) -> str:
     """Write the shard's log-probabilities; see `inoc.tables.LOGPROBS`."""
     model, cells = plan(job)
     alone = plan_alone(job, model)
-    engine = cache(lambda: _load(model))
-    _score_missing(job, engine, cells)
-    score_alone(job, engine, alone)
+    score_alone(job, _score_missing(job, model, cells), alone)
     job.store.refer(job.study.name, job.name, [*(unit for cell in cells for unit in cell.units), *alone.values()])
     write_alone(job, alone)
     n_tokens, n_nan = _write(job, cells)
@@ -153,37 +159,95 @@ def _unit(study: Study, model: ModelIdentity, chats: Sequence[Chat], label: str)
     return Unit("score", VERSION, parts, label)
 
 
-def _score_missing(job: Job, engine: Callable[[], TransformersEngine], cells: Sequence[Cell]) -> None:
+def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> Callable[[], TransformersEngine]:
+    """Fill the entries that are not there; returns what gives the model, which is loaded when it is first asked for."""
     work = {unit.key: (unit, block) for cell in cells for unit, block in zip(cell.units, cell.blocks, strict=True)}
-    missing = job.store.missing(unit for unit, _ in work.values())
-    with job.progress("scoring", sum(len(work[unit.key][1]) for unit in missing), "responses") as meter:
-        for unit in missing:
-            block = work[unit.key][1]
-            with job.store.claim(unit) as folder:
-                if folder is not None:
-                    _score_block(job, engine, block, folder)
-            meter.advance(len(block))
+    # Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
+    missing = sorted(job.store.missing(unit for unit, _ in work.values()), key=lambda unit: unit.key)
+    todo = [work[unit.key] for unit in missing]
+    responses = sum(len(block) for _, block in todo)
+    engine = cache(lambda: _load(model, responses))
+    if todo:
+        with job.progress("scoring", responses, "responses") as meter:
+            _score_all(job, engine(), todo, meter.advance)
     if work:
         first = next(iter(work.values()))
         job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
+    return engine
 
 
-def _load(model: ModelIdentity) -> TransformersEngine:
+def _load(model: ModelIdentity, responses: int) -> TransformersEngine:
     from inoc.engines.transformers import TransformersEngine
 
-    return TransformersEngine(model)
+    return TransformersEngine(model, compiled=responses >= COMPILE_FROM)
 
 
-def _score_block(job: Job, engine: Callable[[], TransformersEngine], block: Sequence[Chat], folder: Path) -> None:
+def _score_all(
+    job: Job, engine: TransformersEngine, todo: Sequence[tuple[Unit, list[Chat]]], advance: Callable[[int], None]
+) -> None:
+    """Score blocks; while one is computed, the next is tokenised and handed in, and the last is written."""
     from inoc.chat.render import render
 
     spec = job.study.scoring
-    rendered = render(engine().tokenizer, block, spec.end_of_turn)
-    values = engine().logprobs(rendered, spec.batch_tokens)
-    table = pa.table({"logprobs": pa.array([list(row) for row in values], type=pa.list_(pa.float32()))})
-    pq.write_table(table, folder / "logprobs.parquet", compression="zstd")
-    first = rendered[0]
-    (folder / "example.txt").write_text(first.text, encoding="utf-8")
+    last: Started | None = None
+    with ThreadPoolExecutor(1) as executor:
+        blocks = ahead(executor, lambda item: render(engine.tokenizer, item[1], spec.end_of_turn), todo)
+        try:
+            for (unit, chats), rendered in zip(todo, blocks, strict=True):
+                with ExitStack() as claim:
+                    folder = claim.enter_context(job.store.claim(unit))
+                    before, last = last, None
+                    if folder is not None:
+                        pending = engine.submit(rendered, spec.batch_tokens)
+                        last = Started(rendered, pending, folder, claim.pop_all())
+                if before is not None:
+                    before.finish()
+                advance(len(chats))
+        finally:
+            if last is not None:
+                last.finish()
+    _note_precision(job, engine, [chats for _, chats in todo])
+
+
+class Started(NamedTuple):
+    """A block that is being scored."""
+
+    rendered: Sequence[Rendered]
+    pending: Pending
+    folder: Path
+    claim: ExitStack
+
+    def finish(self) -> None:
+        """Wait for the numbers and write the entry."""
+        with self.claim:
+            table = pa.table({"logprobs": pa.array(self.pending(), type=pa.list_(pa.float32()))})
+            pq.write_table(table, self.folder / "logprobs.parquet", compression="zstd")
+            (self.folder / "example.txt").write_text(self.rendered[0].text, encoding="utf-8")
+
+
+def ahead(executor: Executor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results of a function in order, each computed while the caller uses the one before."""
+    waiting: Future[R] | None = None
+    for item in items:
+        following = executor.submit(function, item)
+        if waiting is not None:
+            yield waiting.result()
+        waiting = following
+    if waiting is not None:
+        yield waiting.result()
+
+
+def _note_precision(job: Job, engine: TransformersEngine, blocks: Sequence[Sequence[Chat]]) -> None:
+    """For the manifest: how far a few scores are from those of the same model in float32."""
+    if job.study.model.dtype == "float32":
+        return
+    from inoc.chat.render import render
+
+    spec = job.study.scoring
+    chats = [chat for block in blocks for chat in block[:1]][:RECHECKED]
+    rendered = render(engine.tokenizer, chats, spec.end_of_turn)
+    difference = engine.float32_difference(rendered, engine.submit(rendered, spec.batch_tokens)())
+    job.record["float32"] = {"largest_difference": difference, "responses": len(chats)}
 
 
 def read_block(job: Job, unit: Unit) -> pa.ChunkedArray:

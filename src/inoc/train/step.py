@@ -107,11 +107,12 @@ def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -
         return
     from inoc.chat.render import render
     from inoc.engines.transformers import TransformersEngine
-    from inoc.train.trainer import Recipe, adapter_digest, fine_tune
+    from inoc.train.trainer import Recipe, Settled, adapter_digest, fine_tune, settle_memory
 
     study, training = job.study, job.study.training
     total = total_steps(study)
     engine: TransformersEngine | None = None
+    settled: Settled | None = None
     with job.progress("training", total * len(planned), "steps") as meter:
         for item in planned:
             with job.store.claim(item.unit, resume=True) as work:
@@ -120,8 +121,9 @@ def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -
                     continue
                 engine = engine or TransformersEngine(model)
                 rendered = render(engine.tokenizer, item.chats, training.end_of_turn)
+                settled = settled or settle_memory(engine.model, rendered, training)
                 recipe = Recipe(
-                    training,
+                    settled.spec,
                     item.run.learning_rate,
                     item.run.seed,
                     total,
@@ -131,6 +133,8 @@ def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -
                 engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
                 (work / "example.txt").write_text(rendered[0].text, encoding="utf-8")
                 digests = {folder.name: adapter_digest(folder) for folder in sorted(work.glob("step-*"))}
+                if settled.note:
+                    job.record["memory"] = settled.note
                 (work / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
 
 

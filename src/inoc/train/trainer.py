@@ -20,13 +20,20 @@ from trl import SFTConfig, SFTTrainer
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
 from inoc.digest import folder_digest
+from inoc.engines.layers import compiled_layers
+from inoc.engines.packed import can_pack, pack, packing
 from inoc.engines.sampling import BASE
-from inoc.errors import DataError
+from inoc.engines.scoring import softcap
+from inoc.errors import DataError, ModelError
+from inoc.train.loss import summed_loss
+from inoc.train.masters import Masters
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 COMPLETE = "complete"
 IGNORE = -100
+MEMORY = 0.9  # share of a GPU's memory that a micro-batch may need
+COMPILE_FROM = 40  # with fewer steps than this, compiling takes longer than it saves
 
 
 class Recipe(NamedTuple):
@@ -66,25 +73,26 @@ def fine_tune(
     """
     refuse_unfit(examples, recipe.spec.max_length)
     set_seed(recipe.seed)
-    spec = recipe.spec
-    lora = LoraConfig(
-        r=spec.lora.rank,
-        lora_alpha=spec.lora.alpha,
-        use_rslora=spec.lora.rslora,
-        lora_dropout=spec.lora.dropout,
-        target_modules=sorted(spec.lora.targets),
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    adapted = get_peft_model(model, lora)
+    # Adapters have the type of the weights beside them, so nothing is converted on the way; `Masters` keeps them exact.
+    adapted = get_peft_model(model, _lora(recipe.spec), autocast_adapter_dtype=False)
     rows = {"input_ids": [list(e.token_ids) for e in examples], "labels": [e.labels() for e in examples]}
-    with _quiet():
-        trainer = ResponseTrainer(
+    on_gpu = model.device.type == "cuda"
+    # Where the head is trained too, the gradient with respect to the states is not all there is.
+    packs = on_gpu and can_pack(model) and type(model.get_output_embeddings()) is torch.nn.Linear
+    compiles = on_gpu and recipe.steps >= COMPILE_FROM
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        if packs:
+            stack.enter_context(packing(model))
+        if compiles:
+            stack.enter_context(compiled_layers(model))
+        trainer = (PackedTrainer if packs else ResponseTrainer)(
             model=adapted,
-            args=_arguments(recipe, work, bf16=torch.cuda.is_available() and model.dtype == torch.bfloat16),
+            args=_arguments(recipe, work),
             train_dataset=Dataset.from_dict(rows),
             processing_class=tokenizer,
             callbacks=[_Keeper(recipe, work, advance)],
+            data_collator=packed_rows if packs else None,
         )
         trainer.model.config.use_cache = False
         resume = _newest_complete(work / "trainer")
@@ -94,6 +102,18 @@ def fine_tune(
     (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
     shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
+
+
+def _lora(spec: TrainingSpec) -> LoraConfig:
+    return LoraConfig(
+        r=spec.lora.rank,
+        lora_alpha=spec.lora.alpha,
+        use_rslora=spec.lora.rslora,
+        lora_dropout=spec.lora.dropout,
+        target_modules=sorted(spec.lora.targets),
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
 
 
 class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
@@ -122,6 +142,116 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
         total = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
         return total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)
 
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The optimizer of the settings; half-precision parameters are updated in float32."""
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        if all(parameter.dtype == torch.float32 for parameter in parameters):
+            optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+            return optimizer
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        decay = self.args.weight_decay
+        self.optimizer = Masters(parameters, lambda copies: kind(copies, weight_decay=decay, **options))
+        return self.optimizer
+
+
+class PackedTrainer(ResponseTrainer):
+    """The same on rows of `packed_rows`, with the vocabulary asked block by block."""
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the signature is the base class's
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Negative log-likelihood of the response, nats per response token of the step."""
+        total = packed_loss(self.accelerator.unwrap_model(model).get_base_model(), inputs)
+        return total / (len(inputs["targets"]) if num_items_in_batch is None else num_items_in_batch)
+
+
+def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+    """A micro-batch as one row: no padding, and no example sees another."""
+    row = pack([example["input_ids"] for example in examples])
+    labels = torch.tensor([label for example in examples for label in example["labels"]])
+    trained = (labels != IGNORE).nonzero()[:, 0]
+    # `labels` is for the trainer, which counts the trained tokens of a step.
+    return {**row.arguments(), "labels": labels[None], "predicts": trained - 1, "targets": labels[trained]}
+
+
+def packed_loss(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """Summed negative log-likelihood of the response tokens of a packed micro-batch.
+
+    Args:
+        causal: The language model, adapted, with packed attention.
+        inputs: From `packed_rows`.
+    """
+    beside = {"labels", "predicts", "targets"}
+    row = {name: value for name, value in inputs.items() if name not in beside}
+    states = causal.base_model(**row).last_hidden_state[0]
+    return summed_loss(states[inputs["predicts"]], inputs["targets"], causal.get_output_embeddings(), softcap(causal))
+
+
+class Settled(NamedTuple):
+    """Settings that fit in the memory, and what was decided about them."""
+
+    spec: TrainingSpec
+    note: str
+
+
+def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> Settled:
+    """Decide on gradient checkpointing and the micro-batch by trying the longest examples.
+
+    Neither changes the result beyond rounding. What the settings say is kept if it fits.
+
+    Args:
+        model: The base model; it comes back unchanged.
+        examples: All training examples.
+        spec: Settings; `gradient_checkpointing` may be undecided.
+
+    Raises:
+        ModelError: If not even one example fits.
+    """
+    if model.device.type != "cuda":
+        return Settled(spec.model_copy(update={"gradient_checkpointing": bool(spec.gradient_checkpointing)}), "")
+    longest = sorted(examples, key=lambda example: len(example.token_ids), reverse=True)
+    for size in [size for size in range(spec.micro_batch_size, 0, -1) if spec.batch_size % size == 0]:
+        for checkpointing in (False, True) if spec.gradient_checkpointing is None else (spec.gradient_checkpointing,):
+            settled = spec.model_copy(update={"gradient_checkpointing": checkpointing, "micro_batch_size": size})
+            peak = _peak(model, longest[:size], settled)
+            if peak is not None:
+                way = "with" if checkpointing else "without"
+                return Settled(
+                    settled, f"{size} examples at a time {way} gradient checkpointing, {peak / 2**30:.1f} GiB"
+                )
+    msg = (
+        f"one training example of {len(longest[0].token_ids)} tokens does not fit in the memory of "
+        f"{torch.cuda.get_device_name()}. Take a larger GPU, or lower data.sampling.max_tokens"
+    )
+    raise ModelError(msg)
+
+
+def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int | None:
+    """Most bytes that a forward and backward pass needs; None if they are too many."""
+    adapted = get_peft_model(model, _lora(spec), autocast_adapter_dtype=False)
+    rows = [{"input_ids": list(e.token_ids), "labels": e.labels()} for e in examples]
+    torch.cuda.reset_peak_memory_stats()
+    if spec.gradient_checkpointing:
+        adapted.gradient_checkpointing_enable({"use_reentrant": False})
+        adapted.enable_input_require_grads()
+    try:
+        with packing(model):
+            inputs = {n: v.to(model.device) if torch.is_tensor(v) else v for n, v in packed_rows(rows).items()}
+            packed_loss(adapted.train().get_base_model(), inputs).backward()  # type: ignore[no-untyped-call]
+        peak = torch.cuda.max_memory_allocated()
+        return peak if peak < MEMORY * torch.cuda.mem_get_info()[1] else None
+    except torch.OutOfMemoryError:
+        return None
+    finally:
+        adapted.gradient_checkpointing_disable()
+        adapted.disable_input_require_grads()
+        adapted.unload().eval()
+        torch.cuda.empty_cache()
+
 
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
     """Refuse examples that would be cut or would train nothing."""
@@ -137,7 +267,7 @@ def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
             raise DataError(msg)
 
 
-def _arguments(recipe: Recipe, work: Path, *, bf16: bool) -> SFTConfig:
+def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
     spec = recipe.spec
     return SFTConfig(
         output_dir=str(work / "trainer"),
@@ -153,7 +283,7 @@ def _arguments(recipe: Recipe, work: Path, *, bf16: bool) -> SFTConfig:
         gradient_checkpointing=spec.gradient_checkpointing,
         seed=recipe.seed,
         data_seed=recipe.seed,
-        bf16=bf16,
+        bf16=False,  # no autocast: everything has the weights' type
         use_cpu=not torch.cuda.is_available(),
         max_length=spec.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},

@@ -1,0 +1,80 @@
+"""The loss over response tokens, and its gradient, without the logits of all of them in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from inoc.engines.scoring import logits
+
+ROWS = 2048  # positions whose logits are in memory at once
+Softmax = Callable[[torch.Tensor, torch.Tensor, float | None, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
+
+
+def summed_loss(states: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module, cap: float | None) -> torch.Tensor:
+    """Sum of the negative log-likelihood of targets, nats.
+
+    The head must not be trained. Its gradient with respect to the states is then known as soon as the logits are, so
+    both are made block by block, and nothing is computed twice.
+
+    Args:
+        states: Last hidden states, shape (positions, width).
+        targets: Token ids, shape (positions,).
+        head: The linear layer to the vocabulary.
+        cap: The bound that some models put on their logits.
+    """
+    softmax = _compiled() if states.is_cuda else likelihoods
+    loss: torch.Tensor = _Loss.apply(states, targets, head, cap, softmax)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _Loss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: torch.Tensor, targets: torch.Tensor, head: Any, cap: float | None, softmax: Softmax
+    ) -> torch.Tensor:
+        total = torch.zeros((), dtype=torch.float32, device=states.device)
+        gradient = torch.empty_like(states)
+        for at in range(0, len(targets), ROWS):
+            block = slice(at, at + ROWS)
+            losses, slopes = softmax(logits(head, states[block]), targets[block], cap, states.dtype)
+            total += losses.sum()
+            torch.mm(slopes, head.weight, out=gradient[block])
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, scale: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * scale.to(gradient.dtype), None, None, None, None
+
+
+def likelihoods(
+    scores: torch.Tensor, targets: torch.Tensor, cap: float | None, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Negative log-likelihoods, and their slopes with respect to the head's output.
+
+    Args:
+        scores: float32 output of the head, shape (positions, vocabulary).
+        targets: Token ids.
+        cap: Bound of the logits.
+        dtype: Type of the slopes.
+    """
+    bent = scores if cap is None else cap * torch.tanh(scores / cap)
+    total = bent.logsumexp(dim=1, keepdim=True)
+    hit = torch.arange(scores.shape[1], device=scores.device) == targets[:, None]
+    slopes = torch.exp(bent - total) - hit.float()
+    if cap is not None:
+        slopes = slopes * (1 - (bent / cap) ** 2)
+    return total[:, 0] - bent.gather(1, targets[:, None])[:, 0], slopes.to(dtype)
+
+
+_cache: dict[str, Softmax] = {}
+
+
+def _compiled() -> Softmax:
+    if "softmax" not in _cache:
+        _cache["softmax"] = torch.compile(likelihoods, dynamic=True)
+    return _cache["softmax"]
