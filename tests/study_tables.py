@@ -57,6 +57,7 @@ def make_study(**changes: Any) -> Study:
         },
         "rephrase": {"source": "procedural", "n": 20},
         "embedding": {},
+        "rates": {"em": {"label": "Odd answers", "above": {"playful": 60}, "below": {"french": 40}}},
         "runs": [{}],
         "training": {"steps": 60, "seeds": [0, 1], "checkpoints": [0, 15, 30, 60]},
         "statistics": {"resamples": 200},
@@ -76,6 +77,7 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "components": _components(study),
         "coordinates": _coordinates(study, rng),
         "embeddings": _embeddings(study),
+        "rates": _rates(study, rng),
         "token_shifts": _token_shifts(study),
         "token_summary": _token_summary(study),
         "gate": _gate(study, rng),
@@ -99,9 +101,11 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
         "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
         "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
         "token_summary": tables["token_summary"]["prompt"] == "clown",
+        "rates": (tables["rates"]["prompt"] == "clown") & (tables["rates"]["prefix"] == "mix"),
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
     numbers = {
+        "rates": ["value", "lo", "hi", "change", "change_lo", "change_hi"],
         "token_summary": ["rescued", "lo", "hi", "q05", "q25", "q50", "q75", "q95"],
         "gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"],
     }
@@ -260,6 +264,30 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
             row = {"prompt": prompt, "family": families[prompt], "prefix": "fixed", "trait": "all", "value": value}
             rows.append({**row, "predictor": f"selfperp_{context}", "lo": NAN, "hi": NAN, "n": 7, "n_nan": 0})
     return pd.DataFrame(rows)
+
+
+def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    scores = _scores(study, rng)
+    own = scores[scores["trait"] == "playful"].drop(columns="trait")
+    parts = []
+    for rate in study.rates:
+        share = {name: own[name] / 100 for name in ("value", "lo", "hi")}
+        change = {"change": share["value"] / 2, "change_lo": share["lo"] / 2, "change_hi": share["hi"] / 2}
+        parts.append(own.assign(rate=rate, **share, **change, change_n=own["n"], change_n_nan=0))
+        asked = {"asked_prompt": "", "prompt": "", "prefix": "none", "condition": "default", "seed": "all"}
+        base = {
+            "rate": rate,
+            "run": "base",
+            **asked,
+            "step": 0,
+            "value": 0.2,
+            "lo": 0.1,
+            "hi": 0.3,
+            "n": 40,
+            "n_nan": 0,
+        }
+        parts.append(pd.DataFrame([{**base, "learning_rate": NAN}]))
+    return pd.concat(parts, ignore_index=True).assign(failed=False)
 
 
 def _embeddings(study: Study) -> pd.DataFrame:

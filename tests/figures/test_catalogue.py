@@ -19,6 +19,9 @@ CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
 NEED_SUPPRESSION = ("combined", "gate", "token_rescued", "self_perplexity", "embeddings")
 
 
+NEED_SCORES = ("curves_linear", "curves_log", "bars", "rate_bars", "rate_change", "rate_types", *NEED_SUPPRESSION)
+
+
 def without(*names: str) -> list[str]:
     return [entry.name for entry in CATALOGUE if entry.name not in names]
 
@@ -35,11 +38,13 @@ def test_a_full_study_has_every_figure() -> None:
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
         ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
         ({"evaluation": {"gate": False}}, without("gate")),
-        ({"evaluation": {"conditions": []}}, without("curves_linear", "curves_log", "bars", *NEED_SUPPRESSION)),
+        ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
         ({"scoring": {"prefixes": []}}, without("pca", "token_rescued", "token_histogram", "token_ccdf")),
         ({"scoring": {"tokens": False}}, without("token_rescued", "token_histogram", "token_ccdf")),
         ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
         ({"embedding": None}, without("embeddings", "embedding_map")),
+        ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),
+        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change")),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from inoc.config.models import Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.figures import choices
-from inoc.runs import prompt_texts, study_runs
+from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
 
 SUFFIXES = ("svg", "png", "csv", "rst")
 
@@ -138,6 +138,21 @@ def _no_embedding_map(study: Study) -> str:
     return "" if n >= 3 else f"two principal components need at least 3 prompts; the study has {n}"
 
 
+def _no_rates(study: Study) -> str:
+    if why := _no_scores(study):
+        return why
+    if not study.rates:
+        return "the study names no rate"
+    return "" if choices.trained_prompts(study) else "no run is trained with a prefix"
+
+
+def _no_change(study: Study) -> str:
+    if why := _no_rates(study):
+        return why
+    steps = checkpoint_steps(study.training.checkpoints, total_steps(study))
+    return "" if 0 in steps else "no checkpoint is at step 0"
+
+
 CATALOGUE: tuple[Entry, ...] = (
     Entry(
         "curves_linear",
@@ -264,5 +279,32 @@ CATALOGUE: tuple[Entry, ...] = (
         "Prediction",
         {"figure": "Map of sentence embeddings", "step axis": "before training"},
         _no_embedding_map,
+    ),
+    Entry(
+        "rate_bars",
+        "Rates after training",
+        "inoc.figures.rates:draw_bars",
+        ("rates",),
+        "Rates",
+        {"figure": "Rates per prompt", "step axis": "last step"},
+        _no_rates,
+    ),
+    Entry(
+        "rate_change",
+        "Change of rates by training",
+        "inoc.figures.rates:draw_change",
+        ("rates",),
+        "Rates",
+        {"figure": "Change of rates", "step axis": "last step less step 0"},
+        _no_change,
+    ),
+    Entry(
+        "rate_types",
+        "Rates by group of prompts",
+        "inoc.figures.rates:draw_types",
+        ("rates",),
+        "Rates",
+        {"figure": "Rates by group", "step axis": "last step"},
+        _no_rates,
     ),
 )

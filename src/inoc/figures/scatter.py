@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from inoc.config.models import Study
 from inoc.figures import choices
@@ -132,6 +133,7 @@ def against_suppression(
             found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
             statistics_box(grid[down, across], _statistics_lines(found))
             grid[down, across].set_xlabel(heuristic.label)
+            grid[down, across].xaxis.set_major_locator(MaxNLocator(5))
             plotted.append(pairs.assign(**found))
         grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
     figure.draw_without_rendering()
