@@ -34,18 +34,23 @@ ELICITATION = pa.schema(
 )
 """`elicitation`. Key: prompt, prefix, trait."""
 
+_ASKED = [
+    ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
+    ("prompt", STRING),
+    ("family", STRING),
+    ("prefix", STRING),
+    ("learning_rate", NUMBER),  # NaN for base
+    ("seed", STRING),
+    ("step", INDEX),
+    ("condition", STRING),
+    ("asked_prompt", STRING),
+    ("asked_prefix", STRING),
+]
+"""Which completions of which run, asked how."""
+
 SCORES = pa.schema(
     [
-        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
-        ("prompt", STRING),
-        ("family", STRING),
-        ("prefix", STRING),
-        ("learning_rate", NUMBER),  # NaN for base
-        ("seed", STRING),
-        ("step", INDEX),
-        ("condition", STRING),
-        ("asked_prompt", STRING),
-        ("asked_prefix", STRING),
+        *_ASKED,
         ("trait", STRING),
         *_INTERVAL,
         ("n_seeds", INDEX),
@@ -271,16 +276,7 @@ TOKEN_SUMMARY = pa.schema(
 RATES = pa.schema(
     [
         ("rate", STRING),
-        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
-        ("prompt", STRING),
-        ("family", STRING),
-        ("prefix", STRING),
-        ("learning_rate", NUMBER),  # NaN for base
-        ("seed", STRING),
-        ("step", INDEX),
-        ("condition", STRING),
-        ("asked_prompt", STRING),
-        ("asked_prefix", STRING),
+        *_ASKED,
         ("met", INDEX),  # completions that meet every condition, of n that could be judged
         *_INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
         *_cell("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
