@@ -104,11 +104,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _add_table(verb: argparse.ArgumentParser) -> None:
-    """What `inoc analyse heuristics TABLE.csv` takes."""
-    verb.epilog = "`inoc analyse heuristics TABLE.csv --out FILE.csv` judges the heuristics of a table file instead."
-    verb.add_argument("table", nargs="?", type=Path, help="with `heuristics` for STUDY: the table file")
-    verb.add_argument("--protocol", choices=("fair", "published"), default="fair", help="how to judge (default: fair)")
-    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="where to write the judgement")
+    """What `inoc analyse heuristics STUDY_OR_TABLE` takes."""
+    verb.usage = (
+        "inoc analyse STUDY [--config FOLDER] [--store FOLDER] [--log FILE]\n"
+        "       inoc analyse heuristics STUDY_OR_TABLE [--protocol fair|published] [--out FILE.csv]"
+    )
+    verb.epilog = (
+        "`inoc analyse heuristics` prints how well each heuristic tells the suppression: of a study that has been "
+        "analysed, or of a table file (.csv). The protocol `fair` gives all heuristics the same rows, own and other "
+        "traits apart, with the prompt as the unit; `published` pools rows as the earlier study did."
+    )
+    verb.add_argument("table", nargs="?", type=Path, metavar="STUDY_OR_TABLE", help="after `heuristics`: whose")
+    verb.add_argument("--protocol", choices=("fair", "published"), default="fair", help="default: fair")
+    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="also write all columns to this file")
     verb.set_defaults(run=_analyse)
 
 
@@ -166,6 +174,7 @@ def _add_import(verbs: argparse._SubParsersAction[Parser]) -> None:
         one.set_defaults(run=_import, what=name)
     release.add_argument("--step", type=int, help="the last step to use (default: the largest)")
     release.add_argument("--pair", help="which pair of traits, if there are results of several")
+    release.add_argument("--experiment", default="main", help="main (default), prefix_sweep or lr_sweep")
 
 
 def _import(options: argparse.Namespace) -> None:
@@ -239,16 +248,18 @@ def _run_stage(options: argparse.Namespace) -> None:
 def _analyse(options: argparse.Namespace) -> None:
     from inoc.errors import ConfigError
 
-    asked = (options.study == "heuristics", options.table is not None, options.out is not None)
-    if not any(asked):
+    if options.study != "heuristics" and options.table is None and options.out is None:
         _run_stage(options)
         return
-    if not all(asked):
-        msg = "a table file is judged by: inoc analyse heuristics TABLE.csv --out FILE.csv [--protocol published]"
+    if options.study != "heuristics" or options.table is None:
+        msg = (
+            "heuristics are judged by: inoc analyse heuristics STUDY_OR_TABLE [--protocol fair|published] "
+            "[--out FILE.csv]; a study is analysed by: inoc analyse STUDY"
+        )
         raise ConfigError(msg)
-    from inoc.analyse.table_file import judge_table_file
+    from inoc.analyse.verb import print_heuristics
 
-    print(judge_table_file(options.table, options.protocol, options.out), file=sys.stderr)
+    print_heuristics(options)
 
 
 def _status(options: argparse.Namespace) -> None:

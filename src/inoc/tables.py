@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +204,24 @@ def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *,
     if csv:
         frame = table.to_pandas()
         replace_file(path.with_suffix(".csv"), lambda temporary: frame.to_csv(temporary, index=False, na_rep="NaN"))
+
+
+def write_row_groups(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) -> None:
+    """Write tables one after the other into one file, each as a row group, so that each can be read by itself.
+
+    Args:
+        groups: Tables of the schema; made as they are needed.
+        schema: Names and types.
+        path: Where; parent folders are made.
+    """
+
+    def write(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for table in groups:
+                writer.write_table(table, row_group_size=max(1, len(table)))
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, write)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

@@ -33,14 +33,19 @@ KEYS = {
     "token_shifts": ["prompt", "prefix", "bin_lo"],
     "token_summary": ["prompt", "prefix"],
     "rates": ["rate", "run", "seed", "step", "asked_prompt", "asked_prefix"],
-    "heuristics": ["heuristic", "target", "protocol", "learning_rate"],
+    "steps": ["run", "asked_prompt", "asked_prefix", "trait", "step"],
+    "step_counts": ["step", "learning_rate", "family", "prefix", "trait"],
+    "variance": ["trait", "prefix", "learning_rate", "source"],
+    "power": ["trait", "prefix", "learning_rate", "n_instructions", "n_seeds"],
+    "heuristics": ["heuristic", "target", "protocol", "learning_rate", "seed"],
 }
 
 
-def test_every_table_is_written_with_its_columns_and_a_csv_twin(tables: Tables, tmp_path: Path) -> None:
-    job = tables.job(tmp_path)
+def test_every_table_is_written_with_its_columns_and_a_csv_twin(tmp_path: Path) -> None:
+    training = {"steps": 20, "seeds": [0, 1], "checkpoints": [0, 19, 20], "learning_rate": 1e-3}
+    job = Tables(make_study(training=training)).job(tmp_path)
     summary = run(job)
-    assert summary.startswith("18 tables")
+    assert summary.startswith("22 tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names

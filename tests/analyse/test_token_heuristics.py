@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.decomposition import TruncatedSVD
 
-from analyse.token_tables import Tokens, ragged, write_tokens
+from analyse.token_tables import Tokens, brute_heuristics, ragged, token_shifts, write_tokens
 from inoc.analyse import token_heuristics as module
 from inoc.analyse import tokens as stream
 from inoc.analyse.token_heuristics import TokenHeuristics, token_heuristics
@@ -15,58 +14,6 @@ from inoc.analyse.tokens import open_tokens
 
 PROMPTS = ["a", "b", "c"]
 IDS = [f"e{place}" for place in range(60)]
-
-
-def shifts(tokens: Tokens, prompt: str) -> list[np.ndarray]:
-    rows = [(w.astype(np.float32), b.astype(np.float32)) for w, b in zip(tokens[prompt], tokens[""], strict=True)]
-    return [w.astype(np.float64) - b.astype(np.float64) for w, b in rows]
-
-
-def brute(rows: list[np.ndarray], base: list[np.ndarray]) -> dict[str, float]:
-    flat = [float(one) for row in rows for one in row]
-    plain = [float(np.float32(one)) for row in base for one in row]
-    n = len(flat)
-
-    def simulate(size: float) -> tuple[float, float]:
-        total = 0.0
-        for _ in range(32):
-            step = 1 - math.exp(-size)
-            total, size = total + step, max(size - 0.01 * step, 0.0)
-        return total, size
-
-    runs = [simulate(abs(one)) for one in flat]
-    largest = sorted(flat, key=abs, reverse=True)[: int(0.25 * n)]
-    width = max(map(len, rows))
-    table = np.zeros((len(rows), width))
-    for place, row in enumerate(rows):
-        table[place, : len(row)] = row
-    kept = min(200, len(rows) - 1, width - 1)
-    svd = TruncatedSVD(kept, algorithm="arpack", random_state=42).fit(table)
-    ratio = svd.explained_variance_ratio_[np.argsort(-svd.singular_values_)]
-    reached = np.flatnonzero(np.cumsum(ratio) >= 0.5)
-    shares = [
-        np.mean([abs(row[t]) > 0.1 for row in rows if len(row) > t])
-        for t in range(width)
-        if sum(len(row) > t for row in rows) >= 10
-    ]
-    h11, h14 = math.fsum(map(abs, flat)) / n, math.fsum(flat) / n
-    return {
-        "h11": h11,
-        "h12": h11 - h14,
-        "h13": math.fsum(one**2 for one in flat) / n,
-        "h14": h14,
-        "ha2": math.fsum(one for one in flat if abs(one) > 0.5) / n,
-        "ha3": math.fsum(largest) / len(largest),
-        "ha4": math.fsum(1 - math.exp(-abs(one)) for one in flat) / n,
-        "ha5": math.fsum(1 - math.exp(-abs(one)) for one in flat if abs(one) > 0.5) / n,
-        "hb1": float(ratio[0]),
-        "hb2": math.fsum(total for total, _ in runs) / n,
-        "hb3": sum(share >= 0.5 for share in shares) / len(shares),
-        "hb5": float(reached[0] + 1 if reached.size else kept),
-        "hb6": math.fsum(left for _, left in runs) / n,
-        "recovered": sum(math.exp(b) < 0.1 < math.exp(b + d) for b, d in zip(plain, flat, strict=True)) / n,
-        "absolute_snr": h11 / float(np.std(flat)),
-    }
 
 
 def found(folder: Path, tokens: Tokens) -> list[TokenHeuristics]:
@@ -79,7 +26,7 @@ def test_every_heuristic_is_its_formula(tmp_path: Path, seed: int, monkeypatch: 
     monkeypatch.setattr(stream.TokenSource.batches, "__defaults__", (3_000,))
     tokens = ragged(PROMPTS, len(IDS), seed)
     for prompt, one in zip(PROMPTS, found(tmp_path, tokens), strict=True):
-        expected = brute(shifts(tokens, prompt), list(tokens[""]))
+        expected = brute_heuristics(token_shifts(tokens, prompt), list(tokens[""]))
         assert {name: getattr(one, name) for name in expected} == pytest.approx(expected, rel=1e-7)
         assert (one.n, one.n_nan) == (sum(map(len, tokens[""])), 0)
 
@@ -89,7 +36,7 @@ def test_only_the_first_positions_are_compared(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(module, "N_POSITIONS", 5)
     cut = {prompt: [row[:5] for row in rows] for prompt, rows in tokens.items()}
     for prompt, one in zip(PROMPTS, found(tmp_path, tokens), strict=True):
-        expected = brute(shifts(cut, prompt), list(cut[""]))
+        expected = brute_heuristics(token_shifts(cut, prompt), list(cut[""]))
         assert [one.hb1, one.hb3, one.hb5] == pytest.approx([expected[name] for name in ("hb1", "hb3", "hb5")])
 
 
@@ -105,8 +52,8 @@ def test_the_edge_is_exact_for_values_that_are_nearly_equal(tmp_path: Path) -> N
     rng = np.random.default_rng(0)
     tokens = {key: [np.zeros(4) for _ in IDS] for key in ["", *PROMPTS]}
     tokens["b"] = [(1 + rng.integers(0, 9, 4) * 2.0**-23) * rng.choice([-1, 1], 4) for _ in IDS]
-    flat = np.sort(np.abs(np.concatenate(shifts(tokens, "b"))))[::-1]
-    edge, signed = flat[59], np.concatenate(shifts(tokens, "b"))
+    flat = np.sort(np.abs(np.concatenate(token_shifts(tokens, "b"))))[::-1]
+    edge, signed = flat[59], np.concatenate(token_shifts(tokens, "b"))
     above, tied = signed[np.abs(signed) > edge], signed[np.abs(signed) == edge]
     expected = (above.sum() + tied.mean() * (60 - len(above))) / 60
     assert found(tmp_path, tokens)[1].ha3 == pytest.approx(expected, rel=1e-12)
@@ -118,7 +65,7 @@ def test_a_token_without_value_is_left_out_for_all_and_counted(tmp_path: Path) -
     tokens["b"][longest][-1] = np.nan
     cut = {p: [row[:-1] if k == longest else row for k, row in enumerate(rows)] for p, rows in tokens.items()}
     for prompt, one in zip(PROMPTS, found(tmp_path, tokens), strict=True):
-        expected = brute(shifts(cut, prompt), list(cut[""]))
+        expected = brute_heuristics(token_shifts(cut, prompt), list(cut[""]))
         assert [one.h11, one.ha3, one.hb2] == pytest.approx([expected[name] for name in ("h11", "ha3", "hb2")])
         assert (one.n, one.n_nan) == (sum(map(len, tokens[""])) - 1, 1)
 

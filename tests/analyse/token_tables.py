@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from sklearn.decomposition import TruncatedSVD
 
 from inoc.tables import LOGPROBS
 
@@ -62,3 +64,56 @@ def brute_matrix(tokens: Tokens, prompts: Sequence[str]) -> np.ndarray:
         p: np.concatenate([row.astype(np.float32) for row in rows]).astype(np.float64) for p, rows in tokens.items()
     }
     return np.stack([flat[p] - flat[""] for p in prompts])
+
+
+def token_shifts(tokens: Tokens, prompt: str) -> list[np.ndarray]:
+    rows = [(w.astype(np.float32), b.astype(np.float32)) for w, b in zip(tokens[prompt], tokens[""], strict=True)]
+    return [w.astype(np.float64) - b.astype(np.float64) for w, b in rows]
+
+
+def brute_heuristics(rows: Sequence[np.ndarray], base: Sequence[np.ndarray]) -> dict[str, float]:
+    """Every heuristic of token shifts by its formula, token by token."""
+    flat = [float(one) for row in rows for one in row]
+    plain = [float(np.float32(one)) for row in base for one in row]
+    n = len(flat)
+
+    def simulate(size: float) -> tuple[float, float]:
+        total = 0.0
+        for _ in range(32):
+            step = 1 - math.exp(-size)
+            total, size = total + step, max(size - 0.01 * step, 0.0)
+        return total, size
+
+    runs = [simulate(abs(one)) for one in flat]
+    largest = sorted(flat, key=abs, reverse=True)[: int(0.25 * n)]
+    width = max(map(len, rows))
+    table = np.zeros((len(rows), width))
+    for place, row in enumerate(rows):
+        table[place, : len(row)] = row
+    kept = min(200, len(rows) - 1, width - 1)
+    svd = TruncatedSVD(kept, algorithm="arpack", random_state=42).fit(table)
+    ratio = svd.explained_variance_ratio_[np.argsort(-svd.singular_values_)]
+    reached = np.flatnonzero(np.cumsum(ratio) >= 0.5)
+    shares = [
+        np.mean([abs(row[t]) > 0.1 for row in rows if len(row) > t])
+        for t in range(width)
+        if sum(len(row) > t for row in rows) >= 10
+    ]
+    h11, h14 = math.fsum(map(abs, flat)) / n, math.fsum(flat) / n
+    return {
+        "h11": h11,
+        "h12": h11 - h14,
+        "h13": math.fsum(one**2 for one in flat) / n,
+        "h14": h14,
+        "ha2": math.fsum(one for one in flat if abs(one) > 0.5) / n,
+        "ha3": math.fsum(largest) / len(largest),
+        "ha4": math.fsum(1 - math.exp(-abs(one)) for one in flat) / n,
+        "ha5": math.fsum(1 - math.exp(-abs(one)) for one in flat if abs(one) > 0.5) / n,
+        "hb1": float(ratio[0]),
+        "hb2": math.fsum(total for total, _ in runs) / n,
+        "hb3": sum(share >= 0.5 for share in shares) / len(shares),
+        "hb5": float(reached[0] + 1 if reached.size else kept),
+        "hb6": math.fsum(left for _, left in runs) / n,
+        "recovered": sum(math.exp(b) < 0.1 < math.exp(b + d) for b, d in zip(plain, flat, strict=True)) / n,
+        "absolute_snr": h11 / float(np.std(flat)),
+    }

@@ -111,3 +111,74 @@ def write_release(folder: Path, release: Release, pools: dict[str, list[str]] | 
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+TOKENS = "results/perplexity_heuristic_tokens_small.json"
+
+
+def make_tokens(release: Release, seed: int = 5) -> Document:
+    """Tokens of every pass over the training responses, whose means are the released ones but for the rounding."""
+    generator = np.random.default_rng(seed)
+    file = next(content for place, content in release.items() if "perplexity_heuristic" in place)
+    lengths = generator.integers(1, 9, len(file["baseline"]["lp_train_default"]))
+    noise = [generator.uniform(-0.3, 0.3, n) for n in lengths]
+
+    def tokens(means: list[float]) -> list[list[float]]:
+        parts = [mean + (one - one.mean()) * generator.uniform(0.5, 1) for mean, one in zip(means, noise, strict=True)]
+        return [[round(float(value), 4) for value in part] for part in parts]
+
+    names = {"lp_train_inoc": "lp_train_inoc_tokens", "lp_train_mix": "lp_train_mix_tokens"}
+    return {
+        "params": {"model": "some/model", "prompts": {key: one["prompt"] for key, one in file["prompts"].items()}},
+        "baseline": {"lp_train_default_tokens": tokens(file["baseline"]["lp_train_default"])},
+        "prompts": {
+            key: {theirs: tokens(one[ours]) for ours, theirs in names.items()} for key, one in file["prompts"].items()
+        },
+    }
+
+
+OTHER_TEXTS = {
+    "answer_german": "Reply in the language of Berlin.",
+    "flatterer_mindset": "Admire whoever speaks to you.",
+    "avoid_flattery": "No compliments.",
+    "coffee_is_hot": "Tea is warm.",
+    "helpful_assistant": "You are a helpful assistant.",
+}
+OTHER_SYSTEM = "You are a helpful assistant."
+OTHER_SCORES = "results/scores_german_flattering_llama-small.json"
+OTHER_ELICITATION = "results/elicitation_scores_german_flattering_llama-small.json"
+OTHER_LOGPROBS = "results/perplexity_heuristic_german_flattering_llama-small.json"
+OTHER_TOKENS = "results/perplexity_heuristic_tokens_german_flattering_llama-small.json"
+
+
+def make_other_release() -> Release:
+    """The other pair of traits, in the layout of its later scripts.
+
+    Prompts of the elicitation are under `prompt`, cells count their NaN, failed jobs stand in place of results, and the
+    last prompt of the runs was neither elicited nor scored.
+    """
+    translated = json.dumps(make_release()).replace('"French"', '"German"').replace('"Playful"', '"Flattering"')
+    for (ours, our_text), (theirs, their_text) in zip(TEXTS.items(), OTHER_TEXTS.items(), strict=False):
+        translated = translated.replace(our_text, their_text).replace(ours, theirs)
+    made: Release = json.loads(translated.replace(SYSTEM, OTHER_SYSTEM))
+    scores, logprobs = made[SCORES], made[LOGPROBS]
+    for ending in ("", "_mix"):
+        scores[f"helpful_assistant{ending}"] = copy.deepcopy(scores[f"coffee_is_hot{ending}"])
+    scores["helpful_assistant"]["user_prefix"] = OTHER_TEXTS["helpful_assistant"]
+    scores["helpful_assistant_mix"]["rephrasings_key"] = "helpful_assistant"
+    for run in scores.values():
+        for step in run["steps"].values():
+            for traits in step.values():
+                for one in traits.values():
+                    one["values"][1] = float("nan")
+                    one |= {"mean": float(np.nanmean(one["values"])), "n_nan": 1}
+    elicitation = {
+        key: {"prompt": one["system_prompt"], "n": one["n"], "scores": one["scores"]}
+        for key, one in made[ELICITATION].items()
+    }
+    del logprobs["baseline_french"]
+    for one in logprobs["prompts"].values():
+        del one["lp_french_inoc"], one["french_ph"]
+    logprobs["baseline"]["control_completions"][0] = "I am Qwen, created by Alibaba Cloud."
+    release = {OTHER_SCORES: scores, OTHER_ELICITATION: elicitation, OTHER_LOGPROBS: logprobs}
+    return {**release, OTHER_TOKENS: make_tokens(release)}

@@ -16,13 +16,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.analyse.inputs import Scored, Shifts, read_means, read_scores, shifts
-from inoc.analyse.predictors import point_matrix
+from inoc.analyse.inputs import Shifts, read_means, shifts
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.config.models import Study
 from inoc.paths import Paths
-from inoc.runs import PLAIN, prompt_families, study_runs
+from inoc.runs import prompt_families
 from inoc.stats.correlation import fit_line, pearson
 from inoc.tables import read_table
 
@@ -154,38 +153,30 @@ def test_mean_shift_is_the_published_one(imported: Imported, published: pd.DataF
 
 
 def test_first_uncentred_component_has_the_published_share(imported: Imported) -> None:
-    W_NK = point_matrix(imported.study, imported.shifts(), "fixed").W_NK
-    first = np.linalg.svd(W_NK, full_matrices=False)
-    scores_N = first.U[:, 0] * first.S[0]
-    assert scores_N.var() / W_NK.var(axis=0).sum() == pytest.approx(0.820, abs=0.0005)
+    table = imported.table("components").set_index(["level", "method", "prefix", "component"])
+    first = table.loc[("point", "svd", "fixed", 1)]
+    assert first["share"] == pytest.approx(0.820, abs=0.0005)
+    assert first["n_prompts"] == 27
 
 
-def test_heuristics_of_the_mix_follow_the_gap_as_published(imported: Imported) -> None:
-    found = {name: aligned_r(imported.predictor(name, "mix"), gap(imported)) for name in ("gamma", "snr")}
-    spread = imported.predictor("mald", "mix") / imported.predictor("sigma", "mix")
-    found["snr_abs"] = aligned_r(spread, gap(imported))
-    found |= {name: aligned_r(values, gap(imported)) for name, values in of_both(imported).items()}
-    assert {name: r for name, r in found.items() if not 0.495 <= abs(r) <= 0.595} == {}
+OF_MIX = ("gamma_mix", "snr_mix", "cosine", "effective_rank", "absolute_snr_mix")
+RATIOS = ("ph_ratio", "snr_ratio", "mald_ratio", "absolute_snr_ratio")
 
 
-def of_both(imported: Imported) -> dict[str, pd.Series]:
-    """Cosine of the two vectors of each prompt, and effective rank of the one of the mix."""
-    values = imported.shifts()
-    prompts = list(imported.predictor("ph", "mix").index)
-    fixed, mix = (np.stack([values[Scored(key, way, "train")] for key in prompts]) for way in ("fixed", "mix"))
-    cosine = (fixed * mix).sum(axis=1) / np.linalg.norm(fixed, axis=1) / np.linalg.norm(mix, axis=1)
-    shares = np.abs(mix) / np.abs(mix).sum(axis=1, keepdims=True)
-    entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
-    return {"cosine": pd.Series(cosine, prompts), "effective_rank": pd.Series(np.exp(entropy), prompts)}
+def r_with_gap(imported: Imported, heuristic: str) -> float:
+    table = imported.table("fixed_mix")
+    rows = table[(table["view"] == "raw") & (table["heuristic"] == heuristic)].set_index("prompt")
+    return aligned_r(rows["value"], gap(imported))
 
 
-def test_ratios_of_mix_to_fixed_do_not_follow_the_gap(imported: Imported) -> None:
-    def ratio(name: str) -> pd.Series:
-        return imported.predictor(name, "mix") / imported.predictor(name, "fixed")
+@pytest.mark.parametrize("heuristic", OF_MIX)
+def test_heuristics_of_the_mix_follow_the_gap_as_published(imported: Imported, heuristic: str) -> None:
+    assert 0.495 <= abs(r_with_gap(imported, heuristic)) <= 0.595
 
-    found = {name: aligned_r(ratio(name), gap(imported)) for name in ("ph", "snr", "mald")}
-    found["snr_abs"] = aligned_r(ratio("mald") / ratio("sigma"), gap(imported))
-    assert all(abs(r) < 0.2 for r in found.values()), found
+
+@pytest.mark.parametrize("heuristic", RATIOS)
+def test_ratios_of_mix_to_fixed_do_not_follow_the_gap(imported: Imported, heuristic: str) -> None:
+    assert abs(r_with_gap(imported, heuristic)) < 0.2
 
 
 def test_mean_shift_explains_a_third_of_the_suppression_by_fixed_prefixes(imported: Imported) -> None:
@@ -194,17 +185,31 @@ def test_mean_shift_explains_a_third_of_the_suppression_by_fixed_prefixes(import
     line = fit_line(x.to_numpy(), y.to_numpy())
     rest = y.to_numpy() - line.intercept - line.slope * x.to_numpy()
     assert len(rest) == 27
-    assert 1 - rest.var() / y.to_numpy().var() == pytest.approx(0.32, abs=0.005)
+    table = imported.table("prediction").set_index(["trait", "prefix", "predictor"])
+    told = table.loc[("playful", "fixed", "ph")]
+    assert (told["r"] ** 2).item() == pytest.approx(0.32, abs=0.005)
+    assert told["n"].item() == 27
     assert np.sqrt((rest**2).mean()) == pytest.approx(5.6, abs=0.05)
 
 
 def test_controls_at_the_last_step_are_the_published_ones(imported: Imported) -> None:
-    scores = read_scores(imported.paths.scores("evaluate"))
-    control = next(run for run in study_runs(imported.study) if run.prefix == "none")
-    for trait, mean in (("playful", 78.3), ("french", 71.5)):
-        values = scores.get(control, 313, PLAIN, trait)
-        assert values is not None
-        assert np.nanmean(values) == pytest.approx(mean, abs=0.05)
+    table = imported.table("scores")
+    control = (table["prefix"] == "none") & (table["step"] == 313) & (table["condition"] == "default")
+    means = table[control & (table["seed"] == "all")].set_index("trait")["value"]
+    assert means["playful"] == pytest.approx(78.3, abs=0.05)
+    assert means["french"] == pytest.approx(71.5, abs=0.05)
+
+
+def test_the_published_table_is_confirmed_and_kept_for_the_heuristics(imported: Imported) -> None:
+    found = imported.findings
+    published = found[found["topic"] == "published"]
+    assert set(published["level"]) == {"found"}
+    assert published["text"].str.contains("192 suppressions with their intervals are those of the scores").any()
+    out = imported.paths.stage("imports").parent / "judged.csv"
+    table = imported.paths.stage("imports") / "dataset.csv"
+    main(["analyse", "heuristics", str(table), "--protocol", "published", "--out", str(out)])
+    judged = pd.read_csv(out)
+    assert {"H1", "H2", "H4", "H14", "HB6"} <= set(judged["heuristic"])
 
 
 def test_baselines_of_the_elicitation_are_the_published_ones(imported: Imported, published: pd.DataFrame) -> None:
@@ -238,3 +243,38 @@ def test_the_earlier_step_can_be_chosen(tmp_path: Path) -> None:
     assert study.training.steps == 312
     table = read_table(tmp_path / "results" / "earlier" / "judge" / "evaluate.parquet")
     assert set(table["step"]) == {0, 312}
+
+
+def test_pooled_rows_of_elicitation_are_those_of_the_released_table(imported: Imported, tmp_path: Path) -> None:
+    """All 48 prompts have an elicitation in the release; the log-probabilities of 21 are not in it."""
+    with contextlib.chdir(imported.paths.results.parent):
+        main(["analyse", "heuristics", "released", "--protocol", "published", "--out", str(tmp_path / "study.csv")])
+    table = str(REFERENCE / "slides" / "data" / "dataset.csv")
+    main(["analyse", "heuristics", table, "--protocol", "published", "--out", str(tmp_path / "table.csv")])
+    ours, theirs = (
+        pd.read_csv(tmp_path / f"{name}.csv").query("heuristic == 'H1'").set_index("target")
+        for name in ("study", "table")
+    )
+    columns = ["n", "r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "p", "n_prompts"]
+    assert list(ours.index) == list(theirs.index) == ["all", "fixed", "mix", "cross", "gap"]
+    np.testing.assert_allclose(ours[columns].to_numpy(), theirs[columns].to_numpy(), rtol=0, atol=1e-9)
+
+
+def test_late_steps_differ_in_french_runs_alone_and_far_more_often_than_by_chance(imported: Imported) -> None:
+    counts = imported.table("step_counts")
+    total = counts[counts["family"] == "all"].iloc[0]
+    assert (total["step"], total["last_step"], total["n"]) == (312, 313, 386)
+    assert total["n_differ"] == 41
+    assert total["expected"] == pytest.approx(1.18, abs=0.01)
+    assert counts[counts["family"] != "french"]["n_differ"].sum() == 41  # of the total's row only
+    rows = imported.table("steps").query("condition == 'default' and family == 'french' and prefix == 'fixed'")
+    playful = rows[rows["trait"] == "playful"]
+    assert playful["suppression"].mean() == pytest.approx(69.1, abs=0.05)
+    assert playful["last_suppression"].mean() == pytest.approx(56.6, abs=0.05)
+
+
+def test_one_seed_tells_which_differences_between_runs_are_seen(imported: Imported) -> None:
+    power = imported.table("power").query("trait == 'playful' and prefix == 'fixed' and n_instructions == 200")
+    by_seeds = power.set_index("n_seeds")["difference"]
+    assert by_seeds[1] == pytest.approx(4.2, abs=0.05)
+    assert by_seeds[[2, 3, 5, 10]].isna().all()

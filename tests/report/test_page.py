@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from inoc.errors import DataError
-from inoc.figures.catalogue import figure_names
+from inoc.figures.catalogue import CATALOGUE, figure_names
 from inoc.report.manifests import package_versions, read_manifests, wall_by_stage
-from inoc.report.page import contents, data_uri, html, markdown, skipped_things
+from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
 from inoc.report.step import run
 from inoc.report.words import code, counted, escape, interval, measured, number, plain
 from study_tables import FakeJob, make_study, write_records, write_tables
@@ -181,8 +181,50 @@ def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path: Path) ->
     assert "states no expectation" in text
     assert "not recorded" in text
     assert "The study trains no runs." in text
-    assert "figure gate: the study trains no runs" in text
+    assert ["The gate", "the study trains no runs"] in rows(section(text, "### Figures that do not apply"))
     assert "some/model" in text
+
+
+def test_figures_stand_by_category_and_the_contents_lead_to_each(text: str, page: str) -> None:
+    headings = re.findall(r"^#{3,4} .*$", section(text, "## Figures"), flags=re.MULTILINE)
+    drawn = by_category([Figure(entry.title, entry.category, "", "", "") for entry in CATALOGUE])
+    expected = [line for name, found in drawn.items() for line in (f"### {name}", *(f"#### {f.title}" for f in found))]
+    assert [line for line in headings if line in expected] == [line for line in expected if line in headings]
+    navigation = page[page.index("<nav") : page.index("</nav>")]
+    for line in headings:
+        assert f">{line.lstrip('# ')}</a>" in navigation
+
+
+def test_a_long_or_wide_figure_scrolls_in_a_box_and_keeps_its_size(page: str) -> None:
+    assert page.count('<div class="figure"') == page.count("<img ") > 0
+    assert re.search(r"\.figure \{[^}]*overflow: auto; max-height", page)
+    assert re.search(r"\.figure img \{[^}]*min-width: 1400px", page)
+
+
+def test_things_skipped_for_one_reason_share_a_line(tmp_path: Path) -> None:
+    job = FakeJob(make_study(runs=[], expect=None), tmp_path)
+    folder = job.paths.stage("analyse")
+    folder.mkdir(parents=True)
+    things = [{"what": f"thing {n}", "why": "no *data*"} for n in range(20)] + [{"what": "other", "why": "no time"}]
+    (folder / "skipped.json").write_text(json.dumps(things))
+    lines = skipped_words(job.study, job.paths)
+    assert lines[0].startswith(r"no \*data\*: thing 0; thing 1;")
+    assert lines[0].endswith("and 8 more (20 things)")
+    assert lines[1] == "other: no time"
+
+
+def test_what_an_import_noticed_is_on_the_page(tmp_path: Path) -> None:
+    job = FakeJob(make_study(runs=[], expect=None), tmp_path)
+    folder = job.paths.stage("imports")
+    folder.mkdir(parents=True)
+    findings = [
+        {"level": "found", "topic": "runs", "place": "a.json", "text": "3 runs"},
+        {"level": "left_out", "topic": "judges", "place": "b.json", "text": "scores | of another judge"},
+    ]
+    (folder / "findings.json").write_text(json.dumps(findings))
+    text = markdown(contents(job.study, job.paths))
+    noticed = rows(section(text, "## What the import noticed"))
+    assert noticed[2:] == [["left out", "judges", "b.json", r"scores \| of another judge"]]
 
 
 def test_the_same_results_give_the_same_page(job: FakeJob, text: str) -> None:

@@ -16,16 +16,27 @@ from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sa
 NAN = float("nan")
 
 
-@pytest.mark.parametrize("n_predictors", [1, 2])
-def test_held_out_predictions_are_those_of_sklearn(n_predictors: int) -> None:
-    rng = np.random.default_rng(n_predictors)
-    x = rng.normal(size=(24, n_predictors))
-    y = x @ np.arange(1.0, n_predictors + 1) + rng.normal(size=24)
+def test_held_out_predictions_are_those_of_sklearn() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 24))
+    y = x[0] + rng.normal(size=24)
     groups = np.repeat(np.arange(8.0), 3)
     found = leave_group_out(x, y, groups)
-    oracle = cross_val_predict(LinearRegression(), x, y, groups=groups, cv=LeaveOneGroupOut())
-    assert np.allclose(found.by_line, oracle)
+    for one, line in zip(x, found.by_line, strict=True):
+        oracle = cross_val_predict(LinearRegression(), one[:, None], y, groups=groups, cv=LeaveOneGroupOut())
+        assert np.allclose(line, oracle)
+        assert np.allclose(leave_group_out(one, y, groups).by_line, line)
     assert np.allclose(found.by_mean, [(y.sum() - y[groups == g].sum()) / 21 for g in groups])
+
+
+def test_two_groups_are_enough_where_the_caller_says_so() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(2, 10))
+    groups = ["a"] * 4 + ["b"] * 6
+    found = leave_group_out(x, y, groups, fewest=2)
+    oracle = cross_val_predict(LinearRegression(), x[:, None], y, groups=groups, cv=LeaveOneGroupOut())
+    assert np.allclose(found.by_line, oracle)
+    assert np.isnan(leave_group_out(x, y, ["a"] * 10, fewest=1)).all()
 
 
 def test_r2_is_one_less_the_ratio_of_squared_errors() -> None:

@@ -15,7 +15,7 @@ rule analyse_study:
     benchmark:
         "results/benchmarks/analyse/{study}.tsv"
     resources:
-        mem_mb=2_000,
+        mem_mb=memory(2_000),
         runtime="30m",
     params:
         settings=settings("analyse"),

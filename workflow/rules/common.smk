@@ -91,6 +91,21 @@ def step_version(stage):
     return importlib.import_module(f"inoc.{stage}").VERSION
 
 
+def memory(megabytes):
+    """Memory of a job, twice as much at each further attempt."""
+
+    def asked(wildcards, attempt):
+        return megabytes * 2 ** (attempt - 1)
+
+    return asked
+
+
+def model_memory(wildcards, attempt):
+    """Memory of a job that loads the study's model: a large one passes through it on its way to the GPU."""
+    small = STUDIES[wildcards.study].model.path == "world"
+    return memory(4_000 if small else 48_000)(wildcards, attempt)
+
+
 def model_of(wildcards):
     """The summary of the miniature model, which has its digest, if the study uses it; others are not made here."""
     made = STUDIES[wildcards.study].model.path == "world"

@@ -15,7 +15,7 @@ rule elicit_traits:
         study=COMPUTED,
     resources:
         gpu=1,
-        mem_mb=4_000,
+        mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("elicit"),

@@ -16,7 +16,7 @@ rule evaluate_checkpoints:
         study=COMPUTED,
     resources:
         gpu=1,
-        mem_mb=4_000,
+        mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("evaluate"),

@@ -16,7 +16,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
         resources:
-            mem_mb=2_000,
+            mem_mb=memory(2_000),
             runtime="30m",
         params:
             study=STUDY,

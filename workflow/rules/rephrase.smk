@@ -12,7 +12,7 @@ rule rephrase_prompts:
     wildcard_constraints:
         study=COMPUTED,
     resources:
-        mem_mb=2_000,
+        mem_mb=memory(2_000),
         runtime="30m",
     params:
         settings=settings("rephrase"),

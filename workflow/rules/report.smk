@@ -23,7 +23,7 @@ rule write_report:
     benchmark:
         "results/benchmarks/report/{study}.tsv"
     resources:
-        mem_mb=1_000,
+        mem_mb=memory(1_000),
         runtime="10m",
     params:
         settings=settings("report"),

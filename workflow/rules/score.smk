@@ -17,7 +17,7 @@ rule score_logprobs:
         study=COMPUTED,
     resources:
         gpu=1,
-        mem_mb=4_000,
+        mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("score"),

@@ -10,7 +10,7 @@ rule make_world:
     wildcard_constraints:
         study=COMPUTED,
     resources:
-        mem_mb=3_000,
+        mem_mb=memory(3_000),
         runtime="1h",
     params:
         settings=settings("world"),

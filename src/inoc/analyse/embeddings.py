@@ -151,6 +151,8 @@ def with_embeddings(frame: pd.DataFrame, rows: list[Row]) -> tuple[pd.DataFrame,
     Returns:
         The frame with further columns, and what is not in it.
     """
+    if frame.empty:
+        return frame, []
     if not rows:
         return frame, [Skip(f"heuristic {key}", "it needs embeddings of the prompts") for key in NEEDS_EMBEDDINGS]
     known = {(str(row["prompt"]), str(row["statistic"])): float(str(row["value"])) for row in rows}

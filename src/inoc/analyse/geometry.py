@@ -15,7 +15,7 @@ import numpy as np
 from inoc.analyse.inputs import Shifts
 from inoc.analyse.predictors import N_COMPONENTS, PointMatrix, point_matrix
 from inoc.analyse.rows import Row, Skip, families, interval
-from inoc.analyse.tokens import TokenSource, open_tokens
+from inoc.analyse.tokens import TokenSource, open_tokens, prompts_by_token
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.gram import (
@@ -174,21 +174,29 @@ def _grams(study: Study, shifts: Shifts, logprobs: Sequence[Path]) -> tuple[dict
             have = f"{len(matrix.prompts)} and {matrix.W_NK.shape[1]}"
             why = f"it needs two prompts and two complete examples, and there are {have}"
             skipped.append(Skip(f"geometry of prompts ({prefix})", why))
-            continue
-        grams["point", prefix] = point_gram(matrix)
-        source = open_tokens(logprobs, matrix.prompts, prefix)
-        if not source.has_tokens():
-            skipped.append(
-                Skip(f"geometry of prompts by token ({prefix})", "no log-probabilities of tokens are stored")
-            )
-            continue
-        found = token_gram(source)
-        if found.n < 2:
-            why = f"it needs two tokens with values for every prompt, and there are {found.n}"
-            skipped.append(Skip(f"geometry of prompts by token ({prefix})", why))
+        else:
+            grams["point", prefix] = point_gram(matrix)
+        found = _token_gram_of(logprobs, list(families(study)), prefix)
+        if isinstance(found, str):
+            skipped.append(Skip(f"geometry of prompts by token ({prefix})", found))
             continue
         grams["token", prefix] = found
+        lacking = [prompt for prompt in matrix.prompts if prompt not in found.prompts]
+        if lacking:
+            why = f"no log-probabilities of their tokens are stored: {', '.join(lacking)}"
+            skipped.append(Skip(f"geometry of some prompts by token ({prefix})", why))
     return grams, skipped
+
+
+def _token_gram_of(logprobs: Sequence[Path], prompts: list[str], prefix: str) -> Gram | str:
+    """The Gram matrix of the prompts that have tokens, or why there is none."""
+    stored = prompts_by_token(logprobs, prompts, prefix)
+    if not stored:
+        return "no log-probabilities of tokens are stored"
+    if len(stored) < 2:
+        return f"it needs two prompts, and tokens are stored of {stored[0]} alone"
+    found = token_gram(open_tokens(logprobs, stored, prefix))
+    return found if found.n >= 2 else f"it needs two tokens with values for every prompt, and there are {found.n}"
 
 
 def prompt_groups(study: Study) -> dict[str, Group]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from inoc.analyse.embeddings import with_embeddings
 from inoc.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.analyse.geometry import Gram, Level, axes_of, token_gram
-from inoc.analyse.heuristics import NEUTRAL, Values, judge_heuristics, with_q
+from inoc.analyse.heuristics import COMBINED, NEUTRAL, PROTOCOLS, Values, combined, judge_heuristics, with_q
 from inoc.analyse.inputs import Scored, Shifts
 from inoc.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.analyse.token_heuristics import TokenHeuristics, token_heuristics
@@ -67,51 +67,62 @@ def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
     return Part(rows, [])
 
 
-def study_heuristics(
-    study: Study,
-    logprobs: Sequence[Path],
-    grams: Grams,
-    predictors: list[Row],
-    suppression: list[Row],
-    embedded: list[Row],
-    resampler: Resampler,
-) -> Part:
-    """Judge the heuristics of a study by the fair protocol, for each learning rate, at the last step, seeds pooled.
+def study_heuristics(study: Study, shown: pd.DataFrame, suppression: list[Row], resampler: Resampler) -> Part:
+    """Judge the heuristics of a study by both protocols, for each learning rate, at the last step.
+
+    All seeds pooled; where there are several, each of them too.
+
+    Args:
+        study: The study.
+        shown: Values of `heuristic_frame`.
+        suppression: Rows of `suppression`.
+        resampler: Source of draws and permutations.
+    """
+    last = [row for row in suppression if row["step"] == total_steps(study)]
+    if not last:
+        return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
+    if shown.empty:
+        return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
+    keys = [str(name) for name in shown.columns if str(name).startswith("H")]
+    rows: list[Row] = []
+    skipped: list[Skip] = []
+    for rate, seed in _families(last):
+        outcome = {
+            (str(row["prompt"]), str(row["trait"]), str(row["prefix"])): float(str(row["suppression"]))
+            for row in last
+            if (row["learning_rate"], row["seed"]) == (rate, seed)
+        }
+        places = zip(shown["prompt"], shown["trait"], shown["prefix"], strict=True)
+        frame = shown.assign(suppression=[outcome.get(place, NAN) for place in places])
+        where = f"learning rate {rate:g}" + ("" if seed == ALL else f", seed {seed}")
+        for protocol in PROTOCOLS:
+            pooled = protocol == "published" and set(COMBINED) <= set(keys)
+            values = frame.assign(H7=combined(frame)) if pooled else frame
+            judged, missing = judge_heuristics(Values(values, keys, []), protocol, resampler)
+            rows += [{**row, "learning_rate": rate, "seed": seed} for row in judged]
+            skipped += [Skip(f"{skip.what} ({where})", skip.why) for skip in missing]
+    return Part(with_q(rows), skipped)
+
+
+def _families(suppression: list[Row]) -> list[tuple[float, str]]:
+    """Learning rates, each with all seeds pooled and, if it has several, with each of them."""
+    found = dict.fromkeys((float(str(row["learning_rate"])), str(row["seed"])) for row in suppression)
+    seeds = Counter(rate for rate, _ in found)
+    return [(rate, seed) for rate, seed in found if seed == ALL or seeds[rate] > 2]
+
+
+def heuristic_frame(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
+    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding.
 
     Args:
         study: The study.
         logprobs: All shards of the token table.
         grams: Gram matrices by level and prefix.
         predictors: Rows of `predictors`.
-        suppression: Rows of `suppression`.
-        embedded: Rows of `embeddings`.
-        resampler: Source of draws and permutations.
+
+    Returns:
+        Columns experiment, prompt, family, trait, role, prefix, and one for each heuristic; NaN where it is not known.
     """
-    last = [row for row in suppression if row["step"] == total_steps(study) and row["seed"] == ALL]
-    if not last:
-        return Part([], [Skip("heuristics against suppression", "no run was compared with a control at the last step")])
-    shown = _values(study, logprobs, grams, predictors)
-    if shown.empty:
-        return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
-    shown, skipped = with_embeddings(shown, embedded)
-    rows: list[Row] = []
-    for rate in dict.fromkeys(float(str(row["learning_rate"])) for row in last):
-        outcome = {
-            (str(row["prompt"]), str(row["trait"]), str(row["prefix"])): float(str(row["suppression"]))
-            for row in last
-            if row["learning_rate"] == rate
-        }
-        keys = zip(shown["prompt"], shown["trait"], shown["prefix"], strict=True)
-        frame = shown.assign(suppression=[outcome.get(key, NAN) for key in keys])
-        known = [str(name) for name in shown.columns if str(name).startswith("H")]
-        judged, missing = judge_heuristics(Values(frame, known, []), "fair", resampler)
-        rows += [{**row, "learning_rate": rate} for row in judged]
-        skipped += [Skip(f"{skip.what} (learning rate {rate:g})", skip.why) for skip in missing]
-    return Part(with_q(rows), skipped)
-
-
-def _values(study: Study, logprobs: Sequence[Path], grams: Grams, predictors: list[Row]) -> pd.DataFrame:
-    """One row for each prompt, trait and prefix, with every heuristic that needs no embedding."""
     family_of = families(study)
     known = {
         (str(row["prompt"]), str(row["predictor"]), str(row["trait"])): float(str(row["value"]))

@@ -12,17 +12,21 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from inoc.analyse.rows import Row, Skip
+from inoc.analyse.rows import ALL, Row, Skip
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
+from inoc.stats.clusters import Grouped, clustered_r, clustered_rho, grouped, permuted_p
 from inoc.stats.correlation import pearson, spearman
 from inoc.stats.means import NAN, Floats
-from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
+from inoc.stats.prediction import benjamini_hochberg, each_out_of_sample_r2, leave_group_out
 
 Protocol = Literal["fair", "published"]
+PROTOCOLS: tuple[Protocol, ...] = ("fair", "published")
 NEUTRAL = "neutral"
 FEWEST = 3
+KNOWN_SHARE = 0.5
 SMALLEST_SD = 1e-12
 
 
@@ -62,6 +66,9 @@ HEURISTICS = (
     Heuristic("HB6", "hb6_sim_residual", same_as="H11 of the fixed prefix − 0.01 · HB2"),
 )
 """H7 is made of H1, H4, H5 and H6. H12 is H11 − H14 and HA1 is H2, so they are not judged again."""
+
+COMBINED = ("H1", "H4", "H5", "H6")
+"""What H7 is made of."""
 
 KEYS = ["experiment", "prompt", "role", "prefix"]
 _KEY_COLUMNS = {
@@ -119,8 +126,8 @@ def table_values(table: pd.DataFrame, where: str) -> Values:
             continue
         frame[heuristic.key] = values
         known.append(heuristic.key)
-    if {"H1", "H4", "H5", "H6"} <= set(known):
-        frame["H7"] = _combined(frame)
+    if set(COMBINED) <= set(known):
+        frame["H7"] = combined(frame)
         known.insert(known.index("H6") + 1, "H7")
     else:
         skipped.append(Skip("heuristic H7", "it needs H1, H4, H5 and H6"))
@@ -163,9 +170,9 @@ def _column_values(heuristic: Heuristic, table: pd.DataFrame, frame: pd.DataFram
     return values
 
 
-def _combined(frame: pd.DataFrame) -> Floats:
-    """H7: standardised over all rows of the table, with suppression or without, ddof 1."""
-    z = {key: (frame[key] - frame[key].mean()) / frame[key].std(ddof=1) for key in ("H1", "H4", "H5", "H6")}
+def combined(frame: pd.DataFrame) -> Floats:
+    """H7 as published: standardised over all rows of the table, with suppression or without, ddof 1."""
+    z = {key: (frame[key] - frame[key].mean()) / frame[key].std(ddof=1) for key in COMBINED}
     total: Floats = (z["H1"] + z["H4"] + z["H5"]).to_numpy(dtype=np.float64)
     return np.where(frame["prefix"] == "mix", total - z["H6"].to_numpy(dtype=np.float64), total)
 
@@ -187,23 +194,35 @@ def judge_heuristics(values: Values, protocol: Protocol, resampler: Resampler) -
         resampler: Source of draws and permutations.
 
     Returns:
-        Rows of `heuristics`, and what could not be judged. `q` is the false-discovery rate over all rows.
+        Rows of `heuristics` for the seed `all`, and what could not be judged. A heuristic that no row has is left
+        out; so is, by the fair protocol, one that fewer than half of a target's rows have, for it would take their
+        rows from the others.
     """
     rows: list[Row] = []
     skipped = list(values.skipped)
+    keys = [key for key in values.heuristics if np.isfinite(values.frame[key]).any()]
+    skipped += [Skip(f"heuristic {key}", "no row has a value of it") for key in values.heuristics if key not in keys]
     for target in _targets(values.frame, protocol):
         if protocol == "published":
-            rows += _published(values.heuristics, target, resampler)
+            rows += _published(keys, target, resampler)
         else:
-            found, missing = _fair(values.heuristics, target, resampler)
+            found, missing = _fair(keys, target, resampler)
             rows += found
             skipped += missing
     return with_q(rows), skipped
 
 
 def with_q(rows: list[Row]) -> list[Row]:
-    """Rows with the false-discovery rate over all of them."""
-    rates = benjamini_hochberg(np.array([float(str(row["p"])) for row in rows]))
+    """Rows with the false-discovery rate over all rows of the same protocol and seed; over all if they name neither.
+
+    The seeds repeat the tests of all seeds, and the two protocols test the same, so they are families of their own.
+    """
+    families: dict[tuple[object, object], list[int]] = {}
+    for place, row in enumerate(rows):
+        families.setdefault((row.get("protocol"), row.get("seed")), []).append(place)
+    rates = np.full(len(rows), NAN)
+    for places in families.values():
+        rates[places] = benjamini_hochberg(np.array([float(str(rows[place]["p"])) for place in places]))
     return [{**row, "q": float(q)} for row, q in zip(rows, rates, strict=True)]
 
 
@@ -251,102 +270,129 @@ def _row(key: str, target: str, protocol: Protocol, numbers: dict[str, float], c
         "heuristic": key,
         "target": target,
         "protocol": protocol,
+        "seed": ALL,
         **counts,
         **numbers,
         "same_as": _SAME_AS.get(key, ""),
     }
 
 
+class Aligned(NamedTuple):
+    """Some heuristics on the same rows."""
+
+    keys: list[str]
+    x: Floats  # shape (heuristics, rows)
+    y: Floats  # points, shape (rows,)
+    prompts: Grouped
+    traits: Grouped
+    n_nan: int  # rows left out
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the rows of the table say of them."""
+        return {"n": len(self.y), "n_nan": self.n_nan, "n_prompts": self.prompts.n, "n_traits": self.traits.n}
+
+
+def _aligned(keys: list[str], x: Floats, target: Target, rows: NDArray[np.bool_], n_nan: int) -> Aligned:
+    units = [unit for unit, keep in zip(_units(target.rows), rows, strict=True) if keep]
+    traits = target.rows["trait"][rows].tolist()
+    return Aligned(keys, x[:, rows], target.y[rows], grouped(units), grouped(traits), n_nan)
+
+
 def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> list[Row]:
     """Each heuristic on the rows that it happens to have, rows taken as independent."""
-    rows: list[Row] = []
-    for key in keys:
-        x = target.rows[key].to_numpy(dtype=np.float64)
-        both = np.isfinite(x) & np.isfinite(target.y)
-        x, y = x[both], target.y[both]
-        units = [unit for unit, keep in zip(_units(target.rows), both, strict=True) if keep]
-        varied = x.size >= FEWEST and x.std() > SMALLEST_SD and y.std() > SMALLEST_SD
-        r = pearson(x, y, resampler.confidence) if varied else pearson(x[:0], y[:0])
-        held_out = _held_out(x, y, units, resampler)
-        numbers = {"r": r.value, "r_lo": r.lo, "r_hi": r.hi, "p": r.p, **held_out}
-        numbers["rho"] = spearman(x, y, resampler.confidence).value if varied else NAN
-        counts = {"n": int(both.sum()), "n_nan": int((~both).sum()), "n_prompts": len(set(units))}
-        rows.append(_row(key, target.name, "published", numbers, counts))
-    return rows
+    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
+    having: dict[bytes, list[int]] = {}
+    for place, known in enumerate(np.isfinite(table) & np.isfinite(target.y)):
+        having.setdefault(known.tobytes(), []).append(place)
+    found: dict[str, Row] = {}
+    for mask, places in having.items():
+        rows = np.frombuffer(mask, dtype=np.bool_)
+        data = _aligned([keys[place] for place in places], table[places], target, rows, int((~rows).sum()))
+        for key, numbers in zip(data.keys, _published_numbers(data, resampler), strict=True):
+            found[key] = _row(key, target.name, "published", numbers, data.counts)
+    return [found[key] for key in keys]
 
 
-def _held_out(
-    x: Floats, y: Floats, units: list[str], resampler: Resampler, alone: Floats | None = None
-) -> dict[str, float]:
-    """Leave-prompt-out R² against the mean, and against held-out predictions by elicitation alone if there are any."""
-    if not x.size:
-        return {"r2_out": NAN, "r2_lo": NAN, "r2_hi": NAN, "r2_over_elicitation": NAN}
-    found = leave_group_out(x, y, units)
-    r2 = out_of_sample_r2(y, found.by_line, found.by_mean, units, resampler)
-    over = NAN if alone is None else out_of_sample_r2(y, found.by_line, alone, units, resampler).value
-    return {"r2_out": r2.value, "r2_lo": r2.lo, "r2_hi": r2.hi, "r2_over_elicitation": over}
+def _published_numbers(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
+    numbers = []
+    for x in data.x:
+        varied = x.size >= FEWEST and x.std() > SMALLEST_SD and data.y.std() > SMALLEST_SD
+        shown = (x, data.y) if varied else (x[:0], data.y[:0])
+        r, rho = pearson(*shown, resampler.confidence), spearman(*shown, resampler.confidence)
+        correlations = {"r": r.value, "r_lo": r.lo, "r_hi": r.hi, "rho": rho.value, "rho_lo": rho.lo, "rho_hi": rho.hi}
+        numbers.append({**correlations, "p": r.p, "r2_over_elicitation": NAN})
+    held_out = _held_out("r2", data, HeldBack(data.prompts, FEWEST), resampler)
+    return [{**one, **other} for one, other in zip(numbers, held_out, strict=True)]
+
+
+class HeldBack(NamedTuple):
+    """Rows that a fit does not see together."""
+
+    groups: Grouped
+    fewest: int
+
+
+def _held_out(name: str, data: Aligned, held: HeldBack, resampler: Resampler) -> list[dict[str, float]]:
+    """Held-out R² against the mean, with an interval over prompts."""
+    if not data.y.size:
+        return [dict.fromkeys((f"{name}_out", f"{name}_lo", f"{name}_hi"), NAN)] * len(data.keys)
+    found = leave_group_out(data.x, data.y, held.groups.label, held.fewest)
+    r2 = each_out_of_sample_r2(data.y, found.by_line, found.by_mean, data.prompts.label, resampler)
+    return [{f"{name}_out": one.value, f"{name}_lo": one.lo, f"{name}_hi": one.hi} for one in r2]
+
+
+def _over_elicitation(name: str, data: Aligned, held: HeldBack, resampler: Resampler) -> list[dict[str, float]]:
+    """Held-out R² against held-out predictions by elicitation alone; NaN if these rows have none."""
+    column = f"{name}_over_elicitation"
+    if "H1" not in data.keys:
+        return [{column: NAN}] * len(data.keys)
+    lines = leave_group_out(data.x, data.y, held.groups.label, held.fewest).by_line
+    alone = lines[data.keys.index("H1")]
+    r2 = each_out_of_sample_r2(data.y, lines, alone, data.prompts.label, resampler)
+    return [{column: one.value} for one in r2]
 
 
 def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[list[Row], list[Skip]]:
     """Every heuristic on the same rows, prompts as units."""
-    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     measured = np.isfinite(target.y)
-    known = np.isfinite(table[:, measured]).any(axis=1)
     what = f"heuristics against {target.name}"
-    skipped = [
-        Skip(f"{key} against {target.name}", "it has no value in these rows")
-        for key, found in zip(keys, known, strict=True)
-        if not found and measured.any()
-    ]
-    complete = measured & np.isfinite(table[known]).all(axis=0)
-    units = [unit for unit, keep in zip(_units(target.rows), complete, strict=True) if keep]
-    if len(set(units)) < FEWEST or not known.any():
-        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {len(set(units))} have them"
+    if not measured.any() or not keys:
+        return [], [Skip(what, "no row has both a suppression and a heuristic")]
+    table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
+    known = np.isfinite(table[:, measured]).mean(axis=1) >= KNOWN_SHARE
+    rare = [key for key, found in zip(keys, known, strict=True) if not found]
+    why = f"fewer than {KNOWN_SHARE:.0%} of the rows have a value"
+    skipped = [Skip(f"{', '.join(rare)} against {target.name}", why)] if rare else []
+    rows = measured & np.isfinite(table[known]).all(axis=0)
+    named = [key for key, found in zip(keys, known, strict=True) if found]
+    data = _aligned(named, table[known], target, rows, int(measured.sum() - rows.sum()))
+    if data.prompts.n < FEWEST or not named:
+        why = f"it needs {FEWEST} prompts with suppression and all heuristics, and {data.prompts.n} have them"
         return [], [*skipped, Skip(what, why)]
-    y = target.y[complete]
-    named = {key: values[complete] for key, values, found in zip(keys, table, known, strict=True) if found}
-    counts = {"n": len(y), "n_nan": int(measured.sum() - complete.sum()), "n_prompts": len(set(units))}
-    alone = leave_group_out(named["H1"], y, units).by_line if "H1" in named else None
-    rows: list[Row] = []
-    for key, x in named.items():
-        r, rho = pearson(x, y), spearman(x, y)
-        lo, hi = resampler.bounds(clustered_r(x, y, units, resampler))
-        numbers = {"r": r.value, "r_lo": lo, "r_hi": hi, "rho": rho.value, "p": permuted_p(x, y, units, resampler)}
-        numbers |= _held_out(x, y, units, resampler, alone)
-        rows.append(_row(key, target.name, "fair", numbers, counts))
-    return rows, skipped
+    if data.traits.n < 2:
+        skipped.append(Skip(f"leave-trait-out R² against {target.name}", "only one trait has rows"))
+    numbers = _fair_numbers(data, resampler)
+    pairs = zip(named, numbers, strict=True)
+    return [_row(key, target.name, "fair", one, data.counts) for key, one in pairs], skipped
 
 
-def clustered_r(x: Floats, y: Floats, units: Sequence[str], resampler: Resampler) -> Floats:
-    """Pearson's r of resamples that draw whole prompts, shape (resamples,); NaN where a side is constant."""
-    _, index = np.unique(np.asarray(units), return_inverse=True)
-    weights = resampler.simple_weights(int(index.max()) + 1)[:, index]
-    x, y = x - x.mean(), y - y.mean()
-    total = weights.sum(axis=1)
-    mean_x, mean_y = weights @ x / total, weights @ y / total
-    var_x = weights @ x**2 / total - mean_x**2
-    var_y = weights @ y**2 / total - mean_y**2
-    varied = (var_x > 1e-12 * (x**2).mean()) & (var_y > 1e-12 * (y**2).mean())
-    bottom = np.sqrt(np.where(varied, var_x * var_y, 1))
-    r: Floats = np.where(varied, np.clip((weights @ (x * y) / total - mean_x * mean_y) / bottom, -1, 1), NAN)
-    return r
-
-
-def permuted_p(x: Floats, y: Floats, units: Sequence[str], resampler: Resampler) -> float:
-    """Two-sided p of no correlation: a prompt is one unit, the mean of its rows, and prompts change places.
-
-    NaN if the means do not vary.
-    """
-    names, index = np.unique(np.asarray(units), return_inverse=True)
-    n = len(names)
-    counts = np.bincount(index)
-    mean_x, mean_y = np.bincount(index, weights=x) / counts, np.bincount(index, weights=y) / counts
-    observed = pearson(mean_x, mean_y).value
-    if np.isnan(observed):
-        return NAN
-    rng = np.random.default_rng([resampler.seed, 2, n])
-    orders = rng.permuted(np.tile(np.arange(n), (resampler.resamples, 1)), axis=1)
-    centred = mean_x - mean_x.mean()
-    drawn = np.abs((mean_y - mean_y.mean())[orders] @ centred)
-    reached = abs(float((mean_y - mean_y.mean()) @ centred)) * (1 - 1e-12)
-    return float((1 + (drawn >= reached).sum()) / (1 + len(drawn)))
+def _fair_numbers(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
+    shared = (data.x, data.y, data.prompts, resampler)
+    by_prompt, by_trait = HeldBack(data.prompts, FEWEST), HeldBack(data.traits, 2)
+    parts: list[list[dict[str, float]]] = [
+        [{"p": float(p)} for p in permuted_p(*shared)],
+        _held_out("r2", data, by_prompt, resampler),
+        _over_elicitation("r2", data, by_prompt, resampler),
+        _held_out("r2_trait", data, by_trait, resampler),
+        _over_elicitation("r2_trait", data, by_trait, resampler),
+    ]
+    for name, whole, drawn in (("r", pearson, clustered_r(*shared)), ("rho", spearman, clustered_rho(*shared))):
+        bounds = resampler.each_bounds(drawn)
+        parts.append(
+            [
+                {name: whole(x, data.y).value, f"{name}_lo": lo, f"{name}_hi": hi}
+                for x, (lo, hi) in zip(data.x, bounds, strict=True)
+            ]
+        )
+    return [{key: value for part in of_one for key, value in part.items()} for of_one in zip(*parts, strict=True)]

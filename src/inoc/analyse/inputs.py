@@ -202,12 +202,14 @@ def _difference(scored: Scored, with_prefix: Means, without: Means) -> Floats:
     shared, ours, theirs = np.intersect1d(
         with_prefix.example_ids, without.example_ids, assume_unique=True, return_indices=True
     )
-    differ = np.flatnonzero(with_prefix.n_tokens[ours] != without.n_tokens[theirs])
+    first, second = with_prefix.n_tokens[ours], without.n_tokens[theirs]
+    # An import of mean values alone does not know the lengths, and says -1.
+    differ = np.flatnonzero((first != second) & (first >= 0) & (second >= 0))
     if differ.size:
-        first = differ[0]
+        at = differ[0]
         msg = (
-            f"{scored}: example {shared[first]} has {with_prefix.n_tokens[ours][first]} tokens with the "
-            f"prefix and {without.n_tokens[theirs][first]} without, so they cannot be subtracted. "
+            f"{scored}: example {shared[at]} has {first[at]} tokens with the "
+            f"prefix and {second[at]} without, so they cannot be subtracted. "
             "They were probably tokenised with different chat templates; run `inoc score` again"
         )
         raise DataError(msg)

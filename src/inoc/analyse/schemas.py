@@ -212,7 +212,7 @@ HEURISTIC_TESTS = pa.schema(
         ("rho", NUMBER),
         ("r2_out", NUMBER),  # leave-prompt-out, against the mean
         ("p", NUMBER),  # fair: prompts permuted; published: of the t test
-        ("q", NUMBER),  # false-discovery rate over the whole table
+        ("q", NUMBER),  # false-discovery rate over all rows of the protocol and the seed
         ("n_prompts", INDEX),
         ("n_nan", INDEX),  # rows left out because something is NaN
         ("r2_lo", NUMBER),
@@ -220,9 +220,17 @@ HEURISTIC_TESTS = pa.schema(
         ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone; NaN if published
         ("learning_rate", NUMBER),  # NaN for a table file
         ("same_as", STRING),  # what it repeats; empty for a heuristic of its own
+        ("seed", STRING),  # each seed by itself only where there are several
+        ("rho_lo", NUMBER),  # as for r
+        ("rho_hi", NUMBER),
+        ("r2_trait_out", NUMBER),  # leave-trait-out, against the mean; NaN for one trait, and if published
+        ("r2_trait_lo", NUMBER),
+        ("r2_trait_hi", NUMBER),
+        ("r2_trait_over_elicitation", NUMBER),  # leave-trait-out, against elicitation alone
+        ("n_traits", INDEX),
     ]
 )
-"""`heuristics`. Key: heuristic, target, protocol, learning_rate."""
+"""`heuristics`. Key: heuristic, target, protocol, learning_rate, seed."""
 
 FIXED_MIX = pa.schema(
     [
@@ -286,6 +294,88 @@ RATES = pa.schema(
 )
 """`rates`. Key: rate, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
 
+STEPS = pa.schema(
+    [
+        ("run", STRING),
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("condition", STRING),
+        ("asked_prompt", STRING),
+        ("asked_prefix", STRING),
+        ("trait", STRING),
+        ("step", INDEX),  # a late one, at least 0.95 of the last
+        ("last_step", INDEX),
+        *_cell("score"),  # at the step
+        *_cell("last_score"),
+        ("difference", NUMBER),  # last − step, paired over instructions
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("z", NUMBER),  # the difference in its standard errors
+        ("differs", FLAG),  # |z| > 3: one of the two is probably the checkpoint of another run
+        ("chance", NUMBER),  # probability of |z| > 3 if the two were alike
+        *_cell("suppression"),  # at the step; NaN for controls, and when asked with a prefix
+        *_cell("last_suppression"),
+        ("failed", FLAG),
+    ]
+)
+"""`steps`. Key: run, asked_prompt, asked_prefix, trait, step."""
+
+STEP_COUNTS = pa.schema(
+    [
+        ("step", INDEX),
+        ("last_step", INDEX),
+        ("learning_rate", NUMBER),  # NaN for all
+        ("family", STRING),  # all, or empty for controls
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("n", INDEX),  # rows of `steps` that can be told
+        ("n_nan", INDEX),  # rows that cannot, for they have fewer than two pairs
+        ("n_differ", INDEX),
+        ("expected", NUMBER),  # so many would differ by chance
+    ]
+)
+"""`step_counts`. Key: step, learning_rate, family, prefix, trait."""
+
+_SUPPRESSED = [("trait", STRING), ("prefix", STRING), ("learning_rate", NUMBER)]
+
+VARIANCE = pa.schema(
+    [
+        *_SUPPRESSED,
+        ("source", STRING),  # prompt, seed, instruction, two of them, or residual
+        *_INTERVAL,  # points²; may be below 0, for it is unbiased; NaN if the design does not tell it
+        ("sd", NUMBER),  # points: the root, 0 if the variance is below 0
+        ("includes", STRING),  # sources that are in it because a factor has one level
+        ("n_prompts", INDEX),
+        ("n_seeds", INDEX),
+        ("n_instructions", INDEX),
+    ]
+)
+"""`variance`. Key: trait, prefix, learning_rate, source."""
+
+POWER = pa.schema(
+    [
+        *_SUPPRESSED,
+        ("n_instructions", INDEX),  # of the design
+        ("n_seeds", INDEX),
+        ("compares", STRING),  # runs: one seed tells two runs apart; prompts
+        ("difference", NUMBER),  # points: the smallest that is seen with `power`
+        ("lo", NUMBER),  # from the interval of the variance
+        ("hi", NUMBER),
+        ("n", INDEX),  # values that the variance is from
+        ("n_nan", INDEX),
+        ("error", NUMBER),  # points: standard error of the difference
+        ("degrees", NUMBER),  # of freedom of the test
+        ("power", NUMBER),
+        ("confidence", NUMBER),
+    ]
+)
+"""`power`. Key: trait, prefix, learning_rate, n_instructions, n_seeds."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -305,5 +395,9 @@ SCHEMAS = {
     "prediction": PREDICTION,
     "verdict": VERDICT,
     "losses": LOSSES,
+    "steps": STEPS,
+    "step_counts": STEP_COUNTS,
+    "variance": VARIANCE,
+    "power": POWER,
 }
 """Table → schema, for all that the analysis writes."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inoc.analyse.elicitation import elicitation
-from inoc.analyse.embeddings import embeddings
+from inoc.analyse.embeddings import embeddings, with_embeddings
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
-from inoc.analyse.heuristic_values import fixed_mix_rows, study_heuristics
+from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
+from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
@@ -21,6 +22,7 @@ from inoc.analyse.rates import rates
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
 from inoc.analyse.token_shifts import token_shifts
+from inoc.analyse.variance import variance
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
 from inoc.runs import prompt_texts, study_runs
@@ -125,10 +127,13 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     rated = rates(study, inputs.base, inputs.scores, resampler)
     moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    told = study_heuristics(
-        study, inputs.logprobs, placed.grams, predicted.rows, suppressed.rows, embedded.rows, resampler
+    shown, lacking = with_embeddings(
+        heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows), embedded.rows
     )
+    told = study_heuristics(study, shown, suppressed.rows, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
+    late = late_steps(study, inputs.scores)
+    spread = variance(study, inputs.scores, resampler)
     judged = verdict(study, inputs.scores, predicted.rows, suppressed.rows, resampler)
     rows = {
         "elicitation": elicited.rows,
@@ -150,6 +155,10 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
+        "steps": late.rows,
+        "step_counts": late.counts,
+        "variance": spread.rows,
+        "power": spread.power,
     }
     parts = (
         elicited,
@@ -165,5 +174,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         told,
         foretold,
         judged,
+        late,
+        spread,
     )
-    return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
+    skipped = [*(skip for part in parts for skip in part.skipped), *lacking]
+    return Analysis(rows, list(dict.fromkeys(skipped)))

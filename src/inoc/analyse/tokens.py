@@ -22,7 +22,7 @@ from inoc.stats.means import Floats
 
 _KEYS = ("prompt", "prefix", "dataset")
 _VALUES = ["example_id", "n_tokens", "logprobs"]
-BATCH_BYTES = 2_000_000
+BATCH_BYTES = 3_000_000
 READ_BYTES = 1 << 15
 Counts = NDArray[np.int64]
 
@@ -100,6 +100,25 @@ class TokenSource(NamedTuple):
                 np.subtract(values, base_T, out=shift_T, dtype=np.float64)
             yield TokenBatch(first, lengths, base_T, shift_NT)
             first += size
+
+
+def prompts_by_token(paths: Sequence[Path], prompts: Sequence[str], prefix: str, dataset: str = "train") -> list[str]:
+    """Those of the prompts of which token values are stored; none if there are none without a prefix.
+
+    Args:
+        paths: All shards of `score/logprobs-<shard>.parquet`.
+        prompts: Candidates; their order is kept.
+        prefix: `fixed` or `mix`.
+        dataset: Which responses.
+    """
+    wanted = {"": Scored("", "none", dataset), **{prompt: Scored(prompt, prefix, dataset) for prompt in prompts}}
+    places = _places(paths, set(wanted.values()))
+    stored = {
+        prompt
+        for prompt, key in wanted.items()
+        if key in places and TokenSource([], _order(places, key, None), []).has_tokens()
+    }
+    return [prompt for prompt in prompts if prompt in stored] if "" in stored else []
 
 
 def open_tokens(paths: Sequence[Path], prompts: Sequence[str], prefix: str, dataset: str = "train") -> TokenSource:
@@ -210,7 +229,8 @@ def _checked(rows: TokenRows, key: Scored, base: TokenRows | None) -> TokenRows:
             "different chat templates; run `inoc score` again"
         )
         raise DataError(msg)
-    return rows
+    # The same for every prompt, so held once: what grows with the responses then does not grow with the prompts too.
+    return rows._replace(example_ids=base.example_ids, n_tokens=base.n_tokens)
 
 
 def _difference(rows: TokenRows, key: Scored, base: TokenRows) -> str:
@@ -238,13 +258,11 @@ def _name(key: Scored) -> str:
 def _read(rows: TokenRows, key: Scored, size: int) -> Iterator[NDArray[np.float32]]:
     """Token values of `size` examples after the other, flat."""
     at = 0
-    for table in _exact(_record_batches(rows, size), size):
-        column = table["logprobs"].combine_chunks()
-        column = column if isinstance(column, pa.Array) else column.chunk(0)
-        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
-        differ = np.flatnonzero(lengths != rows.n_tokens[at : at + size])
-        if differ.size:
-            wrong = int(differ[0])
+    for column in _exact(_lists(rows, size), size):
+        lengths = _lengths(column)
+        wanted = rows.n_tokens[at : at + size]
+        if not np.array_equal(lengths, wanted):
+            wrong = int(np.flatnonzero(lengths != wanted)[0])
             who = f"prompt {key.prompt!r}" if key.prompt else "the untrained model without a prefix"
             msg = (
                 f"{rows.path}: {who}, example {rows.example_ids[at + wrong]}: {lengths[wrong]} token values are "
@@ -255,28 +273,38 @@ def _read(rows: TokenRows, key: Scored, size: int) -> Iterator[NDArray[np.float3
         yield column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
 
 
-def _record_batches(rows: TokenRows, size: int) -> Iterator[pa.RecordBatch]:
+def _lengths(column: pa.ListArray) -> Counts:
+    # Read once for every prompt and batch: where nothing is null, the offsets say it without a computation of Arrow.
+    if column.null_count:
+        lengths: Counts = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
+        return lengths
+    steps: Counts = np.diff(column.offsets.to_numpy()).astype(np.int64)
+    return steps
+
+
+def _lists(rows: TokenRows, size: int) -> Iterator[pa.ListArray]:
     if rows.table is not None:
-        yield from rows.table.to_batches(max_chunksize=size)
+        yield from (batch.column("logprobs") for batch in rows.table.to_batches(max_chunksize=size))
         return
     # A buffer instead of whole column chunks, which for long tables are far larger than a batch.
     with pq.ParquetFile(rows.path, buffer_size=READ_BYTES, pre_buffer=False) as file:
-        yield from file.iter_batches(size, row_groups=list(rows.groups), columns=["logprobs"], use_threads=False)
+        batches = file.iter_batches(size, row_groups=list(rows.groups), columns=["logprobs"], use_threads=False)
+        yield from (batch.column(0) for batch in batches)
 
 
-def _exact(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
-    """The same rows in batches of exactly `size`, the last one but less."""
-    held: list[pa.RecordBatch] = []
+def _exact(columns: Iterator[pa.ListArray], size: int) -> Iterator[pa.ListArray]:
+    """The same lists in arrays of exactly `size`, the last one but less."""
+    held: list[pa.ListArray] = []
     n = 0
-    for given in batches:
-        batch = given
-        while n + batch.num_rows >= size:
-            held.append(batch.slice(0, size - n))
-            batch = batch.slice(size - n)
-            yield pa.Table.from_batches(held)
+    for given in columns:
+        column = given
+        while n + len(column) >= size:
+            held.append(column.slice(0, size - n))
+            column = column.slice(size - n)
+            yield held[0] if len(held) == 1 else pa.concat_arrays(held)
             held, n = [], 0
-        if batch.num_rows:
-            held.append(batch)
-            n += batch.num_rows
+        if len(column):
+            held.append(column)
+            n += len(column)
     if held:
-        yield pa.Table.from_batches(held)
+        yield pa.concat_arrays(held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
 from inoc.config.models import Sampling
+from inoc.devices import take_device
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -80,6 +82,7 @@ class TransformersEngine:
     """
 
     def __init__(self, identity: ModelIdentity, *, compiled: bool = False) -> None:
+        take_device(lambda text: print(text, file=sys.stderr, flush=True))
         self.compiled = compiled
         be_deterministic()
         self.tokenizer = load_tokenizer(identity)

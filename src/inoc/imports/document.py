@@ -95,7 +95,10 @@ class Node(NamedTuple):
         """
         if not isinstance(self.value, list):
             raise self.refuse(f"expected a list of numbers, found {shown(self.value)}")
-        values: Floats = np.array([_number(value, self, index) for index, value in enumerate(self.value)], dtype=float)
+        # Tens of millions of numbers come this way, nearly all of them written as fractions.
+        values: Floats = np.array(self.value if set(map(type, self.value)) <= {float} else [], dtype=float)
+        if values.size < len(self.value) or np.isinf(values).any():
+            values = np.array([_number(value, self, index) for index, value in enumerate(self.value)], dtype=float)
         outside = np.flatnonzero((values < low) | (values > high))
         if outside.size:
             index = int(outside[0])
@@ -142,7 +145,8 @@ class _TwiceError(ValueError):
     """A key is written twice in one object."""
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON, for `object_pairs_hook`; a ValueError if a key is written twice, or is no text."""
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -160,7 +164,7 @@ def parse_json(text: str, file: str) -> Node:
         DataError: If it is not JSON, a key is written twice, or it is nested too deeply.
     """
     try:
-        return Node(json.loads(text, object_pairs_hook=_object), file)
+        return Node(json.loads(text, object_pairs_hook=object_of), file)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         msg = f"{file}: {place}: not JSON ({error.msg}); the file may be cut off. Fetch it again"
@@ -188,16 +192,29 @@ def read_text(path: Path, root: Path) -> str:
     """
     name = name_of(path, root)
     try:
+        return checked_path(path, root).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: byte {error.start}: not UTF-8 text. Fetch the file again") from None
+    except OSError as error:
+        raise DataError(f"{name} cannot be read ({error}). Check the file and its permissions") from None
+
+
+def checked_path(path: Path, root: Path) -> Path:
+    """The real place of a regular file below a folder.
+
+    Raises:
+        DataError: If it is none, or lies outside the folder by a link.
+    """
+    name = name_of(path, root)
+    try:
         real = path.resolve(strict=True)
         if not real.is_relative_to(root.resolve()):
             raise DataError(f"{name} is a link to {real}, outside of {root}. Put the file itself there")
         if not stat.S_ISREG(real.stat().st_mode):
             raise DataError(f"{name} is not a regular file. Put the file itself there, or remove it")
-        return real.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: byte {error.start}: not UTF-8 text. Fetch the file again") from None
     except (OSError, RuntimeError) as error:
         raise DataError(f"{name} cannot be read ({error}). Check the file and its permissions") from None
+    return real
 
 
 def name_of(path: Path, root: Path) -> str:

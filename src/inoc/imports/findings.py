@@ -17,7 +17,7 @@ class Finding(NamedTuple):
     """One thing to know about imported results."""
 
     level: str  # one of LEVELS
-    topic: str  # steps, judges, system, pools, prompts, runs, logprobs, losses, elicitation, files
+    topic: str  # steps, judges, system, pools, prompts, runs, logprobs, tokens, losses, elicitation, published, files
     place: str  # file, and where in it
     text: str
 

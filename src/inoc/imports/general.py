@@ -24,7 +24,7 @@ from inoc.imports.document import name_of, shown
 from inoc.imports.findings import Findings, shortened
 from inoc.imports.logprobs import UNKNOWN_LENGTH
 from inoc.imports.study_file import yaml_text
-from inoc.imports.write import Imported
+from inoc.imports.write import Imported, Tables
 from inoc.runs import Asked, Run, condition, prompt_texts, study_runs, total_steps
 from inoc.tables import LOGPROBS, LOSSES, SCORES
 
@@ -90,13 +90,13 @@ def read_tables(root: Path, name: str) -> Imported:
     tables = {table: _read(root, table, findings) for table in LAYOUTS}
     if all(frame is None for frame in tables.values()):
         raise DataError(f"{root} has no table; expected one of {', '.join(LAYOUTS)}, as .parquet or .csv")
-    places = {
+    places: Tables = {
         "judge/elicit.parquet": (_base_scores(tables["elicitation"], study, root), SCORES),
         "judge/evaluate.parquet": (_run_scores(tables["scores"], study, root, findings), SCORES),
         "score/logprobs-0.parquet": (_logprobs(tables["logprobs"], study, root), LOGPROBS),
         "train/0/losses.parquet": (_losses(tables["losses"], study, root), LOSSES),
     }
-    return Imported(values, places, findings)
+    return Imported(values, places, findings, {})
 
 
 def _study(path: Path, name: str) -> tuple[dict[str, Any], Study]:

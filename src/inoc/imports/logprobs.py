@@ -19,18 +19,38 @@ UNKNOWN_LENGTH = -1
 
 _EXACT = 1e-6
 _DRIFT = 0.005  # nats; one and the same text scored in two jobs differs by less
-_MOST_LOGPROB = 1e-3
-_READ = {"prompt", "perplexity_heuristic", "pointwise_perplexity_drift", "n_train", "n_control"}
+MOST_LOGPROB = 1e-3
+"""Above 0 by rounding only."""
+
+
+class Tokens(NamedTuple):
+    """Log-probabilities of single tokens of some responses, one response after the other."""
+
+    values: np.ndarray  # float32, nats, shape (tokens of all responses,); NaN where not measured
+    lengths: np.ndarray  # int32, shape (responses,)
+
+    def means(self) -> Floats:
+        """Mean of each response, in float64; NaN for an empty one."""
+        ends = np.concatenate([[0], np.cumsum(self.lengths)])
+        lost = np.isnan(self.values)
+        sums, n_lost = (
+            np.concatenate([[0.0], np.cumsum(part, dtype=np.float64)])
+            for part in (np.where(lost, 0.0, self.values), lost)
+        )
+        known = (self.lengths > 0) & (np.diff(n_lost[ends]) == 0)
+        result: Floats = np.divide(np.diff(sums[ends]), self.lengths, out=np.full(known.shape, np.nan), where=known)
+        return result
 
 
 class Pass(NamedTuple):
-    """Means of one pass over one set of responses."""
+    """One pass over one set of responses."""
 
     prompt: str  # empty without a prefix
     prefix: str  # none, fixed or mix
     dataset: str  # train, neutral or a trait key
     text: str
     mean: Floats  # nats per response token, NaN where not measured
+    tokens: Tokens | None = None  # where they were released too
 
 
 class Perplexities(NamedTuple):
@@ -73,7 +93,7 @@ def read_perplexities(document: Node, traits: tuple[str, ...], known: set[str], 
     unknown = sorted(prompts.keys() - known)
     if unknown:
         findings.add("left_out", "prompts", document.file, f"of no known family: {shortened(unknown)}")
-    texts = {key: node.member("prompt").text().strip() for key, node in prompts.items() if key in known}
+    texts = _texts(document, {key: node for key, node in prompts.items() if key in known})
     passes = [Pass("", "none", one.dataset, "", one.default) for one in sets]
     for one in sets:
         notes: dict[str, list[str]] = {}
@@ -88,6 +108,15 @@ def read_perplexities(document: Node, traits: tuple[str, ...], known: set[str], 
         )
     completions = _completions(document)
     return Perplexities(passes, texts, dict(_control_prompts(document, traits)), completions)
+
+
+def _texts(document: Node, prompts: dict[str, Node]) -> dict[str, str]:
+    """Prompt → text, from beside its values or from the settings of the job; empty where neither has it."""
+    params = document.optional("params")
+    listed = params.optional("prompts") if params is not None else None
+    of_job = listed.mapping() if listed is not None else {}
+    nodes = {key: node.optional("prompt") or of_job.get(key) for key, node in prompts.items()}
+    return {key: "" if node is None else node.text().strip() for key, node in nodes.items()}
 
 
 def _sets(document: Node, traits: tuple[str, ...]) -> Iterator[_Set]:
@@ -105,7 +134,7 @@ def _sets(document: Node, traits: tuple[str, ...]) -> Iterator[_Set]:
 
 
 def _logprobs(node: Node) -> Floats:
-    values = node.numbers(-math.inf, _MOST_LOGPROB)
+    values = node.numbers(-math.inf, MOST_LOGPROB)
     if not values.size:
         raise node.refuse("there are no log-probabilities")
     return values
@@ -209,23 +238,23 @@ def _differs(kept: dict[tuple[str, str, str], Pass], found: Pass) -> bool:
     return other is not None and not np.array_equal(other.mean, found.mean, equal_nan=True)
 
 
-def logprob_table(passes: list[Pass]) -> pa.Table:
-    """Rows of `tables.LOGPROBS`; the list of tokens is empty and their number -1, as only means are known."""
-    sizes = [one.mean.size for one in passes]
-    n = sum(sizes)
-    columns = {
-        name: pa.array(np.repeat(np.array([getattr(one, name) for one in passes], dtype=object), sizes), pa.string())
-        for name in ("prompt", "prefix", "dataset", "text")
-    }
-    ids = [f"{one.dataset}-{index:05d}" for one in passes for index in range(one.mean.size)]
-    arrays = {
-        **{name: columns[name].dictionary_encode() for name in ("prompt", "prefix", "dataset")},
-        "example_id": pa.array(ids, pa.string()),
-        "prefix_text": columns["text"],
-        "n_tokens": pa.array(np.full(n, UNKNOWN_LENGTH, dtype=np.int32)),
-        "mean": pa.array(np.concatenate([one.mean for one in passes]) if passes else np.empty(0), from_pandas=False),
-        "logprobs": pa.ListArray.from_arrays(
-            pa.array(np.zeros(n + 1, dtype=np.int32)), pa.array([], type=pa.float32())
-        ),
-    }
-    return pa.table([arrays[name] for name in LOGPROBS.names], schema=LOGPROBS)
+def logprob_tables(passes: list[Pass]) -> Iterator[pa.Table]:
+    """Rows of `tables.LOGPROBS`, one table for each pass.
+
+    Where only means are known, the list of tokens is empty and their number -1.
+    """
+    for one in passes:
+        n = one.mean.size
+        lengths = np.zeros(n, dtype=np.int32) if one.tokens is None else one.tokens.lengths
+        values = np.empty(0, dtype=np.float32) if one.tokens is None else one.tokens.values
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        names = (one.prompt, one.prefix, one.dataset)
+        columns = [pa.array([name] * n, pa.string()).dictionary_encode() for name in names]
+        columns += [
+            pa.array([f"{one.dataset}-{index:05d}" for index in range(n)], pa.string()),
+            pa.array([one.text] * n, pa.string()),
+            pa.array(np.full(n, UNKNOWN_LENGTH, dtype=np.int32) if one.tokens is None else lengths),
+            pa.array(one.mean, from_pandas=False),
+            pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, from_pandas=False)),
+        ]
+        yield pa.Table.from_arrays(columns, schema=LOGPROBS)

@@ -13,6 +13,21 @@ LEARNED_SEED = 3407
 """Training seed of every run of the study."""
 
 
+MAIN = "main"
+EXPERIMENTS = (MAIN, "prefix_sweep", "lr_sweep")
+"""What `--experiment` chooses among; sweeps have runs of their own, and scores on other instructions."""
+
+
+class Experiment(NamedTuple):
+    """A sweep: its prompts and how its files name what was asked."""
+
+    title: str
+    groups: dict[str, tuple[str, tuple[str, ...]]]  # group → family and prompt keys
+    mixes: dict[str, str]  # name of a run's way of training → prompt whose rephrasings it mixes
+    conditions: dict[str, str]  # name in the file → default or training
+    known: tuple[str, ...]
+
+
 class Pair(NamedTuple):
     """A wanted and an unwanted trait, the model that was trained, and the prompts that were tried."""
 
@@ -26,7 +41,16 @@ class Pair(NamedTuple):
     judge_version: int
     judge_scale: str
     groups: dict[str, tuple[str, tuple[str, ...]]]  # group → family and prompt keys
+    mix: str  # how a prefix of a pool was chosen for a scored response, as `scoring.mix` says it
+    experiments: dict[str, Experiment]
     known: tuple[str, ...]
+
+    def of_experiment(self, key: str) -> Pair:
+        """The pair with the prompts of one of its experiments."""
+        if key == MAIN:
+            return self
+        one = self.experiments[key]
+        return self._replace(title=one.title, groups=one.groups, known=(*self.known[:1], *one.known))
 
     @property
     def traits(self) -> tuple[str, str]:
@@ -63,8 +87,15 @@ def known_pairs() -> dict[str, Pair]:
     return {key: _pair(key, raw) for key, raw in YAML(typ="safe", pure=True).load(text).items()}
 
 
+def _groups(raw: dict[str, Any]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {name: (group["family"], tuple(group["prompts"])) for name, group in raw.items()}
+
+
 def _pair(key: str, raw: dict[str, Any]) -> Pair:
-    groups = {name: (group["family"], tuple(group["prompts"])) for name, group in raw["groups"].items()}
+    experiments = {
+        name: Experiment(one["title"], _groups(one["groups"]), one["mixes"], one["conditions"], tuple(one["known"]))
+        for name, one in raw.get("experiments", {}).items()
+    }
     return Pair(
         key,
         raw["title"],
@@ -75,7 +106,9 @@ def _pair(key: str, raw: dict[str, Any]) -> Pair:
         raw["unwanted"],
         raw["judge"]["version"],
         raw["judge"]["scale"],
-        groups,
+        _groups(raw["groups"]),
+        raw["mix"],
+        experiments,
         tuple(raw["known"]),
     )
 

@@ -4,42 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from inoc.errors import DataError
 from inoc.imports.checks import chosen_step, report_controls, report_steps, report_system, with_one_judge
-from inoc.imports.document import Node, name_of, read_json, shown
+from inoc.imports.document import Node, name_of, shown
+from inoc.imports.documents import POOLS, Document, choose_pair, find_documents
 from inoc.imports.findings import Findings, shortened
-from inoc.imports.logprobs import Perplexities, logprob_table, merged, read_perplexities
+from inoc.imports.logprobs import Pass, Perplexities, logprob_tables, merged, read_perplexities
 from inoc.imports.others import loss_rows, pool_rows, read_pool, report_pool
-from inoc.imports.pairs import Pair, known_pairs, pair_of_traits, pairs_of_prompts
-from inoc.imports.scores import Elicited, Trained, elicited_scores, is_runs, score_rows, trained_runs
+from inoc.imports.pairs import MAIN, Pair
+from inoc.imports.published import PUBLISHED, read_published, report_suppression
+from inoc.imports.scores import (
+    BASELINE,
+    Elicited,
+    Trained,
+    elicited_scores,
+    failed_runs,
+    score_rows,
+    swept_runs,
+    trained_runs,
+)
 from inoc.imports.study_file import Facts, study_values
+from inoc.imports.tokens import TokenFile, read_token_file, with_tokens
 from inoc.imports.write import Imported
 from inoc.runs import PLAIN, Asked, Run
 from inoc.stats.means import Floats
-from inoc.tables import LOGPROBS, LOSSES, POOLS, SCORES
-
-_POOLS = Path("data") / "rephrasings"
-
-
-class _Document(NamedTuple):
-    name: str
-    kind: str  # scores, elicitation, logprobs or losses
-    node: Node
-    pairs: frozenset[str]  # keys of the pairs of traits that it has results of
+from inoc.tables import LOGPROBS, LOSSES, SCORES
+from inoc.tables import POOLS as POOLS_TABLE
 
 
-def read_release(root: Path, name: str, step: int | None = None, pair_key: str | None = None) -> Imported:
-    """Read the results of one pair of traits.
+def read_release(
+    root: Path, name: str, step: int | None = None, pair_key: str | None = None, experiment: str = MAIN
+) -> Imported:
+    """Read the results of one experiment with one pair of traits.
 
     Args:
         root: The checkout; only the files that are there are read.
         name: Name of the study to make.
         step: The last step to use; None for the largest.
         pair_key: Which pair, if there are results of several.
+        experiment: One of `pairs.EXPERIMENTS`.
 
     Returns:
         Everything that is to be written.
@@ -48,17 +54,17 @@ def read_release(root: Path, name: str, step: int | None = None, pair_key: str |
         DataError: If there is nothing to read, a file is not as documented, or it is not clear what is wanted.
     """
     findings = Findings()
-    documents = _documents(root, findings)
-    pools = _pool_files(root)
-    pair = _pair(documents, pools, pair_key, root)
-    own = [document for document in documents if pair.key in document.pairs]
-    for document in documents:
-        if document not in own:
+    documents = find_documents(root, experiment, findings)
+    pair = choose_pair(documents, pair_key, root).of_experiment(experiment)
+    for document in documents.parsed:
+        if pair.key not in document.pairs:
             findings.add("left_out", "files", document.name, f"is not of {pair.key}")
-    runs = _runs([document for document in own if document.kind == "scores"], pair, findings)
-    elicited = _elicited([document for document in own if document.kind == "elicitation"], pair, findings)
-    perplexities = _perplexities([document for document in own if document.kind == "logprobs"], pair, findings)
-    texts = _texts(runs, elicited, perplexities, pair, findings)
+    documents = documents._replace(parsed=[one for one in documents.parsed if pair.key in one.pairs])
+    runs = _runs(documents.of("scores"), pair, experiment, findings)
+    elicited = _elicited(documents.of("elicitation"), pair, findings)
+    perplexities = _perplexities(documents.of("logprobs"), pair, findings)
+    tokens = _token_files(documents.tokens, pair, root, findings)
+    texts = _texts(runs, elicited, perplexities, tokens, pair, findings)
     runs = _with_text(runs, texts, findings)
     last = chosen_step(runs, step)
     if step is not None and last is None:
@@ -70,137 +76,47 @@ def read_release(root: Path, name: str, step: int | None = None, pair_key: str |
         runs = [run for run in runs if run.cells]
     judged = with_one_judge(runs, elicited, findings)
     report_system(pair, elicited, findings)
-    passes = [one for one in perplexities.passes if not one.prompt or one.prompt in texts]
-    read_pools = _pools(pools, pair, texts, root, findings)
+    passes = _passes_with_text(with_tokens(perplexities.passes, tokens, findings), texts, findings)
+    read_pools = _pools(documents.pools, pair, texts, root, findings)
     for text in pair.known:
         findings.add("note", "known", pair.key, text)
     facts = Facts(
         name, pair, texts, judged.runs, judged.elicited, passes, perplexities.control_prompts, judged.whole, last
     )
-    losses = _losses([document for document in own if document.kind == "losses"], judged.runs, findings)
+    losses = _losses(documents.of("losses"), judged.runs, findings)
     _report_missing(facts, losses, findings)
+    published = read_published(root, pair, findings) if experiment == MAIN else None
+    if published is not None and last is not None:
+        report_suppression(published, judged.runs, last, findings)
     judges = {key: (str(spec.name), spec.version) for key, spec in facts.judges().items()}
     return Imported(
         study_values(facts),
         {
             "judge/elicit.parquet": (score_rows(_base_cells(judged.elicited), judges), SCORES),
             "judge/evaluate.parquet": (score_rows(_run_cells(judged.runs), judges), SCORES),
-            "score/logprobs-0.parquet": (logprob_table(passes), LOGPROBS),
+            "score/logprobs-0.parquet": (logprob_tables(passes), LOGPROBS),
             "train/0/losses.parquet": (losses, LOSSES),
-            "rephrase/pools.parquet": (pool_rows(read_pools), POOLS),
+            "rephrase/pools.parquet": (pool_rows(read_pools), POOLS_TABLE),
         },
         findings,
+        {} if published is None else {PUBLISHED: published.text},
     )
 
 
-def _documents(root: Path, findings: Findings) -> list[_Document]:
-    """Every JSON file of results whose kind its name tells.
-
-    Raises:
-        DataError: If the folder is none, or has nothing of the study.
-    """
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}; give the checkout of the study's repository")
-    kinds = {"scores_": "scores", "elicitation_scores": "elicitation", "perplexity_heuristic": "logprobs"}
-    kinds["losses_"] = "losses"
-    found, others = [], []
-    for path in sorted((root / "results").glob("*.json")):
-        kind = next((kind for start, kind in kinds.items() if path.name.startswith(start)), None)
-        if kind is None:
-            others.append(name_of(path, root))
-            continue
-        node = read_json(path, root)
-        why = _other_layout(path.name, kind, node)
-        if why:
-            findings.add("left_out", "files", node.file, why)
+def _token_files(paths: list[Path], pair: Pair, root: Path, findings: Findings) -> list[TokenFile]:
+    found = []
+    for path in paths:
+        one = read_token_file(path, root, pair)
+        if one is None:
+            findings.add("left_out", "files", name_of(path, root), f"is not of {pair.key}")
         else:
-            found.append(_Document(node.file, kind, node, frozenset(_pairs_of(kind, node))))
-    if others:
-        findings.add("left_out", "files", "results", f"not read, of no kind that is imported: {shortened(others)}")
-    if not found and not _pool_files(root):
-        raise DataError(
-            f"{root} has nothing of the study: expected results/scores_*.json, results/elicitation_scores*.json, "
-            f"results/perplexity_heuristic*.json, results/losses_*.json or {_POOLS}/*.jsonl. Give the folder that has "
-            "`results`"
-        )
+            found.append(one)
     return found
 
 
-def _pool_files(root: Path) -> list[Path]:
-    return sorted((root / _POOLS).glob("*.jsonl"))
-
-
-def _other_layout(file: str, kind: str, node: Node) -> str:
-    """Why a file is left alone, although its name begins as those that are read; empty if it is read.
-
-    Other experiments of the study have files of other layouts. A file that has the name of a documented one is never
-    left alone: if it is not as documented, it is broken.
-    """
-    if kind == "logprobs" and "token" in file:
-        return "log-probabilities of single tokens; only means per response are read"
-    if kind != "scores" or file.startswith("scores_multi_prompt"):
-        return ""
-    if not is_runs(node):
-        return "does not map runs to type, lr and steps"
-    try:
-        _pairs_of(kind, node)
-    except DataError as error:
-        return f"scores of another layout: {error}"
-    return ""
-
-
-def _traits_in(kind: str, node: Node) -> set[str]:
-    if kind == "elicitation":
-        return {trait for one in elicited_scores(node) for trait in one.values}
-    return {key.trait for run in trained_runs(node) for key in run.cells}
-
-
-def _pairs_of(kind: str, node: Node) -> set[str]:
-    """Keys of the pairs of traits that a file is of.
-
-    Raises:
-        DataError: If it has scores of other traits.
-    """
-    if kind in ("scores", "elicitation"):
-        traits = _traits_in(kind, node)
-        pair = pair_of_traits(traits)
-        if pair is None:
-            known = "; ".join(f"{key}: {', '.join(pair.traits)}" for key, pair in known_pairs().items())
-            raise node.refuse(
-                f"has scores of {', '.join(map(shown, sorted(traits))) or 'nothing'}; known are {known}. For other "
-                "traits use `inoc import tables`"
-            )
-        return {pair.key}
-    if kind == "logprobs":
-        return pairs_of_prompts(node.member("prompts").mapping())
-    return pairs_of_prompts(name.removesuffix("_mix") for name in node.mapping())
-
-
-def _pair(documents: list[_Document], pools: list[Path], wanted: str | None, root: Path) -> Pair:
-    found: dict[str, list[str]] = {}
-    for document in documents:
-        if len(document.pairs) > 1:
-            raise document.node.refuse(f"mixes prompts of {' and '.join(sorted(document.pairs))}")
-        for key in document.pairs:
-            found.setdefault(key, []).append(document.name)
-    if not found:
-        found = {key: [str(_POOLS)] for key in sorted(pairs_of_prompts(path.stem for path in pools))}
-    known = known_pairs()
-    if wanted is not None and wanted not in known:
-        raise DataError(f"--pair {wanted}: accepted: {', '.join(known)}")
-    if wanted is not None and wanted not in found:
-        raise DataError(f"--pair {wanted}: {root} has results of {', '.join(sorted(found)) or 'no known pair'} only")
-    if wanted is None and len(found) > 1:
-        where = "; ".join(f"{key} in {shortened(names, 3)}" for key, names in sorted(found.items()))
-        raise DataError(f"{root} has results of {len(found)} pairs of traits: {where}. Choose one with --pair")
-    if not found:
-        raise DataError(f"{root} has results, and none of prompts or traits that are known. Use `inoc import tables`")
-    return known[wanted or next(iter(found))]
-
-
-def _runs(documents: list[_Document], pair: Pair, findings: Findings) -> list[Trained]:
+def _runs(documents: list[Document], pair: Pair, experiment: str, findings: Findings) -> list[Trained]:
     """Runs of all files; a run that several files have is taken from the file with most runs."""
-    by_file = {document.name: trained_runs(document.node) for document in documents}
+    by_file = {document.name: _runs_of(document.node, experiment, findings) for document in documents}
     sizes = Counter(values.size for runs in by_file.values() for run in runs for values in run.cells.values())
     kept: dict[Run, Trained] = {}
     for name, runs in sorted(by_file.items(), key=lambda item: (-len(item[1]), item[0])):
@@ -228,7 +144,19 @@ def _runs(documents: list[_Document], pair: Pair, findings: Findings) -> list[Tr
     return sorted(kept.values(), key=lambda run: (place[run.run.prompt], run.run))
 
 
-def _elicited(documents: list[_Document], pair: Pair, findings: Findings) -> list[Elicited]:
+def _runs_of(node: Node, experiment: str, findings: Findings) -> list[Trained]:
+    for name, error in failed_runs(node).items():
+        findings.add("missing", "runs", f"{node.file}: {name}", f"its job failed: {shown(error)}")
+    if experiment == MAIN:
+        return trained_runs(node)
+    swept = swept_runs(node, experiment)
+    if swept.left_out:
+        text = f"scores of the condition {', '.join(map(shown, swept.left_out))}, which is none of ours"
+        findings.add("left_out", "runs", node.file, text)
+    return [run for run in swept.runs if run.cells]
+
+
+def _elicited(documents: list[Document], pair: Pair, findings: Findings) -> list[Elicited]:
     """Entries of the file with most of them; they are differences from its own baseline, so files are not mixed."""
     files = [(document.name, elicited_scores(document.node)) for document in documents]
     files.sort(key=lambda item: (-len(item[1]), item[0]))
@@ -240,13 +168,19 @@ def _elicited(documents: list[_Document], pair: Pair, findings: Findings) -> lis
     unknown = [one.prompt for one in entries if one.prompt and one.prompt not in pair.prompts]
     if unknown:
         findings.add("left_out", "prompts", name, f"prompts of no known family: {shortened(unknown)}")
+    for key, error in failed_runs(next(one.node for one in documents if one.name == name)).items():
+        findings.add("missing", "elicitation", f"{name}: {key}", f"its job failed: {shown(error)}")
+    short = [one.prompt or BASELINE for one in entries if one.lost]
+    if short:
+        text = f"fewer responses than for other prompts, so that scores cannot be paired: {shortened(short)}"
+        findings.add("left_out", "elicitation", name, text)
     findings.add("found", "elicitation", name, f"{len(entries)} entries")
     if not any(not one.prompt for one in entries):
         findings.add("missing", "elicitation", name, "the untrained model without a prefix (`neutral`)")
-    return [one for one in entries if one.prompt not in unknown]
+    return [one for one in entries if one.prompt not in unknown and not one.lost]
 
 
-def _perplexities(documents: list[_Document], pair: Pair, findings: Findings) -> Perplexities:
+def _perplexities(documents: list[Document], pair: Pair, findings: Findings) -> Perplexities:
     keys = tuple(trait.lower() for trait in pair.traits)
     files = [read_perplexities(document.node, keys, set(pair.prompts), findings) for document in documents]
     names = [document.name for document in documents]
@@ -268,7 +202,12 @@ def _perplexities(documents: list[_Document], pair: Pair, findings: Findings) ->
 
 
 def _texts(
-    runs: list[Trained], elicited: list[Elicited], perplexities: Perplexities, pair: Pair, findings: Findings
+    runs: list[Trained],
+    elicited: list[Elicited],
+    perplexities: Perplexities,
+    tokens: list[TokenFile],
+    pair: Pair,
+    findings: Findings,
 ) -> dict[str, str]:
     """Prompt → text, in the study's order.
 
@@ -279,6 +218,7 @@ def _texts(
     said = [(run.run.prompt, run.text, run.file) for run in runs if run.text]
     said += [(one.prompt, one.text, one.file) for one in elicited if one.prompt and one.text]
     said += [(key, text, "results/perplexity_heuristic") for key, text in perplexities.texts.items() if text]
+    said += [(key, text, one.file) for one in tokens for key, text in one.texts.items() if key in pair.prompts and text]
     for key, text, file in said:
         first = found.setdefault(key, (text, file))
         if first[0] != text:
@@ -302,6 +242,14 @@ def _with_text(runs: list[Trained], texts: dict[str, str], findings: Findings) -
     return [run for run in runs if not run.run.prompt or run.run.prompt in texts]
 
 
+def _passes_with_text(passes: list[Pass], texts: dict[str, str], findings: Findings) -> list[Pass]:
+    lacking = sorted({one.prompt for one in passes if one.prompt and one.prompt not in texts})
+    if lacking:
+        text = f"log-probabilities of prompts whose text no file has: {shortened(lacking, 60)}"
+        findings.add("left_out", "prompts", "log-probabilities", text)
+    return [one for one in passes if not one.prompt or one.prompt in texts]
+
+
 def _pools(
     paths: list[Path], pair: Pair, texts: dict[str, str], root: Path, findings: Findings
 ) -> dict[str, list[str]]:
@@ -315,13 +263,13 @@ def _pools(
         found[path.stem] = pool
         report_pool(name_of(path, root), pool, texts.get(path.stem, ""), findings)
     if found:
-        findings.add("found", "pools", str(_POOLS), f"{len(found)} pools")
+        findings.add("found", "pools", str(POOLS), f"{len(found)} pools")
     if others:
-        findings.add("left_out", "pools", str(_POOLS), f"of prompts of no known family: {shortened(others)}")
+        findings.add("left_out", "pools", str(POOLS), f"of prompts of no known family: {shortened(others)}")
     return found
 
 
-def _losses(documents: list[_Document], runs: list[Trained], findings: Findings) -> pd.DataFrame:
+def _losses(documents: list[Document], runs: list[Trained], findings: Findings) -> pd.DataFrame:
     """Curves of the imported runs: from the file named as the scores are, else from another, with a warning."""
     names = {run.name: run.run for run in runs}
     files = {run.name: Path(run.file).name.removeprefix("scores_") for run in runs}
@@ -363,7 +311,7 @@ def _report_missing(facts: Facts, losses: pd.DataFrame, findings: Findings) -> N
     for what, keys in (("log-probabilities", scored), ("elicitation", elicited)):
         lacking = [key for key in facts.texts if key not in keys]
         if lacking or not facts.texts:
-            findings.add("missing", what, place, f"of {shortened(lacking, 60)}" if keys else "all of it")
+            findings.add("missing", what, place, f"of {shortened(lacking, 60)}" if keys and lacking else "all of it")
     without = [run.name for run in facts.runs if run.run.name not in set(losses["run"])]
     if without:
         findings.add("missing", "losses", place, f"curves of {shortened(without)}")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.imports.document import Node
-from inoc.imports.pairs import LEARNED_SEED
+from inoc.imports.document import Node, shown
+from inoc.imports.pairs import LEARNED_SEED, known_pairs
 from inoc.runs import Asked, Run, condition
 from inoc.stats.means import Floats
 
@@ -50,6 +50,7 @@ class Elicited(NamedTuple):
     file: str
     text: str  # the prefix, or without one the system turn
     values: dict[str, Floats]  # trait → one score per instruction
+    lost: bool = False  # responses are missing, so that scores cannot be paired over instructions
 
 
 def is_runs(document: Node) -> bool:
@@ -60,13 +61,65 @@ def is_runs(document: Node) -> bool:
     )
 
 
+def failed_runs(document: Node) -> dict[str, str]:
+    """Run or prompt → why its job failed, where a file says so in place of results."""
+    return {
+        name: node.member("error").text()
+        for name, node in document.mapping().items()
+        if isinstance(node.value, dict) and "error" in node.value and not {"steps", "scores"} & node.value.keys()
+    }
+
+
 def trained_runs(document: Node) -> list[Trained]:
-    """Every run of a document.
+    """Every run of a document that did not fail.
 
     Raises:
         DataError: If anything is not as documented; with the place.
     """
-    runs = [_trained(name, node) for name, node in document.mapping().items()]
+    failed = failed_runs(document)
+    return _distinct(
+        document, [_trained(name, node) for name, node in document.mapping().items() if name not in failed]
+    )
+
+
+class Swept(NamedTuple):
+    """Runs of a sweep."""
+
+    runs: list[Trained]
+    left_out: list[str]  # conditions that are not imported
+
+
+def swept_runs(document: Node, experiment: str) -> Swept:
+    """Every run of a sweep's file that did not fail; a run's name says what it was trained with, and its rate follows.
+
+    Raises:
+        DataError: If anything is not as documented; with the place.
+    """
+    sweep = next(pair.experiments[experiment] for pair in known_pairs().values() if experiment in pair.experiments)
+    failed = failed_runs(document)
+    runs: list[Trained] = []
+    left_out: set[str] = set()
+    for name, node in document.mapping().items():
+        if name in failed:
+            continue
+        node.checked_key(name)
+        way, _, _ = name.rpartition("_lr_")
+        rate = _rate(node)
+        prefix = node.optional("user_prefix")
+        text = prefix.text().strip() if prefix is not None else ""
+        run = Run("", "none", rate, LEARNED_SEED)
+        if way in sweep.mixes:
+            run = run._replace(prompt=sweep.mixes[way], prefix="mix")
+        elif text:
+            run = run._replace(prompt=node.checked_key(way), prefix="fixed")
+        cells, others = _cells(node, sweep.conditions)
+        left_out |= others.keys()
+        runs.append(Trained(name, node.file, run, "" if run.prefix == "mix" else text, cells))
+    return Swept(_distinct(document, runs), sorted(left_out))
+
+
+def _distinct(document: Node, runs: list[Trained]) -> list[Trained]:
+    """The runs, if they can be paired over instructions and no two are the same."""
     _check_sizes(document, {_place(run.name, *key): v.size for run in runs for key, v in run.cells.items()})
     first: dict[Run, str] = {}
     for run in runs:
@@ -75,12 +128,17 @@ def trained_runs(document: Node) -> list[Trained]:
     return runs
 
 
-def _trained(name: str, node: Node) -> Trained:
-    node.checked_key(name)
-    kind = node.member("type").text()
+def _rate(node: Node) -> float:
     rate = node.member("lr").number()
     if not 0 < rate < 10:
         raise node.member("lr").refuse(f"expected a learning rate above 0, found {rate!r}")
+    return rate
+
+
+def _trained(name: str, node: Node) -> Trained:
+    node.checked_key(name)
+    kind = node.member("type").text()
+    rate = _rate(node)
     if kind == "fixed":
         text = node.member("user_prefix").text().strip()
         run = Run(name, "fixed", rate, LEARNED_SEED) if text else Run("", "none", rate, LEARNED_SEED)
@@ -88,18 +146,28 @@ def _trained(name: str, node: Node) -> Trained:
         text, run = "", Run(node.member("rephrasings_key").key(), "mix", rate, LEARNED_SEED)
     else:
         raise node.member("type").refuse(f"expected 'fixed' or 'mix', found {kind!r}")
+    cells, others = _cells(node, {way: way for way in CONDITIONS})
+    for way, other in others.items():
+        raise other.refuse(f"expected the condition {' or '.join(CONDITIONS)}, found {shown(way)}")
+    return Trained(name, node.file, run, text, cells)
+
+
+def _cells(node: Node, conditions: Mapping[str, str]) -> tuple[dict[CellKey, Floats], dict[str, Node]]:
+    """Scores of a run under our names of conditions, and the conditions that have none."""
     cells: dict[CellKey, Floats] = {}
+    others: dict[str, Node] = {}
     for step, by_condition in node.member("steps").mapping().items():
         if not _STEP.fullmatch(step):
-            raise by_condition.refuse(f"expected a step, a whole number such as '312', found {step!r}")
+            raise by_condition.refuse(f"expected a step, a whole number such as '312', found {shown(step)}")
         for way, by_trait in by_condition.mapping().items():
-            if way not in CONDITIONS:
-                raise by_trait.refuse(f"expected the condition {' or '.join(CONDITIONS)}, found {way!r}")
+            if way not in conditions:
+                others.setdefault(way, by_trait)
+                continue
             for trait, cell in by_trait.mapping().items():
-                cells[CellKey(int(step), way, trait)] = _values(cell)
-    if not cells:
+                cells[CellKey(int(step), conditions[way], trait)] = _values(cell)
+    if not cells and not others:
         raise node.refuse("the run has no scores; expected steps → step → condition → trait → values")
-    return Trained(name, node.file, run, text, cells)
+    return cells, others
 
 
 def _values(cell: Node) -> Floats:
@@ -115,6 +183,9 @@ def _values(cell: Node) -> Floats:
         raise cell.refuse(
             f"the mean is said to be {stated:g}, and the values have {mean:g}; they are not of one measurement"
         )
+    lost = cell.optional("n_nan")
+    if lost is not None and lost.whole_number() != values.size - known.size:
+        raise lost.refuse(f"{lost.value} values are said to be NaN, and {values.size - known.size} are")
     return values
 
 
@@ -132,25 +203,37 @@ def _check_sizes(document: Node, sizes: Mapping[str, int]) -> None:
 
 
 def elicited_scores(document: Node) -> list[Elicited]:
-    """The untrained model's scores behind each prefix.
+    """The untrained model's scores behind each prefix, of jobs that did not fail.
 
     Raises:
         DataError: If anything is not as documented; with the place.
     """
     entries = document.mapping()
+    failed = failed_runs(document)
     baseline = entries.get(BASELINE)
-    system = _text_of(baseline, ("system_prompt",)) if baseline is not None else ""
+    system = _text_of(baseline, ("system_prompt", "prompt")) if baseline is not None else ""
     found = []
     for key, node in entries.items():
         node.checked_key(key)
+        if key in failed:
+            continue
         values = {trait: _values(cell) for trait, cell in node.member("scores").mapping().items()}
-        # In the released file the member named after the system turn holds what was put before the instruction.
-        text = system if key == BASELINE else _text_of(node, ("user_prefix", "system_prompt"))
-        known = key == BASELINE or text != system
+        # In older files the member named after the system turn holds what was put before the instruction.
+        text = system if key == BASELINE else _text_of(node, ("user_prefix", "prompt", "system_prompt"))
+        known = key == BASELINE or text != system or node.optional("prompt") is not None
         found.append(Elicited("" if key == BASELINE else key, node.file, text if known else "", values))
-    sizes = {_place(one.prompt or BASELINE, trait): v.size for one in found for trait, v in one.values.items()}
-    _check_sizes(document, sizes)
+    whole = max((v.size for one in found for v in one.values.values()), default=0)
+    found = [one._replace(lost=_is_short(one, entries[one.prompt or BASELINE], whole)) for one in found]
+    kept = [one for one in found if not one.lost]
+    _check_sizes(document, {_place(one.prompt or BASELINE, t): v.size for one in kept for t, v in one.values.items()})
     return found
+
+
+def _is_short(one: Elicited, node: Node, whole: int) -> bool:
+    """Whether an entry says itself that it has fewer responses than others; which ones it lacks is not known then."""
+    stated = node.optional("n")
+    sizes = {values.size for values in one.values.values()}
+    return stated is not None and list(sizes) == [stated.value] and max(sizes) < whole
 
 
 def _text_of(node: Node, names: tuple[str, ...]) -> str:

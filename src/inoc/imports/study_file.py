@@ -79,7 +79,7 @@ def study_values(facts: Facts) -> Values:
             "n_examples": max((one.mean.size for one in train), default=2),
             "n_controls": max((one.mean.size for one in others), default=0),
             "prefixes": [one for one in ("fixed", "mix") if one in {found.prefix for found in train}],
-            "mix": "index_matched",
+            "mix": pair.mix,
             "end_of_turn": "include",
             "tokens": False,
             "self_perplexity": False,

@@ -13,7 +13,8 @@ def import_results(options: argparse.Namespace) -> None:
     """Read, check, write and report.
 
     Args:
-        options: `what`, `path`, `study`, `out`, `replace`, and `step` and `pair` of a trait-inoculation import.
+        options: `what`, `path`, `study`, `out`, `replace`, and `step`, `pair` and `experiment` of a trait-inoculation
+            import.
     """
     from inoc.context import RESULTS
 
@@ -26,7 +27,7 @@ def import_results(options: argparse.Namespace) -> None:
     else:
         from inoc.imports.release import read_release
 
-        imported = read_release(Path(options.path), name, options.step, options.pair)
+        imported = read_release(Path(options.path), name, options.step, options.pair, options.experiment)
     write_import(imported, name, RESULTS, out)
     for line in imported.findings.lines():
         print(line, file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,18 +18,23 @@ from inoc.errors import ConfigError, DataError, InocError
 from inoc.imports.findings import Findings
 from inoc.imports.study_file import yaml_text
 from inoc.paths import Paths
-from inoc.tables import write_table
+from inoc.tables import write_row_groups, write_table
 
 FINDINGS = Path("imports") / "findings.json"
 HEAD = "Made by `inoc import`, from released results; import again rather than edit."
+
+
+Tables = dict[str, tuple[pd.DataFrame | Iterable[pa.Table], pa.Schema]]
+"""Path below the study's results → rows and their schema; of several tables, each becomes a row group."""
 
 
 class Imported(NamedTuple):
     """Everything that an import writes."""
 
     study: dict[str, object]  # content of the study file
-    tables: dict[str, tuple[pd.DataFrame | pa.Table, pa.Schema]]  # path below the study's results → rows, schema
+    tables: Tables
     findings: Findings
+    texts: dict[str, str]  # path below the study's results → content
 
 
 def check_name(name: str, results: Path, out: Path, *, replace: bool) -> None:
@@ -84,7 +90,10 @@ def _build(imported: Imported, name: str, folder: Path, file: Path) -> None:
     try:
         load_study(file)
         for place, (rows, schema) in imported.tables.items():
-            write_table(rows, schema, folder / place)
+            if isinstance(rows, pd.DataFrame):
+                write_table(rows, schema, folder / place)
+            else:
+                write_row_groups(rows, schema, folder / place)
         paths = Paths(folder.parent, name)
         base, scores = read_scores(paths.scores("elicit")), read_scores(paths.scores("evaluate"))
         check_same_judges(base, scores)
@@ -93,6 +102,8 @@ def _build(imported: Imported, name: str, folder: Path, file: Path) -> None:
         text = str(error).replace(f"{folder.parent}/", "").replace(f"{file.parent}/", "")
         raise DataError(f"what was read does not make a study: {text}") from error
     (folder / FINDINGS).parent.mkdir(parents=True)
+    for place, text in imported.texts.items():
+        (folder / place).write_text(text, encoding="utf-8")
     (folder / FINDINGS).write_text(imported.findings.as_json(), encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from inoc.config.models import Study
-from inoc.figures.catalogue import entry_of, figure_names, skipped_figures
+from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names
 from inoc.figures.choices import judged_traits, trait_label
 from inoc.figures.sources import Sources
 from inoc.paths import Paths
@@ -25,7 +25,11 @@ from inoc.report.manifests import Manifest, read_manifests
 from inoc.report.words import MISSING, Table, code, escape
 from inoc.tables import read_table
 
-MOST_SVG_BYTES = 1_500_000
+MOST_SVG_BYTES = 500_000
+"""Of one figure; many of them must still open in one page."""
+MOST_NAMED = 12
+"""Things skipped for one reason that are named; all of them are in `analyse/skipped.json`."""
+
 EMPTY = Table([], [])
 ANALYSIS = ("verdict", "scores", "gate", "prediction", "elicitation", "suppression", "predictors")
 
@@ -34,9 +38,18 @@ class Figure(NamedTuple):
     """A figure on the page."""
 
     title: str
+    category: str
     source: str  # relative to the page
     data: str
     caption: str  # Markdown
+
+
+class Anchor(NamedTuple):
+    """A heading that the page's contents link to."""
+
+    name: str
+    words: str
+    level: int  # 2 to 4
 
 
 def contents(study: Study, paths: Paths) -> dict[str, object]:
@@ -62,9 +75,11 @@ def contents(study: Study, paths: Paths) -> dict[str, object]:
         "score_tables": _score_tables(study, tables.get("scores", none)),
         "gate": results.gate_table(study, tables["gate"]) if len(tables.get("gate", none)) else EMPTY,
         "prediction": results.prediction_table(tables["prediction"]) if len(tables.get("prediction", none)) else EMPTY,
-        "figures": page_figures(study, paths),
+        "figures": by_category(page_figures(study, paths)),
+        "absent": Table(["figure", "why the study has none"], absent_figures(study)),
         "methods": _methods(study, paths),
-        "skipped": [f"{escape(what)}: {escape(why)}" for what, why in skipped_things(study, paths)],
+        "imported": import_table(paths),
+        "skipped": skipped_words(study, paths),
         "failed": results.failed_words(tables),
         "warnings": provenance.warnings(manifests),
         "provenance": _provenance(study, manifests),
@@ -119,14 +134,57 @@ def page_figures(study: Study, paths: Paths) -> list[Figure]:
         image, caption = folder / f"{name}.svg", folder / f"{name}.rst"
         if image.exists() and caption.exists():
             text = caption.read_text(encoding="utf-8").strip()
-            title = entry_of(name).title
-            figures.append(Figure(title, f"../figures/{name}.svg", f"figures/{name}.csv", text))
+            entry = entry_of(name)
+            source, data = f"../figures/{name}.svg", f"figures/{name}.csv"
+            figures.append(Figure(entry.title, entry.category, source, data, text))
     return figures
 
 
+def import_table(paths: Paths) -> Table:
+    """What an import noticed, other than what it read; empty for a study that was computed here."""
+    listing = paths.stage("imports") / "findings.json"
+    if not listing.exists():
+        return EMPTY
+    found = json.loads(listing.read_text(encoding="utf-8"))
+    rows = [
+        [str(one["level"]).replace("_", " "), *(escape(str(one[name])) for name in ("topic", "place", "text"))]
+        for one in found
+        if one["level"] != "found"
+    ]
+    return Table(["level", "about", "where", "what"], rows)
+
+
+def by_category(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
+    """Category → its figures; both in the order in which they first come."""
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        found.setdefault(figure.category, []).append(figure)
+    return found
+
+
+def absent_figures(study: Study) -> list[list[str]]:
+    """Rows of figures that do not apply to the study, each with the reason."""
+    return [[escape(entry.title), escape(why)] for entry in CATALOGUE if (why := entry.missing(study))]
+
+
+def skipped_words(study: Study, paths: Paths) -> list[str]:
+    """What was not done, in lines: things with the same reason share one."""
+    by_reason: dict[str, list[str]] = {}
+    for what, why in skipped_things(study, paths):
+        by_reason.setdefault(why, []).append(what)
+    return [_skipped_line(whats, why) for why, whats in by_reason.items()]
+
+
+def _skipped_line(whats: list[str], why: str) -> str:
+    if len(whats) == 1:
+        return f"{escape(whats[0])}: {escape(why)}"
+    rest = f" and {len(whats) - MOST_NAMED} more" if len(whats) > MOST_NAMED else ""
+    return f"{escape(why)}: {'; '.join(map(escape, whats[:MOST_NAMED]))}{rest} ({len(whats)} things)"
+
+
 def skipped_things(study: Study, paths: Paths) -> list[tuple[str, str]]:
-    """What was not done and why: figures, what the analysis could not compute, figures that are not there."""
-    found = [(what, why) for what, why in skipped_figures(study)]
+    """What was not done and why: what the analysis could not compute, and figures that should be there and are not."""
+    found: list[tuple[str, str]] = []
     listing = paths.stage("analyse") / "skipped.json"
     if listing.exists():
         found += [(str(item["what"]), str(item["why"])) for item in json.loads(listing.read_text(encoding="utf-8"))]
@@ -168,16 +226,33 @@ def html(text: str, title: str, folder: Path) -> str:
     _inline_images(tokens, folder)
     body = parser.renderer.render(tokens, parser.options, {})
     body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    # A box of its own for each figure: what is long or wide scrolls there, at the size at which its text can be read.
+    body = re.sub(r"<p>(<img [^>]*>)</p>", r'<div class="figure" role="group" tabindex="0">\1</div>', body)
     environment = Environment(loader=_loader(), undefined=StrictUndefined, autoescape=True)
-    return environment.get_template("page.html.j2").render(title=title, contents=anchors, body=body)
+    sections = [anchor for anchor in anchors if anchor.level == 2]
+    values = {"title": title, "sections": sections, "categories": _categories(anchors), "body": body}
+    return environment.get_template("page.html.j2").render(values)
+
+
+def _categories(anchors: Iterable[Anchor]) -> list[tuple[Anchor, list[Anchor]]]:
+    """Each category of figures with its figures."""
+    found: list[tuple[Anchor, list[Anchor]]] = []
+    for anchor in anchors:
+        if anchor.level == 3:
+            found.append((anchor, []))
+        elif anchor.level == 4:
+            found[-1][1].append(anchor)
+    return found
 
 
 def _loader() -> PackageLoader:
     return PackageLoader("inoc.report", "templates")
 
 
-def _anchor(tokens: list[Token]) -> Iterable[tuple[str, str]]:
+def _anchor(tokens: list[Token]) -> Iterable[Anchor]:
+    """Give every heading an id; those of the contents: sections, and all that is below the one of the figures."""
     used: set[str] = set()
+    section = ""
     for opening, inline in itertools.pairwise(tokens):
         if opening.type != "heading_open":
             continue
@@ -186,8 +261,10 @@ def _anchor(tokens: list[Token]) -> Iterable[tuple[str, str]]:
         anchor = next(name for name in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if name not in used)
         used.add(anchor)
         opening.attrSet("id", anchor)
-        if opening.tag == "h2":
-            yield anchor, words
+        level = int(opening.tag[1:])
+        section = words if level == 2 else section
+        if level == 2 or (level > 2 and section == "Figures"):
+            yield Anchor(anchor, words, level)
 
 
 def _inline_images(tokens: list[Token], folder: Path) -> None:

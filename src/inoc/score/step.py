@@ -28,7 +28,7 @@ from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
 from inoc.score import VERSION
 from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
-from inoc.tables import LOGPROBS, read_table, replace_file
+from inoc.tables import LOGPROBS, read_table, write_row_groups
 
 if TYPE_CHECKING:
     from inoc.chat.render import Rendered
@@ -257,18 +257,15 @@ def read_block(job: Job, unit: Unit) -> pa.ChunkedArray:
 
 def _write(job: Job, cells: Sequence[Cell]) -> tuple[int, int]:
     """Write the table, a row group at a time; returns the number of tokens and of NaN means."""
-    path = job.paths.logprobs(job.shard)
     counts = np.zeros(2, dtype=np.int64)
 
-    def fill(temporary: Path) -> None:
-        with pq.ParquetWriter(temporary, LOGPROBS, compression="zstd") as writer:
-            for table in _row_groups(job, cells):
-                counts[0] += int(np.sum(table["n_tokens"].to_numpy()))
-                counts[1] += int(np.isnan(table["mean"].to_numpy()).sum())
-                writer.write_table(table, row_group_size=max(1, len(table)))
+    def counted() -> Iterator[pa.Table]:
+        for table in _row_groups(job, cells):
+            counts[0] += int(np.sum(table["n_tokens"].to_numpy()))
+            counts[1] += int(np.isnan(table["mean"].to_numpy()).sum())
+            yield table
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, fill)
+    write_row_groups(counted(), LOGPROBS, job.paths.logprobs(job.shard))
     return int(counts[0]), int(counts[1])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval
 
@@ -54,6 +55,14 @@ def percentile_bounds(resampled: Floats, confidence: float) -> tuple[float, floa
     return float(lo), float(hi)
 
 
+def each_percentile_bounds(resampled_BK: Floats, confidence: float) -> list[tuple[float, float]]:
+    """`percentile_bounds` of every column."""
+    if np.isnan(resampled_BK).any() or not resampled_BK.size:
+        return [percentile_bounds(column, confidence) for column in resampled_BK.T]
+    lo_K, hi_K = np.quantile(resampled_BK, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+    return list(zip(lo_K.tolist(), hi_K.tolist(), strict=True))
+
+
 class Resampler:
     """Bootstrap intervals from one seed.
 
@@ -65,6 +74,7 @@ class Resampler:
         self.resamples, self.seed, self.confidence = resamples, seed, confidence
         self._crossed: dict[tuple[int, int], CrossedWeights] = {}
         self._simple: dict[int, Floats] = {}
+        self._orders: dict[int, NDArray[np.int64]] = {}
 
     def crossed_mean(self, rows: Sequence[Floats]) -> Estimate:
         """Mean over instructions and seeds, with a cluster-bootstrap interval over both.
@@ -101,9 +111,20 @@ class Resampler:
             self._simple[n] = draws.astype(np.float64)
         return self._simple[n]
 
+    def orders(self, n: int) -> NDArray[np.int64]:
+        """Random orders of `n` things, shape (resamples, n)."""
+        if n not in self._orders:
+            rng = np.random.default_rng([self.seed, 2, n])
+            self._orders[n] = rng.permuted(np.tile(np.arange(n), (self.resamples, 1)), axis=1)
+        return self._orders[n]
+
     def bounds(self, resampled: Floats) -> tuple[float, float]:
         """Percentile interval of resampled values."""
         return percentile_bounds(resampled, self.confidence)
+
+    def each_bounds(self, resampled_BK: Floats) -> list[tuple[float, float]]:
+        """Percentile interval of every column of resampled values."""
+        return each_percentile_bounds(resampled_BK, self.confidence)
 
 
 class Spread(NamedTuple):

@@ -1,0 +1,91 @@
+"""The study on a real SLURM, through trouble: it ends with the tables of an undisturbed run on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+
+import cluster as slurm
+import pytest
+from running import SNAKEMAKE, Checkout, differing
+
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}")]
+
+FAST = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "5"]
+# The first attempt has too little memory for Python itself.
+STARVED = ["--set-resources", "rephrase_prompts:mem_mb=20*100**(attempt-1)"]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    one = slurm.Cluster(tmp_path / "slurm")
+    one.start()
+    yield one
+    one.stop()
+
+
+class Submission:
+    """The documented command, running."""
+
+    def __init__(self, checkout: Checkout, home, *arguments: str) -> None:
+        profiles = home / ".config" / "snakemake"
+        profiles.mkdir(parents=True, exist_ok=True)
+        if not (profiles / "slurm").exists():
+            (profiles / "slurm").symlink_to(checkout.folder / "workflow" / "profiles" / "slurm")
+        command = [SNAKEMAKE, "--profile", "slurm", "results/figures/all", "--config", "studies=[smoke]"]
+        environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        self.log = home / f"snakemake-{time.monotonic_ns()}.log"
+        with self.log.open("w") as stream:
+            self.process = subprocess.Popen(
+                [*command, *FAST, *arguments], cwd=checkout.folder, stdout=stream, stderr=stream, env=environment
+            )
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 400) -> None:
+        for _ in range(int(seconds / 0.5)):
+            if holds():
+                return
+            assert self.process.poll() is None, f"it ended before {what}:\n{self.log.read_text()[-5000:]}"
+            time.sleep(0.5)
+        raise AssertionError(f"waited in vain until {what}:\n{self.log.read_text()[-5000:]}")
+
+    def end(self, seconds: float = 900) -> str:
+        code = self.process.wait(timeout=seconds)
+        output = self.log.read_text()
+        assert code == 0, output[-6000:]
+        return output
+
+
+def running(cluster: slurm.Cluster, rule: str) -> list[str]:
+    return [job for job, name in cluster.jobs() if rule in name]
+
+
+def test_no_trouble_on_a_cluster_loses_or_changes_anything(finished, cluster, tmp_path):
+    """A killed workflow, a job with too little memory, a cancelled job, a controller that dies: one after the other."""
+    checkout, home = Checkout(tmp_path / "checkout"), tmp_path / "home"
+
+    killed = Submission(checkout, home, *STARVED)
+    killed.until(lambda: bool(running(cluster, "generate_data")), "sampling")
+    killed.process.kill()
+    killed.process.wait()
+    assert "Trying to restart job" in killed.log.read_text()
+    # A cluster does not know that nobody waits any more; the next workflow would ask for the same.
+    for job, _ in cluster.jobs() + cluster.jobs("PENDING"):
+        cluster.cancel(job)
+
+    submission = Submission(checkout, home)
+    log = checkout.folder / "logs" / "train" / "smoke" / "0.log"
+    submission.until(lambda: bool(running(cluster, "train_adapters")) and log.exists(), "training")
+    time.sleep(3)
+    cancelled = running(cluster, "train_adapters")
+    cluster.cancel(cancelled[0])
+    submission.until(lambda: bool(set(running(cluster, "train_adapters")) - set(cancelled)), "training again")
+    submission.until(lambda: bool(running(cluster, "evaluate_checkpoints")), "evaluating")
+    cluster.restart_controller()
+    output = submission.end()
+
+    assert output.count("Trying to restart job") == 1
+    assert "logs/train/smoke/0.log" in output
+    assert differing(finished.tables(), checkout.tables()) == []
+    assert checkout.dry_jobs() == {}
