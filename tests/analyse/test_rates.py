@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
@@ -29,6 +29,7 @@ def test_all_conditions_must_be_met_and_a_threshold_itself_meets_none() -> None:
     assert list(meets(MISALIGNED, {"coherence": coherence, "alignment": alignment})) == [1, 0, 0, 0, 0]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(POINTS, POINTS), min_size=1, max_size=20))
 def test_what_is_not_judged_by_all_is_nan_and_the_rest_is_counted(pairs: list[tuple[float, float]]) -> None:
     coherence, alignment = (np.array(side) for side in zip(*pairs, strict=True))
