@@ -267,9 +267,10 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
-    scores = _scores(study, rng)
+    scores, parts = _scores(study, rng), []
+    if scores.empty:
+        return pd.DataFrame()
     own = scores[scores["trait"] == "playful"].drop(columns="trait")
-    parts = []
     for rate in study.rates:
         share = {name: own[name] / 100 for name in ("value", "lo", "hi")}
         change = {"change": share["value"] / 2, "change_lo": share["lo"] / 2, "change_hi": share["hi"] / 2}
