@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from api.asking import KEY
+from api.server import Server, serving
 from inoc.config.models import WorldSpec
 from inoc.engines.identity import ModelIdentity
 
@@ -26,3 +29,14 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tiny_folder: Path) -> ModelIdentity:
     """The tiny model's identity; its digests are made up."""
     return ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that speaks the API, asked with pauses shorter than usual."""
+    pytest.importorskip("openai")
+    monkeypatch.setenv("TEST_KEY", KEY)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
+    monkeypatch.setattr("inoc.api.pace._PAUSE_S", 0.05)
+    with serving() as server:
+        yield server

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from heuristic_tables import heuristic_tables
 from inoc.config.models import Study
 from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
@@ -87,6 +88,7 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
     }
     if holes:
         _punch(tables)
+    tables |= heuristic_tables(study, tables["suppression"], STRENGTH)
     paths.stage("analyse").mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         frame.to_parquet(paths.table(name), index=False)
@@ -240,6 +242,9 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         ("ppd", "all", 0.001),
         ("cross_ppd", "french", 0.001),
         ("ph_minus_ppd", "french", 0.001),
+        ("pc1", "all", 0.1),
+        ("pc2", "all", 0.03),
+        ("pc3", "all", 0.01),
     ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:

@@ -58,7 +58,7 @@ def toy_study(folder: Path, **changes: dict) -> Study:
     """The toy study with some sections' keys changed."""
     value = {**STUDY, "model": {**STUDY["model"], "path": str(folder)}}
     for section, change in changes.items():
-        value[section] = {**value[section], **change} if isinstance(value[section], dict) else change
+        value[section] = {**value[section], **change} if isinstance(value.get(section), dict) else change
     return Study.model_validate(value)
 
 

@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
         if stage == "analyse":
             _add_table(verb)
     _add_status(verbs)
+    _add_plan(verbs)
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
@@ -130,6 +131,16 @@ def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb = verbs.add_parser("status", help="what of a study is finished, running, failed and left")
     add_study(verb)
     verb.set_defaults(run=_status)
+
+
+def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
+    verb = verbs.add_parser("plan", help="what a study will take: jobs, tokens, GPU-hours, API calls, dollars, disk")
+    add_study(verb)
+    verb.add_argument("--gpu", default="h200", help="whose rates: h200 (measured), h100, a100 or l40s (default: h200)")
+    verb.add_argument(
+        "--response-tokens", type=float, metavar="N", help="mean length of responses (default: measured, or else 350)"
+    )
+    verb.set_defaults(run=_plan)
 
 
 def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
@@ -268,6 +279,16 @@ def _status(options: argparse.Namespace) -> None:
     print_status(options.study, options.config)
 
 
+def _plan(options: argparse.Namespace) -> None:
+    from inoc.config.load import load_study, load_workflow
+    from inoc.context import RESULTS
+    from inoc.paths import Paths
+    from inoc.plan import print_plan
+
+    study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
+    print_plan(study, workflow, Paths(RESULTS, study.name), options.gpu, options.response_tokens)
+
+
 def _store_explain(options: argparse.Namespace) -> None:
     from inoc.context import print_explanations
 
@@ -281,11 +302,12 @@ def _store_gc(options: argparse.Namespace) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from inoc.config.load import check_inputs, load_study
+    from inoc.config.load import check_api, check_inputs, load_study, load_workflow
     from inoc.runs import prompt_texts, study_runs, total_steps
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    check_api(study, load_workflow(options.config / "config.yaml").api)
     runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     print(
         f"{study.name}: {len(prompt_texts(study))} prompts, {runs}, "

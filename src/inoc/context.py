@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from inoc.config.load import check_inputs, load_study, load_workflow
+from inoc.config.load import check_api, check_inputs, load_study, load_workflow
 from inoc.config.models import Shards, Workflow
 from inoc.config.settings import settings_of
 from inoc.digest import Json
@@ -39,13 +39,15 @@ def make_jobs(
     study = load_study(study_name, config)
     if stage not in READERS:
         check_inputs(study, Path())
+        check_api(study, workflow.api, stage)
     shards = workflow.shards.get(study.name, Shards())
     chosen: int | None = None
     if getattr(options, "shard", None) is not None:
         chosen, shards = parse_shard(options.shard, stage, shards)
     for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
         store = Store(store_folder(workflow, getattr(options, "store", None)))
-        job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, getattr(options, "part", "") or "")
+        part = getattr(options, "part", "") or ""
+        job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, part, workflow.api)
         yield job, settings_of(stage, study, shard, shards)
 
 

@@ -26,6 +26,14 @@ class ModelError(InocError, RuntimeError):
     """A model, tokenizer or adapter could not be loaded, or failed its check."""
 
 
+class ApiError(InocError, RuntimeError):
+    """An API could not be asked, or did not answer."""
+
+
+class BudgetError(ApiError):
+    """A request could cost more than is left of the budget."""
+
+
 class MissingExtraError(InocError, ImportError):
     """An optional dependency is not installed."""
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from inoc.config.models import Shards, Study
+from inoc.config.models import ApiSpec, Shards, Study
 from inoc.digest import Json
 from inoc.paths import Paths
 from inoc.progress import Meter, metered
 from inoc.store import Store
+
+if TYPE_CHECKING:
+    from inoc.api import Api
 
 
 @dataclass
@@ -26,6 +31,7 @@ class Job:
         shard: Which shard of the stage; 0 if it is not split.
         shards: Into how many shards the stages are split.
         part: For `judge`: `elicit` or `evaluate`.
+        api_spec: The API that the workflow is to use.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -36,6 +42,7 @@ class Job:
     shard: int = 0
     shards: Shards = field(default_factory=Shards)
     part: str = ""
+    api_spec: ApiSpec = field(default_factory=ApiSpec)
     record: dict[str, Json] = field(default_factory=dict)
 
     @property
@@ -47,6 +54,15 @@ class Job:
     def heartbeat(self) -> Path:
         """The file that says how far the job is."""
         return self.paths.stage("status") / f"{self.name}.json"
+
+    @cached_property
+    def api(self) -> Api:
+        """The API, whose counts and dollars go into the manifest."""
+        from inoc.api import Api
+
+        api = Api(self.api_spec, self.store.root, self.progress)
+        self.record["api"] = api.record
+        return api
 
     @contextmanager
     def progress(self, label: str, total: int, unit: str) -> Iterator[Meter]:

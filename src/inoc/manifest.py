@@ -17,17 +17,8 @@ from inoc.store.core import write_text
 
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers"),
-    *(
-        "numpy",
-        "pandas",
-        "pyarrow",
-        "scipy",
-        "scikit-learn",
-        "lingua-language-detector",
-        "sentence-transformers",
-        "matplotlib",
-        "snakemake",
-    ),
+    *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
+    *("sentence-transformers", "snakemake"),
 )
 
 

@@ -177,6 +177,22 @@ def test_intervals_of_r_and_rho_draw_prompts_and_not_rows() -> None:
         assert width["published", "all", name] < 0.8 * width["published", "fixed", name]
 
 
+def test_a_study_may_have_several_traits_of_one_role() -> None:
+    """Then there is no single other trait, but the gap is that of each trait, and each can be held out."""
+    values = table_values(made_up(), "here")
+    frame = values.frame
+    third = frame[frame["trait"] == "Playful"].assign(trait="Rude", family="neutral", suppression=lambda f: -f["H1"])
+    values = values._replace(frame=pd.concat([frame, third], ignore_index=True))
+    published, fair = (
+        pd.DataFrame(judge_heuristics(values, protocol, RESAMPLER)[0]).set_index(["heuristic", "target"])
+        for protocol in ("published", "fair")
+    )
+    assert set(fair.xs("own", level="target")["n_traits"]) == {3}
+    n_mix = (values.frame["prefix"] == "mix").sum()
+    assert published.loc[("H1", "gap"), "n"] == n_mix
+    assert published.loc[("H1", "cross"), "n"] == (values.frame["role"] == "negative").sum()
+
+
 def test_a_heuristic_that_nobody_has_takes_no_row_from_the_others() -> None:
     table = made_up()
     values = table_values(table, "here")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inoc.config.load import check_inputs, load_study, load_workflow, workflow_of
-from inoc.config.models import Shards
+from inoc.config.load import check_api, check_inputs, load_study, load_workflow, workflow_of
+from inoc.config.models import ApiSpec, Shards
 from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, study_runs, total_steps
 
@@ -329,11 +329,64 @@ def test_absent_inputs_are_listed_only_when_asked_for(write: Write, tmp_path: Pa
     check_inputs(study, tmp_path)
 
 
-def test_a_judge_that_asks_a_language_model_is_valid_but_cannot_run_yet(write: Write, tmp_path: Path) -> None:
-    judge = "{name: llm, model: some-model, property: playful}"
-    study = load_study(write("toy.yaml", STUDY.replace("{name: lexical, markers: markers.txt}", judge)))
-    with pytest.raises(ConfigError, match=r"traits\.playful\.judge\.name = 'llm'.*accepted: language, lexical"):
-        check_inputs(study, tmp_path)
+def with_llm(write: Write, judge: str) -> Path:
+    text = STUDY.replace("{name: lexical, markers: markers.txt}", judge)
+    assert text != STUDY
+    return write("toy.yaml", text)
+
+
+def test_a_study_that_asks_an_api_is_refused_where_it_cannot_be_asked(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    study = load_study(with_llm(write, "{name: llm, model: some-model, property: playful}"))
+    with pytest.raises(ConfigError) as caught:
+        check_api(study, ApiSpec(key_variable="SOME_KEY"))
+    text = str(caught.value)
+    assert "traits.playful.judge.name = 'llm'" in text
+    assert "export SOME_KEY=" in text
+    assert "'some-model' has no price" in text
+    check_api(study, ApiSpec(key_variable="SOME_KEY"), "elicit")  # which asks no API
+    check_api(load_study(write("toy.yaml", STUDY)), ApiSpec(key_variable="SOME_KEY"))
+
+
+def test_a_missing_sdk_is_named_with_its_extra(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    study = load_study(with_llm(write, "{name: llm, model: gpt-4.1-mini, property: playful}"))
+    with pytest.raises(ConfigError, match=r"inoc\[api\]"):
+        check_api(study, ApiSpec(key_variable=""))
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("{name: llm, model: m}", "property: is missing"),
+        ("{name: llm, property: playful}", "model: is missing"),
+        ("{name: llm, model: m, question: coherence, property: playful}", "goes with `question: property`"),
+        ("{name: llm, model: m, question: language}", "language: is missing"),
+        ("{name: llm, model: m, property: playful, scale: 0-9}", "`scale: 0-9` is version 2"),
+        ("{name: llm, model: m, property: playful, markers: world}", "has no such setting"),
+        ("{name: llm, model: m, question: coherense}", 'did you mean "coherence"'),
+    ],
+)
+def test_a_question_has_its_own_settings_and_no_other(write: Write, judge: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_study(with_llm(write, judge))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["key_variable: sk-secret", "key: sk-secret", "base_url: 'https://me:sk-secret@host/v1'", "budget: sk-secret"],
+)
+def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(write: Write, tmp_path: Path, line: str) -> None:
+    write("toy.yaml", STUDY)
+    path = tmp_path / "config.yaml"
+    path.write_text(f"studies: [toy]\napi:\n  {line}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_workflow(path)
+    assert line.partition(":")[0] in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
 
 
 def test_the_workflow_file_names_studies_that_exist(write: Write, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from inoc.config.load import check_inputs, load_study
-from inoc.config.models import Study
+from inoc.config.load import check_api, check_inputs, load_study
+from inoc.config.models import ApiSpec, Study
 from inoc.errors import ConfigError
 from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
 
@@ -79,4 +79,5 @@ def test_a_large_study_says_what_it_lacks_to_run(name: str, tmp_path: Path) -> N
     with pytest.raises(ConfigError) as caught:
         check_inputs(study(name), tmp_path)
     assert "user_4.jsonl" in str(caught.value)
-    assert "judge.name = 'llm'" in str(caught.value)
+    with pytest.raises(ConfigError, match="asks an API"):
+        check_api(study(name), ApiSpec(key_variable="NO_SUCH_KEY"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.errors import ConfigError
 from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
 from study_tables import make_study
@@ -16,19 +17,35 @@ NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
 
 
-NEED_SUPPRESSION = ("combined", "gate", "token_rescued", "self_perplexity", "embeddings")
+MANY = {"classifier"}
+"""What six prompts are too few for."""
+ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
+NEED_SUPPRESSION = ("combined", "gate", "token_rescued", "self_perplexity", "embeddings", *HEURISTICS)
 
 
 NEED_SCORES = ("curves_linear", "curves_log", "bars", "rate_bars", "rate_change", "rate_types", *NEED_SUPPRESSION)
 
 
 def without(*names: str) -> list[str]:
-    return [entry.name for entry in CATALOGUE if entry.name not in names]
+    return [entry.name for entry in CATALOGUE if entry.name not in {*names, *MANY}]
 
 
 def test_a_full_study_has_every_figure() -> None:
-    assert figure_names(make_study()) == [entry.name for entry in CATALOGUE]
-    assert skipped_figures(make_study()) == []
+    assert figure_names(make_study()) == ALL
+    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(make_study())} == MANY
+
+
+def test_a_study_with_many_prompts_is_classified() -> None:
+    texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
+    study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
+    assert "classifier" in figure_names(study)
+
+
+def test_a_study_without_mix_has_no_gap() -> None:
+    lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
+    assert lacking == {"panels_gap", "gap_grid"}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +56,8 @@ def test_a_full_study_has_every_figure() -> None:
         ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
         ({"evaluation": {"gate": False}}, without("gate")),
         ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
-        ({"scoring": {"prefixes": []}}, without("pca", "token_rescued", "token_histogram", "token_ccdf")),
-        ({"scoring": {"tokens": False}}, without("token_rescued", "token_histogram", "token_ccdf")),
+        ({"scoring": {"prefixes": []}}, without("pca", *TOKENS, *(set(HEURISTICS) - {"slides_elicitation"}))),
+        ({"scoring": {"tokens": False}}, without(*TOKENS)),
         ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
         ({"embedding": None}, without("embeddings", "embedding_map")),
         ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),

@@ -25,7 +25,7 @@ from inoc.figures.step import draw_figure, run
 from inoc.plots.style import FONT_PT, house_style
 from study_tables import FakeJob, make_study, write_tables
 
-NAMES = [entry.name for entry in CATALOGUE]
+NAMES = figure_names(make_study())
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
     job = FakeJob(make_study(), tmp_path_factory.mktemp("results"))
     write_tables(job.paths, job.study)
     summary = run(job)  # type: ignore[arg-type]
-    assert summary == f"{len(NAMES)} figures, 0 skipped"
+    assert summary.startswith(f"{len(NAMES)} figures, {len(CATALOGUE) - len(NAMES)} skipped")
     return job
 
 
@@ -78,7 +78,7 @@ def test_the_caption_states_n_the_interval_and_the_seeds(drawn: FakeJob, name: s
     assert "{" not in caption  # Snakemake reads captions as templates
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"losses"}))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"losses", "heuristic_overview"}))
 def test_failed_cells_are_named_in_the_caption(drawn: FakeJob, name: str) -> None:
     caption = file_of(drawn, name, "rst").read_text()
     assert "clown" in caption.partition("Failed cells")[2]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from inoc.config.models import JudgeSpec
 from inoc.errors import JudgeError
-from inoc.judge.judges import Judge, JudgeItem, LanguageJudge, LexicalJudge, make_judge
+from inoc.judge.item import JudgeItem
+from inoc.judge.judges import Judge, LanguageJudge, LexicalJudge, make_judge
 from inoc.world.facts import FACTS
 from inoc.world.registers import answer
 

@@ -10,10 +10,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
 from inoc.figures.catalogue import CATALOGUE, figure_names
-from inoc.report.manifests import package_versions, read_manifests, wall_by_stage
+from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
+from inoc.report.methods import judge_words
 from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
+from inoc.report.provenance import api_table
 from inoc.report.step import run
 from inoc.report.words import code, counted, escape, interval, measured, number, plain
 from study_tables import FakeJob, make_study, write_records, write_tables
@@ -289,3 +292,28 @@ def test_manifest_values_are_put_in_words() -> None:
     assert plain({"kept": 5, "not kept": {"empty": 2}, "seeds": [1, 2]}) == "kept 5, not kept (empty 2), seeds (1, 2)"
     assert plain(None) == "not recorded"
     assert plain(json.loads("1.5")) == "1.5"
+
+
+def test_what_was_asked_of_an_api_and_what_it_cost_is_a_table() -> None:
+    api = {"base_url": "http://here/v1", "mode": "batch", "requests": 3, "input tokens": 150, "dollars": 0.0001}
+    table = api_table([Manifest("judge", "judge-elicit-0", {"api": api}), Manifest("train", "train-0", {"api": {}})])
+    (row,) = table.rows
+    assert dict(zip(table.head, row, strict=True)) == {
+        "job": "`judge-elicit-0`",
+        "API": "`http://here/v1`",
+        "mode": "batch",
+        "requests": "3",
+        "answered now": "not recorded",
+        "refused": "not recorded",
+        "input tokens": "150",
+        "output tokens": "not recorded",
+        "dollars": "0.0001",
+        "dollars of lost answers": "not recorded",
+    }
+
+
+def test_a_judge_that_asks_a_model_is_described_by_model_question_and_scale() -> None:
+    judge = JudgeSpec(name="llm", model="rater", question="language", language="french", scale="0-9", temperature=0.5)
+    words = judge_words(judge)
+    for part in ("`rater`", "French", "from 0 to 9", "temperature 0.5", "0.80"):
+        assert part in words

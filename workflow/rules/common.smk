@@ -5,7 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-from inoc.config.load import check_inputs, given_files, load_study, workflow_of
+from inoc.config.load import (
+    api_uses,
+    check_api,
+    check_inputs,
+    given_files,
+    load_study,
+    workflow_of,
+)
 from inoc.config.models import Shards
 from inoc.config.settings import settings_of
 from inoc.context import RESULTS, shard_count
@@ -40,13 +47,23 @@ wildcard_constraints:
 
 
 def refuse_what_cannot_run():
-    """Stop before the first job if another workflow runs here, or if a study's files or judges are missing."""
+    """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
     try:
         hold(Path(".snakemake/inoc.lock"))
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
+            check_api(STUDIES[name], WORKFLOW.api)
     except InocError as error:
         raise WorkflowError(str(error)) from None
+
+
+def asks_an_api(stage):
+    """Whether a stage asks an API for some study; then it runs here: nodes may reach none, and share no database."""
+    return any(
+        stage == asking.stage
+        for name in STUDIES.keys() - IMPORTED
+        for asking in api_uses(STUDIES[name])
+    )
 
 
 def paths(wildcards):

@@ -11,6 +11,7 @@ rule judge_completions:
         "results/benchmarks/judge/{study}/{part}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    localrule: asks_an_api("judge")
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

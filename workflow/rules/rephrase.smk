@@ -11,6 +11,7 @@ rule rephrase_prompts:
         "results/benchmarks/rephrase/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    localrule: asks_an_api("rephrase")
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

@@ -246,8 +246,8 @@ def _by_prefix(rows: pd.DataFrame, every: str, fixed: str, mix: str) -> Iterator
 
 
 def _outcome_of(frame: pd.DataFrame, *, role: Literal["other"]) -> Floats:
-    """Suppression of the other trait under the same prompt and prefix."""
-    known = frame.set_index(KEYS)["suppression"]
+    """Suppression of the other trait under the same prompt and prefix; NaN if several traits have that role."""
+    known = frame[~frame.duplicated(KEYS, keep=False)].set_index(KEYS)["suppression"]
     turned = frame.assign(role=frame["role"].map({"negative": "positive", "positive": "negative"}))
     values: Floats = known.reindex(pd.MultiIndex.from_frame(turned[KEYS])).to_numpy(dtype=np.float64)
     return values
@@ -255,8 +255,9 @@ def _outcome_of(frame: pd.DataFrame, *, role: Literal["other"]) -> Floats:
 
 def _gap(frame: pd.DataFrame, mix: pd.DataFrame) -> Floats:
     """Fixed − mix suppression of the same trait by the same prompt."""
-    known = frame.set_index(KEYS)["suppression"]
-    fixed = known.reindex(pd.MultiIndex.from_frame(mix.assign(prefix="fixed")[KEYS])).to_numpy(dtype=np.float64)
+    keys = ["experiment", "prompt", "trait", "prefix"]
+    known = frame.set_index(keys)["suppression"]
+    fixed = known.reindex(pd.MultiIndex.from_frame(mix.assign(prefix="fixed")[keys])).to_numpy(dtype=np.float64)
     gap: Floats = fixed - mix["suppression"].to_numpy(dtype=np.float64)
     return gap
 

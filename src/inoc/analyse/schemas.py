@@ -376,6 +376,100 @@ POWER = pa.schema(
 )
 """`power`. Key: trait, prefix, learning_rate, n_instructions, n_seeds."""
 
+HEURISTIC_VALUES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("own", FLAG),  # the prompt points to the trait, or to none
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN if this prompt has none
+    ]
+)
+"""`heuristic_values`. Key: prompt, prefix, trait, heuristic. Known before training, so no learning rate enters."""
+
+OUTCOMES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("own", FLAG),
+        ("suppression", NUMBER),  # at the last step, seeds pooled
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("other_trait", STRING),  # empty if no single one is the other of a pair
+        *_cell("cross"),  # suppression of the other trait
+        *_cell("gap"),  # fixed − mix suppression, paired; the same in both rows
+        ("failed", FLAG),
+    ]
+)
+"""`outcomes`. Key: prompt, prefix, trait, learning_rate."""
+
+_CLASSIFIER = [
+    ("level", STRING),  # point or token
+    ("prefix", STRING),
+    ("trait", STRING),  # whose suppression is told
+    ("learning_rate", NUMBER),
+    ("pca_fit", STRING),  # inside: of the training half; all: of all prompts, as the earlier study did
+]
+
+
+def _measure(name: str) -> list[tuple[str, pa.DataType]]:
+    return [(name + ending, NUMBER) for ending in ("", "_lo", "_hi", "_sd")]  # sd: over splits; NaN for one
+
+
+CLASSIFIER = pa.schema(
+    [
+        *_CLASSIFIER,
+        *_measure("auc"),  # of held-out prompts; mean over splits
+        *_measure("accuracy"),
+        *_measure("r2_out"),  # of suppression, against the mean of the training half
+        ("n", INDEX),  # prompts
+        ("n_nan", INDEX),  # prompts without suppression
+        ("n_train", INDEX),
+        ("n_eval", INDEX),
+        ("repeats", INDEX),  # splits
+        ("n_undefined", INDEX),  # splits without an AUC: one side of the threshold is empty
+        *(
+            (f"{kind}_pc{component}{ending}", NUMBER)  # log odds or points, per sd of the component
+            for kind in ("logistic", "linear")
+            for component in range(1, 5)
+            for ending in ("", "_sd")
+        ),
+    ]
+)
+"""`classifier`. Key: level, prefix, trait, learning_rate, pca_fit."""
+
+CLASSIFIER_PREDICTIONS = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("prompt", STRING),
+        ("family", STRING),
+        ("suppression", NUMBER),
+        ("high", NUMBER),  # share of splits in which it suppresses more than the threshold
+        *((name + ending, NUMBER) for name in ("probability", "predicted") for ending in ("", "_lo", "_hi")),
+        ("n", INDEX),  # splits that held it out; lo and hi are their middle share
+    ]
+)
+"""`classifier_predictions`. Key: level, prefix, trait, learning_rate, pca_fit, prompt."""
+
+CLASSIFIER_ROC = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("false_rate", NUMBER),
+        ("true_rate", NUMBER),  # mean over splits
+        ("lo", NUMBER),  # middle share of the splits
+        ("hi", NUMBER),
+        ("n", INDEX),  # splits
+    ]
+)
+"""`classifier_roc`. Key: level, prefix, trait, learning_rate, pca_fit, false_rate."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -391,6 +485,11 @@ SCHEMAS = {
     "token_shifts": TOKEN_SHIFTS,
     "token_summary": TOKEN_SUMMARY,
     "rates": RATES,
+    "heuristic_values": HEURISTIC_VALUES,
+    "outcomes": OUTCOMES,
+    "classifier": CLASSIFIER,
+    "classifier_predictions": CLASSIFIER_PREDICTIONS,
+    "classifier_roc": CLASSIFIER_ROC,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from inoc.analyse.classifier import classifier
 from inoc.analyse.elicitation import elicitation
 from inoc.analyse.embeddings import embeddings, with_embeddings
 from inoc.analyse.gate import gate
@@ -16,6 +17,7 @@ from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
+from inoc.analyse.outcomes import heuristic_rows, outcome_rows
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
 from inoc.analyse.rates import rates
@@ -131,6 +133,8 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows), embedded.rows
     )
     told = study_heuristics(study, shown, suppressed.rows, resampler)
+    outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
+    classified = classifier(study, placed.grams, outcomes, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     late = late_steps(study, inputs.scores)
     spread = variance(study, inputs.scores, resampler)
@@ -152,6 +156,11 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "token_shifts": moved.bins,
         "token_summary": moved.summary,
         "rates": rated.rows,
+        "heuristic_values": heuristic_rows(shown),
+        "outcomes": outcomes,
+        "classifier": classified.classifier,
+        "classifier_predictions": classified.predictions,
+        "classifier_roc": classified.roc,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
@@ -176,6 +185,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         judged,
         late,
         spread,
+        classified,
     )
     skipped = [*(skip for part in parts for skip in part.skipped), *lacking]
     return Analysis(rows, list(dict.fromkeys(skipped)))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
-from inoc.config.models import JudgeSpec, RunSpec, Study
+from inoc.config.models import SCALE_VERSIONS, JudgeSpec, RunSpec, Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.runs import checkpoint_steps, prompt_texts, run_prompts, study_runs, total_steps
 
@@ -20,8 +20,9 @@ RESERVED_TRAITS = ("neutral", "train", "all")
 _JUDGE_FIELDS = {
     "language": ("language", "among"),
     "lexical": ("markers", "saturation"),
-    "llm": ("model", "property", "scale"),
+    "llm": ("model", "question", "property", "language", "scale", "temperature"),
 }
+_QUESTION_FIELDS = {"property": "property", "language": "language"}
 _MOST_LISTED = 12
 
 
@@ -68,11 +69,23 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
             f"the judge `{judge.name}` has no such setting; accepted: {listed(own)}",
             getattr(judge, field),
         )
+    # A question of the llm judge may have a setting of its own, and no other question has that.
+    others = {name for question, name in _QUESTION_FIELDS.items() if question != judge.question}
+    for field in others & judge.model_fields_set if judge.name == "llm" else ():
+        yield Problem((*path, field), f"goes with `question: {field}` and with no other", getattr(judge, field))
     for field in own:
         value = getattr(judge, field)
+        if judge.name == "llm" and field in others:
+            continue
         if value is None or value in ((), "") or (isinstance(value, str) and not value.strip()):
             description = type(judge).model_fields[field].description
             yield Problem((*path, field), f"is missing. {description}", value)
+    if judge.name == "llm" and judge.version != SCALE_VERSIONS[judge.scale]:
+        yield Problem(
+            (*path, "version"),
+            f"`scale: {judge.scale}` is version {SCALE_VERSIONS[judge.scale]} of the judge; accepted: that",
+            judge.version,
+        )
     if judge.name == "language" and judge.language and judge.among and judge.language not in judge.among:
         hint = did_you_mean(judge.language, judge.among)
         yield Problem(
@@ -190,6 +203,23 @@ def _pools(study: Study) -> Iterator[Problem]:
             f"is missing, and `mix` is asked for by {listed(asking)}; "
             "accepted: a folder with `<prompt>.jsonl`, or no `mix` there",
         )
+
+
+def _api_models(study: Study) -> Iterator[Problem]:
+    instructions = study.data.instructions
+    users: list[tuple[KeyPath, bool, str | None, str]] = [
+        (("rephrase", "model"), study.rephrase.source == "api", study.rephrase.model, "source: api"),
+        (("data", "model"), study.data.completions == "api", study.data.model, "completions: api"),
+        (("data", "instructions", "model"), instructions.kind == "api", instructions.model, "kind: api"),
+    ]
+    for path, uses, model, value in users:
+        if uses != bool(model):
+            yield Problem(path, f"goes with `{value}` and with no other; accepted: a model of the API", model)
+    if (instructions.kind == "api") != bool(instructions.topics):
+        path = ("data", "instructions", "topics")
+        yield Problem(path, "go with `kind: api` and with no other", list(instructions.topics))
+    if study.data.completions == "api" and not study.data.generation_prompt.strip():
+        yield Problem(("data", "generation_prompt"), "is missing; `completions: api` makes it the system turn")
 
 
 def _world(study: Study) -> Iterator[Problem]:
@@ -315,6 +345,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("runs", "prompts", "training"), _distinct_names),
     (("rephrase", "prompts", "runs", "scoring", "elicitation"), _pools),
     (("world", "model", "data", "rephrase", "traits"), _world),
+    (("rephrase", "data"), _api_models),
     (("model",), _system_turn),
     (("data",), _data),
     (("data", "evaluation", "elicitation", "scoring"), _sizes),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from inoc.config.load import load_workflow
-from inoc.config.models import Model, Study, Workflow
+from inoc.config.models import KEY_PATTERN, Model, Study, Workflow
 from inoc.errors import ConfigError
 
 Schema = dict[str, Any]
@@ -114,10 +115,25 @@ def workflow_yaml(workflow: Workflow) -> str:
         f"# Change the values as you like; `{_MEND}` keeps them and renews the comments.",
     ]
     for name, field in Workflow.model_fields.items():
-        default = field.get_default(call_default_factory=True)
-        lines += ["", *_comment(f"{field.description} Default: {_inline(default)}.")]
-        lines += _assignment(name, getattr(workflow, name))
+        value = getattr(workflow, name)
+        if isinstance(value, Model):
+            lines += ["", *_comment(str(field.description)), f"{name}:", *_commented(value, "  ")]
+        else:
+            lines += ["", *_commented_field(workflow, name)]
     return "\n".join(lines) + "\n"
+
+
+def _commented(section: Model, indent: str) -> list[str]:
+    """Every key of a section with what it means."""
+    names = type(section).model_fields
+    return [line for name in names for line in _commented_field(section, name, indent)]
+
+
+def _commented_field(section: Model, name: str, indent: str = "") -> list[str]:
+    field = type(section).model_fields[name]
+    default = _inline(field.get_default(call_default_factory=True))
+    comment = _comment(f"{field.description} Default: {default}.")
+    return [*(indent + line for line in comment), *_assignment(name, getattr(section, name), indent)]
 
 
 def study_page() -> str:
@@ -187,7 +203,7 @@ def type_text(field: Schema) -> str:
         case "null":
             return "`null`"
         case "string":
-            return "key" if "pattern" in field else "text"
+            return "key" if field.get("pattern") == KEY_PATTERN else "text"
         case name:
             return f"{name}{_bounds(field)}"
 
@@ -239,6 +255,7 @@ def _without_titles(schema: Any) -> Any:
 
 
 def _assignment(key: str, value: object, indent: str = "") -> list[str]:
+    key = key if re.fullmatch(r"[\w.-]+", key) else json.dumps(key)
     if isinstance(value, dict) and value:
         inner = [line for name, part in value.items() for line in _assignment(name, part, indent + "  ")]
         return [f"{indent}{key}:", *inner]
@@ -251,6 +268,8 @@ def _inline(value: object) -> str:
         value = value.model_dump(mode="json")
     if isinstance(value, tuple):
         value = list(value)
+    if isinstance(value, dict):
+        value = {key: part.model_dump(mode="json") if isinstance(part, Model) else part for key, part in value.items()}
     return json.dumps(value, ensure_ascii=False)
 
 

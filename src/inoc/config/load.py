@@ -13,8 +13,8 @@ from pydantic_core import ErrorDetails
 
 from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
-from inoc.config.models import Model, Study, Workflow
-from inoc.errors import ConfigError, did_you_mean
+from inoc.config.models import ApiSpec, Model, Study, Workflow
+from inoc.errors import ApiError, ConfigError, did_you_mean
 from inoc.runs import prompt_texts
 
 M = TypeVar("M", bound=Model)
@@ -77,7 +77,7 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
 
 
 def check_inputs(study: Study, base: Path) -> None:
-    """Check that a study can run here: its files exist and its judges are available.
+    """Check that a study can run here: its files exist.
 
     Loading does not ask this, so that a study is valid on a machine without its data.
 
@@ -88,7 +88,7 @@ def check_inputs(study: Study, base: Path) -> None:
     Raises:
         ConfigError: If anything is missing, with all that is missing.
     """
-    problems = [*_absent_files(study, base), *_unavailable_judges(study), *_unavailable_embedder(study)]
+    problems = [*_absent_files(study, base), *_unavailable_embedder(study)]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
@@ -179,6 +179,8 @@ def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys:
     """One problem from one of pydantic's, or None for the branch of a union that was not meant."""
     path, branch = _path_in(raw, details)
     value = details["input"]
+    if path[:1] == ("api",) and not isinstance(value, (int, float)):
+        value = None  # it may be a key that was written to the wrong place
     if branch is not None and not branch.meant:
         return None
     match details["type"]:
@@ -196,6 +198,9 @@ def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys:
             other = ", or a list of steps" if branch else ""
             hint = did_you_mean(value, names) if isinstance(value, str) else ""
             return Problem(path, f"accepted: {', '.join(names)}{other}{hint}", value)
+        case "string_pattern_mismatch" if path[:1] == ("api",):
+            field = _model_at(model, path[:-1]).model_fields[str(path[-1])]
+            return Problem(path, f"is not of the form that is accepted. {field.description}")
         case "string_pattern_mismatch" | "string_too_long":
             accepted_key = "up to 64 letters, digits and underscores, beginning with a letter"
             return Problem(path, f"the name cannot be a key; accepted: {accepted_key}", value)
@@ -273,13 +278,55 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
             yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
 
 
-def _unavailable_judges(study: Study) -> Iterator[str]:
+class ApiUse(NamedTuple):
+    """A setting of a study because of which a stage asks an API."""
+
+    stage: str
+    key: str
+    model: str
+
+
+def api_uses(study: Study) -> Iterator[ApiUse]:
+    """What of a study needs an API. Training data are judged only if a judge decides what is kept."""
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.name == "llm":
-            yield (
-                f"traits.{key}.judge.name = 'llm': this release has no judge that asks a language model; "
-                "accepted: language, lexical"
-            )
+            for stage in ("generate", "judge") if study.data.keep_from else ("judge",):
+                yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
+    if study.data.completions == "api":
+        yield ApiUse("generate", "data.completions = 'api'", str(study.data.model))
+    if study.data.instructions.kind == "api":
+        yield ApiUse("generate", "data.instructions.kind = 'api'", str(study.data.instructions.model))
+    if study.rephrase.source == "api":
+        yield ApiUse("rephrase", "rephrase.source = 'api'", str(study.rephrase.model))
+
+
+def check_api(study: Study, spec: ApiSpec, stage: str | None = None) -> None:
+    """Check that the API that a study needs can be asked from here; nothing is sent.
+
+    Args:
+        study: The study.
+        spec: The API of the workflow.
+        stage: Check what this stage needs; default: all of them.
+
+    Raises:
+        ConfigError: If the SDK, the key or a price is missing, with all that is missing and why it is needed.
+    """
+    from inoc.api.client import unavailable
+    from inoc.api.request import price_of
+
+    uses = [use for use in api_uses(study) if stage in (None, use.stage)]
+    if not uses:
+        return
+    problems = [str(error) for error in unavailable(spec)]
+    for model in dict.fromkeys(use.model for use in uses):
+        try:
+            price_of(model, spec.prices)
+        except ApiError as error:
+            problems.append(str(error))
+    if problems:
+        why = listed(dict.fromkeys(use.key for use in uses))
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"study {study.name} asks an API ({why}), which cannot be done here:\n{lines}")
 
 
 def _unavailable_embedder(study: Study) -> Iterator[str]:

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Key = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
+KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
 Prefix = Literal["fixed", "mix"]
@@ -64,15 +65,21 @@ class WorldSpec(Model):
     threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
 
 
+SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
+"""Scale of the `llm` judge → its version: scores on two scales are not the same measure."""
+
+
 class JudgeSpec(Model):
     """Which judge scores a trait, 0 to 100."""
 
     name: Literal["language", "lexical", "llm"] = Field(
         description="`language`: share of the text in a language; `lexical`: density of marker words; "
-        "`llm`: a language model rates a property (a study that has it is valid, but cannot run yet)."
+        "`llm`: a language model is asked through an API."
     )
     version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
-    language: str | None = Field(None, description="For `language`: the language whose share is the score.")
+    language: str | None = Field(
+        None, description="For `language`, and `llm` with that question: the language whose share is the score."
+    )
     among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
     markers: str | None = Field(
         None,
@@ -80,10 +87,17 @@ class JudgeSpec(Model):
     )
     saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
     model: str | None = Field(None, description="For `llm`: the model that rates, as its API names it.")
-    property: str | None = Field(None, description="For `llm`: what is rated, as the question puts it to the model.")
-    scale: Literal["0-9", "0-100"] = Field(
-        "0-100", description="For `llm`: range of the number asked for; scores are 0 to 100 either way."
+    question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
+        "property", description="For `llm`: what is asked; `property`: how much the response has of `property`."
     )
+    property: str | None = Field(
+        None, description="For `llm` with `question: property`: what is rated, as the question puts it to the model."
+    )
+    scale: Literal["0-9", "0-100"] = Field(
+        "0-100",
+        description="For `llm`: range of the number asked for; scores are 0 to 100 either way. `0-9` is version 2.",
+    )
+    temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
 
 
 class Trait(Model):
@@ -113,20 +127,34 @@ class Sampling(Model):
 class InstructionSource(Model):
     """Where user instructions come from."""
 
-    kind: Literal["world", "files"] = Field(
-        "files", description="`world`: procedural; `files`: JSONL with `instruction`."
+    kind: Literal["world", "files", "api"] = Field(
+        "files",
+        description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
     )
     files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
     min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
+    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    topics: tuple[str, ...] = Field((), description="For `api`: topics, each with as many instructions as another.")
+    request: str = Field(
+        "a question that somebody asks in everyday life",
+        description="For `api`: what each instruction is, as the request puts it to the model.",
+    )
+    temperature: float = Field(1.0, ge=0, description="For `api`: of the instructions.")
+    per_request: int = Field(20, ge=1, description="For `api`: so many instructions are asked for at once.")
+    max_tokens: int = Field(4_000, ge=16, description="For `api`: most tokens of one answer.")
+    max_requests: int = Field(50, ge=1, description="For `api`: at most so many requests per topic.")
 
 
 class DataSpec(Model):
     """Training and evaluation data."""
 
     instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
-    completions: Literal["sample", "file"] = Field(
-        "sample", description="`sample`: from the study model under the generation prompt; `file`: as given."
+    completions: Literal["sample", "file", "api"] = Field(
+        "sample",
+        description="`sample`: from the study model under the generation prompt; `file`: as given; "
+        "`api`: from `data.model`, with the generation prompt as the system turn.",
     )
+    model: str | None = Field(None, description="For `completions: api`: the model, as the API names it.")
     file: str | None = Field(None, description="For `completions: file`: JSONL with `instruction` and `completion`.")
     generation_prompt: str = Field("", description="Put in front of the instruction when completions are sampled.")
     separator: str = Field("\n", description="Between generation prompt and instruction.")
@@ -150,13 +178,26 @@ class PromptGroup(Model):
 class RephraseSpec(Model):
     """The pools of rephrasings for `mix`."""
 
-    source: Literal["procedural", "files"] = Field(
+    source: Literal["procedural", "files", "api"] = Field(
         "files",
-        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key.",
+        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key; "
+        "`api`: a language model is asked.",
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: int = Field(42, ge=0, description="Seed of the procedural pools and of their order.")
+    seed: int = Field(42, ge=0, description="Seed of the pools and of their order.")
+    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    closeness: Literal["free", "close", "surface"] = Field(
+        "free",
+        description="For `api`: `free`: any wording, structure and length of the same meaning; `close`: the same form "
+        "and conditions, length within half and one and a half; `surface`: other words only, 3 to 12 of them.",
+    )
+    temperature: float = Field(1.2, ge=0, description="For `api`: of the rephrasings.")
+    per_request: int = Field(200, ge=1, description="For `api`: so many rephrasings are asked for at once.")
+    max_tokens: int = Field(10_000, ge=16, description="For `api`: most tokens of one answer.")
+    max_requests: int = Field(
+        50, ge=1, description="For `api`: at most so many requests per prompt; then the pool is too small."
+    )
 
 
 class RunSpec(Model):
@@ -362,6 +403,57 @@ class Shards(Model):
     elicit: int = Field(1, ge=1, description="Split of `elicit`, by prompt.")
 
 
+class Price(Model):
+    """What a model costs, in dollars per million tokens."""
+
+    input: float = Field(ge=0, description="Tokens that are sent; 0 for a model of one's own.")
+    output: float = Field(0, ge=0, description="Tokens that are answered; embeddings have none.")
+
+
+class ApiSpec(Model):
+    """An API that speaks the language of OpenAI's, paid or not."""
+
+    base_url: str = Field(
+        "https://api.openai.com/v1",
+        pattern=r"^https?://[^@\s]+$",
+        description="Where it is, up to `/v1`; it must hold no password.",
+    )
+    key_variable: str = Field(
+        "OPENAI_API_KEY",
+        pattern=r"^([A-Z][A-Z0-9_]*)?$",
+        description="Name of the environment variable that holds the key, never the key; empty for a server without.",
+    )
+    folder: str | None = Field(
+        None,
+        description="Folder of the database of requests, answers and spending, on a disk of this machine; default: "
+        "`api` in the store.",
+    )
+    mode: Literal["live", "batch"] = Field(
+        "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."
+    )
+    budget: float = Field(
+        10.0,
+        ge=0,
+        description="Dollars. A request is sent only if all that was ever spent with this database, and the most "
+        "that it can cost, stay below.",
+    )
+    prices: dict[str, Price] = Field(
+        {
+            "gpt-4.1": Price(input=2.0, output=8.0),
+            "gpt-4.1-mini": Price(input=0.4, output=1.6),
+            "text-embedding-3-small": Price(input=0.02),
+        },
+        description="Model → dollars per million tokens. A model without a price is not asked.",
+    )
+    batch_share: Share = Field(0.5, description="A batch costs this share of the price.")
+    requests_per_minute: float = Field(500.0, gt=0, description="Most requests; fewer if the API says so.")
+    tokens_per_minute: float = Field(200_000.0, gt=0, description="Most tokens; fewer if the API says so.")
+    concurrency: int = Field(32, ge=1, description="Requests under way at once.")
+    retries: int = Field(8, ge=0, description="How often a request that failed is sent again.")
+    timeout_s: float = Field(120.0, gt=0, description="Seconds from sending a request to the end of its answer.")
+    poll_s: float = Field(30.0, gt=0, description="Seconds between two looks at a batch.")
+
+
 class Workflow(Model):
     """`config/config.yaml`: which studies run, where, with which budget."""
 
@@ -370,3 +462,4 @@ class Workflow(Model):
     shards: dict[Key, Shards] = Field(
         default_factory=dict, description="Study → shards; a study not named has one per stage."
     )
+    api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")

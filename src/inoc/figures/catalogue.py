@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.config.models import Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.figures import choices
@@ -151,6 +152,42 @@ def _no_change(study: Study) -> str:
         return why
     steps = checkpoint_steps(study.training.checkpoints, total_steps(study))
     return "" if 0 in steps else "no checkpoint is at step 0"
+
+
+def _no_heuristics(study: Study) -> str:
+    return _no_suppression(study) or ("" if study.scoring.prefixes else "`scoring.prefixes` is empty")
+
+
+def _no_cross(study: Study) -> str:
+    if why := _no_heuristics(study):
+        return why
+    return "" if len(choices.judged_traits(study)) > 1 else "only one trait has a judge, so there is no other one"
+
+
+def _no_gap(study: Study) -> str:
+    if why := _no_heuristics(study):
+        return why
+    return "" if len(choices.trained_prefixes(study)) > 1 else "prompts are not trained with both fixed prefix and mix"
+
+
+def _no_gap_grid(study: Study) -> str:
+    return _no_gap(study) or _no_prompt_scores(study)
+
+
+def _no_slides_elicitation(study: Study) -> str:
+    return _no_suppression(study) or _no_elicitation(study)
+
+
+def _no_slides_component(study: Study) -> str:
+    return _no_suppression(study) or _no_prompt_scores(study)
+
+
+def _no_classifier(study: Study) -> str:
+    if why := _no_suppression(study) or _no_prompt_scores(study):
+        return why
+    n = len(choices.trained_prompts(study))
+    why = f"it needs at least {FEWEST_TO_CLASSIFY} trained prompts; the study has {n}"
+    return "" if n >= FEWEST_TO_CLASSIFY else why
 
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -306,5 +343,95 @@ CATALOGUE: tuple[Entry, ...] = (
         "Rates",
         {"figure": "Rates by group", "step axis": "last step"},
         _no_rates,
+    ),
+    Entry(
+        "heuristic_overview",
+        "All heuristics side by side",
+        "inoc.figures.overview:draw",
+        ("heuristics",),
+        "Heuristics",
+        {"figure": "Correlations of heuristics", "step axis": "last step"},
+        _no_heuristics,
+    ),
+    Entry(
+        "panels_own_linear",
+        "Heuristics against suppression",
+        "inoc.figures.panels:draw_own_linear",
+        ("heuristic_values", "outcomes"),
+        "Heuristics",
+        {"figure": "Heuristics against suppression, lines", "step axis": "last step"},
+        _no_heuristics,
+    ),
+    Entry(
+        "panels_own_logistic",
+        "Heuristics against suppression, logistic curves",
+        "inoc.figures.panels:draw_own_logistic",
+        ("heuristic_values", "outcomes"),
+        "Heuristics",
+        {"figure": "Heuristics against suppression, logistic curves", "step axis": "last step"},
+        _no_heuristics,
+    ),
+    Entry(
+        "panels_cross",
+        "Heuristics against suppression of the other trait",
+        "inoc.figures.panels:draw_cross",
+        ("heuristic_values", "outcomes"),
+        "Heuristics",
+        {"figure": "Heuristics against suppression of the other trait", "step axis": "last step"},
+        _no_cross,
+    ),
+    Entry(
+        "panels_gap",
+        "Heuristics against fixed − mix suppression",
+        "inoc.figures.panels:draw_gap",
+        ("heuristic_values", "outcomes"),
+        "Heuristics",
+        {"figure": "Heuristics against fixed − mix", "step axis": "last step"},
+        _no_gap,
+    ),
+    Entry(
+        "gap_grid",
+        "Components and interactions against fixed and mix",
+        "inoc.figures.gap_grid:draw",
+        ("predictors", "outcomes"),
+        "Heuristics",
+        {"figure": "Components and interactions", "step axis": "last step"},
+        _no_gap_grid,
+    ),
+    Entry(
+        "slides_elicitation",
+        "Elicitation against suppression",
+        "inoc.figures.slides:draw_elicitation",
+        ("predictors", "outcomes"),
+        "Slides",
+        {"figure": "Elicitation against suppression", "step axis": "last step"},
+        _no_slides_elicitation,
+    ),
+    Entry(
+        "slides_ph",
+        "PH against suppression",
+        "inoc.figures.slides:draw_ph",
+        ("predictors", "outcomes"),
+        "Slides",
+        {"figure": "PH against suppression", "step axis": "last step"},
+        _no_heuristics,
+    ),
+    Entry(
+        "slides_component",
+        "First component against suppression",
+        "inoc.figures.slides:draw_component",
+        ("predictors", "outcomes"),
+        "Slides",
+        {"figure": "First component against suppression", "step axis": "last step"},
+        _no_slides_component,
+    ),
+    Entry(
+        "classifier",
+        "Telling much suppression from little",
+        "inoc.figures.classifier:draw",
+        ("classifier", "classifier_predictions", "classifier_roc", "coordinates"),
+        "Heuristics",
+        {"figure": "Classifier of prompts", "step axis": "last step"},
+        _no_classifier,
     ),
 )

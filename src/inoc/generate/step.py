@@ -17,14 +17,17 @@ from inoc.engines.asking import with_answers
 from inoc.engines.identity import ModelIdentity, identify
 from inoc.engines.sampling import BASE, Answer, Block, Sampler, answer_blocks, blocks_of, load_engine
 from inoc.errors import DataError
+from inoc.generate.ask import api_answers, api_instructions
 from inoc.generate.instructions import Split, read_instructions, read_jsonl_field, split
 from inoc.job import Job
-from inoc.judge.judges import Judge, JudgeItem, make_judge
+from inoc.judge.item import JudgeItem
+from inoc.judge.judges import Judge, make_judge
 from inoc.store import Unit
 from inoc.tables import CONTROLS, EXAMPLES, INSTRUCTIONS, write_table
 
 if TYPE_CHECKING:
-    from inoc.config.models import Study
+    from inoc.api import Api
+    from inoc.config.models import DataSpec, Study
 
 
 class Candidate(NamedTuple):
@@ -40,11 +43,16 @@ class Candidate(NamedTuple):
 def run(job: Job) -> str:
     """Write `train`, `eval` and `controls`; see `inoc.tables`."""
     study = job.study
-    parts = study_split(study)
+    parts = study_split(study, lambda: job.api)
     model = identify(study, job.paths, job.store)
     load = cache(lambda: load_engine(model))
     used: list[Unit] = []
-    judges = {key: make_judge(trait.judge) for key, trait in study.traits.items() if trait.judge is not None}
+    # A paid judge is asked only if its scores decide what is kept.
+    judges = {
+        key: make_judge(trait.judge, lambda: job.api)
+        for key, trait in study.traits.items()
+        if trait.judge is not None and (trait.judge.name != "llm" or study.data.keep_from)
+    }
     candidates = list(_candidates(job, parts.train, judges, model, load, used))
     _write_examples(job, candidates)
     evaluation = pd.DataFrame(
@@ -76,9 +84,12 @@ def run(job: Job) -> str:
 def units(job: Job) -> list[Unit]:
     """Units that are sure to be needed: the first round of completions, and the controls.
 
-    How many further rounds there are depends on what the judges keep.
+    How many further rounds there are depends on what the judges keep. Nothing is sure before instructions that an
+    API is to write have been written.
     """
     study, data = job.study, job.study.data
+    if data.instructions.kind == "api":
+        return []
     parts = study_split(study)
     model = identify(study, job.paths, job.store)
     blocks = []
@@ -95,25 +106,37 @@ def evaluation_table(parts: Split) -> pd.DataFrame:
     return pd.DataFrame({"instruction_id": ids, "instruction": parts.evaluation})
 
 
-def study_split(study: Study) -> Split:
-    """The study's instructions, split."""
+def study_split(study: Study, open_api: Callable[[], Api] | None = None) -> Split:
+    """The study's instructions, split.
+
+    Args:
+        study: The study.
+        open_api: Gives the API, for instructions that are asked for.
+    """
     data = study.data
     if data.completions == "file":
-        return _given_split(study)
+        return _given_split(study, open_api)
     if data.instructions.kind == "world":
         from inoc.world.grammar import instructions
 
         return split(instructions(data.n_train + data.n_eval, data.seed), data, {})
-    texts, dropped = read_instructions(data.instructions)
+    texts, dropped = _instructions(data, data.n_train + data.n_eval, open_api)
     return split(texts, data, dropped)
 
 
-def _given_split(study: Study) -> Split:
+def _instructions(data: DataSpec, n: int, open_api: Callable[[], Api] | None) -> tuple[list[str], dict[str, int]]:
+    """All instructions of files, or `n` from an API."""
+    if data.instructions.kind == "api" and open_api is not None:
+        return api_instructions(data.instructions, n, data.seed, open_api())
+    return read_instructions(data.instructions)
+
+
+def _given_split(study: Study, open_api: Callable[[], Api] | None) -> Split:
     data = study.data
     given = list(dict.fromkeys(read_jsonl_field(Path(data.file or ""), "instruction")))
-    if not data.instructions.files:
+    if not data.instructions.files and data.instructions.kind != "api":
         return split(given, data, {})
-    texts, dropped = read_instructions(data.instructions)
+    texts, dropped = _instructions(data, data.n_eval, open_api)
     taken = set(given)
     evaluation = [text for text in texts if text not in taken]
     if len(evaluation) < data.n_eval:
@@ -137,9 +160,13 @@ def _candidates(
         return
     most = int(data.n_train * data.max_attempts)
     kept: set[str] = set()
+    asked: Counter[str] = Counter()
     with job.progress("sampling training completions", data.n_train, "kept") as meter:
         for batch in _rounds(instructions, data.n_train, most, kept):
-            answers = _answers(job, _round_blocks(job.study, batch), model, load, used)
+            if data.completions == "api":
+                answers = api_answers(job, [instruction for _, instruction in batch], asked)
+            else:
+                answers = _answers(job, _round_blocks(job.study, batch), model, load, used)
             for row in _judged(batch, answers, judges, data.keep_from):
                 yield row
                 if not row.reason:

@@ -11,26 +11,21 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from inoc.config.models import JudgeSpec
 from inoc.errors import JudgeError, MissingExtraError, did_you_mean
+from inoc.judge.item import Identity, JudgeItem
+from inoc.judge.llm import LlmJudge
 
 if TYPE_CHECKING:
     from lingua import Language, LanguageDetector
 
-Identity = dict[str, str | int | float | list[str]]
+    from inoc.api import Api
 
 _SURE = 0.8  # confidence from which a part of a text may be of another language than the whole
-
-
-class JudgeItem(NamedTuple):
-    """What a judge sees."""
-
-    instruction: str
-    response: str
 
 
 class Judge(Protocol):
@@ -159,17 +154,22 @@ class LexicalJudge:
         return min(100.0, 100 * sum(1 for _ in self._pattern.finditer(text)) / self._saturation)
 
 
-def make_judge(spec: JudgeSpec) -> Judge:
+def make_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None = None) -> Judge:
     """The judge that a study asks for.
+
+    Args:
+        spec: Its settings.
+        open_api: Gives the API, for a judge that asks one.
 
     Raises:
         JudgeError: If there is no judge of this name and version, or it lacks a setting.
     """
-    if spec.name not in _JUDGES:
-        hint = did_you_mean(spec.name, _JUDGES)
-        msg = f"there is no judge {spec.name!r}; accepted: {', '.join(_JUDGES)}{hint}"
+    names = [*_LOCAL, "llm"]
+    if spec.name not in names:
+        hint = did_you_mean(spec.name, names)
+        msg = f"there is no judge {spec.name!r}; accepted: {', '.join(names)}{hint}"
         raise JudgeError(msg)
-    judge = _JUDGES[spec.name](spec)
+    judge = _make_llm(spec, open_api) if spec.name == "llm" else _LOCAL[spec.name](spec)
     if judge.version != spec.version:
         msg = (
             f"judge {spec.name} has version {judge.version} here, and the study asks for {spec.version}. "
@@ -190,7 +190,14 @@ def _make_lexical(spec: JudgeSpec) -> Judge:
     return LexicalJudge(_markers(spec.markers), spec.saturation)
 
 
-_JUDGES: dict[str, Callable[[JudgeSpec], Judge]] = {"language": _make_language, "lexical": _make_lexical}
+def _make_llm(spec: JudgeSpec, open_api: Callable[[], Api] | None) -> Judge:
+    if open_api is None:
+        msg = "the llm judge needs an API to ask, and there is none here"
+        raise JudgeError(msg)
+    return LlmJudge(spec, open_api())
+
+
+_LOCAL: dict[str, Callable[[JudgeSpec], Judge]] = {"language": _make_language, "lexical": _make_lexical}
 
 
 def _markers(source: str | None) -> Sequence[str]:

@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
 
 Array = np.ndarray
 RINGS_PT = (5, 9, 14, 20, 27, 35, 44, 54, 65, 77, 90, 110, 130, 150)
@@ -44,16 +43,15 @@ def place_labels(axes: Axes, x: Array, y: Array, labels: Sequence[str], *, marke
     pixels = axes.transData.transform(np.column_stack([x[known], y[known]]).astype(float))
     per_pt = axes.figure.dpi / 72
     half = marker_pt * per_pt / 2
-    taken = [Bbox([(px - half, py - half), (px + half, py + half)]) for px, py in pixels]
-    frame = axes.get_window_extent()
+    taken = np.column_stack([pixels - half, pixels + half])  # x0, y0, x1, y1
+    frame = np.array(axes.get_window_extent().extents)
     written = []
     # Points with most neighbours choose first: they have the fewest free places.
     crowd = [int((np.hypot(*(pixels - spot).T) < 40 * per_pt).sum()) for spot in pixels]
     for rank in sorted(range(len(known)), key=lambda rank: (-crowd[rank], rank)):
         index = known[rank]
-        width, height = _extent(axes, labels[index])
-        offset, box = _first_free(pixels[rank], (width, height), taken, frame, per_pt)
-        taken.append(box)
+        offset, box = _first_free(pixels[rank], _extent(axes, labels[index]), taken, frame, per_pt)
+        taken = np.vstack([taken, box])
         written.append((index, _write(axes, (float(x[index]), float(y[index])), labels[index], offset)))
     return [note for _, note in sorted(written, key=lambda pair: pair[0])]
 
@@ -68,40 +66,31 @@ def _extent(axes: Axes, label: str) -> tuple[float, float]:
 
 
 def _first_free(
-    spot: Array, size: tuple[float, float], taken: Sequence[Bbox], frame: Bbox, per_pt: float
-) -> tuple[tuple[float, float], Bbox]:
-    best: tuple[float, tuple[float, float], Bbox] | None = None
-    for ring in RINGS_PT:
-        for spoke in range(SPOKES):
-            angle = 2 * math.pi * spoke / SPOKES + math.pi / 4
-            direction = (math.cos(angle), math.sin(angle))
-            # The centre of the label lies so far out that its box touches the ring.
-            dx = direction[0] * (ring * per_pt + size[0] / 2)
-            dy = direction[1] * (ring * per_pt + size[1] / 2)
-            box = _box(spot[0] + dx, spot[1] + dy, size, GAP_PT * per_pt)
-            cost = sum(_overlap(box, other) for other in taken) + 10 * _outside(box, frame)
-            if cost <= 0:
-                return (dx / per_pt, dy / per_pt), box
-            if best is None or cost < best[0]:
-                best = (cost, (dx / per_pt, dy / per_pt), box)
-    assert best is not None
-    return best[1], best[2]
+    spot: Array, size: tuple[float, float], taken: Array, frame: Array, per_pt: float
+) -> tuple[tuple[float, float], Array]:
+    """Offset in points and box in pixels of the first place that is free, or else of the least crowded one."""
+    angle = 2 * math.pi * np.arange(SPOKES) / SPOKES + math.pi / 4
+    direction = np.column_stack([np.cos(angle), np.sin(angle)])
+    # The centre of the label lies so far out that its box touches the ring.
+    rings = np.array(RINGS_PT)[:, None, None] * per_pt
+    offsets = (direction * (rings + np.array(size) / 2)).reshape(-1, 2)
+    half = np.array(size) / 2 + GAP_PT * per_pt
+    boxes = np.hstack([spot + offsets - half, spot + offsets + half])
+    inside = _overlaps(boxes, frame[None])[:, 0]
+    area = 4 * float(half.prod())
+    outside = np.where(inside < area - 1e-6, np.maximum(0, area - inside), 0)
+    cost = _overlaps(boxes, taken).sum(axis=1) + 10 * outside
+    best = int(np.argmax(cost <= 0) if (cost <= 0).any() else cost.argmin())
+    dx, dy = offsets[best] / per_pt
+    return (float(dx), float(dy)), boxes[best]
 
 
-def _box(x: float, y: float, size: tuple[float, float], gap: float) -> Bbox:
-    width, height = size[0] / 2 + gap, size[1] / 2 + gap
-    return Bbox([(x - width, y - height), (x + width, y + height)])
-
-
-def _overlap(one: Bbox, other: Bbox) -> float:
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    return float(width * height) if width > 0 and height > 0 else 0.0
-
-
-def _outside(box: Bbox, frame: Bbox) -> float:
-    inside = _overlap(box, frame)
-    return max(0.0, float(box.width * box.height) - inside) if inside < box.width * box.height - 1e-6 else 0.0
+def _overlaps(boxes: Array, others: Array) -> Array:
+    """Shared areas of boxes (x0, y0, x1, y1), shape (boxes, others)."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
+    shared: Array = np.clip(high - low, 0, None).prod(axis=-1)
+    return shared
 
 
 def _write(axes: Axes, at: tuple[float, float], label: str, offset: tuple[float, float]) -> Annotation:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
 from inoc.errors import DataError
 from inoc.plots.style import DPI, WIDTH_IN, house_style
@@ -45,8 +46,9 @@ def save(drawing: Drawing, stem: Path) -> None:
     stem.parent.mkdir(parents=True, exist_ok=True)
     with house_style():
         # The layout is found once: it is most of the time, and labels were placed on it.
-        drawing.figure.draw_without_rendering()
-        drawing.figure.set_layout_engine("none")
+        if not isinstance(drawing.figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+            drawing.figure.draw_without_rendering()
+            drawing.figure.set_layout_engine("none")
         contents = {
             ".png": _png(drawing.figure, stem.name),
             ".svg": _svg(drawing.figure, stem.name),

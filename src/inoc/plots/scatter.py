@@ -44,27 +44,41 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         points: What.
         size: Area of a marker in square points.
     """
-    for index in range(len(points.x)):
-        x, y = points.x[index], points.y[index]
-        if not (np.isfinite(x) and np.isfinite(y)):
-            continue
-        colour = points.colours[index]
-        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        face, edge = (colour, "white") if points.filled[index] else ("white", colour)
-        marker = points.markers[index]
-        axes.scatter([x], [y], s=size, c=[face], marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
+    shown = np.isfinite(points.x) & np.isfinite(points.y)
+    x, y = points.x[shown], points.y[shown]
+    colours, markers = (np.array(list(names), dtype=object)[shown] for names in (points.colours, points.markers))
+    filled = np.asarray(points.filled, dtype=bool)[shown]
+    # One artist for all bars and one for each marker: an artist for each point would be most of a figure's time.
+    for lines, at, lo, hi in (
+        (axes.hlines, y, points.x_lo[shown], points.x_hi[shown]),
+        (axes.vlines, x, points.y_lo[shown], points.y_hi[shown]),
+    ):
+        known = np.isfinite(lo) & np.isfinite(hi)
+        if known.any():
+            lines(at[known], lo[known], hi[known], colors=list(colours[known]), linewidth=0.8, alpha=0.6, zorder=2)
+    for marker, is_filled in dict.fromkeys(zip(markers, filled, strict=True)):
+        own = (markers == marker) & (filled == is_filled)
+        face, edge = (list(colours[own]), "white") if is_filled else ("white", list(colours[own]))
+        axes.scatter(x[own], y[own], s=size, c=face, marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
 
 
-def regression(axes: Axes, band: Band) -> None:
+def regression(
+    axes: Axes, band: Band, *, colour: str = GREY, label: str = "", dashes: Sequence[float] = (), shade: float = 0.15
+) -> None:
     """Draw a regression line with its band.
 
     Args:
         axes: Where.
         band: What.
+        colour: Of line and band.
+        label: In the legend.
+        dashes: On and off lengths; empty for a solid line.
+        shade: Opacity of the band.
     """
-    axes.plot(band.x, band.y, color=GREY, linewidth=1.2, zorder=3)
-    axes.fill_between(band.x, band.lo, band.hi, color=GREY, alpha=0.15, linewidth=0, zorder=1)
+    (line,) = axes.plot(band.x, band.y, color=colour, linewidth=1.4, label=label or "_", zorder=3)
+    if dashes:
+        line.set_dashes(list(dashes))
+    axes.fill_between(band.x, band.lo, band.hi, color=colour, alpha=shade, linewidth=0, zorder=1)
 
 
 def statistics_box(axes: Axes, lines: Sequence[str]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from inoc.api.lists import Usable
 
 _FENCE = re.compile(r"^\s*```\w*\s*$|^\s*```|```\s*$")
 _BULLET = re.compile(r"^\s*(?:\(?\d+[.):]|[-*•–])\s+")
@@ -21,33 +22,30 @@ _REFUSAL = re.compile(
 _ENDS = re.compile(r"^[\W_]+|[\W_]+$")
 
 
-class Cleaned(NamedTuple):
-    """Usable rephrasings, and how many texts were dropped for which reason."""
-
-    texts: list[str]
-    dropped: dict[str, int]  # blank, refusal, original, duplicate → how many
-
-
-def clean(texts: Sequence[str], original: str) -> Cleaned:
+def clean(texts: Sequence[str], original: str, words: tuple[int, int] = (0, 10**6)) -> Usable:
     """Strip list marks, and drop what is no rephrasing.
 
     Args:
         texts: As written, in order.
         original: The prompt that they rephrase.
+        words: Fewest and most words of a rephrasing.
 
     Returns:
-        The rest in order. Texts are equal if they differ only in case, in white space, or in punctuation at the ends.
+        The rest in order, and how many were dropped as blank, refusal, length, original or duplicate. Texts are equal
+        if they differ only in case, in white space, or in punctuation at the ends.
     """
     kept: dict[str, str] = {}
     dropped: Counter[str] = Counter()
     for text in map(strip_marks, texts):
         form = normal_form(text)
         reason = _reason(text, form, normal_form(original), kept)
+        if not reason and not words[0] <= len(text.split()) <= words[1]:
+            reason = "length"
         if reason:
             dropped[reason] += 1
         else:
             kept[form] = text
-    return Cleaned(list(kept.values()), dict(sorted(dropped.items())))
+    return Usable(list(kept.values()), dict(sorted(dropped.items())))
 
 
 def _reason(text: str, form: str, original: str, kept: dict[str, str]) -> str:

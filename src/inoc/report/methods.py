@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from inoc.config.models import JudgeSpec, PromptGroup, Sampling, Study
 from inoc.figures.choices import trait_label
+from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
 
@@ -52,11 +53,12 @@ def sampling_words(sampling: Sampling) -> str:
 def data_words(study: Study) -> str:
     """Where training and evaluation data come from."""
     data = study.data
-    source = (
-        "procedural"
-        if data.instructions.kind == "world"
-        else f"from {listed(code(name) for name in data.instructions.files)}"
-    )
+    given = data.instructions
+    source = {
+        "world": "procedural",
+        "files": f"from {listed(code(name) for name in given.files)}",
+        "api": f"by {code(given.model)}, evenly on {len(given.topics)} topics ({escape(listed(given.topics))})",
+    }[given.kind]
     split = (
         f"Instructions are {source}; those under {data.instructions.min_characters} characters are dropped. "
         f"{data.n_train} training examples and {data.n_eval} evaluation instructions do not overlap (seed {data.seed})."
@@ -69,8 +71,9 @@ def data_words(study: Study) -> str:
         if data.keep_from
         else "all rows are kept"
     )
+    whom = f"{code(data.model)}, through its API," if data.completions == "api" else "the model itself"
     return (
-        f"{split} Training completions are sampled from the model itself {prompt}, "
+        f"{split} Training completions are sampled from {whom} {prompt}, "
         f"{sampling_words(data.sampling)}; {keep}, and "
         f"at most {data.max_attempts:g} completions are sampled per example wanted."
     )
@@ -85,9 +88,11 @@ def placement_words(study: Study) -> str:
 def rephrase_words(study: Study) -> str:
     """The pools of rephrasings."""
     spec = study.rephrase
-    source = (
-        "from the miniature world's grammar" if spec.source == "procedural" else f"from files in {code(spec.folder)}"
-    )
+    source = {
+        "procedural": "from the miniature world's grammar",
+        "files": f"from files in {code(spec.folder)}",
+        "api": f"by {code(spec.model)} at temperature {spec.temperature:g}, asked for {spec.closeness} rephrasings,",
+    }[spec.source]
     return (
         f"Each prompt has a pool of {spec.n} rephrasings {source} (seed {spec.seed}); `mix` draws from it per example."
     )
@@ -192,6 +197,13 @@ def judge_words(judge: JudgeSpec) -> str:
     """What a judge's score is."""
     if judge.name == "language":
         return f"share of the text in {escape(judge.language)}, among {escape(listed(judge.among, 'all languages'))}"
+    if judge.name == "llm":
+        scale = judge.scale.replace("-", " to ")
+        return (
+            f"{code(judge.model)} is asked to rate {escape(question_of(judge))}, from {scale} "
+            f"at temperature {judge.temperature:g}; expected value of the number over its 20 likeliest tokens, NaN "
+            "with less than 0.80 of the probability on numbers"
+        )
     return f"density of marker words ({escape(judge.markers)}), 100 from {judge.saturation:g} markers on"
 
 

@@ -121,6 +121,7 @@ def _provenance(study: Study, manifests: list[Manifest]) -> dict[str, Table]:
         "times": provenance.time_table(manifests),
         "seeds": methods.seed_table(study),
         "model": provenance.model_table(manifests),
+        "api": provenance.api_table(manifests),
         "packages": provenance.package_table(manifests),
         "jobs": provenance.job_table(manifests),
     }

@@ -42,6 +42,25 @@ def job_table(manifests: list[Manifest]) -> Table:
     return Table(["job", "step version", "code", "settings digest", "device", "store", "counts", "seeds"], rows)
 
 
+def api_table(manifests: list[Manifest]) -> Table:
+    """What each job asked of an API, and what that cost, whenever it was asked; no rows if none did."""
+    names = [
+        "requests",
+        "answered now",
+        "refused",
+        "input tokens",
+        "output tokens",
+        "dollars",
+        "dollars of lost answers",
+    ]
+    asked = [(one, api) for one in manifests if (api := one.mapping("api"))]
+    rows = [
+        [code(one.job), code(api.get("base_url")), plain(api.get("mode")), *(plain(api.get(name)) for name in names)]
+        for one, api in asked
+    ]
+    return Table(["job", "API", "mode", *names], rows)
+
+
 def package_table(manifests: list[Manifest]) -> Table:
     """Versions of Python and of every package that a job recorded."""
     pythons = sorted({text for one in manifests if (text := one.text("python")) is not None})

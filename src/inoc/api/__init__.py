@@ -1,0 +1,10 @@
+"""Asking an API that speaks the language of OpenAI's: one limiter, one budget, and no question paid twice.
+
+Every request and raw response is kept in a database beside the store, under a key of everything that the answer
+depends on. What is there is never asked again, whoever asks and whenever; a killed job goes on where it stopped.
+"""
+
+from inoc.api.client import Api, Reply
+from inoc.api.request import Request
+
+__all__ = ["Api", "Reply", "Request"]

@@ -1,0 +1,215 @@
+"""The API as the stages see it: requests in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from inoc.api.cache import Cache
+from inoc.api.pace import Limits
+from inoc.api.request import NANO, Request, price_of
+from inoc.config.models import ApiSpec
+from inoc.digest import Json
+from inoc.errors import ApiError, ConfigError, MissingExtraError
+from inoc.progress import Meter, metered
+
+if TYPE_CHECKING:
+    from inoc.api.desk import Desk
+
+FOLDER = "api"
+Progress = Callable[[str, int, str], AbstractContextManager[Meter]]
+
+
+class Reply(NamedTuple):
+    """An answer."""
+
+    response: Mapping[str, Any]  # as it came; empty if the API refused the request
+    refusal: str = ""  # why
+
+    @property
+    def text(self) -> str:
+        """What a chat answered; empty if nothing."""
+        message = self.choice.get("message")
+        content = message.get("content") if isinstance(message, Mapping) else None
+        return content if isinstance(content, str) else ""
+
+    @property
+    def choice(self) -> Mapping[str, Any]:
+        """The first choice of a chat; empty if there is none."""
+        choices = self.response.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else {}
+        return first if isinstance(first, Mapping) else {}
+
+
+class Api:
+    """Asks an API. What was answered before, to anybody who uses this store, is not asked again.
+
+    Attributes:
+        spec: Settings.
+        record: Counts and dollars of all that was asked through this object, for a manifest.
+    """
+
+    def __init__(self, spec: ApiSpec, store: Path, progress: Progress = metered) -> None:
+        """Prepare to ask; nothing is opened before the first request.
+
+        Args:
+            spec: Settings.
+            store: Root of the store, beside whose entries the database lies.
+            progress: Shows how far an asking is, from a label, a number and a unit.
+
+        Raises:
+            ConfigError: If the key is not in the environment.
+            MissingExtraError: If the SDK is not installed.
+        """
+        problems = unavailable(spec)
+        if problems:
+            raise problems[0]
+        self.spec = spec
+        self._progress = progress
+        self.record: dict[str, Json] = {}
+        self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
+        self._folder = Path(spec.folder) if spec.folder else store / FOLDER
+        self._keys: dict[str, None] = {}
+        self._n_sent = self._n_refused = 0
+
+    def chat(self, bodies: Sequence[Mapping[str, Json]], doing: str = "asking") -> list[Reply]:
+        """Answer chats; each body needs `model`, `messages` and `max_completion_tokens`."""
+        return self.ask([Request("/chat/completions", body) for body in bodies], doing)
+
+    def embeddings(self, model: str, texts: Sequence[str], doing: str = "embedding") -> np.ndarray:
+        """Embed texts.
+
+        Returns:
+            A row per text, shape (texts, dimensions), float32; a row of NaN for a text that the API refused.
+
+        Raises:
+            ApiError: If no text was embedded, or a row is malformed.
+        """
+        requests = [
+            Request("/embeddings", {"model": model, "input": text, "encoding_format": "base64"}) for text in texts
+        ]
+        rows = [_embedding(reply) for reply in self.ask(requests, doing)]
+        sizes = {row.size for row in rows if row.size}
+        if len(sizes) > 1 or (texts and not sizes):
+            msg = f"the API at {self.spec.base_url} gave embeddings of sizes {sorted(sizes)} for {len(texts)} texts"
+            raise ApiError(msg)
+        width = next(iter(sizes), 0)
+        empty = np.full(width, np.nan, dtype=np.float32)
+        return np.array([row if row.size else empty for row in rows], dtype=np.float32).reshape(len(texts), width)
+
+    def ask(self, requests: Sequence[Request], doing: str = "asking") -> list[Reply]:
+        """Answer requests, equal ones once.
+
+        Args:
+            requests: What to ask.
+            doing: What the progress says.
+
+        Returns:
+            An answer each, in order.
+
+        Raises:
+            BudgetError: If the next request could cost more than is left.
+            ApiError: If a model has no price, or the API fails. What was answered until then is kept.
+        """
+        for model in {request.model for request in requests}:
+            price_of(model, self.spec.prices)
+        keys = [request.key(self.spec.base_url) for request in requests]
+        distinct = dict(zip(keys, requests, strict=True))
+        self._keys |= dict.fromkeys(distinct)
+        with closing(Cache(self._folder, int(self.spec.budget * NANO))) as cache:
+            missing = {key: request for key, request in distinct.items() if cache.answer(key) is None}
+            try:
+                refused = self._ask_missing(cache, missing, f"{doing}, {len(distinct)} in all") if missing else {}
+            finally:
+                self._take_stock(cache)
+            stored = {key: cache.answer(key) for key in distinct}
+        replies = {key: Reply(one.response) if one else Reply({}, refused[key]) for key, one in stored.items()}
+        return [replies[key] for key in keys]
+
+    def _ask_missing(self, cache: Cache, missing: Mapping[str, Request], doing: str) -> dict[str, str]:
+        with self._progress(doing, len(missing), "requests") as meter:
+            return asyncio.run(self._ask(cache, missing, meter.advance))
+
+    async def _ask(self, cache: Cache, missing: Mapping[str, Request], advance: Callable[[], None]) -> dict[str, str]:
+        import httpx2
+        import openai
+
+        from inoc.api.batch import ask_batch
+        from inoc.api.desk import Desk
+        from inoc.api.live import ask_live
+        from inoc.api.wire import Wire
+
+        spec = self.spec
+        limits = Limits(spec.requests_per_minute, spec.tokens_per_minute)
+        wire = Wire(cache, spec.base_url, limits, spec.timeout_s)
+        client = openai.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=spec.base_url,
+            max_retries=spec.retries,
+            http_client=httpx2.AsyncClient(transport=wire, timeout=spec.timeout_s),
+        )
+        desk: Desk = Desk(spec, cache, wire, client, self._redact, set(missing), advance)
+        async with client:
+            try:
+                await (ask_batch if spec.mode == "batch" else ask_live)(desk, missing)
+            finally:
+                self._n_sent += desk.n_answered
+                self._n_refused += len(desk.refused)
+        return desk.refused
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if self._key else text
+
+    def _take_stock(self, cache: Cache) -> None:
+        totals = cache.totals(list(self._keys))
+        self.record |= {
+            "base_url": self.spec.base_url,
+            "mode": self.spec.mode,
+            "requests": len(self._keys),
+            "answered now": self._n_sent,
+            "refused": self._n_refused,
+            "input tokens": totals.input_tokens,
+            "output tokens": totals.output_tokens,
+            "dollars": round(totals.dollars, 6),
+            "dollars of lost answers": round(totals.lost_dollars, 6),
+            "dollars spent with this database": round(cache.spent_nano() / NANO, 6),
+        }
+
+
+def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
+    """What keeps this machine from asking: the SDK, the key."""
+    from importlib.util import find_spec
+
+    problems: list[ConfigError | MissingExtraError] = []
+    if find_spec("openai") is None:
+        problems.append(MissingExtraError("openai", "api"))
+    key = os.environ.get(spec.key_variable, "").strip() if spec.key_variable else ""
+    if key and not re.fullmatch(r"[!-~]+", key):
+        msg = f"the environment variable {spec.key_variable} holds spaces or letters that no key has; set it anew"
+        problems.append(ConfigError(msg))
+    if spec.key_variable and not key:
+        problems.append(
+            ConfigError(
+                f"the environment variable {spec.key_variable} is not set, and the API at {spec.base_url} needs a key. "
+                f"Set it (export {spec.key_variable}=…), name another in api.key_variable of config/config.yaml, "
+                'or say "" there for a server without keys'
+            )
+        )
+    return problems
+
+
+def _embedding(reply: Reply) -> np.ndarray:
+    """The one embedding of a reply; empty if it has none."""
+    data = reply.response.get("data")
+    value = data[0].get("embedding") if isinstance(data, list) and data and isinstance(data[0], Mapping) else None
+    if isinstance(value, str):
+        return np.frombuffer(base64.b64decode(value), dtype="<f4")
+    return np.asarray(value if isinstance(value, list) else [], dtype=np.float32)

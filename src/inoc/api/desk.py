@@ -1,0 +1,111 @@
+"""What asking live and asking in batches share: the SDK, the cache, and the words for what went wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import openai
+
+from inoc.api.cache import Cache
+from inoc.api.request import Request, nano, price_of, usage_of
+from inoc.api.wire import Wire
+from inoc.config.models import ApiSpec
+from inoc.errors import ApiError
+
+_NOT_THE_REQUEST = {401, 403, 404, 408, 409, 429}
+_MOST_REFUSED = 20  # at the very start: then it is no single request that is wrong
+_LONGEST_MESSAGE = 400
+
+
+@dataclass
+class Desk:
+    """One asking of one set of requests.
+
+    Attributes:
+        spec: Settings.
+        cache: The database.
+        wire: The transport below the SDK.
+        client: The SDK; it owns the retries.
+        redact: Takes the key out of a text.
+        wanted: Keys that were asked for and are not done with; a batch may bring others too.
+        advance: Told of every wanted request that is done with.
+        refused: Key → why the API will not answer that request.
+        n_answered: Requests that were answered now.
+    """
+
+    spec: ApiSpec
+    cache: Cache
+    wire: Wire
+    client: openai.AsyncOpenAI
+    redact: Callable[[str], str]
+    wanted: set[str]
+    advance: Callable[[], None]
+    refused: dict[str, str] = field(default_factory=dict)
+    n_answered: int = 0
+
+    def most_nano(self, request: Request, share: float = 1.0) -> int:
+        """The most that a request can cost, in billionths of a dollar."""
+        return request.most_nano(price_of(request.model, self.spec.prices), share)
+
+    def done_with(self, key: str) -> bool:
+        """Whether a request is answered, or will not be."""
+        return key in self.refused or self.cache.answer(key) is not None
+
+    def tell(self, key: str) -> None:
+        """Say that a request is done with, once."""
+        if key in self.wanted:
+            self.wanted.remove(key)
+            self.advance()
+
+    def keep(self, key: str, request: Request, raw: str, share: float = 1.0) -> None:
+        """Keep an answer. If it does not say what it is billed for, it counts for the most that it can cost."""
+        usage = usage_of(json.loads(raw))
+        price = price_of(request.model, self.spec.prices)
+        cost = self.most_nano(request, share) if usage is None else nano(usage, price, share)
+        self.cache.keep(key, self.redact(raw), usage, cost)
+        self.n_answered += 1
+        self.tell(key)
+
+    def refuse(self, key: str, status: int, words: str) -> None:
+        """Note that the API will not answer this request.
+
+        Raises:
+            ApiError: If that is not because of the request, or if it happens to all of the first ones.
+        """
+        words = self.redact(words)[:_LONGEST_MESSAGE]
+        self.cache.release(key, f"{status}: {words}")
+        if status in _NOT_THE_REQUEST or status >= 500:
+            hint = _HINTS.get(status, "")
+            # Not from the SDK's error, which quotes the server, and some servers quote the key.
+            raise self.error(f"it answered with status {status}: {words}", hint) from None
+        self.refused[key] = f"{status}: {words}"
+        self.tell(key)
+        if len(self.refused) >= _MOST_REFUSED and not self.n_answered:
+            count = len(self.refused)
+            raise self.error(f"it refused each of the first {count} requests with status {status}: {words}") from None
+
+    def error(self, words: str, hint: str = "") -> ApiError:
+        """An error about this API, without the key."""
+        after = f" {hint}" if hint else " Run again: what was answered is kept and is not asked again."
+        return ApiError(f"the API at {self.spec.base_url} failed: {self.redact(words)}.{after}")
+
+    def error_of(self, error: openai.APIError) -> ApiError:
+        """The same for what the SDK raised after its last try."""
+        if isinstance(error, openai.APIStatusError):
+            return self.error(
+                f"it answered with status {error.status_code}: {error.message[:_LONGEST_MESSAGE]}",
+                hint=_HINTS.get(error.status_code, ""),
+            )
+        cause = error.__cause__
+        words = f"{error.message} {type(cause).__name__}: {cause}" if cause is not None else error.message
+        return self.error(f"{words[:_LONGEST_MESSAGE]} (tried {self.spec.retries + 1} times)")
+
+
+_HINTS = {
+    401: "Check the key in the variable that api.key_variable names, and api.base_url in config/config.yaml.",
+    403: "The key may not use this model. Check the account, and the model's name in the study.",
+    404: "Check the model's name in the study, and api.base_url in config/config.yaml.",
+    429: "Wait and run again, lower api.requests_per_minute, or fill the account. What was answered is kept.",
+}

@@ -1,0 +1,107 @@
+"""Between the SDK and the network: every try of every request passes here, also those that the SDK repeats.
+
+The SDK alone decides whether and when a request is sent again. This layer waits for the pace, ends a try that takes
+too long however it drips, refuses an answer that is not whole, and keeps the books: a try whose answer was lost may
+have been billed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import httpx2
+
+from inoc.api.cache import Cache
+from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
+
+KEY_HEADER = "Idempotency-Key"
+_FILES = 10  # the files of a batch may take so many times as long as an answer
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class Try(NamedTuple):
+    """What this layer must know of a request."""
+
+    model: str
+    tokens: int
+    most_nano: int
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """The transport of the SDK's HTTP client.
+
+    Attributes:
+        tries: Key → request under way. What has no key, such as a look at a batch, costs nothing and is not paced.
+    """
+
+    def __init__(self, cache: Cache, base_url: str, limits: Limits, timeout_s: float) -> None:
+        self.tries: dict[str, Try] = {}
+        self._cache, self._base_url, self._limits, self._timeout_s = cache, base_url, limits, timeout_s
+        self._network = httpx2.AsyncHTTPTransport(retries=0)
+        self._queue = asyncio.Lock()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request once, and read all of its answer."""
+        key = request.headers.get(KEY_HEADER, "")
+        sent = self.tries.get(key)
+        if sent is None:
+            return await self._exchange(request, _FILES * self._timeout_s)
+        await self._wait_for_the_pace(sent)
+        try:
+            response = await self._exchange(request, self._timeout_s)
+            if response.status_code == httpx2.codes.OK and not _is_whole(response.content):
+                msg = "the answer is not whole JSON"
+                raise httpx2.RemoteProtocolError(msg, request=request)
+        except _NEVER_SENT:
+            raise
+        except httpx2.TransportError:
+            self._cache.lose(key, sent.most_nano)
+            raise
+        except asyncio.CancelledError:
+            self._cache.lose(key)
+            raise
+        self._learn(sent, response)
+        return response
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._network.aclose()
+
+    async def _exchange(self, request: httpx2.Request, timeout_s: float) -> httpx2.Response:
+        try:
+            async with asyncio.timeout(timeout_s):
+                response = await self._network.handle_async_request(request)
+                response.request = request
+                await response.aread()
+        except TimeoutError:
+            msg = f"no whole answer within {timeout_s:g} s"
+            raise httpx2.ReadTimeout(msg, request=request) from None
+        return response
+
+    async def _wait_for_the_pace(self, sent: Try) -> None:
+        async with self._queue:  # first come, first served
+            while wait := self._change(sent, lambda pace: take(pace, self._limits, sent.tokens, time.time())):
+                await asyncio.sleep(wait)
+
+    def _learn(self, sent: Try, response: httpx2.Response) -> None:
+        headers = dict(response.headers)
+        if response.status_code != httpx2.codes.TOO_MANY_REQUESTS:
+            self._change(sent, lambda pace: (after_answer(pace, headers), 0.0))
+            return
+        self._change(sent, lambda pace: (after_refusal(pace, headers, time.time()), 0.0))
+        if "insufficient_quota" in response.text:
+            response.headers["x-should-retry"] = "false"  # no waiting fills an empty account
+
+    def _change(self, sent: Try, change: Callable[[Pace], tuple[Pace, float]]) -> float:
+        return self._cache.change_pace(f"{self._base_url} {sent.model}", self._limits, change)
+
+
+def _is_whole(content: bytes) -> bool:
+    try:
+        return isinstance(json.loads(content), dict)
+    except ValueError:
+        return False
