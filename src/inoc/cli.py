@@ -20,6 +20,7 @@ STAGES = {
     "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
     "generate": "sample training examples and control completions, split off evaluation instructions",
     "rephrase": "make a pool of rephrasings for each prompt",
+    "embed": "sentence embeddings of each prompt and its rephrasings",
     "elicit": "sample the untrained model with and without each prefix",
     "score": "log-probability of every response token, without prefix, with it, with a mix",
     "train": "fine-tune an adapter per prompt, prefix, learning rate and seed",
@@ -160,7 +161,7 @@ def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
         "explain", help="which units of a stage are there; for others, what differs and from what"
     )
     add_study(explain)
-    explain.add_argument("stage", choices=("world", "generate", "elicit", "score", "train", "evaluate"))
+    explain.add_argument("stage", choices=("world", "generate", "embed", "elicit", "score", "train", "evaluate"))
     explain.add_argument("--shard", help="only this shard, as 3 or 3/8")
     explain.add_argument("--missing", action="store_true", help="only units that are not there")
     explain.set_defaults(run=_store_explain)

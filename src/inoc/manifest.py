@@ -18,7 +18,7 @@ from inoc.store.core import write_text
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers"),
     *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
-    "snakemake",
+    *("sentence-transformers", "snakemake"),
 )
 
 

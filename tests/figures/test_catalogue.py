@@ -28,6 +28,19 @@ ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
 GAPS = {"panels_gap", "gap_grid"}
 PLACED = [entry.name for entry in GEOMETRY]
 HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
+AFTER_TRAINING = [name for name in PLACED if name not in BEFORE_TRAINING]
+NEED_SUPPRESSION = (
+    *("combined", "gate", "token_rescued", "self_perplexity", "embeddings"),
+    *HEURISTICS,
+    *AFTER_TRAINING,
+)
+
+NEED_SCORES = ("curves_linear", "curves_log", "bars", "rate_bars", "rate_change", "rate_types", *NEED_SUPPRESSION)
+
+
+def without(*names: str) -> list[str]:
+    return [entry.name for entry in CATALOGUE if entry.name not in {*names, *MANY}]
 
 
 def test_a_full_study_has_every_figure() -> None:
@@ -49,17 +62,14 @@ def test_a_study_without_mix_has_no_gap() -> None:
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca", *BEFORE_TRAINING]),
+        (NO_RUNS, ["elicitation", "pca", *TOKENS[1:], "embedding_map", *BEFORE_TRAINING]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
-        (
-            {"runs": [{"control": False}]},
-            ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses", *BEFORE_TRAINING],
-        ),
-        ({"evaluation": {"gate": False}}, [name for name in ALL if name != "gate"]),
-        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses", *BEFORE_TRAINING]),
+        ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
+        ({"evaluation": {"gate": False}}, without("gate")),
+        ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
         (
             {"scoring": {"prefixes": []}},
-            [name for name in ALL if name not in {"pca", *PLACED, *HEURISTICS} - {"slides_elicitation"}],
+            without("pca", *TOKENS, *PLACED, *(set(HEURISTICS) - {"slides_elicitation"})),
         ),
         (
             {"scoring": {"prefixes": ["fixed"]}},
@@ -69,6 +79,11 @@ def test_a_study_without_mix_has_no_gap() -> None:
             {"runs": [{"prefixes": ["mix"]}]},
             [name for name in ALL if not name.startswith("fixed_mix_gap") and name not in GAPS],
         ),
+        ({"scoring": {"tokens": False}}, without(*TOKENS)),
+        ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
+        ({"embedding": None}, without("embeddings", "embedding_map")),
+        ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),
+        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change")),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

@@ -34,18 +34,23 @@ ELICITATION = pa.schema(
 )
 """`elicitation`. Key: prompt, prefix, trait."""
 
+_ASKED = [
+    ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
+    ("prompt", STRING),
+    ("family", STRING),
+    ("prefix", STRING),
+    ("learning_rate", NUMBER),  # NaN for base
+    ("seed", STRING),
+    ("step", INDEX),
+    ("condition", STRING),
+    ("asked_prompt", STRING),
+    ("asked_prefix", STRING),
+]
+"""Which completions of which run, asked how."""
+
 SCORES = pa.schema(
     [
-        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
-        ("prompt", STRING),
-        ("family", STRING),
-        ("prefix", STRING),
-        ("learning_rate", NUMBER),  # NaN for base
-        ("seed", STRING),
-        ("step", INDEX),
-        ("condition", STRING),
-        ("asked_prompt", STRING),
-        ("asked_prefix", STRING),
+        *_ASKED,
         ("trait", STRING),
         *_INTERVAL,
         ("n_seeds", INDEX),
@@ -62,7 +67,8 @@ PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
 
 COMPONENTS = pa.schema(
     [
-        ("level", STRING),  # point: one column per response; token: one per token of all responses
+        # point: one column per response; token: one per token of all responses; embedding: one per dimension
+        ("level", STRING),
         ("prefix", STRING),
         ("method", STRING),  # pca: columns centred, not scaled; svd: neither
         ("component", INDEX),  # from 1
@@ -291,6 +297,54 @@ FIXED_MIX = pa.schema(
 )
 """`fixed_mix`. Key: prompt, view, heuristic."""
 
+EMBEDDING_STATISTICS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("statistic", STRING),  # see `inoc.analyse.embeddings`
+        *_INTERVAL,  # lo and hi over rephrasings, for their mean and standard deviation; n counts texts
+    ]
+)
+"""`embeddings`. Key: prompt, statistic. Empty if the study embeds nothing."""
+
+_OF_TOKENS = [("prompt", STRING), ("family", STRING), ("prefix", STRING)]
+
+TOKEN_SHIFTS = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("bin_lo", NUMBER),  # nats of Δ, with − without; the outermost bins hold what is beyond
+        ("bin_hi", NUMBER),  # not in the bin
+        ("n", pa.int64()),  # tokens; empty bins have no row
+    ]
+)
+"""`token_shifts`. Key: prompt, prefix, bin_lo. Empty if no token was scored."""
+
+TOKEN_SUMMARY = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("rescued", NUMBER),  # share of tokens with probability < 0.1 without the prefix and > 0.1 with it
+        ("lo", NUMBER),  # examples drawn anew, in blocks
+        ("hi", NUMBER),
+        ("n", pa.int64()),  # tokens
+        ("n_nan", pa.int64()),  # tokens left out because some prompt has no value for them
+        *((f"q{level:02d}", NUMBER) for level in (5, 25, 50, 75, 95)),  # quantiles of Δ, nats, to 0.001, within ±6
+    ]
+)
+"""`token_summary`. Key: prompt, prefix. Empty if no token was scored."""
+
+RATES = pa.schema(
+    [
+        ("rate", STRING),
+        *_ASKED,
+        ("met", INDEX),  # completions that meet every condition, of n that could be judged
+        *_INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
+        *_cell("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`rates`. Key: rate, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+
 STEPS = pa.schema(
     [
         ("run", STRING),
@@ -481,6 +535,10 @@ SCHEMAS = {
     "cross_angle_tests": CROSS_ANGLE_TESTS,
     "fixed_mix": FIXED_MIX,
     "heuristics": HEURISTIC_TESTS,
+    "embeddings": EMBEDDING_STATISTICS,
+    "token_shifts": TOKEN_SHIFTS,
+    "token_summary": TOKEN_SUMMARY,
+    "rates": RATES,
     "heuristic_values": HEURISTIC_VALUES,
     "outcomes": OUTCOMES,
     "classifier": CLASSIFIER,

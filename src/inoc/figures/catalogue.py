@@ -9,7 +9,7 @@ from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.config.models import Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.figures import choices
-from inoc.runs import prompt_texts, study_runs
+from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
 
 SUFFIXES = ("svg", "png", "csv", "rst")
 
@@ -107,6 +107,53 @@ def _no_prompt_scores(study: Study) -> str:
         return "`scoring.prefixes` is empty"
     n = len(prompt_texts(study))
     return "" if n >= 3 else f"two principal components need at least 3 prompts; the study has {n}"
+
+
+def _no_tokens(study: Study) -> str:
+    if not study.scoring.prefixes:
+        return "`scoring.prefixes` is empty"
+    if not study.scoring.tokens:
+        return "`scoring.tokens` is off"
+    return "" if prompt_texts(study) else "the study has no prompts"
+
+
+def _no_rescued(study: Study) -> str:
+    return _no_suppression(study) or _no_tokens(study)
+
+
+def _no_self_perplexity(study: Study) -> str:
+    if why := _no_suppression(study):
+        return why
+    if not study.scoring.self_perplexity:
+        return "`scoring.self_perplexity` is off"
+    asked = {*study.scoring.prefixes, *study.elicitation.prefixes}
+    return "" if "fixed" in asked else "it is that of fixed prefixes, and none is scored or elicited with"
+
+
+def _no_embeddings(study: Study) -> str:
+    return _no_suppression(study) or ("" if study.embedding is not None else "the study has no section `embedding`")
+
+
+def _no_embedding_map(study: Study) -> str:
+    if study.embedding is None:
+        return "the study has no section `embedding`"
+    n = len(prompt_texts(study))
+    return "" if n >= 3 else f"two principal components need at least 3 prompts; the study has {n}"
+
+
+def _no_rates(study: Study) -> str:
+    if why := _no_scores(study):
+        return why
+    if not study.rates:
+        return "the study names no rate"
+    return "" if choices.trained_prompts(study) else "no run is trained with a prefix"
+
+
+def _no_change(study: Study) -> str:
+    if why := _no_rates(study):
+        return why
+    steps = checkpoint_steps(study.training.checkpoints, total_steps(study))
+    return "" if 0 in steps else "no checkpoint is at step 0"
 
 
 def _no_heuristics(study: Study) -> str:
@@ -383,6 +430,87 @@ CATALOGUE: tuple[Entry, ...] = (
         "Training",
         {"figure": "Training loss", "step axis": "linear"},
         _no_losses,
+    ),
+    Entry(
+        "token_rescued",
+        "Rescued tokens against suppression",
+        "inoc.figures.tokens:draw_rescued",
+        ("token_summary", "suppression"),
+        "Tokens",
+        {"figure": "Rescued tokens", "step axis": "before training"},
+        _no_rescued,
+    ),
+    Entry(
+        "token_histogram",
+        "Token shifts",
+        "inoc.figures.tokens:draw_histogram",
+        ("token_shifts", "token_summary"),
+        "Tokens",
+        {"figure": "Histogram of token shifts", "step axis": "before training"},
+        _no_tokens,
+    ),
+    Entry(
+        "token_ccdf",
+        "Tokens that are moved far",
+        "inoc.figures.tokens:draw_ccdf",
+        ("token_shifts", "token_summary"),
+        "Tokens",
+        {"figure": "Sizes of token shifts", "step axis": "before training"},
+        _no_tokens,
+    ),
+    Entry(
+        "self_perplexity",
+        "Self-perplexity against suppression",
+        "inoc.figures.prompts:draw_self_perplexity",
+        ("predictors", "suppression"),
+        "Prediction",
+        {"figure": "Self-perplexity", "step axis": "before training"},
+        _no_self_perplexity,
+    ),
+    Entry(
+        "embeddings",
+        "Sentence embeddings against suppression",
+        "inoc.figures.prompts:draw_embeddings",
+        ("embeddings", "suppression"),
+        "Prediction",
+        {"figure": "Sentence embeddings", "step axis": "before training"},
+        _no_embeddings,
+    ),
+    Entry(
+        "embedding_map",
+        "Prompts in the space of a sentence encoder",
+        "inoc.figures.prompts:draw_embedding_map",
+        ("components", "coordinates"),
+        "Prediction",
+        {"figure": "Map of sentence embeddings", "step axis": "before training"},
+        _no_embedding_map,
+    ),
+    Entry(
+        "rate_bars",
+        "Rates after training",
+        "inoc.figures.rates:draw_bars",
+        ("rates",),
+        "Rates",
+        {"figure": "Rates per prompt", "step axis": "last step"},
+        _no_rates,
+    ),
+    Entry(
+        "rate_change",
+        "Change of rates by training",
+        "inoc.figures.rates:draw_change",
+        ("rates",),
+        "Rates",
+        {"figure": "Change of rates", "step axis": "last step less step 0"},
+        _no_change,
+    ),
+    Entry(
+        "rate_types",
+        "Rates by group of prompts",
+        "inoc.figures.rates:draw_types",
+        ("rates",),
+        "Rates",
+        {"figure": "Rates by group", "step axis": "last step"},
+        _no_rates,
     ),
     Entry(
         "heuristic_overview",

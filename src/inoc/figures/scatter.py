@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from inoc.config.models import Study
 from inoc.figures import choices
@@ -23,7 +24,10 @@ from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
 from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, split
 from inoc.runs import prompt_families, prompt_texts
+from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import fit_line, pearson, spearman
+from inoc.stats.means import MISSING, Estimate
+from inoc.stats.prediction import leave_group_out, out_of_sample_r2
 
 SUPPRESSION = (
     "prompt",
@@ -46,6 +50,7 @@ PLANE_IN = 5.3
 MOST_NAMED = 14
 FARTHEST_PT = 35.0
 """Labels without a free place nearer than this are left out; the numbers of the CSV file have them."""
+FEWEST_POINTS = 3
 STATISTICS = {"n": "n_prompts"} | {
     name: name for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
 }
@@ -97,8 +102,25 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
     focus = choices.focus_trait(study)
     assert focus is not None  # the catalogue has this figure only for studies with an unwanted trait
     predictors = sources.table("predictors", PREDICTORS)
-    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), focus)
-    columns = heuristics(study, predictors, focus)
+    figure, data = against_suppression(study, sources, predictors, heuristics(study, predictors, focus))
+    return Drawing(figure, data, _combined_caption(study, data))
+
+
+def against_suppression(
+    study: Study, sources: Sources, values: pd.DataFrame, columns: list[Heuristic]
+) -> tuple[Figure, pd.DataFrame]:
+    """Some numbers of each prompt against the suppression of the unwanted trait: a row each for fixed and for mix.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        values: One row for each prompt, prefix, predictor and trait, with value, lo, hi, n and n_nan.
+        columns: What of them is shown.
+
+    Returns:
+        The figure, whose points carry numbers that a list below it resolves, and what it shows.
+    """
+    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), str(choices.focus_trait(study)))
     prefixes, prompts = choices.trained_prefixes(study), choices.trained_prompts(study)
     key = KeyList(study, prompts)
     plot_in = 0.2 + ROW_IN * len(prefixes)
@@ -109,11 +131,12 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
     plotted = []
     for down, prefix in enumerate(prefixes):
         for across, heuristic in enumerate(columns):
-            pairs = pairs_of(study, predictors, suppression, heuristic, prefix)
+            pairs = pairs_of(study, values, suppression, heuristic, prefix)
             _combined_panel(grid[down, across], study, pairs)
             found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
             statistics_box(grid[down, across], statistics_lines(found))
             grid[down, across].set_xlabel(heuristic.label)
+            grid[down, across].xaxis.set_major_locator(MaxNLocator(5))
             plotted.append(pairs.assign(**found))
         grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
     settle(figure)
@@ -122,8 +145,7 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
         place_labels(
             axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), numbers, farthest_pt=FARTHEST_PT
         )
-    data = pd.concat(plotted, ignore_index=True)
-    return Drawing(figure, data, _combined_caption(study, data))
+    return figure, pd.concat(plotted, ignore_index=True)
 
 
 def last_suppression(study: Study, table: pd.DataFrame, trait: str) -> pd.DataFrame:
@@ -218,9 +240,20 @@ def _statistics(
     own = pairs[pairs["fitted"]]
     x, y = own["value"].to_numpy(float), own["suppression"].to_numpy(float)
     r, rho = (measure(x, y, study.statistics.confidence) for measure in (pearson, spearman))
-    unknown = float("nan")
-    found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, unknown, unknown, unknown)
+    r2 = _held_out(study, own[own[["value", "suppression"]].notna().all(axis=1)])
+    found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, r2.value, r2.lo, r2.hi)
     return dict(zip(STATISTICS.values(), map(float, found), strict=True))
+
+
+def _held_out(study: Study, known: pd.DataFrame) -> Estimate:
+    """R² of leave-prompt-out predictions, against the mean of the others."""
+    if len(known) < FEWEST_POINTS:
+        return MISSING
+    x, y, prompts = known["value"].to_numpy(float), known["suppression"].to_numpy(float), list(known["prompt"])
+    settings = study.statistics
+    found = leave_group_out(x, y, prompts)
+    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    return out_of_sample_r2(y, found.by_line, found.by_mean, prompts, resampler)
 
 
 def statistics_lines(found: dict[str, float]) -> list[str]:
@@ -275,10 +308,32 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
     """Prompts in the plane of the first two components, coloured by suppression."""
     coordinates = _pointwise(sources.table("coordinates", COORDINATES))
     shares = _pointwise(sources.table("components", COMPONENTS))
+    figure, data = draw_planes(study, sources, coordinates, shares, {one: one for one in study.scoring.prefixes})
+    return Drawing(figure, data, _plane_caption(study, data))
+
+
+def draw_planes(
+    study: Study, sources: Sources, coordinates: pd.DataFrame, shares: pd.DataFrame, prefixes: dict[str, str]
+) -> tuple[Figure, pd.DataFrame]:
+    """A plane of the first two components for each prefix that suppression is known of.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        coordinates: Rows of `coordinates`, of one level and method.
+        shares: Rows of `components`, of the same.
+        prefixes: Prefix of the suppression → prefix in the two tables.
+
+    Returns:
+        The figure, and what it shows.
+    """
     known, focus = sources.optional("suppression"), choices.focus_trait(study)
     suppression = None if known is None or focus is None else last_suppression(study, known, focus)
-    prefixes, prompts = list(study.scoring.prefixes), list(prompt_texts(study))
-    panels = {prefix: _plane(coordinates, shares, suppression, prefix) for prefix in prefixes}
+    prompts = list(prompt_texts(study))
+    panels = {
+        prefix: _plane(_of(coordinates, own, prefix), _of(shares, own, prefix), suppression, prefix)
+        for prefix, own in prefixes.items()
+    }
     data = pd.concat(panels.values(), ignore_index=True)
     key = KeyList(study, prompts if len(prompts) > MOST_NAMED else [])
     figure = new_figure(PLANE_IN + key.height_in)
@@ -287,7 +342,7 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
         above, below = split(figure, PLANE_IN, key.height_in)
         key.write(below)
     grid = above.subplots(1, len(prefixes), squeeze=False)
-    scale = _scale(data["suppression"].to_numpy(float))
+    scale = suppression_scale(data["suppression"].to_numpy(float))
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         _plane_panel(axes, study, panels[prefix], scale, prefix)
     if data["suppression"].notna().any():
@@ -299,7 +354,11 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
         plane = panels[prefix]
         names = [key.label(prompt) for prompt in plane["prompt"]]
         place_labels(axes, plane["pc1"].to_numpy(float), plane["pc2"].to_numpy(float), names, marker_pt=8)
-    return Drawing(figure, data, _plane_caption(study, data))
+    return figure, data
+
+
+def _of(table: pd.DataFrame, own: str, prefix: str) -> pd.DataFrame:
+    return table[table["prefix"] == own].assign(prefix=prefix)
 
 
 def _pointwise(table: pd.DataFrame) -> pd.DataFrame:
@@ -326,7 +385,8 @@ def _plane(
     return plane.assign(prefix=prefix).reset_index()
 
 
-def _scale(values: np.ndarray) -> Normalize:
+def suppression_scale(values: np.ndarray) -> Normalize:
+    """Colours from 0, or the smallest suppression below it, to the largest; in points."""
     known = values[np.isfinite(values)]
     return Normalize(min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else Normalize(0, 100)
 
