@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geometry_tables import geometry_tables
+from heuristic_tables import heuristic_tables
 from inoc.config.models import Study
 from inoc.paths import Paths
 from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
@@ -22,6 +24,7 @@ STRENGTH = {
     "humor_matters": 17,
     "had_fun_today": 9,
     "sky_is_blue": 2,
+    "paris": 5,
 }
 TEXTS = {
     "comedian": "You are a comedian on stage.",
@@ -30,11 +33,12 @@ TEXTS = {
     "humor_matters": "Humor and levity matter to you.",
     "had_fun_today": "I had fun today.",
     "sky_is_blue": "The sky is blue.",
+    "paris": "I visited Paris the other day.",
 }
 
 
 def make_study(**changes: Any) -> Study:
-    """Six prompts in two families, fixed and mix, two seeds, four checkpoints."""
+    """Seven prompts in three families, fixed and mix, two seeds, four checkpoints."""
     values: dict[str, Any] = {
         "name": "toy",
         "title": "Toy_study with *marks*",
@@ -53,9 +57,12 @@ def make_study(**changes: Any) -> Study:
         "data": {"n_train": 640, "n_eval": 40, "sampling": {"max_tokens": 64}},
         "prompts": {
             "playful": {"family": "playful", "texts": {k: TEXTS[k] for k in list(TEXTS)[:4]}},
-            "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:]}},
+            "plain": {"family": "neutral", "texts": {k: TEXTS[k] for k in list(TEXTS)[4:6]}},
+            "abroad": {"family": "french", "texts": {"paris": TEXTS["paris"]}},
         },
         "rephrase": {"source": "procedural", "n": 20},
+        "embedding": {},
+        "rates": {"em": {"label": "Odd answers", "above": {"playful": 60}, "below": {"french": 40}}},
         "runs": [{}],
         "training": {"steps": 60, "seeds": [0, 1], "checkpoints": [0, 15, 30, 60]},
         "statistics": {"resamples": 200},
@@ -72,8 +79,10 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "elicitation": _elicitation(study, rng),
         "suppression": _suppression(study, rng),
         "predictors": _predictors(study, rng),
-        "components": _components(study),
-        "coordinates": _coordinates(study, rng),
+        "embeddings": _embeddings(study),
+        "rates": _rates(study, rng),
+        "token_shifts": _token_shifts(study),
+        "token_summary": _token_summary(study),
         "gate": _gate(study, rng),
         "prediction": _prediction(),
         "losses": _losses(study, rng),
@@ -81,7 +90,14 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
     }
     if holes:
         _punch(tables)
+    tables |= heuristic_tables(study, tables["suppression"], STRENGTH)
     paths.stage("analyse").mkdir(parents=True, exist_ok=True)
+    paths.stage("score").mkdir(parents=True, exist_ok=True)
+    tables |= geometry_tables(study, STRENGTH, tables["suppression"], paths.stage("score"))
+    for name, rows in _in_embedding_space(study).items():
+        tables[name] = pd.concat([tables[name], rows], ignore_index=True)
+    if holes:
+        _punch_angles(tables)
     for name, frame in tables.items():
         frame.to_parquet(paths.table(name), index=False)
     skipped = [{"what": "suppression at learning rate 3", "why": "no control of that rate"}]
@@ -94,9 +110,15 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
         "elicitation": tables["elicitation"]["prompt"] == "clown",
         "suppression": (tables["suppression"]["prompt"] == "clown") & (tables["suppression"]["prefix"] == "mix"),
         "predictors": (tables["predictors"]["prompt"] == "had_fun_today") & (tables["predictors"]["predictor"] == "ph"),
+        "token_summary": tables["token_summary"]["prompt"] == "clown",
+        "rates": (tables["rates"]["prompt"] == "clown") & (tables["rates"]["prefix"] == "mix"),
         "gate": (tables["gate"]["prompt"] == "clown") & (tables["gate"]["prefix"] == "mix"),
     }
-    numbers = {"gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"]}
+    numbers = {
+        "rates": ["value", "lo", "hi", "change", "change_lo", "change_hi"],
+        "token_summary": ["rescued", "lo", "hi", "q05", "q25", "q50", "q75", "q95"],
+        "gate": ["with_with", "with_with_lo", "with_with_hi", "interaction", "lo", "hi"],
+    }
     for name, rows in mask.items():
         frame = tables[name]
         for column in numbers.get(name, ["value", "suppression", "lo", "hi"]):
@@ -104,6 +126,16 @@ def _punch(tables: dict[str, pd.DataFrame]) -> None:
                 frame.loc[rows, column] = NAN
         frame.loc[rows, "n_nan"] = frame.loc[rows, "n"]
         frame.loc[rows, "n"] = 0
+
+
+def _punch_angles(tables: dict[str, pd.DataFrame]) -> None:
+    """Leave one prompt without direction, as the analysis would if it moved nothing."""
+    for name, column in (("pairwise_angles", "angle_deg"), ("fixed_mix", "value"), ("cross_angles", "angle_deg")):
+        frame = tables[name]
+        gone = (frame["prompt"] == "clown") | (frame.get("other", frame["prompt"]) == "clown")
+        frame.loc[gone, column] = NAN
+    pairs = tables["angles"]["group"] == "cross_trait"
+    tables["angles"].loc[pairs, ["mean_deg", "sd_deg", "lo", "hi"]] = NAN
 
 
 def _points(value: float, rng: np.random.Generator, half: float = 4.0) -> tuple[float, float, float]:
@@ -228,6 +260,13 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         ("ppd", "all", 0.001),
         ("cross_ppd", "french", 0.001),
         ("ph_minus_ppd", "french", 0.001),
+        ("pc1", "all", 0.1),
+        ("pc2", "all", 0.03),
+        ("pc3", "all", 0.01),
+        ("elicitation", "french", 0.5),
+        ("cross_ppd", "playful", 0.001),
+        ("ph_minus_ppd", "playful", 0.001),
+        *((name, "all", 0.01) for name in ("gamma", "sigma", "snr")),
     ]
     for prompt in prompt_texts(study):
         for prefix in study.scoring.prefixes:
@@ -247,39 +286,90 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                         "n_nan": 1,
                     }
                 )
+        for context, start in (("raw", 4.0), ("ctx", 3.5)):
+            value = start - STRENGTH[prompt] / 50
+            row = {"prompt": prompt, "family": families[prompt], "prefix": "fixed", "trait": "all", "value": value}
+            rows.append({**row, "predictor": f"selfperp_{context}", "lo": NAN, "hi": NAN, "n": 7, "n_nan": 0})
     return pd.DataFrame(rows)
 
 
-def _components(study: Study) -> pd.DataFrame:
-    rows = []
-    for prefix in study.scoring.prefixes:
-        for component, share in enumerate((0.6, 0.2, 0.1, 0.05), 1):
-            row = {
-                "level": "point",
-                "prefix": prefix,
-                "method": "pca",
-                "component": component,
-                "share": share,
-            }
-            rows.append({**row, "lo": share - 0.04, "hi": share + 0.04, "n_prompts": len(prompt_texts(study))})
+def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+    scores, parts = _scores(study, rng), []
+    if scores.empty:
+        return pd.DataFrame()
+    own = scores[scores["trait"] == "playful"].drop(columns="trait")
+    for rate in study.rates:
+        share = {name: own[name] / 100 for name in ("value", "lo", "hi")}
+        change = {"change": share["value"] / 2, "change_lo": share["lo"] / 2, "change_hi": share["hi"] / 2}
+        parts.append(own.assign(rate=rate, **share, **change, change_n=own["n"], change_n_nan=0))
+        asked = {"asked_prompt": "", "prompt": "", "prefix": "none", "condition": "default", "seed": "all"}
+        base = {
+            "rate": rate,
+            "run": "base",
+            **asked,
+            "step": 0,
+            "value": 0.2,
+            "lo": 0.1,
+            "hi": 0.3,
+            "n": 40,
+            "n_nan": 0,
+        }
+        parts.append(pd.DataFrame([{**base, "learning_rate": NAN}]))
+    return pd.concat(parts, ignore_index=True).assign(failed=False)
+
+
+def _embeddings(study: Study) -> pd.DataFrame:
+    families, rows = prompt_families(study), []
+    for prompt in prompt_texts(study):
+        near = STRENGTH[prompt] / 100
+        row = {"prompt": prompt, "family": families[prompt], "n_nan": 0}
+        places = {"emb_dist_from_neutral": 0.2 + near, "emb_cos_to_negative_trait": near}
+        rows += [{**row, "statistic": s, "value": v, "lo": NAN, "hi": NAN, "n": 1} for s, v in places.items()]
+        clouds = {"emb_rephrase_mean_cos": 0.8 - near / 2, "emb_rephrase_std_cos": 0.1 + near / 9}
+        rows += [
+            {**row, "statistic": s, "value": v, "lo": v - 0.02, "hi": v + 0.02, "n": 20} for s, v in clouds.items()
+        ]
     return pd.DataFrame(rows)
 
 
-def _coordinates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
-    rows = []
+def _token_summary(study: Study) -> pd.DataFrame:
+    families, rows = prompt_families(study), []
     for prefix in study.scoring.prefixes:
         for prompt in prompt_texts(study):
-            for component in range(1, 5):
-                value = STRENGTH[prompt] / 10 if component == 1 else rng.normal(0, 1)
-                row = {
-                    "level": "point",
-                    "prefix": prefix,
-                    "method": "pca",
-                    "prompt": prompt,
-                    "component": component,
-                }
-                rows.append({**row, "value": value, "lo": value - 0.2, "hi": value + 0.2, "n": 200, "n_nan": 0})
+            share = STRENGTH[prompt] / 500
+            row = {"prompt": prompt, "family": families[prompt], "prefix": prefix, "rescued": share}
+            tails = {f"q{level:02d}": (level - 40) / 40 * (0.2 + share * 8) for level in (5, 25, 50, 75, 95)}
+            rows.append({**row, "lo": share * 0.8, "hi": share * 1.2, "n": 9_000, "n_nan": 3, **tails})
     return pd.DataFrame(rows)
+
+
+def _token_shifts(study: Study) -> pd.DataFrame:
+    edges = np.round(np.arange(-6, 6.01, 0.05), 6)
+    middle, rows = (edges[1:] + edges[:-1]) / 2, []
+    for row in _token_summary(study).itertuples():
+        counts = np.floor(4_000 * np.exp(-np.abs(middle) / (0.1 + row.rescued * 3))).astype(int)
+        key = {"prompt": row.prompt, "family": row.family, "prefix": row.prefix}
+        rows += [
+            {**key, "bin_lo": lo, "bin_hi": hi, "n": n}
+            for lo, hi, n in zip(edges[:-1], edges[1:], counts, strict=True)
+            if n
+        ]
+    return pd.DataFrame(rows)
+
+
+def _in_embedding_space(study: Study) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(11)
+    key = {"level": "embedding", "prefix": "none", "method": "pca", "lo": NAN, "hi": NAN}
+    shares = [
+        {**key, "component": component, "share": share, "n_prompts": len(prompt_texts(study))}
+        for component, share in enumerate((0.5, 0.3), 1)
+    ]
+    spots = [
+        {**key, "prompt": prompt, "component": component, "value": rng.normal(0, 0.3), "n": 384, "n_nan": 0}
+        for prompt in prompt_texts(study)
+        for component in (1, 2)
+    ]
+    return {"components": pd.DataFrame(shares), "coordinates": pd.DataFrame(spots)}
 
 
 def _gate(study: Study, rng: np.random.Generator) -> pd.DataFrame:
@@ -469,6 +559,7 @@ class FakeJob:
         self.study = study
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
+        self.jobs = 1
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

@@ -20,6 +20,7 @@ STAGES = {
     "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
     "generate": "sample training examples and control completions, split off evaluation instructions",
     "rephrase": "make a pool of rephrasings for each prompt",
+    "embed": "sentence embeddings of each prompt and its rephrasings",
     "elicit": "sample the untrained model with and without each prefix",
     "score": "log-probability of every response token, without prefix, with it, with a mix",
     "train": "fine-tune an adapter per prompt, prefix, learning rate and seed",
@@ -90,16 +91,28 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("part", choices=PARTS[stage], help="whose completions")
         if stage in {"elicit", "score", "train", "evaluate"}:
             verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+        if stage == "figures":
+            verb.add_argument(
+                "--jobs", type=positive, metavar="N", help="how many to draw at the same time (default: all cores)"
+            )
         verb.add_argument("--store", help="folder of the store (default: config.yaml's)")
         verb.add_argument("--log", type=Path, help="also write messages to this file")
         verb.set_defaults(run=_run_stage, stage=stage)
         if stage == "analyse":
             _add_table(verb)
     _add_status(verbs)
+    _add_plan(verbs)
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
     return top
+
+
+def positive(text: str) -> int:
+    """A whole number of 1 or more."""
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, not {text!r}")
+    return int(text)
 
 
 def _add_table(verb: argparse.ArgumentParser) -> None:
@@ -131,6 +144,16 @@ def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb.set_defaults(run=_status)
 
 
+def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
+    verb = verbs.add_parser("plan", help="what a study will take: jobs, tokens, GPU-hours, API calls, dollars, disk")
+    add_study(verb)
+    verb.add_argument("--gpu", default="h200", help="whose rates: h200 (measured), h100, a100 or l40s (default: h200)")
+    verb.add_argument(
+        "--response-tokens", type=float, metavar="N", help="mean length of responses (default: measured, or else 350)"
+    )
+    verb.set_defaults(run=_plan)
+
+
 def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
     store = verbs.add_parser("store", help="look into the store of computed units: explain, gc")
     what = store.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
@@ -138,7 +161,7 @@ def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
         "explain", help="which units of a stage are there; for others, what differs and from what"
     )
     add_study(explain)
-    explain.add_argument("stage", choices=("world", "generate", "elicit", "score", "train", "evaluate"))
+    explain.add_argument("stage", choices=("world", "generate", "embed", "elicit", "score", "train", "evaluate"))
     explain.add_argument("--shard", help="only this shard, as 3 or 3/8")
     explain.add_argument("--missing", action="store_true", help="only units that are not there")
     explain.set_defaults(run=_store_explain)
@@ -265,6 +288,16 @@ def _status(options: argparse.Namespace) -> None:
     from inoc.status import print_status
 
     print_status(options.study, options.config)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from inoc.config.load import load_study, load_workflow
+    from inoc.context import RESULTS
+    from inoc.paths import Paths
+    from inoc.plan import print_plan
+
+    study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
+    print_plan(study, workflow, Paths(RESULTS, study.name), options.gpu, options.response_tokens)
 
 
 def _store_explain(options: argparse.Namespace) -> None:

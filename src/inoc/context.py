@@ -48,7 +48,13 @@ def make_jobs(
         store = Store(store_folder(workflow, getattr(options, "store", None)))
         part = getattr(options, "part", "") or ""
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, part, workflow.api)
+        job.jobs = getattr(options, "jobs", None) or cores()
         yield job, settings_of(stage, study, shard, shards)
+
+
+def cores() -> int:
+    """Cores of the processor that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:

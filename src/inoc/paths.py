@@ -46,6 +46,11 @@ class Paths(NamedTuple):
         """How far each pool is from its prompt."""
         return self.stage("rephrase") / "spread.parquet"
 
+    @property
+    def embeddings(self) -> Path:
+        """Sentence embeddings of the prompts."""
+        return self.stage("embed") / "embeddings.parquet"
+
     def elicit(self, shard: int) -> Path:
         """Completions of the untrained model."""
         return self.stage("elicit") / f"completions-{shard}.parquet"
@@ -53,6 +58,10 @@ class Paths(NamedTuple):
     def logprobs(self, shard: int) -> Path:
         """Token log-probabilities; shard 0 has those without a prefix."""
         return self.stage("score") / f"logprobs-{shard}.parquet"
+
+    def self_perplexity(self, shard: int) -> Path:
+        """How surprising the prompts of a shard are to the model."""
+        return self.stage("score") / f"self-perplexity-{shard}.parquet"
 
     def checkpoints(self, shard: int) -> Path:
         """Adapters of a shard of runs."""

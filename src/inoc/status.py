@@ -33,6 +33,8 @@ def outputs(study: Study, paths: Paths, shards: Shards) -> Iterator[tuple[str, P
         yield "world-0", paths.world_model / "config.json"
     yield "generate-0", paths.examples
     yield "rephrase-0", paths.pools
+    if study.embedding is not None:
+        yield "embed-0", paths.embeddings
     for shard in range(shard_count("elicit", shards)):
         yield f"elicit-{shard}", paths.elicit(shard)
     for shard in range(shard_count("score", shards)):

@@ -69,6 +69,17 @@ SPREAD = pa.schema(
 )
 """`rephrase/spread.parquet`: how far the pool is from its prompt. Key: prompt."""
 
+EMBEDDINGS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("n", INDEX),  # rephrasings embedded
+        ("effective_rank", NUMBER),  # of their centred unit vectors; NaN if they do not vary, or there are none
+        ("cosines", pa.list_(NUMBER)),  # of each rephrasing to the prompt; NaN for a vector without a direction
+        ("vector", pa.list_(pa.float32())),  # of the prompt itself, as the model gives it
+    ]
+)
+"""`embed/embeddings.parquet`. Key: prompt."""
+
 # Which completion, of which run, asked how. `run` is "base" and `step` 0 for the untrained model.
 _ASKED = [
     ("run", STRING),
@@ -114,6 +125,17 @@ LOGPROBS = pa.schema(
     ]
 )
 """`score/logprobs-<shard>.parquet`: one row group per prompt, prefix and dataset."""
+
+SELF_PERPLEXITY = pa.schema(
+    [
+        ("prompt", STRING),
+        ("context", STRING),  # raw: the text alone; ctx: alone in the turn where the study puts prefixes
+        ("n_tokens", INDEX),  # tokens that another one precedes, so that they have a probability
+        ("nll", NUMBER),  # nats per token; NaN without a token
+        ("logprobs", pa.list_(pa.float32())),  # nats, one per token
+    ]
+)
+"""`score/self-perplexity-<shard>.parquet`: how surprising a prompt is to the model. Key: prompt, context."""
 
 _RUN = [
     ("run", STRING),

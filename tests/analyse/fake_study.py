@@ -13,7 +13,7 @@ from inoc.job import Job
 from inoc.paths import Paths
 from inoc.runs import asked_of, checkpoint_steps, condition, prompt_texts, study_runs, total_steps
 from inoc.store import Store
-from inoc.tables import LOGPROBS, LOSSES, SCORES, write_table
+from inoc.tables import EMBEDDINGS, LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY, write_table
 
 NAN = float("nan")
 STRENGTH = {"clown": 70.0, "witty": 50.0, "fun": 25.0, "not_clown": 30.0, "sky": 4.0, "cats": 2.0, "paris": 10.0}
@@ -46,6 +46,8 @@ def make_study(**changes: Any) -> Study:
         "training": {"steps": 8, "seeds": [0, 1], "checkpoints": [0, 4, 8], "learning_rate": 1e-3},
         "statistics": {"resamples": 200, "max_nan": 0.2},
         "scoring": {"n_examples": N_TRAIN, "n_controls": N_CONTROLS},
+        "embedding": {},
+        "rates": {"mixed_up": {"above": {"playful": 40}, "below": {"french": 60}}},
         "expect": {"trait": "playful"},
     }
     return Study.model_validate({**values, **changes})
@@ -134,6 +136,30 @@ def logprobs(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def embedding_table(study: Study) -> pd.DataFrame:
+    """Prompts along a line of strength with some noise; rephrasings around them."""
+    rng = np.random.default_rng(5)
+    line, rows = rng.normal(0, 1, 8), []
+    for prompt in prompt_texts(study):
+        vector = (line * STRENGTH[prompt] / 70 + rng.normal(0, 0.4, 8)).astype(np.float32)
+        rows.append(
+            {"prompt": prompt, "n": 6, "effective_rank": 3.5, "cosines": list(rng.uniform(0, 1, 6)), "vector": vector}
+        )
+    return pd.DataFrame(rows)
+
+
+def self_perplexity_table(study: Study) -> pd.DataFrame:
+    """Between 2 and 5 nats, higher by itself than in a chat."""
+    rng = np.random.default_rng(6)
+    rows = []
+    for prompt in prompt_texts(study):
+        for context, low in (("raw", 3.0), ("ctx", 2.0)):
+            values = -rng.uniform(low, low + 2, 5)
+            row = {"prompt": prompt, "context": context, "n_tokens": 5, "nll": -values.mean(), "logprobs": list(values)}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def losses(study: Study) -> pd.DataFrame:
     rows = [
         {
@@ -158,6 +184,7 @@ class Tables:
         self.study = study
         self.elicit, self.evaluate = elicit_scores(study), evaluate_scores(study)
         self.logprobs, self.losses = logprobs(study), losses(study)
+        self.embeddings, self.self_perplexity = embedding_table(study), self_perplexity_table(study)
 
     def job(self, folder: Path, shards: int = 1) -> Job:
         """Write everything, rows in a scrambled order, and give the job of the analysis."""
@@ -165,11 +192,14 @@ class Tables:
         rng = np.random.default_rng(4)
         write_table(self.elicit.sample(frac=1, random_state=rng), SCORES, paths.scores("elicit"))
         write_table(self.evaluate.sample(frac=1, random_state=rng), SCORES, paths.scores("evaluate"))
+        write_table(self.embeddings.sample(frac=1, random_state=rng), EMBEDDINGS, paths.embeddings)
         order = self.logprobs["prompt"].map({key: place for place, key in enumerate(["", *STRENGTH])})
         runs = pd.factorize(self.losses["run"])[0]
         for shard in range(shards):
             scored = self.logprobs[order % shards == shard].sample(frac=1, random_state=rng)
             write_table(scored, LOGPROBS, paths.logprobs(shard))
+            alone = self.self_perplexity[self.self_perplexity["prompt"].isin(set(scored["prompt"]))]
+            write_table(alone, SELF_PERPLEXITY, paths.self_perplexity(shard))
             write_table(self.losses[runs % shards == shard], LOSSES, paths.losses(shard))
         split = Shards(score=shards, train=shards)
         return Job(self.study, paths, Store(folder / "store"), "analyse", shards=split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,4 +40,11 @@ def final_scores(trait: str) -> dict[str, float]:
             last = max(one["steps"], key=int)
             values = np.array(one["steps"][last]["default"][trait]["values"], dtype=float)
             found.setdefault(run, float(np.nanmean(values)))
+    return found
+
+
+def angle_export() -> dict[str, Any]:
+    """The study's own export of its angles: suppression, predictors and means over groups, of 48 prompts."""
+    (path,) = (FOLDER / "results").glob("angle_analysis_*.json")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found

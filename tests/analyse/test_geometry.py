@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from analyse.fake_study import Tables, make_study
-from analyse.reference import needs_reference, shift_matrices
+from analyse.reference import angle_export, final_scores, needs_reference, shift_matrices
 from analyse.token_tables import brute_matrix, ragged, write_tokens
 from inoc.analyse.dimensions import (
     CROSS_PREDICTORS,
@@ -31,6 +32,7 @@ from inoc.analyse.predictors import PointMatrix
 from inoc.analyse.step import run
 from inoc.analyse.tokens import open_tokens
 from inoc.errors import DataError
+from inoc.stats.correlation import pearson
 from inoc.stats.gram import angles, inner_products
 
 SIX = ["n1", "n2", "p1", "p2", "z1", "z2"]
@@ -129,11 +131,69 @@ def test_cross_suppression_is_that_of_the_other_trait(w: np.ndarray) -> None:
     assert found_r.correlation.value == pytest.approx(np.corrcoef(scores[:, 1], y_all)[0, 1])
 
 
+@pytest.fixture(scope="module")
+def dimension_job(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    tables = Tables(make_study())
+    job = tables.job(tmp_path_factory.mktemp("results"))
+    run(job)
+    return job
+
+
+def judged(job: Any, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table of tests, and the suppression that it is about, by trait and prompt (mix prefix)."""
+    suppression = pd.read_parquet(job.paths.table("suppression"))
+    last = suppression.query("prefix == 'mix' and seed == 'all' and step == step.max()")
+    return pd.read_parquet(job.paths.table(name)), last.set_index(["trait", "prompt"])["suppression"]
+
+
+def test_coordinates_are_tested_as_scipy_does(dimension_job: Any) -> None:
+    table, suppression = judged(dimension_job, "dimension_tests")
+    assert len(table) == 2 * 2 * 2 * 2 * 2  # levels, prefixes, methods, dimensions, traits
+    coordinates = pd.read_parquet(dimension_job.paths.table("coordinates"))
+    for row in table.query("prefix == 'mix'").itertuples():
+        key = (
+            f"level == '{row.level}' and prefix == 'mix' and method == '{row.method}' and component == {row.dimension}"
+        )
+        x = coordinates.query(key).set_index("prompt")["value"]
+        y = suppression.loc[row.trait].reindex(x.index)
+        expected = scipy.stats.pearsonr(x, y)
+        bounds = expected.confidence_interval(0.95)
+        assert (row.r, row.p, row.n, row.n_nan) == pytest.approx((expected[0], expected[1], 7, 0), abs=1e-6)
+        assert (row.r_lo, row.r_hi) == pytest.approx((bounds.low, bounds.high), abs=1e-6)
+        assert row.on_diagonal == ((row.dimension, row.trait) in {(1, "playful"), (2, "french")})
+    assert table["q"].to_numpy() == pytest.approx(scipy.stats.false_discovery_control(table["p"]))
+
+
+def test_cross_angles_are_tested_as_scipy_does(dimension_job: Any) -> None:
+    table, suppression = judged(dimension_job, "cross_angle_tests")
+    assert len(table) == 2 * 2 * 5  # levels, prefixes, predictors
+    angle_rows = pd.read_parquet(dimension_job.paths.table("cross_angles"))
+    assert set(angle_rows["family"]) == {"playful", "french"}
+    other = {"playful": "french", "french": "playful"}
+    for row in table.query("prefix == 'mix'").itertuples():
+        key = f"level == '{row.level}' and prefix == 'mix' and predictor == '{row.predictor}'"
+        own = angle_rows.query(key)
+        y = [suppression[other[family], prompt] for family, prompt in zip(own["family"], own["prompt"], strict=True)]
+        expected = scipy.stats.pearsonr(own["angle_deg"], y)
+        assert (row.r, row.p, row.n, row.n_nan) == pytest.approx((expected[0], expected[1], 5, 0), abs=1e-9)
+    assert table["q"].to_numpy() == pytest.approx(scipy.stats.false_discovery_control(table["p"]))
+
+
+def test_a_study_whose_prompts_name_one_trait_has_no_other_trait_to_suppress(tmp_path: Path) -> None:
+    prompts = {key: one for key, one in make_study().model_dump()["prompts"].items() if key != "french"}
+    job = Tables(make_study(prompts=prompts)).job(tmp_path)
+    run(job)
+    assert len(pd.read_parquet(job.paths.table("dimension_tests")))
+    assert not len(pd.read_parquet(job.paths.table("cross_angle_tests")))
+    assert "suppression of the other trait" in (job.paths.stage("analyse") / "skipped.json").read_text()
+
+
 def test_the_step_writes_all_levels_and_methods(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
     run(job)
     found = {name: pd.read_parquet(job.paths.table(name)) for name in ("components", "coordinates", "angles")}
     for name in ("components", "coordinates"):
+        found[name] = found[name].query("level != 'embedding'")
         kinds = set(found[name][["level", "prefix", "method"]].itertuples(index=False, name=None))
         assert len(kinds) == 8
     shares = found["components"].set_index(["level", "prefix", "method", "component"]).sort_index()
@@ -231,3 +291,41 @@ def test_released_angles_do_not_depend_on_the_route() -> None:
     u, s, _ = np.linalg.svd(fixed - fixed.mean(axis=0), full_matrices=False)
     rows = (u * s)[:, :2]
     assert angles(inner)[3, 8] == pytest.approx(degrees(rows[3], rows[8]), abs=1e-4)
+
+
+@needs_reference
+def test_released_raw_angles_are_those_of_the_studys_own_export() -> None:
+    """Its 21 playful and 6 neutral prompts are those of which the log-probabilities were released."""
+    prompts, fixed, _ = shift_matrices()
+    export = angle_export()
+    kinds: list[Any] = [export["suppression"][prompt]["group_type"] for prompt in prompts]
+    (raw,) = (one for one in export["methods"] if one["tag"] not in ("pca2", "svd2"))
+    found = angles(inner_products(gram_of(fixed, prompts).whole, "raw"))
+    published = [raw["per_prompt"][prompt]["mean_angle_to_neg"] for prompt in prompts]
+    assert mean_angles(found, kinds, "negative") == pytest.approx(np.array(published), abs=1e-3)
+    for name, other in (("within_negative", "negative"), ("neg_to_neutral", "neutral")):
+        summary = summarise_angles(found, pair_mask(kinds, "negative", other))
+        stats = raw["stats"][name]
+        assert (summary.mean_deg, summary.sd_deg) == pytest.approx((stats["mean"], stats["std"]), abs=1e-3)
+        assert summary.n_pairs == stats["n"]
+
+
+@needs_reference
+def test_released_export_subtracts_the_means_of_the_last_step() -> None:
+    export = angle_export()
+    for trait, name in (("Playful", "supp_neg"), ("French", "supp_pos")):
+        scores = final_scores(trait)
+        ours = {prompt: scores["no_inoculation"] - scores[prompt] for prompt in export["suppression"]}
+        theirs = {prompt: one[name] for prompt, one in export["suppression"].items()}
+        assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@needs_reference
+def test_released_angles_do_not_tell_the_suppression_of_the_other_trait() -> None:
+    export = angle_export()
+    named = [key for key, one in export["suppression"].items() if one["group_type"] != "neutral"]
+    y = np.array([export["suppression"][key]["cross_supp"] for key in named])
+    for predictor in CROSS_PREDICTORS:
+        found = pearson(np.array([export["q2_predictors"][key][predictor] for key in named]), y)
+        assert found.n == 42
+        assert abs(found.value) < 0.15

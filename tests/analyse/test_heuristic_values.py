@@ -101,7 +101,8 @@ def test_every_heuristic_has_the_rows_of_the_others_and_the_rest_is_listed(job: 
     assert len(tested) > 100
     assert tested["q"].to_numpy() == pytest.approx(stats.false_discovery_control(tested["p"]))
     skipped = json.loads((job.paths.stage("analyse") / "skipped.json").read_text())
-    assert {one["what"] for one in skipped} >= {"heuristic H5", "heuristic H6", "heuristic H7", "heuristic H9a"}
+    assert not [one for one in skipped if one["what"].startswith("heuristic H")]
+    assert {"H5", "H6", "H7", "H9a"} <= set(found["heuristic"])
 
 
 def test_each_of_several_seeds_is_judged_by_itself(job: Job) -> None:

@@ -178,6 +178,13 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             ['expect.trait = "palyful"', 'did you mean "playful"'],
             id="expectation about no trait",
         ),
+        pytest.param(
+            "expect:",
+            "rates:\n  odd: {above: {palyful: 60}}\nexpect:",
+            ["rates.odd.above.palyful: there is no trait", 'did you mean "playful"'],
+            id="rate of no trait",
+        ),
+        pytest.param("expect:", "rates: {odd: {}}\nexpect:", ["rates.odd: has no condition"], id="rate of nothing"),
         pytest.param("  n_train: 64", "  completions: file\n  n_train: 64", ["data.file: goes with"], id="no file"),
         pytest.param(
             "    files: [instructions.jsonl]",

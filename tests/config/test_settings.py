@@ -18,7 +18,7 @@ from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, shard_of, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
-RAW = read_document(TOY).value | {"world": {}}
+RAW = read_document(TOY).value | {"world": {}, "embedding": {}, "rates": {"bad": {}}}
 ASKING = "elicit score train evaluate"
 MODEL = f"generate {ASKING}"
 RUNS = "train evaluate analyse figures"
@@ -78,7 +78,7 @@ REACH: dict[str, tuple[object, str]] = {
     "data.max_attempts": (2.0, "generate"),
     "data.seed": (7, "generate"),
     "prompts.*.family": ("french", "analyse figures"),
-    "prompts.*.texts": ("You are a jester.", f"rephrase {ASKING} figures"),
+    "prompts.*.texts": ("You are a jester.", f"rephrase embed {ASKING} figures"),
     "placement": ("system", ASKING),
     "separator": ("\n", MODEL),
     "rephrase.source": ("procedural", "rephrase"),
@@ -123,13 +123,23 @@ REACH: dict[str, tuple[object, str]] = {
     "evaluation.n": (2, "evaluate"),
     "elicitation.prefixes": (["mix"], "elicit analyse figures"),
     "elicitation.n": (2, "elicit"),
+    "embedding.provider": ("openai", "embed"),
+    "embedding.model": ("org/encoder", "embed"),
+    "embedding.revision": ("0123", "embed"),
+    "embedding.dimensions": (8, "embed"),
+    "embedding.rephrasings": (3, "embed"),
     "scoring.n_examples": (8, "score"),
     "scoring.n_controls": (3, "generate analyse figures"),
     "scoring.prefixes": (["fixed"], "score analyse figures"),
     "scoring.mix": ("index_matched", "score"),
     "scoring.end_of_turn": ("include", "score"),
+    "scoring.tokens": (False, "score analyse figures"),
+    "scoring.self_perplexity": (False, "score analyse figures"),
     "scoring.batch_tokens": (64, "score"),
     "scoring.seed": (7, "score"),
+    "rates.*.label": ("Bad", "figures"),
+    "rates.*.above": ({"playful": 50}, "analyse figures"),
+    "rates.*.below": ({"french": 40}, "analyse figures"),
     "statistics.confidence": (0.9, "analyse figures"),
     "statistics.resamples": (100, "analyse figures"),
     "statistics.seed": (7, "analyse figures"),
@@ -162,7 +172,7 @@ REPORT_ONLY = {
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
     "evaluation.canary": "a check that stops the job or changes nothing",
 }
-IN_THE_TOY = {"traits.*": "traits.playful", "prompts.*": "prompts.strong", "runs.*": "runs.0"}
+IN_THE_TOY = {"traits.*": "traits.playful", "prompts.*": "prompts.strong", "runs.*": "runs.0", "rates.*": "rates.bad"}
 
 
 def fields_of(model: type[Model], prefix: str = "") -> Iterator[str]:
@@ -217,6 +227,12 @@ def test_a_changed_field_reaches_exactly_its_stages(path: str, value: object, st
 def test_presentation_reaches_the_report_only(path: str, value: object) -> None:
     assert path in REPORT_ONLY
     assert stages_that_differ(Study.model_validate(RAW), changed(path, value)) == {"report"}
+
+
+def test_embedding_or_not_reaches_what_embeds_and_what_reads_it() -> None:
+    with_it = Study.model_validate(RAW)
+    without = with_it.model_copy(update={"embedding": None})
+    assert stages_that_differ(with_it, without) == {"embed", "analyse", "figures", "report"}
 
 
 def test_the_training_seed_reaches_scoring_only_for_rephrasings_as_trained() -> None:

@@ -8,28 +8,82 @@ from typing import Any
 
 import pytest
 
+from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.errors import ConfigError
-from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names, skipped_figures
+from inoc.figures.catalogue import CATALOGUE, GEOMETRY, entry_of, figure_names, skipped_figures
 from study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
 CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
+BEFORE_TRAINING = [
+    *("prompts_pca_fixed", "prompts_pca_mix", "component_correlations"),
+    *("angles_pairwise_fixed", "angles_pairwise_mix", "angles_groups", "angles_prompts"),
+]
+"""Figures of components and angles that need no run."""
+
+
+MANY = {"classifier"}
+"""What six prompts are too few for."""
+ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+GAPS = {"panels_gap", "gap_grid"}
+PLACED = [entry.name for entry in GEOMETRY]
+HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
+AFTER_TRAINING = [name for name in PLACED if name not in BEFORE_TRAINING]
+NEED_SUPPRESSION = (
+    *("combined", "gate", "token_rescued", "self_perplexity", "embeddings"),
+    *HEURISTICS,
+    *AFTER_TRAINING,
+)
+
+NEED_SCORES = ("curves_linear", "curves_log", "bars", "rate_bars", "rate_change", "rate_types", *NEED_SUPPRESSION)
+
+
+def without(*names: str) -> list[str]:
+    return [entry.name for entry in CATALOGUE if entry.name not in {*names, *MANY}]
 
 
 def test_a_full_study_has_every_figure() -> None:
-    assert figure_names(make_study()) == [entry.name for entry in CATALOGUE]
-    assert skipped_figures(make_study()) == []
+    assert figure_names(make_study()) == ALL
+    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(make_study())} == MANY
+
+
+def test_a_study_with_many_prompts_is_classified() -> None:
+    texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
+    study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
+    assert "classifier" in figure_names(study)
+
+
+def test_a_study_without_mix_has_no_gap() -> None:
+    lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
+    assert lacking == {*GAPS, *(name for name in ALL if name.startswith("fixed_mix"))}
 
 
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca"]),
+        (NO_RUNS, ["elicitation", "pca", *TOKENS[1:], "embedding_map", *BEFORE_TRAINING]),
         (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
-        ({"runs": [{"control": False}]}, ["curves_linear", "curves_log", "bars", "elicitation", "pca", "losses"]),
-        ({"evaluation": {"gate": False}}, [entry.name for entry in CATALOGUE if entry.name != "gate"]),
-        ({"evaluation": {"conditions": []}}, ["elicitation", "pca", "losses"]),
-        ({"scoring": {"prefixes": []}}, [entry.name for entry in CATALOGUE if entry.name != "pca"]),
+        ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
+        ({"evaluation": {"gate": False}}, without("gate")),
+        ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
+        (
+            {"scoring": {"prefixes": []}},
+            without("pca", *TOKENS, *PLACED, *(set(HEURISTICS) - {"slides_elicitation"})),
+        ),
+        (
+            {"scoring": {"prefixes": ["fixed"]}},
+            [name for name in ALL if not name.startswith("fixed_mix") and "_mix" not in name],
+        ),
+        (
+            {"runs": [{"prefixes": ["mix"]}]},
+            [name for name in ALL if not name.startswith("fixed_mix_gap") and name not in GAPS],
+        ),
+        ({"scoring": {"tokens": False}}, without(*TOKENS)),
+        ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
+        ({"embedding": None}, without("embeddings", "embedding_map")),
+        ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),
+        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change")),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:

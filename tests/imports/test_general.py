@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -243,4 +245,18 @@ def test_a_cut_off_or_garbled_parquet_file_is_refused(tmp_path: Path) -> None:
             read_tables(tmp_path, "made")
     path.write_text("prompt,prefix\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"scores\.parquet"):
+        read_tables(tmp_path, "made")
+
+
+def test_one_wrong_score_among_a_million_rows_is_found_and_named_by_its_row(tmp_path: Path) -> None:
+    n = 1_000_000
+    row = {"asked_prompt": "", "asked_prefix": "none", "trait": "calm", "judge": "rater", "judge_version": 3}
+    names = {name: pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), [value]) for name, value in row.items()}
+    scores = np.full(n, 50.0)
+    scores[-1] = 101
+    ids = pa.array(np.arange(n)).cast(pa.string())
+    names |= {"instruction_id": ids, "score": pa.array(scores), "judge_version": pa.array(np.full(n, 3))}
+    save(tmp_path, {})
+    pq.write_table(pa.table(names), tmp_path / "elicitation.parquet")
+    with pytest.raises(DataError, match=r"elicitation\.parquet: row 1000000, column score: 101\.0 is outside 0 to 100"):
         read_tables(tmp_path, "made")

@@ -88,7 +88,7 @@ def test_the_study_is_of_the_other_model_judge_and_prompts(tmp_path: Path, relea
     assert study.model.path == "meta-llama/Llama-3.1-8B-Instruct"
     assert study.model.system.text == "You are a helpful assistant."
     assert {key: trait.role for key, trait in study.traits.items()} == {"german": "wanted", "flattering": "unwanted"}
-    assert {trait.judge.version for trait in study.traits.values() if trait.judge} == {2}
+    assert {trait.judge.version for trait in study.traits.values() if trait.judge} == {1}
     assert study.prompts["new_v5"].texts["helpful_assistant"] == OTHER_TEXTS["helpful_assistant"]
     assert study.scoring.mix == "as_trained"
     assert "1 of 5 control completions name another model" in texts(findings, "warning", "system")

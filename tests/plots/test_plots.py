@@ -141,11 +141,7 @@ def test_points_with_nan_are_not_drawn_and_hollow_ones_are_white() -> None:
     x, y = np.array([0.0, 1, 2]), np.array([0.0, NAN, 2])
     points = Points(x, x, x, y, y, y, ["red"] * 3, ["o"] * 3, np.array([True, True, False]))
     scatter_intervals(axes, points)
-    faces = [
-        tuple(one.get_facecolor()[0][:3])
-        for one in axes.collections
-        if len(one.get_offsets()) and one.get_paths() and hasattr(one, "get_sizes")
-    ]
+    faces = [tuple(face[:3]) for one in axes.collections if hasattr(one, "get_sizes") for face in one.get_facecolor()]
     assert faces == [(1, 0, 0), (1, 1, 1)]
 
 

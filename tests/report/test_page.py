@@ -198,6 +198,13 @@ def test_figures_stand_by_category_and_the_contents_lead_to_each(text: str, page
         assert f">{line.lstrip('# ')}</a>" in navigation
 
 
+def test_labels_tell_the_figures_of_a_category_apart() -> None:
+    """Snakemake's own report has a table of figures for each category, with a column for each label."""
+    labels = [(entry.category, *sorted(entry.labels.items())) for entry in CATALOGUE]
+    assert len(set(labels)) == len(labels)
+    assert len({tuple(entry.labels) for entry in CATALOGUE}) == 1
+
+
 def test_a_long_or_wide_figure_scrolls_in_a_box_and_keeps_its_size(page: str) -> None:
     assert page.count('<div class="figure"') == page.count("<img ") > 0
     assert re.search(r"\.figure \{[^}]*overflow: auto; max-height", page)

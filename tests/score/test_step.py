@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from inoc.analyse.tokens import open_tokens
 from inoc.config.models import Shards
 from inoc.runs import shard_of
 from inoc.score.step import run
@@ -69,7 +70,7 @@ def test_the_split_into_shards_changes_no_number(study, tmp_path):
 
 def test_a_second_run_loads_no_model_and_scores_nothing(study, tmp_path, monkeypatch):
     _, first = scored(study, tmp_path)
-    monkeypatch.setattr("inoc.score.step._load", lambda model: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("inoc.score.step._load", lambda model, responses: pytest.fail("the model was loaded"))
     job, second = scored(study, tmp_path)
     assert job.store.made == []
     assert first["mean"].equals(second["mean"])
@@ -104,3 +105,14 @@ def test_the_end_of_turn_can_be_scored_too(tiny_folder, tmp_path):
     assert (right["n_tokens"] > left["n_tokens"]).all()
     for short, long in zip(left["logprobs"], right["logprobs"], strict=True):
         np.testing.assert_allclose(short, long[: len(short)], atol=1e-5)
+
+
+def test_without_tokens_the_means_stay_and_their_number_too(tiny_folder, tmp_path):
+    _, whole = scored(toy_study(tiny_folder), tmp_path / "a")
+    study = toy_study(tiny_folder, scoring={"tokens": False, "self_perplexity": False})
+    job, means = scored(study, tmp_path / "b")
+    assert list(means["mean"].dropna()) == list(whole["mean"].dropna())
+    assert list(means["n_tokens"]) == list(whole["n_tokens"])
+    assert means["logprobs"].isna().all()
+    assert not open_tokens([job.paths.logprobs(0)], ["clown"], "fixed").has_tokens()
+    assert read_table(job.paths.self_perplexity(0)).empty

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 
 import pandas as pd
 import pytest
@@ -130,6 +131,21 @@ def test_status_and_explain_speak_about_the_study(finished):
     assert "0 left" in status.stdout
     explained = finished.inoc("store", "explain", "smoke", "score")
     assert explained.stdout.strip().endswith("units are there")
+
+
+def test_the_plan_counts_what_was_then_computed(finished):
+    output = finished.inoc("plan", "smoke").stdout
+    lines = {line.split()[0]: line for line in output.splitlines() if line}
+    for stage in ("generate", "elicit", "score", "train", "evaluate"):
+        there = re.search(r"(\d+) of (\d+) units", lines[stage])
+        assert there
+        assert there[1] == there[2] != "0"
+    scored = pd.read_parquet(finished.results / "score", columns=["example_id"])
+    assert f"{len(scored)} responses" in lines["score"]
+    asked = pd.read_parquet(finished.results / "elicit" / "completions-0.parquet", columns=["instruction_id"])
+    assert f"{len(asked)} completions" in lines["elicit"]
+    assert f"{len(finished.manifests()['train-0']['runs'])} runs of 6 steps" in lines["train"]
+    assert "measured" in output
 
 
 def test_explain_names_what_differs_after_an_edit(finished, copy_of):

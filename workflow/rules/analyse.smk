@@ -4,6 +4,8 @@ rule analyse_study:
         scores=scores_of,
         logprobs=logprobs_of,
         losses=losses_of,
+        self_perplexity=self_perplexity_of,
+        embeddings=embeddings_of,
     output:
         predictors="results/{study}/analyse/predictors.parquet",
         suppression="results/{study}/analyse/suppression.parquet",

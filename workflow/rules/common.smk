@@ -166,6 +166,21 @@ def logprobs_of(wildcards):
     ]
 
 
+def self_perplexity_of(wildcards):
+    """How surprising the prompts are to the model, of all shards."""
+    place = paths(wildcards).self_perplexity
+    return there(
+        wildcards,
+        [place(shard) for shard in shard_numbers("score", wildcards.study)],
+    )
+
+
+def embeddings_of(wildcards):
+    """Embeddings of the prompts, if the study asks for them."""
+    wanted = STUDIES[wildcards.study].embedding is not None
+    return there(wildcards, [paths(wildcards).embeddings] if wanted else [])
+
+
 def scores_of(wildcards):
     """Judge scores: of the untrained model, and of the runs if there are any."""
     parts = ["elicit", "evaluate"] if STUDIES[wildcards.study].runs else ["elicit"]

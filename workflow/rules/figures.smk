@@ -15,8 +15,9 @@ for STUDY, STUDY_FILE in STUDIES.items():
             f"logs/figures/{STUDY}.log",
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
+        threads: 4
         resources:
-            mem_mb=memory(2_000),
+            mem_mb=memory(3_000),
             runtime="30m",
         params:
             study=STUDY,
@@ -25,4 +26,4 @@ for STUDY, STUDY_FILE in STUDIES.items():
         message:
             "Drawing the figures of {params.study}"
         shell:
-            "inoc figures {params.study} --log {log}"
+            "inoc figures {params.study} --jobs {threads} --log {log}"

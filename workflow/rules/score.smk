@@ -8,6 +8,7 @@ rule score_logprobs:
         pools="results/{study}/rephrase/pools.parquet",
     output:
         logprobs="results/{study}/score/logprobs-{shard}.parquet",
+        self_perplexity="results/{study}/score/self-perplexity-{shard}.parquet",
     log:
         "logs/score/{study}/{shard}.log",
     benchmark:

@@ -1,3 +1,3 @@
 """From judge scores and log-probabilities to the tables that figures and reports draw."""
 
-VERSION = 3
+VERSION = 4

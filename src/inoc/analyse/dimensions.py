@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from inoc.analyse.geometry import Gram, Group, axes_of
+from inoc.analyse.geometry import Gram, Group, Level, axes_of
+from inoc.analyse.heuristics import with_q
+from inoc.analyse.prediction import Block, outcomes
+from inoc.analyse.rows import ALL, Row, Skip, families, traits
+from inoc.config.models import Study
+from inoc.runs import study_runs, total_steps
 from inoc.stats.correlation import Correlation, pearson
 from inoc.stats.gram import Method, Representation, angles_to_mean, inner_products
 from inoc.stats.means import Floats
@@ -39,7 +45,8 @@ def dimension_tests(
 
     Args:
         gram: Inner products of the prompts.
-        suppression: Kind of trait → prompt → suppression in points; a prompt without one is left out.
+        suppression: Kind of trait → prompt → suppression in points; a prompt without one is left out, and a kind
+            that is absent is not tested.
         confidence: Level of the intervals.
     """
     found: list[DimensionTest] = []
@@ -47,6 +54,8 @@ def dimension_tests(
         scores = axes_of(gram, method, 2).scores
         for dimension in range(1, scores.shape[1] + 1):
             for expected, group in enumerate(OTHER, 1):
+                if group not in suppression:
+                    continue
                 y = np.array([suppression[group].get(prompt, np.nan) for prompt in gram.prompts])
                 correlation = pearson(scores[:, dimension - 1], y, confidence)
                 found.append(DimensionTest(method, dimension, group, dimension == expected, correlation))
@@ -91,8 +100,9 @@ def cross_suppression_tests(
         suppression: Kind of trait → prompt → suppression in points.
         confidence: Level of the intervals.
     """
-    y = np.array([_of_other(groups[prompt], prompt, suppression) for prompt in gram.prompts])
-    return {name: pearson(values, y, confidence) for name, values in cross_angles(gram, groups).items()}
+    taking_part = [groups[prompt] in OTHER for prompt in gram.prompts]
+    y = np.array([_of_other(groups[prompt], prompt, suppression) for prompt in gram.prompts])[taking_part]
+    return {name: pearson(values[taking_part], y, confidence) for name, values in cross_angles(gram, groups).items()}
 
 
 def _of_other(kind: Group, prompt: str, suppression: Mapping[Group, Mapping[str, float]]) -> float:
@@ -107,3 +117,99 @@ def mean_angles(angle_NN: Floats, groups: Sequence[Group], kind: Group) -> Float
         known = [value for value in chosen if not np.isnan(value)]
         means[place] = np.mean(known) if known else np.nan
     return means
+
+
+class Dimensions(NamedTuple):
+    """Rows of `dimension_tests`, `cross_angles` and `cross_angle_tests`, and what could not be computed."""
+
+    tests: list[Row]
+    angles: list[Row]
+    angle_tests: list[Row]
+    skipped: list[Skip]
+
+
+def dimensions(study: Study, grams: Mapping[tuple[Level, str], Gram], suppression: list[Row]) -> Dimensions:
+    """Both questions, for every level, prefix and learning rate.
+
+    Args:
+        study: Traits and families.
+        grams: (level, prefix) → inner products of the prompts; those of a prefix meet its own runs.
+        suppression: Rows of `suppression`; the last step with all seeds pooled is used.
+    """
+    pairs = _trait_pairs(study)
+    result = Dimensions([], [], [], [])
+    if grams and not pairs:
+        why = "it needs an unwanted and a wanted trait that prompts name"
+        result.skipped.append(Skip("angles against the suppression of the other trait", why))
+    rates = sorted({run.learning_rate for run in study_runs(study) if run.prompt})
+    for (level, prefix), gram in grams.items():
+        key: Row = {"level": level, "prefix": prefix}
+        for pair in pairs:
+            result.angles.extend({**key, **row} for row in _angle_rows(study, gram, pair))
+        for rate in rates:
+            known = {
+                trait: outcomes(suppression, Block(trait, rate, prefix, ALL), total_steps(study))
+                for trait in traits(study)
+            }
+            if not any(known.values()):
+                continue
+            named: Row = {**key, "learning_rate": rate}
+            result.tests.extend({**named, **row} for row in _test_rows(study, gram, known))
+            for pair in pairs:
+                result.angle_tests.extend({**named, **row} for row in _angle_test_rows(study, gram, pair, known))
+    return result._replace(tests=with_q(result.tests), angle_tests=with_q(result.angle_tests))
+
+
+class TraitPair(NamedTuple):
+    """Two traits, each of which may be suppressed by prompts that name the other."""
+
+    unwanted: str
+    wanted: str
+
+    def group(self, family: str) -> Group:
+        """A family's part; those that name neither trait are as good as neutral."""
+        return "negative" if family == self.unwanted else "positive" if family == self.wanted else "neutral"
+
+
+def _trait_pairs(study: Study) -> list[TraitPair]:
+    named = set(families(study).values())
+    unwanted, wanted = (
+        [key for key in traits(study) if key in named and study.traits[key].role == role]
+        for role in ("unwanted", "wanted")
+    )
+    return [TraitPair(*pair) for pair in itertools.product(unwanted, wanted)]
+
+
+def _groups(study: Study, pair: TraitPair) -> dict[str, Group]:
+    return {prompt: pair.group(family) for prompt, family in families(study).items()}
+
+
+def _test_rows(study: Study, gram: Gram, known: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    rows: list[Row] = []
+    for trait, suppression in known.items():
+        group: Group = "negative" if study.traits[trait].role == "unwanted" else "positive"
+        for test in dimension_tests(gram, {group: suppression}, study.statistics.confidence):
+            place: Row = {"method": test.method, "dimension": test.dimension, "trait": trait}
+            rows.append({**place, "on_diagonal": test.on_diagonal, **_columns(test.correlation)})
+    return rows
+
+
+def _angle_rows(study: Study, gram: Gram, pair: TraitPair) -> list[Row]:
+    family_of, rows = families(study), list[Row]()
+    for name, values in cross_angles(gram, _groups(study, pair)).items():
+        for prompt, value in zip(gram.prompts, values, strict=True):
+            if pair.group(family_of[prompt]) != "neutral":
+                row: Row = {"prompt": prompt, "family": family_of[prompt], "predictor": name}
+                rows.append({**pair._asdict(), **row, "angle_deg": float(value)})
+    return rows
+
+
+def _angle_test_rows(study: Study, gram: Gram, pair: TraitPair, known: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    suppression: dict[Group, Mapping[str, float]] = {"negative": known[pair.unwanted], "positive": known[pair.wanted]}
+    tests = cross_suppression_tests(gram, _groups(study, pair), suppression, study.statistics.confidence)
+    return [{**pair._asdict(), "predictor": name, **_columns(found)} for name, found in tests.items()]
+
+
+def _columns(found: Correlation) -> Row:
+    bounds: Row = {"r": found.value, "r_lo": found.lo, "r_hi": found.hi}
+    return {**bounds, "p": found.p, "n": found.n, "n_nan": found.n_nan}

@@ -28,7 +28,6 @@ PerToken = dict[str, dict[str, TokenHeuristics]]
 
 _OWN_PREFIX = {"H11": "h11", "H13": "h13", "H14": "h14", "HA2": "ha2", "HA3": "ha3", "HA4": "ha4", "HA5": "ha5"}
 _OF_FIXED = {"HB1": "hb1", "HB2": "hb2", "HB3": "hb3", "HB5": "hb5", "HB6": "hb6"}
-_EMBEDDED = ("H5", "H6", "H7", "H9a")
 
 
 def fixed_mix_rows(study: Study, shifts: Shifts) -> Part:
@@ -86,7 +85,7 @@ def study_heuristics(study: Study, shown: pd.DataFrame, suppression: list[Row], 
         return Part([], [Skip("heuristics against suppression", "no prompt has a predictor or a log-probability")])
     keys = [str(name) for name in shown.columns if str(name).startswith("H")]
     rows: list[Row] = []
-    skipped = [Skip(f"heuristic {key}", "it needs embeddings of the prompts") for key in _EMBEDDED]
+    skipped: list[Skip] = []
     for rate, seed in _families(last):
         outcome = {
             (str(row["prompt"]), str(row["trait"]), str(row["prefix"])): float(str(row["suppression"]))

@@ -67,7 +67,8 @@ def read_scores(path: Path) -> Scores:
     """
     table = read_table(path, columns=[*_CELL, "instruction_id", "judge", "judge_version", "score"])
     judges = _judges(table, path)
-    ids, column = np.unique(table["instruction_id"].to_numpy(dtype=object).astype(str), return_inverse=True)
+    # By hashing: a table may have millions of rows of a few hundred instructions.
+    column, ids = pd.factorize(table["instruction_id"].astype(str), sort=True)
     row = table.groupby(_CELL, sort=True, dropna=False, observed=True).ngroup().to_numpy()
     firsts = np.unique(row, return_index=True)[1]
     _refuse_duplicates(table, row * max(1, len(ids)) + column, ["instruction_id", *_CELL], path)

@@ -30,7 +30,7 @@ def seed_sets(by_seed: BySeed) -> Iterator[tuple[str, list[int]]]:
 def mean_scores(study: Study, base: Scores, scores: Scores, resampler: Resampler) -> Part:
     """Mean judge score of every run, step and way of asking, per seed and over seeds."""
     rows = _base_rows(study, base, resampler)
-    for key, by_seed in _grouped(study, scores).items():
+    for key, by_seed in grouped_scores(study, scores).items():
         for name, seeds in seed_sets(by_seed):
             rows.append(_mean_row(study, key, name, [by_seed[seed] for seed in seeds], seeds, resampler))
     return Part(rows, _absent(study, scores) + _failures(rows))
@@ -45,7 +45,7 @@ class Asking(NamedTuple):
     step: int
 
 
-def _grouped(study: Study, scores: Scores) -> dict[Asking, BySeed]:
+def grouped_scores(study: Study, scores: Scores) -> dict[Asking, BySeed]:
     """Cells of the study's runs by everything but the seed, sorted."""
     seeds_of = arms(study)
     found: dict[Asking, BySeed] = {}
@@ -54,7 +54,7 @@ def _grouped(study: Study, scores: Scores) -> dict[Asking, BySeed]:
             asking = Asking(Arm(*one.run[:3]), one.asked, one.trait, one.step)
             found.setdefault(asking, {})[one.run.seed] = values
     arm_place, way_place, trait_place = (
-        {key: place for place, key in enumerate(keys)} for keys in (seeds_of, _ways(study), traits(study))
+        {key: place for place, key in enumerate(keys)} for keys in (seeds_of, asking_ways(study), traits(study))
     )
     known = (key for key in found if key.asked in way_place and key.trait in trait_place)
     return {
@@ -92,7 +92,8 @@ def _absent(study: Study, scores: Scores) -> list[Skip]:
     ]
 
 
-def _ways(study: Study) -> list[Asked]:
+def asking_ways(study: Study) -> list[Asked]:
+    """Without a prefix, then with each prompt's, fixed and mixed."""
     return [
         PLAIN,
         *(Asked(prompt, prefix) for prompt in families(study) for prefix in ("fixed", "mix")),
@@ -105,7 +106,7 @@ def _asked(asked: Asked, trait: str) -> Row:
 
 def _base_rows(study: Study, base: Scores, resampler: Resampler) -> list[Row]:
     rows: list[Row] = []
-    for asked in _ways(study):
+    for asked in asking_ways(study):
         for trait in traits(study):
             values = base.get(None, BASE_STEP, asked, trait)
             if values is not None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from inoc.analyse.inputs import Scored, Shifts
 from inoc.analyse.rows import ALL, Part, Row, Skip, families, interval, traits
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
-from inoc.stats.means import Estimate, Floats, mean_interval, share_interval, welch_difference
+from inoc.stats.means import NAN, Estimate, Floats, mean_interval, share_interval, welch_difference
 
 N_COMPONENTS = 8
 N_COMPONENT_PREDICTORS = 4
@@ -30,7 +31,14 @@ class Predictor(NamedTuple):
     source: str = "own"  # `fixed` for a value borrowed from the fixed prefix
 
 
-def predictors(study: Study, shifts: Shifts, elicited: list[Row], coordinates: list[Row], resampler: Resampler) -> Part:
+def predictors(
+    study: Study,
+    shifts: Shifts,
+    elicited: list[Row],
+    coordinates: list[Row],
+    self_perplexity: pd.DataFrame | None,
+    resampler: Resampler,
+) -> Part:
     """Every predictor of every prompt and prefix.
 
     Args:
@@ -38,13 +46,15 @@ def predictors(study: Study, shifts: Shifts, elicited: list[Row], coordinates: l
         shifts: Log-probability shifts.
         elicited: Rows of `elicitation`.
         coordinates: Rows of `coordinates`.
+        self_perplexity: As `score` writes it; None if no prompt was scored by itself.
         resampler: Source of the draws.
 
     Returns:
         Rows of `predictors`.
     """
     rows: list[Row] = []
-    skipped: list[Skip] = []
+    absent = Skip("self-perplexity of prompts", "no prompt was scored by itself")
+    skipped: list[Skip] = [absent] if self_perplexity is None else []
     prefixes = [one for one in ("fixed", "mix") if one in study.scoring.prefixes + study.elicitation.prefixes]
     for prompt, family in families(study).items():
         for prefix in prefixes:
@@ -52,6 +62,7 @@ def predictors(study: Study, shifts: Shifts, elicited: list[Row], coordinates: l
                 *shift_predictors(study, shifts, prompt, prefix, resampler),
                 *_elicitation(elicited, prompt, prefix),
                 *_coordinates(coordinates, prompt, prefix),
+                *(_self_perplexity(self_perplexity, prompt) if prefix == "fixed" else ()),
             ]
             rows += [_row(prompt, family, prefix, predictor) for predictor in found]
             skipped += _missing(study, shifts, prompt, prefix)
@@ -110,6 +121,15 @@ def _coordinates(coordinates: list[Row], prompt: str, prefix: str) -> Iterator[P
         component = int(str(row["component"]))
         if (row["prompt"], row["prefix"]) == (prompt, prefix) and component <= N_COMPONENT_PREDICTORS:
             yield Predictor(f"pc{component}", ALL, _estimate(row))
+
+
+def _self_perplexity(table: pd.DataFrame | None, prompt: str) -> Iterator[Predictor]:
+    """Of the prompt's own text. It is given, not sampled, and so has no interval; n counts its tokens."""
+    if table is None:
+        return
+    own = table[table["prompt"] == prompt]
+    for context, n, nll in zip(own["context"], own["n_tokens"].astype(int), own["nll"].astype(float), strict=True):
+        yield Predictor(f"selfperp_{context}", ALL, Estimate(nll, NAN, NAN, *((n, 0) if n else (0, 1))))
 
 
 def _estimate(row: Row) -> Estimate:

@@ -34,18 +34,23 @@ ELICITATION = pa.schema(
 )
 """`elicitation`. Key: prompt, prefix, trait."""
 
+_ASKED = [
+    ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
+    ("prompt", STRING),
+    ("family", STRING),
+    ("prefix", STRING),
+    ("learning_rate", NUMBER),  # NaN for base
+    ("seed", STRING),
+    ("step", INDEX),
+    ("condition", STRING),
+    ("asked_prompt", STRING),
+    ("asked_prefix", STRING),
+]
+"""Which completions of which run, asked how."""
+
 SCORES = pa.schema(
     [
-        ("run", STRING),  # for seed `all` without the seed; `base` for the untrained model
-        ("prompt", STRING),
-        ("family", STRING),
-        ("prefix", STRING),
-        ("learning_rate", NUMBER),  # NaN for base
-        ("seed", STRING),
-        ("step", INDEX),
-        ("condition", STRING),
-        ("asked_prompt", STRING),
-        ("asked_prefix", STRING),
+        *_ASKED,
         ("trait", STRING),
         *_INTERVAL,
         ("n_seeds", INDEX),
@@ -62,7 +67,8 @@ PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
 
 COMPONENTS = pa.schema(
     [
-        ("level", STRING),  # point: one column per response; token: one per token of all responses
+        # point: one column per response; token: one per token of all responses; embedding: one per dimension
+        ("level", STRING),
         ("prefix", STRING),
         ("method", STRING),  # pca: columns centred, not scaled; svd: neither
         ("component", INDEX),  # from 1
@@ -119,6 +125,57 @@ PAIRWISE_ANGLES = pa.schema(
     ]
 )
 """`pairwise_angles`. Key: level, prefix, representation, prompt, other."""
+
+_TESTED = [
+    ("n", INDEX),  # prompts
+    ("n_nan", INDEX),  # prompts left out because they were not trained with or have no direction
+    ("r", NUMBER),
+    ("r_lo", NUMBER),
+    ("r_hi", NUMBER),
+    ("p", NUMBER),
+    ("q", NUMBER),  # false-discovery rate over the whole table
+]
+
+DIMENSION_TESTS = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),  # of the coordinates and of the runs
+        ("learning_rate", NUMBER),
+        ("method", STRING),
+        ("dimension", INDEX),  # 1 or 2
+        ("trait", STRING),  # whose suppression
+        ("on_diagonal", FLAG),  # dimension 1 with an unwanted trait, 2 with a wanted one
+        *_TESTED,
+    ]
+)
+"""`dimension_tests`. Key: level, prefix, learning_rate, method, dimension, trait."""
+
+_PAIR = [("unwanted", STRING), ("wanted", STRING)]  # the two traits whose prompts take part
+
+CROSS_ANGLES = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        *_PAIR,
+        ("prompt", STRING),
+        ("family", STRING),
+        ("predictor", STRING),
+        ("angle_deg", NUMBER),  # 0 to 90 from an axis, 0 to 180 to a centroid; NaN without direction
+    ]
+)
+"""`cross_angles`. Key: level, prefix, unwanted, wanted, prompt, predictor."""
+
+CROSS_ANGLE_TESTS = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),
+        *_PAIR,
+        ("predictor", STRING),  # against the suppression of the trait that the prompt does not name
+        *_TESTED,
+    ]
+)
+"""`cross_angle_tests`. Key: level, prefix, learning_rate, unwanted, wanted, predictor."""
 
 GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
 """Trained without/with, then asked without/with."""
@@ -240,6 +297,54 @@ FIXED_MIX = pa.schema(
 )
 """`fixed_mix`. Key: prompt, view, heuristic."""
 
+EMBEDDING_STATISTICS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("statistic", STRING),  # see `inoc.analyse.embeddings`
+        *_INTERVAL,  # lo and hi over rephrasings, for their mean and standard deviation; n counts texts
+    ]
+)
+"""`embeddings`. Key: prompt, statistic. Empty if the study embeds nothing."""
+
+_OF_TOKENS = [("prompt", STRING), ("family", STRING), ("prefix", STRING)]
+
+TOKEN_SHIFTS = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("bin_lo", NUMBER),  # nats of Δ, with − without; the outermost bins hold what is beyond
+        ("bin_hi", NUMBER),  # not in the bin
+        ("n", pa.int64()),  # tokens; empty bins have no row
+    ]
+)
+"""`token_shifts`. Key: prompt, prefix, bin_lo. Empty if no token was scored."""
+
+TOKEN_SUMMARY = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("rescued", NUMBER),  # share of tokens with probability < 0.1 without the prefix and > 0.1 with it
+        ("lo", NUMBER),  # examples drawn anew, in blocks
+        ("hi", NUMBER),
+        ("n", pa.int64()),  # tokens
+        ("n_nan", pa.int64()),  # tokens left out because some prompt has no value for them
+        *((f"q{level:02d}", NUMBER) for level in (5, 25, 50, 75, 95)),  # quantiles of Δ, nats, to 0.001, within ±6
+    ]
+)
+"""`token_summary`. Key: prompt, prefix. Empty if no token was scored."""
+
+RATES = pa.schema(
+    [
+        ("rate", STRING),
+        *_ASKED,
+        ("met", INDEX),  # completions that meet every condition, of n that could be judged
+        *_INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
+        *_cell("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`rates`. Key: rate, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+
 STEPS = pa.schema(
     [
         ("run", STRING),
@@ -322,6 +427,100 @@ POWER = pa.schema(
 )
 """`power`. Key: trait, prefix, learning_rate, n_instructions, n_seeds."""
 
+HEURISTIC_VALUES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("own", FLAG),  # the prompt points to the trait, or to none
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN if this prompt has none
+    ]
+)
+"""`heuristic_values`. Key: prompt, prefix, trait, heuristic. Known before training, so no learning rate enters."""
+
+OUTCOMES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("own", FLAG),
+        ("suppression", NUMBER),  # at the last step, seeds pooled
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("other_trait", STRING),  # empty if no single one is the other of a pair
+        *_cell("cross"),  # suppression of the other trait
+        *_cell("gap"),  # fixed − mix suppression, paired; the same in both rows
+        ("failed", FLAG),
+    ]
+)
+"""`outcomes`. Key: prompt, prefix, trait, learning_rate."""
+
+_CLASSIFIER = [
+    ("level", STRING),  # point or token
+    ("prefix", STRING),
+    ("trait", STRING),  # whose suppression is told
+    ("learning_rate", NUMBER),
+    ("pca_fit", STRING),  # inside: of the training half; all: of all prompts, as the earlier study did
+]
+
+
+def _measure(name: str) -> list[tuple[str, pa.DataType]]:
+    return [(name + ending, NUMBER) for ending in ("", "_lo", "_hi", "_sd")]  # sd: over splits; NaN for one
+
+
+CLASSIFIER = pa.schema(
+    [
+        *_CLASSIFIER,
+        *_measure("auc"),  # of held-out prompts; mean over splits
+        *_measure("accuracy"),
+        *_measure("r2_out"),  # of suppression, against the mean of the training half
+        ("n", INDEX),  # prompts
+        ("n_nan", INDEX),  # prompts without suppression
+        ("n_train", INDEX),
+        ("n_eval", INDEX),
+        ("repeats", INDEX),  # splits
+        ("n_undefined", INDEX),  # splits without an AUC: one side of the threshold is empty
+        *(
+            (f"{kind}_pc{component}{ending}", NUMBER)  # log odds or points, per sd of the component
+            for kind in ("logistic", "linear")
+            for component in range(1, 5)
+            for ending in ("", "_sd")
+        ),
+    ]
+)
+"""`classifier`. Key: level, prefix, trait, learning_rate, pca_fit."""
+
+CLASSIFIER_PREDICTIONS = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("prompt", STRING),
+        ("family", STRING),
+        ("suppression", NUMBER),
+        ("high", NUMBER),  # share of splits in which it suppresses more than the threshold
+        *((name + ending, NUMBER) for name in ("probability", "predicted") for ending in ("", "_lo", "_hi")),
+        ("n", INDEX),  # splits that held it out; lo and hi are their middle share
+    ]
+)
+"""`classifier_predictions`. Key: level, prefix, trait, learning_rate, pca_fit, prompt."""
+
+CLASSIFIER_ROC = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("false_rate", NUMBER),
+        ("true_rate", NUMBER),  # mean over splits
+        ("lo", NUMBER),  # middle share of the splits
+        ("hi", NUMBER),
+        ("n", INDEX),  # splits
+    ]
+)
+"""`classifier_roc`. Key: level, prefix, trait, learning_rate, pca_fit, false_rate."""
+
 SCHEMAS = {
     "elicitation": ELICITATION,
     "scores": SCORES,
@@ -331,8 +530,20 @@ SCHEMAS = {
     "coordinates": COORDINATES,
     "angles": ANGLES,
     "pairwise_angles": PAIRWISE_ANGLES,
+    "dimension_tests": DIMENSION_TESTS,
+    "cross_angles": CROSS_ANGLES,
+    "cross_angle_tests": CROSS_ANGLE_TESTS,
     "fixed_mix": FIXED_MIX,
     "heuristics": HEURISTIC_TESTS,
+    "embeddings": EMBEDDING_STATISTICS,
+    "token_shifts": TOKEN_SHIFTS,
+    "token_summary": TOKEN_SUMMARY,
+    "rates": RATES,
+    "heuristic_values": HEURISTIC_VALUES,
+    "outcomes": OUTCOMES,
+    "classifier": CLASSIFIER,
+    "classifier_predictions": CLASSIFIER_PREDICTIONS,
+    "classifier_roc": CLASSIFIER_ROC,
     "gate": GATE,
     "prediction": PREDICTION,
     "verdict": VERDICT,

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from inoc.analyse.classifier import classifier
+from inoc.analyse.dimensions import dimensions
 from inoc.analyse.elicitation import elicitation
+from inoc.analyse.embeddings import embeddings, with_embeddings
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
 from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
 from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
 from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
+from inoc.analyse.outcomes import heuristic_rows, outcome_rows
 from inoc.analyse.prediction import prediction
 from inoc.analyse.predictors import decompose, predictors
+from inoc.analyse.rates import rates
 from inoc.analyse.rows import Row, Skip, frame
 from inoc.analyse.schemas import SCHEMAS
+from inoc.analyse.token_shifts import token_shifts
 from inoc.analyse.variance import variance
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
@@ -39,6 +45,8 @@ class Inputs(NamedTuple):
     shifts: Shifts
     losses: pd.DataFrame
     logprobs: list[Path]  # token tables, which are streamed
+    self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
+    embeddings: pd.DataFrame | None  # None if the study embeds nothing
 
 
 class Analysis(NamedTuple):
@@ -83,7 +91,18 @@ def read_inputs(job: Job) -> Inputs:
     check_same_judges(base, scores)
     scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    return Inputs(base, scores, shifts(read_means(scored)), _read_losses(losses), scored)
+    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    # An import has none.
+    alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    return Inputs(
+        base,
+        scores,
+        shifts(read_means(scored)),
+        _read_losses(losses),
+        scored,
+        pd.concat([read_table(path) for path in alone]) if alone else None,
+        read_table(paths.embeddings) if study.embedding is not None else None,
+    )
 
 
 def _read_losses(paths: list[Path]) -> pd.DataFrame:
@@ -104,10 +123,20 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     gated = gate(study, inputs.scores, resampler)
     decomposed = decompose(study, inputs.shifts, resampler)
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
-    predicted = predictors(study, inputs.shifts, elicited.rows, decomposed.coordinates, resampler)
+    directed = dimensions(study, placed.grams, suppressed.rows)
+    embedded = embeddings(study, inputs.embeddings, resampler)
+    predicted = predictors(
+        study, inputs.shifts, elicited.rows, decomposed.coordinates, inputs.self_perplexity, resampler
+    )
+    rated = rates(study, inputs.base, inputs.scores, resampler)
+    moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    shown = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
+    shown, lacking = with_embeddings(
+        heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows), embedded.rows
+    )
     told = study_heuristics(study, shown, suppressed.rows, resampler)
+    outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
+    classified = classifier(study, placed.grams, outcomes, resampler)
     foretold = prediction(study, predicted.rows, suppressed.rows, resampler)
     late = late_steps(study, inputs.scores)
     spread = variance(study, inputs.scores, resampler)
@@ -117,12 +146,26 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         "scores": means.rows,
         "suppression": suppressed.rows,
         "predictors": predicted.rows,
-        "components": [{**row, "energy": row["share"]} for row in decomposed.components] + placed.components,
-        "coordinates": decomposed.coordinates + placed.coordinates,
+        "components": [{**row, "energy": row["share"]} for row in decomposed.components]
+        + placed.components
+        + embedded.components,
+        "coordinates": decomposed.coordinates + placed.coordinates + embedded.coordinates,
         "angles": placed.angles,
         "pairwise_angles": placed.pairwise_angles,
+        "dimension_tests": directed.tests,
+        "cross_angles": directed.angles,
+        "cross_angle_tests": directed.angle_tests,
         "fixed_mix": compared.rows,
         "heuristics": told.rows,
+        "embeddings": embedded.rows,
+        "token_shifts": moved.bins,
+        "token_summary": moved.summary,
+        "rates": rated.rows,
+        "heuristic_values": heuristic_rows(shown),
+        "outcomes": outcomes,
+        "classifier": classified.classifier,
+        "classifier_predictions": classified.predictions,
+        "classifier_roc": classified.roc,
         "gate": gated.rows,
         "prediction": foretold.rows,
         "verdict": judged.rows,
@@ -138,12 +181,17 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
         gated,
         decomposed,
         placed,
+        directed,
         predicted,
         compared,
+        embedded,
+        rated,
         told,
         foretold,
         judged,
         late,
         spread,
+        classified,
     )
-    return Analysis(rows, list(dict.fromkeys(skip for part in parts for skip in part.skipped)))
+    skipped = [*(skip for part in parts for skip in part.skipped), *lacking]
+    return Analysis(rows, list(dict.fromkeys(skipped)))

@@ -6,7 +6,7 @@ rendered to text by the model's own template and tokenised once; the response's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from inoc.chat.messages import Chat
@@ -118,6 +118,43 @@ def _locate(tokenizer: PreTrainedTokenizerBase, chat: Chat, end_of_turn: EndOfTu
         raise DataError(msg)
     start = len(before)
     return text, (start, len(text) if end_of_turn == "include" else start + len(response))
+
+
+def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat], part: str) -> Rendered:
+    """Render a chat with a part of its prompt in the place of the response: the span is that of the part.
+
+    Args:
+        tokenizer: A fast tokenizer with a chat template.
+        make: Puts a text where the part goes.
+        part: Not blank.
+
+    Raises:
+        DataError: If the template changes the part, so that its place cannot be told.
+    """
+    text = prompt_text(tokenizer, make(part))
+    other = prompt_text(tokenizer, make("B" if part.strip()[0] == "A" else "A"))
+    # Two chats that differ in the part only are the same up to where it begins, wherever else its words occur.
+    start = next((place for place, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), len(text))
+    kept = next((form for form in (part, part.strip()) if text.startswith(form, start)), None)
+    if kept is None:
+        msg = (
+            f"the chat template does not reproduce the prompt {part[:80]!r}. It probably rewrites prompts; name "
+            "another template in model.chat_template"
+        )
+        raise DataError(msg)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    return Rendered(text, encoded["input_ids"], span_of(encoded["offset_mapping"], start, start + len(kept)))
+
+
+def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:
+    """A text without any chat, behind the special tokens that the tokenizer begins a text with.
+
+    The span leaves out the first token of all, which nothing predicts.
+    """
+    encoded = tokenizer(text, return_offsets_mapping=True)
+    start, stop = span_of(encoded["offset_mapping"], 0, len(text))
+    start = max(1, start)
+    return Rendered(text, encoded["input_ids"], ResponseSpan(start, max(start, stop)))
 
 
 def span_of(offsets: Sequence[tuple[int, int]], start: int, stop: int) -> ResponseSpan:

@@ -329,6 +329,18 @@ def _checkpoints(study: Study) -> Iterator[Problem]:
         )
 
 
+def _rates(study: Study) -> Iterator[Problem]:
+    for key, rate in study.rates.items():
+        if not rate.above and not rate.below:
+            yield Problem(("rates", key), "has no condition; accepted: `above` or `below` with a trait and a score")
+        for side, limits in (("above", rate.above), ("below", rate.below)):
+            for trait in limits:
+                if trait not in study.traits:
+                    hint = did_you_mean(trait, study.traits)
+                    known = f"there is no trait of this key; accepted: {listed(study.traits)}{hint}"
+                    yield Problem(("rates", key, side, trait), known)
+
+
 def _expectation(study: Study) -> Iterator[Problem]:
     if study.expect is None:
         return
@@ -360,5 +372,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("elicitation", "evaluation", "runs", "data", "scoring"), _engines),
     (("training",), _batches),
     (("training", "data"), _checkpoints),
+    (("rates", "traits"), _rates),
     (("expect", "traits", "runs"), _expectation),
 )

@@ -89,7 +89,7 @@ def check_inputs(study: Study, base: Path) -> None:
     Raises:
         ConfigError: If anything is missing, with all that is missing.
     """
-    problems = [*_absent_files(study, base), *_absent_engines(study)]
+    problems = [*_absent_files(study, base), *_absent_engines(study), *_unavailable_embedder(study)]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
@@ -288,6 +288,8 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield f"traits.{key}.judge.markers", str(trait.judge.markers)
+    if study.embedding is not None and study.embedding.model.startswith((".", "/", "~")):
+        yield "embedding.model", study.embedding.model
     if study.rephrase.source == "files" and study.rephrase.folder is not None:
         for key in prompt_texts(study):
             yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
@@ -342,3 +344,11 @@ def check_api(study: Study, spec: ApiSpec, stage: str | None = None) -> None:
         why = listed(dict.fromkeys(use.key for use in uses))
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} asks an API ({why}), which cannot be done here:\n{lines}")
+
+
+def _unavailable_embedder(study: Study) -> Iterator[str]:
+    # Imported here: the encoders' module needs the store, which study files know nothing of.
+    from inoc.embed.embedders import unavailable
+
+    if study.embedding is not None and (why := unavailable(study.embedding)):
+        yield why

@@ -89,6 +89,10 @@ def _rephrase(study: Study) -> Settings:
     return {"rephrase": _plain(study.rephrase), "texts": dict(prompt_texts(study))}
 
 
+def _embed(study: Study) -> Settings:
+    return {"embedding": _plain(study.embedding), "texts": dict(prompt_texts(study))}
+
+
 def _elicit(study: Study, shard: int, shards: Shards) -> Settings:
     return {
         **_asking(study),
@@ -162,7 +166,10 @@ def _analyse(study: Study) -> Settings:
             "elicitation": list(study.elicitation.prefixes),
             "scoring": list(study.scoring.prefixes),
         },
+        "scored": {"tokens": study.scoring.tokens, "self_perplexity": study.scoring.self_perplexity},
         "n_controls": study.scoring.n_controls,
+        "embedded": study.embedding is not None,
+        "rates": {key: _plain(rate, but=("label",)) for key, rate in study.rates.items()},
         "statistics": _plain(study.statistics),
         "expect": _plain(study.expect),
     }
@@ -173,6 +180,7 @@ def _figures(study: Study) -> Settings:
         **_analyse(study),
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
+        "rate_labels": {key: rate.label for key, rate in study.rates.items()},
         "texts": dict(prompt_texts(study)),
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
@@ -206,6 +214,7 @@ _WHOLE: dict[str, Callable[[Study], Settings]] = {
     "world": _world,
     "generate": _generate,
     "rephrase": _rephrase,
+    "embed": _embed,
     "judge": _judge,
     "analyse": _analyse,
     "figures": _figures,
@@ -221,6 +230,7 @@ STAGES = (
     "world",
     "generate",
     "rephrase",
+    "embed",
     "elicit",
     "score",
     "train",

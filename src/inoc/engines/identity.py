@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,8 +53,8 @@ def identify(study: Study, paths: Paths, store: Store) -> ModelIdentity:
         raise ModelError(msg)
     return ModelIdentity(
         folder,
-        _remembered(store, folder, weights),
-        _remembered(store, folder, tokenizer),
+        remembered_digest(store, folder, weights),
+        remembered_digest(store, folder, tokenizer),
         study.model.dtype,
         study.model.chat_template,
     )
@@ -67,26 +68,40 @@ def locate(study: Study, paths: Paths) -> Path:
             raise ModelError(msg)
         return paths.world_model
     folder = Path(study.model.path)
-    return folder if folder.is_dir() else _from_hub(study)
+    return folder if folder.is_dir() else from_hub(study.model.path, study.model.revision, "model.path")
 
 
-def _from_hub(study: Study) -> Path:
+def from_hub(path: str, revision: str | None, key: str, leave_out: Sequence[str] = ()) -> Path:
+    """The folder of a hub model in the hub's cache, downloaded if need be.
+
+    Args:
+        path: Hub id.
+        revision: Commit; None for the newest.
+        key: What names it in the study file, for messages.
+        leave_out: Patterns of files that are not needed.
+
+    Raises:
+        ModelError: If it cannot be had.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(snapshot_download(study.model.path, revision=study.model.revision))
+        return Path(snapshot_download(path, revision=revision, ignore_patterns=list(leave_out)))
     except (HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, OSError, ValueError) as error:
         msg = (
-            f"model.path {study.model.path!r} is neither a folder nor a hub model that can be had: {error}. "
-            "Accepted: a folder with config.json and *.safetensors, a hub id, or `world`"
+            f"{key} {path!r} is neither a folder nor a hub model that can be had: {error}. "
+            "Accepted: a folder with config.json and *.safetensors, or a hub id"
         )
         raise ModelError(msg) from error
 
 
-def _remembered(store: Store, folder: Path, files: list[Path]) -> str:
-    """Digest of files; for large ones it is remembered under their size and time."""
-    stamp = digest({path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files} | {"": str(folder)})
+def remembered_digest(store: Store, folder: Path, files: list[Path]) -> str:
+    """Digest of files below a folder, remembered under their sizes and times, as large ones take long."""
+    stamp = digest(
+        {path.relative_to(folder).as_posix(): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+        | {"": str(folder)}
+    )
     memory = store.root / "digests" / f"{stamp}.json"
     if memory.exists():
         return str(json.loads(memory.read_text()))

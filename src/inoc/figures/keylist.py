@@ -10,11 +10,13 @@ from matplotlib.lines import Line2D
 
 from inoc.config.models import Study
 from inoc.figures import choices
-from inoc.plots.style import WIDTH_IN, colours_of
+from inoc.plots.style import WIDTH_IN, colours_of, markers_of
 from inoc.runs import prompt_families, prompt_texts
 
 LINE_IN = 0.19
-MOST_CHARACTERS = 128
+ONE_COLUMN = 12
+MOST_CHARACTERS = {1: 128, 2: 68}
+"""Columns → characters that one of them has room for."""
 
 
 class KeyList(NamedTuple):
@@ -29,10 +31,20 @@ class KeyList(NamedTuple):
         return {prompt: index + 1 for index, prompt in enumerate(self.prompts)}
 
     @property
+    def columns(self) -> int:
+        """One for few prompts, whose texts then have more room; else two."""
+        return 1 if len(self.prompts) <= ONE_COLUMN else 2
+
+    @property
+    def lines(self) -> int:
+        """Lines of a column."""
+        return -(-len(self.prompts) // self.columns)
+
+    @property
     def height_in(self) -> float:
         """Inches that the list needs."""
         legend_in = 0.2 * -(-len(choices.families(self.study)) // 4)
-        return 0.35 + legend_in + LINE_IN * len(self.prompts) if self.prompts else 0.0
+        return 0.35 + legend_in + LINE_IN * self.lines if self.prompts else 0.0
 
     def label(self, prompt: str) -> str:
         """What stands beside the prompt's point."""
@@ -47,23 +59,27 @@ class KeyList(NamedTuple):
         axes = below.subplots()
         axes.set_axis_off()
         axes.set_xlim(0, WIDTH_IN)
-        axes.set_ylim(len(self.prompts), 0)
+        axes.set_ylim(self.lines, 0)
         texts, families = prompt_texts(self.study), prompt_families(self.study)
-        colours = colours_of(choices.families(self.study))
+        names = choices.families(self.study)
+        colours, markers = colours_of(names), markers_of(names)
         for prompt, number in self.numbers.items():
+            column, line = divmod(number - 1, self.lines)
+            left = column * WIDTH_IN / self.columns
+            family = families[prompt]
+            axes.plot([left + 0.06], [line + 0.5], markers[family], color=colours[family], markersize=5)
             words = f"{number}  {choices.prompt_label(prompt)}: {' '.join(texts[prompt].split())}"
-            axes.plot([0.06], [number - 0.5], "o", color=colours[families[prompt]], markersize=5)
-            line = textwrap.shorten(words, MOST_CHARACTERS, placeholder=" …")
-            axes.text(0.18, number - 0.5, line, va="center", ha="left", parse_math=False)
+            words = textwrap.shorten(words, MOST_CHARACTERS[self.columns], placeholder=" …")
+            axes.text(left + 0.18, line + 0.5, words, va="center", ha="left", parse_math=False)
         handles = [
             Line2D(
                 [],
                 [],
-                color=colour,
-                marker="o",
+                color=colours[name],
+                marker=markers[name],
                 linestyle="",
                 label=f"{choices.family_label(self.study, name)} prompts",
             )
-            for name, colour in colours.items()
+            for name in names
         ]
         below.legend(handles=handles, loc="outside upper left", ncols=4)

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from inoc.config.models import Study
 from inoc.figures import choices
@@ -21,9 +22,12 @@ from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, PREFIX_MARKERS, colours_of, markers_of, new_figure, split
+from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, split
 from inoc.runs import prompt_families, prompt_texts
+from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import fit_line, pearson, spearman
+from inoc.stats.means import MISSING, Estimate
+from inoc.stats.prediction import leave_group_out, out_of_sample_r2
 
 SUPPRESSION = (
     "prompt",
@@ -44,6 +48,9 @@ PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n"
 ROW_IN = 2.75
 PLANE_IN = 5.3
 MOST_NAMED = 14
+FARTHEST_PT = 35.0
+"""Labels without a free place nearer than this are left out; the numbers of the CSV file have them."""
+FEWEST_POINTS = 3
 STATISTICS = {"n": "n_prompts"} | {
     name: name for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
 }
@@ -58,33 +65,32 @@ class Heuristic(NamedTuple):
     label: str
 
 
-def heuristics(study: Study, predictors: pd.DataFrame) -> list[Heuristic]:
+def heuristics(study: Study, predictors: pd.DataFrame, trait: str) -> list[Heuristic]:
     """The four predictors of the combined scatter.
 
-    PPD is that over completions that show only the wanted trait, if there are any; else that over neutral ones.
+    PPD is that over completions that show only the other trait, if there are any; else that over neutral ones.
 
     Args:
-        study: Its unwanted trait is what is predicted.
+        study: Its other trait is a wanted one for an unwanted trait, and the other way round.
         predictors: Table of the analysis.
+        trait: Whose suppression is predicted.
     """
-    wanted, focus = choices.wanted_trait(study), choices.focus_trait(study)
-    assert focus is not None
+    unwanted = study.traits[trait].role == "unwanted"
+    other = choices.wanted_trait(study) if unwanted else choices.focus_trait(study)
     there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
-    crossed = wanted is not None and ("cross_ppd", wanted) in there
-    other = choices.trait_label(study, wanted) if crossed and wanted is not None else "neutral"
     ppd = (
-        Heuristic("cross_ppd", wanted, f"{other} PPD (nats/token)")
-        if crossed and wanted
+        Heuristic("cross_ppd", other, f"{choices.trait_label(study, other)} PPD (nats/token)")
+        if other is not None and ("cross_ppd", other) in there
         else Heuristic("ppd", "all", "PPD (nats/token)")
     )
-    gap_trait = next((trait for trait in (wanted, focus, "all") if ("ph_minus_ppd", trait) in there), "all")
+    gap_trait = next((one for one in (other, trait, "all") if ("ph_minus_ppd", one) in there), "all")
     gap = (
         "PH − PPD (nats/token)"
         if gap_trait == "all"
         else f"PH − {choices.trait_label(study, str(gap_trait))} PPD (nats/token)"
     )
     return [
-        Heuristic("elicitation", focus, "elicitation (points)"),
+        Heuristic("elicitation", trait, "elicitation (points)"),
         Heuristic("ph", "all", "PH (nats/token)"),
         ppd,
         Heuristic("ph_minus_ppd", str(gap_trait), gap),
@@ -93,9 +99,28 @@ def heuristics(study: Study, predictors: pd.DataFrame) -> list[Heuristic]:
 
 def draw_combined(study: Study, sources: Sources) -> Drawing:
     """Elicitation, PH, PPD and PH − PPD against suppression; a row for fixed and a row for mix."""
+    focus = choices.focus_trait(study)
+    assert focus is not None  # the catalogue has this figure only for studies with an unwanted trait
     predictors = sources.table("predictors", PREDICTORS)
-    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION))
-    columns = heuristics(study, predictors)
+    figure, data = against_suppression(study, sources, predictors, heuristics(study, predictors, focus))
+    return Drawing(figure, data, _combined_caption(study, data))
+
+
+def against_suppression(
+    study: Study, sources: Sources, values: pd.DataFrame, columns: list[Heuristic]
+) -> tuple[Figure, pd.DataFrame]:
+    """Some numbers of each prompt against the suppression of the unwanted trait: a row each for fixed and for mix.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        values: One row for each prompt, prefix, predictor and trait, with value, lo, hi, n and n_nan.
+        columns: What of them is shown.
+
+    Returns:
+        The figure, whose points carry numbers that a list below it resolves, and what it shows.
+    """
+    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), str(choices.focus_trait(study)))
     prefixes, prompts = choices.trained_prefixes(study), choices.trained_prompts(study)
     key = KeyList(study, prompts)
     plot_in = 0.2 + ROW_IN * len(prefixes)
@@ -106,35 +131,50 @@ def draw_combined(study: Study, sources: Sources) -> Drawing:
     plotted = []
     for down, prefix in enumerate(prefixes):
         for across, heuristic in enumerate(columns):
-            pairs = _pairs(study, predictors, suppression, heuristic, prefix)
+            pairs = pairs_of(study, values, suppression, heuristic, prefix)
             _combined_panel(grid[down, across], study, pairs)
             found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
-            statistics_box(grid[down, across], _statistics_lines(found))
+            statistics_box(grid[down, across], statistics_lines(found))
             grid[down, across].set_xlabel(heuristic.label)
+            grid[down, across].xaxis.set_major_locator(MaxNLocator(5))
             plotted.append(pairs.assign(**found))
         grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
-    figure.draw_without_rendering()
+    settle(figure)
     for axes, pairs in zip(grid.flat, plotted, strict=True):
         numbers = [str(key.numbers[prompt]) for prompt in pairs["prompt"]]
-        place_labels(axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), numbers)
-    data = pd.concat(plotted, ignore_index=True)
-    return Drawing(figure, data, _combined_caption(study, data))
+        place_labels(
+            axes, pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float), numbers, farthest_pt=FARTHEST_PT
+        )
+    return figure, pd.concat(plotted, ignore_index=True)
 
 
-def last_suppression(study: Study, table: pd.DataFrame) -> pd.DataFrame:
-    """Suppression of the unwanted trait at the last step and the main learning rate, pooled over seeds."""
+def last_suppression(study: Study, table: pd.DataFrame, trait: str) -> pd.DataFrame:
+    """Suppression of a trait at the last step and the main learning rate, pooled over seeds."""
     chosen = table[
         (table["seed"].astype(str) == "all")
-        & (table["trait"] == choices.focus_trait(study))
+        & (table["trait"] == trait)
         & (table["learning_rate"] == choices.main_rate(study))
     ]
     last: pd.DataFrame = chosen[chosen["step"] == chosen["step"].max()].reset_index(drop=True)
     return last
 
 
-def _pairs(
+def pairs_of(
     study: Study, predictors: pd.DataFrame, suppression: pd.DataFrame, heuristic: Heuristic, prefix: str
 ) -> pd.DataFrame:
+    """Each trained prompt's predictor and suppression, NaN where one is not known.
+
+    Args:
+        study: Its prompts.
+        predictors: Table of the analysis.
+        suppression: As `last_suppression` gives it.
+        heuristic: Which predictor.
+        prefix: How the prompts were scored and trained.
+
+    Returns:
+        Columns prompt, value, lo, hi, n, n_nan of the predictor; suppression and its own lo, hi, n, n_nan; family;
+        `fitted` marks the unwanted trait's own and the neutral prompts.
+    """
     prompts = choices.trained_prompts(study)
     rows = predictors[
         (predictors["predictor"] == heuristic.predictor)
@@ -157,7 +197,8 @@ def _pairs(
 
 
 def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
-    colours = colours_of(choices.families(study))
+    names = choices.families(study)
+    colours, markers = colours_of(names), markers_of(names)
     x, y = pairs["value"].to_numpy(float), pairs["suppression"].to_numpy(float)
     fitted = pairs["fitted"].to_numpy(bool)
     line = fit_line(x[fitted], y[fitted])
@@ -173,7 +214,7 @@ def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
         y_lo,
         y_hi,
         colours=[colours[family] for family in pairs["family"]],
-        markers=[PREFIX_MARKERS[prefix] for prefix in pairs["prefix"]],
+        markers=[markers[family] for family in pairs["family"]],
         filled=fitted,
     )
     scatter_intervals(axes, points)
@@ -199,12 +240,24 @@ def _statistics(
     own = pairs[pairs["fitted"]]
     x, y = own["value"].to_numpy(float), own["suppression"].to_numpy(float)
     r, rho = (measure(x, y, study.statistics.confidence) for measure in (pearson, spearman))
-    unknown = float("nan")
-    found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, unknown, unknown, unknown)
+    r2 = _held_out(study, own[own[["value", "suppression"]].notna().all(axis=1)])
+    found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, r2.value, r2.lo, r2.hi)
     return dict(zip(STATISTICS.values(), map(float, found), strict=True))
 
 
-def _statistics_lines(found: dict[str, float]) -> list[str]:
+def _held_out(study: Study, known: pd.DataFrame) -> Estimate:
+    """R² of leave-prompt-out predictions, against the mean of the others."""
+    if len(known) < FEWEST_POINTS:
+        return MISSING
+    x, y, prompts = known["value"].to_numpy(float), known["suppression"].to_numpy(float), list(known["prompt"])
+    settings = study.statistics
+    found = leave_group_out(x, y, prompts)
+    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    return out_of_sample_r2(y, found.by_line, found.by_mean, prompts, resampler)
+
+
+def statistics_lines(found: dict[str, float]) -> list[str]:
+    """r, ρ with n, and held-out R², a line each."""
     n = f", n = {found['n_prompts']:.0f}"
     return [
         correlation_text("r", found["r"], found["r_lo"], found["r_hi"]),
@@ -255,10 +308,32 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
     """Prompts in the plane of the first two components, coloured by suppression."""
     coordinates = _pointwise(sources.table("coordinates", COORDINATES))
     shares = _pointwise(sources.table("components", COMPONENTS))
-    known = sources.optional("suppression")
-    suppression = None if known is None or choices.focus_trait(study) is None else last_suppression(study, known)
-    prefixes, prompts = list(study.scoring.prefixes), list(prompt_texts(study))
-    panels = {prefix: _plane(coordinates, shares, suppression, prefix) for prefix in prefixes}
+    figure, data = draw_planes(study, sources, coordinates, shares, {one: one for one in study.scoring.prefixes})
+    return Drawing(figure, data, _plane_caption(study, data))
+
+
+def draw_planes(
+    study: Study, sources: Sources, coordinates: pd.DataFrame, shares: pd.DataFrame, prefixes: dict[str, str]
+) -> tuple[Figure, pd.DataFrame]:
+    """A plane of the first two components for each prefix that suppression is known of.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        coordinates: Rows of `coordinates`, of one level and method.
+        shares: Rows of `components`, of the same.
+        prefixes: Prefix of the suppression → prefix in the two tables.
+
+    Returns:
+        The figure, and what it shows.
+    """
+    known, focus = sources.optional("suppression"), choices.focus_trait(study)
+    suppression = None if known is None or focus is None else last_suppression(study, known, focus)
+    prompts = list(prompt_texts(study))
+    panels = {
+        prefix: _plane(_of(coordinates, own, prefix), _of(shares, own, prefix), suppression, prefix)
+        for prefix, own in prefixes.items()
+    }
     data = pd.concat(panels.values(), ignore_index=True)
     key = KeyList(study, prompts if len(prompts) > MOST_NAMED else [])
     figure = new_figure(PLANE_IN + key.height_in)
@@ -267,19 +342,23 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
         above, below = split(figure, PLANE_IN, key.height_in)
         key.write(below)
     grid = above.subplots(1, len(prefixes), squeeze=False)
-    scale = _scale(data["suppression"].to_numpy(float))
+    scale = suppression_scale(data["suppression"].to_numpy(float))
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         _plane_panel(axes, study, panels[prefix], scale, prefix)
     if data["suppression"].notna().any():
         bar = above.colorbar(ScalarMappable(scale, "cividis"), ax=list(grid.flat), shrink=0.8, aspect=30)
         bar.set_label("suppression (points)")
     above.legend(handles=_family_handles(study), loc="outside upper left", ncols=4)
-    figure.draw_without_rendering()
+    settle(figure)
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         plane = panels[prefix]
         names = [key.label(prompt) for prompt in plane["prompt"]]
         place_labels(axes, plane["pc1"].to_numpy(float), plane["pc2"].to_numpy(float), names, marker_pt=8)
-    return Drawing(figure, data, _plane_caption(study, data))
+    return figure, data
+
+
+def _of(table: pd.DataFrame, own: str, prefix: str) -> pd.DataFrame:
+    return table[table["prefix"] == own].assign(prefix=prefix)
 
 
 def _pointwise(table: pd.DataFrame) -> pd.DataFrame:
@@ -306,7 +385,8 @@ def _plane(
     return plane.assign(prefix=prefix).reset_index()
 
 
-def _scale(values: np.ndarray) -> Normalize:
+def suppression_scale(values: np.ndarray) -> Normalize:
+    """Colours from 0, or the smallest suppression below it, to the largest; in points."""
     known = values[np.isfinite(values)]
     return Normalize(min(0.0, float(known.min())), max(1.0, float(known.max()))) if known.size else Normalize(0, 100)
 

@@ -1,46 +1,114 @@
-"""Draw the figures of a study."""
+"""Draw the figures of a study, several at a time."""
 
 from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from inoc.config.models import Study
+from inoc.errors import DataError, InocError
 from inoc.figures.catalogue import Entry, entry_of, figure_names, skipped_figures
-from inoc.figures.sources import Sources
-from inoc.plots.save import Drawing, save, write_bytes
-from inoc.plots.style import house_style
+from inoc.paths import Paths
+from inoc.store.core import write_text
 
 if TYPE_CHECKING:
+    from inoc.figures.sources import Sources
     from inoc.job import Job
+    from inoc.plots.save import Drawing
 
 
 def run(job: Job) -> str:
     """Write every figure of `figure_names` as SVG, PNG, CSV and caption.
 
     Args:
-        job: Study, paths and progress.
+        job: Study, paths, progress, and how many figures to draw at the same time.
 
     Returns:
         One line for the log.
 
     Raises:
-        DataError: If a table of the analysis is absent or lacks a column.
+        DataError: If a table of the analysis is absent or lacks a column; names the figure.
     """
     names = figure_names(job.study)
-    sources = Sources(job.paths)
     with job.progress("figures", len(names), "figures") as meter:
-        for name in names:
-            save(draw_figure(entry_of(name), job.study, sources), job.paths.stage("figures") / name)
+        for _ in draw_all(job.study, job.paths, names, job.jobs):
             meter.advance(1)
     skipped = skipped_figures(job.study)
     job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
     # Written last: whoever finds it finds every figure.
     listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
-    write_bytes(job.paths.stage("figures") / "done.json", (json.dumps(listing, indent=1) + "\n").encode())
+    write_text(job.paths.stage("figures") / "done.json", json.dumps(listing, indent=1) + "\n")
     return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
+
+
+def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Iterator[str]:
+    """Draw and write figures; the bytes do not depend on the number of processes.
+
+    Args:
+        study: Of which study.
+        paths: Where its tables are and its figures go.
+        names: Which figures.
+        jobs: How many to draw at the same time, each in a process of its own; 1 draws in this process.
+
+    Yields:
+        The name of each figure when it is written; with several processes, in the order in which they finish.
+
+    Raises:
+        DataError: As for `run`; figures that have not been begun are then left out.
+    """
+    jobs = min(jobs, len(names))
+    if jobs < 2:
+        for name in names:
+            write_figure(study, paths, name)
+            yield name
+        return
+    # Not forked from this process, which may have threads.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = {pool.submit(write_figure, study, paths, name): name for name in names}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BrokenProcessPool as error:
+            msg = "a process that draws figures was ended from outside, probably for lack of memory; try --jobs 1"
+            raise InocError(msg) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def write_figure(study: Study, paths: Paths, name: str) -> None:
+    """Draw one figure and write it in its four forms.
+
+    Args:
+        study: Of which study.
+        paths: Where its tables are and its figures go.
+        name: Which.
+
+    Raises:
+        DataError: If a table of the analysis is absent or lacks a column; names the figure.
+    """
+    from inoc.figures.sources import Sources
+    from inoc.plots.save import save
+
+    with _naming(name):
+        save(draw_figure(entry_of(name), study, Sources(paths)), paths.stage("figures") / name)
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except InocError as error:
+        raise DataError(f"figure {name}: {error}") from error
+    except Exception as error:
+        error.add_note(f"This happened while drawing the figure {name}.")
+        raise
 
 
 def draw_figure(entry: Entry, study: Study, sources: Sources) -> Drawing:
@@ -51,6 +119,8 @@ def draw_figure(entry: Entry, study: Study, sources: Sources) -> Drawing:
         study: Of which study.
         sources: Its tables.
     """
+    from inoc.plots.style import house_style
+
     module, _, name = entry.draws.partition(":")
     draw: Callable[[Study, Sources], Drawing] = getattr(importlib.import_module(module), name)
     with house_style():

@@ -114,7 +114,8 @@ def shown(value: object) -> str:
     kinds = {dict: "an object", list: "a list", type(None): "null"}
     if type(value) in kinds:
         return kinds[type(value)]
-    text = ascii(value) if isinstance(value, str) else repr(value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = ascii(plain) if isinstance(plain, str) else repr(plain)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 

@@ -81,6 +81,8 @@ def study_values(facts: Facts) -> Values:
             "prefixes": [one for one in ("fixed", "mix") if one in {found.prefix for found in train}],
             "mix": pair.mix,
             "end_of_turn": "include",
+            "tokens": False,
+            "self_perplexity": False,
         },
     }
     return values

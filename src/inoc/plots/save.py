@@ -14,7 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from inoc.errors import DataError
-from inoc.plots.style import DPI, WIDTH_IN, house_style
+from inoc.plots.style import DPI, WIDTH_IN, house_style, settle
 
 SUFFIXES = (".svg", ".png", ".csv", ".rst")
 
@@ -44,9 +44,7 @@ def save(drawing: Drawing, stem: Path) -> None:
         raise DataError(f"{stem.name}: the caption is empty; say what is plotted, n and the interval")
     stem.parent.mkdir(parents=True, exist_ok=True)
     with house_style():
-        # The layout is found once: it is most of the time, and labels were placed on it.
-        drawing.figure.draw_without_rendering()
-        drawing.figure.set_layout_engine("none")
+        settle(drawing.figure)
         contents = {
             ".png": _png(drawing.figure, stem.name),
             ".svg": _svg(drawing.figure, stem.name),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,27 +44,49 @@ def scatter_intervals(axes: Axes, points: Points, *, size: float = 30.0) -> None
         points: What.
         size: Area of a marker in square points.
     """
-    for index in range(len(points.x)):
-        x, y = points.x[index], points.y[index]
-        if not (np.isfinite(x) and np.isfinite(y)):
-            continue
-        colour = points.colours[index]
-        axes.hlines(y, points.x_lo[index], points.x_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        axes.vlines(x, points.y_lo[index], points.y_hi[index], color=colour, linewidth=0.8, alpha=0.6, zorder=2)
-        face, edge = (colour, "white") if points.filled[index] else ("white", colour)
-        marker = points.markers[index]
-        axes.scatter([x], [y], s=size, c=[face], marker=marker, edgecolors=edge, linewidths=0.7, zorder=4)
+    known = np.isfinite(points.x) & np.isfinite(points.y)
+    _whiskers(axes.hlines, known, points.y, points.x_lo, points.x_hi, points.colours)
+    _whiskers(axes.vlines, known, points.x, points.y_lo, points.y_hi, points.colours)
+    for marker in dict.fromkeys(points.markers):
+        own = [int(index) for index in np.flatnonzero(known & np.array([one == marker for one in points.markers]))]
+        axes.scatter(
+            points.x[own],
+            points.y[own],
+            s=size,
+            marker=marker,
+            facecolors=[points.colours[index] if points.filled[index] else "white" for index in own],
+            edgecolors=["white" if points.filled[index] else points.colours[index] for index in own],
+            linewidths=0.7,
+            zorder=4,
+        )
 
 
-def regression(axes: Axes, band: Band) -> None:
+def _whiskers(
+    draw: Callable[..., object], known: Array, at: Array, lo: Array, hi: Array, colours: Sequence[str]
+) -> None:
+    own = [int(index) for index in np.flatnonzero(known & np.isfinite(lo) & np.isfinite(hi))]
+    if own:
+        kept = [colours[index] for index in own]
+        draw(at[own], lo[own], hi[own], colors=kept, linewidth=0.8, alpha=0.6, zorder=2)
+
+
+def regression(
+    axes: Axes, band: Band, *, colour: str = GREY, label: str = "", dashes: Sequence[float] = (), shade: float = 0.15
+) -> None:
     """Draw a regression line with its band.
 
     Args:
         axes: Where.
         band: What.
+        colour: Of line and band.
+        label: In the legend.
+        dashes: On and off lengths; empty for a solid line.
+        shade: Opacity of the band.
     """
-    axes.plot(band.x, band.y, color=GREY, linewidth=1.2, zorder=3)
-    axes.fill_between(band.x, band.lo, band.hi, color=GREY, alpha=0.15, linewidth=0, zorder=1)
+    (line,) = axes.plot(band.x, band.y, color=colour, linewidth=1.4, label=label or "_", zorder=3)
+    if dashes:
+        line.set_dashes(list(dashes))
+    axes.fill_between(band.x, band.lo, band.hi, color=colour, alpha=shade, linewidth=0, zorder=1)
 
 
 def statistics_box(axes: Axes, lines: Sequence[str]) -> None:

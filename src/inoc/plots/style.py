@@ -84,6 +84,18 @@ def new_figure(height_in: float) -> Figure:
     return figure
 
 
+def settle(figure: Figure) -> None:
+    """Find the places of a figure's axes, once and for all: it is most of the time of drawing.
+
+    Args:
+        figure: With everything that takes part in the layout. What is put on it afterwards finds axes that stay.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def split(figure: Figure, above_in: float, below_in: float) -> tuple[SubFigure, SubFigure]:
     """An upper and a lower part of a figure.
 

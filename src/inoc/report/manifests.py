@@ -12,7 +12,7 @@ from inoc.errors import DataError
 from inoc.paths import Paths
 
 STAGES = (
-    *("world", "generate", "rephrase", "elicit", "score", "train", "evaluate", "judge", "analyse", "figures"),
+    *("world", "generate", "rephrase", "embed", "elicit", "score", "train", "evaluate", "judge", "analyse", "figures"),
     "report",
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -25,6 +26,7 @@ from inoc.engines.identity import ModelIdentity, identify
 from inoc.job import Job
 from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
 from inoc.score import VERSION
+from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
 from inoc.tables import LOGPROBS, read_table, write_row_groups
 
@@ -62,8 +64,10 @@ class Cell(NamedTuple):
 def run(job: Job) -> str:
     """Write the shard's log-probabilities; see `inoc.tables.LOGPROBS`."""
     model, cells = plan(job)
-    _score_missing(job, model, cells)
-    job.store.refer(job.study.name, job.name, [unit for cell in cells for unit in cell.units])
+    alone = plan_alone(job, model)
+    score_alone(job, _score_missing(job, model, cells), alone)
+    job.store.refer(job.study.name, job.name, [*(unit for cell in cells for unit in cell.units), *alone.values()])
+    write_alone(job, alone)
     n_tokens, n_nan = _write(job, cells)
     job.record["model"] = {"path": job.study.model.path, **model.as_key()}
     rows = sum(len(cell.examples.ids) for cell in cells)
@@ -73,7 +77,8 @@ def run(job: Job) -> str:
 
 def units(job: Job) -> list[Unit]:
     """The shard's units of the store."""
-    return [unit for cell in plan(job)[1] for unit in cell.units]
+    model, cells = plan(job)
+    return [*(unit for cell in cells for unit in cell.units), *plan_alone(job, model).values()]
 
 
 def plan(job: Job) -> tuple[ModelIdentity, list[Cell]]:
@@ -154,18 +159,21 @@ def _unit(study: Study, model: ModelIdentity, chats: Sequence[Chat], label: str)
     return Unit("score", VERSION, parts, label)
 
 
-def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> None:
+def _score_missing(job: Job, model: ModelIdentity, cells: Sequence[Cell]) -> Callable[[], TransformersEngine]:
+    """Fill the entries that are not there; returns what gives the model, which is loaded when it is first asked for."""
     work = {unit.key: (unit, block) for cell in cells for unit, block in zip(cell.units, cell.blocks, strict=True)}
     # Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
     missing = sorted(job.store.missing(unit for unit, _ in work.values()), key=lambda unit: unit.key)
     todo = [work[unit.key] for unit in missing]
     responses = sum(len(block) for _, block in todo)
+    engine = cache(lambda: _load(model, responses))
     if todo:
         with job.progress("scoring", responses, "responses") as meter:
-            _score_all(job, _load(model, responses), todo, meter.advance)
+            _score_all(job, engine(), todo, meter.advance)
     if work:
         first = next(iter(work.values()))
         job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
+    return engine
 
 
 def _load(model: ModelIdentity, responses: int) -> TransformersEngine:
@@ -273,7 +281,7 @@ def _row_groups(job: Job, cells: Sequence[Cell]) -> Iterator[pa.Table]:
             pa.array(cell.prefixes, type=pa.string()),
             pa.array([len(row) for row in values], type=pa.int32()),
             pa.array([mean_logprob(row) for row in values], type=pa.float64()),
-            pa.array(values, type=pa.list_(pa.float32())),
+            pa.array(values if job.study.scoring.tokens else [None] * n, type=pa.list_(pa.float32())),
         ]
         yield pa.Table.from_arrays(columns, schema=LOGPROBS)
 

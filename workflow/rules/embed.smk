@@ -1,0 +1,23 @@
+rule embed_prompts:
+    """Sentence embeddings of every prompt and its rephrasings."""
+    input:
+        pools="results/{study}/rephrase/pools.parquet",
+    output:
+        embeddings="results/{study}/embed/embeddings.parquet",
+    log:
+        "logs/embed/{study}.log",
+    benchmark:
+        "results/benchmarks/embed/{study}.tsv"
+    wildcard_constraints:
+        study=COMPUTED,
+    resources:
+        gpu=1,
+        mem_mb=4_000,
+        runtime="4h",
+    params:
+        settings=settings("embed"),
+        version=step_version("embed"),
+    message:
+        "Embedding the prompts of {wildcards.study}"
+    shell:
+        "inoc embed {wildcards.study} --log {log}"
