@@ -10,7 +10,7 @@ import torch
 import inoc.engines.vllm
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
-from inoc.engines.sampling import BASE, Block, answer_blocks
+from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
 from inoc.engines.transformers import Greedy, TransformersEngine, load_model
 from inoc.engines.vllm import VllmEngine, disagreement, write_zeros
 from inoc.errors import ModelError
@@ -197,6 +197,26 @@ def test_vllm_shares_no_entry_with_transformers_and_its_entries_know_no_batch_si
     assert key(engine="vllm") != key(engine="transformers")
     assert key(engine="vllm", batch_size=1) == key(engine="vllm", batch_size=2)
     assert key(engine="transformers", batch_size=1) != key(engine="transformers", batch_size=2)
+
+
+def test_blocks_that_are_held_together_are_claimed_in_the_order_of_their_keys(tiny_model, tmp_path, monkeypatch):
+    class Echoes:
+        def prepare(self, adapters, canaries):
+            assert not canaries
+
+        def answer(self, blocks):
+            for at, block in reversed(list(enumerate(blocks))):
+                yield at, [Answer(block.label, 1, "stop")] * len(block.chats)
+
+    claimed = []
+    claim = Store.claim
+    monkeypatch.setattr(Store, "claim", lambda store, unit: (claimed.append(unit.key), claim(store, unit))[1])
+    blocks = blocks_for("abcdefg", RANDOM)
+    answers = answer_blocks(
+        Store(tmp_path), tiny_model, blocks, lambda _: Echoes(), {}, canary=0, advance=lambda _: None
+    )
+    assert claimed == sorted(claimed)
+    assert [{answer.text for answer in rows} for rows in answers] == [{name} for name in "abcdefg"]
 
 
 def test_an_entry_is_written_as_soon_as_its_answers_are_there(tiny_model, reference, tmp_path):
