@@ -24,7 +24,7 @@ from inoc.figures.step import draw_figure
 from inoc.plots.save import Drawing, save
 from inoc.plots.style import FONT_PT, house_style
 from inoc.stats.bootstrap import Resampler
-from study_tables import FakeJob, make_study, write_tables
+from study_tables import TEXTS, FakeJob, make_study, write_tables
 
 RESAMPLER = Resampler(300, 0)
 
@@ -54,6 +54,7 @@ def test_panels_keep_to_own_and_neutral_prompts(tmp_path: Path) -> None:
         ("playful", "playful"),
         ("neutral", "playful"),
         ("neutral", "french"),
+        ("french", "french"),
     }
 
 
@@ -70,7 +71,9 @@ def test_cross_panels_show_the_other_traits_suppression(tmp_path: Path) -> None:
 
 
 def test_a_line_drawn_for_want_of_points_is_named_in_the_caption(tmp_path: Path) -> None:
-    drawing = drawn(job_of(tmp_path), "panels_own_logistic")
+    texts = {"playful": ["comedian", "clown", "humor_matters"], "neutral": ["sky_is_blue", "had_fun_today"]}
+    prompts = {family: {"family": family, "texts": {key: TEXTS[key] for key in keys}} for family, keys in texts.items()}
+    drawing = drawn(job_of(tmp_path, prompts=prompts), "panels_own_logistic")
     assert "four parameters need 6 prompts, and there are 5" in drawing.caption
     mix = drawing.data[drawing.data["prefix"] == "mix"]
     assert set(mix["curve"]) == {"linear"}

@@ -17,7 +17,7 @@ from inoc.figures.captions import cell_names, failed_words, interval_words, n_wo
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Scale, line_band, place_steps, step_axis, step_limits
 from inoc.plots.save import Drawing
-from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, colours_of, new_figure
+from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, WIDTH_IN, colours_of, new_figure
 
 COLUMNS = (
     "prompt",
@@ -34,7 +34,9 @@ COLUMNS = (
     "n",
     "n_nan",
 )
-PANEL_IN = 1.65
+PLOT_IN, BELOW_IN = 1.25, 0.4  # a panel's frame; its ticks and label
+HEADING_IN = 0.5
+LEFT_IN, RIGHT_IN, BETWEEN_IN, BOTTOM_IN = 1.05, 0.15, 0.2, 0.1
 MOST_COLUMNS = 4
 HEADING_EVERY = 6  # rows; in a tall figure the top is out of sight
 MOST_MARKED = 12
@@ -87,8 +89,7 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     kinds = len({(panel.trait, panel.condition) for panel in panels})
     width = kinds * max(1, MOST_COLUMNS // kinds)
     rows = -(-len(panels) // width)
-    figure = new_figure(0.5 + legend_in(study) + rows * PANEL_IN)
-    grid = figure.subplots(rows, width, squeeze=False)
+    figure, grid = _grid(rows, width, 0.15 + legend_in(study))
     steps = np.unique(data["step"].to_numpy(dtype=float))
     for index, axes in enumerate(grid.flat):
         if index >= len(panels):
@@ -105,6 +106,25 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
             axes.tick_params(labelleft=False)
     _legend(grid, figure)
     return Drawing(figure, data, _caption(study, data, scale))
+
+
+def _grid(rows: int, columns: int, top_in: float) -> tuple[Figure, np.ndarray]:
+    """Panels placed by arithmetic: finding a layout for hundreds would take longer than drawing them."""
+    headings = np.array([HEADING_IN if row % HEADING_EVERY == 0 else 0.0 for row in range(rows)])
+    figure = new_figure(top_in + float(headings.sum()) + rows * (PLOT_IN + BELOW_IN) + BOTTOM_IN)
+    figure.set_layout_engine("none")
+    height, across_in = figure.get_figheight(), WIDTH_IN - LEFT_IN - RIGHT_IN - BETWEEN_IN * (columns - 1)
+    wide = across_in / columns
+    bottoms = height - top_in - headings.cumsum() - PLOT_IN - np.arange(rows) * (PLOT_IN + BELOW_IN)
+    lefts = LEFT_IN + np.arange(columns) * (wide + BETWEEN_IN)
+    grid = [
+        [
+            figure.add_axes((left / WIDTH_IN, bottom / height, wide / WIDTH_IN, PLOT_IN / height))
+            for left in lefts.tolist()
+        ]
+        for bottom in bottoms.tolist()
+    ]
+    return figure, np.array(grid, dtype=object)
 
 
 def line_label(study: Study, prefix: str, rate: float) -> str:

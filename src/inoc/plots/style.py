@@ -94,6 +94,10 @@ def settle(figure: Figure) -> None:
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
+        # The solver's last bits differ from run to run, and names in an SVG are made from all bits.
+        for axes in figure.get_axes():
+            left, bottom, width, height = (round(float(side), 6) for side in axes.get_position(original=True).bounds)
+            axes.set_position((left, bottom, width, height))
 
 
 def split(figure: Figure, above_in: float, below_in: float) -> tuple[SubFigure, SubFigure]:
