@@ -62,8 +62,8 @@ demo: env ## Run the miniature study and build its report: a CPU and a quarter o
 	@echo "Tables are in results/mini/analyse, figures in results/mini/figures."
 
 test: env ## Run the tests
-	@# A file of tests stays in one process, and shares what is made for it.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses auto --maxprocesses 4 --dist loadfile
+	@# A file of tests stays in one process, and shares what is made for it; the longest file begins.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses auto --maxprocesses 4 --dist loadfile tests/workflow tests
 
 test-long: env ## Run the tests that really train, which takes minutes
 	$(BIN)/python -m pytest --verbosity=0 -m long
