@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from api.asking import spec
+from api.server import Server
+from inoc.api import Api
 from inoc.config.models import EmbeddingSpec
 from inoc.embed import embedders
 from inoc.embed.embedders import PACKAGED, identify_embedder, load_embedder, unavailable
-from inoc.errors import ConfigError, ModelError
+from inoc.errors import ModelError
 from inoc.store import Store
 
 needs_encoder = pytest.mark.skipif(
@@ -48,7 +51,11 @@ def small_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def embed(spec: EmbeddingSpec, store: Store) -> np.ndarray:
-    return load_embedder(identify_embedder(spec, store)).embed(TEXTS)
+    return load_embedder(identify_embedder(spec, store), no_api).embed(TEXTS)
+
+
+def no_api() -> Api:
+    raise AssertionError("an encoder of this machine needs no API")
 
 
 def test_the_pooling_of_a_folder_is_followed(small_encoder: Path, tmp_path: Path) -> None:
@@ -105,6 +112,12 @@ def test_what_is_not_installed_is_named_with_its_cure(monkeypatch: pytest.Monkey
     assert "inoc[embed]" in unavailable(EmbeddingSpec())
 
 
-def test_an_api_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="accepted: sentence_transformers"):
-        identify_embedder(EmbeddingSpec(provider="openai", model="text-embedding-3-large"), Store(tmp_path))
+def test_vectors_of_an_api_are_asked_for_once_and_cut_to_the_dimensions(server: Server, tmp_path: Path) -> None:
+    identity = identify_embedder(EmbeddingSpec(provider="openai", model="embedder"), Store(tmp_path))
+    cut = identify_embedder(EmbeddingSpec(provider="openai", model="embedder", dimensions=2), Store(tmp_path))
+    assert identity.as_key() != cut.as_key()
+    whole = load_embedder(identity, lambda: Api(spec(server), tmp_path)).embed(TEXTS)
+    part = load_embedder(cut, lambda: Api(spec(server), tmp_path)).embed(TEXTS)
+    assert whole.shape[0] == len(TEXTS)
+    np.testing.assert_array_equal(part, whole[:, :2])
+    assert len(server.asked) == len(TEXTS)

@@ -11,7 +11,7 @@ import pytest
 
 from inoc.config.models import EmbeddingSpec, Study
 from inoc.embed import step
-from inoc.embed.embedders import EmbedderIdentity
+from inoc.embed.embedders import LocalIdentity
 from inoc.errors import ConfigError, DataError
 from inoc.job import Job
 from inoc.tables import EMBEDDINGS, read_table
@@ -34,8 +34,8 @@ class FakeEmbedder:
 @pytest.fixture(autouse=True)
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeEmbedder.texts = []
-    monkeypatch.setattr(step, "identify_embedder", lambda spec, store: EmbedderIdentity(Path("fake"), "w", None))
-    monkeypatch.setattr(step, "load_embedder", lambda identity: FakeEmbedder())
+    monkeypatch.setattr(step, "identify_embedder", lambda spec, store: LocalIdentity(Path("fake"), "w", None))
+    monkeypatch.setattr(step, "load_embedder", lambda identity, api: FakeEmbedder())
 
 
 def make_study(**embedding: object) -> Study:

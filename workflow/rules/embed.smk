@@ -10,9 +10,10 @@ rule embed_prompts:
         "results/benchmarks/embed/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    localrule: asks_an_api("embed")
     resources:
         gpu=1,
-        mem_mb=4_000,
+        mem_mb=memory(4_000),
         runtime="4h",
     params:
         settings=settings("embed"),

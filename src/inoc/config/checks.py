@@ -215,6 +215,8 @@ def _api_models(study: Study) -> Iterator[Problem]:
     for path, uses, model, value in users:
         if uses != bool(model):
             yield Problem(path, f"goes with `{value}` and with no other; accepted: a model of the API", model)
+    if study.embedding is not None and study.embedding.provider == "openai" and study.embedding.model == "minilm":
+        yield Problem(("embedding", "model"), "is a model of the API for `provider: openai`", "minilm")
     if (instructions.kind == "api") != bool(instructions.topics):
         path = ("data", "instructions", "topics")
         yield Problem(path, "go with `kind: api` and with no other", list(instructions.topics))

@@ -288,8 +288,9 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield f"traits.{key}.judge.markers", str(trait.judge.markers)
-    if study.embedding is not None and study.embedding.model.startswith((".", "/", "~")):
-        yield "embedding.model", study.embedding.model
+    spec = study.embedding
+    if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
+        yield "embedding.model", spec.model
     if study.rephrase.source == "files" and study.rephrase.folder is not None:
         for key in prompt_texts(study):
             yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
@@ -315,6 +316,8 @@ def api_uses(study: Study) -> Iterator[ApiUse]:
         yield ApiUse("generate", "data.instructions.kind = 'api'", str(study.data.instructions.model))
     if study.rephrase.source == "api":
         yield ApiUse("rephrase", "rephrase.source = 'api'", str(study.rephrase.model))
+    if study.embedding is not None and study.embedding.provider == "openai":
+        yield ApiUse("embed", "embedding.provider = 'openai'", study.embedding.model)
 
 
 def check_api(study: Study, spec: ApiSpec, stage: str | None = None) -> None:

@@ -300,8 +300,7 @@ class EmbeddingSpec(Model):
 
     provider: Literal["sentence_transformers", "openai"] = Field(
         "sentence_transformers",
-        description="Who embeds: a model in this process, or OpenAI's API (a study that has it is valid, but cannot "
-        "run yet).",
+        description="Who embeds: a model in this process, or one behind an API.",
     )
     model: str = Field(
         "minilm",
@@ -448,6 +447,7 @@ class ApiSpec(Model):
             "gpt-4.1": Price(input=2.0, output=8.0),
             "gpt-4.1-mini": Price(input=0.4, output=1.6),
             "text-embedding-3-small": Price(input=0.02),
+            "text-embedding-3-large": Price(input=0.13),
         },
         description="Model → dollars per million tokens. A model without a price is not asked.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -18,6 +18,8 @@ from inoc.store.core import Store
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+    from inoc.api import Api
 
 Vectors = NDArray[np.float32]
 BATCH_SIZE = 64  # part of a unit's meaning: padding moves last digits
@@ -34,8 +36,8 @@ class Embedder(Protocol):
         """Vectors of texts, shape (texts, dimensions); the same texts in the same order give the same bytes."""
 
 
-class EmbedderIdentity(NamedTuple):
-    """An encoder that is not loaded yet, and what stands for it in keys."""
+class LocalIdentity(NamedTuple):
+    """An encoder of this machine that is not loaded yet, and what stands for it in keys."""
 
     folder: Path
     weights: str  # digest of everything that its vectors depend on: weights, tokenizer, pooling
@@ -46,6 +48,20 @@ class EmbedderIdentity(NamedTuple):
         return {"provider": "sentence_transformers", "weights": self.weights, "dimensions": self.dimensions}
 
 
+class ApiIdentity(NamedTuple):
+    """A model of an API, which has no other identity than its name."""
+
+    model: str
+    dimensions: int | None
+
+    def as_key(self) -> dict[str, Json]:
+        """The part of a key that says which encoder it was."""
+        return {"provider": "openai", **self._asdict()}
+
+
+EmbedderIdentity = LocalIdentity | ApiIdentity
+
+
 def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
     """Find the encoder and digest it, without loading it.
 
@@ -54,6 +70,8 @@ def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
         MissingExtraError: If the package that brings it is not installed.
         ModelError: If it is not there, or is not one of sentence-transformers.
     """
+    if spec.provider == "openai":
+        return ApiIdentity(spec.model, spec.dimensions)
     if why := unavailable(spec):
         raise ConfigError(why)
     folder = _locate(spec)
@@ -65,13 +83,13 @@ def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
         raise ModelError(msg)
     left_out = [path for pattern in NOT_NEEDED for path in folder.glob(f"**/{pattern}")]
     files = sorted({path for pattern in FILES for path in folder.rglob(pattern)} - set(left_out))
-    return EmbedderIdentity(folder, remembered_digest(store, folder, files), spec.dimensions)
+    return LocalIdentity(folder, remembered_digest(store, folder, files), spec.dimensions)
 
 
 def unavailable(spec: EmbeddingSpec) -> str:
-    """Why this installation cannot embed as a study asks; empty if it can."""
+    """Why this installation has not the encoder that a study asks for; empty if it has, or if that is an API's."""
     if spec.provider == "openai":
-        return "embedding.provider = 'openai': this release asks no API for embeddings; accepted: sentence_transformers"
+        return ""
     needed = ["sentence_transformers", *([PACKAGE] if spec.model == PACKAGED else [])]
     absent = [package for package in needed if importlib.util.find_spec(package) is None]
     return f"embedding.model = {spec.model!r}: {MissingExtraError(absent[0], 'embed')}" if absent else ""
@@ -89,7 +107,7 @@ def _locate(spec: EmbeddingSpec) -> Path:
 class SentenceTransformersEmbedder:
     """An encoder of sentence-transformers, with the pooling and scaling that its folder names."""
 
-    def __init__(self, identity: EmbedderIdentity) -> None:
+    def __init__(self, identity: LocalIdentity) -> None:
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
@@ -110,6 +128,22 @@ class SentenceTransformersEmbedder:
         return np.asarray(found, dtype=np.float32)
 
 
-def load_embedder(identity: EmbedderIdentity) -> Embedder:
-    """Load the encoder."""
-    return SentenceTransformersEmbedder(identity)
+class ApiEmbedder:
+    """A model behind an API; a text that it refuses has a row of NaN."""
+
+    def __init__(self, identity: ApiIdentity, api: Api) -> None:
+        self._identity, self._api = identity, api
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder`. What was answered once comes from the API's cache."""
+        return self._api.embeddings(self._identity.model, texts)[:, : self._identity.dimensions]
+
+
+def load_embedder(identity: EmbedderIdentity, api: Callable[[], Api]) -> Embedder:
+    """Load the encoder, or get ready to ask for it.
+
+    Args:
+        identity: Which.
+        api: Gives the workflow's API.
+    """
+    return ApiEmbedder(identity, api()) if isinstance(identity, ApiIdentity) else SentenceTransformersEmbedder(identity)

@@ -45,7 +45,7 @@ def run(job: Job) -> str:
     write_table(pd.DataFrame(rows, columns=EMBEDDINGS.names), EMBEDDINGS, job.paths.embeddings)
     n_texts = sum(len(cloud.texts) for cloud in clouds)
     n_nan = sum(nan_count(np.asarray(row["cosines"])) for row in rows)
-    job.record["model"] = {"folder": identity.folder.name, **identity.as_key()}
+    job.record["model"] = identity.as_key()
     job.record["counts"] = {"prompts": len(clouds), "texts": n_texts, "NaN": n_nan}
     return f"{len(clouds)} prompts, {n_texts} texts, {n_nan} NaN"
 
@@ -93,7 +93,7 @@ def _unit(identity: EmbedderIdentity, prompt: str, texts: list[str]) -> Unit:
 
 def _embed_missing(job: Job, identity: EmbedderIdentity, clouds: list[Cloud]) -> None:
     missing = {unit.key for unit in job.store.missing(cloud.unit for cloud in clouds)}
-    embedder = cache(lambda: load_embedder(identity))
+    embedder = cache(lambda: load_embedder(identity, lambda: job.api))
     todo = [cloud for cloud in clouds if cloud.unit.key in missing]
     with job.progress("embedding", sum(len(cloud.texts) for cloud in todo), "texts") as meter:
         for cloud in todo:
