@@ -10,7 +10,7 @@ TORCH := torch==2.13.0
 UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-vllm demo test test-long test-vllm check format lock clean
+.PHONY: help env env-vllm demo test test-long test-slurm test-vllm check format lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ test: env ## Run the tests
 
 test-long: env ## Run the tests that really train, which takes minutes
 	$(BIN)/python -m pytest --verbosity=0 -m long
+
+test-slurm: env ## Run the study on a SLURM of one's own: needs root, slurm-wlm and munge
+	$(BIN)/python -m pytest --verbosity=0 -m slurm tests/workflow/test_slurm.py
 
 # One process and one thread: the same sums every time, and no fight for two cores.
 test-vllm: env-vllm ## Run the tests of the engine vLLM, on the CPU

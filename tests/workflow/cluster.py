@@ -68,6 +68,10 @@ def missing() -> str:
     return f"{ours} exists, so this machine is part of a cluster" if ours.exists() and not ours.is_symlink() else ""
 
 
+class NoClusterError(Exception):
+    """The daemons do not run on this machine."""
+
+
 class Cluster:
     """One node with two devices that SLURM takes for GPUs."""
 
@@ -116,7 +120,7 @@ class Cluster:
                 return
             time.sleep(0.2)
         logs = "".join(path.read_text()[-2000:] for path in sorted(self.state.glob("*.log")))
-        raise AssertionError(f"SLURM did not come up:\n{logs}")
+        raise NoClusterError(f"the node never became idle:\n{logs}")
 
     def jobs(self, state: str = "RUNNING") -> list[tuple[str, str]]:
         """Number and rule of the jobs in a state."""
@@ -169,7 +173,8 @@ def _free_port() -> int:
 
 def _call(*command: str, check: bool = True) -> str:
     done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0 or not check, f"{' '.join(command)}: {done.stdout}{done.stderr}"
+    if check and done.returncode != 0:
+        raise NoClusterError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout
 
 

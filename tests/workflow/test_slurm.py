@@ -11,7 +11,7 @@ import cluster as slurm
 import pytest
 from running import SNAKEMAKE, Checkout, differing
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}")]
+pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}")]
 
 FAST = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "5"]
 # The first attempt has too little memory for Python itself.
@@ -21,7 +21,11 @@ STARVED = ["--set-resources", "rephrase_prompts:mem_mb=20*100**(attempt-1)"]
 @pytest.fixture
 def cluster(tmp_path):
     one = slurm.Cluster(tmp_path / "slurm")
-    one.start()
+    try:
+        one.start()
+    except slurm.NoClusterError as error:
+        one.stop()
+        pytest.skip(f"no SLURM: {error}")
     yield one
     one.stop()
 

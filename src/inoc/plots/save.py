@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -67,7 +68,17 @@ def _svg(figure: Figure, title: str) -> bytes:
     FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "inoc", "Title": title})
     figure.dpi = DPI
     FigureCanvasAgg(figure)
-    return buffer.getvalue()
+    return numbered_clips(buffer.getvalue())
+
+
+def numbered_clips(svg: bytes) -> bytes:
+    """An SVG whose clipping frames are numbered in order.
+
+    Matplotlib names them by a digest of all bits of their place, the last of which differ from run to run.
+    """
+    found = dict.fromkeys(re.findall(rb"(?<=[#\"])p[0-9a-f]{10}(?=[)\"])", svg))
+    numbers = {name: b"clip%d" % number for number, name in enumerate(found)}
+    return re.sub(rb"(?<=[#\"])p[0-9a-f]{10}(?=[)\"])", lambda match: numbers[match[0]], svg)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
