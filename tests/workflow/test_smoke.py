@@ -140,7 +140,7 @@ def test_the_plan_counts_what_was_then_computed(finished):
         there = re.search(r"(\d+) of (\d+) units", lines[stage])
         assert there
         assert there[1] == there[2] != "0"
-    scored = pd.read_parquet(finished.results / "score", columns=["example_id"])
+    scored = pd.read_parquet(finished.results / "score" / "logprobs-0.parquet", columns=["example_id"])
     assert f"{len(scored)} responses" in lines["score"]
     asked = pd.read_parquet(finished.results / "elicit" / "completions-0.parquet", columns=["instruction_id"])
     assert f"{len(asked)} completions" in lines["elicit"]
