@@ -136,12 +136,13 @@ def correlations_of(
     for name, one in (("r", r), ("rho", rho)):
         found |= {name: one.value, f"{name}_lo": one.lo, f"{name}_hi": one.hi}
     if held_out:
-        out = _held_out(x, y, list(known["prompt"]), resampler) if np.isfinite(r.value) else MISSING
+        out = held_out_r2(x, y, list(known["prompt"]), resampler) if np.isfinite(r.value) else MISSING
         found |= {"r2_out": out.value, "r2_out_lo": out.lo, "r2_out_hi": out.hi}
     return found
 
 
-def _held_out(x: Floats, y: Floats, prompts: list[str], resampler: Resampler) -> Estimate:
+def held_out_r2(x: Floats, y: Floats, prompts: list[str], resampler: Resampler) -> Estimate:
+    """R² of a line's leave-prompt-out predictions, against the mean of the others; NaN for fewer than three prompts."""
     guesses = leave_group_out(x, y, prompts)
     return out_of_sample_r2(y, guesses.by_line, guesses.by_mean, prompts, resampler)
 

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.figures.clouds import held_out_r2
 from inoc.figures.keylist import KeyList
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
@@ -26,8 +27,6 @@ from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, s
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import fit_line, pearson, spearman
-from inoc.stats.means import MISSING, Estimate
-from inoc.stats.prediction import leave_group_out, out_of_sample_r2
 
 SUPPRESSION = (
     "prompt",
@@ -50,7 +49,6 @@ PLANE_IN = 5.3
 MOST_NAMED = 14
 FARTHEST_PT = 35.0
 """Labels without a free place nearer than this are left out; the numbers of the CSV file have them."""
-FEWEST_POINTS = 3
 STATISTICS = {"n": "n_prompts"} | {
     name: name for name in ("r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi", "r2_out", "r2_out_lo", "r2_out_hi")
 }
@@ -240,20 +238,13 @@ def _statistics(
     own = pairs[pairs["fitted"]]
     x, y = own["value"].to_numpy(float), own["suppression"].to_numpy(float)
     r, rho = (measure(x, y, study.statistics.confidence) for measure in (pearson, spearman))
-    r2 = _held_out(study, own[own[["value", "suppression"]].notna().all(axis=1)])
+    known = own[own[["value", "suppression"]].notna().all(axis=1)]
+    settings = study.statistics
+    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    x, y = known["value"].to_numpy(float), known["suppression"].to_numpy(float)
+    r2 = held_out_r2(x, y, list(known["prompt"]), resampler)
     found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, r2.value, r2.lo, r2.hi)
     return dict(zip(STATISTICS.values(), map(float, found), strict=True))
-
-
-def _held_out(study: Study, known: pd.DataFrame) -> Estimate:
-    """R² of leave-prompt-out predictions, against the mean of the others."""
-    if len(known) < FEWEST_POINTS:
-        return MISSING
-    x, y, prompts = known["value"].to_numpy(float), known["suppression"].to_numpy(float), list(known["prompt"])
-    settings = study.statistics
-    found = leave_group_out(x, y, prompts)
-    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
-    return out_of_sample_r2(y, found.by_line, found.by_mean, prompts, resampler)
 
 
 def statistics_lines(found: dict[str, float]) -> list[str]:
