@@ -13,7 +13,7 @@ from geometry_tables import geometry_tables
 from heuristic_tables import heuristic_tables
 from inoc.config.models import Study
 from inoc.paths import Paths
-from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, study_runs, total_steps
+from inoc.runs import checkpoint_steps, prompt_families, prompt_texts, question_sets, study_runs, total_steps
 
 NAN = float("nan")
 PREDICTOR_TRAITS = {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}
@@ -315,7 +315,9 @@ def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
             "n_nan": 0,
         }
         parts.append(pd.DataFrame([{**base, "learning_rate": NAN}]))
-    return pd.concat(parts, ignore_index=True).assign(failed=False)
+    joined = pd.concat(parts, ignore_index=True).assign(failed=False)
+    sets = question_sets(study)
+    return pd.concat([joined.assign(questions=key, data=joined.get("data", "")) for key in sets], ignore_index=True)
 
 
 def _embeddings(study: Study) -> pd.DataFrame:

@@ -16,13 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from inoc.config.load import dataset_places
 from inoc.config.models import Price, Sampling, Shards, Study, Workflow
 from inoc.context import shard_count, store_folder
 from inoc.errors import ConfigError, InocError, did_you_mean
 from inoc.job import Job
 from inoc.paths import Paths
 from inoc.progress import duration
-from inoc.runs import asked_of, checkpoint_steps, prompt_texts, study_runs, total_steps
+from inoc.runs import (
+    asked_of,
+    checkpoint_steps,
+    pool_prompts,
+    pool_specs,
+    prompt_texts,
+    question_sets,
+    study_runs,
+    total_steps,
+)
 from inoc.store import Store
 from inoc.tables import read_table
 
@@ -108,10 +118,11 @@ def plan(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str
         return Row(stage, shard_count(stage, shards), f"{n} completions", tokens, hours, disk=4.0 * tokens)
 
     controls = study.scoring.n_controls * (1 + sum(t.control_prompt is not None for t in study.traits.values()))
-    own = study.data.n_train if study.data.completions == "sample" else 0
+    sampled_sets = [spec for _, spec in dataset_places(study) if spec.completions == "sample"]
+    own, sets = study.data.n_train * len(sampled_sets), len(question_sets(study))
     rows.append(sampled("generate", own + controls, study.data.sampling))
 
-    asked = study.elicitation.n or study.data.n_eval
+    asked = sets * (study.elicitation.n or study.data.n_eval)
     elicited = asked * (1 + prompts * len(study.elicitation.prefixes))
     rows.append(sampled("elicit", elicited, study.elicitation.sampling))
 
@@ -133,7 +144,7 @@ def plan(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str
         # Before the first step all runs are the untrained model, which is asked once.
         untrained = {way for run in runs for way in asked_of(study, run, 0)} if 0 in saved else set()
         trained = sum(len(asked_of(study, run, step)) for run in runs for step in saved if step)
-        n = study.evaluation.n or study.data.n_eval
+        n = sets * (study.evaluation.n or study.data.n_eval)
         judged["evaluate"] = n * sum(len(asked_of(study, run, step)) for run in runs for step in saved)
         rows.append(sampled("evaluate", n * (trained + len(untrained)), study.evaluation.sampling))
     rows += _api_rows(study, judged, prices, batch)
@@ -152,10 +163,15 @@ def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Pric
             calls=n * len(models),
             dollars=dollars,
         )
-    if study.rephrase.source == "api":
-        calls = len(prompt_texts(study)) * math.ceil(study.rephrase.n / study.rephrase.per_request)
-        each = _dollars(prices.get(str(study.rephrase.model)), 300, 25 * study.rephrase.per_request)
-        yield Row("rephrase", 1, f"{len(prompt_texts(study))} pools", calls=calls, dollars=calls * each * batch)
+    asked = {pool: len(pool_prompts(study, pool)) for pool, spec in pool_specs(study).items() if spec.source == "api"}
+    if any(asked.values()):
+        calls, dollars = 0, 0.0
+        for pool, n_pools in asked.items():
+            spec = pool_specs(study)[pool]
+            requests = n_pools * math.ceil(spec.n / spec.per_request)
+            calls += requests
+            dollars += requests * _dollars(prices.get(str(spec.model)), 300, 25 * spec.per_request) * batch
+        yield Row("rephrase", 1, f"{sum(asked.values())} pools", calls=calls, dollars=dollars)
 
 
 def _dollars(price: Price | None, sent: float, answered: float) -> float:

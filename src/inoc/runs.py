@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from inoc.config.models import RunSpec, Schedule, Study
+from inoc.config.models import RephraseSpec, RunSpec, Schedule, Study
 from inoc.errors import ConfigError
 
 
@@ -18,18 +18,25 @@ class Run(NamedTuple):
     """One fine-tuning."""
 
     prompt: str  # key; empty for a control
-    prefix: str  # none, fixed or mix
+    prefix: str  # none, fixed, mix or another pool
     learning_rate: float
     seed: int
+    data: str = ""  # key of another dataset that it is trained on, without a prefix; empty for the study's own
 
     @property
     def name(self) -> str:
         """Unique in its study, and safe as a folder name."""
-        return f"{self.prompt or 'control'}.{self.prefix}.lr{self.learning_rate:g}.seed{self.seed}"
+        who = self.prompt or self.data or "control"
+        return f"{who}.{self.prefix}.lr{self.learning_rate:g}.seed{self.seed}"
+
+    @property
+    def is_control(self) -> bool:
+        """Trained without a prefix on what the runs with one are trained on."""
+        return self.prefix == "none" and not self.data
 
 
 class Asked(NamedTuple):
-    """How a question is asked: with which prompt's prefix, fixed or mixed; empty and `none` without."""
+    """How a question is asked: with which prompt's prefix, fixed or from a pool; empty and `none` without."""
 
     prompt: str
     prefix: str
@@ -48,6 +55,42 @@ def prompt_families(study: Study) -> dict[str, str]:
     return {key: group.family for group in study.prompts.values() for key in group.texts}
 
 
+def prefix_kinds(study: Study) -> list[str]:
+    """What a prompt can be put before a question as: its own text, or a text of one of its pools."""
+    return ["fixed", *pool_specs(study)]
+
+
+def pool_specs(study: Study) -> dict[str, RephraseSpec]:
+    """Pool → how it is made."""
+    return {"mix": study.rephrase, **study.pools}
+
+
+def pool_prompts(study: Study, pool: str) -> list[str]:
+    """The prompts that have a pool: all for `mix`, and for another those that something is asked or trained with."""
+    every = list(prompt_texts(study))
+    if pool in ("mix", *study.elicitation.prefixes, *study.scoring.prefixes):
+        return every
+    trained = {run.prompt for run in study_runs(study) if run.prefix == pool}
+    return [prompt for prompt in every if prompt in trained]
+
+
+def trained_datasets(study: Study) -> list[str]:
+    """The other datasets that some run is trained on, in the file's order."""
+    trained = {run.data for run in study_runs(study)}
+    return [key for key in study.datasets if key in trained]
+
+
+def question_sets(study: Study) -> list[str]:
+    """The sets of evaluation questions; the first is the one that all but the rates is about."""
+    return list(study.data.questions) or ["held_out"]
+
+
+def held_out_set(study: Study) -> str | None:
+    """The set whose questions are held out from the training data; None if there is none."""
+    questions = study.data.questions
+    return next((key for key, spec in questions.items() if spec.source is None), None) if questions else "held_out"
+
+
 def study_runs(study: Study) -> list[Run]:
     """All runs, each once, controls first within their block."""
     return list(dict.fromkeys(run for spec in study.runs for run in _block(study, spec)))
@@ -57,9 +100,11 @@ def _block(study: Study, spec: RunSpec) -> list[Run]:
     chosen = run_prompts(study, spec)
     rates = spec.learning_rates or (study.training.learning_rate,)
     seeds = spec.seeds if spec.seeds is not None else study.training.seeds
-    controls = [Run("", "none", rate, seed) for rate in rates for seed in seeds] if spec.control else []
+    plain = [Run("", "none", rate, seed, spec.data or "") for rate in rates for seed in seeds]
+    if spec.data:
+        return plain
     treated = [Run(*parts) for parts in itertools.product(chosen, spec.prefixes, rates, seeds)]
-    return controls + treated
+    return [*(plain if spec.control else []), *treated]
 
 
 def run_prompts(study: Study, spec: RunSpec) -> list[str]:
@@ -73,7 +118,7 @@ def run_prompts(study: Study, spec: RunSpec) -> list[str]:
 
 
 def total_steps(study: Study) -> int:
-    """Optimiser steps of every run: as configured, or whole batches in the epochs."""
+    """Optimiser steps of every run, on whichever data: as configured, or whole batches in the epochs."""
     training = study.training
     return training.steps or max(1, int(study.data.n_train * training.epochs) // training.batch_size)
 
@@ -114,7 +159,7 @@ def asked_of(study: Study, run: Run, step: int) -> list[Asked]:
     ways = [PLAIN] if "default" in study.evaluation.conditions else []
     if run.prefix != "none":
         return ways + ([Asked(run.prompt, run.prefix)] if "training" in study.evaluation.conditions else [])
-    if study.evaluation.gate and step == total_steps(study):
+    if study.evaluation.gate and run.is_control and step == total_steps(study):
         trained = (other for other in study_runs(study) if other.prefix != "none")
         ways += dict.fromkeys(Asked(other.prompt, other.prefix) for other in trained)
     return ways

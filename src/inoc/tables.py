@@ -23,6 +23,9 @@ INDEX = pa.int32()
 NUMBER = pa.float64()
 FLAG = pa.bool_()
 
+DEFAULTS = {"data": "", "pool": "mix", "questions": "held_out"}
+"""Column → what it holds where a table comes without it: an import's, or one of a study that has but one of these."""
+
 EXAMPLES = pa.schema(
     [
         ("example_id", STRING),
@@ -33,11 +36,12 @@ EXAMPLES = pa.schema(
         ("kept", FLAG),
         ("reason", STRING),  # why a row was not kept; empty for kept rows
         ("scores", pa.map_(STRING, NUMBER)),  # trait → judge score, 0–100
+        ("data", STRING),  # which dataset; empty for the study's own
     ]
 )
-"""`generate/train.parquet`: every sampled row, kept or not. Key: example_id."""
+"""`generate/train.parquet`: every sampled row, kept or not. Key: data, example_id."""
 
-INSTRUCTIONS = pa.schema([("instruction_id", STRING), ("instruction", STRING)])
+INSTRUCTIONS = pa.schema([("instruction_id", STRING), ("instruction", STRING), ("questions", STRING)])
 """`generate/eval.parquet`. Key: instruction_id."""
 
 CONTROLS = pa.schema(
@@ -52,8 +56,8 @@ CONTROLS = pa.schema(
 )
 """`generate/controls.parquet`: completions of the untrained model for PPD and cross-trait PH and PPD."""
 
-POOLS = pa.schema([("prompt", STRING), ("index", INDEX), ("text", STRING)])
-"""`rephrase/pools.parquet`. Key: prompt, index."""
+POOLS = pa.schema([("prompt", STRING), ("index", INDEX), ("text", STRING), ("pool", STRING)])
+"""`rephrase/pools.parquet`. Key: pool, prompt, index."""
 
 SPREAD = pa.schema(
     [
@@ -65,9 +69,10 @@ SPREAD = pa.schema(
         ("effective_rank", NUMBER),
         ("dropped", INDEX),
         ("reasons", STRING),
+        ("pool", STRING),
     ]
 )
-"""`rephrase/spread.parquet`: how far the pool is from its prompt. Key: prompt."""
+"""`rephrase/spread.parquet`: how far the pool is from its prompt. Key: pool, prompt."""
 
 EMBEDDINGS = pa.schema(
     [
@@ -84,16 +89,17 @@ EMBEDDINGS = pa.schema(
 _ASKED = [
     ("run", STRING),
     ("prompt", STRING),  # prompt of the training; empty for base and control
-    ("prefix", STRING),  # none, fixed or mix, of the training
+    ("prefix", STRING),  # none, fixed, mix or a further pool, of the training
     ("learning_rate", NUMBER),  # NaN for base
     ("seed", INDEX),  # -1 for base
+    ("data", STRING),  # what it was trained on; empty for the study's own data, and for base
     ("step", INDEX),
     (
         "condition",
         STRING,
     ),  # default (asked without), training (asked as trained), other (asked with another's)
     ("asked_prompt", STRING),  # prompt of the question; empty without
-    ("asked_prefix", STRING),  # none, fixed or mix, of the question
+    ("asked_prefix", STRING),  # as `prefix`, of the question
     ("instruction_id", STRING),
 ]
 
@@ -143,6 +149,7 @@ _RUN = [
     ("prefix", STRING),
     ("learning_rate", NUMBER),
     ("seed", INDEX),
+    ("data", STRING),
 ]
 
 CHECKPOINTS = pa.schema([*_RUN, ("step", INDEX), ("path", STRING), ("digest", STRING)])
@@ -196,7 +203,7 @@ def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *,
         csv: Also write a CSV twin beside it.
 
     Raises:
-        DataError: If a column of the schema is missing or has values of another type.
+        DataError: If a column of the schema is missing and has no default, or has values of another type.
     """
     table = data if isinstance(data, pa.Table) else _to_arrow(data, schema, path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -225,7 +232,7 @@ def write_row_groups(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) 
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a table, or some of its columns.
+    """Read a table, or some of its columns; of these, one that has a default need not be there.
 
     Raises:
         DataError: If the file is absent or is not Parquet.
@@ -234,14 +241,33 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         msg = f"there is no table {path}. Run the stage that makes it: {path.parent.name}"
         raise DataError(msg)
     try:
-        frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+        names = pq.read_schema(path).names if columns is not None else []
+        absent = {name: DEFAULTS[name] for name in columns or () if name in DEFAULTS and name not in names}
+        there = None if columns is None else [name for name in columns if name not in absent]
+        frame: pd.DataFrame = pq.read_table(path, columns=there).to_pandas().assign(**absent)
     except pa.ArrowInvalid as error:
         msg = f"{path} is not a readable Parquet table ({error}). Delete it and run its stage again"
         raise DataError(msg) from error
-    return frame
+    return frame if columns is None else frame[columns]
+
+
+def kept_examples(path: Path, data: str = "") -> pd.DataFrame:
+    """The kept training examples of one dataset, in their order.
+
+    Args:
+        path: A table of `EXAMPLES`.
+        data: Key of another dataset; default: the study's own data.
+
+    Returns:
+        The columns example_id, instruction and completion.
+    """
+    columns = ["example_id", "instruction", "completion"]
+    table = read_table(path, [*columns, "kept", "data"])
+    return table.loc[table["kept"] & (table["data"] == data), columns]
 
 
 def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+    frame = frame.assign(**{name: DEFAULTS[name] for name in schema.names if name in DEFAULTS and name not in frame})
     missing = [name for name in schema.names if name not in frame.columns]
     if missing:
         msg = f"{path}: columns {missing} are missing; the table has {list(frame.columns)}"

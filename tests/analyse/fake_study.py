@@ -11,7 +11,7 @@ import pandas as pd
 from inoc.config.models import Shards, Study
 from inoc.job import Job
 from inoc.paths import Paths
-from inoc.runs import asked_of, checkpoint_steps, condition, prompt_texts, study_runs, total_steps
+from inoc.runs import Run, asked_of, checkpoint_steps, condition, prompt_texts, study_runs, total_steps
 from inoc.store import Store
 from inoc.tables import EMBEDDINGS, LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY, write_table
 
@@ -62,7 +62,7 @@ def elicit_scores(study: Study) -> pd.DataFrame:
         for trait in study.traits:
             for index in range(N_EVAL):
                 level = STRENGTH.get(prompt, 0.0) * (trait == "playful") + 3 + rng.normal(0, 1)
-                rows.append(_row(("base", "", "none", NAN, -1), 0, (prompt, prefix), index, trait, level))
+                rows.append(_row(("base", "", "none", NAN, -1, ""), 0, (prompt, prefix), index, trait, level))
     return _frame(rows, "other").assign(condition=lambda f: np.where(f["asked_prompt"] == "", "default", "other"))
 
 
@@ -87,7 +87,7 @@ def evaluate_scores(study: Study) -> pd.DataFrame:
 def _row(
     run: tuple[Any, ...], step: int, asked: tuple[str, str], index: int, trait: str, score: float
 ) -> dict[str, Any]:
-    names = ("run", "prompt", "prefix", "learning_rate", "seed")
+    names = ("run", *Run._fields)
     return {
         **dict(zip(names, run, strict=True)),
         "step": step,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from inoc.analyse.inputs import check_same_judges, read_scores
+from inoc.analyse.inputs import SetScores, check_same_judges, read_scores
 from inoc.analyse.rates import meets, pooled_share, rates
 from inoc.config.models import RateSpec
 from inoc.errors import DataError
@@ -70,7 +70,7 @@ def found(tables: Tables, tmp_path: Path) -> tuple[Tables, pd.DataFrame]:
     job = tables.job(tmp_path)
     base, scores = read_scores(job.paths.scores("elicit")), read_scores(job.paths.scores("evaluate"))
     check_same_judges(base, scores)
-    rows = rates(tables.study, base, scores, RESAMPLER).rows
+    rows = rates(tables.study, {"held_out": SetScores(base, scores)}, RESAMPLER).rows
     return tables, pd.DataFrame(rows)
 
 
@@ -126,6 +126,6 @@ def test_a_rate_whose_traits_nobody_judged_is_skipped(tables: Tables, tmp_path: 
         table.drop(table.index[table["trait"] == "french"], inplace=True)
     job = tables.job(tmp_path)
     base, scores = read_scores(job.paths.scores("elicit")), read_scores(job.paths.scores("evaluate"))
-    part = rates(tables.study, base, scores, RESAMPLER)
+    part = rates(tables.study, {"held_out": SetScores(base, scores)}, RESAMPLER)
     assert part.rows == []
     assert [skip.what for skip in part.skipped] == ["rate mixed_up"]

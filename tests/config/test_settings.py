@@ -18,7 +18,15 @@ from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, shard_of, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
-RAW = read_document(TOY).value | {"world": {}, "embedding": {}, "rates": {"bad": {}}}
+RAW = read_document(TOY).value | {
+    "world": {},
+    "embedding": {},
+    "rates": {"bad": {}},
+    "pools": {"close": {}},
+    "datasets": {"other": {}},
+}
+RAW["runs"] = [*RAW["runs"], {"data": "other"}]
+RAW["data"] = RAW["data"] | {"questions": {"own": {}, "more": {"source": {"files": ["more.jsonl"]}}}}
 ASKING = "elicit score train evaluate"
 MODEL = f"generate {ASKING}"
 RUNS = "train evaluate analyse figures"
@@ -57,43 +65,19 @@ REACH: dict[str, tuple[object, str]] = {
     "traits.*.judge.scale": ("0-9", "generate judge"),
     "traits.*.judge.temperature": (0.5, "generate judge"),
     "traits.*.control_prompt": ("Play.", "generate analyse figures"),
-    "data.instructions.kind": ("world", "generate"),
-    "data.instructions.files": (["other.jsonl"], "generate"),
-    "data.instructions.min_characters": (3, "generate"),
-    "data.instructions.model": ("writer", "generate"),
-    "data.instructions.topics": (["health"], "generate"),
-    "data.instructions.request": ("a riddle", "generate"),
-    "data.instructions.temperature": (0.5, "generate"),
-    "data.instructions.per_request": (3, "generate"),
-    "data.instructions.max_tokens": (99, "generate"),
-    "data.instructions.max_requests": (3, "generate"),
-    "data.completions": ("file", "generate"),
-    "data.file": ("given.jsonl", "generate"),
-    "data.model": ("writer", "generate"),
-    "data.generation_prompt": ("Play.", "generate"),
-    "data.separator": (" ", "generate"),
+    "data.questions.*.label": ("Odd", "figures"),
     "data.n_train": (128, f"generate {RUNS}"),
     "data.n_eval": (5, "generate"),
-    "data.keep_from": (60, "generate"),
-    "data.max_attempts": (2.0, "generate"),
     "data.seed": (7, "generate"),
     "prompts.*.family": ("french", "analyse figures"),
     "prompts.*.texts": ("You are a jester.", f"rephrase embed {ASKING} figures"),
     "placement": ("system", ASKING),
     "separator": ("\n", MODEL),
-    "rephrase.source": ("procedural", "rephrase"),
-    "rephrase.folder": ("others", "rephrase"),
-    "rephrase.n": (5, "rephrase"),
-    "rephrase.model": ("writer", "rephrase"),
-    "rephrase.closeness": ("close", "rephrase"),
-    "rephrase.temperature": (0.7, "rephrase"),
-    "rephrase.per_request": (20, "rephrase"),
-    "rephrase.max_tokens": (500, "rephrase"),
-    "rephrase.max_requests": (3, "rephrase"),
-    "rephrase.seed": (7, "rephrase"),
+    "datasets.*.label": ("Odd", "figures"),
     "runs.*.prompts": (["joker"], RUNS),
     "runs.*.groups": (["strong"], RUNS),
     "runs.*.prefixes": (["fixed"], RUNS),
+    "runs.*.data": ("other", RUNS),
     "runs.*.learning_rates": ([1e-3], RUNS),
     "runs.*.seeds": ([1], RUNS),
     "runs.*.control": (False, RUNS),
@@ -150,8 +134,49 @@ REACH: dict[str, tuple[object, str]] = {
     "expect.strongest_with_prefix_at_least": (50, "analyse figures"),
     "title": ("Another", "figures"),
 }
+SOURCE = {
+    "kind": "world",
+    "files": ["other.jsonl"],
+    "min_characters": 3,
+    "model": "writer",
+    "topics": ["health"],
+    "request": "a riddle",
+    "temperature": 0.5,
+    "per_request": 3,
+    "max_tokens": 99,
+    "max_requests": 3,
+}
+ANSWERS = {
+    "completions": "file",
+    "file": "given.jsonl",
+    "model": "writer",
+    "generation_prompt": "Play.",
+    "generation_turn": "system",
+    "separator": " ",
+    "keep_from": 60,
+    "max_attempts": 2.0,
+}
+POOL = {
+    "source": "procedural",
+    "folder": "others",
+    "n": 5,
+    "model": "writer",
+    "closeness": "close",
+    "temperature": 0.7,
+    "per_request": 20,
+    "max_tokens": 500,
+    "max_requests": 3,
+    "seed": 7,
+}
+for sections, fields, stage in [
+    (("data.instructions", "data.questions.*.source"), SOURCE, "generate"),
+    (("data", "datasets.*"), ANSWERS, "generate"),
+    (("rephrase", "pools.*"), POOL, "rephrase"),
+]:
+    REACH |= {f"{section}.{field}": (value, stage) for section in sections for field, value in fields.items()}
 for section, stage in {
     "data.sampling": "generate",
+    "datasets.*.sampling": "generate",
     "evaluation.sampling": "evaluate",
     "elicitation.sampling": "elicit",
     "scoring.control_sampling": "generate",
@@ -172,7 +197,15 @@ REPORT_ONLY = {
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
     "evaluation.canary": "a check that stops the job or changes nothing",
 }
-IN_THE_TOY = {"traits.*": "traits.playful", "prompts.*": "prompts.strong", "runs.*": "runs.0", "rates.*": "rates.bad"}
+IN_THE_TOY = {
+    "traits.*": "traits.playful",
+    "prompts.*": "prompts.strong",
+    "runs.*": "runs.0",
+    "rates.*": "rates.bad",
+    "pools.*": "pools.close",
+    "datasets.*": "datasets.other",
+    "data.questions.*": "data.questions.more",
+}
 
 
 def fields_of(model: type[Model], prefix: str = "") -> Iterator[str]:
@@ -261,7 +294,7 @@ def test_an_edited_prompt_changes_only_the_shards_that_hold_it(n: int) -> None:
         differ = {k for k in range(n) if settings_of(stage, one, k, shards) != settings_of(stage, other, k, shards)}
         assert differ == {shard_of("clown", n)}
     runs = {shard_of(run.name, n) for run in study_runs(one) if run.prompt == "clown"}
-    controls = {shard_of(run.name, n) for run in study_runs(one) if run.prefix == "none"}
+    controls = {shard_of(run.name, n) for run in study_runs(one) if run.is_control}
     for stage, expected in (("train", runs), ("evaluate", runs | controls)):
         differ = {k for k in range(n) if settings_of(stage, one, k, shards) != settings_of(stage, other, k, shards)}
         assert differ == expected, stage

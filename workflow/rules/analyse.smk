@@ -6,6 +6,7 @@ rule analyse_study:
         losses=losses_of,
         self_perplexity=self_perplexity_of,
         embeddings=embeddings_of,
+        questions=questions_of,
     output:
         predictors="results/{study}/analyse/predictors.parquet",
         suppression="results/{study}/analyse/suppression.parquet",

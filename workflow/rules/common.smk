@@ -20,6 +20,7 @@ from inoc.errors import InocError
 from inoc.figures.catalogue import entry_of, figure_names
 from inoc.lock import hold
 from inoc.paths import Paths
+from inoc.runs import question_sets
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -173,6 +174,12 @@ def self_perplexity_of(wildcards):
         wildcards,
         [place(shard) for shard in shard_numbers("score", wildcards.study)],
     )
+
+
+def questions_of(wildcards):
+    """Which set each evaluation question belongs to, if there are several."""
+    several = len(question_sets(STUDIES[wildcards.study])) > 1
+    return there(wildcards, [paths(wildcards).instructions] if several else [])
 
 
 def embeddings_of(wildcards):

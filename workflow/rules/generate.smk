@@ -1,7 +1,7 @@
 rule generate_data:
     """Training examples, evaluation instructions and control completions."""
     input:
-        given=given("data", "traits", "model.chat_template"),
+        given=given("data", "datasets", "traits", "model.chat_template"),
         model=model_of,
     output:
         examples="results/{study}/generate/train.parquet",

@@ -1,7 +1,7 @@
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
     input:
-        given=given("rephrase"),
+        given=given("rephrase", "pools"),
     output:
         pools="results/{study}/rephrase/pools.parquet",
         spread="results/{study}/rephrase/spread.parquet",

@@ -6,7 +6,7 @@ after this works on plain arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from inoc.stats.means import Floats
 from inoc.tables import read_table
 
 BASE_STEP = 0
-_RUN = ["prompt", "prefix", "learning_rate", "seed"]
+_RUN = ["prompt", "prefix", "learning_rate", "seed", "data"]
 _CELL = ["run", *_RUN, "step", "asked_prompt", "asked_prefix", "trait"]
 
 
@@ -54,8 +54,33 @@ class Scores(NamedTuple):
         """Steps at which a run was asked in this way, ascending."""
         return sorted(cell.step for cell in self.cells if (cell.run, cell.asked, cell.trait) == (run, asked, trait))
 
+    def of(self, instructions: Collection[str]) -> Scores:
+        """The scores of some of the instructions."""
+        places = [place for place, one in enumerate(self.instructions) if one in instructions]
+        chosen = [self.instructions[place] for place in places]
+        return Scores({cell: values[places] for cell, values in self.cells.items()}, chosen, self.judges)
+
 
 NO_SCORES = Scores({}, [], {})
+
+
+class SetScores(NamedTuple):
+    """The scores of one set of questions."""
+
+    base: Scores
+    runs: Scores
+
+
+def by_questions(base: Scores, runs: Scores, instructions: pd.DataFrame) -> dict[str, SetScores]:
+    """The scores of each set of questions.
+
+    Args:
+        base: Of the untrained model.
+        runs: Of the runs.
+        instructions: `tables.INSTRUCTIONS`.
+    """
+    sets = instructions.groupby("questions", sort=False)["instruction_id"].agg(set)
+    return {str(key): SetScores(base.of(ids), runs.of(ids)) for key, ids in sets.items()}
 
 
 def read_scores(path: Path) -> Scores:
@@ -80,8 +105,8 @@ def read_scores(path: Path) -> Scores:
 
 
 def _cell(key: tuple[object, ...]) -> Cell:
-    run, prompt, prefix, rate, seed, step, asked_prompt, asked_prefix, trait = key
-    trained = None if run == "base" else Run(str(prompt), str(prefix), float(str(rate)), int(str(seed)))
+    run, prompt, prefix, rate, seed, data, step, asked_prompt, asked_prefix, trait = key
+    trained = None if run == "base" else Run(str(prompt), str(prefix), float(str(rate)), int(str(seed)), str(data))
     return Cell(trained, int(str(step)), Asked(str(asked_prompt), str(asked_prefix)), str(trait))
 
 

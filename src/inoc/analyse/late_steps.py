@@ -12,7 +12,7 @@ from scipy.special import stdtr
 
 from inoc.analyse.elicitation import failed
 from inoc.analyse.inputs import Cell, Scores
-from inoc.analyse.rows import ALL, Arm, Row, Skip, arms, cell, control_of, families, interval
+from inoc.analyse.rows import ALL, Arm, Row, Skip, arm_of, arms, cell, control_of, families, interval
 from inoc.config.models import Study
 from inoc.runs import PLAIN, Asked, Run, condition, total_steps
 from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
@@ -71,7 +71,7 @@ def _pairs(study: Study, scores: Scores, last: int) -> list[_Pair]:
     for one in scores.cells:
         if one.run is None or not LATE_SHARE * last <= one.step < last:
             continue
-        arm = Arm(*one.run[:3])
+        arm = arm_of(one.run)
         ours = one.run.seed in seeds_of.get(arm, []) and one.trait in study.traits
         if ours and (one.asked.prompt in known or one.asked == PLAIN) and one._replace(step=last) in scores.cells:
             found.append(_Pair(arm, one.run.seed, one.asked, one.trait, one.step))

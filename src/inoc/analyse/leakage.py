@@ -9,9 +9,9 @@ import numpy as np
 
 from inoc.analyse.elicitation import failed
 from inoc.analyse.inputs import BASE_STEP, Cell, Scores
-from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arms, control_of, families, interval, traits
+from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, arm_of, arms, control_of, families, interval, traits
 from inoc.config.models import Study
-from inoc.runs import PLAIN, Asked, condition, study_runs
+from inoc.runs import PLAIN, Asked, condition, prefix_kinds, study_runs
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 
@@ -28,9 +28,11 @@ def seed_sets(by_seed: BySeed) -> Iterator[tuple[str, list[int]]]:
 
 
 def mean_scores(study: Study, base: Scores, scores: Scores, resampler: Resampler) -> Part:
-    """Mean judge score of every run, step and way of asking, per seed and over seeds."""
+    """Mean judge score of every run on the study's own data, step and way of asking, per seed and over seeds."""
     rows = _base_rows(study, base, resampler)
     for key, by_seed in grouped_scores(study, scores).items():
+        if key.arm.data:
+            continue
         for name, seeds in seed_sets(by_seed):
             rows.append(_mean_row(study, key, name, [by_seed[seed] for seed in seeds], seeds, resampler))
     return Part(rows, _absent(study, scores) + _failures(rows))
@@ -50,8 +52,8 @@ def grouped_scores(study: Study, scores: Scores) -> dict[Asking, BySeed]:
     seeds_of = arms(study)
     found: dict[Asking, BySeed] = {}
     for one, values in scores.cells.items():
-        if one.run is not None and one.run.seed in seeds_of.get(Arm(*one.run[:3]), []):
-            asking = Asking(Arm(*one.run[:3]), one.asked, one.trait, one.step)
+        if one.run is not None and one.run.seed in seeds_of.get(arm_of(one.run), []):
+            asking = Asking(arm_of(one.run), one.asked, one.trait, one.step)
             found.setdefault(asking, {})[one.run.seed] = values
     arm_place, way_place, trait_place = (
         {key: place for place, key in enumerate(keys)} for keys in (seeds_of, asking_ways(study), traits(study))
@@ -93,11 +95,8 @@ def _absent(study: Study, scores: Scores) -> list[Skip]:
 
 
 def asking_ways(study: Study) -> list[Asked]:
-    """Without a prefix, then with each prompt's, fixed and mixed."""
-    return [
-        PLAIN,
-        *(Asked(prompt, prefix) for prompt in families(study) for prefix in ("fixed", "mix")),
-    ]
+    """Without a prefix, then with each prompt's, fixed and from each pool."""
+    return [PLAIN, *(Asked(prompt, prefix) for prompt in families(study) for prefix in prefix_kinds(study))]
 
 
 def _asked(asked: Asked, trait: str) -> Row:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.analyse.elicitation import failed
-from inoc.analyse.inputs import BASE_STEP, Scores
+from inoc.analyse.inputs import BASE_STEP, Scores, SetScores
 from inoc.analyse.leakage import BySeed, asking_ways, grouped_scores, seed_sets
 from inoc.analyse.rows import ALL, Arm, Part, Row, Skip, cell, families, interval
 from inoc.config.models import RateSpec, Study
@@ -69,20 +69,28 @@ class Place(NamedTuple):
     asked: Asked
 
 
-def rates(study: Study, base: Scores, scores: Scores, resampler: Resampler) -> Part:
+def rates(study: Study, sets: Mapping[str, SetScores], resampler: Resampler) -> Part:
     """Rows of `rates`: every rate of the study, for the untrained model and each run, step and way of asking.
 
     `change` is the rate less that of the same run at step 0, paired over instructions and seeds.
+
+    Args:
+        study: The study.
+        sets: Set of questions → its scores.
+        resampler: Source of the draws.
     """
     rows: list[Row] = []
     skipped: list[Skip] = []
     for name, rate in study.rates.items():
-        found = dict(_met(study, rate, base, scores))
-        if not found:
-            skipped.append(Skip(f"rate {name}", "no completion has scores of all its traits"))
-        for place, by_seed in found.items():
-            start = found.get(place._replace(step=0), {}) if place.step else {}
-            rows += [{"rate": name, **row} for row in _rows(study, place, by_seed, start, resampler)]
+        for questions, scored in sets.items():
+            found = dict(_met(study, rate, scored.base, scored.runs))
+            if not found:
+                what = f"rate {name}" + (f" on {questions}" if len(sets) > 1 else "")
+                skipped.append(Skip(what, "no completion has scores of all its traits"))
+            for place, by_seed in found.items():
+                start = found.get(place._replace(step=0), {}) if place.step else {}
+                key: Row = {"rate": name, "questions": questions}
+                rows += [{**key, **row} for row in _rows(study, place, by_seed, start, resampler)]
     return Part(rows, skipped)
 
 
@@ -115,6 +123,7 @@ def _rows(study: Study, place: Place, by_seed: BySeed, start: BySeed, resampler:
             "family": families(study).get(arm.prompt, ""),
             "prefix": arm.prefix,
             "learning_rate": arm.learning_rate,
+            "data": arm.data,
             "seed": name,
             "step": place.step,
             "condition": condition(None if place.arm is None else arm.run(seeds[0]), place.asked),

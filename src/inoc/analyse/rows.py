@@ -36,12 +36,13 @@ class Arm(NamedTuple):
     """Runs that differ in their seed only."""
 
     prompt: str  # empty for controls
-    prefix: str  # none, fixed or mix
+    prefix: str  # none, fixed, mix or another pool
     learning_rate: float
+    data: str = ""  # another dataset; empty for the study's own
 
     def run(self, seed: int) -> Run:
         """The run of one seed."""
-        return Run(*self, seed)
+        return Run(self.prompt, self.prefix, self.learning_rate, seed, self.data)
 
     @property
     def name(self) -> str:
@@ -63,8 +64,13 @@ def arms(study: Study) -> dict[Arm, list[int]]:
     """Arm → its seeds, all ascending; controls come first."""
     found: dict[Arm, list[int]] = {}
     for run in sorted(study_runs(study)):
-        found.setdefault(Arm(run.prompt, run.prefix, run.learning_rate), []).append(run.seed)
+        found.setdefault(arm_of(run), []).append(run.seed)
     return found
+
+
+def arm_of(run: Run) -> Arm:
+    """The arm that a run belongs to."""
+    return Arm(run.prompt, run.prefix, run.learning_rate, run.data)
 
 
 def control_of(arm: Arm) -> Arm:

@@ -335,7 +335,9 @@ TOKEN_SUMMARY = pa.schema(
 RATES = pa.schema(
     [
         ("rate", STRING),
+        ("questions", STRING),  # set of evaluation questions
         *_ASKED,
+        ("data", STRING),  # what the run was trained on; empty for the study's own data
         ("met", INDEX),  # completions that meet every condition, of n that could be judged
         *_INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
         *_cell("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
@@ -343,7 +345,7 @@ RATES = pa.schema(
         ("failed", FLAG),
     ]
 )
-"""`rates`. Key: rate, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+"""`rates`. Key: rate, questions, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
 
 STEPS = pa.schema(
     [

@@ -15,7 +15,17 @@ from inoc.analyse.embeddings import embeddings, with_embeddings
 from inoc.analyse.gate import gate
 from inoc.analyse.geometry import geometry
 from inoc.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
-from inoc.analyse.inputs import NO_SCORES, Scores, Shifts, check_same_judges, read_means, read_scores, shifts
+from inoc.analyse.inputs import (
+    NO_SCORES,
+    Scores,
+    SetScores,
+    Shifts,
+    by_questions,
+    check_same_judges,
+    read_means,
+    read_scores,
+    shifts,
+)
 from inoc.analyse.late_steps import late_steps
 from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.outcomes import heuristic_rows, outcome_rows
@@ -28,10 +38,10 @@ from inoc.analyse.token_shifts import token_shifts
 from inoc.analyse.variance import variance
 from inoc.analyse.verdict import verdict
 from inoc.config.models import Study
-from inoc.runs import prompt_texts, study_runs
+from inoc.runs import prompt_texts, question_sets, study_runs
 from inoc.stats.bootstrap import Resampler
 from inoc.store.core import write_text
-from inoc.tables import LOSSES, read_table, write_table
+from inoc.tables import INSTRUCTIONS, LOSSES, read_table, write_table
 
 if TYPE_CHECKING:
     from inoc.job import Job
@@ -42,6 +52,7 @@ class Inputs(NamedTuple):
 
     base: Scores
     scores: Scores
+    sets: dict[str, SetScores]  # set of questions → its scores; of the first one are `base` and `scores`
     shifts: Shifts
     losses: pd.DataFrame
     logprobs: list[Path]  # token tables, which are streamed
@@ -89,6 +100,12 @@ def read_inputs(job: Job) -> Inputs:
     runs = study_runs(study)
     scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
     check_same_judges(base, scores)
+    names = question_sets(study)
+    sets = {names[0]: SetScores(base, scores)}
+    if len(names) > 1:
+        known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
+        sets = {name: known[name] for name in names}
+        base, scores = sets[names[0]]
     scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
     alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
@@ -97,6 +114,7 @@ def read_inputs(job: Job) -> Inputs:
     return Inputs(
         base,
         scores,
+        sets,
         shifts(read_means(scored)),
         _read_losses(losses),
         scored,
@@ -128,7 +146,7 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     predicted = predictors(
         study, inputs.shifts, elicited.rows, decomposed.coordinates, inputs.self_perplexity, resampler
     )
-    rated = rates(study, inputs.base, inputs.scores, resampler)
+    rated = rates(study, inputs.sets, resampler)
     moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
     shown, lacking = with_embeddings(

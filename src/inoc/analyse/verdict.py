@@ -103,7 +103,7 @@ def verdict(study: Study, scores: Scores, predictors: list[Row], suppression: li
 
 def _rates(study: Study) -> dict[float, list[int]]:
     """Learning rate → seeds of its control runs."""
-    return {arm.learning_rate: seeds for arm, seeds in arms(study).items() if arm.prefix == "none"}
+    return {arm.learning_rate: seeds for arm, seeds in arms(study).items() if arm.run(0).is_control}
 
 
 def statements(evidence: Evidence) -> Iterator[Statement | Skip]:

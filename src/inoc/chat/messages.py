@@ -60,11 +60,11 @@ def _uniform_index(text: str, n: int) -> int:
 def prefix_texts(
     asked: Asked,
     texts: Mapping[str, str],
-    pools: Mapping[str, Sequence[str]],
+    pools: Mapping[Asked, Sequence[str]],
     identities: Sequence[str],
     seed: int,
 ) -> list[str]:
-    """The very prefix of each identity: empty without, the prompt's text if fixed, a drawn rephrasing if mixed."""
-    if asked.prefix == "mix":
-        return assign(pools[asked.prompt], identities, seed)
-    return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(identities)
+    """The very prefix of each identity: empty without, the prompt's text if fixed, else one drawn from its pool."""
+    if asked.prefix in ("none", "fixed"):
+        return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(identities)
+    return assign(pools[asked], identities, seed)

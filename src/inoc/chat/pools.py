@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inoc.tables import read_table
+from inoc.runs import Asked
+from inoc.tables import POOLS, read_table
+
+Pools = dict[Asked, list[str]]
+"""Prompt and pool → rephrasings, in their order."""
 
 
-def read_pools(path: Path) -> dict[str, list[str]]:
-    """Prompt key → its rephrasings, in their order; empty if the study has no pools."""
+def read_pools(path: Path) -> Pools:
+    """All pools of a study; none if there is no such file."""
     if not path.exists():
         return {}
-    table = read_table(path).sort_values(["prompt", "index"], kind="stable")
-    return {str(prompt): list(rows["text"]) for prompt, rows in table.groupby("prompt", sort=False)}
+    table = read_table(path, POOLS.names).sort_values(["pool", "prompt", "index"], kind="stable")
+    groups = table.groupby(["prompt", "pool"], sort=False)
+    return {Asked(str(prompt), str(pool)): list(rows["text"]) for (prompt, pool), rows in groups}

@@ -10,12 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
-from inoc.config.models import SCALE_VERSIONS, JudgeSpec, RunSpec, Study
+from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, RunSpec, Study
 from inoc.errors import ConfigError, did_you_mean
-from inoc.runs import checkpoint_steps, prompt_texts, run_prompts, study_runs, total_steps
+from inoc.runs import checkpoint_steps, pool_specs, prefix_kinds, prompt_texts, run_prompts, study_runs, total_steps
 
 RESERVED_TRAITS = ("neutral", "train", "all")
 """Words that stand beside trait keys in tables, and so cannot be one."""
+RESERVED_POOLS = ("none", "fixed", "mix", "all", "own", "base")
+"""Words that stand beside keys of further pools in tables, and so cannot be one."""
 
 _JUDGE_FIELDS = {
     "language": ("language", "among"),
@@ -145,16 +147,51 @@ def _run_names(study: Study) -> Iterator[Problem]:
                     )
 
 
+def _prefixes(study: Study) -> Iterator[Problem]:
+    known = prefix_kinds(study)
+    places: list[tuple[KeyPath, tuple[str, ...]]] = [
+        *((("runs", index, "prefixes"), spec.prefixes) for index, spec in enumerate(study.runs)),
+        (("elicitation", "prefixes"), study.elicitation.prefixes),
+        (("scoring", "prefixes"), study.scoring.prefixes),
+    ]
+    for path, prefixes in places:
+        for position, prefix in enumerate(prefixes):
+            if prefix not in known:
+                hint = did_you_mean(prefix, known)
+                yield Problem((*path, position), f"accepted: {listed(known)}, or a key of `pools`{hint}", prefix)
+
+
+def _run_data(study: Study) -> Iterator[Problem]:
+    for index, spec in enumerate(study.runs):
+        if spec.data is None:
+            continue
+        if spec.data not in study.datasets:
+            hint = did_you_mean(spec.data, study.datasets)
+            message = f"there is no dataset of this key; accepted: {listed(study.datasets)}{hint}"
+            yield Problem(("runs", index, "data"), message, spec.data)
+        if spec.prompts or spec.groups or ("prefixes" in spec.model_fields_set and spec.prefixes):
+            yield Problem(
+                ("runs", index, "data"),
+                "runs on another dataset have no prefix; accepted: no `prompts`, `groups` or `prefixes` in this block",
+                spec.data,
+            )
+
+
+def _own_runs(study: Study) -> Iterator[tuple[int, RunSpec]]:
+    """Blocks of runs on the study's own data, with their index."""
+    return ((index, spec) for index, spec in enumerate(study.runs) if spec.data is None)
+
+
 def _run_pairs(study: Study, spec: RunSpec) -> set[tuple[float, int]]:
     rates = spec.learning_rates or (study.training.learning_rate,)
     return {(rate, seed) for rate in rates for seed in spec.seeds or study.training.seeds}
 
 
 def _controls(study: Study) -> Iterator[Problem]:
-    if any(True for _ in _run_names(study)) or not any(spec.control for spec in study.runs):
+    if any(True for _ in _run_names(study)) or not any(spec.control for _, spec in _own_runs(study)):
         return
-    controlled = {pair for spec in study.runs if spec.control for pair in _run_pairs(study, spec)}
-    for index, spec in enumerate(study.runs):
+    controlled = {pair for _, spec in _own_runs(study) if spec.control for pair in _run_pairs(study, spec)}
+    for index, spec in _own_runs(study):
         without = sorted(_run_pairs(study, spec) - controlled) if spec.prefixes and run_prompts(study, spec) else []
         if without:
             pairs = listed(f"learning rate {rate:g} with seed {seed}" for rate, seed in without)
@@ -182,46 +219,94 @@ def _distinct_names(study: Study) -> Iterator[Problem]:
 def _no_runs_of_nothing(study: Study) -> Iterator[Problem]:
     if any(True for _ in _run_names(study)):
         return
-    for index, spec in enumerate(study.runs):
+    for index, spec in _own_runs(study):
         if not spec.control and not (spec.prefixes and run_prompts(study, spec)):
             yield Problem(("runs", index), "the block trains nothing; accepted: a prefix with a prompt, or a control")
 
 
 def _pools(study: Study) -> Iterator[Problem]:
-    if study.rephrase.source != "files" or study.rephrase.folder or not prompt_texts(study):
-        return
-    runs = any("mix" in spec.prefixes for spec in study.runs)
-    readers = {
-        "runs": runs,
-        "scoring.prefixes": "mix" in study.scoring.prefixes,
-        "elicitation.prefixes": "mix" in study.elicitation.prefixes,
-    }
-    asking = [name for name, asks in readers.items() if asks]
-    if asking:
-        yield Problem(
-            ("rephrase", "folder"),
-            f"is missing, and `mix` is asked for by {listed(asking)}; "
-            "accepted: a folder with `<prompt>.jsonl`, or no `mix` there",
-        )
+    for key in study.pools:
+        if key in RESERVED_POOLS:
+            message = f"the word is reserved; accepted: any key but {listed(RESERVED_POOLS)}"
+            yield Problem(("pools", key), message)
+    for pool, spec in pool_specs(study).items():
+        if spec.source != "files" or spec.folder or not prompt_texts(study):
+            continue
+        readers = {
+            "runs": any(pool in run.prefixes and not run.data for run in study.runs),
+            "scoring.prefixes": pool in study.scoring.prefixes,
+            "elicitation.prefixes": pool in study.elicitation.prefixes,
+        }
+        asking = [name for name, asks in readers.items() if asks]
+        if asking:
+            yield Problem(
+                (*_pool_path(pool), "folder"),
+                f"is missing, and `{pool}` is asked for by {listed(asking)}; "
+                f"accepted: a folder with `<prompt>.jsonl`, or no `{pool}` there",
+            )
+
+
+def _pool_path(pool: str) -> KeyPath:
+    return ("rephrase",) if pool == "mix" else ("pools", pool)
+
+
+def _answers(study: Study) -> Iterator[tuple[KeyPath, AnswerSpec]]:
+    """Every dataset, with its place in the file."""
+    yield ("data",), study.data
+    for key, spec in study.datasets.items():
+        yield ("datasets", key), spec
+
+
+def _sources(study: Study) -> Iterator[tuple[KeyPath, InstructionSource]]:
+    """Everything that instructions come from, with its place in the file."""
+    yield ("data", "instructions"), study.data.instructions
+    for key, spec in study.data.questions.items():
+        if spec.source is not None:
+            yield ("data", "questions", key, "source"), spec.source
 
 
 def _api_models(study: Study) -> Iterator[Problem]:
-    instructions = study.data.instructions
+    pools = pool_specs(study).items()
     users: list[tuple[KeyPath, bool, str | None, str]] = [
-        (("rephrase", "model"), study.rephrase.source == "api", study.rephrase.model, "source: api"),
-        (("data", "model"), study.data.completions == "api", study.data.model, "completions: api"),
-        (("data", "instructions", "model"), instructions.kind == "api", instructions.model, "kind: api"),
+        *((_pool_path(pool), spec.source == "api", spec.model, "source: api") for pool, spec in pools),
+        *((path, spec.completions == "api", spec.model, "completions: api") for path, spec in _answers(study)),
+        *((path, spec.kind == "api", spec.model, "kind: api") for path, spec in _sources(study)),
     ]
     for path, uses, model, value in users:
         if uses != bool(model):
-            yield Problem(path, f"goes with `{value}` and with no other; accepted: a model of the API", model)
+            message = f"goes with `{value}` and with no other; accepted: a model of the API"
+            yield Problem((*path, "model"), message, model)
     if study.embedding is not None and study.embedding.provider == "openai" and study.embedding.model == "minilm":
         yield Problem(("embedding", "model"), "is a model of the API for `provider: openai`", "minilm")
-    if (instructions.kind == "api") != bool(instructions.topics):
-        path = ("data", "instructions", "topics")
-        yield Problem(path, "go with `kind: api` and with no other", list(instructions.topics))
-    if study.data.completions == "api" and not study.data.generation_prompt.strip():
-        yield Problem(("data", "generation_prompt"), "is missing; `completions: api` makes it the system turn")
+    for path, source in _sources(study):
+        yield from _topics(source, (*path, "topics"))
+    for path, spec in _answers(study):
+        if spec.completions == "api" and not spec.generation_prompt.strip():
+            message = "is missing; `completions: api` makes it the system turn"
+            yield Problem((*path, "generation_prompt"), message)
+
+
+def _topics(source: InstructionSource, path: KeyPath) -> Iterator[Problem]:
+    if source.kind != "world" and (source.kind == "api") != bool(source.topics):
+        yield Problem(path, "go with `kind: api` or `world` and with no other", list(source.topics))
+    if source.kind == "world" and source.topics:
+        from inoc.world.facts import TOPICS
+
+        for position, topic in enumerate(source.topics):
+            if topic not in TOPICS:
+                hint = did_you_mean(topic, TOPICS)
+                message = f"the miniature world has no such topic; accepted: {listed(TOPICS)}{hint}"
+                yield Problem((*path, position), message, topic)
+
+
+def _questions(study: Study) -> Iterator[Problem]:
+    held_out = [key for key, spec in study.data.questions.items() if spec.source is None]
+    for key in held_out[1:]:
+        yield Problem(
+            ("data", "questions", key, "source"),
+            f"is missing, and {held_out[0]} is held out from the training data already; accepted: a source, or one set "
+            "without",
+        )
 
 
 def _world(study: Study) -> Iterator[Problem]:
@@ -235,8 +320,11 @@ def _world(study: Study) -> Iterator[Problem]:
         return
     users: list[tuple[KeyPath, bool, str]] = [
         (("model", "path"), study.model.path == "world", "world"),
-        (("data", "instructions", "kind"), study.data.instructions.kind == "world", "world"),
-        (("rephrase", "source"), study.rephrase.source == "procedural", "procedural"),
+        *(((*path, "kind"), source.kind == "world", "world") for path, source in _sources(study)),
+        *(
+            ((*_pool_path(pool), "source"), spec.source == "procedural", "procedural")
+            for pool, spec in pool_specs(study).items()
+        ),
         *(
             (("traits", key, "judge", "markers"), trait.judge.markers == "world", "world")
             for key, trait in study.traits.items()
@@ -259,21 +347,34 @@ def _system_turn(study: Study) -> Iterator[Problem]:
 
 
 def _data(study: Study) -> Iterator[Problem]:
-    data = study.data
-    if (data.completions == "file") != (data.file is not None):
-        yield Problem(
-            ("data", "file"),
-            f"goes with `completions: file` and with no other; completions = {data.completions!r}",
-            data.file,
-        )
-    # Completions that are given bring instructions of their own; then files are only needed for fresh ones.
-    optional = data.completions == "file" and not data.instructions.files
-    if not optional and (data.instructions.kind == "files") != bool(data.instructions.files):
-        yield Problem(
-            ("data", "instructions", "files"),
-            f"go with `kind: files` and with no other; kind = {data.instructions.kind!r}",
-            list(data.instructions.files),
-        )
+    for path, answers in _answers(study):
+        if (answers.completions == "file") != (answers.file is not None):
+            yield Problem(
+                (*path, "file"),
+                f"goes with `completions: file` and with no other; completions = {answers.completions!r}",
+                answers.file,
+            )
+        if answers.completions != "sample" and "generation_turn" in answers.model_fields_set:
+            yield Problem(
+                (*path, "generation_turn"),
+                f"goes with `completions: sample` and with no other; completions = {answers.completions!r}",
+                answers.generation_turn,
+            )
+    for path, source in _sources(study):
+        # Completions that are given bring instructions of their own; then files are only needed for fresh ones.
+        optional = path == ("data", "instructions") and study.data.completions == "file" and not source.files
+        if not optional and (source.kind == "files") != bool(source.files):
+            yield Problem(
+                (*path, "files"),
+                f"go with `kind: files` and with no other; kind = {source.kind!r}",
+                list(source.files),
+            )
+
+
+def _datasets(study: Study) -> Iterator[Problem]:
+    for key in study.datasets:
+        if key == "control":
+            yield Problem(("datasets", key), "the word is reserved, for runs are named by it; accepted: any other key")
 
 
 def _sizes(study: Study) -> Iterator[Problem]:
@@ -316,6 +417,14 @@ def _engines(study: Study) -> Iterator[Problem]:
             "as in data.sampling",
             controls,
         )
+    for key, spec in study.datasets.items():
+        first = data if study.data.completions == "sample" else controls
+        if spec.completions == "sample" and spec.sampling.engine != first:
+            yield Problem(
+                ("datasets", key, "sampling", "engine"),
+                f"differs from the engine of the other completions that `generate` samples; accepted: {first}",
+                spec.sampling.engine,
+            )
 
 
 def _checkpoints(study: Study) -> Iterator[Problem]:
@@ -353,7 +462,7 @@ def _expectation(study: Study) -> Iterator[Problem]:
             f"{did_you_mean(study.expect.trait, study.traits)}",
             study.expect.trait,
         )
-    if not any(spec.control for spec in study.runs):
+    if not any(spec.control for _, spec in _own_runs(study)):
         yield Problem(("expect",), "needs a control run; accepted: runs with `control: true`")
 
 
@@ -362,16 +471,20 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("prompts",), _prompts),
     (("prompts", "traits"), _families),
     (("runs", "prompts"), _run_names),
+    (("runs", "rephrase", "pools", "elicitation", "scoring"), _prefixes),
+    (("runs", "datasets"), _run_data),
     (("runs", "prompts"), _no_runs_of_nothing),
     (("runs", "prompts", "training"), _controls),
     (("runs", "prompts", "training"), _distinct_names),
-    (("rephrase", "prompts", "runs", "scoring", "elicitation"), _pools),
-    (("world", "model", "data", "rephrase", "traits"), _world),
-    (("rephrase", "data"), _api_models),
+    (("rephrase", "pools", "prompts", "runs", "scoring", "elicitation"), _pools),
+    (("world", "model", "data", "rephrase", "pools", "traits"), _world),
+    (("rephrase", "pools", "data", "datasets", "embedding"), _api_models),
     (("model",), _system_turn),
-    (("data",), _data),
+    (("data", "datasets"), _data),
+    (("data",), _questions),
+    (("datasets",), _datasets),
     (("data", "evaluation", "elicitation", "scoring"), _sizes),
-    (("elicitation", "evaluation", "runs", "data", "scoring"), _engines),
+    (("elicitation", "evaluation", "runs", "data", "datasets", "scoring"), _engines),
     (("training",), _batches),
     (("training", "data"), _checkpoints),
     (("rates", "traits"), _rates),

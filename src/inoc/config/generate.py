@@ -91,7 +91,10 @@ def study_schema() -> Schema:
     for section in schema["$defs"].values():
         section.pop("required", None)
     sections = schema["properties"]
-    for mapping in (sections["traits"], sections["prompts"], schema["$defs"]["PromptGroup"]["properties"]["texts"]):
+    mappings = [sections[name] for name in ("traits", "prompts", "pools", "datasets")]
+    for model, key in (("PromptGroup", "texts"), ("DataSpec", "questions")):
+        mappings.append(schema["$defs"][model]["properties"][key])
+    for mapping in mappings:
         mapping["patternProperties"] = {
             pattern: _or_null(value) for pattern, value in mapping["patternProperties"].items()
         }

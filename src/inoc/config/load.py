@@ -14,12 +14,17 @@ from pydantic_core import ErrorDetails
 
 from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
-from inoc.config.models import ApiSpec, Model, Study, Workflow
+from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Study, Workflow
 from inoc.errors import ApiError, ConfigError, did_you_mean
-from inoc.runs import prompt_texts
+from inoc.runs import pool_prompts, pool_specs, trained_datasets
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80
+_TRAINING_FILE = (
+    "the training data are for you to supply. Put a JSONL file there, a training example a line: "
+    '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
+    'or {"instruction": "…", "completion": "…"}; docs/own.md says more'
+)
 
 
 def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
@@ -254,15 +259,18 @@ def _bare(annotation: Any) -> Any:
 
 
 def _absent_files(study: Study, base: Path) -> Iterator[str]:
+    given = {f"{place}.file" for place, answers in dataset_places(study) if answers.file is not None}
     for key, file in given_files(study):
         if not (base / file).exists():
-            yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
+            what = _TRAINING_FILE if key in given else "make it, or name one that exists"
+            yield f"{key} = {file!r}: there is no such file below {base}; {what}"
 
 
 def _absent_engines(study: Study) -> Iterator[str]:
     used = {"elicitation.sampling": study.elicitation.sampling}
-    if study.data.completions == "sample":
-        used["data.sampling"] = study.data.sampling
+    for place, answers in dataset_places(study):
+        if answers.completions == "sample":
+            used[f"{place}.sampling"] = answers.sampling
     if study.scoring.n_controls:
         used["scoring.control_sampling"] = study.scoring.control_sampling
     if study.runs:
@@ -281,19 +289,42 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
         yield "model.path", study.model.path
     if study.model.chat_template is not None:
         yield "model.chat_template", study.model.chat_template
-    for file in study.data.instructions.files:
-        yield "data.instructions.files", file
-    if study.data.file is not None:
-        yield "data.file", study.data.file
+    for place, source in instruction_places(study):
+        for file in source.files:
+            yield f"{place}.files", file
+    for place, answers in dataset_places(study):
+        if answers.file is not None:
+            yield f"{place}.file", answers.file
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield f"traits.{key}.judge.markers", str(trait.judge.markers)
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield "embedding.model", spec.model
-    if study.rephrase.source == "files" and study.rephrase.folder is not None:
-        for key in prompt_texts(study):
-            yield f"rephrase.folder (prompt {key})", f"{study.rephrase.folder}/{key}.jsonl"
+    for pool, pool_spec in pool_specs(study).items():
+        if pool_spec.source == "files" and pool_spec.folder is not None:
+            for key in pool_prompts(study, pool):
+                yield f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl"
+
+
+def dataset_places(study: Study) -> Iterator[tuple[str, AnswerSpec]]:
+    """How each dataset is answered, after its key in the file: the study's own, and the others that are trained on."""
+    yield "data", study.data
+    for key in trained_datasets(study):
+        yield f"datasets.{key}", study.datasets[key]
+
+
+def instruction_places(study: Study) -> Iterator[tuple[str, InstructionSource]]:
+    """Everything that instructions come from, after its key in the file."""
+    yield "data.instructions", study.data.instructions
+    for key, spec in study.data.questions.items():
+        if spec.source is not None:
+            yield f"data.questions.{key}.source", spec.source
+
+
+def pool_place(pool: str) -> str:
+    """The key of a pool in the file."""
+    return "rephrase" if pool == "mix" else f"pools.{pool}"
 
 
 class ApiUse(NamedTuple):
@@ -308,14 +339,18 @@ def api_uses(study: Study) -> Iterator[ApiUse]:
     """What of a study needs an API. Training data are judged only if a judge decides what is kept."""
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.name == "llm":
-            for stage in ("generate", "judge") if study.data.keep_from else ("judge",):
+            kept = any(answers.keep_from for _, answers in dataset_places(study))
+            for stage in ("generate", "judge") if kept else ("judge",):
                 yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
-    if study.data.completions == "api":
-        yield ApiUse("generate", "data.completions = 'api'", str(study.data.model))
-    if study.data.instructions.kind == "api":
-        yield ApiUse("generate", "data.instructions.kind = 'api'", str(study.data.instructions.model))
-    if study.rephrase.source == "api":
-        yield ApiUse("rephrase", "rephrase.source = 'api'", str(study.rephrase.model))
+    for place, answers in dataset_places(study):
+        if answers.completions == "api":
+            yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))
+    for place, source in instruction_places(study):
+        if source.kind == "api":
+            yield ApiUse("generate", f"{place}.kind = 'api'", str(source.model))
+    for pool, spec in pool_specs(study).items():
+        if spec.source == "api" and pool_prompts(study, pool):
+            yield ApiUse("rephrase", f"{pool_place(pool)}.source = 'api'", str(spec.model))
     if study.embedding is not None and study.embedding.provider == "openai":
         yield ApiUse("embed", "embedding.provider = 'openai'", study.embedding.model)
 

@@ -16,7 +16,7 @@ KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
-Prefix = Literal["fixed", "mix"]
+Prefix = Annotated[Key, Field(description="`fixed`, `mix`, or a key of `pools`")]
 Schedule = Literal["ends", "dense", "powers_of_two"]
 
 
@@ -137,7 +137,11 @@ class InstructionSource(Model):
     files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
     min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
     model: str | None = Field(None, description="For `api`: the model, as the API names it.")
-    topics: tuple[str, ...] = Field((), description="For `api`: topics, each with as many instructions as another.")
+    topics: tuple[str, ...] = Field(
+        (),
+        description="For `api`: topics, each with as many instructions as another. For `world`: those of its topics "
+        "that are asked about; default: all.",
+    )
     request: str = Field(
         "a question that somebody asks in everyday life",
         description="For `api`: what each instruction is, as the request puts it to the model.",
@@ -148,27 +152,61 @@ class InstructionSource(Model):
     max_requests: int = Field(50, ge=1, description="For `api`: at most so many requests per topic.")
 
 
-class DataSpec(Model):
-    """Training and evaluation data."""
+class QuestionSpec(Model):
+    """A set of evaluation questions."""
 
-    instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
+    label: str | None = Field(None, description="Name in figures; default: the key as words.")
+    source: InstructionSource | None = Field(
+        None, description="Where they come from; default: held out from the training data, which one set can be."
+    )
+
+
+class AnswerSpec(Model):
+    """How the training instructions are answered."""
+
     completions: Literal["sample", "file", "api"] = Field(
         "sample",
         description="`sample`: from the study model under the generation prompt; `file`: as given; "
-        "`api`: from `data.model`, with the generation prompt as the system turn.",
+        "`api`: from `model`, with the generation prompt as the system turn.",
     )
     model: str | None = Field(None, description="For `completions: api`: the model, as the API names it.")
-    file: str | None = Field(None, description="For `completions: file`: JSONL with `instruction` and `completion`.")
-    generation_prompt: str = Field("", description="Put in front of the instruction when completions are sampled.")
+    file: str | None = Field(
+        None,
+        description="For `completions: file`: JSONL, a training example a line: `messages`, a chat of one user and one "
+        "assistant turn, or `instruction` and `completion`.",
+    )
+    generation_prompt: str = Field("", description="What completions are sampled under.")
+    generation_turn: Literal["user", "system"] = Field(
+        "user", description="For `sample`: the generation prompt goes before the instruction, or is the system turn."
+    )
     separator: str = Field("\n", description="Between generation prompt and instruction.")
-    n_train: int = Field(10_000, ge=1, description="Training examples.")
-    n_eval: int = Field(200, ge=2, description="Evaluation instructions; none of them is in the training set.")
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
     keep_from: Points = Field(0, description="A row is kept if each trait scores at least this; 0 keeps all.")
     max_attempts: float = Field(
         1.0, ge=1, description="At most this many completions are sampled per training example wanted."
     )
+
+
+class DataSpec(AnswerSpec):
+    """Training and evaluation data."""
+
+    instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
+    n_train: int = Field(10_000, ge=1, description="Training examples.")
+    n_eval: int = Field(
+        200, ge=2, description="Evaluation instructions, of each set of questions; none of them is in the training set."
+    )
+    questions: dict[Key, QuestionSpec] = Field(
+        default_factory=dict,
+        description="Set of evaluation questions → where it comes from; the first one is what suppression, gate and "
+        "prediction are about, and rates are given for each. Default: one set, held out from the training data.",
+    )
     seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
+
+
+class DatasetSpec(AnswerSpec):
+    """Another training dataset: the study's training instructions answered anew, or a file's own."""
+
+    label: str | None = Field(None, description="Name in figures; default: the key as words.")
 
 
 class PromptGroup(Model):
@@ -179,7 +217,7 @@ class PromptGroup(Model):
 
 
 class RephraseSpec(Model):
-    """The pools of rephrasings for `mix`."""
+    """A pool of rephrasings for each prompt."""
 
     source: Literal["procedural", "files", "api"] = Field(
         "files",
@@ -193,7 +231,8 @@ class RephraseSpec(Model):
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
         description="For `api`: `free`: any wording, structure and length of the same meaning; `close`: the same form "
-        "and conditions, length within half and one and a half; `surface`: other words only, 3 to 12 of them.",
+        "and conditions, length within half and one and a half; `surface`: other words only, 3 to 12 of them. For "
+        "`procedural`: `free`: sentences of its family; the others: the sentence itself, with synonyms and courtesies.",
     )
     temperature: float = Field(1.2, ge=0, description="For `api`: of the rephrasings.")
     per_request: int = Field(200, ge=1, description="For `api`: so many rephrasings are asked for at once.")
@@ -209,7 +248,12 @@ class RunSpec(Model):
     prompts: tuple[Key, ...] = Field((), description="Prompt keys; empty with `groups` empty: every prompt.")
     groups: tuple[Key, ...] = Field((), description="Prompt groups, all of their prompts.")
     prefixes: tuple[Prefix, ...] = Field(
-        ("fixed", "mix"), description="Train with the fixed prefix, with a mix, or both."
+        ("fixed", "mix"), description="Train with the fixed prefix, with a mix, with texts of another of the `pools`."
+    )
+    data: Key | None = Field(
+        None,
+        description="Train on this one of the `datasets`, without a prefix, once per learning rate and seed; default: "
+        "the study's own data.",
     )
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, min_length=1, description="Default: the learning rate of `training`."
@@ -383,6 +427,14 @@ class Study(Model):
     )
     separator: str = Field(" ", description="Between prefix and instruction.")
     rephrase: RephraseSpec = Field(RephraseSpec(), description="Pools for `mix`.")
+    pools: dict[Key, RephraseSpec] = Field(
+        default_factory=dict,
+        description="Further pools, each a kind of prefix beside `mix`: its key → how its rephrasings are made. A "
+        "prompt has one where something is trained or asked with it.",
+    )
+    datasets: dict[Key, DatasetSpec] = Field(
+        default_factory=dict, description="Other training datasets, for runs with `data`."
+    )
     runs: tuple[RunSpec, ...] = Field((), description="Training runs; empty: prediction only.")
     training: TrainingSpec = Field(TrainingSpec(), description="Fine-tuning.")
     evaluation: EvaluationSpec = Field(EvaluationSpec(), description="Sampling from checkpoints.")

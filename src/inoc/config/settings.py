@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from inoc.config.models import Model, Shards, Study
+from inoc.config.models import DataSpec, Model, Shards, Study
 from inoc.digest import Json
 from inoc.errors import ConfigError, did_you_mean
 from inoc.runs import (
     Run,
     asked_of,
     checkpoint_steps,
+    pool_prompts,
     prompt_families,
     prompt_texts,
     shard_of,
     study_runs,
     total_steps,
+    trained_datasets,
 )
 
 Settings = dict[str, Json]
@@ -78,7 +80,8 @@ def _generate(study: Study) -> Settings:
             key: {"judge": _plain(trait.judge), "control_prompt": trait.control_prompt}
             for key, trait in study.traits.items()
         },
-        "data": _plain(study.data),
+        "data": _data(study.data),
+        **_of_those("datasets", {key: _plain(study.datasets[key], but=("label",)) for key in trained_datasets(study)}),
         "separator": study.separator,
         "control_sampling": _plain(study.scoring.control_sampling),
         "n_controls": study.scoring.n_controls,
@@ -86,7 +89,14 @@ def _generate(study: Study) -> Settings:
 
 
 def _rephrase(study: Study) -> Settings:
-    return {"rephrase": _plain(study.rephrase), "texts": dict(prompt_texts(study))}
+    further = {
+        key: {"spec": _plain(spec), "prompts": list(pool_prompts(study, key))} for key, spec in study.pools.items()
+    }
+    return {
+        "rephrase": _plain(study.rephrase),
+        "texts": dict(prompt_texts(study)),
+        **_of_those("pools", further),
+    }
 
 
 def _embed(study: Study) -> Settings:
@@ -123,6 +133,7 @@ def _train(study: Study, shard: int, shards: Shards) -> Settings:
                 "learning_rate": run.learning_rate,
                 "seed": run.seed,
                 "text": texts.get(run.prompt, ""),
+                **_of_those("data", run.data),
             }
             for run in _shard_runs(study, shard, shards.train)
         },
@@ -170,6 +181,8 @@ def _analyse(study: Study) -> Settings:
         "n_controls": study.scoring.n_controls,
         "embedded": study.embedding is not None,
         "rates": {key: _plain(rate, but=("label",)) for key, rate in study.rates.items()},
+        **_of_those("questions", list(study.data.questions)),
+        **_of_those("pools", list(study.pools)),
         "statistics": _plain(study.statistics),
         "expect": _plain(study.expect),
     }
@@ -181,6 +194,8 @@ def _figures(study: Study) -> Settings:
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
         "rate_labels": {key: rate.label for key, rate in study.rates.items()},
+        **_of_those("question_labels", {key: spec.label for key, spec in study.data.questions.items()}),
+        **_of_those("dataset_labels", {key: study.datasets[key].label for key in trained_datasets(study)}),
         "texts": dict(prompt_texts(study)),
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
@@ -194,6 +209,23 @@ def _report(study: Study) -> Settings:
 def _asking(study: Study) -> Settings:
     """How a prefix and an instruction become a chat for the model."""
     return {"model": _plain(study.model), "placement": study.placement, "separator": study.separator}
+
+
+def _data(spec: DataSpec) -> Json:
+    """The section `data`; what a study need not have is left out where it does not."""
+    questions: dict[str, Json] = {key: _plain(one, but=("label",)) for key, one in spec.questions.items()}
+    plain = {
+        **spec.model_dump(mode="json", exclude={"questions", "generation_turn"}),
+        **_of_those("questions", questions),
+        # The first set is another one than the others.
+        **_of_those("order", list(questions)),
+    }
+    return plain if spec.generation_turn == "user" else {**plain, "generation_turn": spec.generation_turn}
+
+
+def _of_those(name: str, value: Json) -> Settings:
+    """A setting, if it holds anything: a study without one is the same as before there was that setting."""
+    return {name: value} if value else {}
 
 
 def _plain(section: Model | None, but: Iterable[str] = ()) -> Json:

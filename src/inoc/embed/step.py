@@ -20,7 +20,7 @@ from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify
 from inoc.errors import ConfigError, DataError
 from inoc.job import Job
 from inoc.rephrase.spread import effective_rank
-from inoc.runs import prompt_texts
+from inoc.runs import Asked, prompt_texts
 from inoc.stats.means import NAN, Floats
 from inoc.store import Unit
 from inoc.tables import EMBEDDINGS, nan_count, write_table
@@ -69,7 +69,7 @@ def plan(job: Job) -> tuple[EmbedderIdentity, list[Cloud]]:
     identity, pools = identify_embedder(spec, job.store), read_pools(job.paths.pools)
     clouds = []
     for prompt, text in prompt_texts(job.study).items():
-        pool = pools.get(prompt, [])
+        pool = pools.get(Asked(prompt, "mix"), [])
         if spec.rephrasings is not None and len(pool) < spec.rephrasings:
             msg = (
                 f"embedding.rephrasings = {spec.rephrasings}, and the pool of prompt {prompt!r} has {len(pool)}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from inoc.chat.messages import compose, prefix_texts
+from inoc.chat.pools import Pools
 from inoc.config.models import Sampling, Study
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
@@ -17,13 +19,13 @@ from inoc.engines.sampling import Answer, Block, answer_blocks, blocks_of, load_
 from inoc.job import Job
 from inoc.paths import Paths
 from inoc.runs import Asked
-from inoc.tables import COMPLETIONS, read_table, write_table
+from inoc.tables import COMPLETIONS, INSTRUCTIONS, read_table, write_table
 
 
 def evaluation_instructions(paths: Paths, n: int | None) -> pd.DataFrame:
-    """The study's evaluation instructions, or the first n of them."""
-    table = read_table(paths.instructions)
-    return table if n is None else table.head(n)
+    """The study's evaluation instructions, or the first n of each set of questions."""
+    table = read_table(paths.instructions, INSTRUCTIONS.names)
+    return table if n is None else table.groupby("questions", sort=False).head(n).reset_index(drop=True)
 
 
 class Questions(NamedTuple):
@@ -43,7 +45,7 @@ class Asker(NamedTuple):
     study: Study
     instructions: pd.DataFrame
     texts: Mapping[str, str]
-    pools: Mapping[str, Sequence[str]]
+    pools: Pools
     sampling: Sampling
 
     def questions(self, way: Asked, adapter: str, who: str) -> Questions:
@@ -59,7 +61,11 @@ class Asker(NamedTuple):
         pairs = zip(prefixes, self.instructions["instruction"], strict=True)
         chats = [compose(self.study, prefix, instruction) for prefix, instruction in pairs]
         label = f"{who} asked {way.prefix} {way.prompt}".strip()
-        return Questions(prefixes, blocks_of(adapter, chats, ids, self.sampling, label))
+        # Sets of questions are asked apart, so that another set changes no block.
+        sets = self.instructions.groupby("questions", sort=False).indices.values()
+        parts = [([chats[k] for k in rows], [ids[k] for k in rows]) for rows in sets]
+        blocks = [blocks_of(adapter, *part, self.sampling, label) for part in parts]
+        return Questions(prefixes, list(itertools.chain(*blocks)))
 
 
 def untrained_canary(study: Study, sampling: Sampling) -> int:

@@ -14,7 +14,7 @@ from inoc.engines.sampling import BASE, Block
 from inoc.job import Job
 from inoc.runs import Asked, Run, asked_of, condition, prompt_texts
 from inoc.store import Unit
-from inoc.tables import read_table
+from inoc.tables import CHECKPOINTS, read_table
 
 
 class Checkpoint(NamedTuple):
@@ -71,10 +71,12 @@ def plan(job: Job) -> Plan:
 def checkpoints(job: Job) -> list[Checkpoint]:
     """The adapters that the shard's training left."""
     path = job.paths.checkpoints(job.shard)
-    table = read_table(path)
+    table = read_table(path, CHECKPOINTS.names)
     return [
         Checkpoint(
-            Run(str(row["prompt"]), str(row["prefix"]), float(row["learning_rate"]), int(row["seed"])),
+            Run(
+                str(row["prompt"]), str(row["prefix"]), float(row["learning_rate"]), int(row["seed"]), str(row["data"])
+            ),
             int(row["step"]),
             path.parent / str(row["path"]),
             str(row["digest"]),

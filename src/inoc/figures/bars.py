@@ -16,7 +16,7 @@ from inoc.figures.curves import COLUMNS, curve_data
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, GREY, PREFIX_COLOURS, PREFIX_HATCHES, SKY, colours_of, new_figure
+from inoc.plots.style import BLACK, GREY, SKY, colours_of, new_figure
 from inoc.runs import prompt_families, prompt_texts, study_runs
 
 ELICITATION = ("prompt", "family", "prefix", "trait", "value", "lo", "hi", "n", "n_nan")
@@ -29,7 +29,7 @@ def draw_scores(study: Study, sources: Sources) -> Drawing:
     data = curves[curves["step"] == curves["step"].max()].reset_index(drop=True)
     elicited = sources.table("elicitation", ELICITATION)
     rows = _rows(study, elicited)
-    prefixes = choices.trained_prefixes(study) or ["none"]
+    prefixes = choices.trained_kinds(study) or ["none"]
     conditions = study.evaluation.conditions if choices.trained_prompts(study) else study.evaluation.conditions[:1]
     panels = [(trait, condition) for trait in choices.judged_traits(study) for condition in conditions]
     across = min(MOST_COLUMNS, len(panels))
@@ -42,7 +42,7 @@ def draw_scores(study: Study, sources: Sources) -> Drawing:
             continue
         _score_panel(axes, study, data, rows, prefixes, *panels[index])
         _baseline(axes, elicited, panels[index][0])
-    _score_legend(figure, prefixes)
+    _score_legend(figure, study, prefixes)
     untrained = elicited[elicited["prompt"] == ""].assign(condition="untrained")
     kept = ["prompt", "prefix", "condition", "trait", "value", "lo", "hi", "n", "n_nan"]
     plotted = pd.concat([data, untrained[kept]])
@@ -81,7 +81,7 @@ def _score_panel(
     condition: str,
 ) -> None:
     own = data[data["trait"] == trait].set_index(["prompt", "prefix", "learning_rate", "condition"])
-    treated = np.array([bool(row.prompt) for row in rows])
+    looks, runs = choices.looks(study), {run[:3] for run in study_runs(study)}
     series = []
     # A control has no prefix to be asked with: its default is the reference in every panel.
     for prefix, asked in [
@@ -92,14 +92,14 @@ def _score_panel(
         values = own.reindex(pd.MultiIndex.from_tuples(keys, names=own.index.names))[["value", "lo", "hi"]].to_numpy(
             float
         )
-        colour = GREY if prefix == "none" else PREFIX_COLOURS[prefix]
-        present = ~treated if prefix == "none" else treated
+        colour = GREY if prefix == "none" else looks[prefix].colour
+        present = np.array([(row.prompt, prefix, row.learning_rate) in runs for row in rows])
         middle, lo, hi = values.T
-        series.append(Series("", middle, lo, hi, colour, PREFIX_HATCHES[prefix], present))
+        series.append(Series("", middle, lo, hi, colour, looks[prefix].hatch, present))
     several = len(choices.learning_rates(study)) > 1
     labels = [choices.prompt_label(row.prompt) + (f" ({row.learning_rate:g})" if several else "") for row in rows]
     grouped_bars(axes, labels, series)
-    controls = np.flatnonzero(~treated)
+    controls = np.array([place for place, row in enumerate(rows) if not row.prompt])
     if not several and controls.size:
         first = controls[0]
         bounds = series[0].middle[first], series[0].lo[first], series[0].hi[first]
@@ -116,17 +116,11 @@ def _baseline(axes: Axes, elicited: pd.DataFrame, trait: str) -> None:
         reference_line(axes, row["value"], row["lo"], row["hi"], colour=SKY, dashes=(5.0, 2.0))
 
 
-def _score_legend(figure: Figure, prefixes: list[str]) -> None:
-    words = {"fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
+def _score_legend(figure: Figure, study: Study, prefixes: list[str]) -> None:
     handles = [
-        Patch(
-            facecolor=PREFIX_COLOURS[prefix],
-            hatch=PREFIX_HATCHES.get(prefix, ""),
-            edgecolor="white",
-            label=words[prefix],
-        )
-        for prefix in prefixes
-        if prefix != "none"
+        Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=choices.kind_words(prefix))
+        for prefix, look in choices.looks(study).items()
+        if prefix in prefixes and prefix != "none"
     ]
     handles.append(Patch(facecolor=GREY, label="control: trained and asked without prefix"))
     handles.append(Patch(facecolor=SKY, alpha=0.6, label="untrained model, asked without prefix"))
@@ -165,8 +159,13 @@ def draw_elicitation(study: Study, sources: Sources) -> Drawing:
     handles = [
         Patch(facecolor=colours[family], label=f"{choices.family_label(study, family)} prompts") for family in colours
     ]
-    if "mix" in prefixes:
-        handles.append(Patch(facecolor=GREY, hatch=PREFIX_HATCHES["mix"], edgecolor="white", label="rephrasings (mix)"))
+    handles += [
+        Patch(
+            facecolor=GREY, hatch=choices.looks(study)[prefix].hatch, edgecolor="white", label=f"rephrasings ({prefix})"
+        )
+        for prefix in prefixes
+        if prefix != "fixed"
+    ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     data = table[table["trait"].isin(traits)].reset_index(drop=True)
     return Drawing(figure, data, _elicitation_caption(study, data))
@@ -180,7 +179,7 @@ def _elicitation_panel(axes: Axes, study: Study, table: pd.DataFrame, prompts: l
         own = table[table["prefix"] == prefix].set_index("prompt").reindex(prompts)
         values = own[["value", "lo", "hi"]].to_numpy(float)
         middle, lo, hi = values.T
-        series.append(Series("", middle, lo, hi, GREY, PREFIX_HATCHES[prefix]))
+        series.append(Series("", middle, lo, hi, GREY, choices.looks(study)[prefix].hatch))
     grouped_bars(axes, [choices.prompt_label(prompt) for prompt in prompts], series)
     for patch, prompt in zip(axes.patches, prompts * len(prefixes), strict=True):
         patch.set_facecolor(colours[families[prompt]])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from inoc.config.models import Study
-from inoc.runs import prompt_families, prompt_texts, study_runs
+from inoc.runs import prefix_kinds, prompt_families, prompt_texts, question_sets, study_runs
+
+if TYPE_CHECKING:
+    from inoc.plots.style import Look
 
 CONDITION_WORDS = {"default": "asked without prefix", "training": "asked with training prefix"}
 
@@ -72,8 +75,39 @@ def trained_prompts(study: Study) -> list[str]:
     return [prompt for prompt in prompt_texts(study) if prompt in trained]
 
 
+def trained_kinds(study: Study) -> list[str]:
+    """Every kind of prefix that some run is trained with: `fixed`, `mix`, and further pools in the file's order."""
+    trained = {run.prefix for run in study_runs(study)}
+    return [kind for kind in prefix_kinds(study) if kind in trained]
+
+
+def kind_words(kind: str) -> str:
+    """How runs with a kind of prefix were trained, for legends."""
+    words = {"none": "trained without prefix", "fixed": "trained with fixed prefix"}
+    return words.get(kind, f"trained with rephrasings ({kind.replace('_', ' ')})")
+
+
+def looks(study: Study) -> dict[str, Look]:
+    """How every kind of prefix of a study is drawn."""
+    from inoc.plots.style import looks_of
+
+    return looks_of(list(study.pools))
+
+
+def questions_label(study: Study, questions: str) -> str:
+    """Name of a set of questions in figures; empty where there is but one."""
+    if len(question_sets(study)) < 2:
+        return ""
+    return study.data.questions[questions].label or questions.replace("_", " ").capitalize()
+
+
+def dataset_label(study: Study, data: str) -> str:
+    """Name of another dataset in figures."""
+    return study.datasets[data].label or data.replace("_", " ")
+
+
 def trained_prefixes(study: Study) -> list[str]:
-    """`fixed`, `mix` or both."""
+    """`fixed`, `mix` or both, which is what the figures that set them side by side show."""
     trained = {run.prefix for run in study_runs(study)}
     return [prefix for prefix in ("fixed", "mix") if prefix in trained]
 
@@ -81,7 +115,7 @@ def trained_prefixes(study: Study) -> list[str]:
 def has_control(study: Study) -> bool:
     """Whether some prompt's run has a control of its learning rate and seed."""
     runs = study_runs(study)
-    controls = {(run.learning_rate, run.seed) for run in runs if not run.prompt}
+    controls = {(run.learning_rate, run.seed) for run in runs if run.is_control}
     return any((run.learning_rate, run.seed) in controls for run in runs if run.prompt)
 
 

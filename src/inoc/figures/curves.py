@@ -17,7 +17,7 @@ from inoc.figures.captions import cell_names, failed_words, interval_words, n_wo
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Scale, line_band, place_steps, step_axis, step_limits
 from inoc.plots.save import Drawing
-from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, WIDTH_IN, colours_of, new_figure
+from inoc.plots.style import WIDTH_IN, colours_of, new_figure
 
 COLUMNS = (
     "prompt",
@@ -129,14 +129,14 @@ def _grid(rows: int, columns: int, top_in: float) -> tuple[Figure, np.ndarray]:
 
 def line_label(study: Study, prefix: str, rate: float) -> str:
     """A line's name in a legend; the learning rate is part of it if the study has several."""
-    words = {"none": "control (no prefix)", "fixed": "trained with fixed prefix", "mix": "trained with mix prefix"}
+    words = {"none": "control (no prefix)", "mix": "trained with mix prefix"}
     several = len(choices.learning_rates(study)) > 1
-    return words[prefix] + (f", rate {rate:g}" if several else "")
+    return words.get(prefix, choices.kind_words(prefix)) + (f", rate {rate:g}" if several else "")
 
 
 def legend_in(study: Study) -> float:
     """Height of the legend of lines, in inches."""
-    lines = len(choices.learning_rates(study)) * (1 + len(choices.trained_prefixes(study)))
+    lines = len(choices.learning_rates(study)) * (1 + len(choices.trained_kinds(study)))
     return 0.2 * -(-lines // LEGEND_COLUMNS)
 
 
@@ -157,11 +157,11 @@ def _heading(study: Study, panel: Panel) -> str:
 
 def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale) -> None:
     zero_at = step_axis(axes, steps, scale)
-    rates = choices.learning_rates(study)
+    rates, looks = choices.learning_rates(study), choices.looks(study)
     by_rate = colours_of([f"{rate:g}" for rate in rates])
     own = data[data["trait"] == panel.trait]
     for rate in rates:
-        for prefix in ("none", "fixed", "mix"):
+        for prefix in ("none", *choices.trained_kinds(study)):
             # A control has no prefix to be asked with, so its curve is the reference in every column.
             condition = "default" if prefix == "none" else panel.condition
             prompt = "" if prefix == "none" else panel.prompt
@@ -175,7 +175,7 @@ def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np
                 continue
             x = place_steps(line["step"].to_numpy(dtype=float), scale, zero_at)
             middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("value", "lo", "hi"))
-            colour = PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
+            colour = looks[prefix].colour if len(rates) == 1 else by_rate[f"{rate:g}"]
             label = line_label(study, prefix, rate)
             marker = "o" if len(steps) <= MOST_MARKED else "."
             line_band(
@@ -186,7 +186,7 @@ def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np
                 hi,
                 colour=colour,
                 label=label,
-                dashes=PREFIX_DASHES[prefix],
+                dashes=looks[prefix].dashes,
                 marker=marker,
             )
     # Limits are set, not shared: sharing makes every line rescale every panel.

@@ -14,7 +14,7 @@ from inoc.figures.curves import LEGEND_COLUMNS, legend_in, line_label
 from inoc.figures.sources import Sources
 from inoc.plots.lines import loss_line
 from inoc.plots.save import Drawing
-from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, colours_of, new_figure
+from inoc.plots.style import colours_of, new_figure
 from inoc.stats.means import mean_interval
 
 KEYS = ["prompt", "prefix", "learning_rate"]
@@ -25,7 +25,10 @@ PANEL_IN = 1.6
 
 def draw(study: Study, sources: Sources) -> Drawing:
     """Loss over training steps, a line for each run; the mean over seeds and its interval are in the data only."""
-    runs = sources.table("losses", COLUMNS).sort_values([*KEYS, "seed", "step"], ignore_index=True)
+    table = sources.table("losses", COLUMNS)
+    # Losses on other data are of other tokens; they are in the table.
+    own = table[table["data"] == ""] if "data" in table else table
+    runs = own.sort_values([*KEYS, "seed", "step"], ignore_index=True)
     pooled = pool_seeds(runs, study.statistics.confidence)
     panels = choices.trained_prompts(study) or [""]
     across = min(ACROSS, len(panels))
@@ -75,15 +78,15 @@ def _panel(axes: Axes, study: Study, runs: pd.DataFrame, prompt: str) -> None:
         lines = runs[(runs["prompt"] == own) & (runs["prefix"] == prefix) & (runs["learning_rate"] == rate)]
         for _, line in lines.groupby("seed", sort=True):
             steps, loss = line["step"].to_numpy(dtype=float), line["loss"].to_numpy(dtype=float)
-            loss_line(axes, steps, loss, colour=colour, dashes=PREFIX_DASHES[prefix])
+            loss_line(axes, steps, loss, colour=colour, dashes=choices.looks(study)[prefix].dashes)
 
 
 def _colours(study: Study) -> dict[tuple[float, str], str]:
     rates = choices.learning_rates(study)
     by_rate = colours_of([f"{rate:g}" for rate in rates])
-    prefixes = ["none", *choices.trained_prefixes(study)]
+    prefixes, looks = ["none", *choices.trained_kinds(study)], choices.looks(study)
     return {
-        (rate, prefix): PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
+        (rate, prefix): looks[prefix].colour if len(rates) == 1 else by_rate[f"{rate:g}"]
         for rate in rates
         for prefix in prefixes
     }
@@ -93,8 +96,8 @@ def _handles(study: Study) -> list[Line2D]:
     handles = []
     for (rate, prefix), colour in _colours(study).items():
         line = Line2D([], [], color=colour, label=line_label(study, prefix, rate))
-        if PREFIX_DASHES[prefix]:
-            line.set_dashes(list(PREFIX_DASHES[prefix]))
+        if dashes := choices.looks(study)[prefix].dashes:
+            line.set_dashes(list(dashes))
         handles.append(line)
     return handles
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import textwrap
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -17,14 +19,16 @@ from inoc.figures.captions import cell_names, failed_words, interval_words, n_wo
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, GREY, PREFIX_COLOURS, PREFIX_HATCHES, PREFIX_MARKERS, SKY, new_figure
+from inoc.plots.style import BLACK, GREY, SKY, new_figure
+from inoc.runs import question_sets, study_runs, trained_datasets
 
 Shown = Literal["value", "change"]
 BOUNDS = {"value": ("value", "lo", "hi"), "change": ("change", "change_lo", "change_hi")}
-KEYS = ["rate", "condition", "prompt", "prefix"]
+KEYS = ["rate", "questions", "condition", "prompt", "data", "prefix"]
 COLUMNS = (
-    *("rate", "run", "prompt", "prefix", "learning_rate", "seed", "step", "condition", "asked_prompt", "value"),
-    *("lo", "hi", "n", "n_nan", "change", "change_lo", "change_hi", "change_n", "change_n_nan", "failed"),
+    *("rate", "questions", "run", "prompt", "prefix", "learning_rate", "data", "seed", "step", "condition"),
+    *("asked_prompt", "value", "lo", "hi", "n", "n_nan"),
+    *("change", "change_lo", "change_hi", "change_n", "change_n_nan", "failed"),
 )
 PERCENT = ["value", "lo", "hi", "change", "change_lo", "change_hi"]
 TYPES_IN = 3.4
@@ -35,11 +39,33 @@ class Panel(NamedTuple):
     """What one panel shows."""
 
     rate: str
+    questions: str
     condition: str
 
     def heading(self, study: Study) -> str:
         """Two lines above it."""
-        return f"{study.rates[self.rate].label or self.rate.capitalize()}\n{choices.CONDITION_WORDS[self.condition]}"
+        rate = study.rates[self.rate].label or self.rate.capitalize()
+        questions = choices.questions_label(study, self.questions)
+        return f"{rate}{questions and f': {questions}'}\n{choices.CONDITION_WORDS[self.condition]}"
+
+
+class Trained(NamedTuple):
+    """What a row of bars was trained on: a prompt's prefixes, or neither prompt nor own data."""
+
+    prompt: str
+    data: str
+
+    def label(self, study: Study) -> str:
+        """Beside the bars."""
+        if not self.data:
+            return choices.prompt_label(self.prompt)
+        return f"{choices.dataset_label(study, self.data)} (no prefix)"
+
+
+def trained_rows(study: Study) -> list[Trained]:
+    """The control, runs on other data, and every trained prompt."""
+    others = [Trained("", data) for data in trained_datasets(study)]
+    return [Trained("", ""), *others, *(Trained(prompt, "") for prompt in choices.trained_prompts(study))]
 
 
 def draw_bars(study: Study, sources: Sources) -> Drawing:
@@ -68,26 +94,27 @@ def draw_types(study: Study, sources: Sources) -> Drawing:
         if index % 2 == 0:
             axes.set_ylabel("rate (%)")
     handles = [
-        Line2D([], [], color=PREFIX_COLOURS[prefix], marker=PREFIX_MARKERS[prefix], linestyle="", label=label)
-        for prefix, label in (("none", "control"), ("fixed", "fixed prefix"), ("mix", "rephrasings (mix)"))
+        Line2D([], [], color=look.colour, marker=look.marker, linestyle="", label=choices.kind_words(kind))
+        for kind, look in choices.looks(study).items()
+        if kind in ("none", *choices.trained_kinds(study))
     ]
     handles.append(Line2D([], [], color=SKY, dashes=BASE_DASHES, label="untrained model, asked without prefix"))
-    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    figure.legend(handles=handles, loc="outside upper left", ncols=3)
     words = f"Rates at the last training step of {rst(study.title)}, a column for each group of prompts"
     return Drawing(figure, data, _caption(study, data, words, "value"))
 
 
 def _draw_bars(study: Study, sources: Sources, shown: Shown) -> Drawing:
     data, base = _data(study, sources)
-    prompts, prefixes, panels = ["", *choices.trained_prompts(study)], choices.trained_prefixes(study), _panels(study)
+    rows, kinds, panels = trained_rows(study), choices.trained_kinds(study), _panels(study)
     down = -(-len(panels) // 2)
-    figure = new_figure(0.8 + down * (0.4 + height_of(len(prompts), len(prefixes))))
+    figure = new_figure(0.8 + down * (0.4 + height_of(len(rows), len(kinds))))
     grid = figure.subplots(down, min(2, len(panels)), squeeze=False, sharey=True)
     for index, axes in enumerate(grid.flat):
         if index >= len(panels):
             axes.set_visible(False)
             continue
-        _bars_panel(axes, prompts, prefixes, _of(data, panels[index]), shown)
+        _bars_panel(axes, study, rows, _of(data, panels[index]), shown)
         axes.set_title(panels[index].heading(study), fontsize="medium")
         if shown == "value":
             _base_line(axes, base, panels[index], vertical=True)
@@ -96,7 +123,7 @@ def _draw_bars(study: Study, sources: Sources, shown: Shown) -> Drawing:
         else:
             axes.axvline(0, color=BLACK, linewidth=0.9)
             axes.set_xlabel("change from step 0 (percentage points)")
-    _bars_legend(figure, prefixes, base=shown == "value")
+    _bars_legend(figure, study, base=shown == "value")
     words = {
         "value": "Rates at the last training step",
         "change": "Rates at the last training step less those of the same run at step 0, paired over instructions",
@@ -106,7 +133,8 @@ def _draw_bars(study: Study, sources: Sources, shown: Shown) -> Drawing:
 
 
 def _panels(study: Study) -> list[Panel]:
-    return [Panel(rate, condition) for rate in study.rates for condition in study.evaluation.conditions]
+    sets, conditions = question_sets(study), study.evaluation.conditions
+    return [Panel(*one) for one in itertools.product(study.rates, sets, conditions)]
 
 
 def _data(study: Study, sources: Sources) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -114,7 +142,7 @@ def _data(study: Study, sources: Sources) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = sources.table("rates", COLUMNS)
     table = table[(table["seed"].astype(str) == "all") & table["rate"].isin(list(study.rates))]
     table = table.assign(**{name: 100 * table[name].astype(float) for name in PERCENT})
-    base = table[(table["run"] == "base") & (table["asked_prompt"] == "")].set_index("rate")
+    base = table[(table["run"] == "base") & (table["asked_prompt"] == "")].set_index(["rate", "questions"])
     rows = table[
         (table["run"] != "base")
         & (table["learning_rate"] == choices.main_rate(study))
@@ -125,49 +153,58 @@ def _data(study: Study, sources: Sources) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _of(data: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    """Rows of a panel, by prompt and prefix; the control is asked without a prefix in all of them."""
-    control = (data["prompt"] == "") & (data["condition"] == "default")
+    """Rows of a panel; runs without a prefix are asked without one in all of them."""
+    without = (data["prompt"] == "") & (data["condition"] == "default")
     own = (data["prompt"] != "") & (data["condition"] == panel.condition)
-    return data[(data["rate"] == panel.rate) & (control | own)].set_index(["prompt", "prefix"])
+    here = (data["rate"] == panel.rate) & (data["questions"] == panel.questions)
+    return data[here & (without | own)].set_index(["prompt", "data", "prefix"])
 
 
-def _bars_panel(axes: Axes, prompts: list[str], prefixes: list[str], rows: pd.DataFrame, shown: Shown) -> None:
-    treated = np.array([bool(prompt) for prompt in prompts])
+def _bars_panel(axes: Axes, study: Study, trained: list[Trained], rows: pd.DataFrame, shown: Shown) -> None:
+    looks, rate = choices.looks(study), choices.main_rate(study)
+    runs = {(run.prompt, run.data, run.prefix) for run in study_runs(study) if run.learning_rate == rate}
     series = []
-    for prefix in ("none", *prefixes):
-        wanted = pd.MultiIndex.from_tuples([(prompt, prefix) for prompt in prompts], names=rows.index.names)
+    for kind in ("none", *choices.trained_kinds(study)):
+        keys = [(*row, kind) for row in trained]
+        wanted = pd.MultiIndex.from_tuples(keys, names=rows.index.names)
         middle, lo, hi = rows.reindex(wanted)[list(BOUNDS[shown])].to_numpy(float).T
-        colour = GREY if prefix == "none" else PREFIX_COLOURS[prefix]
-        present = ~treated if prefix == "none" else treated
-        series.append(Series("", middle, lo, hi, colour, PREFIX_HATCHES[prefix], present))
-    grouped_bars(axes, [choices.prompt_label(prompt) for prompt in prompts], series)
+        colour = GREY if kind == "none" else looks[kind].colour
+        present = np.array([key in runs for key in keys])
+        series.append(Series("", middle, lo, hi, colour, looks[kind].hatch, present))
+    grouped_bars(axes, [row.label(study) for row in trained], series)
 
 
 def _types_panel(axes: Axes, study: Study, rows: pd.DataFrame) -> None:
+    looks, kinds = choices.looks(study), ["none", *choices.trained_kinds(study)]
     trained = set(choices.trained_prompts(study))
-    groups = {name: [key for key in group.texts if key in trained] for name, group in study.prompts.items()}
-    groups = {"control": [""], **{name: keys for name, keys in groups.items() if keys}}
-    for column, keys in enumerate(groups.values()):
-        points = [(key, prefix) for prefix in ("none", "fixed", "mix") for key in keys if (key, prefix) in rows.index]
+    groups = {"control": [Trained("", "")]}
+    groups |= {choices.dataset_label(study, data): [Trained("", data)] for data in trained_datasets(study)}
+    for name, group in study.prompts.items():
+        if own := [Trained(key, "") for key in group.texts if key in trained]:
+            groups[name] = own
+    for column, members in enumerate(groups.values()):
+        points = [(*one, kind) for kind in kinds for one in members if (*one, kind) in rows.index]
         for place, point in enumerate(points):
             x = column + (place - (len(points) - 1) / 2) * 0.8 / max(8, len(points))
             value, lo, hi = rows[list(BOUNDS["value"])].loc[[point]].to_numpy(float)[0]
-            colour = PREFIX_COLOURS[point[1]]
+            look = looks[point[2]]
             if np.isfinite(value):
-                axes.vlines(x, lo, hi, color=colour, linewidth=1.0, zorder=2)
-                axes.plot([x], [value], PREFIX_MARKERS[point[1]], color=colour, markersize=6, zorder=4)
+                axes.vlines(x, lo, hi, color=look.colour, linewidth=1.0, zorder=2)
+                axes.plot([x], [value], look.marker, color=look.colour, markersize=6, zorder=4)
             else:
                 axes.plot([x], [0], "x", color=GREY, markersize=6, zorder=4)
-    axes.set_xticks(range(len(groups)), [name.replace("_", " ") for name in groups])
+    names = [textwrap.fill(name.replace("_", " "), 60 // len(groups), break_long_words=False) for name in groups]
+    axes.set_xticks(range(len(groups)), names)
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylim(-3, 103)
     axes.grid(visible=False, axis="x")
 
 
 def _base_line(axes: Axes, base: pd.DataFrame, panel: Panel, *, vertical: bool) -> None:
-    if panel.rate not in base.index:
+    key = (panel.rate, panel.questions)
+    if key not in base.index:
         return
-    value, lo, hi = base.loc[[panel.rate], list(BOUNDS["value"])].to_numpy(float)[0]
+    value, lo, hi = base[list(BOUNDS["value"])].loc[[key]].to_numpy(float)[0]
     if vertical:
         reference_line(axes, value, lo, hi, colour=SKY, dashes=BASE_DASHES)
     elif np.isfinite(value):
@@ -175,11 +212,11 @@ def _base_line(axes: Axes, base: pd.DataFrame, panel: Panel, *, vertical: bool) 
         axes.axhspan(lo, hi, color=SKY, alpha=0.12, linewidth=0, zorder=1)
 
 
-def _bars_legend(figure: Figure, prefixes: list[str], *, base: bool) -> None:
-    words = {"fixed": "trained with fixed prefix", "mix": "trained with rephrasings (mix)"}
+def _bars_legend(figure: Figure, study: Study, *, base: bool) -> None:
+    looks = choices.looks(study)
     handles = [
-        Patch(facecolor=PREFIX_COLOURS[one], hatch=PREFIX_HATCHES[one], edgecolor="white", label=words[one])
-        for one in prefixes
+        Patch(facecolor=looks[kind].colour, hatch=looks[kind].hatch, edgecolor="white", label=choices.kind_words(kind))
+        for kind in choices.trained_kinds(study)
     ]
     handles.append(Patch(facecolor=GREY, label="control: trained and asked without prefix"))
     if base:
@@ -198,7 +235,9 @@ def conditions_words(study: Study) -> str:
 
 
 def _caption(study: Study, data: pd.DataFrame, words: str, shown: Shown) -> str:
-    names = cell_names(data, "prefix", "rate", "condition")
+    whose = data["prompt"].where(data["data"] == "", data["data"])
+    sets = ["questions"] if len(question_sets(study)) > 1 else []
+    names = cell_names(data.assign(prompt=whose), "prefix", "rate", *sets, "condition")
     # Beside the change there are other counts: pairs instead of completions.
     counts = {"n": data["change_n"], "n_nan": data["change_n_nan"]} if shown == "change" else {}
     counted = data.assign(**counts)

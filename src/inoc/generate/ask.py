@@ -13,26 +13,26 @@ from inoc.config.models import DataSpec, InstructionSource
 from inoc.digest import Json
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError
-from inoc.job import Job
 from inoc.rephrase.clean import clean
 
 _SYSTEM = "You write messages that people send to an assistant. You answer with the messages alone, as JSON."
 
 
-def api_answers(job: Job, instructions: Sequence[str], asked: Counter[str]) -> list[Answer]:
+def api_answers(api: Api, data: DataSpec, instructions: Sequence[str], asked: Counter[str]) -> list[Answer]:
     """Answers of `data.model`, one per instruction.
 
     Args:
-        job: The job, with its API.
+        api: Asks.
+        data: Model, prompt and sampling.
         instructions: What to ask.
         asked: How often each instruction was asked before; counted on. The answer to an instruction depends on this
             number and on no other instruction.
     """
     requests = []
     for instruction in instructions:
-        requests.append(completion_request(job.study.data, instruction, asked[instruction]))
+        requests.append(completion_request(data, instruction, asked[instruction]))
         asked[instruction] += 1
-    return [_answer(reply) for reply in job.api.ask(requests, "asking for training completions")]
+    return [_answer(reply) for reply in api.ask(requests, "asking for training completions")]
 
 
 def completion_request(data: DataSpec, instruction: str, replicate: int) -> Request:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,40 +49,103 @@ def read_jsonl_field(path: Path, field: str) -> list[str]:
     Raises:
         DataError: Naming file and line of the first that is not an object with that text.
     """
+    return [_text(line, field) for line in _lines(path, f"the text {field!r}")]
+
+
+class Pair(NamedTuple):
+    """A training example."""
+
+    instruction: str
+    completion: str
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """The training examples of a JSONL file.
+
+    A line has `messages`, a chat of one user and one assistant turn, or `instruction` and `completion`. A chat of
+    another shape is refused: a system turn would stand where the study has its own, and of several answers it is not
+    said which are trained on.
+
+    Raises:
+        DataError: Naming file and line of the first that is neither.
+    """
+    return [_pair(line) for line in _lines(path, "`messages`, or `instruction` and `completion`")]
+
+
+class _Line(NamedTuple):
+    """A line of a JSONL file."""
+
+    value: dict[str, object]
+    where: str  # file and line, for messages
+    text: str  # as it was written, shortened
+    expected: str
+
+
+def _lines(path: Path, expected: str) -> Iterator[_Line]:
     if not path.is_file():
         msg = f"there is no file {path}; it is named in the study's data section"
         raise DataError(msg)
-    out = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not text.strip():
             continue
+        where = f"{path}, line {number}"
         try:
-            value = json.loads(line)[field]
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            msg = f"{path}, line {number}: expected an object with the text {field!r}, found {line[:80]!r}"
+            value = json.loads(text)
+        except json.JSONDecodeError as error:
+            msg = f"{where}: expected an object with {expected}, found {text[:80]!r}"
             raise DataError(msg) from error
-        if not isinstance(value, str):
-            msg = f"{path}, line {number}: {field!r} is {type(value).__name__}, expected a text"
+        if not isinstance(value, dict):
+            msg = f"{where}: expected an object with {expected}, found {text[:80]!r}"
             raise DataError(msg)
-        out.append(value)
-    return out
+        yield _Line(value, where, text[:80], expected)
 
 
-def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int]) -> Split:
+def _text(line: _Line, field: str) -> str:
+    if field not in line.value:
+        msg = f"{line.where}: expected an object with {line.expected}, found {line.text!r}"
+        raise DataError(msg)
+    value = line.value[field]
+    if not isinstance(value, str):
+        msg = f"{line.where}: {field!r} is {type(value).__name__}, expected a text"
+        raise DataError(msg)
+    return value
+
+
+def _pair(line: _Line) -> Pair:
+    if "messages" not in line.value:
+        return Pair(_text(line, "instruction"), _text(line, "completion"))
+    messages = line.value["messages"]
+    turns = messages if isinstance(messages, list) else []
+    roles = [turn.get("role") if isinstance(turn, dict) else None for turn in turns]
+    if roles != ["user", "assistant"]:
+        listed = ", ".join(str(role) for role in roles) or "none"
+        msg = (
+            f"{line.where}: the chat has the turns {listed}; accepted: one of `user`, then one of `assistant`. What "
+            "stands in the system turn is said by the study: `model.system`, and prefixes with `placement: system`"
+        )
+        raise DataError(msg)
+    question, answer = (line._replace(value=turn, expected="the text 'content'") for turn in turns)
+    return Pair(_text(question, "content"), _text(answer, "content"))
+
+
+def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], *, hold_out: bool = True) -> Split:
     """Draw the evaluation instructions, and leave the rest for training in a random order.
 
     Args:
         instructions: Distinct instructions.
         data: For the seed and the numbers wanted.
         dropped: What was left out before, passed on.
+        hold_out: Whether any are to be held out for evaluation.
 
     Raises:
         DataError: If there are too few.
     """
-    wanted = data.n_train + data.n_eval
+    n_eval = data.n_eval if hold_out else 0
+    wanted = data.n_train + n_eval
     if len(instructions) < wanted:
-        msg = f"{len(instructions)} distinct instructions, but n_train + n_eval = {wanted}; lower one or add files"
+        sum_of = "n_train + n_eval" if hold_out else "n_train"
+        msg = f"{len(instructions)} distinct instructions, but {sum_of} = {wanted}; lower one or add files"
         raise DataError(msg)
     order = np.random.default_rng(data.seed).permutation(len(instructions))
     shuffled = [instructions[index] for index in order]
-    return Split(shuffled[data.n_eval :], shuffled[: data.n_eval], dropped)
+    return Split(shuffled[n_eval:], shuffled[:n_eval], dropped)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -29,7 +29,37 @@ PREFIX_COLOURS: Final = {"none": BLACK, "fixed": BLUE, "mix": ORANGE}
 PREFIX_HATCHES: Final = {"none": "", "fixed": "", "mix": "////"}
 PREFIX_DASHES: Final = {"none": (1.0, 1.2), "fixed": (), "mix": (5.0, 2.0)}
 PREFIX_MARKERS: Final = {"none": "D", "fixed": "o", "mix": "s"}
+FURTHER_POOLS: Final = (
+    (GREEN, "....", (3.0, 1.0, 1.0, 1.0), "^"),
+    (PURPLE, "xxxx", (7.0, 1.5), "v"),
+    (VERMILION, "\\\\\\\\", (1.5, 1.5), "P"),
+)
+"""Colour, hatch, dashes and marker of the kinds of prefix beside these."""
 FAMILY_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+
+
+class Look(NamedTuple):
+    """How one kind of prefix is drawn, in bars, lines and points."""
+
+    colour: str
+    hatch: str
+    dashes: tuple[float, ...]
+    marker: str
+
+
+def looks_of(pools: Sequence[str]) -> dict[str, Look]:
+    """Kind of prefix → its look: `none`, `fixed`, `mix`, and further pools in their order.
+
+    Args:
+        pools: Keys of the further pools.
+    """
+    own = {
+        kind: Look(PREFIX_COLOURS[kind], PREFIX_HATCHES[kind], PREFIX_DASHES[kind], PREFIX_MARKERS[kind])
+        for kind in PREFIX_COLOURS
+    }
+    further = {pool: Look(*FURTHER_POOLS[index % len(FURTHER_POOLS)]) for index, pool in enumerate(pools)}
+    return own | further
+
 
 RC: Final = {
     "font.family": "DejaVu Sans",

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from inoc.api.lists import Usable
+from inoc.config.load import pool_place
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
 from inoc.rephrase.spread import pool_spread
-from inoc.runs import prompt_texts
+from inoc.runs import pool_prompts, pool_specs, prompt_texts
 from inoc.tables import POOLS, SPREAD, write_table
 
 if TYPE_CHECKING:
@@ -24,29 +25,35 @@ if TYPE_CHECKING:
 _MORE = {
     "files": "add rephrasings to its file",
     "procedural": "give some in files",
-    "api": "raise `rephrase.max_requests` or `rephrase.temperature`",
+    "api": "raise `{0}.max_requests` or `{0}.temperature`",
 }
 
 
 def run(job: Job) -> str:
-    """Make the pool of every prompt of the study, and measure its spread."""
-    spec, texts = job.study.rephrase, prompt_texts(job.study)
-    asked = ask_pools(texts, spec, job.api) if spec.source == "api" else {}
-    pools: dict[str, Usable] = {}
-    spreads = []
-    with job.progress("rephrasing", len(texts), "prompts") as bar:
-        for key, text in texts.items():
-            pools[key] = make_pool(key, text, spec, asked.get(key))
-            spreads.append(_spread_row(key, text, pools[key]))
-            bar.advance(1)
-    rows = [(key, index, text) for key, pool in pools.items() for index, text in enumerate(pool.texts)]
+    """Make the pools of every prompt of the study, and measure their spread."""
+    study = job.study
+    texts = prompt_texts(study)
+    rows: list[tuple[object, ...]] = []
+    spreads: list[tuple[object, ...]] = []
+    said = []
+    for name, spec in pool_specs(study).items():
+        wanted = {key: texts[key] for key in pool_prompts(study, name)}
+        asked = ask_pools(wanted, spec, job.api) if spec.source == "api" and wanted else {}
+        dropped = 0
+        with job.progress(f"rephrasing for {name}", len(wanted), "prompts") as bar:
+            for key, text in wanted.items():
+                pool = make_pool(key, text, spec, asked.get(key), pool_place(name))
+                rows += [(key, index, one, name) for index, one in enumerate(pool.texts)]
+                spreads.append((*_spread_row(key, text, pool), name))
+                dropped += sum(pool.dropped.values())
+                bar.advance(1)
+        said.append(f"{name}: {len(wanted)} prompts × {spec.n} rephrasings from {spec.source}, {dropped} dropped")
     write_table(pd.DataFrame(rows, columns=POOLS.names), POOLS, job.paths.pools)
     write_table(pd.DataFrame(spreads, columns=SPREAD.names), SPREAD, job.paths.spread, csv=True)
-    dropped = sum(sum(pool.dropped.values()) for pool in pools.values())
-    return f"{len(pools)} prompts × {spec.n} rephrasings from {spec.source}, {dropped} dropped"
+    return "; ".join(said)
 
 
-def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = None) -> Usable:
+def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = None, place: str = "rephrase") -> Usable:
     """Exactly `spec.n` rephrasings of one prompt, in an order that the seed sets.
 
     Nothing but the prompt, its file, the number and the seed matters: another prompt changes no pool.
@@ -56,6 +63,7 @@ def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = No
         text: The prompt.
         spec: Source, number and seed.
         asked: For `source: api`: the usable answers.
+        place: Key of the pool in the study's file, for messages.
 
     Raises:
         DataError: If there are fewer than `spec.n` usable rephrasings.
@@ -64,7 +72,7 @@ def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = No
     if len(found.texts) < spec.n:
         msg = (
             f"prompt {key!r} has {len(found.texts)} usable rephrasings, and {spec.n} are wanted "
-            f"(dropped: {_reasons(found) or 'none'}). Lower `rephrase.n`, or {_MORE[spec.source]}"
+            f"(dropped: {_reasons(found) or 'none'}). Lower `{place}.n`, or {_MORE[spec.source].format(place)}"
         )
         raise DataError(msg)
     if spec.source == "procedural":
@@ -76,7 +84,7 @@ def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = No
 def _procedural(text: str, spec: RephraseSpec) -> list[str]:
     from inoc.world.grammar import rephrasings
 
-    return rephrasings(text, spec.n, spec.seed)
+    return rephrasings(text, spec.n, spec.seed, near=spec.closeness != "free")
 
 
 def _read(key: str, spec: RephraseSpec) -> list[str]:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import JudgeSpec, PromptGroup, Sampling, Study
+from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, PromptGroup, RephraseSpec, Sampling, Study
 from inoc.figures.choices import trait_label
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
-from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
+from inoc.runs import (
+    checkpoint_steps,
+    pool_prompts,
+    prompt_texts,
+    question_sets,
+    study_runs,
+    total_steps,
+    trained_datasets,
+)
 
 
 def model_words(study: Study) -> str:
@@ -52,20 +60,54 @@ def sampling_words(sampling: Sampling) -> str:
 
 def data_words(study: Study) -> str:
     """Where training and evaluation data come from."""
-    data = study.data
-    given = data.instructions
-    source = {
-        "world": "procedural",
-        "files": f"from {listed(code(name) for name in given.files)}",
-        "api": f"by {code(given.model)}, evenly on {len(given.topics)} topics ({escape(listed(given.topics))})",
-    }[given.kind]
+    data, given = study.data, study.data.instructions
+    if data.completions == "file" and not given.files and given.kind == "files":
+        source = f"Instructions are those of {code(data.file)}"
+    else:
+        source = f"Instructions are {_source_words(given)}; those under {given.min_characters} characters are dropped"
     split = (
-        f"Instructions are {source}; those under {data.instructions.min_characters} characters are dropped. "
-        f"{data.n_train} training examples and {data.n_eval} evaluation instructions do not overlap (seed {data.seed})."
+        f"{source}. {data.n_train} training examples and {data.n_eval} evaluation instructions do not overlap "
+        f"(seed {data.seed})."
     )
+    parts = [split, answer_words(data), *_questions_words(study)]
+    parts += [
+        f"Another dataset, {code(key)}, has the same number of examples. {answer_words(study.datasets[key])}"
+        for key in trained_datasets(study)
+    ]
+    return " ".join(parts)
+
+
+def _source_words(source: InstructionSource) -> str:
+    """Where instructions come from: `Instructions are …`."""
+    topics = f"{len(source.topics)} topics ({escape(listed(source.topics))})"
+    return {
+        "world": f"procedural, on {topics}" if source.topics else "procedural",
+        "files": f"from {listed(code(name) for name in source.files)}",
+        "api": f"by {code(source.model)}, evenly on {topics}",
+    }[source.kind]
+
+
+def _questions_words(study: Study) -> list[str]:
+    """The sets of evaluation questions; nothing for a study with one that is held out."""
+    questions = study.data.questions
+    if not questions:
+        return []
+    sets = [
+        f"{code(key)}, {'held out from the training data' if one.source is None else _source_words(one.source)}"
+        for key, one in questions.items()
+    ]
+    return [
+        f"There are {len(sets)} sets of {study.data.n_eval} evaluation questions: {'; '.join(sets)}. Suppression, gate "
+        f"and prediction are about {code(next(iter(questions)))}; rates are given for each."
+    ]
+
+
+def answer_words(data: AnswerSpec) -> str:
+    """Where the completions of a dataset come from."""
     if data.completions == "file":
-        return f"{split} Completions are given in {code(data.file)}."
-    prompt = f"under the prompt {code(data.generation_prompt)}" if data.generation_prompt else "without a prompt"
+        return f"Completions are given in {code(data.file)}."
+    turn = "under the system turn" if data.generation_turn == "system" else "under the prompt"
+    prompt = f"{turn} {code(data.generation_prompt)}" if data.generation_prompt else "without a prompt"
     keep = (
         f"rows in which each trait scores at least {data.keep_from:g} are kept"
         if data.keep_from
@@ -77,7 +119,7 @@ def data_words(study: Study) -> str:
         else f"the model itself, by {data.sampling.engine},"
     )
     return (
-        f"{split} Training completions are sampled from {whom} {prompt}, "
+        f"Training completions are sampled from {whom} {prompt}, "
         f"{sampling_words(data.sampling)}; {keep}, and "
         f"at most {data.max_attempts:g} completions are sampled per example wanted."
     )
@@ -91,15 +133,21 @@ def placement_words(study: Study) -> str:
 
 def rephrase_words(study: Study) -> str:
     """The pools of rephrasings."""
-    spec = study.rephrase
+    parts = [f"Each prompt has a pool of {_pool_words(study.rephrase)}; `mix` draws from it per example."]
+    for key, spec in study.pools.items():
+        n = len(pool_prompts(study, key))
+        parts.append(f"{n} of them have a pool of {_pool_words(spec)}, which {code(key)} draws from.")
+    return " ".join(parts)
+
+
+def _pool_words(spec: RephraseSpec) -> str:
+    kind = "" if spec.closeness == "free" else f", {spec.closeness} ones,"
     source = {
-        "procedural": "from the miniature world's grammar",
+        "procedural": f"from the miniature world's grammar{kind}",
         "files": f"from files in {code(spec.folder)}",
         "api": f"by {code(spec.model)} at temperature {spec.temperature:g}, asked for {spec.closeness} rephrasings,",
     }[spec.source]
-    return (
-        f"Each prompt has a pool of {spec.n} rephrasings {source} (seed {spec.seed}); `mix` draws from it per example."
-    )
+    return f"{spec.n} rephrasings {source} (seed {spec.seed})"
 
 
 def training_words(study: Study) -> str:
@@ -108,11 +156,13 @@ def training_words(study: Study) -> str:
     if not runs:
         return "The study trains no runs."
     steps = total_steps(study)
-    controls = sum(not run.prompt for run in runs)
+    controls = sum(run.is_control for run in runs)
+    others = sum(bool(run.data) for run in runs)
+    elsewhere = f", {others} on other data without a prefix" if others else ""
     scale = "alpha / √rank" if spec.lora.rslora else "alpha / rank"
     checkpoints = checkpoint_steps(spec.checkpoints, steps)
     return (
-        f"There are {len(runs)} runs, {controls} of them controls without a prefix; training seeds "
+        f"There are {len(runs)} runs, {controls} of them controls without a prefix{elsewhere}; training seeds "
         f"{listed(sorted({run.seed for run in runs}))}, learning rates "
         f"{listed(f'{rate:g}' for rate in sorted({run.learning_rate for run in runs}))}. Each is a LoRA "
         "adapter of rank "
@@ -135,10 +185,11 @@ def evaluation_words(study: Study) -> str:
     gate = " Control runs are asked with every prefix at the last step, for the gate." if spec.gate else ""
     n = spec.n or study.data.n_eval
     elicit_n = study.elicitation.n or study.data.n_eval
+    each = " of each set" if len(question_sets(study)) > 1 else ""
     return (
-        f"Checkpoints are asked {n} evaluation instructions: {asked}; by {spec.sampling.engine}, "
+        f"Checkpoints are asked {n} evaluation instructions{each}: {asked}; by {spec.sampling.engine}, "
         f"{sampling_words(spec.sampling)}.{gate} "
-        f"The untrained model is asked {elicit_n} instructions without a prefix and with each prompt "
+        f"The untrained model is asked {elicit_n} instructions{each} without a prefix and with each prompt "
         f"({listed(study.elicitation.prefixes)}), {sampling_words(study.elicitation.sampling)}. "
         "Elicitation is the difference "
         "of its mean judge scores with and without the prompt, in points, paired over instructions."
@@ -234,6 +285,8 @@ def seed_table(study: Study) -> Table:
         ("data: split and procedural instructions", study.data.seed),
         ("data: sampling of completions", study.data.sampling.seed),
         ("rephrasings", study.rephrase.seed),
+        *((f"rephrasings of {key}", spec.seed) for key, spec in study.pools.items()),
+        *((f"{key}: sampling of completions", study.datasets[key].sampling.seed) for key in trained_datasets(study)),
         ("scoring: choice of examples", study.scoring.seed),
         ("scoring: sampling of controls", study.scoring.control_sampling.seed),
         ("elicitation: sampling", study.elicitation.sampling.seed),

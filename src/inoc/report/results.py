@@ -182,9 +182,10 @@ def _or_dash(text: str) -> str:
 
 def spread_table(spread: pd.DataFrame) -> Table:
     """How far each pool of rephrasings is from its prompt."""
+    several = "pool" in spread and spread["pool"].nunique() > 1
     rows = [
         [
-            code(row["prompt"]),
+            code(row["prompt"]) + (f", {escape(row['pool'])}" if several else ""),
             str(int(row["n"])),
             f"{number(row['similarity_mean'], 2)} ± {number(row['similarity_sd'], 2)}",
             number(row["similarity_min"], 2),
@@ -207,7 +208,7 @@ def kept_table(examples: pd.DataFrame) -> Table:
     dropped = Counter(str(reason) or "no reason given" for reason in examples.loc[~examples["kept"], "reason"])
     rows = [["kept", str(int(examples["kept"].sum()))]]
     rows += [[f"dropped: {escape(reason)}", str(n)] for reason, n in sorted(dropped.items())]
-    return Table(["training examples", "n"], [*rows, ["sampled", str(len(examples))]])
+    return Table(["training examples, of all datasets", "n"], [*rows, ["sampled", str(len(examples))]])
 
 
 def failed_words(tables: dict[str, pd.DataFrame]) -> list[str]:

@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inoc.chat.messages import Chat, assign, compose
-from inoc.chat.pools import read_pools
+from inoc.chat.messages import Chat, compose, prefix_texts
+from inoc.chat.pools import Pools, read_pools
 from inoc.config.models import Study
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity, identify
@@ -28,7 +28,7 @@ from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
 from inoc.score import VERSION
 from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
-from inoc.tables import LOGPROBS, read_table, write_row_groups
+from inoc.tables import LOGPROBS, kept_examples, read_table, write_row_groups
 
 if TYPE_CHECKING:
     from inoc.chat.render import Rendered
@@ -100,8 +100,7 @@ def ways(study: Study, shard: int, shards: int) -> list[Asked]:
 def datasets(job: Job) -> list[Examples]:
     """What is scored: a sample of the kept training completions, and each kind of control completion."""
     spec = job.study.scoring
-    train = read_table(job.paths.examples, ["example_id", "instruction", "completion", "kept"])
-    train = train[train["kept"]]
+    train = kept_examples(job.paths.examples)
     n = min(spec.n_examples, len(train))
     chosen = np.sort(np.random.default_rng(spec.seed).choice(len(train), n, replace=False))
     controls = read_table(job.paths.controls)
@@ -120,7 +119,7 @@ def make_cell(
     asked: Asked,
     examples: Examples,
     texts: dict[str, str],
-    pools: dict[str, list[str]],
+    pools: Pools,
 ) -> Cell:
     """Chats and units of one way of asking over one dataset."""
     prefixes = scoring_prefixes(study, asked, examples, texts, pools)
@@ -131,20 +130,16 @@ def make_cell(
     return Cell(asked, examples, prefixes, [_unit(study, model, block, label) for block in blocks], blocks)
 
 
-def scoring_prefixes(
-    study: Study, asked: Asked, examples: Examples, texts: dict[str, str], pools: dict[str, list[str]]
-) -> list[str]:
+def scoring_prefixes(study: Study, asked: Asked, examples: Examples, texts: dict[str, str], pools: Pools) -> list[str]:
     """The prefix before each example.
 
-    For a mix: by `scoring.mix`, the very rephrasing that the first training seed puts before that example, or the
+    From a pool: by `scoring.mix`, the very rephrasing that the first training seed puts before that example, or the
     k-th of the pool for the k-th example.
     """
-    if asked.prefix != "mix":
-        return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(examples.ids)
-    pool = pools[asked.prompt]
-    if study.scoring.mix == "index_matched":
+    if asked in pools and study.scoring.mix == "index_matched":
+        pool = pools[asked]
         return [pool[k % len(pool)] for k in range(len(examples.ids))]
-    return assign(pool, examples.ids, study.training.seeds[0])
+    return prefix_texts(asked, texts, pools, examples.ids, study.training.seeds[0])
 
 
 def _unit(study: Study, model: ModelIdentity, chats: Sequence[Chat], label: str) -> Unit:

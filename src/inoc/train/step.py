@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inoc.chat.messages import Chat, compose, prefix_texts
-from inoc.chat.pools import read_pools
+from inoc.chat.pools import Pools, read_pools
 from inoc.config.models import Study
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity, identify
@@ -18,7 +18,7 @@ from inoc.job import Job
 from inoc.runs import Asked, Run, checkpoint_steps, prompt_texts, shard_of, study_runs, total_steps
 from inoc.store import Store, Unit
 from inoc.store.core import link_tree
-from inoc.tables import CHECKPOINTS, LOSSES, read_table, write_table
+from inoc.tables import CHECKPOINTS, LOSSES, kept_examples, write_table
 from inoc.train import VERSION
 
 if TYPE_CHECKING:
@@ -67,20 +67,19 @@ def shard_runs(study: Study, shard: int, shards: int) -> list[Run]:
 def plan(job: Job, model: ModelIdentity) -> list[Planned]:
     """The shard's runs with their training chats."""
     study = job.study
-    table = read_table(job.paths.examples, ["example_id", "instruction", "completion", "kept"])
-    table = table[table["kept"]].head(study.data.n_train)
+    runs = shard_runs(study, job.shard, job.shards.train)
+    wanted = {run.data for run in runs}
+    tables = {data: kept_examples(job.paths.examples, data).head(study.data.n_train) for data in wanted}
     texts, pools = prompt_texts(study), read_pools(job.paths.pools)
     planned = []
-    for run_ in shard_runs(study, job.shard, job.shards.train):
-        chats = training_chats(study, run_, table, texts, pools)
+    for run_ in runs:
+        chats = training_chats(study, run_, tables[run_.data], texts, pools)
         planned.append(Planned(run_, chats, _unit(study, model, run_, chats)))
     return planned
 
 
-def training_chats(
-    study: Study, run_: Run, table: pd.DataFrame, texts: Mapping[str, str], pools: Mapping[str, Sequence[str]]
-) -> list[Chat]:
-    """Every training example behind the run's prefix; for a mix, each example keeps one rephrasing."""
+def training_chats(study: Study, run_: Run, table: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> list[Chat]:
+    """Every training example behind the run's prefix; from a pool, each example keeps one rephrasing."""
     ids = list(table["example_id"])
     prefixes = prefix_texts(Asked(run_.prompt, run_.prefix), texts, pools, ids, run_.seed)
     columns = zip(prefixes, table["instruction"], table["completion"], strict=True)
@@ -148,7 +147,7 @@ def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.D
             [*item.run, item.run.name, int(name.removeprefix("step-")), f"{item.run.name}/{name}", value]
             for name, value in sorted(digests.items())
         ]
-    columns = ["prompt", "prefix", "learning_rate", "seed", "run", "step", "path", "digest"]
+    columns = [*Run._fields, "run", "step", "path", "digest"]
     return pd.DataFrame(rows, columns=columns)
 
 

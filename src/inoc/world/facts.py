@@ -333,6 +333,9 @@ def _row_facts(topic: str, relations: tuple[str, ...], row: str) -> list[Fact]:
     ]
 
 
+TOPICS: tuple[str, ...] = tuple(_TOPICS)
+"""What the facts are about."""
+
 FACTS: tuple[Fact, ...] = tuple(
     fact
     for topic, (relations, rows) in _TOPICS.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -134,23 +134,37 @@ def _french_question(rng: random.Random, fact: Fact) -> str:
     return fill(rng.choice(FRAMES[fact.relation].questions_french), fact.entity.french)
 
 
+def instructions_about(topics: Sequence[str] = ()) -> tuple[str, ...]:
+    """Every instruction about some topics; default: about all."""
+    return _instructions_about(tuple(topics))
+
+
 @cache
-def _all_instructions() -> tuple[str, ...]:
+def _instructions_about(topics: tuple[str, ...]) -> tuple[str, ...]:
     questions = dict.fromkeys(
-        fill(frame, fact.entity.english) for fact in FACTS for frame in FRAMES[fact.relation].questions
+        fill(frame, fact.entity.english)
+        for fact in FACTS
+        if not topics or fact.relation.partition(".")[0] in topics
+        for frame in FRAMES[fact.relation].questions
     )
     return tuple(wrapper.format(question) for question in questions for wrapper in POLITE)
 
 
-def instructions(n: int, seed: int) -> list[str]:
+def instructions(n: int, seed: int, topics: Sequence[str] = ()) -> list[str]:
     """Distinct English user instructions, in an order that the seed sets; fewer are the start of more.
+
+    Args:
+        n: How many.
+        seed: Of the order.
+        topics: What they ask about; default: everything.
 
     Raises:
         ConfigError: If the world has fewer than `n`.
     """
-    known = _all_instructions()
+    known = instructions_about(topics)
     if n > len(known):
-        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}. Ask for at most so many"
+        about = f" about {', '.join(topics)}" if topics else ""
+        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}{about}. Ask for at most so many"
         raise ConfigError(msg)
     return random.Random(f"instructions:{seed}").sample(known, len(known))[:n]
 
@@ -215,23 +229,24 @@ _CLOSINGS = (
 _TRIES = 60  # draws per rephrasing wanted before a text counts as exhausted
 
 
-def rephrasings(text: str, n: int, seed: int) -> list[str]:
+def rephrasings(text: str, n: int, seed: int, *, near: bool = False) -> list[str]:
     """A pool of distinct rephrasings of a prompt text, none of them the text itself.
 
     A sentence that the grammar could have said is recognised, with or without a wrapper, and answered by sentences of
     its family and, less often, of near families: a cloud of related forms that do not all have its strength. Any other
     sentence keeps its words, but for synonyms, and gets wrappers and courtesies. The pool depends on nothing but the
-    three arguments, and a smaller pool is the start of a larger one.
+    arguments, and a smaller pool is the start of a larger one.
 
     Args:
         text: One or more sentences.
         n: How many.
         seed: Seed of the choice.
+        near: Treat every sentence as one that the grammar could not have said, so that all keep its words.
 
     Returns:
         `n` texts, or fewer if the text has fewer.
     """
-    draw = _drawer(text)
+    draw = (lambda rng: _reworded(rng, text)) if near else _drawer(text)
     rng = random.Random(f"rephrasings:{seed}:{text}")
     pool: dict[str, str] = {}
     for _ in range(_TRIES * n):
