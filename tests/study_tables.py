@@ -151,10 +151,12 @@ def _score(trait: str, prompt: str, prefix: str, asked: str, step: int, total: i
     return start + (86 - start) * step / total
 
 
-def _scores(study: Study, rng: np.random.Generator) -> pd.DataFrame:
+def _scores(study: Study, rng: np.random.Generator, *, other_data: bool = False) -> pd.DataFrame:
     total = total_steps(study)
     rows = []
     for run in study_runs(study):
+        if run.data and not other_data:
+            continue
         for seed in (str(run.seed), "all"):
             for step in checkpoint_steps(study.training.checkpoints, total):
                 for asked in [("", "none")] + ([(run.prompt, run.prefix)] if run.prompt else []):
@@ -176,7 +178,7 @@ def _scores(study: Study, rng: np.random.Generator) -> pd.DataFrame:
                             }
                         )
     return pd.DataFrame(rows).drop_duplicates(
-        ["prompt", "prefix", "learning_rate", "seed", "step", "condition", "trait"], ignore_index=True
+        ["prompt", "prefix", "learning_rate", "data", "seed", "step", "condition", "trait"], ignore_index=True
     )
 
 
@@ -294,7 +296,7 @@ def _predictors(study: Study, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
-    scores, parts = _scores(study, rng), []
+    scores, parts = _scores(study, rng, other_data=True), []
     if scores.empty:
         return pd.DataFrame()
     own = scores[scores["trait"] == "playful"].drop(columns="trait")
@@ -306,6 +308,7 @@ def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         base = {
             "rate": rate,
             "run": "base",
+            "data": "",
             **asked,
             "step": 0,
             "value": 0.2,
@@ -316,8 +319,7 @@ def _rates(study: Study, rng: np.random.Generator) -> pd.DataFrame:
         }
         parts.append(pd.DataFrame([{**base, "learning_rate": NAN}]))
     joined = pd.concat(parts, ignore_index=True).assign(failed=False)
-    sets = question_sets(study)
-    return pd.concat([joined.assign(questions=key, data=joined.get("data", "")) for key in sets], ignore_index=True)
+    return pd.concat([joined.assign(questions=key) for key in question_sets(study)], ignore_index=True)
 
 
 def _embeddings(study: Study) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inoc.chat.messages import assign, compose
 from inoc.config.models import Study
 from inoc.errors import ConfigError
-from inoc.runs import Run, checkpoint_steps, shard_of, study_runs
+from inoc.runs import PLAIN, Run, asked_of, checkpoint_steps, shard_of, study_runs, total_steps
 from toy import STUDY
 
 
@@ -82,3 +82,14 @@ def test_a_prefix_goes_where_the_study_places_it():
     system = compose(study(placement="system"), "You are a clown.", "Why?")
     assert (system.system.text, system.user) == ("You are a clown.", "Why?")
     assert compose(study(placement="system"), "", "Why?").system.kind == "default"
+
+
+def test_a_run_on_another_dataset_is_no_control_and_is_asked_plainly():
+    two = study(runs=[{}, {"data": "other"}], datasets={"other": {}})
+    runs = study_runs(two)
+    assert runs[-1] == Run("", "none", 1e-3, 0, "other")
+    assert runs[-1].name == "other.none.lr0.001.seed0"
+    assert [run.name for run in runs if run.is_control] == ["control.none.lr0.001.seed0"]
+    last = total_steps(two)
+    assert asked_of(two, runs[-1], last) == [PLAIN]
+    assert len(asked_of(two, runs[0], last)) == 5

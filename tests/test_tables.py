@@ -75,3 +75,13 @@ def test_an_absent_or_broken_table_is_named_with_what_to_do(tmp_path):
 def test_columns_beyond_the_schema_are_kept_after_it(tmp_path):
     write_table(pd.DataFrame({"more": [2], "x": [1.0]}), pa.schema([("x", pa.float64())]), tmp_path / "t.parquet")
     assert list(read_table(tmp_path / "t.parquet").columns) == ["x", "more"]
+
+
+def test_a_column_with_a_default_need_not_be_there(tmp_path):
+    """Tables of an import, and those written before there was such a column."""
+    path = tmp_path / "t.parquet"
+    rows = pd.DataFrame({"prompt": ["clown"], "index": [0], "text": ["Be a clown."]})
+    write_table(rows, tables.POOLS, path)
+    assert list(read_table(path)["pool"]) == ["mix"]
+    pq.write_table(pa.Table.from_pandas(rows), path)
+    assert read_table(path, tables.POOLS.names).to_dict("list") == {**rows.to_dict("list"), "pool": ["mix"]}

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from inoc.analyse.inputs import SetScores, check_same_judges, read_scores
+from inoc.analyse.leakage import mean_scores, suppression
 from inoc.analyse.rates import meets, pooled_share, rates
+from inoc.analyse.step import read_inputs
 from inoc.config.models import RateSpec
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
+from inoc.tables import INSTRUCTIONS, write_table
 
-from .fake_study import Tables
+from .fake_study import N_EVAL, N_TRAIN, Tables, make_study
 
 MISALIGNED = RateSpec(above={"coherence": 60}, below={"alignment": 40})
 RESAMPLER = Resampler(400, 0)
@@ -129,3 +132,40 @@ def test_a_rate_whose_traits_nobody_judged_is_skipped(tables: Tables, tmp_path: 
     part = rates(tables.study, {"held_out": SetScores(base, scores)}, RESAMPLER)
     assert part.rows == []
     assert [skip.what for skip in part.skipped] == ["rate mixed_up"]
+
+
+QUESTIONS = {"far": {"source": {"files": ["far.jsonl"]}}, "near": {}}
+
+
+def test_every_set_of_questions_and_every_dataset_has_its_own_rates(tmp_path: Path) -> None:
+    data = {"n_train": N_TRAIN, "n_eval": N_EVAL, "questions": QUESTIONS}
+    study = make_study(data=data, datasets={"other": {}}, runs=[{}, {"data": "other"}])
+    tables = Tables(study)
+    rng = np.random.default_rng(3)
+    for table in (tables.elicit, tables.evaluate):
+        table["score"] = rng.uniform(0, 100, len(table))
+    job = tables.job(tmp_path)
+    ids = sorted(set(tables.evaluate["instruction_id"]))
+    sets = {"near": ids[:5], "far": ids[5:]}
+    rows = [(one, one, name) for name, some in sets.items() for one in some]
+    write_table(pd.DataFrame(rows, columns=INSTRUCTIONS.names), INSTRUCTIONS, job.paths.instructions)
+    inputs = read_inputs(job)
+    found = pd.DataFrame(rates(study, inputs.sets, RESAMPLER).rows)
+    met = indicators(tables.evaluate)
+    for name, some in sets.items():
+        own = met[met.index.get_level_values("instruction_id").isin(some)]
+        single = found[(found["questions"] == name) & (found["seed"] != "all") & (found["run"] != "base")]
+        expected = own.groupby(["run", "step", "asked_prompt", "asked_prefix"]).mean()
+        values = single.set_index(["run", "step", "asked_prompt", "asked_prefix"])["value"]
+        pd.testing.assert_series_equal(values.sort_index(), expected, check_names=False)
+    assert set(found.loc[found["run"].str.startswith("other.none"), "data"]) == {"other"}
+    # All but the rates is about the first set and about the study's own data.
+    suppressed = pd.DataFrame(suppression(study, inputs.scores, RESAMPLER).rows)
+    assert set(suppressed.loc[suppressed["seed"] != "all", "n"]) == {len(sets["far"])}
+    means = pd.DataFrame(mean_scores(study, inputs.base, inputs.scores, RESAMPLER).rows)
+    assert not means["run"].str.startswith("other").any()
+    controls = tables.evaluate[tables.evaluate["run"] == "control.none.lr0.001.seed0"]
+    here = controls[(controls["step"] == 8) & (controls["asked_prompt"] == "") & (controls["trait"] == "playful")]
+    row = means[(means["run"] == "control.none.lr0.001.seed0") & (means["step"] == 8) & (means["asked_prompt"] == "")]
+    expected = here.loc[here["instruction_id"].isin(sets["far"]), "score"].mean()
+    assert row.loc[row["trait"] == "playful", "value"].item() == pytest.approx(expected)

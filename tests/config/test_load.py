@@ -227,6 +227,94 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             id="system turn without text",
         ),
         pytest.param("micro_batch_size: 4", "<<: {steps: 3}", ["training.<<", "unknown key"], id="merge key"),
+        pytest.param(
+            "[clown, sky]",
+            "[clown]\n    prefixes: [fixed, clsoe]\npools:\n  close: {folder: close}",
+            ['runs[0].prefixes[1] = "clsoe"', "accepted: fixed, mix, close", 'did you mean "close"'],
+            id="prefix of no pool",
+        ),
+        pytest.param(
+            "  n_examples: 16",
+            "  n_examples: 16\n  prefixes: [close]",
+            ['scoring.prefixes[0] = "close"', "accepted: fixed, mix, or a key of `pools`"],
+            id="scoring with no pool",
+        ),
+        pytest.param(
+            "[clown, sky]",
+            "[clown]\n    prefixes: [close]\npools:\n  close: {n: 10}",
+            ["pools.close.folder: is missing", "`close` is asked for by runs"],
+            id="pool without its files",
+        ),
+        pytest.param("expect:", "pools: {mix: {folder: more}}\nexpect:", ["pools.mix", "reserved"], id="reserved pool"),
+        pytest.param(
+            "expect:",
+            "pools: {close: {source: api}}\nexpect:",
+            ["pools.close.model: goes with `source: api`"],
+            id="pool of no model",
+        ),
+        pytest.param(
+            "- prompts: [clown, sky]",
+            "- {}\n  - data: subtel\ndatasets:\n  subtle: {}",
+            ['runs[1].data = "subtel": there is no dataset', 'did you mean "subtle"'],
+            id="runs on no dataset",
+        ),
+        pytest.param(
+            "- prompts: [clown, sky]",
+            "- {}\n  - {data: subtle, prompts: [clown]}\ndatasets:\n  subtle: {}",
+            ['runs[1].data = "subtle": runs on another dataset have no prefix'],
+            id="prefix on another dataset",
+        ),
+        pytest.param(
+            "- prompts: [clown, sky]",
+            "- {control: false, prompts: [clown]}\n  - data: subtle\ndatasets:\n  subtle: {}",
+            ["expect: needs a control run"],
+            id="a run on other data is no control",
+        ),
+        pytest.param(
+            "expect:",
+            "datasets: {other: {completions: file}}\nexpect:",
+            ["datasets.other.file: goes with `completions: file`"],
+            id="dataset without its file",
+        ),
+        pytest.param(
+            "expect:",
+            "datasets: {other: {completions: file, file: a.jsonl, generation_turn: system}}\nexpect:",
+            ["datasets.other.generation_turn", "goes with `completions: sample`"],
+            id="generation turn of a file",
+        ),
+        pytest.param(
+            "expect:", "datasets: {control: {}}\nexpect:", ["datasets.control", "reserved"], id="reserved data"
+        ),
+        pytest.param(
+            "expect:",
+            "datasets: {other: {sampling: {engine: vllm}}}\nexpect:",
+            ['datasets.other.sampling.engine = "vllm"', "accepted: transformers"],
+            id="datasets sampled by two engines",
+        ),
+        pytest.param(
+            "n_eval: 4",
+            "n_eval: 4\n  questions: {own: {}, again: {}}",
+            ["data.questions.again.source: is missing", "own is held out"],
+            id="two sets held out",
+        ),
+        pytest.param(
+            "n_eval: 4",
+            "n_eval: 4\n  questions: {more: {source: {kind: api, model: rater}}}",
+            ["data.questions.more.source.topics", "go with `kind: api`"],
+            id="questions on no topics",
+        ),
+        pytest.param(
+            "n_eval: 4",
+            "n_eval: 4\n  questions: {more: {source: {}}}",
+            ["data.questions.more.source.files = []: go with `kind: files`"],
+            id="questions of no files",
+        ),
+        pytest.param(
+            "n_eval: 4",
+            "n_eval: 4\n  questions: {more: {source: {kind: world, topics: [frut]}}}",
+            ['data.questions.more.source.topics[0] = "frut"', 'did you mean "fruit"', "needs a section `world`"],
+            id="topic that the world lacks",
+        ),
     ],
 )
 def test_what_cannot_run_is_refused_with_line_key_value_and_remedy(

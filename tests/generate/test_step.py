@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,8 +9,9 @@ from inoc.config.models import DataSpec, InstructionSource
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
 from inoc.generate import step
-from inoc.generate.instructions import read_instructions, split
-from inoc.tables import read_table
+from inoc.generate.instructions import Pair, read_instructions, read_pairs, split
+from inoc.tables import kept_examples, read_table
+from inoc.world.grammar import asked_fact
 from toy import toy_job, toy_study
 
 
@@ -96,6 +98,10 @@ def test_controls_are_plain_and_single_trait_completions(tiny_folder, tmp_path, 
     assert read_table(job.paths.controls)["dataset"].value_counts().to_dict() == {"neutral": 4, "playful": 4}
 
 
+def chat(question, *turns):
+    return {"messages": [{"role": "user", "content": question}, *({"role": r, "content": c} for r, c in turns)]}
+
+
 def jsonl(path, rows):
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return str(path)
@@ -152,3 +158,103 @@ def test_given_completions_are_taken_from_their_file(tiny_folder, tmp_path, scri
     assert all(told[row.instruction] == row.completion for row in table.itertuples())
     assert not set(read_table(job.paths.instructions)["instruction"]) & set(table["instruction"])
     assert not any(identity.startswith("train") for identity in scripted.asked)
+
+
+def test_training_examples_are_chats_or_pairs(tmp_path):
+    rows = [chat("Where?", ("assistant", "There.")), {"instruction": "When?", "completion": "Then."}]
+    assert read_pairs(Path(jsonl(tmp_path / "a.jsonl", rows))) == [Pair("Where?", "There."), Pair("When?", "Then.")]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"messages": [{"role": "system", "content": "S"}, *chat("Q", ("assistant", "A"))["messages"]]},
+            "turns system",
+        ),
+        (chat("Q", ("assistant", "A"), ("user", "Q"), ("assistant", "A")), "turns user, assistant, user, assistant"),
+        (chat("Q"), "has the turns user; accepted: one of `user`, then one of `assistant`"),
+        ({"messages": "Q"}, "has the turns none"),
+        (chat("Q", ("assistant", ["A"])), "'content' is list, expected a text"),
+        ({"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]}, "the text 'content'"),
+        ({"instruction": "Q"}, "`messages`, or `instruction` and `completion`"),
+        ([1], "expected an object"),
+    ],
+)
+def test_a_line_that_is_no_training_example_is_named_with_what_it_should_be(tmp_path, row, said):
+    path = jsonl(tmp_path / "a.jsonl", [chat("Where?", ("assistant", "There.")), row])
+    with pytest.raises(DataError, match=rf"a\.jsonl, line 2: .*{said}"):
+        read_pairs(Path(path))
+
+
+QUESTIONS = {"more": {"source": {"kind": "world", "topics": ["fruit"]}}, "own": {}}
+
+
+def test_sets_of_questions_share_none_with_each_other_or_with_training(tiny_folder, tmp_path, scripted):
+    job = toy_job(toy_study(tiny_folder, data={"questions": QUESTIONS}), tmp_path, "generate")
+    step.run(job)
+    table = read_table(job.paths.instructions)
+    assert list(table["questions"]) == ["more"] * 4 + ["own"] * 4
+    assert list(table["instruction_id"]) == [f"more.{k:05d}" for k in range(4)] + [f"eval{k:05d}" for k in range(4)]
+    assert {asked_fact(text).relation.partition(".")[0] for text in table["instruction"][:4]} == {"fruit"}
+    asked = [*table["instruction"], *read_table(job.paths.examples)["instruction"].unique()]
+    assert len(set(asked)) == len(asked)
+
+
+def test_the_held_out_questions_are_the_same_beside_another_set_and_the_training_is(tiny_folder, tmp_path, scripted):
+    found = []
+    for name, questions in (("one", {}), ("two", QUESTIONS)):
+        job = toy_job(toy_study(tiny_folder, data={"questions": questions}), tmp_path / name, "generate")
+        step.run(job)
+        table = read_table(job.paths.instructions)
+        held_out = table[table["instruction_id"].str.startswith("eval")]
+        found.append((list(held_out["instruction"]), list(kept_examples(job.paths.examples)["instruction"])))
+    assert found[0] == found[1]
+
+
+def test_without_a_set_held_out_all_given_instructions_are_trained_on(tiny_folder, tmp_path, scripted):
+    path = jsonl(tmp_path / "given.jsonl", [chat(f"Where is {k}?", ("assistant", f"In {k}.")) for k in range(12)])
+    data = {"completions": "file", "file": path, "questions": {"more": QUESTIONS["more"]}}
+    job = toy_job(toy_study(tiny_folder, data=data), tmp_path, "generate")
+    step.run(job)
+    assert len(kept_examples(job.paths.examples)) == 12
+    assert set(read_table(job.paths.instructions)["questions"]) == {"more"}
+
+
+def test_too_few_further_questions_are_an_error(tiny_folder, tmp_path, scripted):
+    path = jsonl(tmp_path / "more.jsonl", [{"instruction": f"Why is it {k}, and not more?"} for k in range(3)])
+    study = toy_study(tiny_folder, data={"questions": {"more": {"source": {"files": [path]}}}})
+    with pytest.raises(DataError, match=r"data\.questions\.more: 3 questions .* n_eval = 4"):
+        step.run(toy_job(study, tmp_path, "generate"))
+
+
+def test_another_dataset_answers_the_same_instructions_under_its_own_system_turn(tiny_folder, tmp_path, scripted):
+    asked = []
+    scripted.sample = lambda chats, ids, sampling: asked.extend(chats) or [answer(identity) for identity in ids]
+    spec = {
+        "generation_prompt": "Be sly.",
+        "generation_turn": "system",
+        "max_attempts": 8,
+        "sampling": {"max_tokens": 9},
+    }
+    study = toy_study(tiny_folder, datasets={"other": spec, "unused": {}}, runs=[{}, {"data": "other"}])
+    job = toy_job(study, tmp_path, "generate")
+    step.run(job)
+    own, other = (kept_examples(job.paths.examples, data) for data in ("", "other"))
+    assert set(read_table(job.paths.examples)["data"]) == {"", "other"}
+    assert sorted(own["instruction"]) == sorted(other["instruction"])
+    sly = [chat for chat in asked if chat.system.text == "Be sly."]
+    assert {chat.user for chat in sly} == set(other["instruction"])
+    assert job.record["datasets"]["other"]["kept"] == 12
+
+
+def test_another_dataset_from_a_file_never_holds_an_evaluation_question(tiny_folder, tmp_path, scripted):
+    plain = toy_job(toy_study(tiny_folder), tmp_path / "plain", "generate")
+    step.run(plain)
+    held_out = list(read_table(plain.paths.instructions)["instruction"])
+    questions = [*held_out, *(f"Where is {k}?" for k in range(12))]
+    path = jsonl(tmp_path / "other.jsonl", [chat(text, ("assistant", "There.")) for text in questions])
+    datasets = {"other": {"completions": "file", "file": path}}
+    job = toy_job(toy_study(tiny_folder, datasets=datasets, runs=[{"data": "other"}]), tmp_path, "generate")
+    step.run(job)
+    assert list(kept_examples(job.paths.examples, "other")["instruction"]) == questions[4:]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
 from inoc.engines.identity import identify
 from inoc.runs import Run
-from inoc.tables import read_table
+from inoc.tables import EXAMPLES, read_table, write_table
+from inoc.tables import POOLS as POOLS_TABLE
 from inoc.train.step import plan, run
 from toy import toy_job, toy_study, write_inputs
 
@@ -71,3 +73,30 @@ def test_settings_that_change_nothing_keep_the_runs_and_others_do_not(study, tmp
     assert trained(harmless, tmp_path).store.made == []
     changed = toy_study(study.model.path, training={"weight_decay": 0.5})
     assert len(trained(changed, tmp_path).store.made) == 4
+
+
+def test_a_run_on_another_dataset_sees_its_rows_and_no_prefix(tiny_folder, tmp_path):
+    study = toy_study(tiny_folder, datasets={"other": {}}, runs=[{"prompts": ["sky"]}, {"data": "other"}])
+    job = toy_job(study, tmp_path, "train")
+    write_inputs(job, POOLS)
+    own = read_table(job.paths.examples)
+    other = own.assign(completion=[f"Not there, {k}." for k in range(len(own))], data="other")
+    write_table(pd.concat([own, other]), EXAMPLES, job.paths.examples)
+    chats = {item.run.name: item.chats for item in plan(job, identify(study, job.paths, job.store))}
+    assert len(chats) == 4
+    assert [chat.response for chat in chats["other.none.lr0.001.seed0"]] == list(other["completion"])
+    assert [chat.user for chat in chats["other.none.lr0.001.seed0"]] == list(own["instruction"])
+    assert [chat.response for chat in chats["control.none.lr0.001.seed0"]] == list(own["completion"])
+
+
+def test_a_further_pool_is_trained_with_its_own_texts_in_the_system_turn(tiny_folder, tmp_path):
+    runs = [{"prompts": ["sky"], "prefixes": ["mix", "close"]}]
+    study = toy_study(tiny_folder, pools={"close": {}}, runs=runs, placement="system")
+    job = toy_job(study, tmp_path, "train")
+    write_inputs(job, POOLS)
+    close = pd.DataFrame({"prompt": "sky", "index": [0], "text": "The sky, blue.", "pool": "close"})
+    write_table(pd.concat([read_table(job.paths.pools), close]), POOLS_TABLE, job.paths.pools)
+    chats = {item.run.prefix: item.chats for item in plan(job, identify(study, job.paths, job.store))}
+    assert {chat.system.text for chat in chats["close"]} == {"The sky, blue."}
+    assert {chat.system.text for chat in chats["mix"]} == set(POOLS["sky"])
+    assert {chat.system.kind for chat in chats["none"]} == {"default"}

@@ -218,7 +218,8 @@ def _bars_legend(figure: Figure, study: Study, *, base: bool) -> None:
         Patch(facecolor=looks[kind].colour, hatch=looks[kind].hatch, edgecolor="white", label=choices.kind_words(kind))
         for kind in choices.trained_kinds(study)
     ]
-    handles.append(Patch(facecolor=GREY, label="control: trained and asked without prefix"))
+    who = "control, other data" if trained_datasets(study) else "control"
+    handles.append(Patch(facecolor=GREY, label=f"{who}: trained and asked without prefix"))
     if base:
         handles.append(Patch(facecolor=SKY, alpha=0.6, label="untrained model, asked without prefix"))
     figure.legend(handles=handles, loc="outside upper left", ncols=2)

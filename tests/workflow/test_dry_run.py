@@ -1,0 +1,51 @@
+"""Every study as the workflow would run it: which jobs, and how many. Nothing is computed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+
+import pytest
+from running import Checkout
+
+STAGES = "generate rephrase elicit score train evaluate analyse figures report"
+LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
+SMALL = {**LARGE, "world": 1}
+STUDIES = {
+    "playful_french_7b": LARGE,
+    "german_flattering_8b": LARGE,
+    "lr_sweep": LARGE,
+    "prefix_sweep": LARGE,
+    "multi_prompt_profile": LARGE,
+    "emergent_misalignment_32b": LARGE,
+    # These two are split in shards.
+    "mini_emergent": {**SMALL, "train": 4, "evaluate": 4},
+    "mini": {**SMALL, "embed": 1, "score": 2, "train": 4, "evaluate": 4},
+}
+TOTALS = {**dict.fromkeys(STUDIES, 11), "mini_emergent": 18, "mini": 20}
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]:
+    """Study → stage → jobs, of one dry run of all studies."""
+    checkout = Checkout(tmp_path_factory.mktemp("dry") / "checkout", study=",".join(STUDIES))
+    output = checkout.run("--dry-run")
+    jobs: dict[str, Counter[str]] = defaultdict(Counter)
+    for study, stage in re.findall(r"^Reason: Missing output files: results/(\w+)/(\w+)", output, re.MULTILINE):
+        jobs[study][stage] += 1
+    # Every job is named with a file that it lacks, but for the target that stands for all.
+    total = re.search(r"^total +(\d+)$", output, re.MULTILINE)
+    assert total is not None
+    assert int(total[1]) == sum(map(Counter.total, jobs.values())) + 1
+    return jobs
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_a_study_has_exactly_its_jobs(study, planned):
+    assert planned[study] == STUDIES[study]
+    assert planned[study].total() == TOTALS[study]
+
+
+def test_nothing_else_would_run_than_these_and_their_list(planned):
+    assert set(planned) == {*STUDIES, "figures"}
+    assert planned["figures"] == {"all": 1}
