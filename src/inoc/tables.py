@@ -266,8 +266,13 @@ def kept_examples(path: Path, data: str = "") -> pd.DataFrame:
     return table.loc[table["kept"] & (table["data"] == data), columns]
 
 
+def with_defaults(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """The rows with those columns of a schema that are not there and have a default."""
+    return frame.assign(**{name: DEFAULTS[name] for name in schema.names if name in DEFAULTS and name not in frame})
+
+
 def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
-    frame = frame.assign(**{name: DEFAULTS[name] for name in schema.names if name in DEFAULTS and name not in frame})
+    frame = with_defaults(frame, schema)
     missing = [name for name in schema.names if name not in frame.columns]
     if missing:
         msg = f"{path}: columns {missing} are missing; the table has {list(frame.columns)}"

@@ -25,8 +25,8 @@ from inoc.imports.findings import Findings, shortened
 from inoc.imports.logprobs import UNKNOWN_LENGTH
 from inoc.imports.study_file import yaml_text
 from inoc.imports.write import Imported, Tables
-from inoc.runs import Asked, Run, condition, prompt_texts, study_runs, total_steps
-from inoc.tables import LOGPROBS, LOSSES, SCORES
+from inoc.runs import Asked, Run, condition, prefix_kinds, prompt_texts, study_runs, total_steps
+from inoc.tables import LOGPROBS, LOSSES, SCORES, with_defaults
 
 _RUN = ("prompt", "prefix", "learning_rate", "seed")
 _ASKED = ("asked_prompt", "asked_prefix", "instruction_id", "trait", "judge", "judge_version", "score")
@@ -242,7 +242,7 @@ def _among(frame: pd.DataFrame, column: str, accepted: Collection[str], file: st
 def _prefixes(frame: pd.DataFrame, prompt: str, prefix: str, study: Study, file: str) -> None:
     """Prompts and prefixes are known, and a prompt has a prefix exactly where there is one."""
     _among(frame, prompt, ["", *prompt_texts(study)], file)
-    _among(frame, prefix, ["none", "fixed", "mix"], file)
+    _among(frame, prefix, ["none", *prefix_kinds(study)], file)
     wrong = (frame[prompt] == "") != (frame[prefix] == "none")
     message = "does not go with its prompt; the prompt is empty exactly where the prefix is none"
     _refuse_row(file, prefix, frame[prefix].to_numpy(), wrong, message)
@@ -381,4 +381,4 @@ def _losses(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFram
 
 def _columns(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     """The columns of a schema, in their order."""
-    return frame.loc[:, list(schema.names)]
+    return with_defaults(frame, schema)[schema.names]

@@ -103,5 +103,5 @@ def report_pool(file: str, texts: list[str], original: str, findings: Findings) 
 
 def pool_rows(pools: Mapping[str, list[str]]) -> pd.DataFrame:
     """Rows of `tables.POOLS`."""
-    rows = [(prompt, index, text) for prompt, texts in pools.items() for index, text in enumerate(texts)]
+    rows = [(prompt, index, text, "mix") for prompt, texts in pools.items() for index, text in enumerate(texts)]
     return pd.DataFrame(rows, columns=POOLS.names)
