@@ -381,4 +381,4 @@ def _losses(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFram
 
 def _columns(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     """The columns of a schema, in their order."""
-    return with_defaults(frame, schema)[schema.names]
+    return with_defaults(frame, schema).loc[:, list(schema.names)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -61,7 +61,7 @@ def looks_of(pools: Sequence[str]) -> dict[str, Look]:
     return own | further
 
 
-RC: Final = {
+RC: Final[dict[str, Any]] = {
     "font.family": "DejaVu Sans",
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT + 1,
