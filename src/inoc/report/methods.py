@@ -61,7 +61,7 @@ def sampling_words(sampling: Sampling) -> str:
 def data_words(study: Study) -> str:
     """Where training and evaluation data come from."""
     data, given = study.data, study.data.instructions
-    if data.completions == "file" and not given.files and given.kind == "files":
+    if data.completions == "file" and not given.files and given.kind != "api":
         source = f"Instructions are those of {code(data.file)}"
     else:
         source = f"Instructions are {_source_words(given)}; those under {given.min_characters} characters are dropped"
