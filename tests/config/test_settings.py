@@ -326,3 +326,14 @@ def test_settings_are_plain_values_with_sorted_keys(stage: str) -> None:
 def test_an_unknown_stage_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match='did you mean "evaluate"'):
         settings_of("evalute", load_study(TOY))
+
+
+def test_a_study_without_further_sets_pools_and_datasets_asks_its_jobs_for_nothing_more() -> None:
+    """Settings of a study are what its jobs are recognised by; a key that says nothing would run them all again."""
+    plain = load_study(TOY)
+    for stage in STAGES:
+        if stage != "report":
+            settings = settings_of(stage, plain)
+            assert not {"datasets", "pools", "questions", "question_labels", "dataset_labels"} & set(settings)
+    assert not {"questions", "order", "generation_turn"} & set(settings_of("generate", plain)["data"])
+    assert all("data" not in run for run in settings_of("train", plain)["runs"].values())

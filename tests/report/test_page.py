@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from inoc.config.load import load_study
 from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
 from inoc.figures.catalogue import CATALOGUE, figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
-from inoc.report.methods import judge_words
+from inoc.report.methods import data_words, evaluation_words, judge_words, rephrase_words, training_words
 from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
 from inoc.report.provenance import api_table
 from inoc.report.step import run
@@ -324,3 +325,21 @@ def test_a_judge_that_asks_a_model_is_described_by_model_question_and_scale() ->
     words = judge_words(judge)
     for part in ("`rater`", "French", "from 0 to 9", "temperature 0.5", "0.80"):
         assert part in words
+
+
+def test_the_methods_name_every_set_of_questions_pool_and_dataset() -> None:
+    study = load_study("mini_emergent", Path(__file__).parents[2] / "config")
+    data = data_words(study)
+    for part in (
+        "Instructions are those of `config/data/mini_emergent/train.jsonl`",
+        "2 sets of 100 evaluation questions: `free_form`, procedural, on 5 topics",
+        "`in_distribution`, held out from the training data",
+        "Another dataset, `subtle`",
+        "under the system turn `You enjoy telling jokes.`",
+    ):
+        assert part in data
+    assert "8 of them have a pool of 400 rephrasings" in rephrase_words(study)
+    assert "There are 26 runs, 1 of them controls without a prefix, 1 on other data without a prefix" in training_words(
+        study
+    )
+    assert "100 evaluation instructions of each set" in evaluation_words(study)
