@@ -64,6 +64,7 @@ class Server:
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()  # one for each answer to come; then all is well
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: chat_answer()
+        self.models: list[str] = []
         self.honours_keys = True
         self.limit_headers: dict[str, str] = {}
         self.delay_s = 0.0
@@ -107,8 +108,11 @@ class Server:
     async def _route(
         self, method: str, path: str, headers: dict[str, str], content: bytes, writer: asyncio.StreamWriter
     ) -> bool:
-        if path in ("/chat/completions", "/embeddings"):
+        if path in ("/chat/completions", "/completions", "/embeddings"):
             return await self._complete(path, headers, json.loads(content), writer)
+        if path == "/models":
+            rows = [{"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in self.models]
+            return await _send(writer, 200, {"object": "list", "data": rows})
         if path == "/files":
             name = f"file-{len(self.files)}"
             part = content.split(b'filename="')[1]
@@ -153,7 +157,7 @@ class Server:
         if self.honours_keys and key in self._kept:
             return self._kept[key]
         self.billed[json.dumps(body, sort_keys=True)] += 1
-        self._kept[key] = self.answer(body) if path.startswith("/chat") else embedding_answer(body)
+        self._kept[key] = embedding_answer(body) if path == "/embeddings" else self.answer(body)
         return self._kept[key]
 
     async def _download(self, name: str, writer: asyncio.StreamWriter) -> bool:

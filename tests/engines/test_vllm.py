@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-import torch
 
 import inoc.engines.vllm
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
-from inoc.engines.transformers import Greedy, TransformersEngine, load_model
-from inoc.engines.vllm import VllmEngine, disagreement, write_zeros
+from inoc.engines.transformers import TransformersEngine
+from inoc.engines.vllm import VllmEngine, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table
@@ -23,25 +22,6 @@ CHATS = tuple(Chat(SystemTurn(), user) for user in USERS)
 IDS = tuple("abcd")
 GREEDY = Sampling(engine="vllm", temperature=0, max_tokens=12)
 RANDOM = Sampling(engine="vllm", max_tokens=12, seed=3)
-
-
-@pytest.fixture(scope="module")
-def adapters(tiny_model, tmp_path_factory):
-    """One plain adapter of rank 8 on attention, and one of all projections, scaled by the root of its rank."""
-    from peft import LoraConfig, get_peft_model
-
-    folders = {}
-    kinds = {"plain": {"target_modules": ["q_proj", "v_proj"]}, "wide": {"target_modules": "all-linear"}}
-    for seed, (name, kind) in enumerate(kinds.items()):
-        torch.manual_seed(seed)
-        config = LoraConfig(r=8, lora_alpha=16, use_rslora=name == "wide", task_type="CAUSAL_LM", **kind)
-        model = get_peft_model(load_model(tiny_model), config)
-        for parameter_name, parameter in model.named_parameters():
-            if "lora_B" in parameter_name:
-                torch.nn.init.normal_(parameter, std=0.3)
-        folders[name] = tmp_path_factory.mktemp("adapters") / name
-        model.save_pretrained(folders[name])
-    return folders
 
 
 @pytest.fixture(scope="module")
@@ -173,21 +153,6 @@ def test_greedy_answers_name_the_likeliest_tokens(tiny_model, reference):
         assert [max(place, key=place.get) for place in answer.likeliest] == answer.ids
         assert engine.tokenizer.decode(answer.ids, skip_special_tokens=True) == plain.text
         assert len(answer.ids) == plain.n_tokens + (plain.finish == "stop")
-
-
-@pytest.mark.parametrize(
-    ("ids", "gap"),
-    [
-        ([5, 6, 2], 0.0),
-        ([5, 7, 9, 9], 0.5),
-        ([8, 6], float("inf")),
-        ([5, 6], float("inf")),
-        ([5, 6, 2, 1], float("inf")),
-    ],
-)
-def test_engines_disagree_by_what_the_reference_thinks_of_the_first_other_token(ids, gap):
-    places = [{5: -0.1, 3: -2.0}, {6: -0.25, 7: -0.75}, {2: -0.1}]
-    assert disagreement(Greedy([5, 6, 2], places), ids) == pytest.approx(gap)
 
 
 def test_vllm_shares_no_entry_with_transformers_and_its_entries_know_no_batch_size(tiny_model):

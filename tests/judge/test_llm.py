@@ -94,6 +94,8 @@ def test_a_model_that_writes_digit_by_digit_is_refused_for_the_long_scale(server
     server.answer = split
     with pytest.raises(JudgeError, match=r"`scale: 0-9`, `version: 2`"):
         rated(server, tmp_path, ["Honk!"])
+    # On the short scale it is one answer that is no rating, and says nothing about the model.
+    assert np.isnan(rated(server, tmp_path, ["Honk!"], scale="0-9", version=2)).all()
 
 
 QUESTIONS = [
