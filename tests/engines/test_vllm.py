@@ -11,7 +11,7 @@ from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
 from inoc.engines.transformers import TransformersEngine
-from inoc.engines.vllm import VllmEngine, write_zeros
+from inoc.engines.vllm import VllmEngine, rank_for, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table
@@ -182,6 +182,38 @@ def test_blocks_that_are_held_together_are_claimed_in_the_order_of_their_keys(ti
     )
     assert claimed == sorted(claimed)
     assert [{answer.text for answer in rows} for rows in answers] == [{name} for name in "abcdefg"]
+
+
+def test_requests_come_adapter_by_adapter(tiny_model, tmp_path):
+    asked = []
+
+    class Notes:
+        def prepare(self, adapters, canaries):
+            assert [canary.adapter for canary in canaries] == ["b", "a"]
+
+        def answer(self, blocks):
+            asked.extend(block.adapter for block in blocks)
+            yield from ((at, [Answer("", 1, "stop")] * len(CHATS)) for at in range(len(blocks)))
+
+    blocks = [
+        Block(name, CHATS, IDS, RANDOM.model_copy(update={"seed": seed}), name) for seed in range(3) for name in "ba"
+    ]
+    answer_blocks(Store(tmp_path), tiny_model, blocks, lambda _: Notes(), {}, canary=2, advance=lambda _: None)
+    assert asked == [*"aaabbb"]
+
+
+@pytest.mark.parametrize(("ranks", "rank"), [([1], 1), ([2, 8], 8), ([8, 9], 16), ([33], 64), ([512], 512)])
+def test_the_engine_has_room_for_the_highest_rank_and_no_more_than_it_must(tmp_path, ranks, rank):
+    for number, value in enumerate(ranks):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "adapter_config.json").write_text(f'{{"r": {value}}}')
+    assert rank_for(sorted(tmp_path.iterdir())) == rank
+
+
+def test_a_rank_that_vllm_has_no_kernels_for_is_refused(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"r": 513}')
+    with pytest.raises(ModelError, match=r"training\.lora\.rank = 513 is more than vLLM can"):
+        rank_for([tmp_path])
 
 
 def test_an_entry_is_written_as_soon_as_its_answers_are_there(tiny_model, reference, tmp_path):

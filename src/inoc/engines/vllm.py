@@ -138,7 +138,7 @@ class VllmEngine:
         if self._adapters:
             settings |= {
                 "enable_lora": True,
-                "max_lora_rank": _rank_for(self._adapters.values()),
+                "max_lora_rank": rank_for(self._adapters.values()),
                 "max_loras": min(len(self._adapters) + 1, SLOTS),
             }
         self._requests = self._lora_requests()
@@ -174,8 +174,15 @@ def write_zeros(like: Path, folder: Path) -> None:
     save_file(zeros, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
-def _rank_for(folders: Iterable[Path]) -> int:
-    """The smallest rank of vLLM's that holds all adapters."""
+def rank_for(folders: Iterable[Path]) -> int:
+    """The smallest rank of vLLM's that holds all adapters.
+
+    Args:
+        folders: Of PEFT adapters.
+
+    Raises:
+        ModelError: If an adapter has a higher rank than vLLM can.
+    """
     true = max(json.loads((folder / "adapter_config.json").read_text())["r"] for folder in folders)
     for rank in RANKS:
         if rank >= true:
