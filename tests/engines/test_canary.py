@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inoc.chat.messages import Chat
+from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.canary import Expected, Found, compare, disagreement, expect, is_bare
 from inoc.engines.sampling import BASE, Block
-from inoc.engines.transformers import Greedy, load_tokenizer
+from inoc.engines.transformers import Greedy, TransformersEngine, load_tokenizer
 from inoc.errors import ModelError
 
 CHATS = tuple(Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?"))
@@ -37,6 +38,26 @@ def test_a_faint_adapter_changes_no_token_and_is_told_from_the_bare_model(tiny_m
     compare("another", tiny_model, tokenizer, canary, answers, found_of(answers, "adapted"))
     with pytest.raises(ModelError, match=r"another gives the tokens of faint .* without the adapter"):
         compare("another", tiny_model, tokenizer, canary, answers, found_of(answers, "bare"))
+
+
+def test_a_faint_adapter_is_told_in_half_precision_by_an_engine_that_rounds_otherwise(tiny_model, adapters):
+    half = tiny_model._replace(dtype="bfloat16")
+    canary = Block("faint", CHATS, ("a", "b"), GREEDY.model_copy(update={"max_tokens": 32}), "faint")
+    (answers,) = expect(half, adapters, [canary])
+    other = TransformersEngine(tiny_model)
+    prompts = [prompt_tokens(other.tokenizer, chat) for chat in CHATS]
+    chats = [
+        Rendered("", prompt + one.greedy.ids, ResponseSpan(len(prompt), len(prompt) + len(one.greedy.ids)))
+        for prompt, one in zip(prompts, answers, strict=True)
+    ]
+
+    def found():
+        values = other.logprobs(chats, 4096)
+        return [Found(one.greedy.ids, row.tolist()) for one, row in zip(answers, values, strict=True)]
+
+    assert is_bare(answers, found())
+    other.use_adapter(adapters["faint"])
+    assert not is_bare(answers, found())
 
 
 def test_an_engine_that_says_no_probabilities_is_held_by_its_tokens_alone(tiny_model, expected):
