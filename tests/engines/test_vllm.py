@@ -184,12 +184,13 @@ def test_blocks_that_are_held_together_are_claimed_in_the_order_of_their_keys(ti
     assert [{answer.text for answer in rows} for rows in answers] == [{name} for name in "abcdefg"]
 
 
-def test_requests_come_adapter_by_adapter(tiny_model, tmp_path):
+def test_requests_come_adapter_by_adapter_and_only_their_adapters_are_prepared(tiny_model, tmp_path):
     asked = []
 
     class Notes:
         def prepare(self, adapters, canaries):
             assert [canary.adapter for canary in canaries] == ["b", "a"]
+            assert sorted(adapters) == ["a", "b"]
 
         def answer(self, blocks):
             asked.extend(block.adapter for block in blocks)
@@ -198,7 +199,8 @@ def test_requests_come_adapter_by_adapter(tiny_model, tmp_path):
     blocks = [
         Block(name, CHATS, IDS, RANDOM.model_copy(update={"seed": seed}), name) for seed in range(3) for name in "ba"
     ]
-    answer_blocks(Store(tmp_path), tiny_model, blocks, lambda _: Notes(), {}, canary=2, advance=lambda _: None)
+    folders = dict.fromkeys("abc", tmp_path)
+    answer_blocks(Store(tmp_path), tiny_model, blocks, lambda _: Notes(), folders, canary=2, advance=lambda _: None)
     assert asked == [*"aaabbb"]
 
 

@@ -182,10 +182,13 @@ def answer_blocks(
     # The first chats of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 
+    asked = {block.adapter for _, block in todo}
+
     @cache
     def engine() -> Engine:
         loaded = load(todo[0][1].sampling.engine)
-        loaded.prepare(adapters, list(canaries.values()))
+        needed = {name: folder for name, folder in adapters.items() if name in asked}
+        loaded.prepare(needed, list(canaries.values()))
         return loaded
 
     size = AT_ONCE[todo[0][1].sampling.engine] if todo else 1
