@@ -205,7 +205,7 @@ def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *,
     Raises:
         DataError: If a column of the schema is missing and has no default, or has values of another type.
     """
-    table = data if isinstance(data, pa.Table) else _to_arrow(data, schema, path)
+    table = data if isinstance(data, pa.Table) else to_arrow(data, schema, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
     if csv:
@@ -271,7 +271,17 @@ def with_defaults(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
     return frame.assign(**{name: DEFAULTS[name] for name in schema.names if name in DEFAULTS and name not in frame})
 
 
-def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+def to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+    """A frame in the column order and the types of a schema, and then its other columns.
+
+    Args:
+        frame: The rows.
+        schema: Names and types.
+        path: What the table is called in messages.
+
+    Raises:
+        DataError: If a column of the schema is missing and has no default, or has values of another type.
+    """
     frame = with_defaults(frame, schema)
     missing = [name for name in schema.names if name not in frame.columns]
     if missing:

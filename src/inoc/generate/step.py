@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,9 +16,9 @@ from inoc.chat.messages import Chat
 from inoc.config.load import instruction_places
 from inoc.config.models import AnswerSpec, DataSpec, InstructionSource, SystemTurn
 from inoc.digest import Json
-from inoc.engines.asking import untrained_canary, with_answers
+from inoc.engines.asking import engine_loader, untrained_canary, with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of
 from inoc.errors import DataError
 from inoc.generate.ask import api_answers, api_instructions
 from inoc.generate.instructions import Split, read_instructions, read_pairs, split
@@ -58,7 +58,7 @@ def run(job: Job) -> str:
     parts = study_parts(study, lambda: job.api)
     given = {key: _given_instructions(study, key, parts) for key in trained_datasets(study)}
     model = identify(study, job.paths, job.store)
-    load = cache(partial(load_engine, model))
+    load = cache(engine_loader(job, model))
     used: list[Unit] = []
     datasets = {"": list(_candidates(job, study, "data", parts.train, model, load, used))}
     kept = list(dict.fromkeys(row.instruction for row in datasets[""] if not row.reason))[: study.data.n_train]

@@ -18,6 +18,8 @@ from inoc.runs import (
     trained_datasets,
 )
 
+_ENGINES = {"transformers": "transformers", "vllm": "vLLM", "api": "a server that has it"}
+
 
 def model_words(study: Study) -> str:
     """The model, its template and system turn."""
@@ -116,7 +118,7 @@ def answer_words(data: AnswerSpec) -> str:
     whom = (
         f"{code(data.model)}, through its API,"
         if data.completions == "api"
-        else f"the model itself, by {data.sampling.engine},"
+        else f"the model itself, by {_ENGINES[data.sampling.engine]},"
     )
     return (
         f"Training completions are sampled from {whom} {prompt}, "
@@ -187,7 +189,7 @@ def evaluation_words(study: Study) -> str:
     elicit_n = study.elicitation.n or study.data.n_eval
     each = " of each set" if len(question_sets(study)) > 1 else ""
     return (
-        f"Checkpoints are asked {n} evaluation instructions{each}: {asked}; by {spec.sampling.engine}, "
+        f"Checkpoints are asked {n} evaluation instructions{each}: {asked}; by {_ENGINES[spec.sampling.engine]}, "
         f"{sampling_words(spec.sampling)}.{gate} "
         f"The untrained model is asked {elicit_n} instructions{each} without a prefix and with each prompt "
         f"({listed(study.elicitation.prefixes)}), {sampling_words(study.elicitation.sampling)}. "
