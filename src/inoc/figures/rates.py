@@ -193,7 +193,7 @@ def _types_panel(axes: Axes, study: Study, rows: pd.DataFrame) -> None:
                 axes.plot([x], [value], look.marker, color=look.colour, markersize=6, zorder=4)
             else:
                 axes.plot([x], [0], "x", color=GREY, markersize=6, zorder=4)
-    names = [textwrap.fill(name.replace("_", " "), 60 // len(groups), break_long_words=False) for name in groups]
+    names = [textwrap.fill(name.replace("_", " "), max(6, 60 // len(groups))) for name in groups]
     axes.set_xticks(range(len(groups)), names)
     axes.set_xlim(-0.6, len(groups) - 0.4)
     axes.set_ylim(-3, 103)
