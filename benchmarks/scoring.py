@@ -42,6 +42,19 @@ def qwen_7b() -> Qwen2Config:
     )
 
 
+def qwen_32b() -> Qwen2Config:
+    return Qwen2Config(
+        vocab_size=152_064,
+        hidden_size=5120,
+        intermediate_size=27_648,
+        num_hidden_layers=64,
+        num_attention_heads=40,
+        num_key_value_heads=8,
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        tie_word_embeddings=False,
+    )
+
+
 def random_model(config: Qwen2Config, dtype: torch.dtype) -> torch.nn.Module:
     torch.manual_seed(0)
     with torch.device("cuda"):

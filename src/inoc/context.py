@@ -49,6 +49,8 @@ def make_jobs(
         part = getattr(options, "part", "") or ""
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, part, workflow.api)
         job.jobs = getattr(options, "jobs", None) or cores()
+        job.gpus = getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1)
+        job.log = getattr(options, "log", None)
         yield job, settings_of(stage, study, shard, shards)
 
 

@@ -33,6 +33,8 @@ class Job:
         part: For `judge`: `elicit` or `evaluate`.
         api_spec: The API that the workflow is to use.
         jobs: For `figures`: how many to draw at the same time.
+        gpus: For `train`: how many train one run together.
+        log: The file that messages go to as well.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -45,6 +47,8 @@ class Job:
     part: str = ""
     api_spec: ApiSpec = field(default_factory=ApiSpec)
     jobs: int = 1
+    gpus: int = 1
+    log: Path | None = None
     record: dict[str, Json] = field(default_factory=dict)
 
     @property

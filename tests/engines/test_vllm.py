@@ -11,8 +11,8 @@ import inoc.engines.vllm
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
-from inoc.engines.transformers import Greedy, TransformersEngine, load_model
-from inoc.engines.vllm import VllmEngine, disagreement, write_zeros
+from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, load_model
+from inoc.engines.vllm import VllmEngine, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table

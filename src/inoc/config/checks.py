@@ -318,6 +318,34 @@ def _engines(study: Study) -> Iterator[Problem]:
         )
 
 
+def _quantized(study: Study) -> Iterator[Problem]:
+    """vLLM quantises in a way of its own, and what it samples must be the model that was trained and scored."""
+    samplings = {
+        "data": study.data.sampling,
+        "elicitation": study.elicitation.sampling,
+        "evaluation": study.evaluation.sampling,
+    }
+    for section, sampling in samplings.items():
+        if study.model.quantization and sampling.engine == "vllm":
+            yield Problem(
+                (section, "sampling", "engine"),
+                f"does not compute with `model.quantization: {study.model.quantization}`; accepted: transformers",
+                sampling.engine,
+            )
+
+
+def _lengths(study: Study) -> Iterator[Problem]:
+    """A completion of any length that is sampled can be trained on."""
+    longest, most = study.training.max_length, study.data.sampling.max_tokens
+    if study.runs and study.data.completions == "sample" and longest <= most:
+        yield Problem(
+            ("training", "max_length"),
+            f"has no room for a prompt before a completion of data.sampling.max_tokens = {most}; accepted: more than "
+            "that by the longest prompt",
+            longest,
+        )
+
+
 def _checkpoints(study: Study) -> Iterator[Problem]:
     total = total_steps(study)
     schedule = study.training.checkpoints
@@ -372,7 +400,9 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("data",), _data),
     (("data", "evaluation", "elicitation", "scoring"), _sizes),
     (("elicitation", "evaluation", "runs", "data", "scoring"), _engines),
+    (("model", "data", "elicitation", "evaluation"), _quantized),
     (("training",), _batches),
+    (("training", "data", "runs"), _lengths),
     (("training", "data"), _checkpoints),
     (("rates", "traits"), _rates),
     (("expect", "traits", "runs"), _expectation),

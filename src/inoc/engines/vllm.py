@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, Any
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
-from inoc.devices import take_device
+from inoc.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block
 from inoc.engines.transformers import (
     Greedy,
     TransformersEngine,
     answer_of,
+    disagreement,
     entropy,
     load_tokenizer,
+    near_tie_nats,
     request_seed,
     stop_ids,
 )
@@ -41,9 +43,6 @@ SLOTS = 4
 """Most adapters that one batch may mix, and requests come adapter by adapter; each slot takes memory on the device."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; higher ones than needed cost time."""
-NEAR_TIE_NATS = {"float32": 0.01}
-"""Type of the weights → what two engines may disagree about."""
-NEAR_TIE_HALF_NATS = 0.5
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # a second process would change the schedule from run to run
     "VLLM_NO_USAGE_STATS": "1",
@@ -64,7 +63,7 @@ class VllmEngine:
     def __init__(self, identity: ModelIdentity) -> None:
         if find_spec("vllm") is None:
             raise MissingExtraError("vllm", "vllm")
-        take_device(lambda text: print(text, file=sys.stderr, flush=True))
+        take_devices(lambda text: print(text, file=sys.stderr, flush=True))
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._identity = identity
@@ -162,7 +161,7 @@ class VllmEngine:
         }
 
     def _compare(self, canaries: Sequence[Block], expected: Sequence[Sequence[Greedy]]) -> None:
-        limit = NEAR_TIE_NATS.get(self._identity.dtype, NEAR_TIE_HALF_NATS)
+        limit = near_tie_nats(self._identity.dtype)
         for at, rows in self._token_ids(canaries):
             for chat, ids, reference in zip(canaries[at].chats, rows, expected[at], strict=True):
                 gap = disagreement(reference, ids)
@@ -176,22 +175,6 @@ class VllmEngine:
                         "this version of vLLM: sample with `engine: transformers`"
                     )
                     raise ModelError(msg)
-
-
-def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
-
-    Args:
-        reference: A greedy answer.
-        ids: The same of another engine, up to and with its stop token.
-
-    Returns:
-        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
-    """
-    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
-        if own != other:
-            return likeliest[own] - likeliest.get(other, -float("inf"))
-    return 0.0 if len(ids) == len(reference.ids) else float("inf")
 
 
 def write_zeros(like: Path, folder: Path) -> None:

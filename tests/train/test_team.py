@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inoc.config.models import RunSpec
+from inoc.errors import ConfigError, DataError, ModelError
+from inoc.tables import read_table
+from inoc.train.step import run
+from inoc.train.team import agreed, is_first, team_size, together
+from toy import toy_job, toy_study, write_inputs
+
+POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
+
+
+@pytest.fixture
+def study(tiny_folder):
+    training = {"batch_size": 4, "micro_batch_size": 4, "steps": 6, "resume_every": 2, "checkpoints": [0, 3]}
+    study = toy_study(tiny_folder, training=training)
+    return study.model_copy(update={"runs": (RunSpec(prompts=("sky",), prefixes=("fixed",), control=False),)})
+
+
+def trained(study, root, gpus):
+    job = toy_job(study, root, "train")
+    job.gpus = gpus
+    write_inputs(job, POOLS)
+    run(job)
+    return job
+
+
+def weights(job):
+    table = read_table(job.paths.checkpoints(0)).set_index("step")["path"]
+    folder = job.paths.checkpoints(0).parent
+    return {step: load_file(str(folder / path / "adapter_model.safetensors")) for step, path in table.items()}
+
+
+def introduce(number):
+    return number * 10, agreed(team_size()), agreed(os.getpid() if is_first() else None) == os.getppid()
+
+
+def fail_as(kind):
+    if not is_first():
+        if kind == "error":
+            raise DataError("the second process has found something")
+        os.kill(os.getpid(), signal.SIGKILL)
+    agreed(None)
+
+
+def test_two_processes_train_as_one_does_up_to_rounding(study, tmp_path):
+    """Sums over two halves of a batch differ from those over the whole in the last bits of float32."""
+    alone, team = trained(study, tmp_path / "one", 1), trained(study, tmp_path / "two", 2)
+    left, right = (read_table(job.paths.losses(0)) for job in (alone, team))
+    assert list(left["step"]) == list(right["step"]) == [1, 2, 3, 4, 5, 6]
+    for column in ("loss", "grad_norm", "rate"):
+        assert right[column].to_numpy() == pytest.approx(left[column].to_numpy(), rel=1e-4)
+    one, two = weights(alone), weights(team)
+    assert one.keys() == two.keys() == {0, 3, 6}
+    assert all(torch.allclose(one[step][name], two[step][name], atol=2e-5) for step in one for name in one[step])
+    assert team.store.made == alone.store.made
+    assert team.record["gpus"] == 2
+
+
+def test_the_first_process_gives_the_answer_and_its_values_to_all():
+    assert together(2, introduce, 4)[:2] == (40, 2)
+
+
+def test_an_error_of_one_process_ends_all_and_is_the_error_of_the_whole():
+    with pytest.raises(DataError, match="the second process has found something"):
+        together(2, fail_as, "error")
+
+
+def test_a_process_that_is_killed_ends_all_and_is_named():
+    with pytest.raises(ModelError, match="process 2 of the 2 that trained together was ended by signal 9"):
+        together(2, fail_as, "kill")
+
+
+def test_a_batch_that_cannot_be_shared_evenly_is_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match=r"3 GPUs cannot share training.batch_size = 4.*1, 2, 4"):
+        trained(study, tmp_path, 3)
+
+
+def test_a_killed_team_goes_on_where_it_was(study, tmp_path, monkeypatch):
+    undisturbed = trained(study, tmp_path / "whole", 2)
+
+    from inoc.progress import Meter
+
+    advance = Meter.advance
+
+    def kill_at_five(meter, n=1):
+        advance(meter, n)
+        if meter.done == 5 and meter._heartbeat is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Meter, "advance", kill_at_five)
+        with pytest.raises(ModelError, match="process 1 of the 2"):
+            trained(study, tmp_path / "killed", 2)
+    states = list((tmp_path / "killed/store/work/train").glob("*/trainer/checkpoint-*/trainer_state.json"))
+    assert json.loads(states[0].read_text())["global_step"] == 4
+    again = trained(study, tmp_path / "killed", 2)
+    one, two = weights(undisturbed), weights(again)
+    assert all(torch.equal(one[step][name], two[step][name]) for step in one for name in one[step])
