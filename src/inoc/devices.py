@@ -50,7 +50,7 @@ def _lock(numbers: list[int], n: int) -> list[int] | None:
     folder.mkdir(mode=0o700, exist_ok=True)
     taken: dict[int, TextIO] = {}
     for number in numbers:
-        stream = (folder / str(number)).open("a")
+        stream: TextIO = (folder / str(number)).open("a")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -60,6 +60,6 @@ def _lock(numbers: list[int], n: int) -> list[int] | None:
         if len(taken) == n:
             _HELD.extend(taken.values())
             return list(taken)
-    for stream in taken.values():
-        stream.close()
+    for held in taken.values():
+        held.close()
     return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from safetensors.numpy import load_file
 
+from inoc.config.models import RunSpec
 from inoc.engines.identity import identify
 from inoc.runs import Run
 from inoc.tables import read_table
@@ -71,3 +72,11 @@ def test_settings_that_change_nothing_keep_the_runs_and_others_do_not(study, tmp
     assert trained(harmless, tmp_path).store.made == []
     changed = toy_study(study.model.path, training={"weight_decay": 0.5})
     assert len(trained(changed, tmp_path).store.made) == 4
+
+
+def test_a_run_of_fewer_steps_than_the_curve_has_between_points_has_an_empty_curve(study, tmp_path):
+    short = toy_study(study.model.path, training={"log_every": 3})
+    short = short.model_copy(update={"runs": (RunSpec(prompts=("sky",), prefixes=("fixed",), control=False),)})
+    job = trained(short, tmp_path)
+    assert list(read_table(job.paths.checkpoints(0))["step"]) == [0, 2]
+    assert read_table(job.paths.losses(0)).empty

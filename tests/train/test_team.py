@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 
 from inoc.config.models import RunSpec
 from inoc.errors import ConfigError, DataError, ModelError
+from inoc.progress import Meter
 from inoc.tables import read_table
+from inoc.train import trainer  # noqa: F401 - forks have what is imported before them
 from inoc.train.step import run
 from inoc.train.team import agreed, is_first, team_size, together
 from toy import toy_job, toy_study, write_inputs
@@ -18,7 +20,7 @@ from toy import toy_job, toy_study, write_inputs
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study(tiny_folder):
     training = {"batch_size": 4, "micro_batch_size": 4, "steps": 6, "resume_every": 2, "checkpoints": [0, 3]}
     study = toy_study(tiny_folder, training=training)
@@ -31,6 +33,11 @@ def trained(study, root, gpus):
     write_inputs(job, POOLS)
     run(job)
     return job
+
+
+@pytest.fixture(scope="module")
+def team(study, tmp_path_factory):
+    return trained(study, tmp_path_factory.mktemp("team"), 2)
 
 
 def weights(job):
@@ -51,9 +58,9 @@ def fail_as(kind):
     agreed(None)
 
 
-def test_two_processes_train_as_one_does_up_to_rounding(study, tmp_path):
+def test_two_processes_train_as_one_does_up_to_rounding(study, team, tmp_path):
     """Sums over two halves of a batch differ from those over the whole in the last bits of float32."""
-    alone, team = trained(study, tmp_path / "one", 1), trained(study, tmp_path / "two", 2)
+    alone = trained(study, tmp_path, 1)
     left, right = (read_table(job.paths.losses(0)) for job in (alone, team))
     assert list(left["step"]) == list(right["step"]) == [1, 2, 3, 4, 5, 6]
     for column in ("loss", "grad_norm", "rate"):
@@ -84,11 +91,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused(study, tmp_path):
         trained(study, tmp_path, 3)
 
 
-def test_a_killed_team_goes_on_where_it_was(study, tmp_path, monkeypatch):
-    undisturbed = trained(study, tmp_path / "whole", 2)
-
-    from inoc.progress import Meter
-
+def test_a_killed_team_goes_on_where_it_was(study, team, tmp_path, monkeypatch):
     advance = Meter.advance
 
     def kill_at_five(meter, n=1):
@@ -99,9 +102,9 @@ def test_a_killed_team_goes_on_where_it_was(study, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Meter, "advance", kill_at_five)
         with pytest.raises(ModelError, match="process 1 of the 2"):
-            trained(study, tmp_path / "killed", 2)
-    states = list((tmp_path / "killed/store/work/train").glob("*/trainer/checkpoint-*/trainer_state.json"))
+            trained(study, tmp_path, 2)
+    states = list((tmp_path / "store/work/train").glob("*/trainer/checkpoint-*/trainer_state.json"))
     assert json.loads(states[0].read_text())["global_step"] == 4
-    again = trained(study, tmp_path / "killed", 2)
-    one, two = weights(undisturbed), weights(again)
+    again = trained(study, tmp_path, 2)
+    one, two = weights(team), weights(again)
     assert all(torch.equal(one[step][name], two[step][name]) for step in one for name in one[step])

@@ -282,16 +282,13 @@ def _absent_engines(study: Study) -> Iterator[str]:
 
 
 def _absent_bits(study: Study) -> Iterator[str]:
-    wanted = {
-        "model.quantization": (study.model.quantization, "leave it out"),
-        "training.optimizer": (
-            "adamw_8bit" if study.runs and study.training.optimizer == "adamw_8bit" else None,
-            "choose `adamw_torch_fused`",
-        ),
-    }
-    for key, (value, otherwise) in wanted.items():
-        if value is not None and find_spec("bitsandbytes") is None:
-            yield f'{key} = {value!r}: needs bitsandbytes. Install it with: pip install "inoc[bits]", or {otherwise}'
+    if find_spec("bitsandbytes") is not None:
+        return
+    remedy = 'needs bitsandbytes. Install it with: pip install "inoc[bits]"'
+    if study.model.quantization:
+        yield f"model.quantization = {study.model.quantization!r}: {remedy}; or leave it out"
+    if study.runs and study.training.optimizer == "adamw_8bit":
+        yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
 
 
 def given_files(study: Study) -> Iterator[tuple[str, str]]:

@@ -259,7 +259,7 @@ class TrainingSpec(Model):
         4096, ge=16, description="Longer examples, prompt and response together, are refused, not cut."
     )
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
-        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs bitsandbytes and a GPU."
+        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs the extra `bits`."
     )
     gradient_checkpointing: bool | None = Field(
         None,

@@ -151,7 +151,8 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
         targets = inputs["labels"][:, 1:]
         trained = targets != IGNORE
         logits = causal.get_output_embeddings()(body.last_hidden_state[:, :-1][trained]).float()
-        return torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+        summed: torch.Tensor = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+        return summed
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer of the settings; half-precision parameters are updated in float32."""
