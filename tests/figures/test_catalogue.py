@@ -10,7 +10,7 @@ import pytest
 
 from inoc.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.errors import ConfigError
-from inoc.figures.catalogue import CATALOGUE, GEOMETRY, entry_of, figure_names, skipped_figures
+from inoc.figures.catalogue import CATALOGUE, GEOMETRY, MOST_PROFILES, entry_of, figure_names, skipped_figures
 from study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
@@ -36,7 +36,17 @@ NEED_SUPPRESSION = (
     *AFTER_TRAINING,
 )
 
-NEED_SCORES = ("curves_linear", "curves_log", "bars", "rate_bars", "rate_change", "rate_types", *NEED_SUPPRESSION)
+PROFILES = ("profile_linear", "profile_log")
+NEED_SCORES = (
+    *PROFILES,
+    "curves_linear",
+    "curves_log",
+    "bars",
+    "rate_bars",
+    "rate_change",
+    "rate_types",
+    *NEED_SUPPRESSION,
+)
 
 
 def without(*names: str) -> list[str]:
@@ -52,6 +62,16 @@ def test_a_study_with_many_prompts_is_classified() -> None:
     texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
     study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
     assert "classifier" in figure_names(study)
+
+
+def test_more_prompts_than_a_panel_can_tell_apart_have_no_profile() -> None:
+    few, many = ({f"p{i}": f"Text {i}." for i in range(n)} for n in (MOST_PROFILES, MOST_PROFILES + 1))
+    assert {*PROFILES} <= set(figure_names(make_study(prompts={"some": {"family": "playful", "texts": few}})))
+    study = make_study(prompts={"some": {"family": "playful", "texts": many}})
+    assert not {*PROFILES} & set(figure_names(study))
+    whys = [skip.why for skip in skipped_figures(study) if "profile" in skip.what]
+    assert len(whys) == 2
+    assert all(why.startswith("15 prompts are more") for why in whys)
 
 
 def test_a_study_without_mix_has_no_gap() -> None:

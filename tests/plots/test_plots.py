@@ -16,7 +16,18 @@ from inoc.errors import DataError
 from inoc.plots.bars import Series, grouped_bars, height_of, horizontal_bars, reference_line
 from inoc.plots.gate import Cell, cell_text, gate_panel
 from inoc.plots.labels import place_labels
-from inoc.plots.lines import line_band, place_steps, step_axis, step_limits, tick_steps, zero_position
+from inoc.plots.lines import (
+    Layout,
+    LineGrid,
+    Mark,
+    Scale,
+    place_steps,
+    score_axis,
+    step_axis,
+    tick_steps,
+    value_axis,
+    zero_position,
+)
 from inoc.plots.save import Drawing, save
 from inoc.plots.scatter import Points, correlation_text, scatter_intervals
 from inoc.plots.style import WIDTH_IN, colours_of, house_style, markers_of, minus, new_figure
@@ -25,22 +36,22 @@ NAN = float("nan")
 STEPS = st.lists(st.integers(0, 5000), min_size=1, max_size=40, unique=True)
 
 
-@given(STEPS)
-def test_placed_steps_keep_their_order_on_both_axes(steps: list[int]) -> None:
+SCALES = st.sampled_from(["linear", "log"])
+
+
+@given(STEPS, SCALES)
+def test_placed_steps_keep_their_order_inside_the_limits(steps: list[int], scale: Scale) -> None:
     ordered = np.array(sorted(steps), dtype=float)
-    for scale in ("linear", "log"):
-        placed = place_steps(ordered, scale, zero_position(ordered))  # type: ignore[arg-type]
-        assert (np.diff(placed) > 0).all()
-        if scale == "log":
-            assert (placed > 0).all()
-        first, last = step_limits(ordered, scale, zero_position(ordered))  # type: ignore[arg-type]
-        assert first < placed[0]
-        assert placed[-1] < last
+    placed = place_steps(ordered, scale, zero_position(ordered))
+    assert (np.diff(placed) > 0).all()
+    first, last = step_axis(ordered, scale).limits
+    assert first < placed[0]
+    assert placed[-1] < last
 
 
 @given(STEPS)
-def test_ticks_are_steps_with_the_first_and_the_last_among_them(steps: list[int]) -> None:
-    ticks = tick_steps(np.array(steps, dtype=float), zero_position(np.array(steps, dtype=float)))
+def test_a_log_axis_labels_steps_with_the_first_and_the_last_among_them(steps: list[int]) -> None:
+    ticks = tick_steps(np.array(steps, dtype=float), "log")
     assert set(ticks) <= set(steps)
     assert ticks[0] == min(steps)
     assert ticks[-1] == max(steps)
@@ -48,20 +59,72 @@ def test_ticks_are_steps_with_the_first_and_the_last_among_them(steps: list[int]
     assert len(ticks) <= 9
 
 
+@given(STEPS)
+def test_a_linear_axis_labels_few_numbers_between_the_first_and_the_last(steps: list[int]) -> None:
+    ticks = tick_steps(np.array(steps, dtype=float), "linear")
+    assert ticks == sorted(set(ticks))
+    assert min(steps) <= ticks[0]
+    assert ticks[-1] <= max(steps)
+    assert len(ticks) <= 6
+
+
 def test_step_zero_has_a_labelled_place_on_the_log_axis() -> None:
-    axes = new_figure(2).subplots()
-    steps = np.array([0.0, 5, 10, 20])
-    zero_at = step_axis(axes, steps, "log")
-    assert zero_at == 2.5
-    labels = {tick: label.get_text() for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)}
-    assert labels[2.5] == "0"
+    axis = step_axis(np.array([0.0, 5, 10, 20]), "log")
+    np.testing.assert_allclose(axis.ticks, np.log([2.5, 5, 10, 20]))
+    assert axis.labels == ["0", "5", "10", "20"]
 
 
-def test_a_band_with_unknown_bounds_leaves_the_line() -> None:
-    axes = new_figure(2).subplots()
-    x = np.array([0.0, 1, 2])
-    line_band(axes, x, np.array([1.0, NAN, 3]), np.full(3, NAN), np.full(3, NAN), colour="black")
-    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, NAN, 3])
+def grid_of(n: int, columns: int = 2, block: int = 2) -> LineGrid:
+    return LineGrid(n, Layout(columns, 1.0, block=block), step_axis(np.array([0.0, 10]), "linear"), score_axis())
+
+
+@given(st.integers(1, 30), st.integers(1, 5), st.integers(1, 4))
+def test_panels_do_not_overlap_and_stay_on_the_figure(n: int, columns: int, block: int) -> None:
+    grid = grid_of(n, columns, block)
+    corners = np.array([grid.corner(panel) for panel in range(n)])
+    assert (corners > 0).all()
+    assert (corners[:, 0] + grid.width <= WIDTH_IN).all()
+    assert (corners[:, 1] + grid.layout.plot_in <= grid.height).all()
+    for (left, low), (other_left, other_low) in combinations(corners, 2):
+        apart = abs(left - other_left) >= grid.width or abs(low - other_low) >= grid.layout.plot_in
+        assert apart
+
+
+def test_the_ends_of_the_axes_are_the_corners_of_a_panel() -> None:
+    grid = grid_of(3)
+    x, y = (np.array(axis.limits) for axis in (grid.x, grid.y))
+    left, bottom = grid.corner(2)
+    np.testing.assert_allclose(grid.place(2, x, y), [(left, bottom), (left + grid.width, bottom + 1.0)])
+    np.testing.assert_allclose(grid.place(2, x, np.array([-50.0, 500.0]))[:, 1], [bottom, bottom + 1.0])
+
+
+def test_a_gap_in_a_line_stays_open_and_unknown_bounds_leave_the_line() -> None:
+    grid = grid_of(1)
+    x, middle = np.array([0.0, 2, 4, 6, 8]), np.array([10.0, 20, NAN, 40, 50])
+    lo, hi = np.array([5.0, NAN, NAN, 35, 45]), np.array([15.0, NAN, NAN, 45, 55])
+    grid.line(0, x, middle, Mark("black", marker="o"), lo, hi)
+    figure = grid.finish()
+    bands, whiskers, line = (
+        next(one for one in figure.axes[0].collections if one.get_zorder() == order) for order in (2, 3, 4)
+    )
+    expected = grid.place(0, x, middle)
+    drawn = [path.vertices for path in line.get_paths()]
+    assert len(drawn) == 2
+    np.testing.assert_allclose(drawn[0], expected[:2])
+    np.testing.assert_allclose(drawn[1], expected[3:])
+    assert len(bands.get_paths()) == 2  # the lone first point, and the last two
+    assert len(whiskers.get_paths()) == 3
+    points = next(one for one in figure.axes[0].lines if one.get_marker() == "o")
+    np.testing.assert_allclose(points.get_xydata(), expected[[0, 1, 3, 4]])
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
+def test_an_axis_of_values_holds_all_of_them_and_few_ticks(values: list[float]) -> None:
+    axis = value_axis(np.array([*values, NAN]), "nats")
+    assert axis.limits[0] < min(values)
+    assert max(values) < axis.limits[1]
+    assert ((axis.ticks >= axis.limits[0]) & (axis.ticks <= axis.limits[1])).all()
+    assert len(axis.ticks) == len(axis.labels) <= 6
 
 
 def test_bars_have_their_lengths_and_a_failed_one_is_a_cross() -> None:

@@ -132,7 +132,15 @@ class Cluster:
         _call("scancel", job)
 
     def restart_controller(self) -> None:
-        """Kill the controller, and start it again from what it saved."""
+        """Kill the controller, and start it again from what it saved.
+
+        It saves within seconds of a change, and forgets what it had not saved yet; so this waits for the next saving.
+        """
+        since, saved = time.time(), self.state / "controller" / "job_state"
+        for _ in range(150):
+            if saved.exists() and saved.stat().st_mtime > since:
+                break
+            time.sleep(0.2)
         pid = int((self.state / "slurmctld.pid").read_text())
         os.kill(pid, signal.SIGKILL)
         time.sleep(1)

@@ -12,6 +12,7 @@ from inoc.figures import choices
 from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
 
 SUFFIXES = ("svg", "png", "csv", "rst")
+MOST_PROFILES = 14
 
 
 class Entry(NamedTuple):
@@ -66,6 +67,15 @@ def _no_scores(study: Study) -> str:
     if not study.evaluation.conditions:
         return "`evaluation.conditions` is empty, so no checkpoint is asked"
     return "" if choices.judged_traits(study) else "no trait has a judge"
+
+
+def _no_profile(study: Study) -> str:
+    if why := _no_scores(study):
+        return why
+    prompts = choices.trained_prompts(study)
+    if len(prompts) > MOST_PROFILES:
+        return f"{len(prompts)} prompts are more lines than a panel can tell apart ({MOST_PROFILES})"
+    return "" if prompts else "no run is trained with a prefix"
 
 
 def _no_losses(study: Study) -> str:
@@ -376,6 +386,24 @@ CATALOGUE: tuple[Entry, ...] = (
         "Training",
         {"figure": "Training curves", "step axis": "log"},
         _no_scores,
+    ),
+    Entry(
+        "profile_linear",
+        "All prompts over the course of training",
+        "inoc.figures.curves:draw_profile_linear",
+        ("scores",),
+        "Training",
+        {"figure": "All prompts over the course of training", "step axis": "linear"},
+        _no_profile,
+    ),
+    Entry(
+        "profile_log",
+        "All prompts over the course of training, logarithmic step axis",
+        "inoc.figures.curves:draw_profile_log",
+        ("scores",),
+        "Training",
+        {"figure": "All prompts over the course of training", "step axis": "log"},
+        _no_profile,
     ),
     Entry(
         "bars",

@@ -15,15 +15,17 @@ from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.keylist import KeyList
 from inoc.plots.labels import place_labels
+from inoc.plots.panels import panel_grid
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, colours_of, markers_of, minus, new_figure, settle, split
+from inoc.plots.style import GREY, colours_of, markers_of, minus, split
 from inoc.runs import prompt_families, prompt_texts
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, NAN, Estimate, Floats
 from inoc.stats.prediction import leave_group_out, out_of_sample_r2
 
-ROW_IN = 2.55
+PLOT_IN = 1.6
+GAP_IN, NAMED_GAP_IN = 0.5, 0.72  # between panels: for the numbers of an axis, and for its name
 FARTHEST_PT = 27.0
 POINT_COLUMNS = ("prompt", "value", "lo", "hi", "suppression", "suppression_lo", "suppression_hi")
 Statistics = dict[str, float]
@@ -50,23 +52,29 @@ def draw_clouds(study: Study, clouds: Sequence[Cloud | None], across: int, lines
         lines: What stands above a panel, from its statistics.
 
     Returns:
-        The figure, with its final layout, and the plotted numbers.
+        The figure, and the plotted numbers.
     """
     shown = {prompt for cloud in clouds if cloud for prompt in known_points(cloud.points)["prompt"]}
     key = KeyList(study, [prompt for prompt in prompt_texts(study) if prompt in shown] or list(prompt_texts(study)))
-    rows = -(-len(clouds) // across)
-    plot_in = 0.2 + ROW_IN * rows
-    figure = new_figure(plot_in + key.height_in)
-    above, below = split(figure, plot_in, key.height_in)
-    grid = list(above.subplots(rows, across, squeeze=False).flat)
-    for axes, cloud in zip(grid, [*clouds, *[None] * (len(grid) - len(clouds))], strict=True):
+    inner = any(cloud and cloud.y_label for index, cloud in enumerate(clouds) if index % across)
+    figure, grid = panel_grid(
+        len(clouds),
+        across,
+        plot_in=PLOT_IN,
+        title_lines=max((len(lines(cloud.statistics)) for cloud in clouds if cloud), default=1),
+        legend_lines=0,
+        share_y=False,
+        gap_in=NAMED_GAP_IN if inner else GAP_IN,
+        below_in=key.height_in,
+    )
+    for axes, cloud in zip(grid, clouds, strict=True):
         if cloud is None:
             axes.set_visible(False)
         else:
             _panel(axes, study, cloud, lines)
-    key.write(below)
-    settle(figure)
-    for axes, cloud in zip(grid, clouds, strict=False):
+    if key.prompts:
+        key.write(split(figure, figure.get_figheight() - key.height_in, key.height_in)[1])
+    for axes, cloud in zip(grid, clouds, strict=True):
         if cloud is not None and not cloud.constant:
             points = known_points(cloud.points)
             x, y = points["value"].to_numpy(float), points["suppression"].to_numpy(float)
@@ -93,7 +101,7 @@ def _panel(axes: Axes, study: Study, cloud: Cloud, lines: Lines) -> None:
     own = [families[prompt] for prompt in points["prompt"]]
     look = [colours[family] for family in own], [markers[family] for family in own]
     scatter_intervals(axes, Points(x, x_lo, x_hi, y, y_lo, y_hi, *look, np.ones(len(x), bool)))
-    axes.margins(x=0.12, y=0.1)
+    axes.margins(x=0.12, y=0.12)
     axes.axhline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

@@ -7,17 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.figures.sources import Sources
-from inoc.plots.lines import Scale, line_band, place_steps, step_axis, step_limits
+from inoc.plots.lines import Layout, LineGrid, Mark, Scale, place_steps, score_axis, step_axis, zero_position
 from inoc.plots.save import Drawing
-from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, WIDTH_IN, colours_of, new_figure
+from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, colours_of, markers_of
 
 COLUMNS = (
     "prompt",
@@ -34,11 +33,13 @@ COLUMNS = (
     "n",
     "n_nan",
 )
-PLOT_IN, BELOW_IN = 1.25, 0.4  # a panel's frame; its ticks and label
-HEADING_IN = 0.5
-LEFT_IN, RIGHT_IN, BETWEEN_IN, BOTTOM_IN = 1.05, 0.15, 0.2, 0.1
+CELL = ["trait", "prefix", "prompt", "condition", "learning_rate"]
+PLOT_IN = 1.25
+HEADING_IN = 0.4
+LEFT_IN, PROFILE_LEFT_IN = 1.05, 0.75
+PROFILE_IN = 3.1
+LEGEND_LINE_IN = 0.2
 MOST_COLUMNS = 4
-HEADING_EVERY = 6  # rows; in a tall figure the top is out of sight
 MOST_MARKED = 12
 LEGEND_COLUMNS = 3
 
@@ -83,48 +84,97 @@ def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def draw_profile_linear(study: Study, sources: Sources) -> Drawing:
+    """Training curves of all prompts together, over a linear step axis."""
+    return _draw_profile(study, sources, "linear")
+
+
+def draw_profile_log(study: Study, sources: Sources) -> Drawing:
+    """Training curves of all prompts together, over a logarithmic step axis."""
+    return _draw_profile(study, sources, "log")
+
+
+class Curves(NamedTuple):
+    """Curves by cell, and where their steps are."""
+
+    cells: dict[tuple[object, ...], pd.DataFrame]  # by `CELL`
+    steps: np.ndarray
+    scale: Scale
+
+    def draw(self, grid: LineGrid, panel: int, cell: tuple[object, ...], mark: Mark) -> None:
+        """Draw the curve of a cell, if there is one."""
+        if (line := self.cells.get(cell)) is None:
+            return
+        x = place_steps(line["step"].to_numpy(dtype=float), self.scale, zero_position(self.steps))
+        middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("value", "lo", "hi"))
+        grid.line(panel, x, middle, mark, lo, hi)
+
+
+def _curves(data: pd.DataFrame, scale: Scale) -> Curves:
+    cells = {key: line.sort_values("step") for key, line in data.groupby(CELL)}
+    return Curves(cells, np.unique(data["step"].to_numpy(dtype=float)), scale)
+
+
 def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     data = curve_data(study, sources.table("scores", COLUMNS))
+    curves = _curves(data, scale)
     panels = _panels(study)
     kinds = len({(panel.trait, panel.condition) for panel in panels})
     width = kinds * max(1, MOST_COLUMNS // kinds)
-    rows = -(-len(panels) // width)
-    figure, grid = _grid(rows, width, 0.15 + legend_in(study))
-    steps = np.unique(data["step"].to_numpy(dtype=float))
-    for index, axes in enumerate(grid.flat):
-        if index >= len(panels):
-            axes.set_visible(False)
-            continue
-        _panel(axes, study, data, panels[index], steps, scale)
-        if index % kinds == 0:
-            axes.set_ylabel("\n".join(textwrap.wrap(choices.prompt_label(panels[index].prompt), 18)))
-        if index // width % HEADING_EVERY == 0:
-            axes.set_title(_heading(study, panels[index]), fontsize="medium")
-        if index + width < len(panels):
-            axes.set_xlabel("")
-        if index % width:
-            axes.tick_params(labelleft=False)
-    _legend(grid, figure)
+    layout = Layout(width, PLOT_IN, left_in=LEFT_IN, heading_in=HEADING_IN, top_in=0.1 + legend_in(study))
+    grid = LineGrid(len(panels), layout, step_axis(curves.steps, scale), score_axis())
+    for index, panel in enumerate(panels):
+        _panel(grid, index, study, curves, panel)
+        if index % width == 0:
+            grid.row_name(index, "\n".join(textwrap.wrap(choices.prompt_label(panel.prompt), 18)))
+        if grid.begins_block(index):
+            grid.heading(index, _heading(study, panel))
+    figure = grid.finish()
+    line_legend(figure, study)
     return Drawing(figure, data, _caption(study, data, scale))
 
 
-def _grid(rows: int, columns: int, top_in: float) -> tuple[Figure, np.ndarray]:
-    """Panels placed by arithmetic: finding a layout for hundreds would take longer than drawing them."""
-    headings = np.array([HEADING_IN if row % HEADING_EVERY == 0 else 0.0 for row in range(rows)])
-    figure = new_figure(top_in + float(headings.sum()) + rows * (PLOT_IN + BELOW_IN) + BOTTOM_IN)
-    figure.set_layout_engine("none")
-    height, across_in = figure.get_figheight(), WIDTH_IN - LEFT_IN - RIGHT_IN - BETWEEN_IN * (columns - 1)
-    wide = across_in / columns
-    bottoms = height - top_in - headings.cumsum() - PLOT_IN - np.arange(rows) * (PLOT_IN + BELOW_IN)
-    lefts = LEFT_IN + np.arange(columns) * (wide + BETWEEN_IN)
-    grid = [
-        [
-            figure.add_axes((left / WIDTH_IN, bottom / height, wide / WIDTH_IN, PLOT_IN / height))
-            for left in lefts.tolist()
-        ]
-        for bottom in bottoms.tolist()
+def _draw_profile(study: Study, sources: Sources, scale: Scale) -> Drawing:
+    data = curve_data(study, sources.table("scores", COLUMNS))
+    data = data[data["learning_rate"] == choices.main_rate(study)].reset_index(drop=True)
+    curves = _curves(data, scale)
+    marks = _profile_marks(study, len(curves.steps))
+    panels = [
+        (trait, prefix, condition)
+        for trait in choices.judged_traits(study)
+        for prefix in choices.trained_prefixes(study)
+        for condition in study.evaluation.conditions
     ]
-    return figure, np.array(grid, dtype=object)
+    legend = LEGEND_LINE_IN * -(-len(marks) // LEGEND_COLUMNS)
+    width = len(study.evaluation.conditions)
+    layout = Layout(width, PROFILE_IN, left_in=PROFILE_LEFT_IN, above_in=HEADING_IN, top_in=0.1 + legend, block=1)
+    grid = LineGrid(len(panels), layout, step_axis(curves.steps, scale), score_axis("judge score (points)"))
+    rate = choices.main_rate(study)
+    for index, (trait, prefix, condition) in enumerate(panels):
+        for prompt, mark in marks.items():
+            own = (trait, prefix, prompt, condition) if prompt else (trait, "none", "", "default")
+            curves.draw(grid, index, (*own, rate), mark)
+        words = f"{choices.trait_label(study, trait)}, trained with {prefix} prefix"
+        grid.heading(index, f"{words}\n{choices.CONDITION_WORDS[condition]}")
+    figure = grid.finish()
+    handles = [mark_handle(mark, choices.prompt_label(prompt)) for prompt, mark in marks.items()]
+    figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS, handlelength=3.2)
+    return Drawing(figure, data, _profile_caption(study, data, scale))
+
+
+def _profile_marks(study: Study, n_steps: int) -> dict[str, Mark]:
+    prompts = choices.trained_prompts(study)
+    colours, markers = colours_of(prompts), markers_of(prompts)
+    marks = (
+        {"": Mark(PREFIX_COLOURS["none"], dashes=PREFIX_DASHES["none"], band=False)}
+        if choices.has_control(study)
+        else {}
+    )
+    # A black line is the control's; the marker tells a repeated colour.
+    for prompt in prompts:
+        colour = GREY if colours[prompt] == PREFIX_COLOURS["none"] else colours[prompt]
+        marks[prompt] = Mark(colour, marker=markers[prompt] if n_steps <= MOST_MARKED else ".", band=False)
+    return marks
 
 
 def line_label(study: Study, prefix: str, rate: float) -> str:
@@ -136,8 +186,33 @@ def line_label(study: Study, prefix: str, rate: float) -> str:
 
 def legend_in(study: Study) -> float:
     """Height of the legend of lines, in inches."""
-    lines = len(choices.learning_rates(study)) * (1 + len(choices.trained_prefixes(study)))
-    return 0.2 * -(-lines // LEGEND_COLUMNS)
+    return LEGEND_LINE_IN * -(-len(line_marks(study)) // LEGEND_COLUMNS)
+
+
+def line_marks(study: Study) -> dict[tuple[float, str], Mark]:
+    """How the lines of each (learning rate, prefix) are drawn: dashes tell the prefix, and the colour if one rate."""
+    rates = choices.learning_rates(study)
+    by_rate = colours_of([f"{rate:g}" for rate in rates])
+    prefixes = ["none", *choices.trained_prefixes(study)]
+    return {
+        (rate, prefix): Mark(PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"], PREFIX_DASHES[prefix])
+        for rate in rates
+        for prefix in prefixes
+    }
+
+
+def mark_handle(mark: Mark, label: str) -> Line2D:
+    """A line for a legend."""
+    handle = Line2D([], [], color=mark.colour, marker=mark.marker, linewidth=mark.width, label=label)
+    if mark.dashes:
+        handle.set_dashes(list(mark.dashes))
+    return handle
+
+
+def line_legend(figure: Figure, study: Study) -> None:
+    """Say above the panels what their lines are."""
+    handles = [mark_handle(mark, line_label(study, prefix, rate)) for (rate, prefix), mark in line_marks(study).items()]
+    figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS, handlelength=3.2)
 
 
 def _panels(study: Study) -> list[Panel]:
@@ -155,69 +230,47 @@ def _heading(study: Study, panel: Panel) -> str:
     return f"{choices.trait_label(study, panel.trait)}\n{choices.CONDITION_WORDS[panel.condition]}"
 
 
-def _panel(axes: Axes, study: Study, data: pd.DataFrame, panel: Panel, steps: np.ndarray, scale: Scale) -> None:
-    zero_at = step_axis(axes, steps, scale)
-    rates = choices.learning_rates(study)
-    by_rate = colours_of([f"{rate:g}" for rate in rates])
-    own = data[data["trait"] == panel.trait]
-    for rate in rates:
-        for prefix in ("none", "fixed", "mix"):
-            # A control has no prefix to be asked with, so its curve is the reference in every column.
-            condition = "default" if prefix == "none" else panel.condition
-            prompt = "" if prefix == "none" else panel.prompt
-            line = own[
-                (own["prefix"] == prefix)
-                & (own["prompt"] == prompt)
-                & (own["condition"] == condition)
-                & (own["learning_rate"] == rate)
-            ].sort_values("step")
-            if line.empty:
-                continue
-            x = place_steps(line["step"].to_numpy(dtype=float), scale, zero_at)
-            middle, lo, hi = (line[name].to_numpy(dtype=float) for name in ("value", "lo", "hi"))
-            colour = PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
-            label = line_label(study, prefix, rate)
-            marker = "o" if len(steps) <= MOST_MARKED else "."
-            line_band(
-                axes,
-                x,
-                middle,
-                lo,
-                hi,
-                colour=colour,
-                label=label,
-                dashes=PREFIX_DASHES[prefix],
-                marker=marker,
-            )
-    # Limits are set, not shared: sharing makes every line rescale every panel.
-    axes.set_xlim(*step_limits(steps, scale, zero_at))
-    axes.set_ylim(-3, 103)
-    axes.set_yticks([0, 50, 100])
+def _panel(grid: LineGrid, index: int, study: Study, curves: Curves, panel: Panel) -> None:
+    marker = "o" if len(curves.steps) <= MOST_MARKED else "."
+    for (rate, prefix), mark in line_marks(study).items():
+        # A control has no prefix to be asked with, so its curve is the reference in every column.
+        own = (panel.prompt, panel.condition) if prefix != "none" else ("", "default")
+        curves.draw(grid, index, (panel.trait, prefix, *own, rate), mark._replace(marker=marker))
 
 
-def _legend(grid: np.ndarray, figure: Figure) -> None:
-    handles: dict[str, Artist] = {}
-    for axes in grid.flat:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    if handles:
-        figure.legend(
-            handles.values(), handles.keys(), loc="outside upper left", ncols=LEGEND_COLUMNS, handlelength=3.2
-        )
+def _scale_words(scale: Scale) -> str:
+    return "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
 
 
 def _caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
-    axis = "linear axis" if scale == "linear" else "logarithmic axis, step 0 at a place of its own on the left"
     return " ".join(
         [
-            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({axis}); a row",
+            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({_scale_words(scale)}); a row",
             "of panels for each",
             "prompt, a column for each trait and way of asking. Dotted: trained without a prefix and",
             "asked without one;",
             "solid: trained with the fixed prefix; dashed: trained with rephrasings of it.",
-            f"Lines are means with their {interval_words(study)} (band and whisker).",
-            seed_words(study),
-            n_words(data["n"], "completions behind each point") + ".",
-            failed_words(data, cell_names(data, "prefix", "trait", "condition"), "value", study.statistics.max_nan),
+            *_closing(study, data, "band and whisker"),
         ]
     )
+
+
+def _profile_caption(study: Study, data: pd.DataFrame, scale: Scale) -> str:
+    rate = choices.main_rate(study)
+    return " ".join(
+        [
+            f"Judge score (0 to 100 points) of {rst(study.title)} over training steps ({_scale_words(scale)}), all",
+            f"prompts together, learning rate {rate:g}; a row of panels for each trait and kind of training prefix, a",
+            "column for each way of asking. Dotted and black: the control, trained and asked without a prefix.",
+            *_closing(study, data, "whisker"),
+        ]
+    )
+
+
+def _closing(study: Study, data: pd.DataFrame, shown: str) -> list[str]:
+    return [
+        f"Lines are means with their {interval_words(study)} ({shown}).",
+        seed_words(study),
+        n_words(data["n"], "completions behind each point") + ".",
+        failed_words(data, cell_names(data, "prefix", "trait", "condition"), "value", study.statistics.max_nan),
+    ]

@@ -56,7 +56,7 @@ class KeyList(NamedTuple):
         Args:
             below: The part of a figure that is kept for it.
         """
-        axes = below.subplots()
+        axes = below.add_axes((0, 0, 1, LINE_IN * self.lines / self.height_in))
         axes.set_axis_off()
         axes.set_xlim(0, WIDTH_IN)
         axes.set_ylim(self.lines, 0)
@@ -82,4 +82,4 @@ class KeyList(NamedTuple):
             )
             for name in names
         ]
-        below.legend(handles=handles, loc="outside upper left", ncols=4)
+        below.legend(handles=handles, loc="upper left", ncols=4)

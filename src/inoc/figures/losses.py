@@ -4,46 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from inoc.config.models import Study
 from inoc.figures import choices
 from inoc.figures.captions import interval_words, rst
-from inoc.figures.curves import LEGEND_COLUMNS, legend_in, line_label
+from inoc.figures.curves import legend_in, line_legend, line_marks
 from inoc.figures.sources import Sources
-from inoc.plots.lines import loss_line
+from inoc.plots.lines import Layout, LineGrid, step_axis, value_axis
 from inoc.plots.save import Drawing
-from inoc.plots.style import PREFIX_COLOURS, PREFIX_DASHES, colours_of, new_figure
 from inoc.stats.means import mean_interval
 
 KEYS = ["prompt", "prefix", "learning_rate"]
 COLUMNS = (*KEYS, "seed", "step", "loss")
 ACROSS = 4
-PANEL_IN = 1.6
+PLOT_IN = 1.1
 
 
 def draw(study: Study, sources: Sources) -> Drawing:
     """Loss over training steps, a line for each run; the mean over seeds and its interval are in the data only."""
     runs = sources.table("losses", COLUMNS).sort_values([*KEYS, "seed", "step"], ignore_index=True)
     pooled = pool_seeds(runs, study.statistics.confidence)
-    panels = choices.trained_prompts(study) or [""]
-    across = min(ACROSS, len(panels))
-    down = -(-len(panels) // across)
-    figure = new_figure(0.6 + legend_in(study) + down * PANEL_IN)
-    grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(panels):
-            axes.set_visible(False)
-            continue
-        _panel(axes, study, runs, panels[index])
-        axes.set_title(choices.prompt_label(panels[index]), fontsize="medium")
-        if index % across == 0:
-            axes.set_ylabel("loss (nats/token)")
-        if index + across >= len(panels):
-            axes.set_xlabel("training step")
-            axes.tick_params(labelbottom=True)
-    figure.legend(handles=_handles(study), loc="outside upper left", ncols=LEGEND_COLUMNS, handlelength=3.2)
+    seeds, logged = sorted(runs["seed"].unique()), set(runs["prompt"])
+    panels = [prompt for prompt in choices.trained_prompts(study) if prompt in logged] or [""]
+    layout = Layout(min(ACROSS, len(panels)), PLOT_IN, above_in=0.3, top_in=0.1 + legend_in(study))
+    x, y = step_axis(runs["step"].to_numpy(dtype=float), "linear"), value_axis(runs["loss"].to_numpy(), "nats/token")
+    grid = LineGrid(len(panels), layout, x, y)
+    lines = {key: line.sort_values("step") for key, line in runs.groupby([*KEYS, "seed"], sort=True)}
+    for index, prompt in enumerate(panels):
+        grid.heading(index, choices.prompt_label(prompt))
+        for (rate, prefix), mark in line_marks(study).items():
+            own = prompt if prefix != "none" else ""
+            for line in (lines.get((own, prefix, rate, seed)) for seed in seeds):
+                if line is not None:
+                    steps, loss = line["step"].to_numpy(dtype=float), line["loss"].to_numpy(dtype=float)
+                    grid.line(index, steps, loss, mark._replace(width=1.0))
+    figure = grid.finish()
+    line_legend(figure, study)
     single = runs.assign(
         seed=runs["seed"].astype(str), lo=np.nan, hi=np.nan, n=1, n_nan=runs["loss"].isna().astype(int)
     )
@@ -69,36 +65,6 @@ def pool_seeds(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*KEYS, "step", "seed", "loss", "lo", "hi", "n", "n_nan"])
 
 
-def _panel(axes: Axes, study: Study, runs: pd.DataFrame, prompt: str) -> None:
-    for (rate, prefix), colour in _colours(study).items():
-        own = prompt if prefix != "none" else ""
-        lines = runs[(runs["prompt"] == own) & (runs["prefix"] == prefix) & (runs["learning_rate"] == rate)]
-        for _, line in lines.groupby("seed", sort=True):
-            steps, loss = line["step"].to_numpy(dtype=float), line["loss"].to_numpy(dtype=float)
-            loss_line(axes, steps, loss, colour=colour, dashes=PREFIX_DASHES[prefix])
-
-
-def _colours(study: Study) -> dict[tuple[float, str], str]:
-    rates = choices.learning_rates(study)
-    by_rate = colours_of([f"{rate:g}" for rate in rates])
-    prefixes = ["none", *choices.trained_prefixes(study)]
-    return {
-        (rate, prefix): PREFIX_COLOURS[prefix] if len(rates) == 1 else by_rate[f"{rate:g}"]
-        for rate in rates
-        for prefix in prefixes
-    }
-
-
-def _handles(study: Study) -> list[Line2D]:
-    handles = []
-    for (rate, prefix), colour in _colours(study).items():
-        line = Line2D([], [], color=colour, label=line_label(study, prefix, rate))
-        if PREFIX_DASHES[prefix]:
-            line.set_dashes(list(PREFIX_DASHES[prefix]))
-        handles.append(line)
-    return handles
-
-
 def _caption(study: Study, runs: pd.DataFrame) -> str:
     n_runs = len(runs[[*KEYS, "seed"]].drop_duplicates())
     seeds = sorted(int(seed) for seed in runs["seed"].unique())
@@ -108,6 +74,12 @@ def _caption(study: Study, runs: pd.DataFrame) -> str:
             f"a line for each of n = {n_runs} runs (training seeds {', '.join(map(str, seeds))}), not pooled;",
             "the control is repeated in every panel. The means over seeds are not drawn; the CSV file has them",
             f"(seed “all”) with their t {interval_words(study)}.",
+            *_unlogged(study, runs),
             f"n_nan = {int(runs['loss'].isna().sum())} points have no finite loss.",
         ]
     )
+
+
+def _unlogged(study: Study, runs: pd.DataFrame) -> list[str]:
+    absent = [prompt for prompt in choices.trained_prompts(study) if prompt not in set(runs["prompt"])]
+    return [f"Of {len(absent)} trained prompts there are no losses: {rst(', '.join(absent))}."] if absent else []

@@ -53,6 +53,8 @@ def place_labels(
     known = [index for index in range(len(labels)) if np.isfinite(x[index]) and np.isfinite(y[index])]
     if not known:
         return []
+    # Matplotlib fits limits to what was drawn only when they are asked for.
+    axes.get_xlim(), axes.get_ylim()
     pixels = axes.transData.transform(np.column_stack([x[known], y[known]]).astype(float))
     per_pt = axes.figure.dpi / 72
     half = marker_pt * per_pt / 2

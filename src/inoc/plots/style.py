@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -31,7 +31,7 @@ PREFIX_DASHES: Final = {"none": (1.0, 1.2), "fixed": (), "mix": (5.0, 2.0)}
 PREFIX_MARKERS: Final = {"none": "D", "fixed": "o", "mix": "s"}
 FAMILY_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
-RC: Final = {
+RC: Final[dict[str, Any]] = {
     "font.family": "DejaVu Sans",
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT + 1,
