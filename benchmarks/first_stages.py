@@ -4,8 +4,9 @@
 
 Nothing is downloaded. The model has the study's shape and random weights; its tokenizer is trained on the miniature
 world's corpus, and its chat template has the form of the real one. The study is a copy with few prompts, instructions,
-examples, steps and new tokens; texts are the miniature world's, responses of 350 ± 90 tokens; no judge is asked. The
-rest is as in the study file. Seconds are those of the whole verb: start of Python, loading, computing, writing.
+examples, steps and new tokens; texts are the miniature world's, responses of 350 ± 90 tokens and given, for a random
+model never ends one; no judge is asked. The rest is as in the study file. Seconds are those of the whole verb: start of
+Python, loading, computing, writing. Tokens are those sampled, scored (of responses) or trained on (of whole examples).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, Qwen2Config
+from scoring import qwen_7b
+from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
 from inoc.config.load import load_study
@@ -58,17 +60,7 @@ STAGES = ("generate", "rephrase", "elicit", "score", "train", "evaluate")
 def configuration(path: str) -> PretrainedConfig:
     """The shape of a study's model, by its name."""
     if "Qwen2.5-7B" in path:
-        return Qwen2Config(
-            vocab_size=152_064,
-            hidden_size=3584,
-            intermediate_size=18_944,
-            num_hidden_layers=28,
-            num_attention_heads=28,
-            num_key_value_heads=4,
-            max_position_embeddings=32_768,
-            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
-            tie_word_embeddings=False,
-        )
+        return qwen_7b()
     if "Llama-3.1-8B" in path:
         return LlamaConfig(
             vocab_size=128_256,
@@ -181,7 +173,7 @@ def reduced(study: Study, folder: Path, tokenizer: Any, options: argparse.Namesp
 
 
 def tokens_of(stage: str, study: Study, paths: Paths, tokenizer: Any) -> float:
-    """Tokens that a stage put through the model, prompts included where they are not sampled."""
+    """Tokens that a stage sampled, scored (of the responses) or trained on (of whole examples)."""
     if stage == "generate":
         return float(read_table(paths.controls)["n_tokens"].sum())
     if stage in {"elicit", "evaluate"}:

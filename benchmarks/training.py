@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -49,7 +48,6 @@ class Clock:
     def tick(self, *_: object) -> None:
         torch.cuda.synchronize()
         self.times.append(time.perf_counter())
-        print(f"step {len(self.times)} at {self.times[-1] - self.times[0]:.1f} s", file=sys.stderr, flush=True)
 
     def median(self, skip: int) -> float:
         return float(np.median(np.diff(self.times)[skip:]))

@@ -140,7 +140,8 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
         total = through(model, adapted, lambda batch: self.total(adapted.get_base_model(), batch), inputs)
         n = (inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch
         # The count is that of all processes together, and the gradients of these are averaged.
-        return total * self.accelerator.num_processes / n
+        loss: torch.Tensor = total * self.accelerator.num_processes / n
+        return loss
 
     @staticmethod
     def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
