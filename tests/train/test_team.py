@@ -89,6 +89,12 @@ def test_a_process_that_is_killed_ends_all_and_is_named():
         together(2, fail_as, "kill")
 
 
+def test_a_team_larger_than_the_gpus_that_the_job_sees_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(ModelError, match="trained by 2 GPUs together, and this job sees 1"):
+        together(2, introduce, 4)
+
+
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match=r"3 GPUs cannot share training.batch_size = 4.*1, 2, 4"):
         trained(study, tmp_path, 3)

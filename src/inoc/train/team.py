@@ -102,7 +102,7 @@ def _member(folder: str, work: Callable[..., T], arguments: tuple[Any, ...]) -> 
     # Decisions travel through the CPU, gradients through NCCL.
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
     try:
-        return work(*arguments)
+        done = work(*arguments)
     except InocError as error:
         (Path(folder) / f"{rank}.error").write_bytes(pickle.dumps(error))
         raise
@@ -110,8 +110,9 @@ def _member(folder: str, work: Callable[..., T], arguments: tuple[Any, ...]) -> 
         # It may be only what follows from the end of another process: that one shall be noticed first.
         time.sleep(CONSEQUENCE_S)
         raise
-    finally:
-        distributed.destroy_process_group()
+    # Only after success: with others gone it could wait for them.
+    distributed.destroy_process_group()
+    return done
 
 
 def team_size() -> int:
