@@ -74,10 +74,10 @@ test-slurm: env ## Run the study on a SLURM of one's own: needs root, slurm-wlm 
 	$(BIN)/python -m pytest --verbosity=0 -m slurm tests/workflow/test_slurm.py
 
 # One process and one thread: the same sums every time, and no fight for two cores.
-test-vllm: env-vllm ## Run the tests of the engine vLLM, on the CPU
+test-vllm: env-vllm ## Run the tests of vLLM, in process and as a server, on the CPU
 	OMP_NUM_THREADS=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
 		HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
-		$(VLLM)/bin/python -m pytest --verbosity=0 -m vllm tests/engines/test_vllm.py
+		$(VLLM)/bin/python -m pytest --verbosity=0 -m vllm tests/engines/test_vllm.py tests/engines/test_vllm_serve.py
 
 check: env ## What has to be clean before a change is proposed
 	$(BIN)/ruff check .

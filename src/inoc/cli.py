@@ -322,7 +322,8 @@ def _config_check(options: argparse.Namespace) -> None:
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
-    check_api(study, load_workflow(options.config / "config.yaml").api)
+    workflow = load_workflow(options.config / "config.yaml")
+    check_api(study, workflow.api, engine_spec=workflow.engine_api)
     runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     print(
         f"{study.name}: {len(prompt_texts(study))} prompts, {runs}, "

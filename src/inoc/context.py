@@ -39,7 +39,7 @@ def make_jobs(
     study = load_study(study_name, config)
     if stage not in READERS:
         check_inputs(study, Path())
-        check_api(study, workflow.api, stage)
+        check_api(study, workflow.api, stage, engine_spec=workflow.engine_api)
     shards = workflow.shards.get(study.name, Shards())
     chosen: int | None = None
     if getattr(options, "shard", None) is not None:
@@ -48,6 +48,7 @@ def make_jobs(
         store = Store(store_folder(workflow, getattr(options, "store", None)))
         part = getattr(options, "part", "") or ""
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, part, workflow.api)
+        job.engine_api_spec = workflow.engine_api or workflow.api
         job.jobs = getattr(options, "jobs", None) or cores()
         job.gpus = getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1)
         job.log = getattr(options, "log", None)

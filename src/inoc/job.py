@@ -32,6 +32,7 @@ class Job:
         shards: Into how many shards the stages are split.
         part: For `judge`: `elicit` or `evaluate`.
         api_spec: The API that the workflow is to use.
+        engine_api_spec: The one that serves the study's model, for the engine `api`.
         jobs: For `figures`: how many to draw at the same time.
         gpus: For `train`: how many train one run together.
         log: The file that messages go to as well.
@@ -46,6 +47,7 @@ class Job:
     shards: Shards = field(default_factory=Shards)
     part: str = ""
     api_spec: ApiSpec = field(default_factory=ApiSpec)
+    engine_api_spec: ApiSpec = field(default_factory=ApiSpec)
     jobs: int = 1
     gpus: int = 1
     log: Path | None = None
@@ -68,6 +70,16 @@ class Job:
 
         api = Api(self.api_spec, self.store.root, self.progress)
         self.record["api"] = api.record
+        return api
+
+    @cached_property
+    def engine_api(self) -> Api:
+        """The API that serves the study's model. It is asked live: such a server has no batches."""
+        from inoc.api import Api
+
+        spec = self.engine_api_spec.model_copy(update={"mode": "live"})
+        api = Api(spec, self.store.root, self.progress)
+        self.record["engine_api"] = api.record
         return api
 
     @contextmanager

@@ -198,7 +198,7 @@ def write_table(data: pd.DataFrame | pa.Table, schema: pa.Schema, path: Path, *,
     Raises:
         DataError: If a column of the schema is missing or has values of another type.
     """
-    table = data if isinstance(data, pa.Table) else _to_arrow(data, schema, path)
+    table = data if isinstance(data, pa.Table) else to_arrow(data, schema, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"))
     if csv:
@@ -241,7 +241,17 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return frame
 
 
-def _to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+def to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
+    """A frame in the column order and the types of a schema, and then its other columns.
+
+    Args:
+        frame: The rows.
+        schema: Names and types.
+        path: What the table is called in messages.
+
+    Raises:
+        DataError: If a column of the schema is missing or has values of another type.
+    """
     missing = [name for name in schema.names if name not in frame.columns]
     if missing:
         msg = f"{path}: columns {missing} are missing; the table has {list(frame.columns)}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -45,3 +48,26 @@ def spent(store: Path) -> float:
     """Dollars that were ever spent with a store, or may have been."""
     with closing(Cache(store / "api", 0)) as cache:
         return cache.spent_nano() / NANO
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from inoc.api import Api
+from inoc.config.models import ApiSpec
+from api.asking import bodies
+spec = ApiSpec.model_validate_json(sys.argv[1])
+print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))
+"""
+
+
+def worker(server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
+    """A process that asks."""
+    path = os.pathsep.join(str(part) for part in sys.path if part)
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, spec(server, **changes).model_dump_json(), str(store), str(n)],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

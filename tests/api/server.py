@@ -37,6 +37,20 @@ class Fault:
     body: dict[str, Any] | None = None
 
 
+FAULTS = {
+    "429 with retry-after": Fault("status", 429, {"retry-after": "0.1"}),
+    "429 with retry-after-ms": Fault("status", 429, {"retry-after-ms": "50"}),
+    "429 without retry-after": Fault("status", 429),
+    "500": Fault("status", 500),
+    "503": Fault("status", 503),
+    "stall": Fault("stall"),
+    "cut body": Fault("cut"),
+    "answer that is no JSON": Fault("broken"),
+    "connection closed": Fault("reset"),
+    "slow drip": Fault("drip"),
+}
+
+
 def chat_answer(content: str = "8", top: list[tuple[str, float]] | None = None, **extra: Any) -> dict[str, Any]:
     """A chat completion whose only token has these probabilities."""
     rows = [{"token": token, "logprob": float(np.log(p)), "bytes": None} for token, p in (top or TOP)]
@@ -63,7 +77,10 @@ class Server:
 
     def __init__(self) -> None:
         self.faults: deque[Fault] = deque()  # one for each answer to come; then all is well
+        self.errand_fault = Fault()  # for the first of each kind of errand: files, batches, names of models
+        self._errands: set[str] = set()
         self.answer: Callable[[dict[str, Any]], dict[str, Any]] = lambda body: chat_answer()
+        self.models: list[str] = []
         self.honours_keys = True
         self.limit_headers: dict[str, str] = {}
         self.delay_s = 0.0
@@ -107,24 +124,40 @@ class Server:
     async def _route(
         self, method: str, path: str, headers: dict[str, str], content: bytes, writer: asyncio.StreamWriter
     ) -> bool:
-        if path in ("/chat/completions", "/embeddings"):
+        if path in ("/chat/completions", "/completions", "/embeddings"):
             return await self._complete(path, headers, json.loads(content), writer)
+        errand = f"{method} {path.split('/')[1]} {path.count('/')}"
+        fault = Fault() if errand in self._errands else self.errand_fault
+        self._errands.add(errand)
+        if fault.kind == "status":
+            return await _send(writer, fault.status, fault.body or _complaint(headers), fault.headers)
+        status, answer = self._errand(method, path, content)  # what is done stays done, whatever is heard of it
+        if fault.kind == "reset":
+            return False
+        if fault.kind == "stall":
+            await asyncio.sleep(60)
+        return await _send(writer, status, answer, fault.headers, how=fault.kind)
+
+    def _errand(self, method: str, path: str, content: bytes) -> tuple[int, dict[str, Any] | bytes]:
+        if path == "/models":
+            rows = [{"id": name, "object": "model", "created": 0, "owned_by": "us"} for name in self.models]
+            return 200, {"object": "list", "data": rows}
         if path == "/files":
             name = f"file-{len(self.files)}"
             part = content.split(b'filename="')[1]
             self.files[name] = part.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--")[0]
-            return await _send(writer, 200, {"id": name, "object": "file", "purpose": "batch"})
+            return 200, {"id": name, "object": "file", "purpose": "batch"}
         if path.startswith("/files/"):
-            return await self._download(path.split("/")[2], writer)
+            return 200, self._download(path.split("/")[2])
         if path == "/batches" and method == "POST":
-            return await self._make_batch(json.loads(content), writer)
+            return self._make_batch(json.loads(content))
         if path == "/batches":
             rows = [self._shown(one) for one in reversed(self.batches.values())]
-            return await _send(writer, 200, {"object": "list", "data": rows, "has_more": False})
+            return 200, {"object": "list", "data": rows, "has_more": False}
         name = path.rpartition("/")[2]
         if name not in self.batches:
-            return await _send(writer, 404, {"error": {"message": "no such batch"}})
-        return await _send(writer, 200, self._look(name))
+            return 404, {"error": {"message": "no such batch"}}
+        return 200, self._look(name)
 
     async def _complete(
         self, path: str, headers: dict[str, str], body: dict[str, Any], writer: asyncio.StreamWriter
@@ -137,9 +170,7 @@ class Server:
         try:
             await asyncio.sleep(self.delay_s)
             if fault.kind == "status":
-                # Some servers repeat the key in what they complain about.
-                words = {"error": {"message": f"no, not with {headers.get('authorization')}", "code": "x"}}
-                return await _send(writer, fault.status, fault.body or words, fault.headers)
+                return await _send(writer, fault.status, fault.body or _complaint(headers), fault.headers)
             if fault.kind == "reset":
                 return False
             if fault.kind == "stall":
@@ -153,23 +184,23 @@ class Server:
         if self.honours_keys and key in self._kept:
             return self._kept[key]
         self.billed[json.dumps(body, sort_keys=True)] += 1
-        self._kept[key] = self.answer(body) if path.startswith("/chat") else embedding_answer(body)
+        self._kept[key] = embedding_answer(body) if path == "/embeddings" else self.answer(body)
         return self._kept[key]
 
-    async def _download(self, name: str, writer: asyncio.StreamWriter) -> bool:
+    def _download(self, name: str) -> bytes:
         content = self.files[name]
         if self.batch_cuts and content:
             self.batch_cuts -= 1
             content = content[: len(content) // 2]
-        return await _send(writer, 200, content)
+        return content
 
-    async def _make_batch(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
+    def _make_batch(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         name = f"batch-{len(self.batches)}"
         self.batches[name] = {"id": name, **body, "looks": 0, "status": "in_progress"}
         if self.batch_lost_replies:
             self.batch_lost_replies -= 1
-            return await _send(writer, 500, {"error": {"message": "lost"}})
-        return await _send(writer, 200, self._shown(self.batches[name]))
+            return 500, {"error": {"message": "lost"}}
+        return 200, self._shown(self.batches[name])
 
     def _look(self, name: str) -> dict[str, Any]:
         batch = self.batches[name]
@@ -205,6 +236,11 @@ class Server:
             "created_at": int(time.time()),
             **{key: value for key, value in batch.items() if key != "looks"},
         }
+
+
+def _complaint(headers: dict[str, str]) -> dict[str, Any]:
+    """Some servers repeat the key in what they complain about."""
+    return {"error": {"message": f"no, not with {headers.get('authorization')}", "code": "x"}}
 
 
 def embedding_answer(body: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from api.asking import KEY, ONE, bodies, spec, spent
-from api.server import Server
+from api.asking import KEY, ONE, bodies, spec, spent, worker
+from api.server import FAULTS, Fault, Server
 from inoc.api import Api
+from inoc.api.cache import Batch, Cache
 from inoc.errors import ApiError, BudgetError
 
 
@@ -56,6 +59,61 @@ def test_after_a_crash_a_batch_is_taken_up_and_not_paid_again(
     assert len(server.batches) == 1
     assert set(server.billed.values()) == {1}
     assert spent(tmp_path) == pytest.approx(4 * ONE / 2)
+
+
+def test_a_batch_that_was_made_before_the_crash_is_found_by_its_mark(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, noted = Cache.note_batch, []
+
+    def only_the_file(cache: Cache, batch: Batch) -> None:
+        if noted:
+            raise Crash  # the server has the batch, and nobody wrote down its name
+        noted.append(batch)
+        note(cache, batch)
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Cache, "note_batch", only_the_file)
+        ask(server, tmp_path, 4)
+    assert len(server.batches) == 1
+    ask(server, tmp_path, 4)
+    assert len(server.batches) == 1
+    assert set(server.billed.values()) == {1}
+
+
+def test_a_batch_of_a_killed_process_is_taken_up_by_the_next(server: Server, tmp_path: Path) -> None:
+    server.looks_needed = 10**6
+    first = worker(server, tmp_path, 20, mode="batch")
+    while not any(batch["looks"] > 2 for batch in server.batches.values()) and first.poll() is None:
+        time.sleep(0.02)
+    first.kill()
+    first.communicate()
+    server.looks_needed = 1
+    ask(server, tmp_path, 20)
+    assert len(server.batches) == 1
+    assert set(server.billed.values()) == {1}
+    assert spent(tmp_path) == pytest.approx(20 * ONE / 2)
+
+
+def test_two_who_ask_the_same_at_once_make_one_batch(server: Server, tmp_path: Path) -> None:
+    server.looks_needed = 5
+    with ThreadPoolExecutor(2) as threads:
+        asking = [threads.submit(ask, server, tmp_path, 8) for _ in range(2)]
+        dollars = [one.result().record["dollars"] for one in asking]
+    assert len(server.batches) == 1
+    assert dollars == [pytest.approx(8 * ONE / 2)] * 2
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_a_fault_at_any_errand_of_a_batch_loses_nothing_and_makes_no_other(
+    server: Server, tmp_path: Path, fault: Fault
+) -> None:
+    server.errand_fault = fault
+    ask(server, tmp_path, 5, timeout_s=0.02)
+    assert len(server.batches) == 1
+    assert set(server.billed.values()) == {1}
+    assert len(server.billed) == 5
+    assert spent(tmp_path) == pytest.approx(5 * ONE / 2)
 
 
 def test_a_batch_whose_making_was_not_confirmed_is_found_and_not_made_again(server: Server, tmp_path: Path) -> None:

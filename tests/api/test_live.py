@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api.asking import ONE, bodies, spec, spent
-from api.server import Fault, Server, chat_answer
+from api.asking import ONE, bodies, spec, spent, worker
+from api.server import FAULTS, Fault, Server, chat_answer
 from inoc.api import Api, Request
 from inoc.api.request import NANO
 from inoc.config.models import ApiSpec, Price
@@ -35,20 +32,6 @@ def test_equal_requests_are_asked_once_and_never_again(server: Server, tmp_path:
     assert len(server.asked) == 3
     assert again.record["answered now"] == 0
     assert api.record["dollars"] == pytest.approx(3 * ONE) == spent(tmp_path)
-
-
-FAULTS = {
-    "429 with retry-after": Fault("status", 429, {"retry-after": "0.1"}),
-    "429 with retry-after-ms": Fault("status", 429, {"retry-after-ms": "50"}),
-    "429 without retry-after": Fault("status", 429),
-    "500": Fault("status", 500),
-    "503": Fault("status", 503),
-    "stall": Fault("stall"),
-    "cut body": Fault("cut"),
-    "answer that is no JSON": Fault("broken"),
-    "connection closed": Fault("reset"),
-    "slow drip": Fault("drip"),
-}
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
@@ -185,27 +168,6 @@ def test_an_answer_that_does_not_say_its_usage_counts_for_the_most_it_can_cost(s
 
 
 # --- several processes, and dying ones
-
-WORKER = """
-import sys
-from pathlib import Path
-from inoc.api import Api
-from inoc.config.models import ApiSpec
-from api.asking import bodies
-spec = ApiSpec.model_validate_json(sys.argv[1])
-print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))
-"""
-
-
-def worker(server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
-    path = os.pathsep.join(str(part) for part in sys.path if part)
-    return subprocess.Popen(
-        [sys.executable, "-c", WORKER, spec(server, **changes).model_dump_json(), str(store), str(n)],
-        env=os.environ | {"PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def test_what_a_killed_process_was_asking_is_taken_over(server: Server, tmp_path: Path) -> None:

@@ -33,12 +33,14 @@ def test_the_key_is_in_no_file_no_message_and_no_error(
     with pytest.raises(ApiError) as caught:
         api.chat(bodies(1, start=9))
     assert any(KEY in one for one in server.authorizations)
+    server.errand_fault = Fault("status", 403)
+    with pytest.raises(ApiError, match=r"status 403: .*\[key\]") as listed:
+        api.models()
     error = caught.value
     chain = [str(one) for one in (error, error.__cause__) if one is not None]
     assert "[key]" in replies[0].text
-    assert_nowhere(
-        tmp_path, *chain, *capfd.readouterr(), json.dumps(api.record), repr(replies), repr(api), repr(spec(server))
-    )
+    texts = [*chain, str(listed.value), json.dumps(api.record), repr(replies), repr(api), repr(spec(server))]
+    assert_nowhere(tmp_path, *texts, *capfd.readouterr())
 
 
 @pytest.mark.parametrize("fails", [False, True])

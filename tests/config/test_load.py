@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inoc.config.load import check_api, check_inputs, load_study, load_workflow, workflow_of
-from inoc.config.models import ApiSpec, Shards
+from inoc.config.models import ApiSpec, Price, Shards
 from inoc.errors import ConfigError
 from inoc.runs import prompt_texts, study_runs, total_steps
 
@@ -406,6 +406,26 @@ def test_a_study_that_asks_an_api_is_refused_where_it_cannot_be_asked(
     check_api(load_study(write("toy.yaml", STUDY)), ApiSpec(key_variable="SOME_KEY"))
 
 
+def test_a_server_that_is_to_sample_needs_its_own_key_and_the_models_price(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    served = "{sampling: {engine: api}}"
+    study = load_study(write("toy.yaml", f"{STUDY}\nelicitation: {served}\nevaluation: {served}\n"))
+    name = study.model.path
+    ready = ApiSpec(key_variable="", prices={name: Price(input=0)})
+    away = ApiSpec(key_variable="SOME_KEY")
+    check_api(study, away, engine_spec=ready)
+    check_api(study, ready)
+    with pytest.raises(ConfigError) as caught:
+        check_api(study, ready, "evaluate", engine_spec=away)
+    text = str(caught.value)
+    assert "evaluation.sampling.engine = 'api'" in text
+    assert "elicitation" not in text
+    assert "export SOME_KEY=" in text
+    assert f"'{name}' has no price" in text
+
+
 def test_a_missing_sdk_is_named_with_its_extra(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     study = load_study(with_llm(write, "{name: llm, model: gpt-4.1-mini, property: playful}"))
@@ -431,14 +451,17 @@ def test_a_question_has_its_own_settings_and_no_other(write: Write, judge: str, 
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("section", ["api", "engine_api"])
 @pytest.mark.parametrize(
     "line",
     ["key_variable: sk-secret", "key: sk-secret", "base_url: 'https://me:sk-secret@host/v1'", "budget: sk-secret"],
 )
-def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(write: Write, tmp_path: Path, line: str) -> None:
+def test_a_key_in_the_wrong_place_is_refused_and_not_repeated(
+    write: Write, tmp_path: Path, line: str, section: str
+) -> None:
     write("toy.yaml", STUDY)
     path = tmp_path / "config.yaml"
-    path.write_text(f"studies: [toy]\napi:\n  {line}\n")
+    path.write_text(f"studies: [toy]\n{section}:\n  {line}\n")
     with pytest.raises(ConfigError) as caught:
         load_workflow(path)
     assert line.partition(":")[0] in str(caught.value)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-import torch
 
 import inoc.engines.vllm
 from inoc.chat.messages import Chat
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
-from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, load_model
-from inoc.engines.vllm import VllmEngine, write_zeros
+from inoc.engines.transformers import TransformersEngine
+from inoc.engines.vllm import VllmEngine, rank_for, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table
@@ -23,25 +22,6 @@ CHATS = tuple(Chat(SystemTurn(), user) for user in USERS)
 IDS = tuple("abcd")
 GREEDY = Sampling(engine="vllm", temperature=0, max_tokens=12)
 RANDOM = Sampling(engine="vllm", max_tokens=12, seed=3)
-
-
-@pytest.fixture(scope="module")
-def adapters(tiny_model, tmp_path_factory):
-    """One plain adapter of rank 8 on attention, and one of all projections, scaled by the root of its rank."""
-    from peft import LoraConfig, get_peft_model
-
-    folders = {}
-    kinds = {"plain": {"target_modules": ["q_proj", "v_proj"]}, "wide": {"target_modules": "all-linear"}}
-    for seed, (name, kind) in enumerate(kinds.items()):
-        torch.manual_seed(seed)
-        config = LoraConfig(r=8, lora_alpha=16, use_rslora=name == "wide", task_type="CAUSAL_LM", **kind)
-        model = get_peft_model(load_model(tiny_model), config)
-        for parameter_name, parameter in model.named_parameters():
-            if "lora_B" in parameter_name:
-                torch.nn.init.normal_(parameter, std=0.3)
-        folders[name] = tmp_path_factory.mktemp("adapters") / name
-        model.save_pretrained(folders[name])
-    return folders
 
 
 @pytest.fixture(scope="module")
@@ -175,21 +155,6 @@ def test_greedy_answers_name_the_likeliest_tokens(tiny_model, reference):
         assert len(answer.ids) == plain.n_tokens + (plain.finish == "stop")
 
 
-@pytest.mark.parametrize(
-    ("ids", "gap"),
-    [
-        ([5, 6, 2], 0.0),
-        ([5, 7, 9, 9], 0.5),
-        ([8, 6], float("inf")),
-        ([5, 6], float("inf")),
-        ([5, 6, 2, 1], float("inf")),
-    ],
-)
-def test_engines_disagree_by_what_the_reference_thinks_of_the_first_other_token(ids, gap):
-    places = [{5: -0.1, 3: -2.0}, {6: -0.25, 7: -0.75}, {2: -0.1}]
-    assert disagreement(Greedy([5, 6, 2], places), ids) == pytest.approx(gap)
-
-
 def test_vllm_shares_no_entry_with_transformers_and_its_entries_know_no_batch_size(tiny_model):
     def key(**changes):
         return blocks_for([BASE], RANDOM.model_copy(update=changes))[0].unit(tiny_model).key
@@ -217,6 +182,40 @@ def test_blocks_that_are_held_together_are_claimed_in_the_order_of_their_keys(ti
     )
     assert claimed == sorted(claimed)
     assert [{answer.text for answer in rows} for rows in answers] == [{name} for name in "abcdefg"]
+
+
+def test_requests_come_adapter_by_adapter_and_only_their_adapters_are_prepared(tiny_model, tmp_path):
+    asked = []
+
+    class Notes:
+        def prepare(self, adapters, canaries):
+            assert [canary.adapter for canary in canaries] == ["b", "a"]
+            assert sorted(adapters) == ["a", "b"]
+
+        def answer(self, blocks):
+            asked.extend(block.adapter for block in blocks)
+            yield from ((at, [Answer("", 1, "stop")] * len(CHATS)) for at in range(len(blocks)))
+
+    blocks = [
+        Block(name, CHATS, IDS, RANDOM.model_copy(update={"seed": seed}), name) for seed in range(3) for name in "ba"
+    ]
+    folders = dict.fromkeys("abc", tmp_path)
+    answer_blocks(Store(tmp_path), tiny_model, blocks, lambda _: Notes(), folders, canary=2, advance=lambda _: None)
+    assert asked == [*"aaabbb"]
+
+
+@pytest.mark.parametrize(("ranks", "rank"), [([1], 1), ([2, 8], 8), ([8, 9], 16), ([33], 64), ([512], 512)])
+def test_the_engine_has_room_for_the_highest_rank_and_no_more_than_it_must(tmp_path, ranks, rank):
+    for number, value in enumerate(ranks):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "adapter_config.json").write_text(f'{{"r": {value}}}')
+    assert rank_for(sorted(tmp_path.iterdir())) == rank
+
+
+def test_a_rank_that_vllm_has_no_kernels_for_is_refused(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"r": 513}')
+    with pytest.raises(ModelError, match=r"training\.lora\.rank = 513 is more than vLLM can"):
+        rank_for([tmp_path])
 
 
 def test_an_entry_is_written_as_soon_as_its_answers_are_there(tiny_model, reference, tmp_path):

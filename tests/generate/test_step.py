@@ -5,6 +5,7 @@ import json
 import pytest
 
 from inoc.config.models import DataSpec, InstructionSource
+from inoc.engines import asking
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
 from inoc.generate import step
@@ -43,7 +44,7 @@ def answer(identity: str) -> Answer:
 @pytest.fixture
 def scripted(monkeypatch):
     engine = Scripted()
-    monkeypatch.setattr(step, "load_engine", lambda model, name: InTurn(engine))
+    monkeypatch.setattr(asking, "load_engine", lambda model, name: InTurn(engine))
     return engine
 
 

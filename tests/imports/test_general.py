@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inoc.analyse.inputs import Scored, read_means, shifts
+from inoc.analyse.tokens import open_tokens
 from inoc.cli import main
 from inoc.errors import DataError, InocError
 from inoc.imports.general import LAYOUTS, read_tables
@@ -114,6 +115,21 @@ def test_tokens_are_kept_and_must_have_the_stated_mean(tmp_path: Path) -> None:
     frames["logprobs"].loc[7, "mean"] = -1.0
     with pytest.raises(DataError, match=r"logprobs\.parquet: row 8, column mean.*not the mean"):
         read(save(tmp_path / "b", frames, "parquet"))
+
+
+def test_each_prompt_has_a_row_group_so_that_its_tokens_are_streamed(tmp_path: Path) -> None:
+    frames = tables()
+    rows = frames["logprobs"]
+    tokens = [np.full(3, value, dtype=np.float32) for value in rows["mean"]]
+    mixed = np.random.default_rng(1).permutation(len(rows) // 5)
+    order = np.arange(len(rows)).reshape(-1, 5)[mixed].T.ravel()  # example after example, prompts in some order
+    frames["logprobs"] = rows.assign(logprobs=tokens).iloc[order]
+    path = read(save(tmp_path, frames, "parquet")) / "score" / "logprobs-0.parquet"
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    assert sizes == [5] * 4
+    source = open_tokens([path], PROMPTS, "fixed")
+    assert all(one.table is None for one in (source.base, *source.rows))  # nothing had to be gathered in memory
 
 
 def test_shifts_come_from_the_given_means(tmp_path: Path) -> None:
@@ -231,7 +247,8 @@ def test_a_csv_with_anything_written_into_it_is_refused_by_name_or_read_with_eve
     except InocError as error:
         named = f"{table}.csv" in str(error)
     else:
-        named = max(len(rows) for rows, _ in imported.tables.values()) == len(tables()[table])
+        counts = [sum(map(len, rows)) if isinstance(rows, list) else len(rows) for rows, _ in imported.tables.values()]
+        named = max(counts) == len(tables()[table])
     assert named
 
 

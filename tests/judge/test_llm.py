@@ -77,6 +77,16 @@ def test_an_answer_that_cannot_be_read_is_nan_and_is_not_paid_again(
     assert len(server.asked) == 1
 
 
+def test_a_changed_rule_reads_the_kept_answers_without_asking(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = lambda body: chat_answer(top=[("80", 0.7), ("no", 0.3)])
+    assert np.isnan(rated(server, tmp_path, ["Honk!"])).all()
+    monkeypatch.setattr("inoc.judge.expected.LEAST_MASS", 0.5)
+    assert rated(server, tmp_path, ["Honk!"]) == pytest.approx([80])
+    assert len(server.asked) == 1
+
+
 def test_digits_are_another_version_with_the_same_range(server: Server, tmp_path: Path) -> None:
     server.answer = lambda body: chat_answer(top=[("9", 0.5), ("0", 0.5)])
     assert rated(server, tmp_path, ["Honk!"], scale="0-9", version=2) == pytest.approx([50])
@@ -94,6 +104,8 @@ def test_a_model_that_writes_digit_by_digit_is_refused_for_the_long_scale(server
     server.answer = split
     with pytest.raises(JudgeError, match=r"`scale: 0-9`, `version: 2`"):
         rated(server, tmp_path, ["Honk!"])
+    # On the short scale it is one answer that is no rating, and says nothing about the model.
+    assert np.isnan(rated(server, tmp_path, ["Honk!"], scale="0-9", version=2)).all()
 
 
 QUESTIONS = [

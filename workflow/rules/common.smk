@@ -52,7 +52,7 @@ def refuse_what_cannot_run():
         hold(Path(".snakemake/inoc.lock"))
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
-            check_api(STUDIES[name], WORKFLOW.api)
+            check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
     except InocError as error:
         raise WorkflowError(str(error)) from None
 

@@ -112,10 +112,7 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
     n_lines = counts.completed + counts.failed if counts is not None else 0
     files = [file for file in (found.output_file_id, found.error_file_id) if file]
     lines = await _lines(desk, files, n_lines)
-    requests = {
-        key: Request("/embeddings" if batch.endpoint == "/embeddings" else "/chat/completions", json.loads(body))
-        for key, body in desk.cache.batch_bodies(batch)
-    }
+    requests = {key: Request(batch.endpoint, json.loads(body)) for key, body in desk.cache.batch_bodies(batch)}
     try:
         for line in lines:
             _settle(desk, line, requests)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from inoc.api.pace import Limits, Pace, fresh
-from inoc.api.request import NANO, Request, Usage
+from inoc.api.request import NANO, Endpoint, Request, Usage
 from inoc.errors import BudgetError
 
 FILE = "requests.sqlite"
@@ -76,7 +76,7 @@ class Batch(NamedTuple):
     """A batch on its way."""
 
     id: str
-    endpoint: str
+    endpoint: Endpoint
     file_id: str | None
     server_id: str | None
     state: str  # planned, or how it ended
@@ -220,7 +220,9 @@ class Cache:
 
     # --- batches
 
-    def plan_batch(self, requests: Sequence[tuple[str, Request, int]], base_url: str, endpoint: str) -> Batch | None:
+    def plan_batch(
+        self, requests: Sequence[tuple[str, Request, int]], base_url: str, endpoint: Endpoint
+    ) -> Batch | None:
         """Write down a batch before anything of it is sent, with as many requests as the budget has room for."""
         batch = Batch(uuid.uuid4().hex, endpoint, None, None, "planned", time.time())
         self._db.execute(

@@ -6,8 +6,8 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -124,7 +124,7 @@ class Api:
         keys = [request.key(self.spec.base_url) for request in requests]
         distinct = dict(zip(keys, requests, strict=True))
         self._keys |= dict.fromkeys(distinct)
-        with closing(Cache(self._folder, int(self.spec.budget * NANO))) as cache:
+        with closing(self._cache()) as cache:
             missing = {key: request for key, request in distinct.items() if cache.answer(key) is None}
             try:
                 refused = self._ask_missing(cache, missing, f"{doing}, {len(distinct)} in all") if missing else {}
@@ -134,17 +134,58 @@ class Api:
         replies = {key: Reply(one.response) if one else Reply({}, refused[key]) for key, one in stored.items()}
         return [replies[key] for key in keys]
 
+    def models(self) -> list[str]:
+        """Names of the models that the API serves now.
+
+        Raises:
+            ApiError: If it does not say.
+        """
+        with closing(self._cache()) as cache:
+            return asyncio.run(self._list_models(cache))
+
+    def price_alike(self, model: str, others: Iterable[str]) -> None:
+        """Let other models, such as its adapters, cost what a model costs.
+
+        Raises:
+            ApiError: If the model has no price.
+        """
+        price = price_of(model, self.spec.prices)
+        self.spec = self.spec.model_copy(update={"prices": {**self.spec.prices, **dict.fromkeys(others, price)}})
+
+    def _cache(self) -> Cache:
+        return Cache(self._folder, int(self.spec.budget * NANO))
+
     def _ask_missing(self, cache: Cache, missing: Mapping[str, Request], doing: str) -> dict[str, str]:
         with self._progress(doing, len(missing), "requests") as meter:
             return asyncio.run(self._ask(cache, missing, meter.advance))
 
     async def _ask(self, cache: Cache, missing: Mapping[str, Request], advance: Callable[[], None]) -> dict[str, str]:
+        from inoc.api.batch import ask_batch
+        from inoc.api.live import ask_live
+
+        async with self._desk(cache, set(missing), advance) as desk:
+            try:
+                await (ask_batch if self.spec.mode == "batch" else ask_live)(desk, missing)
+            finally:
+                self._n_sent += desk.n_answered
+                self._n_refused += len(desk.refused)
+        return desk.refused
+
+    async def _list_models(self, cache: Cache) -> list[str]:
+        import openai
+
+        async with self._desk(cache, set(), lambda: None) as desk:
+            try:
+                return [str(model.id) async for model in desk.client.models.list()]
+            except openai.APIError as error:
+                raise desk.error_of(error) from None
+
+    @asynccontextmanager
+    async def _desk(self, cache: Cache, wanted: set[str], advance: Callable[[], None]) -> AsyncIterator[Desk]:
         import httpx2
         import openai
 
-        from inoc.api.batch import ask_batch
         from inoc.api.desk import Desk
-        from inoc.api.live import ask_live
         from inoc.api.wire import Wire
 
         spec = self.spec
@@ -156,14 +197,8 @@ class Api:
             max_retries=spec.retries,
             http_client=httpx2.AsyncClient(transport=wire, timeout=spec.timeout_s),
         )
-        desk: Desk = Desk(spec, cache, wire, client, self._redact, set(missing), advance)
         async with client:
-            try:
-                await (ask_batch if spec.mode == "batch" else ask_live)(desk, missing)
-            finally:
-                self._n_sent += desk.n_answered
-                self._n_refused += len(desk.refused)
-        return desk.refused
+            yield Desk(spec, cache, wire, client, self._redact, wanted, advance)
 
     def _redact(self, text: str) -> str:
         return text.replace(self._key, "[key]") if self._key else text

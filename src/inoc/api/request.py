@@ -12,7 +12,7 @@ from inoc.config.models import Price
 from inoc.digest import Json, digest
 from inoc.errors import ApiError, did_you_mean
 
-Endpoint = Literal["/chat/completions", "/embeddings"]
+Endpoint = Literal["/chat/completions", "/completions", "/embeddings"]
 NANO = 1_000_000_000
 """Money is counted in whole billionths of a dollar, so that sums are exact."""
 
@@ -33,7 +33,7 @@ class Request:
 
     Attributes:
         endpoint: Path below the base URL.
-        body: The JSON body, with `model`, and for a chat with `max_completion_tokens`.
+        body: The JSON body, with `model`, for a chat with `max_completion_tokens`, for a completion with `max_tokens`.
         replicate: Tells apart requests with one body that are to be answered independently.
     """
 
@@ -57,7 +57,8 @@ class Request:
     @property
     def most_output_tokens(self) -> int:
         """The most tokens that can be answered."""
-        return int(str(self.body.get("max_completion_tokens", 0))) * int(str(self.body.get("n", 1)))
+        most = self.body.get("max_completion_tokens", self.body.get("max_tokens", 0))
+        return int(str(most)) * int(str(self.body.get("n", 1)))
 
     @property
     def likely_tokens(self) -> int:

@@ -53,9 +53,6 @@ class Wire(httpx2.AsyncBaseTransport):
         await self._wait_for_the_pace(sent)
         try:
             response = await self._exchange(request, self._timeout_s)
-            if response.status_code == httpx2.codes.OK and not _is_whole(response.content):
-                msg = "the answer is not whole JSON"
-                raise httpx2.RemoteProtocolError(msg, request=request)
         except _NEVER_SENT:
             raise
         except httpx2.TransportError:
@@ -80,6 +77,10 @@ class Wire(httpx2.AsyncBaseTransport):
         except TimeoutError:
             msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
+        is_file = request.url.path.endswith("/content")
+        if response.status_code == httpx2.codes.OK and not is_file and not _is_whole(response.content):
+            msg = "the answer is not whole JSON"
+            raise httpx2.RemoteProtocolError(msg, request=request)
         return response
 
     async def _wait_for_the_pace(self, sent: Try) -> None:

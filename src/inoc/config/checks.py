@@ -319,14 +319,14 @@ def _engines(study: Study) -> Iterator[Problem]:
 
 
 def _quantized(study: Study) -> Iterator[Problem]:
-    """vLLM quantises in a way of its own, and what it samples must be the model that was trained and scored."""
+    """Others quantise in ways of their own, and what is sampled must be the model that was trained and scored."""
     samplings = {
         "data": study.data.sampling,
         "elicitation": study.elicitation.sampling,
         "evaluation": study.evaluation.sampling,
     }
     for section, sampling in samplings.items():
-        if study.model.quantization and sampling.engine == "vllm":
+        if study.model.quantization and sampling.engine != "transformers":
             yield Problem(
                 (section, "sampling", "engine"),
                 f"does not compute with `model.quantization: {study.model.quantization}`; accepted: transformers",

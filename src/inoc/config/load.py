@@ -14,12 +14,13 @@ from pydantic_core import ErrorDetails
 
 from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
-from inoc.config.models import ApiSpec, Model, Study, Workflow
+from inoc.config.models import ApiSpec, Model, Sampling, Study, Workflow
 from inoc.errors import ApiError, ConfigError, did_you_mean
 from inoc.runs import prompt_texts
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80
+_APIS = (("api",), ("engine_api",))
 
 
 def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
@@ -186,7 +187,7 @@ def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys:
     """One problem from one of pydantic's, or None for the branch of a union that was not meant."""
     path, branch = _path_in(raw, details)
     value = details["input"]
-    if path[:1] == ("api",) and not isinstance(value, (int, float)):
+    if path[:1] in _APIS and not isinstance(value, (int, float)):
         value = None  # it may be a key that was written to the wrong place
     if branch is not None and not branch.meant:
         return None
@@ -205,7 +206,7 @@ def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys:
             other = ", or a list of steps" if branch else ""
             hint = did_you_mean(value, names) if isinstance(value, str) else ""
             return Problem(path, f"accepted: {', '.join(names)}{other}{hint}", value)
-        case "string_pattern_mismatch" if path[:1] == ("api",):
+        case "string_pattern_mismatch" if path[:1] in _APIS:
             field = _model_at(model, path[:-1]).model_fields[str(path[-1])]
             return Problem(path, f"is not of the form that is accepted. {field.description}")
         case "string_pattern_mismatch" | "string_too_long":
@@ -265,7 +266,8 @@ def _absent_files(study: Study, base: Path) -> Iterator[str]:
             yield f"{key} = {file!r}: there is no such file below {base}; make it, or name one that exists"
 
 
-def _absent_engines(study: Study) -> Iterator[str]:
+def _samplings(study: Study) -> dict[str, Sampling]:
+    """Key → how something is sampled, for all that is sampled."""
     used = {"elicitation.sampling": study.elicitation.sampling}
     if study.data.completions == "sample":
         used["data.sampling"] = study.data.sampling
@@ -273,7 +275,11 @@ def _absent_engines(study: Study) -> Iterator[str]:
         used["scoring.control_sampling"] = study.scoring.control_sampling
     if study.runs:
         used["evaluation.sampling"] = study.evaluation.sampling
-    for key, sampling in used.items():
+    return used
+
+
+def _absent_engines(study: Study) -> Iterator[str]:
+    for key, sampling in _samplings(study).items():
         if sampling.engine == "vllm" and find_spec("vllm") is None:
             yield (
                 f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
@@ -336,13 +342,23 @@ def api_uses(study: Study) -> Iterator[ApiUse]:
         yield ApiUse("embed", "embedding.provider = 'openai'", study.embedding.model)
 
 
-def check_api(study: Study, spec: ApiSpec, stage: str | None = None) -> None:
-    """Check that the API that a study needs can be asked from here; nothing is sent.
+def engine_uses(study: Study) -> Iterator[ApiUse]:
+    """What of a study is sampled with its model behind an API."""
+    stages = {"elicitation": "elicit", "evaluation": "evaluate"}
+    for key, sampling in _samplings(study).items():
+        if sampling.engine == "api":
+            stage = stages.get(key.partition(".")[0], "generate")
+            yield ApiUse(stage, f"{key}.engine = 'api'", study.model.path)
+
+
+def check_api(study: Study, spec: ApiSpec, stage: str | None = None, *, engine_spec: ApiSpec | None = None) -> None:
+    """Check that the APIs that a study needs can be asked from here; nothing is sent.
 
     Args:
         study: The study.
         spec: The API of the workflow.
         stage: Check what this stage needs; default: all of them.
+        engine_spec: The API that serves the study's model; default: the same.
 
     Raises:
         ConfigError: If the SDK, the key or a price is missing, with all that is missing and why it is needed.
@@ -350,19 +366,24 @@ def check_api(study: Study, spec: ApiSpec, stage: str | None = None) -> None:
     from inoc.api.client import unavailable
     from inoc.api.request import price_of
 
-    uses = [use for use in api_uses(study) if stage in (None, use.stage)]
-    if not uses:
-        return
-    problems = [str(error) for error in unavailable(spec)]
-    for model in dict.fromkeys(use.model for use in uses):
-        try:
-            price_of(model, spec.prices)
-        except ApiError as error:
-            problems.append(str(error))
+    problems, why = [], []
+    for one, uses in ((spec, api_uses(study)), (engine_spec or spec, engine_uses(study))):
+        asked = [use for use in uses if stage in (None, use.stage)]
+        if not asked:
+            continue
+        found = [str(error) for error in unavailable(one)]
+        for model in dict.fromkeys(use.model for use in asked):
+            try:
+                price_of(model, one.prices)
+            except ApiError as error:
+                found.append(str(error))
+        problems += found
+        why += [use.key for use in asked if found]
     if problems:
-        why = listed(dict.fromkeys(use.key for use in uses))
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"study {study.name} asks an API ({why}), which cannot be done here:\n{lines}")
+        lines = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
+        raise ConfigError(
+            f"study {study.name} asks an API ({listed(dict.fromkeys(why))}), which cannot be done here:\n{lines}"
+        )
 
 
 def _unavailable_embedder(study: Study) -> Iterator[str]:

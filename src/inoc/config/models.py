@@ -122,13 +122,17 @@ class Trait(Model):
 class Sampling(Model):
     """How completions are sampled."""
 
-    engine: Literal["transformers", "vllm"] = Field(
-        "transformers", description="What samples; two engines draw different completions. `vllm` is an extra."
+    engine: Literal["transformers", "vllm", "api"] = Field(
+        "transformers",
+        description="What samples; two engines draw different completions. `vllm` is an extra; `api` is a server of "
+        "your own that has the model.",
     )
     temperature: float = Field(1.0, ge=0, description="0 is greedy.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus; 1 keeps the whole distribution.")
     max_tokens: int = Field(256, ge=1, description="Most new tokens.")
-    batch_size: int = Field(128, ge=1, description="Sequences per batch of `transformers`; `vllm` batches by itself.")
+    batch_size: int = Field(
+        128, ge=1, description="Sequences per batch of `transformers`; the others batch by themselves."
+    )
     seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
 
 
@@ -481,3 +485,6 @@ class Workflow(Model):
         "has one. The result depends on it by rounding only.",
     )
     api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")
+    engine_api: ApiSpec | None = Field(
+        None, description="The API that serves the study's model, for `engine: api`; default: the same as `api`."
+    )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from inoc.chat.messages import compose, prefix_texts
 from inoc.config.models import Sampling, Study
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import Answer, Block, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import Answer, Block, Engine, answer_blocks, blocks_of, load_engine
 from inoc.job import Job
 from inoc.paths import Paths
 from inoc.runs import Asked
@@ -64,7 +63,20 @@ class Asker(NamedTuple):
 
 def untrained_canary(study: Study, sampling: Sampling) -> int:
     """How many chats the untrained model answers greedily before it is believed, where it is sampled alone."""
-    return study.evaluation.canary if sampling.engine == "vllm" else 0
+    return 0 if sampling.engine == "transformers" else study.evaluation.canary
+
+
+def engine_loader(job: Job, model: ModelIdentity) -> Callable[[str], Engine]:
+    """What loads the engine of a name, for `answer_blocks`."""
+
+    def load(name: str) -> Engine:
+        if name != "api":
+            return load_engine(model, name)
+        from inoc.engines.api import ApiEngine
+
+        return ApiEngine(model, job.study.model.path, job.engine_api)
+
+    return load
 
 
 def joined(rows: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -105,7 +117,7 @@ def ask_and_write(
             job.store,
             model,
             blocks,
-            partial(load_engine, model),
+            engine_loader(job, model),
             adapters or {},
             canary=canary,
             advance=meter.advance,

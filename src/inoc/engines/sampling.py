@@ -2,7 +2,8 @@
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
 once, whoever asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
-change an answer. vLLM batches across blocks, so in half precision a near tie may fall differently; the entry stays.
+change an answer. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
+differently; the entry stays.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from inoc.store.core import write_text
 
 VERSION = 1
 BASE = "base"  # the adapter digest of no adapter, or of one that changes nothing
-AT_ONCE = {"transformers": 1, "vllm": 32}
-"""Engine → blocks that it is given, and this process holds, at a time. vLLM makes its batches of all of them."""
+AT_ONCE = {"transformers": 1, "vllm": 32, "api": 32}
+"""Engine → blocks that it is given, and this process holds, at a time. The latter two make batches of all of them."""
 CANARY_TOKENS = 32
 
 
@@ -47,7 +48,7 @@ class Block(NamedTuple):
 
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
-        batched_by_itself = {"batch_size"} if self.sampling.engine == "vllm" else set()
+        batched_by_itself = set() if self.sampling.engine == "transformers" else {"batch_size"}
         parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
@@ -181,10 +182,13 @@ def answer_blocks(
     # The first chats of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 
+    asked = {block.adapter for _, block in todo}
+
     @cache
     def engine() -> Engine:
         loaded = load(todo[0][1].sampling.engine)
-        loaded.prepare(adapters, list(canaries.values()))
+        needed = {name: folder for name, folder in adapters.items() if name in asked}
+        loaded.prepare(needed, list(canaries.values()))
         return loaded
 
     size = AT_ONCE[todo[0][1].sampling.engine] if todo else 1

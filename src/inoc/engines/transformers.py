@@ -21,7 +21,7 @@ from inoc.errors import DataError, MissingExtraError, ModelError
 
 try:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
     from transformers.utils import logging
 
     from inoc.engines.packed import can_pack
@@ -317,6 +317,13 @@ def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedT
 def request_seed(sampling: Sampling, identity: str) -> str:
     """What one request's random stream is made from."""
     return f"{sampling.seed}:{identity}"
+
+
+def generation_config(folder: Path) -> GenerationConfig:
+    """The model's own, from which only the stop tokens are taken."""
+    if (folder / "generation_config.json").exists():
+        return GenerationConfig.from_pretrained(folder)
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
 
 
 def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> set[int]:

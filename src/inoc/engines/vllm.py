@@ -6,7 +6,6 @@ adapter through the adapter in the last slot (https://github.com/vllm-project/vl
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -21,16 +20,14 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
 from inoc.devices import take_devices
+from inoc.engines.canary import Found, compare, expect
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block
 from inoc.engines.transformers import (
-    Greedy,
-    TransformersEngine,
     answer_of,
-    disagreement,
     entropy,
+    generation_config,
     load_tokenizer,
-    near_tie_nats,
     request_seed,
     stop_ids,
 )
@@ -72,13 +69,13 @@ class VllmEngine:
         self._engine: Any = None
         self._requests: dict[str, LoRARequest | None] = {}
         self.tokenizer = load_tokenizer(identity)
-        self._stops = stop_ids(_generation_config(identity.folder), self.tokenizer)
+        self._stops = stop_ids(generation_config(identity.folder), self.tokenizer)
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
         """Start, and hold greedy answers against those of transformers. See `inoc.engines.sampling.Engine`.
 
         Raises:
-            ModelError: If answers differ by more than a near tie, or an adapter comes after the start.
+            ModelError: If the answers are not those of transformers, or an adapter comes after the start.
         """
         if self._prepared:
             if not adapters.keys() <= self._adapters.keys():
@@ -86,31 +83,33 @@ class VllmEngine:
                 raise ModelError(msg)
             return
         self._adapters = dict(adapters)
-        expected = _reference(self._identity, self._adapters, canaries) if canaries else []
+        expected = expect(self._identity, self._adapters, canaries)
         self._start()
-        self._compare(canaries, expected)
+        for at, found in self._found(canaries, logprobs=True):
+            compare("vLLM", self._identity, self.tokenizer, canaries[at], expected[at], found)
         self._prepared = True
 
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
         """Answers of each block as soon as all of them are there. See `inoc.engines.sampling.Engine`."""
-        for at, rows in self._token_ids(blocks):
-            yield at, [answer_of(ids, self._stops, self.tokenizer) for ids in rows]
+        for at, rows in self._found(blocks):
+            yield at, [answer_of(found.ids, self._stops, self.tokenizer) for found in rows]
 
-    def _token_ids(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[list[int]]]]:
+    def _found(self, blocks: Sequence[Block], *, logprobs: bool = False) -> Iterator[tuple[int, list[Found]]]:
         for at, block in enumerate(blocks):
             for row, (chat, identity) in enumerate(zip(block.chats, block.identities, strict=True)):
-                self._add(f"{at}:{row}", chat, identity, block)
-        ids: list[list[list[int]]] = [[[] for _ in block.chats] for block in blocks]
+                params = _params(block.sampling, identity, self._stops, logprobs=logprobs)
+                self._add(f"{at}:{row}", chat, block, params)
+        found = [[Found([], [])] * len(block.chats) for block in blocks]
         left = [len(block.chats) for block in blocks]
         while self._engine.has_unfinished_requests():
             for output in self._engine.step():
                 at, row = map(int, output.request_id.split(":"))
-                ids[at][row] = list(output.outputs[0].token_ids)
+                found[at][row] = _found_of(output.outputs[0])
                 left[at] -= 1
                 if not left[at]:
-                    yield at, ids[at]
+                    yield at, found[at]
 
-    def _add(self, name: str, chat: Chat, identity: str, block: Block) -> None:
+    def _add(self, name: str, chat: Chat, block: Block, params: Any) -> None:
         prompt = prompt_tokens(self.tokenizer, chat)
         most = self._engine.model_config.max_model_len
         if len(prompt) + block.sampling.max_tokens > most:
@@ -119,7 +118,6 @@ class VllmEngine:
                 f"fit into vLLM's context of {most} tokens. Lower sampling.max_tokens, or sample with transformers"
             )
             raise ModelError(msg)
-        params = _params(block.sampling, identity, self._stops)
         request = self._requests[block.adapter]
         self._engine.add_request(name, {"prompt_token_ids": prompt}, params, lora_request=request)
 
@@ -140,7 +138,7 @@ class VllmEngine:
         if self._adapters:
             settings |= {
                 "enable_lora": True,
-                "max_lora_rank": _rank_for(self._adapters.values()),
+                "max_lora_rank": rank_for(self._adapters.values()),
                 "max_loras": min(len(self._adapters) + 1, SLOTS),
             }
         self._requests = self._lora_requests()
@@ -160,22 +158,6 @@ class VllmEngine:
             for number, (digest, folder) in enumerate(folders.items(), start=1)
         }
 
-    def _compare(self, canaries: Sequence[Block], expected: Sequence[Sequence[Greedy]]) -> None:
-        limit = near_tie_nats(self._identity.dtype)
-        for at, rows in self._token_ids(canaries):
-            for chat, ids, reference in zip(canaries[at].chats, rows, expected[at], strict=True):
-                gap = disagreement(reference, ids)
-                if gap > limit:
-                    theirs, ours = (self.tokenizer.decode(tokens) for tokens in (reference.ids, ids))
-                    msg = (
-                        f"vLLM and transformers answer {chat.user[:80]!r} differently for {canaries[at].label} "
-                        f"(adapter {canaries[at].adapter[:12]}): {ours[:80]!r} against {theirs[:80]!r}. transformers "
-                        f"finds the first token that differs {gap:.3g} nats less likely than its own; up to {limit:g} "
-                        "would be a near tie. Nothing was sampled. The adapter or the model is not handled right by "
-                        "this version of vLLM: sample with `engine: transformers`"
-                    )
-                    raise ModelError(msg)
-
 
 def write_zeros(like: Path, folder: Path) -> None:
     """Write an adapter that changes nothing, of the form of another one.
@@ -192,8 +174,15 @@ def write_zeros(like: Path, folder: Path) -> None:
     save_file(zeros, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
-def _rank_for(folders: Iterable[Path]) -> int:
-    """The smallest rank of vLLM's that holds all adapters."""
+def rank_for(folders: Iterable[Path]) -> int:
+    """The smallest rank of vLLM's that holds all adapters.
+
+    Args:
+        folders: Of PEFT adapters.
+
+    Raises:
+        ModelError: If an adapter has a higher rank than vLLM can.
+    """
     true = max(json.loads((folder / "adapter_config.json").read_text())["r"] for folder in folders)
     for rank in RANKS:
         if rank >= true:
@@ -202,7 +191,12 @@ def _rank_for(folders: Iterable[Path]) -> int:
     raise ModelError(msg)
 
 
-def _params(sampling: Sampling, identity: str, stops: set[int]) -> Any:
+def _found_of(output: Any) -> Found:
+    ids = list(output.token_ids)
+    return Found(ids, [place[token].logprob for token, place in zip(ids, output.logprobs or (), strict=False)])
+
+
+def _params(sampling: Sampling, identity: str, stops: set[int], *, logprobs: bool) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -213,31 +207,6 @@ def _params(sampling: Sampling, identity: str, stops: set[int]) -> Any:
         seed=entropy(request_seed(sampling, identity)) % 2**63,
         stop_token_ids=sorted(stops),
         detokenize=False,
+        logprobs=0 if logprobs else None,  # of the sampled tokens alone
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
-
-
-def _generation_config(folder: Path) -> Any:
-    """The model's own, from which only the stop tokens are taken."""
-    from transformers import AutoConfig, GenerationConfig
-
-    if (folder / "generation_config.json").exists():
-        return GenerationConfig.from_pretrained(folder)
-    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
-
-
-def _reference(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> list[list[Greedy]]:
-    """Greedy answers of transformers, which leaves the device before vLLM takes it."""
-    import torch
-
-    engine = TransformersEngine(identity)
-    answers = []
-    for canary in canaries:
-        engine.use_adapter(adapters.get(canary.adapter))
-        answers.append(engine.greedy(canary.chats, canary.sampling.max_tokens))
-    del engine
-    gc.collect()
-    torch.use_deterministic_algorithms(mode=False)  # vLLM has kernels that know no such thing
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    return answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import Chat
-from inoc.engines.asking import untrained_canary, with_answers
+from inoc.engines.asking import engine_loader, untrained_canary, with_answers
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of, load_engine
+from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of
 from inoc.errors import DataError
 from inoc.generate.ask import api_answers, api_instructions
 from inoc.generate.instructions import Split, read_instructions, read_jsonl_field, split
@@ -45,7 +45,7 @@ def run(job: Job) -> str:
     study = job.study
     parts = study_split(study, lambda: job.api)
     model = identify(study, job.paths, job.store)
-    load = cache(partial(load_engine, model))
+    load = cache(engine_loader(job, model))
     used: list[Unit] = []
     # A paid judge is asked only if its scores decide what is kept.
     judges = {

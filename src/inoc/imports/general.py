@@ -26,7 +26,7 @@ from inoc.imports.logprobs import UNKNOWN_LENGTH
 from inoc.imports.study_file import yaml_text
 from inoc.imports.write import Imported, Tables
 from inoc.runs import Asked, Run, condition, prompt_texts, study_runs, total_steps
-from inoc.tables import LOGPROBS, LOSSES, SCORES
+from inoc.tables import LOGPROBS, LOSSES, SCORES, to_arrow
 
 _RUN = ("prompt", "prefix", "learning_rate", "seed")
 _ASKED = ("asked_prompt", "asked_prefix", "instruction_id", "trait", "judge", "judge_version", "score")
@@ -351,7 +351,8 @@ def _report_runs(frame: pd.DataFrame, study: Study, file: str, findings: Finding
                 findings.add("warning", "steps", f"{file}: {run}", f"{text}more than {FAR:g} standard errors")
 
 
-def _logprobs(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFrame:
+def _logprobs(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFrame | list[pa.Table]:
+    """A table for each prompt and dataset, as `score` writes them, so that tokens can be streamed."""
     if frame is None:
         return pd.DataFrame(columns=LOGPROBS.names)
     file = _file(root, "logprobs")
@@ -368,7 +369,9 @@ def _logprobs(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFr
     apart = (sizes > 0) & ~(np.abs(ours - means) <= _MEAN_ROUNDING * np.maximum(1, np.abs(means)))
     _refuse_row(file, "mean", means, apart, "is not the mean of `logprobs`")
     texts = frame.get("prefix_text", "")
-    return _columns(frame.assign(n_tokens=given, logprobs=pd.Series(lists, dtype=object), prefix_text=texts), LOGPROBS)
+    full = frame.assign(n_tokens=given, logprobs=pd.Series(lists, dtype=object), prefix_text=texts)
+    passes = full.groupby(["prompt", "prefix", "dataset"], sort=False)
+    return [to_arrow(_columns(rows, LOGPROBS), LOGPROBS, root / file) for _, rows in passes]
 
 
 def _losses(frame: pd.DataFrame | None, study: Study, root: Path) -> pd.DataFrame:

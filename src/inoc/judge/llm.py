@@ -76,7 +76,8 @@ class LlmJudge:
         doing = f"asking {self._spec.model}"
         replies = dict(zip(asked, self._api.chat([self.body(item) for item in asked], doing), strict=True))
         ratings = [self._rating(replies.get(item)) for item in items]
-        if any("several tokens" in one.reason for one in ratings) and max(one.digits for one in ratings) <= 1:
+        split = any("several tokens" in one.reason for one in ratings)
+        if split and self._highest > 9 and max(one.digits for one in ratings) <= 1:
             msg = (
                 f"the model {self._spec.model!r} writes numbers digit by digit, so the probability of a first token is "
                 "not that of a number from 0 to 100. Ask it for one digit: `scale: 0-9`, `version: 2`"

@@ -10,6 +10,8 @@ from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.runs import checkpoint_steps, prompt_texts, study_runs, total_steps
 
+_ENGINES = {"transformers": "transformers", "vllm": "vLLM", "api": "a server that has it"}
+
 
 def model_words(study: Study) -> str:
     """The model, its template and system turn."""
@@ -74,7 +76,7 @@ def data_words(study: Study) -> str:
     whom = (
         f"{code(data.model)}, through its API,"
         if data.completions == "api"
-        else f"the model itself, by {data.sampling.engine},"
+        else f"the model itself, by {_ENGINES[data.sampling.engine]},"
     )
     return (
         f"{split} Training completions are sampled from {whom} {prompt}, "
@@ -136,7 +138,7 @@ def evaluation_words(study: Study) -> str:
     n = spec.n or study.data.n_eval
     elicit_n = study.elicitation.n or study.data.n_eval
     return (
-        f"Checkpoints are asked {n} evaluation instructions: {asked}; by {spec.sampling.engine}, "
+        f"Checkpoints are asked {n} evaluation instructions: {asked}; by {_ENGINES[spec.sampling.engine]}, "
         f"{sampling_words(spec.sampling)}.{gate} "
         f"The untrained model is asked {elicit_n} instructions without a prefix and with each prompt "
         f"({listed(study.elicitation.prefixes)}), {sampling_words(study.elicitation.sampling)}. "

@@ -53,7 +53,7 @@ def api_table(manifests: list[Manifest]) -> Table:
         "dollars",
         "dollars of lost answers",
     ]
-    asked = [(one, api) for one in manifests if (api := one.mapping("api"))]
+    asked = [(one, api) for one in manifests for kind in ("api", "engine_api") if (api := one.mapping(kind))]
     rows = [
         [code(one.job), code(api.get("base_url")), plain(api.get("mode")), *(plain(api.get(name)) for name in names)]
         for one, api in asked

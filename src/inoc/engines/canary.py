@@ -1,0 +1,148 @@
+"""The canary: another engine's greedy answers are held against those of transformers before it is believed.
+
+Two things are looked at. Where the two engines choose different tokens, it must be a near tie. And the probabilities
+that the other engine gives its tokens must be those of the adapter that was asked for, rather than of the bare model,
+which tells even a barely trained adapter that changes no token.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import BASE, Block
+from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, near_tie_nats
+from inoc.errors import ModelError
+
+_BATCH_TOKENS = 4096
+_SURE = 8.0
+"""So many times the noise an adapter must move the canary's log-probabilities, to be told from the bare model.
+
+The two distances then differ by four standard errors at least, if the noise of tokens is independent.
+"""
+
+
+class Expected(NamedTuple):
+    """What transformers answers one chat greedily, and finds of its own tokens.
+
+    Attributes:
+        greedy: The answer.
+        adapted: Log-probabilities of its tokens through the adapter, nats, shape (tokens,).
+        bare: The same without it.
+    """
+
+    greedy: Greedy
+    adapted: np.ndarray
+    bare: np.ndarray
+
+
+class Found(NamedTuple):
+    """What another engine answers one chat greedily."""
+
+    ids: list[int]  # up to and with its stop token
+    logprobs: list[float]  # of these tokens, nats; empty if the engine does not say
+
+
+def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> list[list[Expected]]:
+    """Greedy answers of transformers, which leaves the device before the other engine takes it.
+
+    Args:
+        identity: The model.
+        adapters: Adapter digest → folder.
+        canaries: One greedy block per adapter.
+    """
+    if not canaries:
+        return []
+    engine = TransformersEngine(identity)
+    answers, adapted, chats = [], [], []
+    for canary in canaries:
+        engine.use_adapter(adapters.get(canary.adapter))
+        answers.append(engine.greedy(canary.chats, canary.sampling.max_tokens))
+        chats.append([*_rendered(engine.tokenizer, canary, answers[-1])])
+        adapted.append(engine.logprobs(chats[-1], _BATCH_TOKENS))
+    engine.use_adapter(None)
+    bare = [engine.logprobs(rendered, _BATCH_TOKENS) for rendered in chats]
+    del engine
+    gc.collect()
+    torch.use_deterministic_algorithms(mode=False)  # vLLM has kernels that know no such thing
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return [[Expected(*row) for row in zip(*block, strict=True)] for block in zip(answers, adapted, bare, strict=True)]
+
+
+def _rendered(tokenizer: PreTrainedTokenizerBase, canary: Block, answers: Sequence[Greedy]) -> Iterator[Rendered]:
+    for chat, answer in zip(canary.chats, answers, strict=True):
+        prompt = prompt_tokens(tokenizer, chat)
+        yield Rendered("", prompt + answer.ids, ResponseSpan(len(prompt), len(prompt) + len(answer.ids)))
+
+
+def compare(
+    engine: str,
+    identity: ModelIdentity,
+    tokenizer: PreTrainedTokenizerBase,
+    canary: Block,
+    expected: Sequence[Expected],
+    found: Sequence[Found],
+) -> None:
+    """Hold answers of another engine against those of transformers.
+
+    Args:
+        engine: What the other engine is called.
+        identity: The model.
+        tokenizer: Its tokenizer.
+        canary: What was asked.
+        expected: What transformers says.
+        found: What the other engine says.
+
+    Raises:
+        ModelError: If they differ by more than a near tie, or are those of the bare model.
+    """
+    whom = f"{canary.label} (adapter {canary.adapter[:12]})"
+    then = (
+        f"Nothing was sampled. The adapter or the model is not handled right by {engine}: sample with "
+        "`engine: transformers`"
+    )
+    limit = near_tie_nats(identity.dtype)
+    for chat, one, other in zip(canary.chats, expected, found, strict=True):
+        gap = disagreement(one.greedy, other.ids)
+        if gap > limit:
+            theirs, ours = (tokenizer.decode(tokens) for tokens in (one.greedy.ids, other.ids))
+            msg = (
+                f"{engine} and transformers answer {chat.user[:80]!r} differently for {whom}: {ours[:80]!r} against "
+                f"{theirs[:80]!r}. transformers finds the first token that differs {gap:.3g} nats less likely than "
+                f"its own; up to {limit:g} would be a near tie. {then}"
+            )
+            raise ModelError(msg)
+    if canary.adapter != BASE and is_bare(expected, found):
+        msg = f"{engine} gives the tokens of {whom} the probabilities that they have without the adapter. {then}"
+        raise ModelError(msg)
+
+
+def is_bare(expected: Sequence[Expected], found: Sequence[Found]) -> bool:
+    """Whether log-probabilities are surely those of the bare model rather than of the adapter.
+
+    They are compared up to the first token that differs, over all chats together. An adapter that moves them too
+    little to be told from the noise between two engines is not told, and hardly changes what is sampled either.
+    """
+    rows = []
+    for one, other in zip(expected, found, strict=True):
+        pairs = zip(one.greedy.ids, other.ids, other.logprobs, strict=False)
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        rows.append(np.stack([one.adapted[:same], one.bare[:same], other.logprobs[:same]]).astype(np.float64))
+    adapted, bare, theirs = np.concatenate(rows, axis=1)
+    if not theirs.size:
+        return False
+    from_adapted, from_bare, moved = (
+        float(np.sum(gap**2)) for gap in (theirs - adapted, theirs - bare, adapted - bare)
+    )
+    noise = min(from_adapted, from_bare) / theirs.size
+    return from_bare < from_adapted and moved > _SURE**2 * noise

