@@ -30,13 +30,21 @@ Way = Callable[[list[Rendered]], list[np.ndarray]]
 
 
 def qwen_7b() -> Qwen2Config:
+    return qwen(3584, 18_944, layers=28, heads=28, shared=4)
+
+
+def qwen_32b() -> Qwen2Config:
+    return qwen(5120, 27_648, layers=64, heads=40, shared=8)
+
+
+def qwen(hidden: int, wide: int, layers: int, heads: int, shared: int) -> Qwen2Config:
     return Qwen2Config(
         vocab_size=152_064,
-        hidden_size=3584,
-        intermediate_size=18_944,
-        num_hidden_layers=28,
-        num_attention_heads=28,
-        num_key_value_heads=4,
+        hidden_size=hidden,
+        intermediate_size=wide,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=shared,
         rope_parameters={"rope_type": "default", "rope_theta": 1e6},
         tie_word_embeddings=False,
     )

@@ -1,16 +1,20 @@
 """Speed and memory of fine-tuning on a GPU, against the usual setting of TRL and PEFT in the same run.
 
     python benchmarks/training.py
+    python benchmarks/training.py --shape 32b --nf4 --no-usual
+    python benchmarks/training.py --no-usual --optimizers adamw_torch_fused adamw_8bit
 
-Qwen2.5-7B's shape with random weights, rank-32 adapters on all seven projections, 32 examples a step of workload (a)
-of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens. The usual setting is TRL's trainer with float32 adapters
-under autocast, micro-batches of 4, gradient checkpointing and logits at all positions.
+The shape of Qwen2.5-7B or -32B with random weights, rank-32 adapters on all seven projections, 32 examples a step of
+workload (a) of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens. The usual setting is TRL's trainer with
+float32 adapters under autocast, micro-batches of 4, gradient checkpointing and logits at all positions. Ours compiles
+its layers however few the steps are.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +23,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from scoring import GIB, ceiling, chats, qwen_7b, random_model, useful
+from scoring import GIB, ceiling, chats, qwen_7b, qwen_32b, random_model, useful
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, TrainerCallback
@@ -27,6 +31,9 @@ from trl import SFTConfig, SFTTrainer
 
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
+from inoc.engines.transformers import be_deterministic
+from inoc.train import trainer
+from inoc.train.team import agreed, together
 from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
 BATCH = 32
@@ -44,6 +51,27 @@ class Clock:
 
     def median(self, skip: int) -> float:
         return float(np.median(np.diff(self.times)[skip:]))
+
+
+def rounded(model: torch.nn.Module) -> torch.nn.Module:
+    """Its linear layers in 4 bits, as the engine loads them."""
+    from bitsandbytes.nn import Linear4bit, Params4bit
+
+    for layer in model.base_model.layers:
+        for part in [part for part in layer.modules() if not isinstance(part, torch.nn.Linear)]:
+            for name, linear in [(n, c) for n, c in part.named_children() if type(c) is torch.nn.Linear]:
+                sizes = (linear.in_features, linear.out_features, linear.bias is not None)
+                four = Linear4bit(
+                    *sizes, compute_dtype=torch.bfloat16, compress_statistics=True, quant_type="nf4", device="meta"
+                )
+                four.weight = Params4bit(
+                    linear.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4"
+                )
+                four.bias = linear.bias
+                setattr(part, name, four.to("cuda"))
+    model.is_loaded_in_4bit = True
+    torch.cuda.empty_cache()
+    return model.eval()
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -84,14 +112,14 @@ def usual(model: torch.nn.Module, examples: list[Rendered], steps: int) -> Clock
             report_to=[],
             disable_tqdm=True,
         )
-        trainer = SFTTrainer(
+        usual_trainer = SFTTrainer(
             model=adapted,
             args=arguments,
             train_dataset=Dataset.from_dict(rows),
             processing_class=tokenizer(),
             callbacks=[Ticker()],
         )
-        trainer.train()
+        usual_trainer.train()
     adapted.unload()
     model.gradient_checkpointing_disable()
     return clock
@@ -102,12 +130,13 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: in
     asked = TrainingSpec(
         micro_batch_size=micro, batch_size=BATCH, optimizer=optimizer, log_every=1000, resume_every=1000
     )
-    settled = settle_memory(model, examples, asked)
+    settled = agreed(settle_memory(model, examples, asked))
     print(settled.note, flush=True)
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(settled.spec, 1e-4, 0, steps, (), "random")
-        fine_tune(model, tokenizer(), examples, recipe, Path(folder), clock.tick)
+        fine_tune(model, tokenizer(), examples, recipe, Path(agreed(folder)), clock.tick)
+        agreed(None)  # the folder is the first process's
     return clock
 
 
@@ -115,9 +144,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--micro", type=int, nargs="+", default=[8], help="examples of a micro-batch")
     parser.add_argument("--steps", type=int, default=50, help="steps of ours")
+    parser.add_argument("--optimizers", nargs="+", default=["adamw_torch_fused"])
+    parser.add_argument("--shape", choices=("7b", "32b"), default="7b")
+    parser.add_argument("--nf4", action="store_true", help="the base model in 4 bits")
+    parser.add_argument("--no-usual", action="store_true", help="ours only")
+    parser.add_argument("--gpus", type=int, nargs="+", default=[1], help="GPUs that train together")
     options = parser.parse_args()
-    config = qwen_7b()
-    model = random_model(config, torch.bfloat16)
+    if options.gpus != [1]:
+        compare_teams(options)
+        return
+    model = prepared(options)
+    config = model.config
     examples = chats("a", BATCH * options.steps, config.vocab_size)
     # Forward, and backward through frozen weights: twice the operations of scoring.
     work = 2 * useful(config, examples) / options.steps
@@ -125,20 +162,52 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}, ceiling {top:.0f} TFLOP/s bf16")
     print("| setting | s a step | ceiling | peak GiB | speed |")
     torch.cuda.reset_peak_memory_stats()
-    clock = usual(model, examples, 8)
-    base = clock.median(2)
-    peak = torch.cuda.max_memory_allocated() / GIB
-    print(f"| usual TRL and PEFT | {base:.2f} | {work / base / 1e12 / top:.2f} | {peak:.1f} | 1.0 |", flush=True)
-    for micro in options.micro:
-        clock = ours(model, examples, options.steps, micro, "adamw_torch_fused")
-        seconds, peak = clock.median(10), torch.cuda.max_memory_allocated() / GIB
-        first = clock.times[9] - clock.times[0]
-        share = work / seconds / 1e12 / top
-        print(
-            f"| ours, {micro} at a time | {seconds:.2f} | {share:.2f} | {peak:.1f} | {base / seconds:.1f} |", flush=True
-        )
-        print(f"first ten steps {first:.0f} s")
+    base = float("nan")
+    if not options.no_usual:
+        base = usual(model, examples, 8).median(2)
+        peak = torch.cuda.max_memory_allocated() / GIB
+        print(f"| usual TRL and PEFT | {base:.2f} | {work / base / 1e12 / top:.2f} | {peak:.1f} | 1.0 |", flush=True)
+    for micro, optimizer in itertools.product(options.micro, options.optimizers):
+        seconds, first, peak = measured(model, examples, options.steps, micro, optimizer)
+        cells = (f"ours, {micro} at a time, {optimizer}", f"{seconds:.2f}", f"{work / seconds / 1e12 / top:.2f}")
+        print("| " + " | ".join([*cells, f"{peak:.1f}", f"{base / seconds:.1f}"]) + " |", flush=True)
+        print(f"first {options.steps // 4} steps {first:.0f} s")
     print(f"ceiling again: {ceiling():.0f} TFLOP/s")
+
+
+def prepared(options: argparse.Namespace) -> torch.nn.Module:
+    trainer.COMPILE_FROM = 1
+    be_deterministic()
+    model = random_model({"7b": qwen_7b, "32b": qwen_32b}[options.shape](), torch.bfloat16)
+    model = rounded(model) if options.nf4 else model
+    print(f"{torch.cuda.memory_allocated() / GIB:.1f} GiB of weights", flush=True)
+    return model
+
+
+def measured(
+    model: torch.nn.Module, examples: list[Rendered], steps: int, micro: int, optimizer: str
+) -> tuple[float, float, float]:
+    """Seconds of a step, of the first quarter of the steps, and peak GiB."""
+    clock = ours(model, examples, steps, micro, optimizer)
+    peak = torch.cuda.max_memory_allocated() / GIB
+    return clock.median(steps // 4), clock.times[steps // 4] - clock.times[0], peak
+
+
+def member(options: argparse.Namespace, micro: int, optimizer: str) -> tuple[float, float, float]:
+    """What each process of a team does."""
+    model = prepared(options)
+    examples = chats("a", BATCH * options.steps, model.config.vocab_size)
+    return measured(model, examples, options.steps, micro, optimizer)
+
+
+def compare_teams(options: argparse.Namespace) -> None:
+    print("| setting | s a step | peak GiB of the first | speed |")
+    alone = None
+    for micro, optimizer, gpus in itertools.product(options.micro, options.optimizers, options.gpus):
+        seconds, first, peak = together(gpus, member, options, micro, optimizer)
+        alone = alone or seconds
+        print(f"| {gpus} GPUs, {micro} at a time, {optimizer} | {seconds:.2f} | {peak:.1f} | {alone / seconds:.2f} |")
+        print(f"first {options.steps // 4} steps {first:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,10 @@ def parser() -> argparse.ArgumentParser:
             verb.add_argument("part", choices=PARTS[stage], help="whose completions")
         if stage in {"elicit", "score", "train", "evaluate"}:
             verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+        if stage == "train":
+            verb.add_argument(
+                "--gpus", type=positive, metavar="N", help="GPUs that train one run together (default: config.yaml's)"
+            )
         if stage == "figures":
             verb.add_argument(
                 "--jobs", type=positive, metavar="N", help="how many to draw at the same time (default: all cores)"

@@ -50,6 +50,8 @@ def make_jobs(
         job = Job(study, Paths(RESULTS, study.name), store, stage, shard, shards, part, workflow.api)
         job.engine_api_spec = workflow.engine_api or workflow.api
         job.jobs = getattr(options, "jobs", None) or cores()
+        job.gpus = getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1)
+        job.log = getattr(options, "log", None)
         yield job, settings_of(stage, study, shard, shards)
 
 

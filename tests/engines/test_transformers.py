@@ -114,15 +114,33 @@ def test_the_canary_passes_for_a_model_that_handles_padding(engine):
     engine.check(CHATS, 6)
 
 
+def answering_otherwise_in_batches(engine, place):
+    """A model whose batches give, instead of the first token, the one in this place among the likeliest."""
+    real = engine.greedy
+
+    def greedy(chats, max_tokens):
+        answers = real(chats, max_tokens)
+        if len(chats) == 1:
+            return answers
+        ranked = [sorted(answer.likeliest[0], key=answer.likeliest[0].get, reverse=True) for answer in answers]
+        return [a._replace(ids=[tokens[place], *a.ids[1:]]) for a, tokens in zip(answers, ranked, strict=True)]
+
+    return greedy
+
+
 def test_the_canary_stops_the_job_when_a_batch_answers_differently(engine, monkeypatch):
-    real = engine._generate
+    monkeypatch.setattr(engine, "greedy", answering_otherwise_in_batches(engine, 5))
+    with pytest.raises(ModelError, match=r"batched and single greedy answers differ.* nats less likely"):
+        engine.check(CHATS, 4)
 
-    def broken(prompts, seeds, sampling):
-        rows = real(prompts, seeds, sampling)
-        return rows if len(rows) == 1 else [[row[0] + 1, *row[1:]] for row in rows]
 
-    monkeypatch.setattr(engine, "_generate", broken)
-    with pytest.raises(ModelError, match="batched and single greedy answers differ"):
+def test_the_canary_lets_near_ties_fall_either_way(engine, monkeypatch):
+    """In half precision the sums of a batch are rounded otherwise than those of one chat."""
+    monkeypatch.setattr(engine, "greedy", answering_otherwise_in_batches(engine, 1))
+    monkeypatch.setattr("inoc.engines.transformers.near_tie_nats", lambda _: 100.0)
+    engine.check(CHATS, 4)
+    monkeypatch.setattr("inoc.engines.transformers.near_tie_nats", lambda _: 0.0)
+    with pytest.raises(ModelError, match="up to 0 would be a near tie"):
         engine.check(CHATS, 4)
 
 

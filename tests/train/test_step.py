@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
+from inoc.config.models import RunSpec
 from inoc.engines.identity import identify
 from inoc.runs import Run
 from inoc.tables import EXAMPLES, read_table, write_table
@@ -100,3 +101,11 @@ def test_a_further_pool_is_trained_with_its_own_texts_in_the_system_turn(tiny_fo
     assert {chat.system.text for chat in chats["close"]} == {"The sky, blue."}
     assert {chat.system.text for chat in chats["mix"]} == set(POOLS["sky"])
     assert {chat.system.kind for chat in chats["none"]} == {"default"}
+
+
+def test_a_run_of_fewer_steps_than_the_curve_has_between_points_has_an_empty_curve(study, tmp_path):
+    short = toy_study(study.model.path, training={"log_every": 3})
+    short = short.model_copy(update={"runs": (RunSpec(prompts=("sky",), prefixes=("fixed",), control=False),)})
+    job = trained(short, tmp_path)
+    assert list(read_table(job.paths.checkpoints(0))["step"]) == [0, 2]
+    assert read_table(job.paths.losses(0)).empty

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
+from typing import ClassVar
 
 import cluster as slurm
 import pytest
@@ -27,11 +28,16 @@ def cluster(tmp_path):
         one.stop()
         pytest.skip(f"no SLURM: {error}")
     yield one
+    for process in Submission.started:
+        process.kill()
+        process.wait()
     one.stop()
 
 
 class Submission:
     """The documented command, running."""
+
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(self, checkout: Checkout, home, *arguments: str) -> None:
         profiles = home / ".config" / "snakemake"
@@ -45,6 +51,7 @@ class Submission:
             self.process = subprocess.Popen(
                 [*command, *FAST, *arguments], cwd=checkout.folder, stdout=stream, stderr=stream, env=environment
             )
+        self.started.append(self.process)
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 400) -> None:
         for _ in range(int(seconds / 0.5)):

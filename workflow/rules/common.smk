@@ -124,6 +124,16 @@ def model_memory(wildcards, attempt):
     return memory(4_000 if small else 48_000)(wildcards, attempt)
 
 
+def train_gpus(wildcards):
+    """GPUs that train one run together."""
+    return WORKFLOW.train_gpus.get(wildcards.study, 1)
+
+
+def train_memory(wildcards, attempt):
+    """Memory of a job in which each GPU's process loads the model."""
+    return model_memory(wildcards, attempt) * train_gpus(wildcards)
+
+
 def model_of(wildcards):
     """The summary of the miniature model, which has its digest, if the study uses it; others are not made here."""
     made = STUDIES[wildcards.study].model.path == "world"

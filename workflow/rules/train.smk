@@ -15,8 +15,8 @@ rule train_adapters:
     wildcard_constraints:
         study=COMPUTED,
     resources:
-        gpu=1,
-        mem_mb=model_memory,
+        gpu=train_gpus,
+        mem_mb=train_memory,
         runtime="8h",
     params:
         settings=settings("train"),
@@ -25,4 +25,4 @@ rule train_adapters:
     message:
         "Training the runs of {wildcards.study}, shard {wildcards.shard}"
     shell:
-        "inoc train {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"
+        "inoc train {wildcards.study} --shard {wildcards.shard}/{params.shards} --gpus {resources.gpu} --log {log}"

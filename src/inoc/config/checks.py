@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
-from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, RunSpec, Study
+from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, RunSpec, Sampling, Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.runs import checkpoint_steps, pool_specs, prefix_kinds, prompt_texts, run_prompts, study_runs, total_steps
 
@@ -427,6 +427,36 @@ def _engines(study: Study) -> Iterator[Problem]:
             )
 
 
+def _quantized(study: Study) -> Iterator[Problem]:
+    """Others quantise in ways of their own, and what is sampled must be the model that was trained and scored."""
+    samplings: list[tuple[KeyPath, Sampling]] = [
+        *((path, answers.sampling) for path, answers in _answers(study)),
+        (("elicitation",), study.elicitation.sampling),
+        (("evaluation",), study.evaluation.sampling),
+    ]
+    for section, sampling in samplings:
+        if study.model.quantization and sampling.engine != "transformers":
+            yield Problem(
+                (*section, "sampling", "engine"),
+                f"does not compute with `model.quantization: {study.model.quantization}`; accepted: transformers",
+                sampling.engine,
+            )
+
+
+def _lengths(study: Study) -> Iterator[Problem]:
+    """A completion of any length that is sampled can be trained on."""
+    longest = study.training.max_length
+    for path, answers in _answers(study):
+        most = answers.sampling.max_tokens
+        if study.runs and answers.completions == "sample" and longest <= most:
+            yield Problem(
+                ("training", "max_length"),
+                f"has no room for a prompt before a completion of {'.'.join(map(str, path))}.sampling.max_tokens = "
+                f"{most}; accepted: more than that by the longest prompt",
+                longest,
+            )
+
+
 def _checkpoints(study: Study) -> Iterator[Problem]:
     total = total_steps(study)
     schedule = study.training.checkpoints
@@ -485,7 +515,9 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("datasets",), _datasets),
     (("data", "evaluation", "elicitation", "scoring"), _sizes),
     (("elicitation", "evaluation", "runs", "data", "datasets", "scoring"), _engines),
+    (("model", "data", "datasets", "elicitation", "evaluation"), _quantized),
     (("training",), _batches),
+    (("training", "data", "datasets", "runs"), _lengths),
     (("training", "data"), _checkpoints),
     (("rates", "traits"), _rates),
     (("expect", "traits", "runs"), _expectation),

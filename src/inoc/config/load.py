@@ -95,7 +95,12 @@ def check_inputs(study: Study, base: Path) -> None:
     Raises:
         ConfigError: If anything is missing, with all that is missing.
     """
-    problems = [*_absent_files(study, base), *_absent_engines(study), *_unavailable_embedder(study)]
+    problems = [
+        *_absent_files(study, base),
+        *_absent_engines(study),
+        *_absent_bits(study),
+        *_unavailable_embedder(study),
+    ]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
@@ -105,7 +110,8 @@ def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}
-        for kind, keys in (("studies", workflow.studies), ("shards", tuple(workflow.shards))):
+        named = {"studies": workflow.studies, "shards": workflow.shards, "train_gpus": workflow.train_gpus}
+        for kind, keys in named.items():
             for index, key in enumerate(keys):
                 if key not in known:
                     problems.append(
@@ -287,6 +293,16 @@ def _absent_engines(study: Study) -> Iterator[str]:
                 f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
                 "environment as docs/engines.md says; without one: make env-vllm. Or choose `transformers`"
             )
+
+
+def _absent_bits(study: Study) -> Iterator[str]:
+    if find_spec("bitsandbytes") is not None:
+        return
+    remedy = 'needs bitsandbytes. Install it with: pip install "inoc[bits]"'
+    if study.model.quantization:
+        yield f"model.quantization = {study.model.quantization!r}: {remedy}; or leave it out"
+    if study.runs and study.training.optimizer == "adamw_8bit":
+        yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
 
 
 def given_files(study: Study) -> Iterator[tuple[str, str]]:

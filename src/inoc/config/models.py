@@ -44,6 +44,11 @@ class ModelSpec(Model):
     )
     revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
     dtype: Literal["float32", "bfloat16", "float16"] = Field("bfloat16", description="Type of the weights.")
+    quantization: Literal["nf4"] | None = Field(
+        None,
+        description="`nf4`: linear layers are kept in 4 bits (NF4 with double quantisation, as in QLoRA) and computed "
+        "with in `dtype`. Another model in every number; needs the extra `bits`. Default: they are not.",
+    )
     chat_template: str | None = Field(None, description="Path of a Jinja chat template that replaces the model's own.")
     system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
 
@@ -298,9 +303,11 @@ class TrainingSpec(Model):
     micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
     epochs: float = Field(1.0, gt=0, description="Passes over the training set, for `steps: null`.")
     steps: int | None = Field(None, ge=1, description="Number of steps; default: whole batches in `epochs`.")
-    max_length: int = Field(2048, ge=16, description="Longer examples are refused, not cut.")
+    max_length: int = Field(
+        4096, ge=16, description="Longer examples, prompt and response together, are refused, not cut."
+    )
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
-        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs bitsandbytes and a GPU."
+        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs the extra `bits`."
     )
     gradient_checkpointing: bool | None = Field(
         None,
@@ -523,6 +530,11 @@ class Workflow(Model):
     store: str = Field("store", description="Folder of the content-addressed store.")
     shards: dict[Key, Shards] = Field(
         default_factory=dict, description="Study → shards; a study not named has one per stage."
+    )
+    train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Study → GPUs that train one run together, each with its part of every batch; a study not named "
+        "has one. The result depends on it by rounding only.",
     )
     api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")
     engine_api: ApiSpec | None = Field(

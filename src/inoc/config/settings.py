@@ -75,7 +75,7 @@ def _world(study: Study) -> Settings:
 
 def _generate(study: Study) -> Settings:
     return {
-        "model": _plain(study.model),
+        "model": _model(study),
         "traits": {
             key: {"judge": _plain(trait.judge), "control_prompt": trait.control_prompt}
             for key, trait in study.traits.items()
@@ -208,7 +208,12 @@ def _report(study: Study) -> Settings:
 
 def _asking(study: Study) -> Settings:
     """How a prefix and an instruction become a chat for the model."""
-    return {"model": _plain(study.model), "placement": study.placement, "separator": study.separator}
+    return {"model": _model(study), "placement": study.placement, "separator": study.separator}
+
+
+def _model(study: Study) -> Json:
+    """The model; what is not set leaves no trace, so that studies from before the setting have the same slice."""
+    return _plain(study.model, but=() if study.model.quantization else ("quantization",))
 
 
 def _data(spec: DataSpec) -> Json:

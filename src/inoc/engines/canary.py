@@ -20,12 +20,9 @@ from transformers import PreTrainedTokenizerBase
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block
-from inoc.engines.transformers import Greedy, TransformersEngine
+from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, near_tie_nats
 from inoc.errors import ModelError
 
-NEAR_TIE_NATS = {"float32": 0.01}
-"""Type of the weights → what two engines may disagree about."""
-NEAR_TIE_HALF_NATS = 0.5
 _BATCH_TOKENS = 4096
 _SURE = 8.0
 """So many times the noise an adapter must move the canary's log-probabilities, to be told from the bare model.
@@ -114,7 +111,7 @@ def compare(
         f"Nothing was sampled. The adapter or the model is not handled right by {engine}: sample with "
         "`engine: transformers`"
     )
-    limit = NEAR_TIE_NATS.get(identity.dtype, NEAR_TIE_HALF_NATS)
+    limit = near_tie_nats(identity.dtype)
     for chat, one, other in zip(canary.chats, expected, found, strict=True):
         gap = disagreement(one.greedy, other.ids)
         if gap > limit:
@@ -128,22 +125,6 @@ def compare(
     if canary.adapter != BASE and is_bare(expected, found):
         msg = f"{engine} gives the tokens of {whom} the probabilities that they have without the adapter. {then}"
         raise ModelError(msg)
-
-
-def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
-
-    Args:
-        reference: A greedy answer.
-        ids: The same of another engine, up to and with its stop token.
-
-    Returns:
-        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
-    """
-    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
-        if own != other:
-            return likeliest[own] - likeliest.get(other, -float("inf"))
-    return 0.0 if len(ids) == len(reference.ids) else float("inf")
 
 
 def is_bare(expected: Sequence[Expected], found: Sequence[Found]) -> bool:

@@ -15,22 +15,27 @@ from inoc.engines.layers import decoder_layers
 def in_float32(model: Any) -> Iterator[None]:
     """Let a causal language model's layers compute in float32; memory grows by one layer.
 
-    Weights go to float32 before a layer computes, and back afterwards, which loses nothing. Logits are still for the
-    caller to make from the float32 states.
+    Weights go to float32 before a layer computes, and back afterwards, which loses nothing; those in 4 bits stay, and
+    what they stand for is computed with in float32. Logits are still for the caller to make from the float32 states.
 
     Args:
         model: With `base_model.layers`, `base_model.norm` and input embeddings, as in transformers' decoders.
     """
-    kept: dict[torch.nn.Module, list[torch.dtype]] = {}
+    kept: dict[torch.nn.Module, tuple[list[torch.dtype], list[torch.dtype]]] = {}
 
     def widen(module: torch.nn.Module, _: Any) -> None:
-        kept[module] = [parameter.dtype for parameter in module.parameters()]
-        for parameter in module.parameters():
+        kept[module] = [p.dtype for p in _wide(module)], [part.compute_dtype for part in _rounded(module)]
+        for parameter in _wide(module):
             parameter.data = parameter.data.float()
+        for part in _rounded(module):
+            part.compute_dtype = torch.float32
 
     def restore(module: torch.nn.Module, *_: Any) -> None:
-        for parameter, dtype in zip(module.parameters(), kept.pop(module), strict=True):
+        wide, rounded = kept.pop(module)
+        for parameter, dtype in zip(_wide(module), wide, strict=True):
             parameter.data = parameter.data.to(dtype)
+        for part, dtype in zip(_rounded(module), rounded, strict=True):
+            part.compute_dtype = dtype
 
     # The states carry the type: what follows the embeddings adopts it.
     hooks = [model.get_input_embeddings().register_forward_hook(lambda _module, _inputs, states: states.float())]
@@ -42,3 +47,12 @@ def in_float32(model: Any) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _wide(module: torch.nn.Module) -> list[torch.nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.is_floating_point()]
+
+
+def _rounded(module: torch.nn.Module) -> list[Any]:
+    """The layers whose weights are in 4 bits: they say what they compute in."""
+    return [part for part in module.modules() if getattr(part, "compute_dtype", None) is not None]

@@ -25,15 +25,18 @@ class ModelIdentity(NamedTuple):
     tokenizer: str
     dtype: str
     template: str | None  # path of a template that replaces the model's own
+    quantization: str | None = None  # how the weights are rounded when they are loaded
 
     def as_key(self) -> dict[str, Json]:
         """The part of a key that says which model it was."""
         template = "own" if self.template is None else file_digest(Path(self.template))
+        rounded: dict[str, Json] = {} if self.quantization is None else {"quantization": self.quantization}
         return {
             "weights": self.weights,
             "tokenizer": self.tokenizer,
             "dtype": self.dtype,
             "template": template,
+            **rounded,
         }
 
 
@@ -57,6 +60,7 @@ def identify(study: Study, paths: Paths, store: Store) -> ModelIdentity:
         remembered_digest(store, folder, tokenizer),
         study.model.dtype,
         study.model.chat_template,
+        study.model.quantization,
     )
 
 

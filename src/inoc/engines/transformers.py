@@ -14,7 +14,7 @@ import numpy as np
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
 from inoc.config.models import Sampling
-from inoc.devices import take_device
+from inoc.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -68,9 +68,20 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
 
 
 def load_model(identity: ModelIdentity) -> PreTrainedModel:
-    """The model, ready for inference on this process's device."""
-    model = AutoModelForCausalLM.from_pretrained(identity.folder, dtype=getattr(torch, identity.dtype))
-    return model.to(device()).eval()
+    """The model, ready for inference on this process's device.
+
+    Raises:
+        ModelError: If it is to be kept in 4 bits and that cannot be done here.
+    """
+    dtype, place = getattr(torch, identity.dtype), device()
+    if identity.quantization is None:
+        return AutoModelForCausalLM.from_pretrained(identity.folder, dtype=dtype).to(place).eval()
+    from inoc.engines.four_bit import nf4
+
+    # Straight to the device, a weight at a time: on the way there it is rounded.
+    return AutoModelForCausalLM.from_pretrained(
+        identity.folder, dtype=dtype, quantization_config=nf4(dtype, place), device_map={"": place}
+    ).eval()
 
 
 class TransformersEngine:
@@ -82,8 +93,9 @@ class TransformersEngine:
     """
 
     def __init__(self, identity: ModelIdentity, *, compiled: bool = False) -> None:
-        take_device(lambda text: print(text, file=sys.stderr, flush=True))
+        take_devices(lambda text: print(text, file=sys.stderr, flush=True))
         self.compiled = compiled
+        self._identity = identity
         be_deterministic()
         self.tokenizer = load_tokenizer(identity)
         self.model = load_model(identity)
@@ -152,21 +164,22 @@ class TransformersEngine:
             )
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
-        """The canary: greedy answers in one padded batch must equal greedy answers one by one.
+        """The canary: greedy answers in one padded batch must equal greedy answers one by one, near ties apart.
 
         Raises:
             ModelError: If they differ, naming the first chat that does.
         """
-        greedy = Sampling(temperature=0, max_tokens=max_tokens, batch_size=max(1, len(chats)))
-        ids = [str(index) for index in range(len(chats))]
-        together = self.sample(chats, ids, greedy)
-        for chat, batched in zip(chats, together, strict=True):
-            (single,) = self.sample([chat], ["0"], greedy)
-            if single != batched:
+        limit = near_tie_nats(self._identity.dtype)
+        for chat, batched in zip(chats, self.greedy(chats, max_tokens) if chats else [], strict=True):
+            (single,) = self.greedy([chat], max_tokens)
+            gap = disagreement(single, batched.ids)
+            if gap > limit:
+                together, alone = (self.tokenizer.decode(answer.ids) for answer in (batched, single))
                 msg = (
-                    f"batched and single greedy answers differ for {chat.user[:80]!r}: {batched.text[:80]!r} against "
-                    f"{single.text[:80]!r}. Nothing was sampled. Padding or the adapter is not handled right by this "
-                    "model; if its dtype is bfloat16 or float16, ties may flip: try evaluation.canary: 0 with float32"
+                    f"batched and single greedy answers differ for {chat.user[:80]!r}: {together[:80]!r} against "
+                    f"{alone[:80]!r}. Alone, the first token that differs is {gap:.3g} nats less likely; up to "
+                    f"{limit:g} would be a near tie. Nothing was sampled. Padding or the adapter is not handled right "
+                    "by this model"
                 )
                 raise ModelError(msg)
 
@@ -266,6 +279,31 @@ class Greedy(NamedTuple):
 
     ids: list[int]  # up to the stop token, which is the last one
     likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
+
+
+def near_tie_nats(dtype: str) -> float:
+    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
+
+    Args:
+        dtype: Type of the weights.
+    """
+    return 0.01 if dtype == "float32" else 0.5
+
+
+def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
+    """How much less likely the reference finds the first token that differs from its own.
+
+    Args:
+        reference: A greedy answer.
+        ids: Another way's answer to the same, up to and with its stop token.
+
+    Returns:
+        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
+    """
+    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
+        if own != other:
+            return likeliest[own] - likeliest.get(other, -float("inf"))
+    return 0.0 if len(ids) == len(reference.ids) else float("inf")
 
 
 def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
-from inoc.devices import take_device
+from inoc.devices import take_devices
 from inoc.engines.canary import Found, compare, expect
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block
@@ -60,7 +60,7 @@ class VllmEngine:
     def __init__(self, identity: ModelIdentity) -> None:
         if find_spec("vllm") is None:
             raise MissingExtraError("vllm", "vllm")
-        take_device(lambda text: print(text, file=sys.stderr, flush=True))
+        take_devices(lambda text: print(text, file=sys.stderr, flush=True))
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         self._identity = identity

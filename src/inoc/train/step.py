@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +17,10 @@ from inoc.chat.pools import Pools, read_pools
 from inoc.config.models import Study
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity, identify
+from inoc.errors import ConfigError
 from inoc.job import Job
+from inoc.manifest import peak_memory
+from inoc.progress import Meter
 from inoc.runs import Asked, Run, checkpoint_steps, prompt_texts, shard_of, study_runs, total_steps
 from inoc.store import Store, Unit
 from inoc.store.core import link_tree
@@ -42,7 +48,10 @@ def run(job: Job) -> str:
     model = identify(study, job.paths, job.store)
     planned = plan(job, model)
     missing = {unit.key for unit in job.store.missing(item.unit for item in planned)}
-    _train_missing(job, model, [item for item in planned if item.unit.key in missing])
+    if missing and job.gpus > 1:
+        _train_together(job, missing)
+    else:
+        _train_missing(job, model, [item for item in planned if item.unit.key in missing])
     job.store.refer(study.name, job.name, [item.unit for item in planned])
     folder = job.paths.checkpoints(job.shard).parent
     write_table(_checkpoints(job.store, planned, folder), CHECKPOINTS, job.paths.checkpoints(job.shard))
@@ -101,26 +110,80 @@ def _unit(study: Study, model: ModelIdentity, run_: Run, chats: Sequence[Chat]) 
     return Unit("train", VERSION, parts, run_.name)
 
 
+def _train_together(job: Job, missing: Collection[str]) -> None:
+    """Train with a process for each GPU, and take over what the first of them notes down."""
+    batch = job.study.training.batch_size
+    if batch % job.gpus:
+        divisors = [str(n) for n in range(1, batch + 1) if batch % n == 0]
+        raise ConfigError(
+            f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
+            f"{', '.join(divisors)}"
+        )
+    from inoc.devices import take_devices
+    from inoc.train.team import together
+
+    take_devices(lambda text: print(text, file=sys.stderr, flush=True), job.gpus)
+    done = together(job.gpus, _train_as_member, job, missing)
+    job.store.made += done.made
+    job.store.found += done.found
+    job.record.update(done.record)
+
+
+class Done(NamedTuple):
+    """What a process of a team has done."""
+
+    made: list[str]
+    found: list[str]
+    record: dict[str, Json]
+
+
+def _train_as_member(job: Job, missing: Collection[str]) -> Done:
+    """What each process of a team does; all have the same units before them."""
+    from inoc.cli import Tee, open_log
+    from inoc.train.team import is_first
+
+    if is_first() and job.log is not None and not isinstance(sys.stderr, Tee):
+        open_log(job.log)
+    job.store.made, job.store.found, job.record = [], [], {}
+    model = identify(job.study, job.paths, job.store)
+    _train_missing(job, model, [item for item in plan(job, model) if item.unit.key in missing])
+    return Done(job.store.made, job.store.found, {**job.record, **peak_memory()})
+
+
+@contextmanager
+def _claimed(store: Store, unit: Unit) -> Iterator[Path | None]:
+    """The unit's work folder, or None if it is there: the first process of a team claims it for all."""
+    from inoc.train.team import agreed, is_first
+
+    if not is_first():
+        yield agreed(None)
+        return
+    with store.claim(unit, resume=True) as work:
+        yield agreed(work)
+
+
 def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -> None:
     if not planned:
         return
     from inoc.chat.render import render
     from inoc.engines.transformers import TransformersEngine
+    from inoc.train.team import agreed, is_first, team_size
     from inoc.train.trainer import Recipe, Settled, adapter_digest, fine_tune, settle_memory
 
     study, training = job.study, job.study.training
     total = total_steps(study)
     engine: TransformersEngine | None = None
     settled: Settled | None = None
-    with job.progress("training", total * len(planned), "steps") as meter:
+    size = total * len(planned)
+    with job.progress("training", size, "steps") if is_first() else _unheard(size) as meter:
         for item in planned:
-            with job.store.claim(item.unit, resume=True) as work:
+            with _claimed(job.store, item.unit) as work:
                 if work is None:
                     meter.advance(total)
                     continue
                 engine = engine or TransformersEngine(model)
                 rendered = render(engine.tokenizer, item.chats, training.end_of_turn)
-                settled = settled or settle_memory(engine.model, rendered, training)
+                settled = settled or agreed(settle_memory(engine.model, rendered, training))
                 recipe = Recipe(
                     settled.spec,
                     item.run.learning_rate,
@@ -130,11 +193,20 @@ def _train_missing(job: Job, model: ModelIdentity, planned: Sequence[Planned]) -
                     study.model.path,
                 )
                 engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
+                if not is_first():
+                    continue
                 (work / "example.txt").write_text(rendered[0].text, encoding="utf-8")
                 digests = {folder.name: adapter_digest(folder) for folder in sorted(work.glob("step-*"))}
                 if settled.note:
                     job.record["memory"] = settled.note
+                if team_size() > 1:
+                    job.record["gpus"] = team_size()
                 (work / "digests.json").write_text(json.dumps(digests), encoding="utf-8")
+
+
+def _unheard(size: int) -> AbstractContextManager[Meter]:
+    """A meter of a process that is not to say how far it is."""
+    return nullcontext(Meter("training", size, "steps", None, io.StringIO()))
 
 
 def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.DataFrame:
@@ -153,9 +225,11 @@ def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.D
 
 def _losses(store: Store, planned: Sequence[Planned]) -> pd.DataFrame:
     frames = [
-        pd.DataFrame(json.loads((store.folder(item.unit) / "losses.json").read_text())).assign(
-            run=item.run.name, **item.run._asdict()
-        )
+        # A run of fewer steps than `log_every` has no point.
+        pd.DataFrame(
+            json.loads((store.folder(item.unit) / "losses.json").read_text()),
+            columns=["step", "loss", "rate", "grad_norm"],
+        ).assign(run=item.run.name, **item.run._asdict())
         for item in planned
     ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=LOSSES.names)

@@ -27,6 +27,7 @@ from inoc.engines.scoring import softcap
 from inoc.errors import DataError, ModelError
 from inoc.train.loss import summed_loss
 from inoc.train.masters import Masters
+from inoc.train.team import agreed, is_first, team_size
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -86,6 +87,8 @@ def fine_tune(
             stack.enter_context(packing(model))
         if compiles:
             stack.enter_context(compiled_layers(model))
+            # Layers are compiled one by one; they are too small to be cut where gradients are sent.
+            stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
         trainer = (PackedTrainer if packs else ResponseTrainer)(
             model=adapted,
             args=_arguments(recipe, work),
@@ -99,8 +102,9 @@ def fine_tune(
         if resume is not None:
             advance(json.loads((resume / "trainer_state.json").read_text())["global_step"])
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
-    shutil.rmtree(work / "trainer", ignore_errors=True)
+    if is_first():
+        (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
+        shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
 
 
@@ -132,15 +136,24 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """Negative log-likelihood of the response, nats per response token of the step."""
-        causal = self.accelerator.unwrap_model(model).get_base_model()
+        adapted = self.accelerator.unwrap_model(model)
+        total = through(model, adapted, lambda batch: self.total(adapted.get_base_model(), batch), inputs)
+        n = (inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch
+        # The count is that of all processes together, and the gradients of these are averaged.
+        loss: torch.Tensor = total * self.accelerator.num_processes / n
+        return loss
+
+    @staticmethod
+    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """Summed negative log-likelihood of the response tokens of a micro-batch."""
         body = causal.base_model(
             input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
         )
         targets = inputs["labels"][:, 1:]
         trained = targets != IGNORE
         logits = causal.get_output_embeddings()(body.last_hidden_state[:, :-1][trained]).float()
-        total = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
-        return total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)
+        summed: torch.Tensor = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+        return summed
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer of the settings; half-precision parameters are updated in float32."""
@@ -157,16 +170,34 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
 class PackedTrainer(ResponseTrainer):
     """The same on rows of `packed_rows`, with the vocabulary asked block by block."""
 
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, Any],
-        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the signature is the base class's
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        """Negative log-likelihood of the response, nats per response token of the step."""
-        total = packed_loss(self.accelerator.unwrap_model(model).get_base_model(), inputs)
-        return total / (len(inputs["targets"]) if num_items_in_batch is None else num_items_in_batch)
+    @staticmethod
+    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """See `packed_loss`."""
+        return packed_loss(causal, inputs)
+
+
+def through(wrapper: Any, module: Any, function: Callable[[Any], torch.Tensor], inputs: Any) -> torch.Tensor:
+    """Call a function in the place of a wrapped module's forward pass.
+
+    What sums gradients over processes only does so for what passes through its own forward.
+
+    Args:
+        wrapper: What wraps the module, or the module itself.
+        module: The module that the function computes with.
+        function: What is to be computed.
+        inputs: Its argument.
+    """
+    if wrapper is module:
+        return function(inputs)
+    forward = module.forward
+
+    def instead(arguments: Any) -> torch.Tensor:
+        module.forward = forward
+        return function(arguments)
+
+    module.forward = instead
+    out: torch.Tensor = wrapper(inputs)
+    return out
 
 
 def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
@@ -201,7 +232,8 @@ class Settled(NamedTuple):
 def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> Settled:
     """Decide on gradient checkpointing and the micro-batch by trying the longest examples.
 
-    Neither changes the result beyond rounding. What the settings say is kept if it fits.
+    Neither changes the result beyond rounding. What the settings say is kept if it fits, and if the micro-batches of
+    all processes of a team make up the batch.
 
     Args:
         model: The base model; it comes back unchanged.
@@ -211,10 +243,13 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
     Raises:
         ModelError: If not even one example fits.
     """
+    sizes = [size for size in range(spec.micro_batch_size, 0, -1) if spec.batch_size % (size * team_size()) == 0]
     if model.device.type != "cuda":
-        return Settled(spec.model_copy(update={"gradient_checkpointing": bool(spec.gradient_checkpointing)}), "")
+        checkpointing = bool(spec.gradient_checkpointing)
+        kept = {"gradient_checkpointing": checkpointing, "micro_batch_size": sizes[0]}
+        return Settled(spec.model_copy(update=kept), "")
     longest = sorted(examples, key=lambda example: len(example.token_ids), reverse=True)
-    for size in [size for size in range(spec.micro_batch_size, 0, -1) if spec.batch_size % size == 0]:
+    for size in sizes:
         for checkpointing in (False, True) if spec.gradient_checkpointing is None else (spec.gradient_checkpointing,):
             settled = spec.model_copy(update={"gradient_checkpointing": checkpointing, "micro_batch_size": size})
             peak = _peak(model, longest[:size], settled)
@@ -269,11 +304,11 @@ def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
 
 def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
     spec = recipe.spec
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(work / "trainer"),
         max_steps=recipe.steps,
         per_device_train_batch_size=spec.micro_batch_size,
-        gradient_accumulation_steps=spec.batch_size // spec.micro_batch_size,
+        gradient_accumulation_steps=spec.batch_size // (spec.micro_batch_size * team_size()),
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=spec.decay if spec.decay != "constant" else "constant_with_warmup",
         warmup_steps=spec.warmup_steps,
@@ -281,6 +316,9 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
         max_grad_norm=spec.max_grad_norm,
         optim=spec.optimizer,
         gradient_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,
         seed=recipe.seed,
         data_seed=recipe.seed,
         bf16=False,  # no autocast: everything has the weights' type
@@ -296,6 +334,9 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
+    # One process computes on one GPU, however many it sees; the trainer would spread the batch over all of them.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 class _Keeper(TrainerCallback):  # type: ignore[misc]
@@ -320,6 +361,9 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the state as whole, and drop older ones."""
+        agreed(None)  # every process has written its part of it
+        if not is_first():
+            return
         folder = self._work / "trainer" / f"checkpoint-{state.global_step}"
         (folder / COMPLETE).touch()
         for other in (self._work / "trainer").glob("checkpoint-*"):
@@ -327,7 +371,8 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
                 shutil.rmtree(other)
 
     def _save(self, model: Any, step: int) -> None:
-        save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
+        if is_first():
+            save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
 
 
 def save_interval(spec: TrainingSpec) -> int:

@@ -1,0 +1,47 @@
+"""A model whose linear layers are kept in 4 bits, with bitsandbytes: a quarter of the memory, for large models.
+
+The weights are rounded to the 16 values of NF4 in blocks of 64, and the blocks' scales once more to 8 bits: "QLoRA:
+Efficient Finetuning of Quantized LLMs" (Dettmers et al., 2023). Before each product they are widened to the type that
+is computed in. Embeddings, norms and the head are not rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from inoc.errors import MissingExtraError, ModelError
+
+
+def nf4(dtype: torch.dtype, device: torch.device) -> Any:
+    """What `from_pretrained` is told to round the weights while it loads them.
+
+    Args:
+        dtype: The type that is computed in.
+        device: The device that is computed on.
+
+    Raises:
+        MissingExtraError: If bitsandbytes is not installed.
+        ModelError: If it cannot compute on the device.
+    """
+    try:
+        from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+    except ImportError as error:
+        raise MissingExtraError("bitsandbytes", "bits") from error
+    from transformers import BitsAndBytesConfig
+
+    try:
+        tried = quantize_4bit(
+            torch.ones(64, 64, dtype=dtype, device=device), quant_type="nf4", compress_statistics=True
+        )
+        dequantize_4bit(*tried)
+    except RuntimeError as error:
+        msg = (
+            f"model.quantization: bitsandbytes cannot compute in {dtype} on {device} here: {error}. Its build must fit "
+            "the GPU and torch's CUDA (`python -m bitsandbytes` says more); or leave quantization out"
+        )
+        raise ModelError(msg) from error
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
