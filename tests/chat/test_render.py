@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inoc.chat.messages import Chat
@@ -40,11 +42,14 @@ def test_end_of_turn_token_is_scored_if_asked_for(tokenizer):
 
 
 @settings(max_examples=60, deadline=None)
+@example("\uf900 e\u0301")
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_the_span_holds_the_whole_response_whatever_its_characters(tokenizer, response):
     (chat,) = render(tokenizer, [Chat(DEFAULT, "Say it.", response)], "exclude")
     start, stop = chat.response
-    assert response in tokenizer.decode(chat.token_ids[start:stop], clean_up_tokenization_spaces=False)
+    # The tokenizer composes characters, as those of Qwen do; then it is the same text in other code points.
+    decoded = tokenizer.decode(chat.token_ids[start:stop], clean_up_tokenization_spaces=False)
+    assert unicodedata.normalize("NFC", response) in unicodedata.normalize("NFC", decoded)
     # Everything before is prompt: the response's first characters are in no earlier token.
     assert tokenizer.decode(chat.token_ids[:start]) == prompt_text(tokenizer, Chat(DEFAULT, "Say it.", ""))
 
