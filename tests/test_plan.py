@@ -43,6 +43,19 @@ def test_a_batch_costs_its_share_and_a_model_without_a_price_an_unknown_sum():
     assert "unknown" in table(list(rows.values())).splitlines()[-1]
 
 
+def test_questions_and_completions_that_an_api_writes_are_priced():
+    prices = {"gpt-4.1": Price(input=2.0, output=8.0)}
+    # Ten topics, 20 questions of each in one request.
+    row = rows_of("emergent_misalignment_32b", prices=prices)["generate"]
+    assert row.calls == 10
+    assert row.dollars == pytest.approx(10 * (150 * 2.0 + 20 * 40 * 8.0) / 1e6)
+    study = load_study("playful_french_7b")
+    data = study.data.model_copy(update={"completions": "api", "model": "gpt-4.1"})
+    asked = plan(study.model_copy(update={"data": data}), Shards(), SIZE, H200, prices, 0.5)[0]
+    assert asked.calls == study.data.n_train
+    assert asked.dollars == pytest.approx(0.5 * study.data.n_train * (70 * 2.0 + 350 * 8.0) / 1e6)
+
+
 @pytest.mark.parametrize(("weights", "seconds"), [(7.6e9, 0.84), (32.8e9, 3.68)])
 def test_training_takes_the_time_of_the_benchmark(weights, seconds):
     """Of 32 examples of 422 tokens, on the H200 that the rates were measured on; the larger model in 4 bits."""

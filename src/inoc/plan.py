@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from inoc.progress import duration
 from inoc.runs import (
     asked_of,
     checkpoint_steps,
+    held_out_set,
     pool_prompts,
     pool_specs,
     prompt_texts,
@@ -39,6 +40,7 @@ from inoc.tables import read_table
 PROMPT_TOKENS = 70
 RESPONSE_TOKENS = 350
 JUDGE_TOKENS = (450, 1)  # of a question about one response, and of its answer
+LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of each of them
 COMPUTING = ("generate", "elicit", "score", "train", "evaluate")
 
 
@@ -120,7 +122,8 @@ def plan(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str
     controls = study.scoring.n_controls * (1 + sum(t.control_prompt is not None for t in study.traits.values()))
     sampled_sets = [spec for _, spec in dataset_places(study) if spec.completions == "sample"]
     own, sets = study.data.n_train * len(sampled_sets), len(question_sets(study))
-    rows.append(sampled("generate", own + controls, study.data.sampling))
+    calls, dollars = _written(study, size, prices, batch)
+    rows.append(replace(sampled("generate", own + controls, study.data.sampling), calls=calls, dollars=dollars))
 
     asked = sets * (study.elicitation.n or study.data.n_eval)
     elicited = asked * (1 + prompts * len(study.elicitation.prefixes))
@@ -172,6 +175,27 @@ def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Pric
             calls += requests
             dollars += requests * _dollars(prices.get(str(spec.model)), 300, 25 * spec.per_request) * batch
         yield Row("rephrase", 1, f"{sum(asked.values())} pools", calls=calls, dollars=dollars)
+
+
+def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float) -> tuple[int, float]:
+    """Requests for instructions and training completions, and dollars for them."""
+    data = study.data
+    sources = [(spec.source, data.n_eval) for spec in data.questions.values() if spec.source]
+    if data.completions != "file":
+        sources.append((data.instructions, data.n_train + (data.n_eval if held_out_set(study) is not None else 0)))
+    calls, dollars = 0, 0.0
+    for source, n in sources:
+        if source.kind == "api":
+            requests = len(source.topics) * math.ceil(math.ceil(n / len(source.topics)) / source.per_request)
+            calls += requests
+            price = prices.get(str(source.model))
+            dollars += requests * _dollars(price, LIST_TOKENS, LISTED_TOKENS * source.per_request) * batch
+    for _, spec in dataset_places(study):
+        if spec.completions == "api":
+            calls += data.n_train
+            answer = min(size.response_tokens, spec.sampling.max_tokens)
+            dollars += data.n_train * _dollars(prices.get(str(spec.model)), size.prompt_tokens, answer) * batch
+    return calls, dollars
 
 
 def _dollars(price: Price | None, sent: float, answered: float) -> float:
