@@ -142,7 +142,7 @@ def _draw_profile(study: Study, sources: Sources, scale: Scale) -> Drawing:
     panels = [
         (trait, prefix, condition)
         for trait in choices.judged_traits(study)
-        for prefix in choices.trained_prefixes(study)
+        for prefix in choices.trained_kinds(study)
         for condition in study.evaluation.conditions
     ]
     legend = LEGEND_LINE_IN * -(-len(marks) // LEGEND_COLUMNS)
@@ -154,7 +154,7 @@ def _draw_profile(study: Study, sources: Sources, scale: Scale) -> Drawing:
         for prompt, mark in marks.items():
             own = (trait, prefix, prompt, condition) if prompt else (trait, "none", "", "default")
             curves.draw(grid, index, (*own, rate), mark)
-        words = f"{choices.trait_label(study, trait)}, trained with {prefix} prefix"
+        words = f"{choices.trait_label(study, trait)}, {choices.kind_words(prefix)}"
         grid.heading(index, f"{words}\n{choices.CONDITION_WORDS[condition]}")
     figure = grid.finish()
     handles = [mark_handle(mark, choices.prompt_label(prompt)) for prompt, mark in marks.items()]
