@@ -24,7 +24,7 @@ def cluster(tmp_path):
     one = slurm.Cluster(tmp_path / "slurm")
     try:
         one.start()
-    except slurm.NoClusterError as error:
+    except (slurm.NoClusterError, subprocess.TimeoutExpired) as error:
         one.stop()
         pytest.skip(f"no SLURM: {error}")
     yield one
@@ -61,7 +61,7 @@ class Submission:
             time.sleep(0.5)
         raise AssertionError(f"waited in vain until {what}:\n{self.log.read_text()[-5000:]}")
 
-    def end(self, seconds: float = 900) -> str:
+    def end(self, seconds: float = 1800) -> str:
         code = self.process.wait(timeout=seconds)
         output = self.log.read_text()
         assert code == 0, output[-6000:]
