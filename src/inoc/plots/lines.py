@@ -258,27 +258,31 @@ class LineGrid:
             left, bottom = self.corner(panel)
             right, top = left + self.width, bottom + self.layout.plot_in
             spines.append(np.array([(left, top), (left, bottom), (right, bottom)]))
-            for x, _ in self.place(panel, self.x.ticks, np.full(len(self.x.ticks), self.y.limits[0])):
+            along, up = self._tick_spots(panel)
+            for x, _ in along:
                 grid.append(np.array([(x, bottom), (x, top)]))
                 spines.append(np.array([(x, bottom), (x, bottom - TICK_IN)]))
-            for x, y in self.place(panel, np.full(len(self.y.ticks), self.x.limits[0]), self.y.ticks):
+            for x, y in up:
                 grid.append(np.array([(left, y), (right, y)]))
                 spines.append(np.array([(x, y), (x - TICK_IN, y)]))
-            self._numbers(panel)
+            self._numbers(panel, along, up)
         self._segments(grid, RC["grid.color"], RC["grid.linewidth"], 1)
         self._segments(spines, "black", RC["axes.linewidth"], 6)
 
-    def _numbers(self, panel: int) -> None:
+    def _tick_spots(self, panel: int) -> tuple[Array, Array]:
+        """Where the ticks of both axes touch a panel's frame, in inches, shapes (ticks, 2)."""
+        along = self.place(panel, self.x.ticks, np.full(len(self.x.ticks), self.y.limits[0]))
+        return along, self.place(panel, np.full(len(self.y.ticks), self.x.limits[0]), self.y.ticks)
+
+    def _numbers(self, panel: int, along: Array, up: Array) -> None:
         row, column = divmod(panel, self.layout.columns)
         left, bottom = self.corner(panel)
         if self._ends_block(row) or panel + self.layout.columns >= self.n:
-            spots = self.place(panel, self.x.ticks, np.full(len(self.x.ticks), self.y.limits[0]))
-            for (x, y), label in zip(spots, self.x.labels, strict=True):
+            for (x, y), label in zip(along, self.x.labels, strict=True):
                 self.axes.text(x, y - PAD_IN, label, ha="center", va="top")
             self.axes.text(left + self.width / 2, bottom - PAD_IN - 0.17, self.x.name, ha="center", va="top")
         if column == 0:
-            spots = self.place(panel, np.full(len(self.y.ticks), self.x.limits[0]), self.y.ticks)
-            for (x, y), label in zip(spots, self.y.labels, strict=True):
+            for (x, y), label in zip(up, self.y.labels, strict=True):
                 self.axes.text(x - PAD_IN, y, label, ha="right", va="center_baseline")
             if self.y.name:
                 self.row_name(panel, self.y.name)
