@@ -13,6 +13,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.lines import Layout, LineGrid, step_axis, value_axis
 from inoc.plots.save import Drawing
 from inoc.stats.means import mean_interval
+from inoc.tables import LOSSES, with_defaults
 
 KEYS = ["prompt", "prefix", "learning_rate"]
 COLUMNS = (*KEYS, "seed", "step", "loss")
@@ -22,10 +23,9 @@ PLOT_IN = 1.1
 
 def draw(study: Study, sources: Sources) -> Drawing:
     """Loss over training steps, a line for each run; the mean over seeds and its interval are in the data only."""
-    table = sources.table("losses", COLUMNS)
+    table = with_defaults(sources.table("losses", COLUMNS), LOSSES)
     # Losses on other data are of other tokens; they are in the table.
-    table = table[table["data"] == ""] if "data" in table else table
-    runs = table.sort_values([*KEYS, "seed", "step"], ignore_index=True)
+    runs = table[table["data"] == ""].sort_values([*KEYS, "seed", "step"], ignore_index=True)
     pooled = pool_seeds(runs, study.statistics.confidence)
     seeds, logged = sorted(runs["seed"].unique()), set(runs["prompt"])
     panels = [prompt for prompt in choices.trained_prompts(study) if prompt in logged] or [""]
