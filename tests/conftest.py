@@ -40,3 +40,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr("inoc.api.pace._PAUSE_S", 0.05)
     with serving() as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regen", action="store_true", help="write the golden values of tests/golden anew")
+
+
+@pytest.fixture
+def regen(request: pytest.FixtureRequest) -> bool:
+    """Whether golden values are to be written anew."""
+    return bool(request.config.getoption("--regen"))
