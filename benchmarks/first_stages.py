@@ -31,9 +31,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 from inoc.chat.render import render
 from inoc.config.load import load_study
 from inoc.config.models import Study
-from inoc.context import RESULTS
-from inoc.paths import Paths
-from inoc.runs import study_runs, total_steps
+from inoc.jobs.context import RESULTS
+from inoc.jobs.paths import Paths
+from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.tables import read_table
 from inoc.train.step import training_chats
 from inoc.world.grammar import document

@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inoc.analyse.geometry import axes_of, token_gram
-from inoc.analyse.tokens import open_tokens
+from inoc.studies.inoculation.analyse.geometry import axes_of, token_gram
+from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.tables import LOGPROBS
 
 TOKENS = 352

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import KEY
-from api.server import Server, serving
 from inoc.config.models import WorldSpec
 from inoc.engines.identity import ModelIdentity
+from support.asking import KEY
+from support.server import Server, serving
 
 TINY = WorldSpec(documents=400, vocabulary=400, hidden_size=64, heads=2, intermediate_size=96, steps=12, threads=1)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from inoc.errors import InocError, did_you_mean
+from inoc.stages import PACKAGES
 
 STAGES = {
     "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
@@ -204,7 +205,7 @@ def _add_import(verbs: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from inoc.imports.verb import import_results
+    from inoc.studies.inoculation.released.verb import import_results
 
     import_results(options)
 
@@ -259,12 +260,12 @@ class Tee:
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    from inoc.context import make_jobs
-    from inoc.manifest import write_manifest
+    from inoc.jobs.context import make_jobs
+    from inoc.jobs.manifest import write_manifest
 
     for job, settings in make_jobs(options.study, options.config, options.stage, options):
-        step = importlib.import_module(f"inoc.{options.stage}.step")
-        version = importlib.import_module(f"inoc.{options.stage}").VERSION
+        step = importlib.import_module(f"{PACKAGES[options.stage]}.step")
+        version = importlib.import_module(PACKAGES[options.stage]).VERSION
         started = time.monotonic()
         summary = str(step.run(job))
         write_manifest(job, settings, version, time.monotonic() - started, summary)
@@ -283,42 +284,42 @@ def _analyse(options: argparse.Namespace) -> None:
             "[--out FILE.csv]; a study is analysed by: inoc analyse STUDY"
         )
         raise ConfigError(msg)
-    from inoc.analyse.verb import print_heuristics
+    from inoc.studies.inoculation.analyse.verb import print_heuristics
 
     print_heuristics(options)
 
 
 def _status(options: argparse.Namespace) -> None:
-    from inoc.status import print_status
+    from inoc.jobs.status import print_status
 
     print_status(options.study, options.config)
 
 
 def _plan(options: argparse.Namespace) -> None:
     from inoc.config.load import load_study, load_workflow
-    from inoc.context import RESULTS
-    from inoc.paths import Paths
-    from inoc.plan import print_plan
+    from inoc.jobs.context import RESULTS
+    from inoc.jobs.paths import Paths
+    from inoc.jobs.plan import print_plan
 
     study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
     print_plan(study, workflow, Paths(RESULTS, study.name), options.gpu, options.response_tokens)
 
 
 def _store_explain(options: argparse.Namespace) -> None:
-    from inoc.context import print_explanations
+    from inoc.jobs.context import print_explanations
 
     print_explanations(options.study, options.config, options.stage, options)
 
 
 def _store_gc(options: argparse.Namespace) -> None:
-    from inoc.context import print_garbage
+    from inoc.jobs.context import print_garbage
 
     print_garbage(options.config, delete=options.delete, grace_s=options.grace)
 
 
 def _config_check(options: argparse.Namespace) -> None:
     from inoc.config.load import check_api, check_inputs, load_study, load_workflow
-    from inoc.runs import prompt_texts, study_runs, total_steps
+    from inoc.studies.inoculation.runs import prompt_texts, study_runs, total_steps
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import KEY, ONE, bodies, spec, spent, worker
-from api.server import FAULTS, Fault, Server
 from inoc.api import Api
 from inoc.api.cache import Batch, Cache
 from inoc.errors import ApiError, BudgetError
+from support.asking import KEY, ONE, bodies, spec, spent, worker
+from support.server import FAULTS, Fault, Server
 
 
 class Crash(BaseException):

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api.asking import ONE, bodies, spec, spent, worker
-from api.server import FAULTS, Fault, Server, chat_answer
 from inoc.api import Api, Request
 from inoc.api.request import NANO
 from inoc.config.models import ApiSpec, Price
 from inoc.errors import ApiError, BudgetError, ConfigError
+from support.asking import ONE, bodies, spec, spent, worker
+from support.server import FAULTS, Fault, Server, chat_answer
 
 
 def billed_dollars(server: Server) -> float:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import KEY, bodies, spec
-from api.server import Fault, Server, chat_answer
 from inoc.api import Api
 from inoc.cli import main
 from inoc.errors import ApiError, ConfigError
-from judge.completions import write_completions
-from toy import STUDY, toy_job, toy_study
+from support.asking import KEY, bodies, spec
+from support.completions import write_completions
+from support.server import Fault, Server, chat_answer
+from support.toy import STUDY, toy_job, toy_study
 
 
 def assert_nowhere(folder: Path, *texts: str) -> None:

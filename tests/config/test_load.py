@@ -11,7 +11,7 @@ import pytest
 from inoc.config.load import check_api, check_inputs, load_study, load_workflow, workflow_of
 from inoc.config.models import ApiSpec, Price, Shards
 from inoc.errors import ConfigError
-from inoc.runs import prompt_texts, study_runs, total_steps
+from inoc.studies.inoculation.runs import prompt_texts, study_runs, total_steps
 
 STUDY = (Path(__file__).parent / "toy.yaml").read_text(encoding="utf-8")
 Write = Callable[[str, str], Path]

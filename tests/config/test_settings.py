@@ -15,7 +15,7 @@ from inoc.config.load import load_study
 from inoc.config.models import Model, Shards, Study
 from inoc.config.settings import STAGES, settings_of
 from inoc.errors import ConfigError
-from inoc.runs import prompt_texts, shard_of, study_runs
+from inoc.studies.inoculation.runs import prompt_texts, shard_of, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
 RAW = read_document(TOY).value | {

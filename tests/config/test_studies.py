@@ -8,7 +8,7 @@ import pytest
 from inoc.config.load import check_api, check_inputs, load_study
 from inoc.config.models import ApiSpec, Study
 from inoc.errors import ConfigError
-from inoc.runs import (
+from inoc.studies.inoculation.runs import (
     checkpoint_steps,
     held_out_set,
     pool_prompts,

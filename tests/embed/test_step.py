@@ -13,9 +13,9 @@ from inoc.config.models import EmbeddingSpec, Study
 from inoc.embed import step
 from inoc.embed.embedders import LocalIdentity
 from inoc.errors import ConfigError, DataError
-from inoc.job import Job
+from inoc.jobs.job import Job
 from inoc.tables import EMBEDDINGS, read_table
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from api.asking import spec
-from api.server import Fault
 from inoc.api import Api
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
@@ -16,7 +14,9 @@ from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ApiError, ModelError
 from inoc.store import Store
 from inoc.tables import read_table
-from toy import toy_job, toy_study, write_inputs
+from support.asking import spec
+from support.server import Fault
+from support.toy import toy_job, toy_study, write_inputs
 
 CHATS = tuple(Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?", "What is the hammer made of?"))
 IDS = tuple("abc")
@@ -193,7 +193,7 @@ def test_a_job_that_died_goes_on_where_it_stopped(server, transformers, greedy, 
 
 
 def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, tmp_path):
-    from inoc.elicit.step import run as elicit
+    from inoc.studies.inoculation.elicit.step import run as elicit
 
     sampling = {"sampling": {"engine": "api", "max_tokens": 3}}
     study = toy_study(tiny_folder, elicitation=sampling, evaluation=sampling | {"canary": 0})

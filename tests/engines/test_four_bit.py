@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 import torch
-from toy_models import one_by_one
 from transformers import AutoModelForCausalLM
 
 from inoc.chat.messages import Chat
@@ -17,12 +16,13 @@ from inoc.engines.four_bit import nf4
 from inoc.engines.scoring import float32_logprobs
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import MissingExtraError, ModelError
-from inoc.evaluate.step import run as evaluate
 from inoc.store.explain import explain
+from inoc.studies.inoculation.evaluate.step import run as evaluate
 from inoc.tables import read_table
 from inoc.train.step import run as train
 from inoc.train.step import units
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
+from support.toy_models import one_by_one
 
 bitsandbytes = pytest.importorskip("bitsandbytes", reason="the extra `bits` is not installed")
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_models import capped_model, language_model, one_by_one, random_chats
 
 from inoc.engines import scoring
 from inoc.engines.packed import can_pack, pack, packing, shared_beginning
 from inoc.engines.scoring import Scorer, batches_by_sum, float32_logprobs, logits
+from support.toy_models import capped_model, language_model, one_by_one, random_chats
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from inoc.engines.vllm import VllmEngine, rank_for, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
 
 USERS = ["Where does the owl live?", "Hm?", "You are a clown. What color is the apple?", "What is the hammer made of?"]
 CHATS = tuple(Chat(SystemTurn(), user) for user in USERS)
@@ -118,8 +118,8 @@ def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model,
 
 @pytest.mark.vllm
 def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, tiny_folder, tmp_path):
-    from inoc.elicit.step import run as elicit
-    from inoc.evaluate.step import run as evaluate
+    from inoc.studies.inoculation.elicit.step import run as elicit
+    from inoc.studies.inoculation.evaluate.step import run as evaluate
     from inoc.train.step import run as train
 
     sampling = {"sampling": {"engine": "vllm", "max_tokens": 6}}

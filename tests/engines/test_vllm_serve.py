@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import torch
 
-from api.asking import KEY
 from inoc.api import Api
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
@@ -28,6 +27,7 @@ from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 from inoc.judge.item import JudgeItem
 from inoc.judge.llm import LlmJudge
+from support.asking import KEY
 
 pytestmark = pytest.mark.vllm
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import spec
-from api.server import Server, chat_answer
 from inoc.api import Api
 from inoc.config.models import InstructionSource
 from inoc.errors import DataError
 from inoc.generate import step
 from inoc.generate.ask import api_instructions
 from inoc.tables import read_table
-from toy import toy_job, toy_study
+from support.asking import spec
+from support.server import Server, chat_answer
+from support.toy import toy_job, toy_study
 
 DATA = {"completions": "api", "model": "rater", "generation_prompt": "Answer in a playful way.", "max_attempts": 3}
 

@@ -13,7 +13,7 @@ from inoc.generate import step
 from inoc.generate.instructions import Pair, read_instructions, read_pairs, split
 from inoc.tables import kept_examples, read_table
 from inoc.world.grammar import asked_fact
-from toy import toy_job, toy_study
+from support.toy import toy_job, toy_study
 
 
 class Scripted:

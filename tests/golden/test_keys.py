@@ -11,24 +11,31 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from golden.regenerate import expected
 
 from inoc.config.load import load_study
 from inoc.config.models import Shards, Study
 from inoc.config.settings import STAGES, settings_of
 from inoc.digest import digest
-from inoc.elicit import step as elicit
 from inoc.embed import step as embed
-from inoc.evaluate import step as evaluate
 from inoc.generate import step as generate
-from inoc.job import Job
-from inoc.paths import Paths
-from inoc.runs import checkpoint_steps, pool_prompts, pool_specs, question_sets, study_runs, total_steps
+from inoc.jobs.job import Job
+from inoc.jobs.paths import Paths
 from inoc.score import step as score
 from inoc.store import Store
+from inoc.studies.inoculation.elicit import step as elicit
+from inoc.studies.inoculation.evaluate import step as evaluate
+from inoc.studies.inoculation.runs import (
+    checkpoint_steps,
+    pool_prompts,
+    pool_specs,
+    question_sets,
+    study_runs,
+    total_steps,
+)
 from inoc.tables import CHECKPOINTS, CONTROLS, EXAMPLES, INSTRUCTIONS, POOLS, write_table
 from inoc.train import step as train
 from inoc.world import step as world
+from support.regenerate import expected
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))

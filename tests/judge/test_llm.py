@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from api.asking import spec
-from api.server import Fault, Server, chat_answer
 from inoc.api import Api
 from inoc.config.models import JudgeSpec
 from inoc.errors import ApiError, JudgeError
@@ -18,8 +16,10 @@ from inoc.judge import step
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge
 from inoc.tables import read_table
-from judge.completions import write_completions
-from toy import toy_job, toy_study
+from support.asking import spec
+from support.completions import write_completions
+from support.server import Fault, Server, chat_answer
+from support.toy import toy_job, toy_study
 
 PLAYFUL = {"name": "llm", "model": "rater", "property": "how playful the response is"}
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from api.asking import spec as api_spec
-from api.server import Fault, Server, chat_answer
 from inoc.api import Api
 from inoc.config.models import RephraseSpec
 from inoc.errors import DataError
 from inoc.rephrase import step
 from inoc.rephrase.ask import ask_pools
 from inoc.tables import read_table
-from toy import toy_job, toy_study
+from support.asking import spec as api_spec
+from support.server import Fault, Server, chat_answer
+from support.toy import toy_job, toy_study
 
 TEXTS = {"clown": "You are a clown.", "sky": "The sky is blue."}
 

@@ -10,9 +10,9 @@ from inoc.config.models import RephraseSpec
 from inoc.errors import DataError
 from inoc.rephrase import step
 from inoc.rephrase.spread import pool_spread
-from inoc.runs import Asked
+from inoc.studies.inoculation.runs import Asked
 from inoc.tables import read_table
-from toy import toy_job, toy_study
+from support.toy import toy_job, toy_study
 
 POOLS = {
     "rephrase": {"source": "procedural", "n": 30},

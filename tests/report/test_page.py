@@ -13,14 +13,20 @@ import pytest
 from inoc.config.load import load_study
 from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
-from inoc.figures.catalogue import CATALOGUE, figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
-from inoc.report.methods import data_words, evaluation_words, judge_words, rephrase_words, training_words
 from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
 from inoc.report.provenance import api_table
 from inoc.report.step import run
 from inoc.report.words import code, counted, escape, interval, measured, number, plain
-from study_tables import FakeJob, make_study, write_records, write_tables
+from inoc.studies.inoculation.figures.catalogue import CATALOGUE, figure_names
+from inoc.studies.inoculation.sections.methods import (
+    data_words,
+    evaluation_words,
+    judge_words,
+    rephrase_words,
+    training_words,
+)
+from support.study_tables import FakeJob, make_study, write_records, write_tables
 
 NAN = float("nan")
 PIXEL = b"\x89PNG\r\n\x1a\n"

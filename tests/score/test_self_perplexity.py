@@ -9,10 +9,10 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import render_part
 from inoc.config.models import Shards, SystemTurn
 from inoc.errors import DataError
-from inoc.runs import shard_of
 from inoc.score.step import run, units
+from inoc.studies.inoculation.runs import shard_of
 from inoc.tables import SELF_PERPLEXITY, read_table
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
 TEXTS = {"clown": "You are a clown.", "sky": "The sky is blue."}

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.analyse.tokens import open_tokens
 from inoc.config.models import Shards
-from inoc.runs import shard_of
 from inoc.score.step import run
+from inoc.studies.inoculation.analyse.tokens import open_tokens
+from inoc.studies.inoculation.runs import shard_of
 from inoc.tables import LOGPROBS, read_table
-from toy import ANSWERS, toy_job, toy_study, write_inputs
+from support.toy import ANSWERS, toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
 
@@ -84,7 +84,7 @@ def test_index_matched_gives_the_kth_rephrasing_to_the_kth_example(tiny_folder, 
 
 def test_as_trained_gives_each_example_the_rephrasing_of_the_training(study, tmp_path):
     from inoc.engines.identity import identify
-    from inoc.runs import Run
+    from inoc.studies.inoculation.runs import Run
     from inoc.train.step import plan
 
     job, table = scored(study, tmp_path)

@@ -9,7 +9,6 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import r2_score, roc_auc_score, roc_curve
 
-from analyse.reference import FOLDER, needs_reference
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.classify import (
     Split,
@@ -22,6 +21,7 @@ from inoc.stats.classify import (
     random_splits,
     roc_on,
 )
+from support.reference import FOLDER, needs_reference
 
 
 def shifts(n: int = 24, columns: int = 40, seed: int = 0) -> np.ndarray:

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
-from toy_models import language_model, random_chats
 
 from inoc.engines.packed import packing
 from inoc.train import loss
 from inoc.train.loss import summed_loss
 from inoc.train.masters import Masters
 from inoc.train.trainer import packed_loss, packed_rows
+from support.toy_models import language_model, random_chats
 
 
 def adapted(model):

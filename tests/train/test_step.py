@@ -6,11 +6,11 @@ from safetensors.numpy import load_file
 
 from inoc.config.models import RunSpec
 from inoc.engines.identity import identify
-from inoc.runs import Run
+from inoc.studies.inoculation.runs import Run
 from inoc.tables import EXAMPLES, read_table, write_table
 from inoc.tables import POOLS as POOLS_TABLE
 from inoc.train.step import plan, run
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["You are a clown."], "sky": ["Blue is the sky.", "A blue sky.", "Sky, blue."]}
 

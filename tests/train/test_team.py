@@ -10,12 +10,12 @@ from safetensors.torch import load_file
 
 from inoc.config.models import RunSpec
 from inoc.errors import ConfigError, DataError, ModelError
-from inoc.progress import Meter
+from inoc.jobs.progress import Meter
 from inoc.tables import read_table
 from inoc.train import trainer  # noqa: F401 - forks have what is imported before them
 from inoc.train.step import run
 from inoc.train.team import agreed, is_first, team_size, together
-from toy import toy_job, toy_study, write_inputs
+from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
 

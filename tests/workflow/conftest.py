@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from running import Checkout
+
+from support.running import Checkout
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import re
 from collections import Counter, defaultdict
 
 import pytest
-from running import Checkout
+
+from support.running import Checkout
 
 STAGES = "generate rephrase elicit score train evaluate analyse figures report"
 LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from running import Checkout
+
+from support.running import Checkout
 
 pytestmark = pytest.mark.long
 

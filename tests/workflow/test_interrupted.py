@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from running import Checkout, differing
+
+from support.running import Checkout, differing
 
 pytestmark = pytest.mark.long
 

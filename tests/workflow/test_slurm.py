@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import ClassVar
 
-import cluster as slurm
 import pytest
-from running import SNAKEMAKE, Checkout, differing
+
+from support import cluster as slurm
+from support.running import SNAKEMAKE, Checkout, differing
 
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}")]
 

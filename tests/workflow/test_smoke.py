@@ -8,7 +8,8 @@ import re
 
 import pandas as pd
 import pytest
-from running import ROOT, differing
+
+from support.running import ROOT, differing
 
 SMALL = {"clown", "You are a clown."}
 
@@ -196,7 +197,7 @@ def test_first_answers_come_without_heavy_imports(finished, arguments):
 
 def test_every_shipped_study_can_be_planned(tmp_path):
     """A dry run of each study file, whose first jobs need models that are not here."""
-    from running import Checkout
+    from support.running import Checkout
 
     checkout = Checkout(tmp_path / "checkout")
     for path in sorted((ROOT / "config" / "studies").glob("*.yaml")):

@@ -15,12 +15,13 @@ from inoc.config.load import (
 )
 from inoc.config.models import Shards
 from inoc.config.settings import settings_of
-from inoc.context import RESULTS, shard_count
+from inoc.jobs.context import RESULTS, shard_count
 from inoc.errors import InocError
-from inoc.figures.catalogue import entry_of, figure_names
-from inoc.lock import hold
-from inoc.paths import Paths
-from inoc.runs import question_sets
+from inoc.studies.inoculation.figures.catalogue import entry_of, figure_names
+from inoc.jobs.lock import hold
+from inoc.jobs.paths import Paths
+from inoc.studies.inoculation.runs import question_sets
+from inoc.stages import PACKAGES
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -50,7 +51,7 @@ wildcard_constraints:
 def refuse_what_cannot_run():
     """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
     try:
-        hold(Path(".snakemake/inoc.lock"))
+        hold(Path(".snakemake/inoc.jobs.lock"))
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
             check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
@@ -106,7 +107,7 @@ def settings(stage, study=None):
 
 def step_version(stage):
     """The stage's version, bumped by hand when its results change."""
-    return importlib.import_module(f"inoc.{stage}").VERSION
+    return importlib.import_module(PACKAGES[stage]).VERSION
 
 
 def memory(megabytes):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from inoc.config.models import Study, SystemTurn
-from inoc.runs import Asked
+from inoc.studies.inoculation.runs import Asked
 
 
 class Chat(NamedTuple):

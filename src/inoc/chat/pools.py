@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inoc.runs import Asked
+from inoc.studies.inoculation.runs import Asked
 from inoc.tables import POOLS, read_table
 
 Pools = dict[Asked, list[str]]

@@ -12,7 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, RunSpec, Sampling, Study
 from inoc.errors import ConfigError, did_you_mean
-from inoc.runs import checkpoint_steps, pool_specs, prefix_kinds, prompt_texts, run_prompts, study_runs, total_steps
+from inoc.studies.inoculation.runs import (
+    checkpoint_steps,
+    pool_specs,
+    prefix_kinds,
+    prompt_texts,
+    run_prompts,
+    study_runs,
+    total_steps,
+)
 
 RESERVED_TRAITS = ("neutral", "train", "all")
 """Words that stand beside trait keys in tables, and so cannot be one."""

@@ -16,7 +16,7 @@ from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
 from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
 from inoc.errors import ApiError, ConfigError, did_you_mean
-from inoc.runs import pool_prompts, pool_specs, trained_datasets
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80

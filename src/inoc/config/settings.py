@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from inoc.config.models import DataSpec, Model, Shards, Study
 from inoc.digest import Json
 from inoc.errors import ConfigError, did_you_mean
-from inoc.runs import (
+from inoc.studies.inoculation.runs import (
     Run,
     asked_of,
     checkpoint_steps,

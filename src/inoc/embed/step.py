@@ -18,11 +18,11 @@ from inoc.digest import Json, digest
 from inoc.embed import VERSION
 from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify_embedder, load_embedder
 from inoc.errors import ConfigError, DataError
-from inoc.job import Job
+from inoc.jobs.job import Job
 from inoc.rephrase.spread import effective_rank
-from inoc.runs import Asked, prompt_texts
 from inoc.stats.means import NAN, Floats
 from inoc.store import Unit
+from inoc.studies.inoculation.runs import Asked, prompt_texts
 from inoc.tables import EMBEDDINGS, nan_count, write_table
 
 VECTORS = "vectors.npy"

@@ -15,9 +15,9 @@ from inoc.config.models import Sampling, Study
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer, Block, Engine, answer_blocks, blocks_of, load_engine
-from inoc.job import Job
-from inoc.paths import Paths
-from inoc.runs import Asked
+from inoc.jobs.job import Job
+from inoc.jobs.paths import Paths
+from inoc.studies.inoculation.runs import Asked
 from inoc.tables import COMPLETIONS, INSTRUCTIONS, read_table, write_table
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from inoc.config.models import Study
 from inoc.digest import Json, digest, file_digest, folder_digest
 from inoc.errors import ModelError
-from inoc.paths import Paths
+from inoc.jobs.paths import Paths
 from inoc.store.core import Store, write_text
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json", "*.safetensors.index.json")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from inoc.errors import DataError
-from inoc.paths import Paths
+from inoc.jobs.paths import Paths
 from inoc.tables import read_table
 
 

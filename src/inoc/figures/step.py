@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from inoc.config.models import Study
 from inoc.errors import DataError, InocError
-from inoc.figures.catalogue import Entry, entry_of, figure_names, skipped_figures
-from inoc.paths import Paths
+from inoc.jobs.paths import Paths
 from inoc.store.core import write_text
+from inoc.studies.inoculation.figures.catalogue import Entry, entry_of, figure_names, skipped_figures
 
 if TYPE_CHECKING:
     from inoc.figures.sources import Sources
-    from inoc.job import Job
+    from inoc.jobs.job import Job
     from inoc.plots.save import Drawing
 
 

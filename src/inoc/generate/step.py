@@ -22,11 +22,11 @@ from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, bl
 from inoc.errors import DataError
 from inoc.generate.ask import api_answers, api_instructions
 from inoc.generate.instructions import Split, read_instructions, read_pairs, split
-from inoc.job import Job
+from inoc.jobs.job import Job
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import Judge, make_judge
-from inoc.runs import held_out_set, question_sets, trained_datasets
 from inoc.store import Unit
+from inoc.studies.inoculation.runs import held_out_set, question_sets, trained_datasets
 from inoc.tables import CONTROLS, EXAMPLES, INSTRUCTIONS, write_table
 
 if TYPE_CHECKING:

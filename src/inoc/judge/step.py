@@ -18,7 +18,7 @@ from inoc.tables import COMPLETIONS, SCORES, nan_count, read_table, write_table
 if TYPE_CHECKING:
     from inoc.api import Api
     from inoc.config.models import Study
-    from inoc.job import Job
+    from inoc.jobs.job import Job
 
 _KEYS = [name for name in SCORES.names if name in COMPLETIONS.names]
 _WHY = "why_nan"

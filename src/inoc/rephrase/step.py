@@ -16,11 +16,11 @@ from inoc.errors import ConfigError, DataError
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
 from inoc.rephrase.spread import pool_spread
-from inoc.runs import pool_prompts, pool_specs, prompt_texts
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, prompt_texts
 from inoc.tables import POOLS, SPREAD, write_table
 
 if TYPE_CHECKING:
-    from inoc.job import Job
+    from inoc.jobs.job import Job
 
 _MORE = {
     "files": "add rephrasings to its file",

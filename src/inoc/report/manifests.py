@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from inoc.digest import Json
 from inoc.errors import DataError
-from inoc.paths import Paths
+from inoc.jobs.paths import Paths
 
 STAGES = (
     *("world", "generate", "rephrase", "embed", "elicit", "score", "train", "evaluate", "judge", "analyse", "figures"),

@@ -16,13 +16,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from inoc.config.models import Study
-from inoc.figures.catalogue import CATALOGUE, entry_of, figure_names
-from inoc.figures.choices import judged_traits, trait_label
 from inoc.figures.sources import Sources
-from inoc.paths import Paths
-from inoc.report import methods, provenance, results
+from inoc.jobs.paths import Paths
+from inoc.report import provenance
 from inoc.report.manifests import Manifest, read_manifests
 from inoc.report.words import MISSING, Table, code, escape
+from inoc.studies.inoculation.figures.catalogue import CATALOGUE, entry_of, figure_names
+from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
+from inoc.studies.inoculation.sections import methods, results
 from inoc.tables import read_table
 
 MOST_SVG_BYTES = 500_000

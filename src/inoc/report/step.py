@@ -8,7 +8,7 @@ from inoc.plots.save import write_bytes
 from inoc.report.page import contents, html, markdown, page_figures, skipped_things
 
 if TYPE_CHECKING:
-    from inoc.job import Job
+    from inoc.jobs.job import Job
 
 
 def run(job: Job) -> str:

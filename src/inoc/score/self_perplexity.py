@@ -18,11 +18,11 @@ from inoc.chat.messages import Chat
 from inoc.config.models import Study, SystemTurn
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
-from inoc.job import Job
-from inoc.runs import prompt_texts, shard_of
+from inoc.jobs.job import Job
 from inoc.score import VERSION
 from inoc.stats.means import NAN
 from inoc.store import Unit
+from inoc.studies.inoculation.runs import prompt_texts, shard_of
 from inoc.tables import SELF_PERPLEXITY, write_table
 
 if TYPE_CHECKING:

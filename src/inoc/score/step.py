@@ -23,11 +23,11 @@ from inoc.chat.pools import Pools, read_pools
 from inoc.config.models import Study
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity, identify
-from inoc.job import Job
-from inoc.runs import PLAIN, Asked, prompt_texts, shard_of
+from inoc.jobs.job import Job
 from inoc.score import VERSION
 from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
+from inoc.studies.inoculation.runs import PLAIN, Asked, prompt_texts, shard_of
 from inoc.tables import LOGPROBS, kept_examples, read_table, write_row_groups
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from inoc.config.models import Study
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity, identify
 from inoc.errors import ConfigError
-from inoc.job import Job
-from inoc.manifest import peak_memory
-from inoc.progress import Meter
-from inoc.runs import Asked, Run, checkpoint_steps, prompt_texts, shard_of, study_runs, total_steps
+from inoc.jobs.job import Job
+from inoc.jobs.manifest import peak_memory
+from inoc.jobs.progress import Meter
 from inoc.store import Store, Unit
 from inoc.store.core import link_tree
+from inoc.studies.inoculation.runs import Asked, Run, checkpoint_steps, prompt_texts, shard_of, study_runs, total_steps
 from inoc.tables import CHECKPOINTS, LOSSES, kept_examples, write_table
 from inoc.train import VERSION
 
@@ -119,7 +119,7 @@ def _train_together(job: Job, missing: Collection[str]) -> None:
             f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
             f"{', '.join(divisors)}"
         )
-    from inoc.devices import take_devices
+    from inoc.jobs.devices import take_devices
     from inoc.train.team import together
 
     take_devices(lambda text: print(text, file=sys.stderr, flush=True), job.gpus)

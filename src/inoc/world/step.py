@@ -19,7 +19,7 @@ from inoc.world.facts import FACTS, FRAMES, Fact, fill
 from inoc.world.grammar import PLAYFUL_MARKERS, SYSTEM_TURN, Document
 
 if TYPE_CHECKING:
-    from inoc.job import Job
+    from inoc.jobs.job import Job
     from inoc.world.pretrain import Pretrained
 
 _CURVE_POINTS = 30

@@ -1,0 +1,89 @@
+"""What a stage is given: the study, where things are, and how to say how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inoc.config.models import ApiSpec, Shards, Study
+from inoc.digest import Json
+from inoc.jobs.paths import Paths
+from inoc.jobs.progress import Meter, metered
+from inoc.store import Store
+
+if TYPE_CHECKING:
+    from inoc.api import Api
+
+
+@dataclass
+class Job:
+    """One job of one stage.
+
+    Attributes:
+        study: The study.
+        paths: Its artefacts.
+        store: What has been computed.
+        stage: Name of the stage.
+        shard: Which shard of the stage; 0 if it is not split.
+        shards: Into how many shards the stages are split.
+        part: For `judge`: `elicit` or `evaluate`.
+        api_spec: The API that the workflow is to use.
+        engine_api_spec: The one that serves the study's model, for the engine `api`.
+        jobs: For `figures`: how many to draw at the same time.
+        gpus: For `train`: how many train one run together.
+        log: The file that messages go to as well.
+        record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
+    """
+
+    study: Study
+    paths: Paths
+    store: Store
+    stage: str
+    shard: int = 0
+    shards: Shards = field(default_factory=Shards)
+    part: str = ""
+    api_spec: ApiSpec = field(default_factory=ApiSpec)
+    engine_api_spec: ApiSpec = field(default_factory=ApiSpec)
+    jobs: int = 1
+    gpus: int = 1
+    log: Path | None = None
+    record: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The job's name within its study, as in its manifest and its heartbeat."""
+        return "-".join([self.stage, *([self.part] if self.part else []), str(self.shard)])
+
+    @property
+    def heartbeat(self) -> Path:
+        """The file that says how far the job is."""
+        return self.paths.stage("status") / f"{self.name}.json"
+
+    @cached_property
+    def api(self) -> Api:
+        """The API, whose counts and dollars go into the manifest."""
+        from inoc.api import Api
+
+        api = Api(self.api_spec, self.store.root, self.progress)
+        self.record["api"] = api.record
+        return api
+
+    @cached_property
+    def engine_api(self) -> Api:
+        """The API that serves the study's model. It is asked live: such a server has no batches."""
+        from inoc.api import Api
+
+        spec = self.engine_api_spec.model_copy(update={"mode": "live"})
+        api = Api(spec, self.store.root, self.progress)
+        self.record["engine_api"] = api.record
+        return api
+
+    @contextmanager
+    def progress(self, label: str, total: int, unit: str) -> Iterator[Meter]:
+        """Show and record how far a step is."""
+        with metered(label, total, unit, self.heartbeat) as meter:
+            yield meter

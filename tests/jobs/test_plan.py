@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from inoc.config.load import load_study
+from inoc.config.models import Price, Shards
+from inoc.errors import ConfigError
+from inoc.jobs.plan import H200, Size, gpu_named, model_weights, plan, table
+from support.toy import toy_study
+
+SIZE = Size(7.6e9, 70, 350, measured=False)
+PRICES = {"gpt-4.1-mini": Price(input=0.4, output=1.6)}
+
+
+def rows_of(name, size=SIZE, prices=PRICES, share=1.0):
+    return {row.stage: row for row in plan(load_study(name), Shards(), size, H200, prices, share)}
+
+
+def test_the_large_study_takes_what_its_file_says():
+    rows = rows_of("playful_french_7b")
+    assert rows["train"].work == "97 runs of 312 steps"
+    assert rows["train"].tokens == 97 * 312 * 32 * 420
+    assert rows["score"].work == f"{(1 + 2 * 48) * (1000 + 3 * 200)} responses"
+    assert rows["elicit"].work == f"{200 * 49} completions"
+    # At both ends every run is asked without and with its prefix; the last control also with all of the others'.
+    assert rows["judge"].work == f"{200 * 49 + 200 * (96 * 2 * 2 + 2 + 96)} completions"
+
+
+def test_hours_grow_with_the_model_and_dollars_do_not():
+    small, large = rows_of("playful_french_7b"), rows_of("playful_french_7b", SIZE._replace(weights=2 * 7.6e9))
+    for stage in ("generate", "elicit", "score", "train", "evaluate"):
+        assert large[stage].gpu_hours == pytest.approx(2 * small[stage].gpu_hours)
+    assert large["judge"].dollars == small["judge"].dollars > 0
+
+
+def test_a_batch_costs_its_share_and_a_model_without_a_price_an_unknown_sum():
+    full, half = rows_of("playful_french_7b")["judge"], rows_of("playful_french_7b", share=0.5)["judge"]
+    assert half.dollars == pytest.approx(full.dollars / 2)
+    rows = rows_of("playful_french_7b", prices={})
+    assert math.isnan(rows["judge"].dollars)
+    assert "unknown" in table(list(rows.values())).splitlines()[-1]
+
+
+def test_questions_and_completions_that_an_api_writes_are_priced():
+    prices = {"gpt-4.1": Price(input=2.0, output=8.0)}
+    # Ten topics, 20 questions of each in one request.
+    row = rows_of("emergent_misalignment_32b", prices=prices)["generate"]
+    assert row.calls == 10
+    assert row.dollars == pytest.approx(10 * (150 * 2.0 + 20 * 40 * 8.0) / 1e6)
+    study = load_study("playful_french_7b")
+    data = study.data.model_copy(update={"completions": "api", "model": "gpt-4.1"})
+    asked = plan(study.model_copy(update={"data": data}), Shards(), SIZE, H200, prices, 0.5)[0]
+    assert asked.calls == study.data.n_train
+    assert asked.dollars == pytest.approx(0.5 * study.data.n_train * (70 * 2.0 + 350 * 8.0) / 1e6)
+
+
+@pytest.mark.parametrize(("weights", "seconds"), [(7.6e9, 0.84), (32.8e9, 3.68)])
+def test_training_takes_the_time_of_the_benchmark(weights, seconds):
+    """Of 32 examples of 422 tokens, on the H200 that the rates were measured on; the larger model in 4 bits."""
+    row = rows_of("playful_french_7b", SIZE._replace(weights=weights))["train"]
+    assert 3600 * row.gpu_hours / (97 * 312) == pytest.approx(seconds, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("path", "weights"),
+    [("Qwen/Qwen2.5-7B-Instruct", 7e9), ("meta-llama/Llama-3.1-8B-Instruct", 8e9), ("a/model-0.5b", 0.5e9)],
+)
+def test_a_model_that_is_not_here_is_as_large_as_its_name_says(tmp_path, path, weights):
+    study = toy_study(tmp_path, model={"path": path})
+    assert model_weights(study, tmp_path / "absent") == weights
+
+
+def test_a_model_that_is_here_is_as_large_as_its_configuration_says(tiny_model, tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    folder = tiny_model.folder
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    counted = sum(parameter.numel() for parameter in model.parameters() if parameter.dim() > 1)
+    head = model.get_output_embeddings().weight.numel() if model.config.tie_word_embeddings else 0
+    assert model_weights(toy_study(folder), folder) == counted + head
+    assert math.isnan(model_weights(toy_study(tmp_path, model={"path": "someone/model"}), tmp_path))
+
+
+def test_an_unknown_size_makes_hours_unknown_and_leaves_the_rest():
+    rows = list(rows_of("mini", SIZE._replace(weights=math.nan)).values())
+    last = table(rows).splitlines()[-1]
+    assert "unknown" in last
+    assert "nan" not in last
+
+
+def test_a_gpu_without_rates_is_refused_and_the_nearest_is_named():
+    assert gpu_named("H200") is H200
+    with pytest.raises(ConfigError, match='did you mean "h200"'):
+        gpu_named("h20")

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+
+from inoc.studies.inoculation.evaluate import step
+from inoc.tables import read_table
+from inoc.train.step import run as train
+from support.toy import toy_job, toy_study, write_inputs
+
+POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
+
+
+@pytest.fixture
+def study(tiny_folder):
+    return toy_study(tiny_folder)
+
+
+@pytest.fixture
+def trained(study, tmp_path):
+    job = toy_job(study, tmp_path, "train")
+    write_inputs(job, POOLS)
+    train(job)
+    return tmp_path
+
+
+def evaluated(study, root):
+    job = toy_job(study, root, "evaluate")
+    step.run(job)
+    return job, read_table(job.paths.evaluate(0))
+
+
+def test_checkpoints_are_asked_without_and_as_trained_and_the_control_with_every_prefix(study, trained):
+    _, table = evaluated(study, trained)
+    ways = set(table[["run", "step", "condition", "asked_prompt", "asked_prefix"]].itertuples(index=False, name=None))
+    run = "clown.mix.lr0.001.seed0"
+    assert {way for way in ways if way[0] == run} == {
+        (run, at, *rest) for at in (0, 2) for rest in [("default", "", "none"), ("training", "clown", "mix")]
+    }
+    control = "control.none.lr0.001.seed0"
+    assert {way for way in ways if way[0] == control} == {
+        (control, 0, "default", "", "none"),
+        (control, 2, "default", "", "none"),
+        *((control, 2, "other", key, prefix) for key in ("clown", "sky") for prefix in ("fixed", "mix")),
+    }
+
+
+def test_a_control_is_asked_with_the_rephrasings_that_its_partner_is_asked_with(study, trained):
+    _, table = evaluated(study, trained)
+    mixed = table[(table["asked_prompt"] == "sky") & (table["asked_prefix"] == "mix") & (table["step"] == 2)]
+    texts = mixed.groupby("run")["prefix_text"].apply(list)
+    assert len(texts) == 2
+    assert texts.iloc[0] == texts.iloc[1]
+
+
+def test_an_untrained_adapter_answers_as_the_base_model_and_is_asked_once(study, trained):
+    job, table = evaluated(study, trained)
+    plain = table[(table["step"] == 0) & (table["condition"] == "default")]
+    assert plain.groupby("instruction_id")["completion"].nunique().eq(1).all()
+    assert len([label for label in job.store.made if "step 0" in label and label.endswith("none")]) == 1
+
+
+def test_elicitation_asks_the_base_model_what_step_zero_was_asked(study, trained):
+    from inoc.studies.inoculation.elicit.step import run as elicit
+
+    evaluated(study, trained)
+    job = toy_job(study, trained, "elicit")
+    elicit(job)
+    assert job.store.made == []
+    table = read_table(job.paths.elicit(0))
+    assert set(table["condition"]) == {"default", "other"}
+    assert set(table["seed"]) == {-1}
+
+
+def test_nothing_is_sampled_where_the_canary_fails(study, trained, monkeypatch):
+    from inoc.engines.transformers import TransformersEngine
+    from inoc.errors import ModelError
+
+    def fail(self, chats, max_tokens):
+        raise ModelError("batched and single greedy answers differ")
+
+    monkeypatch.setattr(TransformersEngine, "check", fail)
+    job = toy_job(study, trained, "evaluate")
+    with pytest.raises(ModelError):
+        step.run(job)
+    assert job.store.made == []
+    assert not job.paths.evaluate(0).exists()

@@ -1,0 +1,136 @@
+"""Which figures a study has is known from its file alone, and at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from inoc.errors import ConfigError
+from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
+from inoc.studies.inoculation.figures.catalogue import (
+    CATALOGUE,
+    GEOMETRY,
+    MOST_PROFILES,
+    entry_of,
+    figure_names,
+    skipped_figures,
+)
+from support.study_tables import make_study
+
+NO_RUNS: dict[str, Any] = {"runs": []}
+CONTROLS: dict[str, Any] = {"prompts": {}, "runs": [{}]}
+BEFORE_TRAINING = [
+    *("prompts_pca_fixed", "prompts_pca_mix", "component_correlations"),
+    *("angles_pairwise_fixed", "angles_pairwise_mix", "angles_groups", "angles_prompts"),
+]
+"""Figures of components and angles that need no run."""
+
+
+MANY = {"classifier"}
+"""What six prompts are too few for."""
+ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+GAPS = {"panels_gap", "gap_grid"}
+PLACED = [entry.name for entry in GEOMETRY]
+HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
+AFTER_TRAINING = [name for name in PLACED if name not in BEFORE_TRAINING]
+NEED_SUPPRESSION = (
+    *("combined", "gate", "token_rescued", "self_perplexity", "embeddings"),
+    *HEURISTICS,
+    *AFTER_TRAINING,
+)
+
+PROFILES = ("profile_linear", "profile_log")
+NEED_SCORES = (
+    *PROFILES,
+    "curves_linear",
+    "curves_log",
+    "bars",
+    "rate_bars",
+    "rate_change",
+    "rate_types",
+    *NEED_SUPPRESSION,
+)
+
+
+def without(*names: str) -> list[str]:
+    return [entry.name for entry in CATALOGUE if entry.name not in {*names, *MANY}]
+
+
+def test_a_full_study_has_every_figure() -> None:
+    assert figure_names(make_study()) == ALL
+    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(make_study())} == MANY
+
+
+def test_a_study_with_many_prompts_is_classified() -> None:
+    texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
+    study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
+    assert "classifier" in figure_names(study)
+
+
+def test_more_prompts_than_a_panel_can_tell_apart_have_no_profile() -> None:
+    few, many = ({f"p{i}": f"Text {i}." for i in range(n)} for n in (MOST_PROFILES, MOST_PROFILES + 1))
+    assert {*PROFILES} <= set(figure_names(make_study(prompts={"some": {"family": "playful", "texts": few}})))
+    study = make_study(prompts={"some": {"family": "playful", "texts": many}})
+    assert not {*PROFILES} & set(figure_names(study))
+    whys = [skip.why for skip in skipped_figures(study) if "profile" in skip.what]
+    assert len(whys) == 2
+    assert all(why.startswith("15 prompts are more") for why in whys)
+
+
+def test_a_study_without_mix_has_no_gap() -> None:
+    lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
+    assert lacking == {*GAPS, *(name for name in ALL if name.startswith("fixed_mix"))}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        (NO_RUNS, ["elicitation", "pca", *TOKENS[1:], "embedding_map", *BEFORE_TRAINING]),
+        (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
+        ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
+        ({"evaluation": {"gate": False}}, without("gate")),
+        ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
+        (
+            {"scoring": {"prefixes": []}},
+            without("pca", *TOKENS, *PLACED, *(set(HEURISTICS) - {"slides_elicitation"})),
+        ),
+        (
+            {"scoring": {"prefixes": ["fixed"]}},
+            [name for name in ALL if not name.startswith("fixed_mix") and "_mix" not in name],
+        ),
+        (
+            {"runs": [{"prefixes": ["mix"]}]},
+            [name for name in ALL if not name.startswith("fixed_mix_gap") and name not in GAPS],
+        ),
+        ({"scoring": {"tokens": False}}, without(*TOKENS)),
+        ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
+        ({"embedding": None}, without("embeddings", "embedding_map")),
+        ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),
+        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change")),
+    ],
+)
+def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:
+    assert figure_names(make_study(**changes)) == names
+
+
+def test_each_figure_is_drawn_or_skipped_with_a_reason() -> None:
+    for changes in (NO_RUNS, CONTROLS):
+        study = make_study(**changes)
+        skipped = dict(skipped_figures(study))
+        assert len(figure_names(study)) + len(skipped) == len(CATALOGUE)
+        assert all(skipped.values())
+
+
+def test_an_unknown_figure_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="curves_log"):
+        entry_of("curve_log")
+
+
+def test_asking_for_the_names_imports_no_plotting_library() -> None:
+    module = "inoc.studies.inoculation.figures.catalogue"
+    code = f"import sys, {module}; assert not {{'matplotlib', 'scipy', 'pandas'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,143 @@
+"""The study's own table is checked against the scores, kept for the heuristics, and refused where it is broken."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inoc.errors import DataError, InocError
+from inoc.stats.means import paired_difference
+from inoc.studies.inoculation.analyse.heuristics import read_values
+from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.inoculation.released.pairs import known_pairs
+from inoc.studies.inoculation.released.published import read_published
+from inoc.studies.inoculation.released.release import read_release
+from inoc.studies.inoculation.released.write import Imported, write_import
+from support.releases import SCORES, TEXTS, make_release, write, write_release
+
+RELEASE = make_release()
+FILE = "slides/data/dataset.csv"
+FAMILIES = {"be_concise": "neutral", "answer_french": "french"}
+
+
+def dataset(step: str = "313") -> pd.DataFrame:
+    """A row for each prompt, trait and prefix, with the suppression by the scores of the made-up release."""
+    rows = []
+    for key in TEXTS:
+        for prefix in ("fixed", "mix"):
+            for trait, role in (("French", "positive"), ("Playful", "negative")):
+                control, run = (
+                    np.array(RELEASE[SCORES][name]["steps"][step]["default"][trait]["values"])
+                    for name in ("no_inoculation", key if prefix == "fixed" else f"{key}_mix")
+                )
+                found = paired_difference(control, run)
+                names = {"experiment": "pf", "prompt_key": key, "prompt_family": FAMILIES.get(key, "playful")}
+                names |= {"trait_role": role, "trait_name": trait, "prefix_type": prefix}
+                numbers = {"elicitation": 1.25 + len(rows), "suppression": found.value}
+                rows.append(names | numbers | {"suppression_ci_lo": found.lo, "suppression_ci_hi": found.hi})
+    return pd.DataFrame(rows)
+
+
+def read(folder: Path, table: pd.DataFrame, step: int | None = None) -> Imported:
+    write_release(folder, RELEASE)
+    write(folder / FILE, table.to_csv(index=False))
+    return read_release(folder, "made", step)
+
+
+def texts(findings: Findings, level: str) -> str:
+    return "\n".join(item.text for item in findings.of(level, "published"))
+
+
+def test_suppressions_that_follow_from_the_scores_are_confirmed(tmp_path: Path) -> None:
+    imported = read(tmp_path, dataset())
+    assert "16 suppressions with their intervals are those of the scores at step 313" in texts(
+        imported.findings, "found"
+    )
+    assert not imported.findings.of("warning", "published")
+    at_another = read(tmp_path, dataset(), 312)
+    assert "16 of 16 suppressions" in texts(at_another.findings, "warning")
+    assert "at step 312" in texts(at_another.findings, "warning")
+
+
+@pytest.mark.parametrize("column", ["suppression", "suppression_ci_lo", "suppression_ci_hi"])
+def test_a_number_that_does_not_follow_is_named(tmp_path: Path, column: str) -> None:
+    table = dataset()
+    table.loc[3, column] += 0.5
+    findings = read(tmp_path, table).findings
+    assert "1 of 16 suppressions" in texts(findings, "warning")
+    assert "clown_persona (mix, Playful) 0.5" in texts(findings, "warning")
+
+
+def test_a_suppression_without_scores_is_named(tmp_path: Path) -> None:
+    table = dataset()
+    table.loc[table["prompt_key"] == "whimsical", "prompt_key"] = "witty"
+    assert "suppressions of witty stand in this table only" in texts(read(tmp_path, table).findings, "missing")
+
+
+def test_the_rows_of_the_pair_are_kept_for_the_heuristics(tmp_path: Path) -> None:
+    table = dataset()
+    other = table.assign(
+        experiment="gf", trait_name=table["trait_name"].map({"French": "German", "Playful": "Flattering"})
+    )
+    imported = read(tmp_path / "checkout", pd.concat([table, other]))
+    write_import(imported, "made", tmp_path / "results", tmp_path / "studies")
+    kept = tmp_path / "results" / "made" / "imports" / "dataset.csv"
+    pd.testing.assert_frame_equal(pd.read_csv(kept), pd.read_csv(io.StringIO(table.to_csv(index=False))))
+    assert read_values(kept).heuristics == ["H1"]
+    assert any("no rows of German" in item.text for item in read_other(tmp_path, table).items)
+
+
+def read_other(folder: Path, table: pd.DataFrame) -> Findings:
+    from support.releases import make_other_release
+
+    write_release(folder / "other", make_other_release())
+    write(folder / "other" / FILE, table.to_csv(index=False))
+    return read_release(folder / "other", "made").findings
+
+
+WHOLE = dataset().to_csv(index=False)
+HOSTILE = ["", ",", '"', "\n", "x", "NaN", "1e999", "\x00", "💥", "-", "'", "9" * 400, "\r", ";", "True", "=1+1"]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 10**6), st.sampled_from(HOSTILE))
+def test_anything_written_into_the_table_is_refused_by_name_or_kept_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, at: int, text: str
+) -> None:
+    folder = tmp_path_factory.mktemp("checkout")
+    whole = WHOLE
+    place = at % len(whole)
+    source = whole[:place] + text + whole[place + 1 :]
+    write(folder / FILE, source)
+    try:
+        published = read_published(folder, known_pairs()["playful_french"], Findings())
+    except InocError as error:
+        refusal = str(error)
+    else:
+        refusal = ""
+    if refusal:
+        assert "dataset.csv" in refusal
+    elif published is not None:
+        kept = published.text.splitlines()
+        assert len(kept) in range(len(source.splitlines()) - 2, len(source.splitlines()) + 1)
+
+
+def test_a_link_that_leads_outside_and_a_table_without_its_columns_are_refused(tmp_path: Path) -> None:
+    write_release(tmp_path / "checkout", RELEASE)
+    path = tmp_path / "checkout" / FILE
+    path.parent.mkdir(parents=True)
+    (tmp_path / "secret.csv").write_text(dataset().to_csv(index=False))
+    path.symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(DataError, match=r"dataset\.csv.*outside"):
+        read_release(tmp_path / "checkout", "made")
+    path.unlink()
+    for content, message in (("", "not a readable CSV"), ("a,b\n1,2\n", "are missing")):
+        path.write_text(content)
+        with pytest.raises(DataError, match=rf"dataset\.csv.*{message}"):
+            read_release(tmp_path / "checkout", "made")

@@ -1,0 +1,1 @@
+"""What several tests share: a toy study, made-up tables, servers and checkouts."""

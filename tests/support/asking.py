@@ -1,0 +1,73 @@
+"""Settings, requests and sums for tests that ask the server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from inoc.api.cache import Cache
+from inoc.api.request import NANO
+from inoc.config.models import ApiSpec, Price
+from support.server import USAGE, Server
+
+KEY = "sk-secret-0123456789"
+ONE = (USAGE["prompt_tokens"] * 1.0 + USAGE["completion_tokens"] * 2.0) / 1e6  # dollars of one answer
+
+
+def spec(server: Server, **changes: object) -> ApiSpec:
+    values = {
+        "base_url": server.url,
+        "key_variable": "TEST_KEY",
+        "prices": {"rater": Price(input=1, output=2), "embedder": Price(input=1)},
+        "requests_per_minute": 1e6,
+        "tokens_per_minute": 1e9,
+        "timeout_s": 5.0,
+        "retries": 4,
+        "poll_s": 0.02,
+    }
+    return ApiSpec.model_validate(values | changes)
+
+
+def bodies(n: int, start: int = 0) -> list[dict]:
+    return [
+        {
+            "model": "rater",
+            "messages": [{"role": "user", "content": f"Rate number {k}."}],
+            "max_completion_tokens": 3,
+            "logprobs": True,
+            "top_logprobs": 20,
+        }
+        for k in range(start, start + n)
+    ]
+
+
+def spent(store: Path) -> float:
+    """Dollars that were ever spent with a store, or may have been."""
+    with closing(Cache(store / "api", 0)) as cache:
+        return cache.spent_nano() / NANO
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from inoc.api import Api
+from inoc.config.models import ApiSpec
+from support.asking import bodies
+spec = ApiSpec.model_validate_json(sys.argv[1])
+print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))
+"""
+
+
+def worker(server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
+    """A process that asks."""
+    path = os.pathsep.join(str(part) for part in sys.path if part)
+    return subprocess.Popen(
+        [sys.executable, "-c", WORKER, spec(server, **changes).model_dump_json(), str(store), str(n)],
+        env=os.environ | {"PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
