@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
 from inoc.config.load import load_study
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.context import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import study_runs, total_steps

@@ -219,46 +219,6 @@ def _no_verb(options: argparse.Namespace) -> None:
     options.top.print_help()
 
 
-def open_log(path: Path) -> Tee:
-    """Write messages to a file too."""
-    return Tee(path)
-
-
-class Tee:
-    """Standard error that also goes to a file."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
-        self._stream = sys.stderr
-        sys.stderr = self
-
-    def write(self, text: str) -> int:
-        """Write to both."""
-        self._file.write(text)
-        return self._stream.write(text)
-
-    def flush(self) -> None:
-        """Flush both."""
-        self._file.flush()
-        self._stream.flush()
-
-    def isatty(self) -> bool:
-        """Whether the terminal side is one."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """The terminal side's descriptor, for child processes."""
-        return self._stream.fileno()
-
-    def close(self) -> None:
-        """Give standard error back."""
-        if sys.exc_info()[0] is not None:
-            self._file.write(traceback.format_exc())
-        sys.stderr = self._stream
-        self._file.close()
-
-
 def _run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.context import make_jobs
     from inoc.jobs.manifest import write_manifest

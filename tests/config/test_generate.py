@@ -10,7 +10,9 @@ import pytest
 from inoc.config.document import read_document
 from inoc.config.generate import WORKFLOW_FILE, generated, study_schema, workflow_yaml, write_generated
 from inoc.config.load import load_workflow
-from inoc.config.models import Model, Shards, Study, Workflow
+from inoc.config.models import Model
+from inoc.config.workflow import Shards, Workflow
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

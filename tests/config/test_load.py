@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inoc.config.load import check_api, check_inputs, load_study, load_workflow, workflow_of
-from inoc.config.models import ApiSpec, Price, Shards
+from inoc.config.workflow import ApiSpec, Price, Shards
 from inoc.errors import ConfigError
 from inoc.studies.inoculation.runs import prompt_texts, study_runs, total_steps
 

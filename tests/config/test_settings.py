@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from inoc.config.document import read_document
 from inoc.config.load import load_study
-from inoc.config.models import Model, Shards, Study
+from inoc.config.models import Model
+from inoc.config.workflow import Shards
+from inoc.studies.inoculation.study import Study
 from inoc.config.settings import STAGES, settings_of
 from inoc.errors import ConfigError
 from inoc.studies.inoculation.runs import prompt_texts, shard_of, study_runs

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from inoc.config.load import check_api, check_inputs, load_study
-from inoc.config.models import ApiSpec, Study
+from inoc.config.workflow import ApiSpec
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
 from inoc.studies.inoculation.runs import (
     checkpoint_steps,

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.config.models import EmbeddingSpec, Study
+from inoc.config.models import EmbeddingSpec
+from inoc.studies.inoculation.study import Study
 from inoc.embed import step
 from inoc.embed.embedders import LocalIdentity
 from inoc.errors import ConfigError, DataError

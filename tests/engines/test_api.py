@@ -7,7 +7,8 @@ import pytest
 from inoc.api import Api
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
-from inoc.config.models import Price, Sampling, SystemTurn
+from inoc.config.models import Sampling, SystemTurn
+from inoc.config.workflow import Price
 from inoc.engines.api import ApiEngine
 from inoc.engines.sampling import BASE, Block, answer_blocks
 from inoc.engines.transformers import TransformersEngine

@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import render
-from inoc.config.models import RunSpec, SystemTurn
+from inoc.config.models import SystemTurn
+from inoc.studies.inoculation.study import RunSpec
 from inoc.engines.four_bit import nf4
 from inoc.engines.scoring import float32_logprobs
 from inoc.engines.transformers import TransformersEngine

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from inoc.config.load import load_study
-from inoc.config.models import Shards, Study
+from inoc.config.workflow import Shards
+from inoc.studies.inoculation.study import Study
 from inoc.config.settings import STAGES, settings_of
 from inoc.digest import digest
 from inoc.embed import step as embed

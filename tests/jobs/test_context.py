@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from inoc.config.models import Shards
+from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
 from inoc.jobs.context import parse_shard, shard_count
 

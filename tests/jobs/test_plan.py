@@ -5,7 +5,7 @@ import math
 import pytest
 
 from inoc.config.load import load_study
-from inoc.config.models import Price, Shards
+from inoc.config.workflow import Price, Shards
 from inoc.errors import ConfigError
 from inoc.jobs.plan import H200, Size, gpu_named, model_weights, plan, table
 from support.toy import toy_study

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from inoc.config.models import Shards, Study
+from inoc.config.workflow import Shards
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.paths import Paths
 from inoc.jobs.status import states
 from support.toy import STUDY

@@ -7,7 +7,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import render_part
-from inoc.config.models import Shards, SystemTurn
+from inoc.config.models import SystemTurn
+from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.score.step import run, units
 from inoc.studies.inoculation.runs import shard_of

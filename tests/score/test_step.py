@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.config.models import Shards
+from inoc.config.workflow import Shards
 from inoc.score.step import run
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.runs import shard_of

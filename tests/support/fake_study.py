@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Shards, Study
+from inoc.config.workflow import Shards
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.store import Store

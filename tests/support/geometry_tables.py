@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.dimensions import dimensions
 from inoc.studies.inoculation.analyse.geometry import geometry

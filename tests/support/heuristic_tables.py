@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts, total_steps
 
 NAN = float("nan")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import (
     checkpoint_steps,

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from inoc.config.models import RunSpec
+from inoc.studies.inoculation.study import RunSpec
 from inoc.engines.identity import identify
 from inoc.studies.inoculation.runs import Run
 from inoc.tables import EXAMPLES, read_table, write_table

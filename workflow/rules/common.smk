@@ -13,7 +13,7 @@ from inoc.config.load import (
     load_study,
     workflow_of,
 )
-from inoc.config.models import Shards
+from inoc.config.workflow import Shards
 from inoc.config.settings import settings_of
 from inoc.jobs.context import RESULTS, shard_count
 from inoc.errors import InocError

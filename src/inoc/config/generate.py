@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inoc.config.load import load_workflow
-from inoc.config.models import KEY_PATTERN, Model, Study, Workflow
+from inoc.config.models import KEY_PATTERN, Model
+from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError
+from inoc.studies.inoculation.study import Study
 
 Schema = dict[str, Any]
 

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.errors import DataError, InocError
 from inoc.jobs.paths import Paths
 from inoc.store.core import write_text

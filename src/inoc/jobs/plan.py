@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.config.load import dataset_places
-from inoc.config.models import Price, Sampling, Shards, Study, Workflow
+from inoc.config.models import Sampling
+from inoc.config.workflow import Price, Shards, Workflow
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError, InocError, did_you_mean
 from inoc.jobs.context import shard_count, store_folder
 from inoc.jobs.job import Job

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.config.load import load_study, load_workflow
-from inoc.config.models import Shards, Study
+from inoc.config.workflow import Shards
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.context import RESULTS, shard_count
 from inoc.jobs.paths import Paths
 from inoc.jobs.progress import duration, report_line

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inoc.chat.messages import assign, compose
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
 from inoc.studies.inoculation.runs import PLAIN, Run, asked_of, checkpoint_steps, shard_of, study_runs, total_steps
 from support.toy import STUDY

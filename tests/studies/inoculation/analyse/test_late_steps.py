@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.late_steps import LateSteps, chance_of_far, in_standard_errors, late_steps
 from inoc.studies.inoculation.runs import PLAIN, Asked, Run, asked_of, study_runs

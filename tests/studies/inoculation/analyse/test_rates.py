@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from inoc.config.models import RateSpec
+from inoc.studies.inoculation.study import RateSpec
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.inputs import SetScores, check_same_judges, read_scores

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.power import Spread, detectable_difference
 from inoc.stats.variance import crossed_components

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.text import Text
 from scipy import stats
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure
 from inoc.plots.save import Drawing, save

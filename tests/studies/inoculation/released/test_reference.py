@@ -18,7 +18,7 @@ import pytest
 
 from inoc.cli import main
 from inoc.config.load import load_study
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.jobs.paths import Paths
 from inoc.stats.correlation import fit_line, pearson
 from inoc.studies.inoculation.analyse.inputs import Shifts, read_means, shifts

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.correlation import Correlation, pearson
 from inoc.stats.gram import Method, Representation, angles_to_mean, inner_products
 from inoc.stats.means import Floats

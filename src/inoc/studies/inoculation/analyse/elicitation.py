@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits

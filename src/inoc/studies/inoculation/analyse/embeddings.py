@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.embed.step import unit_vectors
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import principal_components

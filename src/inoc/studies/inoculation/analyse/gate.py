@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
 from inoc.studies.inoculation.analyse.elicitation import failed

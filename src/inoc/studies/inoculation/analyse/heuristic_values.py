@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN

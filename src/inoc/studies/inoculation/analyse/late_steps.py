@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores

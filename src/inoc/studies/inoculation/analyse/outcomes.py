@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import MISSING, Estimate
 from inoc.studies.inoculation.analyse.geometry import NEUTRAL

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, Estimate, Floats

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval, share_interval, welch_difference

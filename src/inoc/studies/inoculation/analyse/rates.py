@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import RateSpec, Study
+from inoc.studies.inoculation.study import RateSpec, Study
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import MISSING, NAN, Estimate, Floats, share_interval

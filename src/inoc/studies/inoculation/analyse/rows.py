@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.means import Estimate
 from inoc.studies.inoculation.runs import Run, prompt_families, study_runs
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.store.core import write_text
 from inoc.studies.inoculation.analyse.classifier import classifier

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.geometry import N_BLOCKS, Gram, Level

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.power import Spread, detectable_difference, variance_weights

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Expectation, Study
+from inoc.studies.inoculation.study import Expectation, Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.means import MISSING, Estimate, Floats, mean_interval, paired_difference

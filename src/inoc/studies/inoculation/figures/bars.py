@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.figures import choices

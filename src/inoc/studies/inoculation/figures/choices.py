@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.runs import prefix_kinds, prompt_families, prompt_texts, question_sets, study_runs
 
 if TYPE_CHECKING:

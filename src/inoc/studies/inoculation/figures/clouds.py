@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.plots.labels import place_labels
 from inoc.plots.panels import panel_grid
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Layout, LineGrid, Mark, Scale, place_steps, score_axis, step_axis, zero_position
 from inoc.plots.save import Drawing

@@ -6,7 +6,7 @@ import textwrap
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.plots.gate import Cell, gate_panel
 from inoc.plots.save import Drawing

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.studies.inoculation.figures import choices

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from inoc.config.document import read_document
 from inoc.config.load import load_study
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError, DataError, did_you_mean
 from inoc.studies.inoculation.released.checks import FAR, LATE_STEP, distance
 from inoc.studies.inoculation.released.document import name_of, shown

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.studies.inoculation.study import Study
 from inoc.report.words import FAILED, Table, code, counted, escape, interval, measured, number
 from inoc.studies.inoculation.figures import choices
 

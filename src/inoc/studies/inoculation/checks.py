@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
-from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, RunSpec, Sampling, Study
+from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, Sampling
 from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.inoculation.runs import (
     checkpoint_steps,
@@ -21,6 +21,7 @@ from inoc.studies.inoculation.runs import (
     study_runs,
     total_steps,
 )
+from inoc.studies.inoculation.study import RunSpec, Study
 
 RESERVED_TRAITS = ("neutral", "train", "all")
 """Words that stand beside trait keys in tables, and so cannot be one."""
@@ -33,7 +34,6 @@ _JUDGE_FIELDS = {
     "llm": ("model", "question", "property", "language", "scale", "temperature"),
 }
 _QUESTION_FIELDS = {"property": "property", "language": "language"}
-_MOST_LISTED = 12
 
 
 def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
@@ -49,15 +49,6 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
         if sections is None or set(needed) <= set(sections)
         for problem in check(study)
     ]
-
-
-def listed(accepted: Iterable[str]) -> str:
-    """Accepted values for a message, the first dozen."""
-    names = list(accepted)
-    if not names:
-        return "none, as there are none"
-    rest = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + rest
 
 
 def _traits(study: Study) -> Iterator[Problem]:
