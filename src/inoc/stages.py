@@ -13,6 +13,6 @@ PACKAGES = {
     "evaluate": "inoc.studies.inoculation.evaluate",
     "judge": "inoc.judge",
     "analyse": "inoc.studies.inoculation.analyse",
-    "figures": "inoc.figures",
+    "figures": "inoc.studies.inoculation.figures",
     "report": "inoc.report",
 }

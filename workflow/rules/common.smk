@@ -17,7 +17,8 @@ from inoc.config.models import Shards
 from inoc.config.settings import settings_of
 from inoc.jobs.context import RESULTS, shard_count
 from inoc.errors import InocError
-from inoc.studies.inoculation.figures.catalogue import entry_of, figure_names
+from inoc.figures.entries import entry_of, figure_names
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.jobs.lock import hold
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import question_sets
@@ -234,19 +235,20 @@ def figures_of(wildcards):
 def figure_files(study, suffix):
     """One file per figure of a study."""
     folder = Paths(RESULTS, study).stage("figures")
-    return [str(folder / f"{name}.{suffix}") for name in figure_names(STUDIES[study])]
+    names = figure_names(ENTRIES, STUDIES[study])
+    return [str(folder / f"{name}.{suffix}") for name in names]
 
 
 def figure_in_report(study, name):
     """A figure with its caption, its place in the report and its labels."""
-    entry = entry_of(name)
+    entry = entry_of(ENTRIES, name)
     folder = (Paths(RESULTS, study).stage("figures")).resolve()
     return report(
         f"results/{study}/figures/{name}.svg",
         caption=str(folder / f"{name}.rst"),
         category=study,
         subcategory=entry.category,
-        labels=entry.labels,
+        labels=dict(entry.labels),
     )
 
 

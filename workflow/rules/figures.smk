@@ -7,7 +7,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
         input:
             predictors=f"results/{STUDY}/analyse/predictors.parquet",
         output:
-            charts=[figure_in_report(STUDY, name) for name in figure_names(STUDY_FILE)],
+            charts=[figure_in_report(STUDY, name) for name in figure_names(ENTRIES, STUDY_FILE)],
             data=figure_files(STUDY, "csv"),
             pictures=figure_files(STUDY, "png"),
             captions=figure_files(STUDY, "rst"),

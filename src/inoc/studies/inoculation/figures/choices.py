@@ -38,6 +38,11 @@ def wanted_trait(study: Study) -> str | None:
     return next((key for key, trait in study.traits.items() if trait.role == "wanted"), None)
 
 
+def trait_in_role(study: Study, role: str) -> str | None:
+    """The trait that figures of a role, `unwanted` or `wanted`, are about; None if there is none."""
+    return focus_trait(study) if role == "unwanted" else wanted_trait(study)
+
+
 def trait_label(study: Study, trait: str) -> str:
     """The trait's name in figures."""
     return study.traits[trait].label or trait.capitalize()
