@@ -1,9 +1,9 @@
 """Stages and kinds of study: how each declares itself, and the lists of both.
 
-A stage computes, and knows no kind of study. A kind plans: it says which work each stage is to do for a study file. The
-verbs of the command line, the slices of settings, shards, status, plan, explanations, manifests and the workflow's rules
-all follow from these declarations. Nothing heavy is imported for them: what takes long to import is named by a
-reference, `module:attribute`, and loaded when it is needed.
+A stage computes, and knows no kind of study. A kind plans: it says which work each stage is to do for a study file.
+The verbs of the command line, the slices of settings, shards, status, plan, explanations, manifests and the rules of
+the workflow all follow from these declarations. Nothing heavy is imported for them: what takes long to import is named
+by a reference, `module:attribute`, and loaded when it is needed.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from inoc.config.workflow import Shards
 from inoc.studies.inoculation.study import Study
 from inoc.config.settings import STAGES, settings_of
 from inoc.errors import ConfigError
-from inoc.studies.inoculation.runs import prompt_texts, shard_of, study_runs
+from inoc.jobs.shards import shard_of
+from inoc.studies.inoculation.runs import prompt_texts, study_runs
 
 TOY = Path(__file__).parent / "toy.yaml"
 RAW = read_document(TOY).value | {

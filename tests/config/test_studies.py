@@ -10,7 +10,6 @@ from inoc.config.workflow import ApiSpec
 from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
 from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
     held_out_set,
     pool_prompts,
     pool_specs,
@@ -20,6 +19,7 @@ from inoc.studies.inoculation.runs import (
     study_runs,
     total_steps,
 )
+from inoc.train.schedule import checkpoint_steps
 
 CONFIG = Path(__file__).parents[2] / "config"
 LARGE = ["playful_french_7b", "german_flattering_8b", "lr_sweep", "prefix_sweep", "multi_prompt_profile"]

@@ -25,14 +25,8 @@ from inoc.score import step as score
 from inoc.store import Store
 from inoc.studies.inoculation.elicit import step as elicit
 from inoc.studies.inoculation.evaluate import step as evaluate
-from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
-    pool_prompts,
-    pool_specs,
-    question_sets,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, question_sets, study_runs, total_steps
+from inoc.train.schedule import checkpoint_steps
 from inoc.tables import CHECKPOINTS, CONTROLS, EXAMPLES, INSTRUCTIONS, POOLS, write_table
 from inoc.train import step as train
 from inoc.world import step as world

@@ -10,7 +10,7 @@ from inoc.config.models import RephraseSpec
 from inoc.errors import DataError
 from inoc.rephrase import step
 from inoc.rephrase.spread import pool_spread
-from inoc.studies.inoculation.runs import Asked
+from inoc.chat.messages import Asked
 from inoc.tables import read_table
 from support.toy import toy_job, toy_study
 

@@ -11,7 +11,7 @@ from inoc.config.models import SystemTurn
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.score.step import run, units
-from inoc.studies.inoculation.runs import shard_of
+from inoc.jobs.shards import shard_of
 from inoc.tables import SELF_PERPLEXITY, read_table
 from support.toy import toy_job, toy_study, write_inputs
 

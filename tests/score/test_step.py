@@ -7,7 +7,7 @@ import pytest
 from inoc.config.workflow import Shards
 from inoc.score.step import run
 from inoc.studies.inoculation.analyse.tokens import open_tokens
-from inoc.studies.inoculation.runs import shard_of
+from inoc.jobs.shards import shard_of
 from inoc.tables import LOGPROBS, read_table
 from support.toy import ANSWERS, toy_job, toy_study, write_inputs
 

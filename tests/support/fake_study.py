@@ -13,15 +13,8 @@ from inoc.studies.inoculation.study import Study
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.store import Store
-from inoc.studies.inoculation.runs import (
-    Run,
-    asked_of,
-    checkpoint_steps,
-    condition,
-    prompt_texts,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.runs import Run, asked_of, condition, prompt_texts, study_runs, total_steps
+from inoc.train.schedule import checkpoint_steps
 from inoc.tables import EMBEDDINGS, LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY, write_table
 
 NAN = float("nan")

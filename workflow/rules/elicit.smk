@@ -1,10 +1,8 @@
 rule elicit_traits:
     """Completions of the untrained model, with and without each prefix."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("elicit"),
         model=model_of,
-        instructions="results/{study}/generate/eval.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         completions="results/{study}/elicit/completions-{shard}.parquet",
     log:
@@ -19,7 +17,7 @@ rule elicit_traits:
         runtime="8h",
     params:
         settings=settings("elicit"),
-        version=step_version("elicit"),
+        version=version("elicit"),
         shards=n_shards("elicit"),
     message:
         "Asking the untrained model of {wildcards.study}, shard {wildcards.shard}"

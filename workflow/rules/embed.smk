@@ -1,7 +1,7 @@
 rule embed_prompts:
     """Sentence embeddings of every prompt and its rephrasings."""
     input:
-        pools="results/{study}/rephrase/pools.parquet",
+        files=inputs("embed"),
     output:
         embeddings="results/{study}/embed/embeddings.parquet",
     log:
@@ -17,7 +17,7 @@ rule embed_prompts:
         runtime="4h",
     params:
         settings=settings("embed"),
-        version=step_version("embed"),
+        version=version("embed"),
     message:
         "Embedding the prompts of {wildcards.study}"
     shell:

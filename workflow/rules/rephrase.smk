@@ -1,7 +1,7 @@
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
     input:
-        given=given("rephrase", "pools"),
+        files=inputs("rephrase"),
     output:
         pools="results/{study}/rephrase/pools.parquet",
         spread="results/{study}/rephrase/spread.parquet",
@@ -17,7 +17,7 @@ rule rephrase_prompts:
         runtime="30m",
     params:
         settings=settings("rephrase"),
-        version=step_version("rephrase"),
+        version=version("rephrase"),
     message:
         "Rephrasing the prompts of {wildcards.study}"
     shell:

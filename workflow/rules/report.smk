@@ -6,7 +6,7 @@ rule write_report:
     """The page for a paper's appendix: methods, tables, seeds, versions, counts, times, and what is missing."""
     input:
         figures=figures_of,
-        spread=spread_of,
+        files=inputs("report"),
     output:
         markdown=report(
             "results/{study}/report/appendix.md",
@@ -27,7 +27,7 @@ rule write_report:
         runtime="10m",
     params:
         settings=settings("report"),
-        version=step_version("report"),
+        version=version("report"),
     message:
         "Writing the appendix of {wildcards.study}"
     shell:

@@ -1,10 +1,8 @@
 rule train_adapters:
     """Adapters and loss curves of a shard of runs."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("train"),
         model=model_of,
-        examples="results/{study}/generate/train.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
         losses="results/{study}/train/{shard}/losses.parquet",
@@ -20,7 +18,7 @@ rule train_adapters:
         runtime="8h",
     params:
         settings=settings("train"),
-        version=step_version("train"),
+        version=version("train"),
         shards=n_shards("train"),
     message:
         "Training the runs of {wildcards.study}, shard {wildcards.shard}"

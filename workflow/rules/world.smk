@@ -14,7 +14,7 @@ rule make_world:
         runtime="1h",
     params:
         settings=settings("world"),
-        version=step_version("world"),
+        version=version("world"),
     message:
         "Pre-training the miniature model of {wildcards.study}"
     shell:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from inoc.config.document import listed, Document, KeyPath, Place, Problem, key_path_text, read_document
+from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, listed, read_document
 from inoc.config.models import BaseStudy, Model
 from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError, did_you_mean

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from inoc.config.models import Key, Model, Share
 
-
 Shards = dict[str, int]
 """Key of a stage → into how many jobs it is split; one where there is no key. The result does not depend on it."""
 
@@ -72,8 +71,8 @@ class Workflow(Model):
     store: str = Field("store", description="Folder of the content-addressed store.")
     shards: dict[Key, dict[Key, Annotated[int, Field(ge=1)]]] = Field(
         default_factory=dict,
-        description="Study → stage → into how many jobs it is split: `score` and `elicit` by prompt, `train` by run, which "
-        "`evaluate` follows. One job where nothing is named.",
+        description="Study → stage → into how many jobs it is split: `score` and `elicit` by prompt, `train` by run, "
+        "which `evaluate` follows. One job where nothing is named.",
     )
     train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,

@@ -176,8 +176,6 @@ def _given(data: DataSpec, place: str, instructions: Sequence[str], judges: Mapp
     raise DataError(msg)
 
 
-
-
 def answered_as(data: DataSpec, answers: AnswerSpec) -> DataSpec:
     """The section `data` as if another dataset were the study's own."""
     return data.model_copy(update={name: getattr(answers, name) for name in AnswerSpec.model_fields})

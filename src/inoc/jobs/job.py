@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inoc.config.workflow import ApiSpec
-from inoc.studies.inoculation.study import Study
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
 from inoc.jobs.progress import Meter, metered

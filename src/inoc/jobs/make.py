@@ -61,9 +61,7 @@ def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.
         yield Made(_job(study, workflow, stage, shard, part, options), study, shards)
 
 
-def _job(
-    study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: str, options: argparse.Namespace
-) -> Job:
+def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: str, options: argparse.Namespace) -> Job:
     store = Store(store_folder(workflow, getattr(options, "store", None)))
     return Job(
         study.name,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from inoc.config.load import listed
+from inoc.config.document import listed
 from inoc.config.models import BaseStudy
 from inoc.config.needs import ApiUse, Needs
 from inoc.config.workflow import ApiSpec

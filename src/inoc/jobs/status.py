@@ -6,16 +6,15 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from inoc.config.load import load_study, load_workflow
-from inoc.config.workflow import Shards
-from inoc.studies.inoculation.study import Study
-from inoc.jobs.context import RESULTS, shard_count
+from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.jobs.progress import duration, report_line
+from inoc.jobs.work import expected_jobs
 
 STALE_S = 120.0
 
@@ -28,33 +27,14 @@ class State(NamedTuple):
     detail: str
 
 
-def outputs(study: Study, paths: Paths, shards: Shards) -> Iterator[tuple[str, Path]]:
-    """Name of every job of a study, and a file that is there when it has ended."""
-    if study.world is not None:
-        yield "world-0", paths.world_model / "config.json"
-    yield "generate-0", paths.examples
-    yield "rephrase-0", paths.pools
-    if study.embedding is not None:
-        yield "embed-0", paths.embeddings
-    for shard in range(shard_count("elicit", shards)):
-        yield f"elicit-{shard}", paths.elicit(shard)
-    for shard in range(shard_count("score", shards)):
-        yield f"score-{shard}", paths.logprobs(shard)
-    yield "judge-elicit-0", paths.scores("elicit")
-    if study.runs:
-        for shard in range(shard_count("train", shards)):
-            yield f"train-{shard}", paths.checkpoints(shard)
-        for shard in range(shard_count("evaluate", shards)):
-            yield f"evaluate-{shard}", paths.evaluate(shard)
-        yield "judge-evaluate-0", paths.scores("evaluate")
-    yield "analyse-0", paths.table("predictors")
-    yield "figures-0", paths.stage("figures") / "done.json"
-    yield "report-0", paths.stage("report") / "appendix.html"
+def states(jobs: Iterable[tuple[str, Path]], heartbeats: Path) -> list[State]:
+    """The state of every job, in order.
 
-
-def states(study: Study, paths: Paths, shards: Shards) -> list[State]:
-    """The state of every job, in order."""
-    return [_state(name, path, paths.stage("status") / f"{name}.json") for name, path in outputs(study, paths, shards)]
+    Args:
+        jobs: Name of each job, and a file that is there when it has ended.
+        heartbeats: Folder of the files in which jobs say how far they are.
+    """
+    return [_state(name, path, heartbeats / f"{name}.json") for name, path in jobs]
 
 
 def _state(name: str, output: Path, heartbeat: Path) -> State:
@@ -90,7 +70,9 @@ def print_status(study_name: str, config: Path) -> None:
     """Print a line per job, and a summary."""
     workflow = load_workflow(config / "config.yaml")
     study = load_study(study_name, config)
-    found = states(study, Paths(RESULTS, study.name), workflow.shards.get(study.name, Shards()))
+    paths = Paths(RESULTS, study.name)
+    jobs = expected_jobs(study, paths, workflow.shards.get(study.name, {}))
+    found = states([(one.job, one.output) for one in jobs], paths.stage("status"))
     for state in found:
         print(f"{state.state:9} {state.job:18} {state.detail}")
     counts = {kind: sum(s.state == kind for s in found) for kind in ("finished", "running", "failed", "killed", "left")}

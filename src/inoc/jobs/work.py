@@ -156,4 +156,3 @@ def plain(section: Model | None, but: Collection[str] = ()) -> Json:
 def where_set(name: str, value: Json) -> Settings:
     """A setting, if it holds anything: a study without one is the same as before there was that setting."""
     return {name: value} if value else {}
-

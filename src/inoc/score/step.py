@@ -201,9 +201,7 @@ def ahead(executor: Executor, function: Callable[[T], R], items: Iterable[T]) ->
         yield waiting.result()
 
 
-def _note_precision(
-    job: Job, plan: Plan, engine: TransformersEngine, blocks: Sequence[Sequence[Chat]]
-) -> None:
+def _note_precision(job: Job, plan: Plan, engine: TransformersEngine, blocks: Sequence[Sequence[Chat]]) -> None:
     """For the manifest: how far a few scores are from those of the same model in float32."""
     if plan.model.dtype == "float32":
         return

@@ -100,7 +100,9 @@ def run(job: Job, plan: Plan) -> str:
     write_table(_checkpoints(job.store, planned, folder), CHECKPOINTS, job.paths.checkpoints(job.shard))
     write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard))
     job.record["counts"] = {"runs": len(planned), "examples": len(plan.runs[0].chats) if planned else 0}
-    job.record["runs"] = [{"name": one.name, **{k: v for k, v in one.columns.items() if k != "run"}} for one in plan.runs]
+    job.record["runs"] = [
+        {"name": one.name, **{k: v for k, v in one.columns.items() if k != "run"}} for one in plan.runs
+    ]
     job.record["seeds"] = sorted({one.seed for one in plan.runs})
     steps = ", ".join(str(n) for n in sorted({one.steps for one in plan.runs})) or "0"
     return f"{len(planned)} runs of {steps} steps, {len(missing)} of them trained now"
@@ -168,7 +170,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
     from inoc.chat.render import render
     from inoc.engines.transformers import TransformersEngine
     from inoc.train.team import broadcast, is_leader
-    from inoc.train.trainer import Recipe, Settled, fine_tune, settle_memory
+    from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
     engine: TransformersEngine | None = None
     settled: Settled | None = None

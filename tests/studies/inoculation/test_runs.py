@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from inoc.chat.messages import assign, compose
 from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
-from inoc.studies.inoculation.runs import PLAIN, Run, asked_of, checkpoint_steps, shard_of, study_runs, total_steps
+from inoc.chat.messages import PLAIN
+from inoc.jobs.shards import shard_of
+from inoc.studies.inoculation.runs import Run, asked_of, study_runs, total_steps
+from inoc.train.schedule import checkpoint_steps
 from support.toy import STUDY
 
 

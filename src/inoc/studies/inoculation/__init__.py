@@ -29,7 +29,7 @@ KIND = Kind(
     summary=f"{_HERE}.runs:summary",
     work=f"{_HERE}.work:WORK",
     costs=f"{_HERE}.costs:costs",
-    figures=f"{_HERE}.figures.catalogue:CATALOGUE",
+    figures=f"{_HERE}.figures.catalogue:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
     commands=f"{_HERE}.commands:add_commands",
@@ -43,7 +43,9 @@ KIND = Kind(
             shards="elicit",
             computes=True,
         ),
-        Stage("evaluate", 1, "sample completions from every checkpoint", "inoc.sample.step", shards="train", computes=True),
+        Stage(
+            "evaluate", 1, "sample completions from every checkpoint", "inoc.sample.step", shards="train", computes=True
+        ),
     ),
     parts={"judge": ("elicit", "evaluate")},
 )

@@ -7,21 +7,14 @@ be left out while one of them is malformed, and the rest of the file is still ch
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from inoc.config.document import KeyPath, Problem
+from inoc.config.document import KeyPath, Problem, listed
 from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, Sampling
 from inoc.errors import ConfigError, did_you_mean
-from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
-    pool_specs,
-    prefix_kinds,
-    prompt_texts,
-    run_prompts,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.runs import pool_specs, prefix_kinds, prompt_texts, run_prompts, study_runs, total_steps
 from inoc.studies.inoculation.study import RunSpec, Study
+from inoc.train.schedule import checkpoint_steps
 
 RESERVED_TRAITS = ("neutral", "train", "all")
 """Words that stand beside trait keys in tables, and so cannot be one."""

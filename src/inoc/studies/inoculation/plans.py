@@ -125,9 +125,7 @@ def scored_datasets(study: Study, job: Job) -> dict[str, pd.DataFrame]:
     return {"train": train.iloc[chosen]} | {str(name): rows for name, rows in controls.groupby("dataset", sort=False)}
 
 
-def _cell(
-    study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools
-) -> Cell:
+def _cell(study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> Cell:
     """The chats of one way of asking over one dataset."""
     ids = list(rows["example_id"])
     prefixes = scoring_prefixes(study, asked, ids, texts, pools)
@@ -137,9 +135,7 @@ def _cell(
     return Cell(asked, dataset, ids, prefixes, chats)
 
 
-def scoring_prefixes(
-    study: Study, asked: Asked, ids: list[str], texts: Mapping[str, str], pools: Pools
-) -> list[str]:
+def scoring_prefixes(study: Study, asked: Asked, ids: list[str], texts: Mapping[str, str], pools: Pools) -> list[str]:
     """The prefix before each example.
 
     From a pool: by `scoring.mix`, the very rephrasing that the first training seed puts before that example, or the

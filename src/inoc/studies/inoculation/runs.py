@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from inoc.chat.messages import PLAIN, Asked, Framing
 from inoc.config.models import RephraseSpec
-from inoc.jobs.shards import shard_of
 from inoc.generate.sets import set_names
+from inoc.jobs.shards import shard_of
 from inoc.studies.inoculation.study import RunSpec, Study
 
 

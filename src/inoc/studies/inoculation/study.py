@@ -8,6 +8,7 @@ from pydantic import Field
 
 from inoc.config.models import (
     AnswerSpec,
+    BaseStudy,
     DataSpec,
     EmbeddingSpec,
     JudgeSpec,

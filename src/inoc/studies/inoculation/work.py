@@ -48,7 +48,7 @@ def _to_judge(stage: str, paths: Paths, shards: Shards) -> list[Path]:
 
 
 def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    """Scores, log-probabilities, loss curves, self-perplexities, embeddings, and sets of questions if there are several."""
+    """Scores, log-probabilities, losses, self-perplexities, embeddings, and sets of questions if there are several."""
     scored = range(shards.get("score", 1))
     files = [paths.scores("elicit"), *([paths.scores("evaluate")] if study.runs else [])]
     files += [paths.logprobs(shard) for shard in scored]

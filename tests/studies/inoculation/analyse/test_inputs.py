@@ -8,7 +8,8 @@ import pytest
 from inoc.errors import DataError, JudgeError
 from inoc.jobs.job import Job
 from inoc.studies.inoculation.analyse.inputs import Cell, Scored, check_same_judges, read_means, read_scores, shifts
-from inoc.studies.inoculation.runs import PLAIN, Run
+from inoc.chat.messages import PLAIN
+from inoc.studies.inoculation.runs import Run
 from support.fake_study import N_EVAL, Tables
 
 

@@ -8,7 +8,8 @@ import scipy.stats
 from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.late_steps import LateSteps, chance_of_far, in_standard_errors, late_steps
-from inoc.studies.inoculation.runs import PLAIN, Asked, Run, asked_of, study_runs
+from inoc.chat.messages import PLAIN, Asked
+from inoc.studies.inoculation.runs import Run, asked_of, study_runs
 from support.fake_study import make_study
 
 N = 40

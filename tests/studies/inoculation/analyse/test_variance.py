@@ -10,7 +10,8 @@ from inoc.stats.power import Spread, detectable_difference
 from inoc.stats.variance import crossed_components
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.variance import FACTORS, Variance, variance
-from inoc.studies.inoculation.runs import PLAIN, Run, study_runs, total_steps
+from inoc.chat.messages import PLAIN
+from inoc.studies.inoculation.runs import Run, study_runs, total_steps
 from support.fake_study import STRENGTH, make_study
 
 RESAMPLER = Resampler(300, 0)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.studies.inoculation.study import Study
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval, share_interval, welch_difference
 from inoc.studies.inoculation.analyse.inputs import Scored, Shifts
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, interval, traits
+from inoc.studies.inoculation.study import Study
 
 N_COMPONENTS = 8
 N_COMPONENT_PREDICTORS = 4

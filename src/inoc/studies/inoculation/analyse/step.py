@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from inoc.studies.inoculation.study import Study
+from inoc.config.workflow import Shards
+from inoc.jobs.paths import Paths
 from inoc.stats.bootstrap import Resampler
 from inoc.store.core import write_text
 from inoc.studies.inoculation.analyse.classifier import classifier
@@ -41,6 +42,7 @@ from inoc.studies.inoculation.analyse.token_shifts import token_shifts
 from inoc.studies.inoculation.analyse.variance import variance
 from inoc.studies.inoculation.analyse.verdict import verdict
 from inoc.studies.inoculation.runs import prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INSTRUCTIONS, LOSSES, read_table, write_table
 
 if TYPE_CHECKING:
@@ -67,14 +69,14 @@ class Analysis(NamedTuple):
     skipped: list[Skip]
 
 
-def run(job: Job) -> str:
+def run(job: Job, study: Study, shards: Shards) -> str:
     """Read, compute and write every table of `schemas.SCHEMAS`, each with its CSV twin, and `skipped.json`.
 
     Returns:
         One line for the log.
     """
-    inputs = read_inputs(job)
-    analysis = analyse(job.study, inputs)
+    inputs = read_inputs(job.paths, study, shards)
+    analysis = analyse(study, inputs)
     tables = {name: frame(rows, SCHEMAS[name]) for name, rows in analysis.rows.items()}
     tables["losses"] = inputs.losses
     with job.progress("tables", len(tables), "tables") as meter:
@@ -88,14 +90,13 @@ def run(job: Job) -> str:
     return f"{len(tables)} tables, {sum(counts.values())} rows, {len(analysis.skipped)} things skipped"
 
 
-def read_inputs(job: Job) -> Inputs:
+def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
     """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
 
     Raises:
         DataError: If a table is absent or contradicts itself.
         JudgeError: If scores of two judges would be mixed.
     """
-    study, paths, shards = job.study, job.paths, job.shards
     base = read_scores(paths.scores("elicit"))
     runs = study_runs(study)
     scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
@@ -106,9 +107,9 @@ def read_inputs(job: Job) -> Inputs:
         known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
         sets = {name: known[name] for name in names}
         base, scores = sets[names[0]]
-    scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
-    losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
+    alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []
     # An import has none.
     alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
     return Inputs(

@@ -15,17 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from inoc.chat.messages import Asked
 from inoc.config.document import read_document
-from inoc.config.load import load_study
-from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError, DataError, did_you_mean
+from inoc.studies.inoculation.load import load_inoculation
 from inoc.studies.inoculation.released.checks import FAR, LATE_STEP, distance
 from inoc.studies.inoculation.released.document import name_of, shown
 from inoc.studies.inoculation.released.findings import Findings, shortened
 from inoc.studies.inoculation.released.logprobs import UNKNOWN_LENGTH
 from inoc.studies.inoculation.released.study_file import yaml_text
 from inoc.studies.inoculation.released.write import Imported, Tables
-from inoc.studies.inoculation.runs import Asked, Run, condition, prefix_kinds, prompt_texts, study_runs, total_steps
+from inoc.studies.inoculation.runs import Run, condition, prefix_kinds, prompt_texts, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import LOGPROBS, LOSSES, SCORES, to_arrow, with_defaults
 
 _RUN = ("prompt", "prefix", "learning_rate", "seed")
@@ -105,7 +106,7 @@ def _study(path: Path, name: str) -> tuple[dict[str, Any], Study]:
         copy = Path(folder) / f"{name}.yaml"
         copy.write_text(yaml_text(values, "copy"), encoding="utf-8")
         try:
-            return values, load_study(copy)
+            return values, load_inoculation(copy)
         except ConfigError as error:
             raise ConfigError(str(error).replace(str(copy), str(path))) from None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from inoc.chat.messages import PLAIN, Asked
 from inoc.errors import DataError
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.checks import (
@@ -36,7 +37,7 @@ from inoc.studies.inoculation.released.scores import (
 from inoc.studies.inoculation.released.study_file import Facts, study_values
 from inoc.studies.inoculation.released.tokens import TokenFile, read_token_file, with_tokens
 from inoc.studies.inoculation.released.write import Imported
-from inoc.studies.inoculation.runs import PLAIN, Asked, Run
+from inoc.studies.inoculation.runs import Run
 from inoc.tables import LOGPROBS, LOSSES, SCORES
 from inoc.tables import POOLS as POOLS_TABLE
 

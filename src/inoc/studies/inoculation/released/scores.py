@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from inoc.chat.messages import Asked
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.document import Node, shown
 from inoc.studies.inoculation.released.pairs import LEARNED_SEED, known_pairs
-from inoc.studies.inoculation.runs import Asked, Run, condition
+from inoc.studies.inoculation.runs import Run, condition
 
 CONDITIONS = ("default", "training")
 BASELINE = "neutral"
