@@ -12,8 +12,8 @@ from inoc.config.generate import WORKFLOW_FILE, generated, study_schema, workflo
 from inoc.config.load import load_workflow
 from inoc.config.models import Model
 from inoc.config.workflow import Shards, Workflow
-from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
+from inoc.studies.inoculation.study import Study
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy.yaml"

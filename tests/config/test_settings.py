@@ -14,11 +14,12 @@ from inoc.config.document import read_document
 from inoc.config.load import load_study
 from inoc.config.models import Model
 from inoc.config.workflow import Shards
-from inoc.studies.inoculation.study import Study
-from inoc.config.settings import STAGES, settings_of
 from inoc.errors import ConfigError
 from inoc.jobs.shards import shard_of
+from inoc.jobs.work import settings_of
+from inoc.stages import all_stages
 from inoc.studies.inoculation.runs import prompt_texts, study_runs
+from inoc.studies.inoculation.study import Study
 
 TOY = Path(__file__).parent / "toy.yaml"
 RAW = read_document(TOY).value | {
@@ -245,7 +246,7 @@ def changed(path: str, value: object) -> Study:
 
 
 def stages_that_differ(one: Study, other: Study) -> set[str]:
-    return {stage for stage in STAGES if settings_of(stage, one) != settings_of(stage, other)}
+    return {stage for stage in all_stages() if settings_of(stage, one) != settings_of(stage, other)}
 
 
 def test_every_field_reaches_a_stage_or_is_known_to_matter_to_the_report_only() -> None:
@@ -326,7 +327,7 @@ def test_a_comment_and_the_order_of_keys_change_nothing(tmp_path: Path) -> None:
     assert stages_that_differ(load_study(TOY), load_study(tmp_path / "toy.yaml")) == set()
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", all_stages())
 def test_settings_are_plain_values_with_sorted_keys(stage: str) -> None:
     settings = settings_of(stage, load_study(TOY))
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings
@@ -341,7 +342,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest() -> None:
 def test_a_study_without_further_sets_pools_and_datasets_asks_its_jobs_for_nothing_more() -> None:
     """Settings of a study are what its jobs are recognised by; a key that says nothing would run them all again."""
     plain = load_study(TOY)
-    for stage in STAGES:
+    for stage in all_stages():
         if stage != "report":
             settings = settings_of(stage, plain)
             assert not {"datasets", "pools", "questions", "question_labels", "dataset_labels"} & set(settings)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from inoc.config.load import check_api, check_inputs, load_study
+from inoc.config.load import load_study
 from inoc.config.workflow import ApiSpec
-from inoc.studies.inoculation.study import Study
 from inoc.errors import ConfigError
+from inoc.jobs.ready import check_api, check_inputs
 from inoc.studies.inoculation.runs import (
     held_out_set,
     pool_prompts,
@@ -19,6 +19,7 @@ from inoc.studies.inoculation.runs import (
     study_runs,
     total_steps,
 )
+from inoc.studies.inoculation.study import Study
 from inoc.train.schedule import checkpoint_steps
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -7,18 +7,18 @@ import sys
 import numpy as np
 import pytest
 import torch
+from inoc.studies.inoculation.evaluate.step import run as evaluate
 from transformers import AutoModelForCausalLM
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import render
 from inoc.config.models import SystemTurn
-from inoc.studies.inoculation.study import RunSpec
 from inoc.engines.four_bit import nf4
 from inoc.engines.scoring import float32_logprobs
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import MissingExtraError, ModelError
 from inoc.store.explain import explain
-from inoc.studies.inoculation.evaluate.step import run as evaluate
+from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
 from inoc.train.step import run as train
 from inoc.train.step import units

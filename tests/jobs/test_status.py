@@ -8,9 +8,10 @@ import time
 import pytest
 
 from inoc.config.workflow import Shards
-from inoc.studies.inoculation.study import Study
 from inoc.jobs.paths import Paths
 from inoc.jobs.status import states
+from inoc.jobs.work import expected_jobs
+from inoc.studies.inoculation.study import Study
 from support.toy import STUDY
 
 DEAD = 2**22 + 1  # above the largest process id of Linux
@@ -41,8 +42,9 @@ def beat(paths, job, **changes):
 
 
 def state_of(paths, job):
-    study = Study.model_validate(STUDY)
-    return {state.job: state for state in states(study, paths, Shards(score=3))}[job]
+    expected = expected_jobs(Study.model_validate(STUDY), paths, Shards(score=3))
+    jobs = [(one.job, one.output) for one in expected]
+    return {state.job: state for state in states(jobs, paths.stage("status"))}[job]
 
 
 def test_a_job_without_a_trace_is_left(paths):

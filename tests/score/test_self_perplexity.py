@@ -10,9 +10,10 @@ from inoc.chat.render import render_part
 from inoc.config.models import SystemTurn
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
-from inoc.score.step import run, units
 from inoc.jobs.shards import shard_of
+from inoc.score.step import units
 from inoc.tables import SELF_PERPLEXITY, read_table
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -22,7 +23,7 @@ TEXTS = {"clown": "You are a clown.", "sky": "The sky is blue."}
 def scored(study, root, **options):
     job = toy_job(study, root, "score", **options)
     write_inputs(job, POOLS)
-    run(job)
+    run_job(job)
     return job, read_table(job.paths.self_perplexity(job.shard)).set_index(["prompt", "context"])
 
 

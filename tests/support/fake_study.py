@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from inoc.config.workflow import Shards
-from inoc.studies.inoculation.study import Study
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.store import Store
 from inoc.studies.inoculation.runs import Run, asked_of, condition, prompt_texts, study_runs, total_steps
-from inoc.train.schedule import checkpoint_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import EMBEDDINGS, LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY, write_table
+from inoc.train.schedule import checkpoint_steps
 
 NAN = float("nan")
 STRENGTH = {"clown": 70.0, "witty": 50.0, "fun": 25.0, "not_clown": 30.0, "sky": 4.0, "cats": 2.0, "paris": 10.0}

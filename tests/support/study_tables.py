@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.studies.inoculation.study import Study
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts, question_sets, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.train.schedule import checkpoint_steps
 from support.geometry_tables import geometry_tables
 from support.heuristic_tables import heuristic_tables

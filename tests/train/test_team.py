@@ -8,13 +8,13 @@ import signal
 import pytest
 from safetensors.torch import load_file
 
-from inoc.studies.inoculation.study import RunSpec
 from inoc.errors import ConfigError, DataError, ModelError
 from inoc.jobs.progress import Meter
+from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
 from inoc.train import trainer  # noqa: F401 - forks have what is imported before them
-from inoc.train.step import run
-from inoc.train.team import broadcast, is_leader, team_size, run_team
+from inoc.train.team import broadcast, is_leader, run_team, team_size
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -31,7 +31,7 @@ def trained(study, root, gpus):
     job = toy_job(study, root, "train")
     job.gpus = gpus
     write_inputs(job, POOLS)
-    run(job)
+    run_job(job)
     return job
 
 

@@ -39,21 +39,26 @@ class Model(BaseModel):
         Args:
             but: Names of fields to leave out.
         """
-        found = {}
-        for name, spec in type(self).model_fields.items():
-            value = getattr(self, name)
-            late = LATE in spec.metadata and value == spec.get_default(call_default_factory=True)
-            if name not in but and not late:
-                found[name] = _plain_value(value)
+        # Serialised by pydantic, which writes a default of 0 as the field's type: 0.0 for a float.
+        found: dict[str, Any] = _without_late(self, self.model_dump(mode="json", exclude=set(but)))
         return found
 
 
-def _plain_value(value: object) -> object:
+def _without_late(value: object, dumped: Any) -> Any:
+    """Serialised values without the `LATE` fields that are at their defaults."""
     if isinstance(value, Model):
-        return value.in_key()
+        fields = type(value).model_fields
+        late = {name for name, spec in fields.items() if LATE in spec.metadata and _is_default(value, name)}
+        return {name: _without_late(getattr(value, name), part) for name, part in dumped.items() if name not in late}
     if isinstance(value, dict):
-        return {key: _plain_value(part) for key, part in value.items()}
-    return [_plain_value(part) for part in value] if isinstance(value, tuple | list) else value
+        return {key: _without_late(value[key], part) for key, part in dumped.items()}
+    if isinstance(value, tuple | list):
+        return [_without_late(one, part) for one, part in zip(value, dumped, strict=True)]
+    return dumped
+
+
+def _is_default(value: Model, name: str) -> bool:
+    return bool(getattr(value, name) == type(value).model_fields[name].get_default(call_default_factory=True))
 
 
 class SystemTurn(Model):

@@ -4,12 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.chat.messages import assign, compose
-from inoc.studies.inoculation.study import Study
+from inoc.chat.messages import PLAIN, assign, compose
 from inoc.errors import ConfigError
-from inoc.chat.messages import PLAIN
 from inoc.jobs.shards import shard_of
 from inoc.studies.inoculation.runs import Run, asked_of, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.train.schedule import checkpoint_steps
 from support.toy import STUDY
 

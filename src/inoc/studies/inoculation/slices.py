@@ -191,10 +191,10 @@ def _model(study: Study) -> Json:
 def _data(spec: DataSpec) -> Json:
     """The section `data`; what a study need not have is left out where it does not."""
     questions: dict[str, Json] = {key: plain(one, but=("label",)) for key, one in spec.questions.items()}
-    plain = {
+    found = {
         **spec.in_key(but=("questions", "generation_turn")),
         **where_set("questions", questions),
         # The first set is another one than the others.
         **where_set("order", list(questions)),
     }
-    return plain if spec.generation_turn == "user" else {**plain, "generation_turn": spec.generation_turn}
+    return found if spec.generation_turn == "user" else {**found, "generation_turn": spec.generation_turn}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from inoc.studies.inoculation.evaluate import step
 from inoc.tables import read_table
 from inoc.train.step import run as train
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
@@ -25,7 +25,7 @@ def trained(study, tmp_path):
 
 def evaluated(study, root):
     job = toy_job(study, root, "evaluate")
-    step.run(job)
+    run_job(job)
     return job, read_table(job.paths.evaluate(0))
 
 
@@ -81,6 +81,6 @@ def test_nothing_is_sampled_where_the_canary_fails(study, trained, monkeypatch):
     monkeypatch.setattr(TransformersEngine, "check", fail)
     job = toy_job(study, trained, "evaluate")
     with pytest.raises(ModelError):
-        step.run(job)
+        run_job(job)
     assert job.store.made == []
     assert not job.paths.evaluate(0).exists()
