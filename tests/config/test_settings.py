@@ -197,6 +197,7 @@ for section, stage in {
         REACH[f"{section}.{field}"] = (value, stage)
 
 REPORT_ONLY = {
+    "kind": "decides which fields there are",
     "name": "the folder of the results, which no number depends on",
     "description": "words",
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",

@@ -98,7 +98,7 @@ def test_an_adapter_is_trained_on_4_bits_and_asked_on_them(tiny_folder, tmp_path
     assert job.record["model"]["quantization"] == "nf4"
     asked = toy_job(study, tmp_path, "evaluate")
     evaluate(asked)
-    assert set(read_table(asked.paths.evaluate(0))["step"]) == {0, 8}
+    assert set(read_table(asked.paths.completions("evaluate", 0))["step"]) == {0, 8}
     usual = toy_study(tiny_folder, model={"dtype": "bfloat16"}).model_copy(update={"runs": study.runs})
     (found,) = explain(job.store, units(toy_job(usual, tmp_path, "train")))
     assert not found.present

@@ -118,8 +118,9 @@ def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model,
 
 @pytest.mark.vllm
 def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, tiny_folder, tmp_path):
-    from inoc.studies.inoculation.elicit.step import run as elicit
     from inoc.studies.inoculation.evaluate.step import run as evaluate
+
+    from inoc.studies.inoculation.asking import run as elicit
     from inoc.train.step import run as train
 
     sampling = {"sampling": {"engine": "vllm", "max_tokens": 6}}
@@ -128,7 +129,7 @@ def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, t
     write_inputs(job, {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]})
     train(job)
     evaluate(toy_job(study, tmp_path, "evaluate"))
-    table = read_table(job.paths.evaluate(0))
+    table = read_table(job.paths.completions("evaluate", 0))
     assert set(table["step"]) == {0, 2}
     assert table["n_tokens"].le(6).all()
     # Step 0 is the untrained model, which is asked once, whichever stage comes first.

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from inoc.config.models import DataSpec, InstructionSource
-from inoc.engines import asking
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
 from inoc.generate.instructions import Pair, read_instructions, read_pairs, split
+from inoc.sample import step as sample
 from inoc.tables import kept_examples, read_table
 from inoc.world.grammar import asked_fact
 from support.jobs import run_job
@@ -46,7 +46,7 @@ def answer(identity: str) -> Answer:
 @pytest.fixture
 def scripted(monkeypatch):
     engine = Scripted()
-    monkeypatch.setattr(asking, "load_engine", lambda model, name: InTurn(engine))
+    monkeypatch.setattr(sample, "load_engine", lambda model, name: InTurn(engine))
     return engine
 
 

@@ -11,9 +11,8 @@ from inoc.config.models import SystemTurn
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.shards import shard_of
-from inoc.score.step import units
 from inoc.tables import SELF_PERPLEXITY, read_table
-from support.jobs import run_job
+from support.jobs import run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -91,7 +90,7 @@ def test_prompts_are_split_into_shards_and_nothing_is_scored_twice(tiny_folder, 
     for key in TEXTS:
         part_job, part = scored(study, tmp_path, shards=Shards(score=3), shard=shard_of(key, 3))
         assert list(part.loc[key]["nll"]) == list(whole.loc[key]["nll"])
-        assert {unit.label for unit in units(part_job)} >= {f"{key} by itself"}
+        assert {unit.label for unit in units_of(part_job)} >= {f"{key} by itself"}
         assert part_job.store.made == []
 
 

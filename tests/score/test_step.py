@@ -83,11 +83,9 @@ def test_index_matched_gives_the_kth_rephrasing_to_the_kth_example(tiny_folder, 
 
 
 def test_as_trained_gives_each_example_the_rephrasing_of_the_training(study, tmp_path):
-    from inoc.studies.inoculation.runs import Run
-
-    job, table = scored(study, tmp_path)
-    planned = {item.run: item for item in plan_of(job)}
-    trained = [chat.user for chat in planned[Run("clown", "mix", 0.001, 0)].chats]
+    _, table = scored(study, tmp_path)
+    planned = {item.name: item for item in plan_of(toy_job(study, tmp_path, "train")).runs}
+    trained = [chat.user for chat in planned["clown.mix.lr0.001.seed0"].chats]
     for text in cell(table, "clown", "mix")["prefix_text"]:
         assert any(user.startswith(f"{text} ") for user in trained)
     by_response = dict(zip(ANSWERS, trained, strict=True))

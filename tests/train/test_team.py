@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 from inoc.errors import ConfigError, DataError, ModelError
-from inoc.jobs.progress import Meter
+from inoc.progress import Meter
 from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
 from inoc.train import trainer  # noqa: F401 - forks have what is imported before them

@@ -19,7 +19,7 @@ from inoc.api.request import NANO, Request, price_of
 from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.errors import ApiError, ConfigError, MissingExtraError
-from inoc.jobs.progress import Meter, metered
+from inoc.progress import Meter, metered
 
 if TYPE_CHECKING:
     from inoc.api.desk import Desk

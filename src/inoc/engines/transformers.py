@@ -14,10 +14,10 @@ import numpy as np
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
 from inoc.config.models import Sampling
+from inoc.engines.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
-from inoc.jobs.devices import take_devices
 
 try:
     import torch

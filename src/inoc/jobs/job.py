@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
-from inoc.jobs.progress import Meter, metered
+from inoc.progress import Meter, metered
 from inoc.store import Store
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, Gpu, Row, Size
 from inoc.jobs.job import Job
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
-from inoc.jobs.progress import duration
 from inoc.jobs.shards import shard_count
+from inoc.progress import duration
 from inoc.stages import all_stages, kind_named, load
 from inoc.store import Store
 from inoc.tables import read_table

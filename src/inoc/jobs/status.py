@@ -13,8 +13,8 @@ from typing import NamedTuple
 from inoc.config.load import load_study, load_workflow
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
-from inoc.jobs.progress import duration, report_line
 from inoc.jobs.work import expected_jobs
+from inoc.progress import duration, report_line
 
 STALE_S = 120.0
 

@@ -20,7 +20,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.jobs.manifest import peak_memory
-from inoc.jobs.progress import Meter
+from inoc.progress import Meter
 from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import CHECKPOINTS, LOSSES, write_table
@@ -122,7 +122,7 @@ def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
             f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
             f"{', '.join(divisors)}"
         )
-    from inoc.jobs.devices import take_devices
+    from inoc.engines.devices import take_devices
     from inoc.train.team import run_team
 
     take_devices(lambda text: print(text, file=sys.stderr, flush=True), job.gpus)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from inoc.tables import read_table
-from inoc.train.step import run as train
 from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
@@ -19,14 +18,14 @@ def study(tiny_folder):
 def trained(study, tmp_path):
     job = toy_job(study, tmp_path, "train")
     write_inputs(job, POOLS)
-    train(job)
+    run_job(job)
     return tmp_path
 
 
 def evaluated(study, root):
     job = toy_job(study, root, "evaluate")
     run_job(job)
-    return job, read_table(job.paths.evaluate(0))
+    return job, read_table(job.paths.completions("evaluate", 0))
 
 
 def test_checkpoints_are_asked_without_and_as_trained_and_the_control_with_every_prefix(study, trained):
@@ -60,13 +59,13 @@ def test_an_untrained_adapter_answers_as_the_base_model_and_is_asked_once(study,
 
 
 def test_elicitation_asks_the_base_model_what_step_zero_was_asked(study, trained):
-    from inoc.studies.inoculation.elicit.step import run as elicit
+    from inoc.studies.inoculation.asking import run as elicit
 
     evaluated(study, trained)
     job = toy_job(study, trained, "elicit")
     elicit(job)
     assert job.store.made == []
-    table = read_table(job.paths.elicit(0))
+    table = read_table(job.paths.completions("elicit", 0))
     assert set(table["condition"]) == {"default", "other"}
     assert set(table["seed"]) == {-1}
 
@@ -83,4 +82,4 @@ def test_nothing_is_sampled_where_the_canary_fails(study, trained, monkeypatch):
     with pytest.raises(ModelError):
         run_job(job)
     assert job.store.made == []
-    assert not job.paths.evaluate(0).exists()
+    assert not job.paths.completions("evaluate", 0).exists()

@@ -11,7 +11,7 @@ import pytest
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from inoc.jobs.devices import take_devices
+from inoc.engines.devices import take_devices
 take_devices(lambda text: print("waits:", text, flush=True), n=int(sys.argv[2]), devices=Path(sys.argv[1]), pause=0.05)
 print("has", os.environ.get("CUDA_VISIBLE_DEVICES", "any"), flush=True)
 time.sleep(60)

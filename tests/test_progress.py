@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from inoc.jobs.progress import duration, metered, report_line
+from inoc.progress import duration, metered, report_line
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (185, "3 min 05 s"), (7440, "2 h 04 min")])
