@@ -261,14 +261,16 @@ class Tee:
 
 def _run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.context import make_jobs
+    from inoc.jobs.heartbeat import beating
     from inoc.jobs.manifest import write_manifest
 
     for job, settings in make_jobs(options.study, options.config, options.stage, options):
-        step = importlib.import_module(f"{PACKAGES[options.stage]}.step")
-        version = importlib.import_module(PACKAGES[options.stage]).VERSION
-        started = time.monotonic()
-        summary = str(step.run(job))
-        write_manifest(job, settings, version, time.monotonic() - started, summary)
+        with beating(job.heartbeat):
+            step = importlib.import_module(f"{PACKAGES[options.stage]}.step")
+            version = importlib.import_module(PACKAGES[options.stage]).VERSION
+            started = time.monotonic()
+            summary = str(step.run(job))
+            write_manifest(job, settings, version, time.monotonic() - started, summary)
         print(f"{job.study.name}: {job.name}: {summary}", file=sys.stderr)
 
 

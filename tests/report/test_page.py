@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from inoc.config.load import load_study
-from inoc.config.models import JudgeSpec
+from inoc.config.models import JudgeSpec, Shards
 from inoc.errors import DataError
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
 from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
@@ -270,6 +270,24 @@ def test_manifests_come_in_the_order_of_the_stages(job: FakeJob) -> None:
     assert package_versions(manifests) == {"torch": ["2.12.0", "2.13.0"]}
     assert manifests[1].text("store", "hits") == "3"
     assert manifests[1].text("store", "hits", "deeper") is None
+
+
+def test_manifests_of_former_shards_do_not_count(job: FakeJob) -> None:
+    present = {"generate-0", "score-0", "train-0", "analyse-0"}
+    assert [one.job for one in read_manifests(job.paths, present)] == ["generate-0", "score-0", "train-0"]
+
+
+def test_the_page_counts_the_present_shards_only(tmp_path: Path) -> None:
+    job = FakeJob(make_study(), tmp_path)
+    write_tables(job.paths, job.study)
+    write_records(job.paths, job.study)
+    pages = {}
+    for job.shards in (Shards(train=2), Shards(train=1)):
+        run(job)  # type: ignore[arg-type]
+        pages[job.shards.train] = (job.paths.stage("report") / "appendix.md").read_text()
+    assert "train-1" in pages[2]
+    assert "train-0" in pages[1]
+    assert "train-1" not in pages[1]
 
 
 def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

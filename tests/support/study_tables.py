@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.config.models import Shards, Study
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import (
     checkpoint_steps,
@@ -571,6 +571,7 @@ class FakeJob:
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
         self.jobs = 1
+        self.shards = Shards(train=2)
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

@@ -111,12 +111,24 @@ def print_explanations(study_name: str, config: Path, stage: str, options: argpa
 
 def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
     """What no study needs, and with `delete` remove it."""
-    from inoc.store.explain import collect
+    from inoc.store.garbage import collect
 
     workflow: Workflow = load_workflow(config / "config.yaml")
-    studies = sorted(path.stem for path in (config / "studies").glob("*.yaml"))
+    studies = {path.stem: _job_names(path.stem, config, workflow) for path in (config / "studies").glob("*.yaml")}
     garbage = collect(Store(store_folder(workflow)), studies, delete=delete, grace_s=grace_s)
     for entry in garbage.entries:
         print(entry)
     done = "removed" if delete else "would be removed (add --delete)"
     print(f"{len(garbage.entries)} entries, {garbage.n_bytes / 1e6:.1f} MB, {done}; {garbage.kept} are kept")
+
+
+def _job_names(study_name: str, config: Path, workflow: Workflow) -> frozenset[str] | None:
+    """Names of a study's present jobs; None if its file is wrong, for that is no reason to throw away its results."""
+    from inoc.jobs.status import present_jobs
+
+    try:
+        study = load_study(study_name, config)
+    except ConfigError:
+        return None
+    shards = workflow.shards.get(study.name, Shards())
+    return frozenset(name for name, _ in present_jobs(study, Paths(RESULTS, study.name), shards))

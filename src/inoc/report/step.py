@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from inoc.jobs.status import present_jobs
 from inoc.plots.save import write_bytes
 from inoc.report.page import contents, html, markdown, page_figures, skipped_things
 
@@ -26,7 +27,8 @@ def run(job: Job) -> str:
     folder = job.paths.stage("report")
     folder.mkdir(parents=True, exist_ok=True)
     with job.progress("report", 2, "pages") as meter:
-        text = markdown(contents(job.study, job.paths))
+        present = {name for name, _ in present_jobs(job.study, job.paths, job.shards)}
+        text = markdown(contents(job.study, job.paths, present))
         write_bytes(folder / "appendix.md", text.encode())
         meter.advance(1)
         page = html(text, job.study.title, folder)
