@@ -113,7 +113,8 @@ def _elicit(study: Study, shard: int, shards: Shards) -> Settings:
 
 def _score(study: Study, shard: int, shards: Shards) -> Settings:
     scoring = study.scoring
-    drawn_as_trained = "mix" in scoring.prefixes and scoring.mix == "as_trained"
+    from_a_pool = any(prefix != "fixed" for prefix in scoring.prefixes)
+    drawn_as_trained = from_a_pool and scoring.mix == "as_trained"
     return {
         **_asking(study),
         "texts": dict(_shard_texts(study, shard, shards.score)),
