@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from support.running import Checkout
+from support.running import ROOT, Checkout
 
 STAGES = "generate rephrase elicit score train evaluate analyse figures report"
 LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
@@ -19,11 +19,13 @@ STUDIES = {
     "prefix_sweep": LARGE,
     "multi_prompt_profile": LARGE,
     "emergent_misalignment_32b": LARGE,
+    "smoke_emergent": SMALL,
+    "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
     "mini_emergent": {**SMALL, "train": 4, "evaluate": 4},
     "mini": {**SMALL, "embed": 1, "score": 2, "train": 4, "evaluate": 4},
 }
-TOTALS = {**dict.fromkeys(STUDIES, 11), "mini_emergent": 18, "mini": 20}
+TOTALS = {**dict.fromkeys(STUDIES, 11), "smoke_emergent": 12, "smoke": 13, "mini_emergent": 18, "mini": 20}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,10 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]
     assert total is not None
     assert int(total[1]) == sum(map(Counter.total, jobs.values())) + 1
     return jobs
+
+
+def test_every_study_of_this_repository_is_planned_here():
+    assert set(STUDIES) == {path.stem for path in (ROOT / "config" / "studies").glob("*.yaml")}
 
 
 @pytest.mark.parametrize("study", STUDIES)

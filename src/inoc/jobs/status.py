@@ -1,4 +1,4 @@
-"""Which jobs of a study are finished, running, failed and left."""
+"""The state of a study's jobs: finished, running, failed, killed, silent or left."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _progress(beat: Mapping[str, Any]) -> str:
 
 
 def _place(beat: Mapping[str, Any]) -> str:
-    """How far a job came before it ended."""
+    """The last step of a job that has ended, and its progress."""
     if not beat["total"]:
         return "before its first step" if beat["label"] == "starting" else str(beat["label"])
     return f"{beat['label']}: {beat['done']} of {beat['total']} {beat['unit']}"
