@@ -12,7 +12,7 @@ import pytest
 from inoc.config.models import Shards, Study
 from inoc.jobs.heartbeat import BEAT_EVERY_S
 from inoc.jobs.paths import Paths
-from inoc.jobs.status import STALE_S, present_jobs, states
+from inoc.jobs.status import STALE_S, present_jobs, reachable, states
 from support.toy import STUDY
 
 DEAD = 2**22 + 1  # above the largest process id of Linux
@@ -42,16 +42,13 @@ def beat(paths, job, **changes):
     path.write_text(json.dumps(value))
 
 
-def jobs_of(paths, **changes):
-    return present_jobs(Study.model_validate({**STUDY, **changes}), paths, Shards(score=3))
-
-
 def state_of(paths, job):
-    return {state.job: state for state in states(jobs_of(paths), paths.stage("status"))}[job]
+    (state,) = states([(job, paths.logprobs(1))], paths.stage("status"))
+    return state
 
 
-def write_output(paths, job):
-    path = dict(jobs_of(paths))[job]
+def write_output(paths):
+    path = paths.logprobs(1)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     return path
@@ -106,7 +103,7 @@ def test_a_job_that_raised_failed(paths):
 
 
 def test_a_job_that_ran_again_and_failed_is_not_finished_because_of_its_former_output(paths):
-    output = write_output(paths, "score-1")
+    output = write_output(paths)
     os.utime(output, (time.time() - 60,) * 2)
     beat(paths, "score-1", state="failed")
     assert state_of(paths, "score-1").state == "failed"
@@ -114,7 +111,7 @@ def test_a_job_that_ran_again_and_failed_is_not_finished_because_of_its_former_o
 
 def test_a_job_with_its_output_is_finished(paths):
     beat(paths, "score-1", state="finished")
-    write_output(paths, "score-1")
+    write_output(paths)
     assert state_of(paths, "score-1").state == "finished"
 
 
@@ -151,6 +148,10 @@ def test_a_job_that_is_killed_before_its_first_step_was_running_and_is_killed(pa
     assert found.detail.startswith("before its first step")
 
 
+def jobs_of(paths, **changes):
+    return present_jobs(Study.model_validate({**STUDY, **changes}), paths, Shards(score=3))
+
+
 def test_a_world_that_the_study_does_not_use_is_no_job(paths):
     world = {"documents": 400, "steps": 12}
     assert "world-0" in dict(jobs_of(paths, world=world, model={"path": "world"}))
@@ -158,15 +159,12 @@ def test_a_world_that_the_study_does_not_use_is_no_job(paths):
 
 
 def test_an_imported_study_has_nothing_left_that_no_job_will_ever_make(paths):
+    jobs = [("elicit-0", paths.elicit(0)), ("judge-elicit-0", paths.scores("elicit")), ("report-0", paths.table("x"))]
+    paths.scores("elicit").parent.mkdir(parents=True)
+    paths.scores("elicit").touch()
+    assert reachable(jobs, paths) == jobs
     listing = paths.stage("imports") / "findings.json"
     listing.parent.mkdir(parents=True)
     listing.touch()
-    paths.scores("elicit").parent.mkdir(parents=True)
-    paths.scores("elicit").touch()
-    found = states(jobs_of(paths), paths.stage("status"))
-    assert [(state.job, state.state) for state in found] == [
-        ("judge-elicit-0", "finished"),
-        ("analyse-0", "left"),
-        ("figures-0", "left"),
-        ("report-0", "left"),
-    ]
+    found = states(reachable(jobs, paths), paths.stage("status"))
+    assert [(state.job, state.state) for state in found] == [("judge-elicit-0", "finished"), ("report-0", "left")]

@@ -15,6 +15,8 @@ rule analyse_study:
         "logs/analyse/{study}.log",
     benchmark:
         "results/benchmarks/analyse/{study}.tsv"
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

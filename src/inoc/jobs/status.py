@@ -30,14 +30,18 @@ class State(NamedTuple):
 
 
 def present_jobs(study: Study, paths: Paths, shards: Shards) -> list[tuple[str, Path]]:
-    """The jobs of a study as it is now, each with a file that is there when it has ended.
+    """The jobs of a study as it is now, each with a file that is there when it has ended."""
+    return reachable(_planned(study, paths, shards), paths)
 
-    An imported study has the jobs that read it, and those whose file the import brought; no other one will ever run.
+
+def reachable(jobs: Iterable[tuple[str, Path]], paths: Paths) -> list[tuple[str, Path]]:
+    """The jobs that have ended or can run.
+
+    Those are all of them, except for an imported study: it has the jobs that read it, and those whose file the import
+    brought; no other one will ever run.
     """
-    jobs = list(_planned(study, paths, shards))
-    if not (paths.stage("imports") / "findings.json").exists():
-        return jobs
-    return [(name, path) for name, path in jobs if name.partition("-")[0] in READERS or path.exists()]
+    imported = (paths.stage("imports") / "findings.json").exists()
+    return [(job, file) for job, file in jobs if not imported or job.partition("-")[0] in READERS or file.exists()]
 
 
 def _planned(study: Study, paths: Paths, shards: Shards) -> Iterator[tuple[str, Path]]:
