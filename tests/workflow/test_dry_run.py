@@ -56,3 +56,16 @@ def test_a_study_has_exactly_its_jobs(study, planned):
 def test_nothing_else_would_run_than_these_and_their_list(planned):
     assert set(planned) == {*STUDIES, "figures"}
     assert planned["figures"] == {"all": 1}
+
+
+def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):
+    checkout = Checkout(tmp_path / "checkout")
+    (checkout.folder / "Snakefile").write_text(
+        'configfile: "config/config.yaml"\n\n\n'
+        'module inoc:\n    snakefile: "workflow/Snakefile"\n    config: config\n\n\n'
+        "use rule * from inoc as inoc_*\n"
+    )
+    output = checkout.run("--dry-run", "results/figures/all")
+    total = re.search(r"^total +(\d+)$", output, re.MULTILINE)
+    assert total is not None
+    assert int(total[1]) == planned["smoke"].total() + 1  # and the list of all results
