@@ -120,6 +120,7 @@ def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model,
 def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, tiny_folder, tmp_path):
     from inoc.studies.inoculation.elicit.step import run as elicit
     from inoc.studies.inoculation.evaluate.step import run as evaluate
+
     from inoc.train.step import run as train
 
     sampling = {"sampling": {"engine": "vllm", "max_tokens": 6}}

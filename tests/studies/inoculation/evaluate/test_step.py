@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from inoc.tables import read_table
@@ -10,16 +12,23 @@ from support.toy import toy_job, toy_study, write_inputs
 POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study(tiny_folder):
     return toy_study(tiny_folder)
 
 
-@pytest.fixture
-def trained(study, tmp_path):
-    job = toy_job(study, tmp_path, "train")
+@pytest.fixture(scope="module")
+def trained_once(study, tmp_path_factory):
+    root = tmp_path_factory.mktemp("trained")
+    job = toy_job(study, root, "train")
     write_inputs(job, POOLS)
     train(job)
+    return root
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path):
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
