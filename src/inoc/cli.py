@@ -183,16 +183,18 @@ def _no_verb(options: argparse.Namespace) -> None:
 
 def run_stage(options: argparse.Namespace) -> None:
     """Run the jobs of a stage, one after the other."""
+    from inoc.jobs.heartbeat import beating
     from inoc.jobs.make import make_jobs
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
     step = importlib.import_module(all_stages()[options.stage].step)
     for made in make_jobs(options.study, options.config, options.stage, options):
-        started = time.monotonic()
-        summary = str(step.run(made.job, made.plan()))
-        version = step_version(options.stage, made.study)
-        write_manifest(made.job, made.settings(), version, time.monotonic() - started, summary)
+        with beating(made.job.heartbeat):
+            started = time.monotonic()
+            summary = str(step.run(made.job, made.plan()))
+            version = step_version(options.stage, made.study)
+            write_manifest(made.job, made.settings(), version, time.monotonic() - started, summary)
         print(f"{made.study.name}: {made.job.name}: {summary}", file=sys.stderr)
 
 

@@ -1,33 +1,31 @@
-"""How far a long step is: on a terminal, in the log, and in a file that `inoc status` reads."""
+"""The progress of a long step: on a terminal, in the log, and in the file that `inoc status` reads."""
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
-from inoc.store.core import write_text
+from inoc.jobs.heartbeat import Heartbeat, beating
 
 PLAIN_EVERY_S = 10.0
-HEARTBEAT_EVERY_S = 2.0
+SAID_EVERY_S = 2.0
 
 
 def report_line(label: str, done: int, total: int, unit: str, elapsed_s: float, rate: float = 0.0) -> str:
     """`label: 40 of 120 examples (33 %), 3.1 examples/s, 26 s left`.
 
     Args:
-        label: What is done.
-        done: How many are done.
-        total: Out of how many.
-        unit: Of what.
-        elapsed_s: Since the start, seconds.
-        rate: Per second, once under way; 0 if it is not known yet.
+        label: Name of the step.
+        done: Number of units that are done.
+        total: Number of all units.
+        unit: Name of a unit, in the plural.
+        elapsed_s: Seconds since the start.
+        rate: Units per second, once under way; 0 if it is not known yet.
     """
     share = f"{100 * done / total:.0f} %" if total else "done"
     line = f"{label}: {done} of {total} {unit} ({share})"
@@ -47,33 +45,34 @@ def duration(seconds: float) -> str:
 
 
 class Meter:
-    """Counts what is done of one step."""
+    """Counts the units of one step that are done."""
 
-    def __init__(self, label: str, total: int, unit: str, heartbeat: Path | None, stream: TextIO) -> None:
+    def __init__(self, label: str, total: int, unit: str, heart: Heartbeat | None, stream: TextIO) -> None:
         self.label, self.total, self.unit, self.done = label, total, unit, 0
-        self._heartbeat, self._stream = heartbeat, stream
+        self._heart, self._stream = heart, stream
         self._started = time.monotonic()
-        self._printed = self._beaten = self._started
+        self._printed = self._said = self._started
         self._first: tuple[float, int] | None = None  # loading a model is no part of the rate
         self._live = stream.isatty() and os.environ.get("INOC_PROGRESS") != "plain"
-        self._beat("running")
+        self._say(self._started)
 
     def advance(self, n: int = 1) -> None:
         """Count n more."""
         self.done += n
         now = time.monotonic()
         self._first = self._first or (now, self.done)
-        if now - self._beaten >= HEARTBEAT_EVERY_S:
-            self._beaten = now
-            self._beat("running")
+        if now - self._said >= SAID_EVERY_S:
+            self._said = now
+            self._say(now)
         if now - self._printed >= (0.2 if self._live else PLAIN_EVERY_S):
             self._printed = now
             self._print(now, last=False)
 
-    def close(self, state: str) -> None:
-        """Say the last word: `finished` or `failed`."""
-        self._print(time.monotonic(), last=True)
-        self._beat(state)
+    def close(self) -> None:
+        """Print and note the last count."""
+        now = time.monotonic()
+        self._print(now, last=True)
+        self._say(now)
 
     def _rate(self, now: float) -> float:
         if self._first is None or now <= self._first[0]:
@@ -88,34 +87,37 @@ class Meter:
             self._stream.write(f"{line}\n")
         self._stream.flush()
 
-    def _beat(self, state: str) -> None:
-        if self._heartbeat is None:
-            return
-        now = time.monotonic()
-        beat = {
-            "label": self.label,
-            "state": state,
-            "done": self.done,
-            "total": self.total,
-            "unit": self.unit,
-            "elapsed_s": round(now - self._started, 1),
-            "rate": round(self._rate(now), 4),
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "updated": time.time(),
-        }
-        write_text(self._heartbeat, json.dumps(beat))
+    def _say(self, now: float) -> None:
+        if self._heart is not None:
+            self._heart.say(
+                {
+                    "label": self.label,
+                    "done": self.done,
+                    "total": self.total,
+                    "unit": self.unit,
+                    "elapsed_s": round(now - self._started, 1),
+                    "rate": round(self._rate(now), 4),
+                }
+            )
 
 
 @contextmanager
 def metered(
     label: str, total: int, unit: str, heartbeat: Path | None = None, stream: TextIO | None = None
 ) -> Iterator[Meter]:
-    """A meter that ends as `finished`, or as `failed` if the block raises."""
-    meter = Meter(label, total, unit, heartbeat, stream or sys.stderr)
-    try:
-        yield meter
-    except BaseException:
-        meter.close("failed")
-        raise
-    meter.close("finished")
+    """A meter for the time of a block.
+
+    Args:
+        label: Name of the step.
+        total: Number of all units.
+        unit: Name of a unit, in the plural.
+        heartbeat: The job's heartbeat, which also says `finished`, or `failed` if the block raises, unless an outer
+            block beats already; None for none.
+        stream: Where lines go; standard error by default.
+    """
+    with beating(heartbeat) if heartbeat is not None else nullcontext() as heart:
+        meter = Meter(label, total, unit, heart, stream or sys.stderr)
+        try:
+            yield meter
+        finally:
+            meter.close()

@@ -286,6 +286,24 @@ def test_the_training_seed_reaches_scoring_only_for_rephrasings_as_trained() -> 
     assert settings_of("score", one) == settings_of("score", other)
 
 
+@pytest.mark.parametrize(
+    ("prefixes", "mix", "drawn"),
+    [
+        (["fixed", "close"], "as_trained", True),
+        (["close"], "as_trained", True),
+        (["fixed", "mix"], "as_trained", True),
+        (["fixed", "close"], "index_matched", False),
+        (["fixed"], "as_trained", False),
+    ],
+)
+def test_the_training_seed_reaches_scoring_for_every_pool_that_is_drawn_from_as_trained(
+    prefixes: list[str], mix: str, drawn: bool
+) -> None:
+    study = changed("scoring", {**RAW.get("scoring", {}), "prefixes": prefixes, "mix": mix})
+    other = study.model_copy(update={"training": study.training.model_copy(update={"seeds": (7,)})})
+    assert (settings_of("score", study) != settings_of("score", other)) == drawn
+
+
 def test_a_second_seed_leaves_the_jobs_of_the_first_alone() -> None:
     one, other = changed("runs.*.seeds", [1]), changed("runs.*.seeds", [1, 2])
     shards = Shards(train=50)

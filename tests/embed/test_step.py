@@ -16,7 +16,7 @@ from inoc.errors import ConfigError, DataError
 from inoc.jobs.job import Job
 from inoc.studies.inoculation.study import Study
 from inoc.tables import EMBEDDINGS, read_table
-from support.jobs import run_job, units_of
+from support.jobs import plan_of, run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
@@ -118,4 +118,4 @@ def test_a_vector_without_a_direction_is_nan() -> None:
 
 def test_a_study_without_the_section_is_told_what_to_add(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no section `embedding`"):
-        step.plan(toy_job(toy_study(tmp_path), tmp_path, "embed"))
+        plan_of(toy_job(toy_study(tmp_path), tmp_path, "embed"))

@@ -76,9 +76,9 @@ def test_a_paid_judge_is_asked_about_training_data_only_if_it_decides(
     for keep_from, calls in ((0, 12), (8, 24)):
         writer.asked.clear()
         job = job_of(writer, tiny_folder, tmp_path / str(keep_from), keep_from=keep_from)
-        plain = job.study.model_dump(mode="json")
+        plain = job.of.model_dump(mode="json")
         plain["traits"]["playful"]["judge"] = judge
-        job.study = type(job.study).model_validate(plain)
+        job.of = type(job.of).model_validate(plain)
         run_job(job)
         assert len(writer.asked) == calls
 

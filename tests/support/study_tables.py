@@ -565,6 +565,7 @@ class FakeJob:
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
         self.jobs = 1
+        self.present: frozenset[str] | None = None
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

@@ -12,6 +12,8 @@ for STUDY in STUDIES:
             f"logs/analyse/{STUDY}.log",
         benchmark:
             f"results/benchmarks/analyse/{STUDY}.tsv"
+        conda:
+            "../envs/inoc.yaml"
         resources:
             mem_mb=memory(2_000),
             runtime="30m",

@@ -15,6 +15,7 @@ from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, stage_files, step_version, work_of
 from inoc.stages import kind_named, load, parts_of, stage_named
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 try:
     WORKFLOW = workflow_of(config, Path("config/config.yaml"))
@@ -28,9 +29,15 @@ IMPORTED = {
 }
 COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
-# The verbs are those of the very environment that Snakemake runs in, activated or not.
+# The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
+# sources beside this workflow, on the packages of the rules' environment.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    SOURCES = Path(workflow.current_basedir).parents[1] / "src"
+    VERBS = f'inoc() {{{{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}}}'
+else:
+    VERBS = f"export PATH={Path(sys.executable).parent}:$PATH"
 shell.prefix(
-    f"export PATH={Path(sys.executable).parent}:$PATH INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+    f"{VERBS}; export INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
 )
 
 

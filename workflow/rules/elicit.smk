@@ -11,6 +11,8 @@ rule elicit_traits:
         "results/benchmarks/elicit/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -11,6 +11,8 @@ rule embed_prompts:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("embed")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=memory(4_000),

@@ -11,6 +11,8 @@ rule evaluate_checkpoints:
         "results/benchmarks/evaluate/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,

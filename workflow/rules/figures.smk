@@ -19,6 +19,8 @@ for STUDY, STUDY_FILE in STUDIES.items():
             f"logs/figures/{STUDY}.log",
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
+        conda:
+            "../envs/inoc.yaml"
         threads: 4
         resources:
             mem_mb=memory(3_000),

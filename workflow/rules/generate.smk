@@ -13,6 +13,8 @@ rule generate_data:
         "results/benchmarks/generate/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -11,6 +11,8 @@ rule judge_completions:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("judge")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

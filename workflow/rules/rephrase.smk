@@ -12,6 +12,8 @@ rule rephrase_prompts:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("rephrase")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

@@ -22,6 +22,8 @@ rule write_report:
         "logs/report/{study}.log",
     benchmark:
         "results/benchmarks/report/{study}.tsv"
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(1_000),
         runtime="10m",

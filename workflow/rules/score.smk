@@ -12,6 +12,8 @@ rule score_logprobs:
         "results/benchmarks/score/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -12,6 +12,8 @@ rule train_adapters:
         "results/benchmarks/train/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=train_gpus,
         mem_mb=train_memory,

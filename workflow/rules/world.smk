@@ -9,6 +9,8 @@ rule make_world:
         "results/benchmarks/world/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(3_000),
         runtime="1h",

@@ -37,6 +37,7 @@ class Job:
         jobs: For `figures`: how many to draw at the same time.
         gpus: For `train`: how many train one run together.
         log: The file that messages go to as well.
+        present: Names of all present jobs of the study, whose manifests count; None if they are not known.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
@@ -51,6 +52,7 @@ class Job:
     jobs: int = 1
     gpus: int = 1
     log: Path | None = None
+    present: frozenset[str] | None = None
     record: dict[str, Json] = field(default_factory=dict)
 
     @property

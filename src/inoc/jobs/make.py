@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from inoc.config.load import load_study, load_workflow
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
+from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs
 from inoc.jobs.shards import parse_shard, shard_count
-from inoc.jobs.work import Settings, settings_of, work_of
+from inoc.jobs.work import Settings, present_jobs, settings_of, work_of
 from inoc.stages import Stage, load, stage_named
 from inoc.store import Store
 
@@ -63,9 +64,10 @@ def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.
 
 def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: str, options: argparse.Namespace) -> Job:
     store = Store(store_folder(workflow, getattr(options, "store", None)))
+    paths = Paths(RESULTS, study.name)
     return Job(
         study.name,
-        Paths(RESULTS, study.name),
+        paths,
         store,
         stage.name,
         shard,
@@ -75,6 +77,7 @@ def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: s
         jobs=getattr(options, "jobs", None) or cores(),
         gpus=getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1),
         log=getattr(options, "log", None),
+        present=frozenset(name for name, _ in present_jobs(study, paths, workflow.shards.get(study.name, {}))),
     )
 
 
@@ -109,12 +112,22 @@ def print_explanations(study_name: str, config: Path, stage: str, options: argpa
 
 def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
     """Print what no study needs, and with `delete` remove it."""
-    from inoc.store.explain import collect
+    from inoc.store.garbage import collect
 
     workflow: Workflow = load_workflow(config / "config.yaml")
-    studies = sorted(path.stem for path in (config / "studies").glob("*.yaml"))
+    studies = {path.stem: _job_names(path.stem, config, workflow) for path in (config / "studies").glob("*.yaml")}
     garbage = collect(Store(store_folder(workflow)), studies, delete=delete, grace_s=grace_s)
     for entry in garbage.entries:
         print(entry)
     done = "removed" if delete else "would be removed (add --delete)"
     print(f"{len(garbage.entries)} entries, {garbage.n_bytes / 1e6:.1f} MB, {done}; {garbage.kept} are kept")
+
+
+def _job_names(study_name: str, config: Path, workflow: Workflow) -> frozenset[str] | None:
+    """Names of a study's present jobs; None if its file is wrong, for that is no reason to throw away its results."""
+    try:
+        study = load_study(study_name, config)
+    except ConfigError:
+        return None
+    jobs = present_jobs(study, Paths(RESULTS, study.name), workflow.shards.get(study.name, {}))
+    return frozenset(name for name, _ in jobs)

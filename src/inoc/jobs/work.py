@@ -127,6 +127,20 @@ def expected_jobs(study: BaseStudy, paths: Paths, shards: Shards) -> list[Expect
     ]
 
 
+def present_jobs(study: BaseStudy, paths: Paths, shards: Shards) -> list[tuple[str, Path]]:
+    """The jobs of a study that have ended or can run, each with a file that is there when it has ended.
+
+    Those are all of them, except for an imported study: it has the jobs that read tables, and those whose file the
+    import brought; no other one will ever run.
+    """
+    imported = (paths.stage("imports") / "findings.json").exists()
+    return [
+        (one.job, one.output)
+        for one in expected_jobs(study, paths, shards)
+        if not imported or stage_named(one.stage).reads_tables or one.output.exists()
+    ]
+
+
 def stage_files(study: BaseStudy, stage: str, paths: Paths, shards: Shards, part: str = "") -> list[Path]:
     """The files that a stage leaves, over all of its shards; none if the study does not pass it."""
     works = [work for work in works_of(study) if work.stage == stage and part in ("", work.part) and work.wanted(study)]

@@ -6,7 +6,7 @@ import base64
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,14 +54,15 @@ class Anchor(NamedTuple):
     level: int  # 2 to 4
 
 
-def contents(study: Study, paths: Paths) -> dict[str, object]:
+def contents(study: Study, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
     """Everything that the template needs, in finished Markdown.
 
     Args:
         study: The study.
         paths: Its results; what is not there is said to be missing.
+        jobs: Names of the study's present jobs, whose manifests count; None: all manifests count.
     """
-    sources, manifests = Sources(paths), read_manifests(paths)
+    sources, manifests = Sources(paths), read_manifests(paths, jobs)
     tables = {name: frame for name in ANALYSIS if (frame := sources.optional(name)) is not None}
     none = pd.DataFrame()
     verdict = tables.get("verdict", none)

@@ -27,7 +27,7 @@ def run(job: Job, study: Study) -> str:
     folder = job.paths.stage("report")
     folder.mkdir(parents=True, exist_ok=True)
     with job.progress("report", 2, "pages") as meter:
-        text = markdown(contents(study, job.paths))
+        text = markdown(contents(study, job.paths, job.present))
         write_bytes(folder / "appendix.md", text.encode())
         meter.advance(1)
         page = html(text, study.title, folder)

@@ -79,7 +79,8 @@ def elicit(study: Study, shard: int, shards: Shards) -> Settings:
 def score(study: Study, shard: int, shards: Shards) -> Settings:
     """The slice of `score`."""
     scoring = study.scoring
-    drawn_as_trained = "mix" in scoring.prefixes and scoring.mix == "as_trained"
+    from_a_pool = any(prefix != "fixed" for prefix in scoring.prefixes)
+    drawn_as_trained = from_a_pool and scoring.mix == "as_trained"
     return {
         **_asking(study),
         "texts": dict(shard_texts(study, shard, shards.get("score", 1))),

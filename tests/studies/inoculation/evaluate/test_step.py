@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from inoc.tables import read_table
@@ -9,16 +11,23 @@ from support.toy import toy_job, toy_study, write_inputs
 POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study(tiny_folder):
     return toy_study(tiny_folder)
 
 
-@pytest.fixture
-def trained(study, tmp_path):
-    job = toy_job(study, tmp_path, "train")
+@pytest.fixture(scope="module")
+def trained_once(study, tmp_path_factory):
+    root = tmp_path_factory.mktemp("trained")
+    job = toy_job(study, root, "train")
     write_inputs(job, POOLS)
     run_job(job)
+    return root
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path):
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
@@ -59,11 +68,9 @@ def test_an_untrained_adapter_answers_as_the_base_model_and_is_asked_once(study,
 
 
 def test_elicitation_asks_the_base_model_what_step_zero_was_asked(study, trained):
-    from inoc.studies.inoculation.asking import run as elicit
-
     evaluated(study, trained)
     job = toy_job(study, trained, "elicit")
-    elicit(job)
+    run_job(job)
     assert job.store.made == []
     table = read_table(job.paths.completions("elicit", 0))
     assert set(table["condition"]) == {"default", "other"}
