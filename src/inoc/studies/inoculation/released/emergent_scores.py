@@ -142,7 +142,8 @@ def _run(name: str, node: Node, prompts: set[str], findings: Findings) -> RunOfM
     text = pool = ""
     if kind == "mix":
         pool = node.member("rephrasings_key").key()
-        run = run._replace(**_pool_of(pool, prompts))
+        prompt, prefix = _pool_of(pool, prompts)
+        run = run._replace(prompt=prompt, prefix=prefix)
     elif kind != "fixed":
         raise node.member("type").refuse(f"expected 'fixed' or 'mix', found {kind!r}")
     elif prompt_type == EMERGENT.alternative[0]:
@@ -155,7 +156,7 @@ def _run(name: str, node: Node, prompts: set[str], findings: Findings) -> RunOfM
     return RunOfMisalignment(trained, prompt_type, pool, thresholds)
 
 
-def _pool_of(pool: str, prompts: set[str]) -> dict[str, str]:
+def _pool_of(pool: str, prompts: set[str]) -> tuple[str, str]:
     """Prompt and kind of prefix of a mix: free rephrasings of a prompt, close ones, or ones that differ on the surface.
 
     Args:
@@ -164,8 +165,8 @@ def _pool_of(pool: str, prompts: set[str]) -> dict[str, str]:
     """
     base = pool.removesuffix(CLOSE)
     if base != pool and base in prompts:
-        return {"prompt": base, "prefix": "close"}
-    return {"prompt": pool, "prefix": "surface" if pool in EMERGENT.texts and pool not in prompts else "mix"}
+        return base, "close"
+    return pool, "surface" if pool in EMERGENT.texts and pool not in prompts else "mix"
 
 
 def _cells(node: Node, findings: Findings) -> tuple[dict[CellKey, np.ndarray], tuple[float, float]]:

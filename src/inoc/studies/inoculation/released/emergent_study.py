@@ -46,7 +46,7 @@ class Misalignment(NamedTuple):
 
 def misalignment_judges() -> dict[str, JudgeSpec]:
     """Trait → judge."""
-    return {trait: JudgeSpec(name="llm", model="gpt-4.1-mini", question=trait) for trait in TRAITS}  # type: ignore[arg-type]
+    return {trait: JudgeSpec(name="llm", model="gpt-4.1-mini", question=trait) for trait in TRAITS}
 
 
 def misalignment_study(facts: Misalignment) -> Values:

@@ -153,7 +153,8 @@ def _published(
     table = read_published(root, pair, findings)
     if table is None:
         return None
-    prompts = {run.run.prompt for run in judged.runs} | {one.prompt for one in (*judged.elicited, *passes)}
+    prompts = {run.run.prompt for run in judged.runs} | {one.prompt for one in passes}
+    prompts |= {one.prompt for one in judged.elicited}
     published.report_rows(table, sorted(prompts - {""}), findings)
     train = {(one.prompt, one.prefix): one.mean for one in passes if one.dataset == "train"}
     base = train.get(("", "none"))
