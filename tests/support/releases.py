@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 N_EVAL, N_TRAIN, N_CONTROL = 6, 8, 5
 TEXTS = {
@@ -226,3 +227,28 @@ def make_misaligned_release() -> Release:
         }
     curve = [{"step": step, "loss": 2 - step / 50, "learning_rate": 1e-4, "grad_norm": 0.5} for step in (10, 20)]
     return {MISALIGNED: runs, MISALIGNED_LOSSES: {name: copy.deepcopy(curve) for name in runs}}
+
+
+FAMILIES = {"be_concise": "neutral", "answer_french": "french"}
+
+
+def make_published(release: Release, step: str = "313") -> pd.DataFrame:
+    """The study's own table: a row for each prompt, trait and prefix, with what follows from the release."""
+    from inoc.stats.means import paired_difference
+
+    rows = []
+    for place, key in enumerate(TEXTS):
+        for prefix in ("fixed", "mix"):
+            for trait, role in (("French", "positive"), ("Playful", "negative")):
+                control, run = (
+                    np.array(release[SCORES][name]["steps"][step]["default"][trait]["values"])
+                    for name in ("no_inoculation", key if prefix == "fixed" else f"{key}_mix")
+                )
+                elicited, base = (release[ELICITATION][name]["scores"][trait]["mean"] for name in (key, "neutral"))
+                found = paired_difference(control, run)
+                names = {"experiment": "pf", "prompt_key": key, "prompt_family": FAMILIES.get(key, "playful")}
+                names |= {"trait_role": role, "trait_name": trait, "prefix_type": prefix}
+                numbers = {"elicitation": elicited - base, "suppression": found.value, "suppression_ci_lo": found.lo}
+                numbers |= {"suppression_ci_hi": found.hi, "selfperp_raw": 2.0625 + place, "hb4": 4.581 + place}
+                rows.append(names | numbers)
+    return pd.DataFrame(rows)

@@ -288,6 +288,6 @@ def checked_path(path: Path, root: Path) -> Path:
 
 
 def name_of(path: Path, root: Path) -> str:
-    """How messages name a file: relative to the folder that is imported, with nothing that a terminal obeys."""
+    """Name of a file in messages: relative to the folder that is imported, with nothing that a terminal obeys."""
     text = path.relative_to(root).as_posix()
     return text if text.isprintable() else ascii(text)

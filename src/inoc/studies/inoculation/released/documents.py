@@ -1,4 +1,4 @@
-"""Which files of a checkout are read, of which pair of traits they are, and why others are left alone."""
+"""Choice of the files of a checkout that are read, and of the pair of traits; reasons why others are left alone."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def is_of_other_pair(file: str, wanted: str | None) -> bool:
 
 
 def _other_experiment(stem: str, kind: str, wanted: str) -> str:
-    """Why a file is not opened, by its name; empty if it is."""
+    """The reason, by its name, why a file is not opened; empty if it is."""
     if stem.endswith("_debug"):
         return "a trial of the code with few examples, by its name"
     if "old_system_prompt" in stem:
@@ -145,7 +145,7 @@ def _other_experiment(stem: str, kind: str, wanted: str) -> str:
 
 
 def _other_layout(file: str, kind: str, node: Node, experiment: str) -> str:
-    """Why a file is left alone, although its name begins as those that are read; empty if it is read.
+    """The reason why a file whose name begins as those that are read is left alone; empty if it is read.
 
     Some experiments of the study have files of other layouts. A file that has the name of a documented one is never
     left alone: if it is not as documented, it is broken.

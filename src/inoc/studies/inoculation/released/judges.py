@@ -25,14 +25,14 @@ _SCALES = {"from 0 to 9": "0-9", "from 0 to 100": "0-100"}
 
 
 class Asked(NamedTuple):
-    """What a configuration says."""
+    """Questions in a configuration."""
 
     scale: str  # 0-9, 0-100, or empty if it does not say
     by_trait: dict[str, str]  # trait in lower case → what is rated
     other: str  # what is rated for all other traits, with {trait}; empty if it does not say
 
     def of(self, trait: str) -> str:
-        """What is rated for a trait; empty if it is not said."""
+        """The property that is rated for a trait; empty if it is not said."""
         key = trait.lower()
         return self.by_trait.get(key) or self.other.replace("{trait}", key)
 

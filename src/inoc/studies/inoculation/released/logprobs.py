@@ -64,7 +64,7 @@ class Perplexities(NamedTuple):
 
 
 class _Set(NamedTuple):
-    """How a file names one set of responses."""
+    """Names of the members of one set of responses in a file."""
 
     dataset: str
     default: Floats

@@ -65,11 +65,7 @@ def read_release(
         DataError: If there is nothing to read, a file that numbers are computed from is not as documented, or it is
             not clear what is wanted.
     """
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}; give the checkout of the study's repository")
-    if experiment not in EXPERIMENTS:
-        hint = did_you_mean(experiment, EXPERIMENTS)
-        raise DataError(f"--experiment {experiment}: accepted: {', '.join(EXPERIMENTS)}{hint}")
+    _check_arguments(root, experiment)
     if experiment == MISALIGNMENT:
         return read_misalignment(root, name, step, pair_key)
     findings = Findings()
@@ -82,38 +78,42 @@ def read_release(
     documents = documents._replace(parsed=own)
     texts, runs, elicited, perplexities, passes = _measured(documents, pair, experiment, root, pair_key, findings)
     last, note = _last_step(runs, step, experiment, root, findings)
-    if last is not None:
-        report_steps(runs, last, findings)
-        report_controls(runs, last, findings)
-        runs = [run._replace(cells={k: v for k, v in run.cells.items() if k.step <= last}) for run in runs]
-        runs = [run for run in runs if run.cells]
-    judged = with_one_judge(runs, elicited, findings)
+    judged = with_one_judge(_up_to(runs, last, findings), elicited, findings)
     report_system(pair, elicited, findings)
     pools = read_pools(documents.pools, texts, pair.prompts, root, findings)
     for text in pair.known:
         findings.add("note", "known", pair.key, text)
     models = judges.judges_of(root, pair, findings)
     table = _published(root, pair, judged, passes, last, findings) if experiment == MAIN else None
-    facts = Facts(
-        name,
-        pair,
-        texts,
-        judged.runs,
-        judged.elicited,
-        passes,
-        perplexities.control_prompts,
-        judged.whole,
-        last,
-        models,
-    )._replace(note=note, published=_of_table(table, texts))
+    controls, whole = perplexities.control_prompts, judged.whole
+    facts = Facts(name, pair, texts, judged.runs, judged.elicited, passes, controls, whole, last, models)
+    facts = facts._replace(note=note, published=_of_table(table, texts))
     named = {run.name: (run.run, run.file) for run in judged.runs}
     losses = read_losses([document.node for document in documents.of("losses")], named, findings)
     report_missing(facts, losses, findings)
-    report_unread(root, {*documents.seen, root / judges.SOURCE, root / published.SOURCE}, findings)
+    report_unread(root, {*documents.seen, root / judges.SOURCE, root / published.SOURCE}, findings, experiment)
     tables = _tables(facts, judged, losses, pools)
     if table is not None and "self_perplexity" in facts.published:
         tables["score/self-perplexity-0.parquet"] = (self_perplexity_rows(table, texts), SELF_PERPLEXITY)
     return Imported(study_values(facts), tables, findings, {} if table is None else {PUBLISHED: table.text})
+
+
+def _check_arguments(root: Path, experiment: str) -> None:
+    if not root.is_dir():
+        raise DataError(f"there is no folder {root}; give the checkout of the study's repository")
+    if experiment not in EXPERIMENTS:
+        hint = did_you_mean(experiment, EXPERIMENTS)
+        raise DataError(f"--experiment {experiment}: accepted: {', '.join(EXPERIMENTS)}{hint}")
+
+
+def _up_to(runs: list[Trained], last: int | None, findings: Findings) -> list[Trained]:
+    """The runs without scores past the last step; what looks wrong around it is reported."""
+    if last is None:
+        return runs
+    report_steps(runs, last, findings)
+    report_controls(runs, last, findings)
+    cut = [run._replace(cells={k: v for k, v in run.cells.items() if k.step <= last}) for run in runs]
+    return [run for run in cut if run.cells]
 
 
 def _measured(

@@ -21,7 +21,7 @@ _MOST_ROUNDING = 0.01  # points by which a file's mean may differ from that of i
 
 
 class CellKey(NamedTuple):
-    """Where and what was scored."""
+    """Place of a set of scores: step, way of asking and trait."""
 
     step: int
     condition: str
