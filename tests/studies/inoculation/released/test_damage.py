@@ -51,12 +51,9 @@ def contents() -> dict[str, str]:
     pool = "".join(json.dumps({"rephrasing": f"Jest {index}."}) + "\n" for index in range(6))
     questions = "".join(json.dumps({"question": f"Why {index}?"}) + "\n" for index in range(N_EVAL))
     documents = {**release, TOKENS: make_tokens(release), **make_misaligned_release()}
-    pools = {
-        f"data/rephrasings/{key}.jsonl": pool for key in ("clown_persona", "whimsical", "be_concise", "answer_french")
-    }
-    pools |= {
-        f"{MISALIGNED_POOLS}/{key}.jsonl": pool for key in ("evil_v1", "evil_v1_close", "advice_v1", "advice_v1_close")
-    }
+    evil = [f"{key}{ending}" for key in EVIL_TEXTS for ending in ("", "_close")]
+    pools = {f"data/rephrasings/{key}.jsonl": pool for key in TEXTS}
+    pools |= {f"{MISALIGNED_POOLS}/{key}.jsonl": pool for key in evil}
     texts = {place: json.dumps(content) for place, content in documents.items()}
     return {**texts, **pools, TABLE: make_published(release).to_csv(index=False), MISALIGNED_QUESTIONS: questions}
 
