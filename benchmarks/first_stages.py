@@ -25,12 +25,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from inoc.jobs.context import RESULTS
 from scoring import qwen_7b
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
 from inoc.config.load import load_study
+from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study

@@ -44,7 +44,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
     for name in figure_names(ENTRIES, job.study)[1:]:
         (folder / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         (folder / f"{name}.rst").write_text(rf"Caption of a\_b, n = 3, {name}.")
-    run(job)  # type: ignore[arg-type]
+    run(job, job.study)  # type: ignore[arg-type]
     return job
 
 

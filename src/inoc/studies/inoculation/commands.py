@@ -64,7 +64,8 @@ def add_imports(what: Any) -> None:
         one.set_defaults(run=_import, what=name)
     release.add_argument("--step", type=int, help="the last step to use (default: the largest)")
     release.add_argument("--pair", help="which pair of traits, if there are results of several")
-    release.add_argument("--experiment", default="main", help="main (default), prefix_sweep or lr_sweep")
+    accepted = "main (default), prefix_sweep, lr_sweep or emergent_misalignment"
+    release.add_argument("--experiment", default="main", help=accepted)
 
 
 def _import(options: argparse.Namespace) -> None:

@@ -148,7 +148,7 @@ def test_every_set_of_questions_and_every_dataset_has_its_own_rates(tmp_path: Pa
     sets = {"near": ids[:5], "far": ids[5:]}
     rows = [(one, one, name) for name, some in sets.items() for one in some]
     write_table(pd.DataFrame(rows, columns=INSTRUCTIONS.names), INSTRUCTIONS, job.paths.instructions)
-    inputs = read_inputs(job)
+    inputs = read_inputs(job.paths, job.of, job.split)
     found = pd.DataFrame(rates(study, inputs.sets, RESAMPLER).rows)
     met = indicators(tables.evaluate)
     for name, some in sets.items():

@@ -1,4 +1,4 @@
-"""The verb `inoc import`: from its words to written results, and what it says."""
+"""The verb `inoc import`: reads released results, writes them, and reports what it noticed."""
 
 from __future__ import annotations
 
