@@ -47,7 +47,7 @@ def nf4(dtype: torch.dtype, device: torch.device) -> Any:
     )
 
 
-def keep_layout(model: torch.nn.Module) -> None:
+def keep_layout(model: Any) -> None:
     """Keep the weights as they were rounded, on processors for which bitsandbytes would rearrange them.
 
     With AVX512-BF16 it rearranges them at the first product outside of training: only widths that are multiples of 64
