@@ -32,7 +32,7 @@ TOO_LONG = {
 CLEAN = (
     "store/",
     "engines/devices.py",
-    "jobs/heartbeat.py",
+    "heartbeat.py",
     "jobs/lock.py",
     "progress.py",
     "jobs/status.py",

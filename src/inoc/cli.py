@@ -183,7 +183,7 @@ def _no_verb(options: argparse.Namespace) -> None:
 
 def run_stage(options: argparse.Namespace) -> None:
     """Run the jobs of a stage, one after the other."""
-    from inoc.jobs.heartbeat import beating
+    from inoc.heartbeat import beating
     from inoc.jobs.make import make_jobs
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version

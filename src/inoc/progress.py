@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TextIO
 
-from inoc.jobs.heartbeat import Heartbeat, beating
+from inoc.heartbeat import Heartbeat, beating
 
 PLAIN_EVERY_S = 10.0
 SAID_EVERY_S = 2.0

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from inoc.jobs.heartbeat import BEAT_EVERY_S
+from inoc.heartbeat import BEAT_EVERY_S
 from inoc.jobs.paths import Paths
 from inoc.jobs.status import STALE_S, states
 from inoc.jobs.work import present_jobs
@@ -120,7 +120,7 @@ FAILING = """
 import sys
 from pathlib import Path
 from inoc.errors import ModelError
-from inoc.jobs.heartbeat import beating
+from inoc.heartbeat import beating
 with beating(Path(sys.argv[1])):
     if sys.argv[2] == "raise":
         raise ModelError("no weights in models/x. Copy them there")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from inoc.jobs.heartbeat import beating
+from inoc.heartbeat import beating
 from inoc.progress import metered
 
 OFTEN = 0.02
