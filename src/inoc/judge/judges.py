@@ -17,6 +17,7 @@ import numpy as np
 
 from inoc.config.models import JudgeSpec
 from inoc.errors import JudgeError, MissingExtraError, did_you_mean
+from inoc.files import read_lines
 from inoc.judge.item import Identity, JudgeItem
 from inoc.judge.llm import LlmJudge
 
@@ -212,7 +213,7 @@ def _markers(source: str | None) -> Sequence[str]:
     if not path.is_file():
         msg = f"there is no marker file {source!r}; write one with one marker a line, or say `world`"
         raise JudgeError(msg)
-    return path.read_text(encoding="utf-8").splitlines()
+    return read_lines(path)
 
 
 def _language(name: str) -> Language:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from inoc.api.lists import Usable
 from inoc.config.load import pool_place
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
+from inoc.files import parse_json, read_lines
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
 from inoc.rephrase.spread import pool_spread
@@ -95,19 +95,18 @@ def _read(key: str, spec: RephraseSpec) -> list[str]:
     if not path.is_file():
         msg = f"there is no file of rephrasings {path}. Write one with a rephrasing of prompt {key!r} a line"
         raise DataError(msg)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [_rephrasing(line, path, number) for number, line in enumerate(lines, start=1)]
+    return [_rephrasing(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
 
 
 def _rephrasing(line: str, path: Path, number: int) -> str:
     """A line of JSON with the field `rephrasing`, or the line itself."""
     if not line.lstrip().startswith("{"):
         return line
-    try:
-        text = json.loads(line)["rephrasing"]
-    except (json.JSONDecodeError, KeyError) as error:
-        msg = f"{path}, line {number}: expected an object with the field `rephrasing` ({error!r})"
-        raise DataError(msg) from error
+    value = parse_json(line, f"{path}, line {number}", "an object with the field `rephrasing`")
+    if not isinstance(value, dict) or "rephrasing" not in value:
+        msg = f"{path}, line {number}: expected an object with the field `rephrasing`, found {line[:80]!r}"
+        raise DataError(msg)
+    text = value["rephrasing"]
     if not isinstance(text, str):
         msg = f"{path}, line {number}: `rephrasing` is {text!r}, expected a text"
         raise DataError(msg)
