@@ -159,21 +159,6 @@ def without_surrogates(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def unreadable(path: Path) -> str | None:
-    """Why a text or JSONL file cannot be read, with its line; None if it can be, or is a folder."""
-    if path.is_dir():
-        return None
-    try:
-        if path.suffix == ".jsonl":
-            for _ in read_jsonl(path):
-                pass
-        else:
-            read_text(path)
-    except DataError as error:
-        return str(error)
-    return None
-
-
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()

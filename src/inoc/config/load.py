@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
+from inoc.config.inputs import unreadable_files
 from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
 from inoc.errors import ApiError, ConfigError, did_you_mean
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
@@ -97,6 +98,7 @@ def check_inputs(study: Study, base: Path) -> None:
     """
     problems = [
         *_absent_files(study, base),
+        *unreadable_files(study, given_files(study), base),
         *_absent_engines(study),
         *_absent_bits(study),
         *_unavailable_embedder(study),

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from inoc.config.languages import all_in_latin
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
@@ -81,7 +83,12 @@ class JudgeSpec(Model):
         description="`language`: share of the text in a language; `lexical`: density of marker words; "
         "`llm`: a language model is asked through an API."
     )
-    version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
+    version: int = Field(
+        1,
+        ge=1,
+        description="Version of the judge; scores of two versions are never mixed. Default for `language`: 2 if one "
+        "of `among` is not written in Latin letters.",
+    )
     language: str | None = Field(
         None, description="For `language`, and `llm` with that question: the language whose share is the score."
     )
@@ -103,6 +110,15 @@ class JudgeSpec(Model):
         description="For `llm`: range of the number asked for; scores are 0 to 100 either way. `0-9` is version 2.",
     )
     temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_version(cls, given: object) -> object:
+        """Version 1 of the language judge tells only languages in Latin letters apart."""
+        if not isinstance(given, dict) or given.get("name") != "language" or "version" in given:
+            return given
+        among = [name for name in given.get("among") or () if isinstance(name, str)]
+        return given if all_in_latin(among) else {**given, "version": 2}
 
 
 class Trait(Model):

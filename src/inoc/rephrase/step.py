@@ -12,9 +12,9 @@ from inoc.api.lists import Usable
 from inoc.config.load import pool_place
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
-from inoc.files import parse_json, read_lines
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
+from inoc.rephrase.files import read_rephrasings
 from inoc.rephrase.spread import pool_spread
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, prompt_texts
 from inoc.tables import POOLS, SPREAD, write_table
@@ -95,22 +95,7 @@ def _read(key: str, spec: RephraseSpec) -> list[str]:
     if not path.is_file():
         msg = f"there is no file of rephrasings {path}. Write one with a rephrasing of prompt {key!r} a line"
         raise DataError(msg)
-    return [_rephrasing(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
-
-
-def _rephrasing(line: str, path: Path, number: int) -> str:
-    """A line of JSON with the field `rephrasing`, or the line itself."""
-    if not line.lstrip().startswith("{"):
-        return line
-    value = parse_json(line, f"{path}, line {number}", "an object with the field `rephrasing`")
-    if not isinstance(value, dict) or "rephrasing" not in value:
-        msg = f"{path}, line {number}: expected an object with the field `rephrasing`, found {line[:80]!r}"
-        raise DataError(msg)
-    text = value["rephrasing"]
-    if not isinstance(text, str):
-        msg = f"{path}, line {number}: `rephrasing` is {text!r}, expected a text"
-        raise DataError(msg)
-    return text
+    return read_rephrasings(path)
 
 
 def _spread_row(key: str, text: str, pool: Usable) -> tuple[object, ...]:
