@@ -61,9 +61,10 @@ def decode(content: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         raise DataError(f"{name}, line {_line_of(content, error.start)}: {_not_utf_8(content, error.start)}") from None
     if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
         msg = (
-            f"{name}, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: the character NUL stands there, so this is "
-            f"no UTF-8 text; it may be UTF-16. {_SAVE_AGAIN.format('UTF-16')}"
+            f"{name}, line {line}: the character NUL stands there, so the file may be UTF-16. "
+            f"{_SAVE_AGAIN.format('UTF-16')}"
         )
         raise DataError(msg)
     return text.removeprefix(_BOM)

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -288,9 +289,10 @@ class Cache:
         Returns:
             The result.
         """
+        name = f"{name} {_boot()}"  # the monotonic clock, which nobody can set, begins anew with the machine
         with self._transaction():
             row = self._row("SELECT state FROM pace WHERE name = ?", name)
-            pace = fresh(limits, time.time()) if row is None else Pace(**json.loads(row["state"]))
+            pace = fresh(limits, time.monotonic()) if row is None else Pace(**json.loads(row["state"]))
             pace, result = change(pace)
             self._db.execute("INSERT OR REPLACE INTO pace VALUES (?, ?)", (name, json.dumps(asdict(pace))))
         return result
@@ -351,3 +353,12 @@ class Cache:
             stream.close()
             return None
         return stream
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    """What tells one start of this machine from another; empty where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -107,8 +107,8 @@ def _refuse_hidden_breaks(text: str, path: Path) -> None:
     if found:
         line, code = text.count("\n", 0, found.start()) + 1, ord(found[0])
         raise ConfigError(
-            f"{path}:{line}: the character U+{code:04X} stands there, which some readers of YAML take for a line break. "
-            f'Remove it, or write "\\u{code:04x}" in double quotes'
+            f"{path}:{line}: the character U+{code:04X} stands there, which some readers of YAML take for a line "
+            f'break. Remove it, or write "\\u{code:04x}" in double quotes'
         )
 
 
@@ -132,7 +132,7 @@ class _Reader:
         if (half := lone_surrogate(value)) is not None:
             message = f"{half} is half of a surrogate pair, which is no character; accepted: the character itself"
             self.problems.append(Problem(path, message, place=self._place(node)))
-            return without_surrogates(value)
+            return without_surrogates(str(value))
         return value
 
     def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:

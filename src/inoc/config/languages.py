@@ -13,22 +13,22 @@ UNSPACED = frozenset(
 
 _CYRILLIC = "belarusian bulgarian kazakh macedonian mongolian russian serbian ukrainian"
 _OTHERS = {
-    **dict.fromkeys(_CYRILLIC.split(), {"CYRILLIC"}),
-    **dict.fromkeys(("arabic", "persian", "urdu"), {"ARABIC"}),
-    **dict.fromkeys(("hindi", "marathi"), {"DEVANAGARI"}),
-    "armenian": {"ARMENIAN"},
-    "bengali": {"BENGALI"},
-    "chinese": {HAN, "BOPOMOFO"},
-    "georgian": {"GEORGIAN"},
-    "greek": {"GREEK"},
-    "gujarati": {"GUJARATI"},
-    "hebrew": {"HEBREW"},
-    "japanese": {HAN, HIRAGANA, KATAKANA},
-    "korean": {HANGUL, HAN},
-    "punjabi": {"GURMUKHI"},
-    "tamil": {"TAMIL"},
-    "telugu": {"TELUGU"},
-    "thai": {"THAI"},
+    **dict.fromkeys(_CYRILLIC.split(), frozenset({"CYRILLIC"})),
+    **dict.fromkeys(("arabic", "persian", "urdu"), frozenset({"ARABIC"})),
+    **dict.fromkeys(("hindi", "marathi"), frozenset({"DEVANAGARI"})),
+    "armenian": frozenset({"ARMENIAN"}),
+    "bengali": frozenset({"BENGALI"}),
+    "chinese": frozenset({HAN, "BOPOMOFO"}),
+    "georgian": frozenset({"GEORGIAN"}),
+    "greek": frozenset({"GREEK"}),
+    "gujarati": frozenset({"GUJARATI"}),
+    "hebrew": frozenset({"HEBREW"}),
+    "japanese": frozenset({HAN, HIRAGANA, KATAKANA}),
+    "korean": frozenset({HANGUL, HAN}),
+    "punjabi": frozenset({"GURMUKHI"}),
+    "tamil": frozenset({"TAMIL"}),
+    "telugu": frozenset({"TELUGU"}),
+    "thai": frozenset({"THAI"}),
 }
 
 
@@ -38,7 +38,7 @@ def scripts_of(language: str) -> frozenset[str]:
     Args:
         language: In English and lower case. One that is not listed here is written in Latin letters.
     """
-    return frozenset(_OTHERS.get(language, {LATIN}))
+    return _OTHERS.get(language, frozenset({LATIN}))
 
 
 def all_in_latin(languages: Iterable[str]) -> bool:

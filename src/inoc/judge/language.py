@@ -72,7 +72,8 @@ class LanguageJudge:
         self._language, self._among = _language(language), [_language(name) for name in sorted(set(among))]
         self._detectors: dict[tuple[str, ...], LanguageDetector] = {}
         if len(self._among) < 2:
-            msg = f"the language judge needs two or more languages in `among`, not {[_name(one) for one in self._among]}"
+            found = [_name(one) for one in self._among]
+            msg = f"the language judge needs two or more languages in `among`, not {found}"
             raise JudgeError(msg)
 
     def score(self, items: Sequence[JudgeItem]) -> np.ndarray:
@@ -101,9 +102,9 @@ class LanguageJudge:
         for letters in letters_of(without_code(text)):
             candidates = [one for one in self._among if letters.script in self._scripts[one]]
             if not candidates:
-                others += letters.count - letters.symbols
+                others += letters.n - letters.symbols
             elif len(candidates) == 1:
-                found[candidates[0]] += letters.count
+                found[candidates[0]] += letters.n
             else:
                 found += self._told_in_one_script(letters, candidates)
         return self._percentage(found, others)
@@ -169,8 +170,8 @@ class LanguageJudge:
 def _foreign_share(text: str) -> float:
     """Share of a text's letters that are not Latin."""
     scripts = letters_of(text)
-    total = sum(one.count for one in scripts)
-    return sum(one.count - one.symbols for one in scripts if one.script != LATIN) / total if total else 0.0
+    total = sum(one.n for one in scripts)
+    return sum(one.n - one.symbols for one in scripts if one.script != LATIN) / total if total else 0.0
 
 
 def _name(language: Language) -> str:

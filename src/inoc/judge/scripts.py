@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from inoc.config.languages import HAN, HANGUL, HIRAGANA, KATAKANA, UNSPACED
@@ -19,7 +19,7 @@ class Letters(NamedTuple):
     """The letters of one script in a text."""
 
     script: str
-    count: int
+    n: int
     symbols: int  # of them, letters that stand alone, as in "the angle α"
     text: str  # the text with a space in place of each letter of another script
 
@@ -49,8 +49,8 @@ def letters_of(text: str) -> list[Letters]:
         run = (script, run[1] + 1)
     _end(run, alone)
     return [
-        Letters(script, count, alone.get(script, 0), text if len(counts) == 1 else _only(script, text, scripts))
-        for script, count in counts.items()
+        Letters(script, n, alone.get(script, 0), text if len(counts) == 1 else _only(script, text, scripts))
+        for script, n in counts.items()
     ]
 
 
@@ -66,7 +66,7 @@ def _only(script: str, text: str, scripts: list[str | None]) -> str:
     ).strip()
 
 
-@lru_cache(maxsize=None)
+@cache
 def script_of(character: str) -> str | None:
     """The script of a letter; None for what is no letter, and for modifier letters."""
     if not character.isalpha():
