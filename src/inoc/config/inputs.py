@@ -16,15 +16,16 @@ def unreadable_files(study: Study, given: Iterator[tuple[str, str]], base: Path)
 
     Args:
         study: The study.
-        given: Key in the study's file → path, as `given_files` lists them. Files that are absent are left to others.
+        given: Key in the study's file → path, as `given_files` lists them. Absent and empty files are left to others.
         base: Folder that the paths are relative to.
     """
     for key, file in given:
         reader = _reader_of(key, study)
-        if reader is None or not (base / file).is_file():
+        path = base / file
+        if reader is None or not path.is_file() or not path.stat().st_size:
             continue
         try:
-            reader(base / file)
+            reader(path)
         except InocError as error:
             yield f"{key}: {error}"
 

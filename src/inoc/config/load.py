@@ -16,6 +16,7 @@ from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
 from inoc.config.inputs import unreadable_files
 from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
+from inoc.config.texts import text_problems
 from inoc.errors import ApiError, ConfigError, did_you_mean
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
 
@@ -47,6 +48,7 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
     else:
         partial = _partial_study(document.value, malformed={problem.path[0] for problem in problems})
         problems += study_problems(partial, partial.model_fields_set)
+    problems += text_problems(document.value)
     if document.value.get("name") not in (None, path.stem):
         problems.append(
             Problem(

@@ -18,6 +18,7 @@ KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # tables hold it in 32 bits, and so do some of the libraries that it seeds
 Prefix = Annotated[Key, Field(description="`fixed`, `mix`, or a key of `pools`")]
 Schedule = Literal["ends", "dense", "powers_of_two"]
 
@@ -68,7 +69,7 @@ class WorldSpec(Model):
     batch_size: int = Field(32, ge=1, description="Documents per step.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
-    seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
+    seed: Seed = Field(0, description="Seed of corpus, weights and order.")
     threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
 
 
@@ -149,7 +150,7 @@ class Sampling(Model):
     batch_size: int = Field(
         128, ge=1, description="Sequences per batch of `transformers`; the others batch by themselves."
     )
-    seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
+    seed: Seed = Field(0, description="Each request's own seed is derived from this and its identity.")
 
 
 class InstructionSource(Model):
@@ -225,7 +226,7 @@ class DataSpec(AnswerSpec):
         description="Set of evaluation questions → where it comes from; the first one is what suppression, gate and "
         "prediction are about, and rates are given for each. Default: one set, held out from the training data.",
     )
-    seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
+    seed: Seed = Field(42, description="Seed of the train/eval split and of the procedural instructions.")
 
 
 class DatasetSpec(AnswerSpec):
@@ -251,7 +252,7 @@ class RephraseSpec(Model):
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: int = Field(42, ge=0, description="Seed of the pools and of their order.")
+    seed: Seed = Field(42, description="Seed of the pools and of their order.")
     model: str | None = Field(None, description="For `api`: the model, as the API names it.")
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
@@ -283,7 +284,7 @@ class RunSpec(Model):
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, min_length=1, description="Default: the learning rate of `training`."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+    seeds: tuple[Seed, ...] | None = Field(
         None, min_length=1, description="Default: the seeds of `training`."
     )
     control: bool = Field(
@@ -333,7 +334,7 @@ class TrainingSpec(Model):
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
+    seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="One run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
@@ -407,7 +408,7 @@ class ScoringSpec(Model):
     self_perplexity: bool = Field(True, description="Also score each prompt by itself.")
     batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
     control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
-    seed: int = Field(42, ge=0, description="Seed of the choice of examples.")
+    seed: Seed = Field(42, description="Seed of the choice of examples.")
 
 
 class StatisticsSpec(Model):
@@ -415,7 +416,7 @@ class StatisticsSpec(Model):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of every interval.")
     resamples: int = Field(2_000, ge=100, description="Bootstrap resamples.")
-    seed: int = Field(0, ge=0, description="Seed of the resampling.")
+    seed: Seed = Field(0, description="Seed of the resampling.")
     max_nan: Share = Field(0.1, description="A cell with a larger share of NaN scores is reported as failed.")
 
 
