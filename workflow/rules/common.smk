@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -37,8 +38,13 @@ IMPORTED = {
 COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
 # The verbs are those of the very environment that Snakemake runs in, activated or not.
+# Snakemake takes braces for variables, and the shell takes nearly everything else for something else.
+ENVIRONMENT = shlex.quote(str(Path(sys.executable).parent))
+STORE = shlex.quote(WORKFLOW.store)
 shell.prefix(
-    f"export PATH={Path(sys.executable).parent}:$PATH INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+    f"export PATH={ENVIRONMENT}:$PATH INOC_STORE={STORE} INOC_PROGRESS=plain OMP_NUM_THREADS=1; ".replace(
+        "{", "{{"
+    ).replace("}", "}}")
 )
 
 

@@ -112,6 +112,7 @@ def check_inputs(study: Study, base: Path) -> None:
 
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
+    problems += text_problems(document.value)
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}
         named = {"studies": workflow.studies, "shards": workflow.shards, "train_gpus": workflow.train_gpus}
