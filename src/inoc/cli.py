@@ -6,7 +6,9 @@ Nothing heavy is imported before a verb has been chosen and its study has been f
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import io
 import sys
 import time
 import traceback
@@ -16,6 +18,7 @@ from typing import NoReturn
 
 from inoc.errors import InocError, did_you_mean
 from inoc.stages import PACKAGES
+from inoc.trouble import explanation
 
 STAGES = {
     "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
@@ -60,18 +63,33 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; problems that have a cure end with one message and status 1."""
+    write_in_any_locale()
     options = parser().parse_args(arguments)
-    log = open_log(options.log) if getattr(options, "log", None) else None
+    log = None
     try:
+        log = open_log(options.log) if getattr(options, "log", None) else None
         options.run(options)
     except InocError as error:
         print(f"inoc: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    except BaseException as error:
+        words = explanation(error)
+        if words is None:  # a mistake in the program: its traceback is of use
+            raise
+        print(f"inoc: {words}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
     finally:
         if log is not None:
             log.close()
+
+
+def write_in_any_locale() -> None:
+    """Let messages be written where the locale lacks a character of theirs, with an escape in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -235,13 +253,19 @@ class Tee:
 
     def write(self, text: str) -> int:
         """Write to both."""
-        self._file.write(text)
+        self._to_file(text)
         return self._stream.write(text)
 
     def flush(self) -> None:
         """Flush both."""
-        self._file.flush()
+        self._to_file("")
         self._stream.flush()
+
+    def _to_file(self, text: str) -> None:
+        """Write to the file as long as that can be done: a full disk must not hide the message that it is full."""
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+            self._file.flush()
 
     def isatty(self) -> bool:
         """Whether the terminal side is one."""
@@ -253,10 +277,11 @@ class Tee:
 
     def close(self) -> None:
         """Give standard error back."""
-        if sys.exc_info()[0] is not None:
-            self._file.write(traceback.format_exc())
+        if sys.exc_info()[0] not in (None, SystemExit):  # what ends with a message has said all
+            self._to_file(traceback.format_exc())
         sys.stderr = self._stream
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def _run_stage(options: argparse.Namespace) -> None:

@@ -111,9 +111,8 @@ def test_the_largest_seed_is_one_for_every_library() -> None:
 def test_a_file_that_cannot_be_read_is_refused_before_the_first_job(
     write: Write, tmp_path: Path, content: bytes, expected: str
 ) -> None:
-    text = STUDY
-    study = load_study(write("toy.yaml", text))
-    names = [name for name in study.data.instructions.files]
+    study = load_study(write("toy.yaml", STUDY))
+    names = study.data.instructions.files
     assert names
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

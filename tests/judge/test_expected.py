@@ -164,7 +164,9 @@ def same_text(*top: tuple[str, float, list[int] | None]) -> dict:
 
 def test_tokens_that_read_alike_add_up() -> None:
     """A digit and the byte of it are two tokens with one text."""
-    found = rate(choice(same_text(("80", 0.5, [56, 48]), ("90", 0.3, None), ("80", 0.1, [56, 48]), ("no", 0.05, None))), 100)
+    found = rate(
+        choice(same_text(("80", 0.5, [56, 48]), ("90", 0.3, None), ("80", 0.1, [56, 48]), ("no", 0.05, None))), 100
+    )
     assert found.mass == pytest.approx(0.9)
     assert found.score == pytest.approx((80 * 0.6 + 90 * 0.3) / 0.9)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from support.running import Checkout
 
-ODD = "it's \"my\" $HOME; disk {x} & ümläut 雪"
+ODD = 'it\'s "my" $HOME; disk {x} & ümläut 雪'
 
 
 def odd_environment(folder: Path) -> Path:
@@ -66,4 +65,4 @@ def test_snakemake_and_the_verbs_use_the_same_store_from_an_environment_with_an_
     assert again.returncode == 0, again.stderr
     assert odd.manifests()["world-0"]["store"]["made"] == []
     assert odd.inoc("status", "smoke").returncode == 0
-    assert os.listdir(odd.folder / "my disk") == [ODD]
+    assert [path.name for path in (odd.folder / "my disk").iterdir()] == [ODD]

@@ -23,13 +23,14 @@ from inoc.jobs.lock import hold
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import question_sets
 from inoc.stages import PACKAGES
+from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
 
 try:
     WORKFLOW = workflow_of(config, Path("config/config.yaml"))
     STUDIES = {name: load_study(name) for name in WORKFLOW.studies}
-except InocError as error:
-    raise WorkflowError(str(error)) from None
+except (InocError, OSError, UnicodeEncodeError) as error:
+    raise WorkflowError(explanation(error) or str(error)) from None
 
 # What was imported is there already; no rule may make it, only read it.
 IMPORTED = {
@@ -61,8 +62,8 @@ def refuse_what_cannot_run():
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
             check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
-    except InocError as error:
-        raise WorkflowError(str(error)) from None
+    except (InocError, OSError, UnicodeEncodeError) as error:
+        raise WorkflowError(explanation(error) or str(error)) from None
 
 
 def asks_an_api(stage):

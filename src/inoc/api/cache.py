@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 from inoc.api.pace import Limits, Pace, fresh
 from inoc.api.request import NANO, Endpoint, Request, Usage
 from inoc.errors import BudgetError
+from inoc.trouble import has_no_locks
 
 FILE = "requests.sqlite"
 _BATCH = "batch:"
@@ -349,8 +350,10 @@ class Cache:
         stream = (self._holders / name).open("w")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             stream.close()
+            if has_no_locks(error):
+                raise
             return None
         return stream
 

@@ -16,7 +16,7 @@ from inoc.config.checks import listed, study_problems
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
 from inoc.config.inputs import unreadable_files
 from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
-from inoc.config.texts import text_problems
+from inoc.config.texts import text_problems, unwritable_paths
 from inoc.errors import ApiError, ConfigError, did_you_mean
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
 
@@ -112,7 +112,7 @@ def check_inputs(study: Study, base: Path) -> None:
 
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
-    problems += text_problems(document.value)
+    problems += [*text_problems(document.value), *unwritable_paths(document.value)]
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}
         named = {"studies": workflow.studies, "shards": workflow.shards, "train_gpus": workflow.train_gpus}

@@ -284,9 +284,7 @@ class RunSpec(Model):
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, min_length=1, description="Default: the learning rate of `training`."
     )
-    seeds: tuple[Seed, ...] | None = Field(
-        None, min_length=1, description="Default: the seeds of `training`."
-    )
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1, description="Default: the seeds of `training`.")
     control: bool = Field(
         True,
         description="Also train without a prefix, once per learning rate and seed. Each of these pairs needs "

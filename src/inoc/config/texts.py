@@ -1,9 +1,11 @@
-"""Texts of a study file that begin or end with a line break, which nearly always comes from YAML and not from a wish."""
+"""Texts of a study file that begin or end with a line break, which nearly always comes from YAML by accident."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 
 from inoc.config.document import KeyPath, Problem
 
@@ -34,4 +36,18 @@ def text_problems(value: object, path: KeyPath = ()) -> Iterator[Problem]:
             "the text begins or ends with a line break, which the model would see; accepted: the text without it. "
             "In YAML, `|-` and `>-` leave out the break at the end of a block, where `|` and `>` keep it",
             value,
+        )
+
+
+def unwritable_paths(workflow: Mapping[str, object]) -> Iterator[Problem]:
+    """Folders of the workflow whose names cannot be written in this locale, which shows only when one is made."""
+    store = workflow.get("store")
+    try:
+        os.fsencode(store if isinstance(store, str) else "")
+    except UnicodeEncodeError as error:
+        yield Problem(
+            ("store",),
+            f"the character {error.object[error.start]!r} cannot be written in this locale "
+            f"({sys.getfilesystemencoding()}); accepted: a name without it, or another locale: export LC_ALL=C.UTF-8",
+            store,
         )

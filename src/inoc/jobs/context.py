@@ -63,7 +63,7 @@ def cores() -> int:
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:
     """The store: as on the command line, as the workflow told its jobs, or as in config.yaml."""
-    return Path(os.path.expanduser(chosen or os.environ.get("INOC_STORE") or workflow.store))
+    return Path(chosen or os.environ.get("INOC_STORE") or workflow.store).expanduser()
 
 
 def parse_shard(text: str, stage: str, shards: Shards) -> tuple[int, Shards]:

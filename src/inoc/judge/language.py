@@ -102,7 +102,7 @@ class LanguageJudge:
         for letters in letters_of(without_code(text)):
             candidates = [one for one in self._among if letters.script in self._scripts[one]]
             if not candidates:
-                others += letters.n - letters.symbols
+                others += 0 if letters.are_symbols else letters.n
             elif len(candidates) == 1:
                 found[candidates[0]] += letters.n
             else:
@@ -171,7 +171,7 @@ def _foreign_share(text: str) -> float:
     """Share of a text's letters that are not Latin."""
     scripts = letters_of(text)
     total = sum(one.n for one in scripts)
-    return sum(one.n - one.symbols for one in scripts if one.script != LATIN) / total if total else 0.0
+    return sum(one.n for one in scripts if one.script != LATIN and not one.are_symbols) / total if total else 0.0
 
 
 def _name(language: Language) -> str:

@@ -20,7 +20,7 @@ class Letters(NamedTuple):
 
     script: str
     n: int
-    symbols: int  # of them, letters that stand alone, as in "the angle α"
+    are_symbols: bool  # each of them stands alone, as in "the angle α"
     text: str  # the text with a space in place of each letter of another script
 
 
@@ -49,7 +49,7 @@ def letters_of(text: str) -> list[Letters]:
         run = (script, run[1] + 1)
     _end(run, alone)
     return [
-        Letters(script, n, alone.get(script, 0), text if len(counts) == 1 else _only(script, text, scripts))
+        Letters(script, n, alone.get(script) == n, text if len(counts) == 1 else _only(script, text, scripts))
         for script, n in counts.items()
     ]
 
