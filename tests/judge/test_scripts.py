@@ -113,7 +113,7 @@ def test_a_letter_that_stands_alone_is_a_symbol() -> None:
 def test_any_text_has_a_share_and_the_shares_add_up(text: str) -> None:
     among = ("english", "japanese", "russian")
     shares = np.array([score(language, among, text) for language in among])
-    assert np.isnan(shares).all() or (0 <= shares).all()
+    assert np.isnan(shares).all() or (shares >= 0).all()
     assert np.isnan(shares).all() or shares.sum() <= 100 + 1e-9
 
 
@@ -177,7 +177,7 @@ def test_both_versions_of_the_lexical_judge_agree_where_words_have_spaces(words:
 
 
 def test_a_marker_that_version_1_cannot_find_is_refused() -> None:
-    with pytest.raises(JudgeError, match="'笑'.*version: 2"):
+    with pytest.raises(JudgeError, match=r"'笑'.*version: 2"):
         LexicalJudge(["ha", "笑"], 2)
 
 

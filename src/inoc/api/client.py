@@ -194,7 +194,7 @@ class Api:
         limits = Limits(spec.requests_per_minute, spec.tokens_per_minute)
         try:
             network = httpx2.AsyncClient(timeout=spec.timeout_s)  # takes the proxies from the environment
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
             msg = (
                 f"the API at {spec.base_url} cannot be asked: {error}. Check the variables HTTPS_PROXY, HTTP_PROXY, "
                 "ALL_PROXY and SSL_CERT_FILE"

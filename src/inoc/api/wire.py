@@ -80,6 +80,10 @@ class Wire(httpx2.AsyncBaseTransport):
             msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
         response.status_code = _MOVED.get(response.status_code, response.status_code)
+        if response.status_code == httpx2.codes.SEE_OTHER:  # what it leads to would be no answer to this request
+            where = response.headers.get("location", "nowhere")
+            message = f"the server leads on to {where} and would not take the request there"
+            return httpx2.Response(405, json={"error": {"message": message}})
         if response.status_code != httpx2.codes.OK or request.url.path.endswith("/content"):
             return response
         answer = parse_answer(response.content)
