@@ -78,7 +78,7 @@ class Api:
         self._progress = progress
         self.record: dict[str, Json] = {}
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
-        self._folder = Path(spec.folder) if spec.folder else store / FOLDER
+        self._folder = Path(spec.folder).expanduser() if spec.folder else store / FOLDER
         self._keys: dict[str, None] = {}
         self._n_sent = self._n_refused = 0
 
