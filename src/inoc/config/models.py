@@ -118,8 +118,9 @@ class JudgeSpec(Model):
         """Version 1 of the language judge tells only languages in Latin letters apart."""
         if not isinstance(given, dict) or given.get("name") != "language" or "version" in given:
             return given
-        among = [name for name in given.get("among") or () if isinstance(name, str)]
-        return given if all_in_latin(among) else {**given, "version": 2}
+        among = given.get("among")
+        names = [name for name in among if isinstance(name, str)] if isinstance(among, list | tuple) else []
+        return given if all_in_latin(names) else {**given, "version": 2}
 
 
 class Trait(Model):
