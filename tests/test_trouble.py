@@ -14,6 +14,7 @@ import pytest
 
 from inoc import cli
 from inoc.api.cache import Cache
+from inoc.errors import InocError
 from inoc.jobs.lock import hold
 from inoc.store import Store, Unit
 from inoc.trouble import explanation, has_no_locks
@@ -77,7 +78,7 @@ def test_a_verb_ends_with_one_message_and_its_log_has_it_too(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_run_stage", fail)
+    monkeypatch.setattr(cli, "run_stage", fail)
     with pytest.raises(SystemExit) as caught:
         cli.main(["world", "smoke", "--log", str(tmp_path / "log")])
     assert caught.value.code == status
@@ -97,7 +98,7 @@ def test_a_log_on_a_full_disk_does_not_hide_the_message(
         print("working", file=sys.stderr)
         raise OSError(errno.ENOSPC, "No space left on device", "a")
 
-    monkeypatch.setattr(cli, "_run_stage", fail)
+    monkeypatch.setattr(cli, "run_stage", fail)
     with pytest.raises(SystemExit):
         cli.main(["world", "smoke", "--log", "/dev/full"])
     assert capsys.readouterr().err == f"working\ninoc: {explanation(OSError(errno.ENOSPC, '', 'a'))}\n"
@@ -121,7 +122,9 @@ def test_a_file_system_without_locks_is_named_and_nobody_waits_for_ever(tmp_path
         with Store(tmp_path).claim(Unit("score", 1, {})):
             pass
 
-    for use in (lambda: hold(tmp_path / "lock"), claim, lambda: Cache(tmp_path / "api", 1)):
+    with pytest.raises(InocError, match="a file system with locks"):
+        claim()
+    for use in (lambda: hold(tmp_path / "lock"), lambda: Cache(tmp_path / "api", 1)):
         with pytest.raises(OSError, match=r"\w") as caught:
             use()
         assert "has no locks" in str(explanation(caught.value))
