@@ -7,41 +7,45 @@ from typing import Any
 
 import torch
 
+from inoc.engines.head import Head
 from inoc.engines.scoring import logits
 
 ROWS = 2048  # positions whose logits are in memory at once
 Softmax = Callable[[torch.Tensor, torch.Tensor, float | None, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
 
 
-def summed_loss(states: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module, cap: float | None) -> torch.Tensor:
+def summed_loss(states: torch.Tensor, targets: torch.Tensor, linear: torch.nn.Module, head: Head) -> torch.Tensor:
     """Sum of the negative log-likelihood of targets, nats.
 
-    The head must not be trained. Its gradient with respect to the states is then known as soon as the logits are, so
+    The linear layer must not be trained. Its gradient with respect to the states is then known as soon as the logits are, so
     both are made block by block, and nothing is computed twice.
 
     Args:
         states: Last hidden states, shape (positions, width).
         targets: Token ids, shape (positions,).
-        head: The linear layer to the vocabulary.
-        cap: The bound that some models put on their logits.
+        linear: From the states to the vocabulary.
+        head: How its output becomes logits.
     """
     softmax = _compiled() if states.is_cuda else likelihoods
-    loss: torch.Tensor = _Loss.apply(states, targets, head, cap, softmax)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _Loss.apply(states, targets, linear, head, softmax)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: torch.Tensor, targets: torch.Tensor, head: Any, cap: float | None, softmax: Softmax
+        ctx: Any, states: torch.Tensor, targets: torch.Tensor, linear: Any, head: Head, softmax: Softmax
     ) -> torch.Tensor:
         total = torch.zeros((), dtype=torch.float32, device=states.device)
         gradient = torch.empty_like(states)
         for at in range(0, len(targets), ROWS):
             block = slice(at, at + ROWS)
-            losses, slopes = softmax(logits(head, states[block]), targets[block], cap, states.dtype)
+            scores = logits(linear, states[block], head.scale)
+            losses, slopes = softmax(scores, targets[block], head.cap, states.dtype)
             total += losses.sum()
-            torch.mm(slopes, head.weight, out=gradient[block])
+            torch.mm(slopes, linear.weight, out=gradient[block])
+        if head.scale != 1:
+            gradient *= head.scale
         ctx.save_for_backward(gradient)
         return total
 
