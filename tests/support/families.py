@@ -54,6 +54,7 @@ _DECODERS = (
     "prophetnet", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta",
     "xlm-roberta-xl", "xmod",
 )  # fmt: skip
+_ONE_OF_EACH = {"layer_types": ["linear_attention", "full_attention"]}
 _OWN: dict[str, dict[str, Any]] = {
     **{name: {"is_decoder": True} for name in _DECODERS},
     "bamba": {**_MAMBA, "attn_layer_indices": [1]},
@@ -67,6 +68,16 @@ _OWN: dict[str, dict[str, Any]] = {
     "helium": {"head_dim": 8},
     "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
+    "kimi_linear": _ONE_OF_EACH,
+    "minicpm3": {"dim_model_base": 8},
+    "qwen3_5": {"text_config": _ONE_OF_EACH},
+    "qwen3_5_moe": {"text_config": _ONE_OF_EACH},
+    "qwen3_5_moe_text": _ONE_OF_EACH,
+    "qwen3_5_text": _ONE_OF_EACH,
+    "qwen3_next": _ONE_OF_EACH,
+    "qwen4_exp": {"text_config": _ONE_OF_EACH},
+    "qwen4_exp_text": _ONE_OF_EACH,
     "lfm2": {"layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "longcat_flash": {"head_dim": 8},
@@ -80,7 +91,11 @@ _OWN: dict[str, dict[str, Any]] = {
     "zamba": {"num_hidden_layers": 4, "layer_types": ["mamba", "hybrid", "mamba", "hybrid"]},
     "zamba2": {"num_hidden_layers": 3, "layer_types": ["mamba", "mamba", "hybrid"], "hybrid_layer_ids": [2]},
 }  # fmt: skip
-_LEFT_OUT: dict[str, tuple[str, ...]] = {"prophetnet": ("num_hidden_layers",), "xlstm": ("v_head_dim", "head_dim")}
+_LEFT_OUT: dict[str, tuple[str, ...]] = {
+    "minicpm3": ("logits_scaling",),
+    "prophetnet": ("num_hidden_layers",),
+    "xlstm": ("v_head_dim", "head_dim"),
+}
 
 
 class TooLargeError(ValueError):
@@ -112,7 +127,8 @@ def tiny_config(family: str) -> PreTrainedConfig:
         sub = getattr(default, name, None)
         if isinstance(sub, PreTrainedConfig):
             values[name] = _shrunk(sub)
-    values |= _OWN.get(family, {})
+    for name, value in _OWN.get(family, {}).items():
+        values[name] = {**values[name], **value} if name in getattr(kind, "sub_configs", {}) else value
     return kind(**{name: value for name, value in values.items() if name not in _LEFT_OUT.get(family, ())})
 
 

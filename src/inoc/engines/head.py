@@ -85,9 +85,13 @@ def _try(model: Any) -> Traits:
         ids, mask = padded(rows, width, pad=int(first[0]), left=left)
         # Sampling tells models where each row begins, if they want to know.
         places = {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)} if left and _takes_positions(model) else {}
-        found = _own_logits(model, *(part.to(model.device) for part in (ids, mask, *places.values())))
+        try:
+            found = own_logits(model, *(part.to(model.device) for part in (ids, mask, *places.values())))
+        except REFUSALS:
+            pads.append(False)
+            continue
         part = slice(width - short, width) if left else slice(0, short)
-        pads.append(found is not None and near(found[1, part], alone[1]) and near(found[0], alone[0]))
+        pads.append(found.dim() == alone[0].dim() + 1 and near(found[1, part], alone[1]) and near(found[0], alone[0]))
     return Traits(head, *pads)
 
 
@@ -121,14 +125,20 @@ def padded(
 
 def _logits(model: Any, row: torch.Tensor) -> torch.Tensor:
     ids = row[None].to(model.device)
-    found = _own_logits(model, ids, torch.ones_like(ids))
-    if found is None:
-        msg = (
-            f"{type(model).__name__} (model type {model.config.model_type!r}) gives no logits for a text alone, so it "
-            "can be neither scored nor trained here. Accepted: a causal language model that needs nothing but token ids"
-        )
-        raise ModelError(msg)
-    return found[0]
+    try:
+        logits = own_logits(model, ids, torch.ones_like(ids))
+    except REFUSALS as error:
+        raise _no_logits(model, f"{type(error).__name__}: {error}") from error
+    if logits.shape[:-1] != ids.shape:
+        raise _no_logits(model, f"its logits have the shape {tuple(logits.shape)}")
+    return logits[0]
+
+
+def _no_logits(model: Any, why: str) -> ModelError:
+    return ModelError(
+        f"{type(model).__name__} (model type {model.config.model_type!r}) gives no logits for a text alone, so it can "
+        f"be neither scored nor trained here ({why}). Accepted: a causal language model that needs token ids only"
+    )
 
 
 def own_logits(
@@ -144,15 +154,6 @@ def _takes_positions(model: Any) -> bool:
     return "position_ids" in inspect.signature(model.forward).parameters
 
 
-def _own_logits(model: Any, *inputs: torch.Tensor) -> torch.Tensor | None:
-    ids = inputs[0]
-    try:
-        logits = own_logits(model, *inputs)
-    except REFUSALS:
-        return None
-    return logits if logits.dim() == 3 and logits.shape[:2] == ids.shape else None
-
-
 def refuse_seeing_ahead(model: Any, row: torch.Tensor, logits: torch.Tensor) -> None:
     """Refuse a model whose logits depend on later tokens: its probabilities of a text are no probabilities.
 
@@ -163,9 +164,9 @@ def refuse_seeing_ahead(model: Any, row: torch.Tensor, logits: torch.Tensor) -> 
     changed[-1] = row[0] if row[-1] != row[0] else row[1]
     if not near(_logits(model, changed)[:-1], logits[:-1]):
         msg = (
-            f"{type(model).__name__} (model type {model.config.model_type!r}) is no causal language model: what it says "
-            "of a token depends on later ones. If its config.json has `is_decoder`, set it to true; otherwise take "
-            "another model"
+            f"{type(model).__name__} (model type {model.config.model_type!r}) is no causal language model: what it "
+            "says of a token depends on later ones. If its config.json has `is_decoder`, set that to true; otherwise "
+            "take another model"
         )
         raise ModelError(msg)
 

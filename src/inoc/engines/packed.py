@@ -270,6 +270,7 @@ def can_pack(model: Any) -> bool:
 @contextlib.contextmanager
 def packing(model: Any, attention: str = ATTENTION) -> Iterator[None]:
     """Let a model's attention be packed for a while."""
+    traits(model)  # tried with its own attention, if it has not been yet
     before = model.config._attn_implementation
     model.set_attn_implementation(attention)
     try:

@@ -151,8 +151,8 @@ def adapter_folder(adapters: Mapping[str, Path], adapter: str) -> Path | None:
     if adapter not in adapters:
         msg = (
             f"the adapter {adapter[:12]} was not named to the engine, which has {len(adapters)}: "
-            f"{', '.join(name[:12] for name in sorted(adapters)[:5]) or 'none'}. Its answers would be those of the bare "
-            "model; train it first, or run the stage that lists it anew"
+            f"{', '.join(name[:12] for name in sorted(adapters)[:5]) or 'none'}. Its answers would be those of the "
+            "bare model; train it first, or run the stage that lists it anew"
         )
         raise ModelError(msg)
     return adapters[adapter]

@@ -14,6 +14,7 @@ import numpy as np
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
+from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
@@ -25,7 +26,7 @@ try:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
     from transformers.utils import logging
 
-    from inoc.engines.head import Traits, own_logits, padded, traits
+    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
     from inoc.engines.limits import max_positions, refuse_longer
     from inoc.engines.packed import packs
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs
@@ -66,8 +67,10 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
             f"{identity.folder}: the tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
         )
         raise ModelError(msg)
-    if identity.template is not None:
-        tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
+    path = None if identity.template is None else Path(identity.template)
+    given = path is not None and path.is_file()
+    choose_template(tokenizer, path.read_text(encoding="utf-8-sig") if path and given else identity.template)
+    set_settings(tokenizer, identity.settings)
     if tokenizer.pad_token_id is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -195,9 +198,18 @@ class TransformersEngine:
         )
         # Layers that were compiled for scoring would be compiled anew for every length.
         with torch.compiler.set_stance("force_eager") if self._scorer else contextlib.nullcontext():
-            return self.model.generate(
-                input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=list(draw)
-            )
+            try:
+                return self.model.generate(
+                    input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=list(draw)
+                )
+            except torch.OutOfMemoryError:
+                raise
+            except REFUSALS as error:
+                msg = (
+                    f"transformers cannot sample from {type(self._causal).__name__}: {type(error).__name__}: {error}. "
+                    "Take another model, or release of transformers; it may still be scored and trained"
+                )
+                raise ModelError(msg) from error
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
         """The canary: greedy answers in one padded batch must equal greedy answers one by one, near ties apart.

@@ -17,8 +17,8 @@ Softmax = Callable[[torch.Tensor, torch.Tensor, float | None, torch.dtype], tupl
 def summed_loss(states: torch.Tensor, targets: torch.Tensor, linear: torch.nn.Module, head: Head) -> torch.Tensor:
     """Sum of the negative log-likelihood of targets, nats.
 
-    The linear layer must not be trained. Its gradient with respect to the states is then known as soon as the logits are, so
-    both are made block by block, and nothing is computed twice.
+    The linear layer must not be trained. Its gradient with respect to the states is then known as soon as the logits
+    are, so both are made block by block, and nothing is computed twice.
 
     Args:
         states: Last hidden states, shape (positions, width).
