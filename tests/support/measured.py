@@ -13,6 +13,7 @@ from inoc.chat.render import Rendered
 from inoc.config.models import SystemTurn
 from inoc.engines.head import Head, traits
 from inoc.engines.identity import ModelIdentity
+from inoc.engines.layers import decoder_layers
 from inoc.engines.packed import packs
 from inoc.engines.scoring import Scorer
 from inoc.engines.transformers import TransformersEngine
@@ -21,7 +22,7 @@ from inoc.train.trainer import ResponseTrainer, packed_loss, packed_rows
 from support.families import tiny_model
 from support.toy_models import one_by_one, random_chats
 
-PLAIN = "its own logits"
+PLAIN = "own forward pass"
 CHATS = [Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?", "Name what the hammer is made of.")]
 
 
@@ -31,6 +32,8 @@ class Measured(NamedTuple):
     Attributes:
         refused: Why it is refused, or could not be built; empty if neither.
         built: Whether a tiny model of it could be made.
+        unsampled: Why it is not sampled; empty if it is.
+        layers: Number of its repeated blocks, whose states can be read; 0 if they are not found.
         scored: How its logits come about.
         packed: Whether chats are packed on a GPU.
         pads_left: Whether prompts of several lengths are answered in one batch.
@@ -43,6 +46,8 @@ class Measured(NamedTuple):
 
     refused: str = ""
     built: bool = True
+    unsampled: str = ""
+    layers: int = 0
     scored: str = ""
     packed: bool = False
     pads_left: bool = False
@@ -69,9 +74,8 @@ def measure(family: str, identity: ModelIdentity) -> Measured:
         how = traits(model)
         with patch("inoc.engines.transformers.load_model", lambda _: model):
             engine = TransformersEngine(identity)
-        engine.check(CHATS, 5)
     except InocError as error:
-        return Measured(refused=f"{type(error).__name__}: {error}")
+        return Measured(refused=str(error))
     chats = chats_of_length()
     exact = np.concatenate(one_by_one(model, chats))
     gap = np.abs(np.concatenate(engine.logprobs(chats, 150)) - exact).max()
@@ -80,6 +84,8 @@ def measure(family: str, identity: ModelIdentity) -> Measured:
     losses, gradients = trained(model, chats)
     n = len(exact)
     return Measured(
+        unsampled=why_not_sampled(engine),
+        layers=layers(model),
         scored=formula(how.head),
         packed=packs(model),
         pads_left=how.pads_left,
@@ -99,14 +105,28 @@ def chats_of_length() -> list[Rendered]:
     return [chat._replace(token_ids=[20 + token for token in chat.token_ids]) for chat in chats]
 
 
+def why_not_sampled(engine: TransformersEngine) -> str:
+    """What the canary says against sampling, if anything."""
+    try:
+        engine.check(CHATS, 5)
+    except InocError as error:
+        return str(error)
+    return ""
+
+
+def layers(model: Any) -> int:
+    """Number of the repeated blocks; 0 if there are none."""
+    try:
+        return len(decoder_layers(model))
+    except InocError:
+        return 0
+
+
 def formula(head: Head | None) -> str:
     """How logits come about, in words."""
     if head is None:
         return PLAIN
-    parts = ["head"]
-    parts += [f"× {head.scale:g}"] if head.scale != 1 else []
-    parts += [f"bounded by {head.cap:g}"] if head.cap is not None else []
-    return " ".join(parts)
+    return "head" + ", scaled" * (head.scale != 1) + ", bounded" * (head.cap is not None)
 
 
 def trained(model: Any, chats: list[Rendered]) -> tuple[list[float], list[torch.Tensor]]:

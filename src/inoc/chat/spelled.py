@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inoc.chat.messages import Chat
 from inoc.errors import DataError
@@ -90,10 +90,11 @@ def _replaced(chat: Chat, tokens: Sequence[str], character: str) -> Chat:
     def hide(text: str) -> str:
         return pattern.sub(lambda match: character * len(match.group()), text)
 
-    changes = {"system": chat.system.model_copy(update={"text": hide(chat.system.text)})}
+    changes: dict[str, Any] = {"system": chat.system.model_copy(update={"text": hide(chat.system.text)})}
     changes |= {"user": hide(chat.user), "response": hide(chat.response)}
-    if getattr(chat, "earlier", ()):
-        changes["earlier"] = tuple(type(turn)(*map(hide, turn)) for turn in chat.earlier)
+    earlier = getattr(chat, "earlier", ())
+    if earlier:
+        changes["earlier"] = tuple(type(turn)(*map(hide, turn)) for turn in earlier)
     return chat._replace(**changes)
 
 

@@ -191,7 +191,8 @@ def _find_head(model: Any, row: torch.Tensor) -> Head | None:
     seen: dict[str, torch.Tensor] = {}
 
     def note_states(_module: Any, _inputs: Any, output: Any) -> None:
-        seen["states"] = getattr(output, "last_hidden_state", None)
+        if isinstance(getattr(output, "last_hidden_state", None), torch.Tensor):
+            seen["states"] = output.last_hidden_state
 
     def answer_ramp(_module: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         seen["inputs"] = inputs[0]
@@ -205,9 +206,9 @@ def _find_head(model: Any, row: torch.Tensor) -> Head | None:
     finally:
         for hook in hooks:
             hook.remove()
-    states, inputs, outputs = (seen.get(name) for name in ("states", "inputs", "outputs"))
-    if states is None or inputs is None or outputs is None:
+    if seen.keys() != {"states", "inputs", "outputs"}:
         return None
+    states, inputs, outputs = seen["states"], seen["inputs"], seen["outputs"]
     if inputs.shape != states.shape or not torch.equal(inputs, states) or outputs.shape != logits.shape:
         return None
     return _formula(model, outputs, logits)

@@ -20,12 +20,18 @@ def decoder_layers(model: Any) -> list[torch.nn.Module]:
     own = getattr(model.base_model, "layers", None)
     if isinstance(own, torch.nn.ModuleList):
         return list(own)
-    lists = [module for module in model.base_model.modules() if isinstance(module, torch.nn.ModuleList) and len(module)]
+    lists: list[Any] = [
+        module for module in model.base_model.modules() if isinstance(module, torch.nn.ModuleList) and len(module)
+    ]
     if not lists:
         msg = f"{type(model).__name__} (model type {model.config.model_type!r}) has no list of layers"
         raise ModelError(msg)
     # Of lists within lists the outermost comes first, and has the most parameters.
-    return list(max(lists, key=lambda blocks: sum(parameter.numel() for parameter in blocks.parameters())))
+    return list(max(lists, key=_size))
+
+
+def _size(module: Any) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def has_plain_layers(model: Any) -> bool:

@@ -19,12 +19,11 @@ def max_positions(config: Any) -> int | None:
     if not isinstance(own, int) or own <= 0:
         return None
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
-    factor = rope.get("factor") if isinstance(rope, dict) else None
-    if not factor:
+    if not isinstance(rope, dict) or not rope.get("factor"):
         return own
     # Some configurations name the positions before stretching them, some after.
     original = rope.get("original_max_position_embeddings") or own
-    return max(own, int(factor * original))
+    return max(own, int(rope["factor"] * original))
 
 
 def refuse_longer(lengths: Iterable[int], positions: int | None, thing: str, new_tokens: int = 0) -> None:

@@ -197,9 +197,9 @@ _TRIED = "inoc_packed_tried"
 _windows: set[int | None] = set()
 
 
-def _noting_windows(*inputs: Any, sliding_window: int | None = None, **arguments: Any) -> tuple[torch.Tensor, None]:
-    _windows.add(sliding_window)
-    return packed_attention(*inputs, sliding_window=sliding_window, **arguments)
+def _noting_windows(*inputs: Any, **arguments: Any) -> tuple[torch.Tensor, None]:
+    _windows.add(arguments.get("sliding_window"))
+    return packed_attention(*inputs, **arguments)
 
 
 AttentionInterface.register(_TRIED, _noting_windows)

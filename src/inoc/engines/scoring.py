@@ -180,7 +180,7 @@ def logits(linear: torch.nn.Module, states: torch.Tensor, scale: float = 1.0) ->
     """
     half = states.is_cuda and states.dtype != torch.float32
     if half and type(linear) is torch.nn.Linear and linear.bias is None:
-        out = torch.mm(states, linear.weight.t(), out_dtype=torch.float32)
+        out: torch.Tensor = torch.mm(states, linear.weight.t(), out_dtype=torch.float32)
     else:
         out = linear(states).float()
     return out if scale == 1 else out * scale

@@ -294,7 +294,8 @@ class TransformersEngine:
             return 1
         if self._traits.head is not None:
             return batch_tokens
-        return min(batch_tokens, max(1, OWN_LOGITS // self._causal.get_input_embeddings().weight.shape[0]))
+        words: int = self._causal.get_input_embeddings().weight.shape[0]
+        return min(batch_tokens, max(1, OWN_LOGITS // words))
 
     def _score(self, chats: list[Rendered]) -> list[np.ndarray]:
         width = max(len(chat.token_ids) for chat in chats)
