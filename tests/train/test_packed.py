@@ -10,9 +10,8 @@ from peft import LoraConfig, get_peft_model
 from inoc.engines.head import Head
 from inoc.engines.packed import packing
 from inoc.train import loss
-from inoc.train.loss import summed_loss
+from inoc.train.loss import packed_loss, packed_rows, summed_loss
 from inoc.train.masters import Masters
-from inoc.train.trainer import packed_loss, packed_rows
 from support.toy_models import language_model, random_chats
 
 

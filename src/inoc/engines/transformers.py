@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -23,9 +22,10 @@ from inoc.jobs.devices import take_devices
 
 try:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
+    from inoc.engines.draw import SeededDraw, request_seed
     from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
     from inoc.engines.limits import max_positions, refuse_longer
     from inoc.engines.packed import packs
@@ -387,11 +387,6 @@ def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedT
     return Answer(str(text), len(kept), "length" if stop is None else "stop")
 
 
-def request_seed(sampling: Sampling, identity: str) -> str:
-    """What one request's random stream is made from."""
-    return f"{sampling.seed}:{identity}"
-
-
 def generation_config(folder: Path) -> GenerationConfig:
     """The model's own, from which only the stop tokens are taken."""
     if (folder / "generation_config.json").exists():
@@ -404,47 +399,6 @@ def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizer
     own = generation.eos_token_id if generation is not None else None
     listed = own if isinstance(own, list) else [own]
     return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
-
-
-class SeededDraw(LogitsProcessor):  # type: ignore[misc]
-    """Turns greedy decoding into sampling with a random stream per request.
-
-    Each request brings its own uniform numbers, one per new token, so what it draws does not depend on which other
-    requests share its batch.
-
-    Args:
-        seeds: One text per request.
-        sampling: Temperature, nucleus and number of new tokens.
-    """
-
-    def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
-        streams = [np.random.default_rng(entropy(seed)).random(sampling.max_tokens) for seed in seeds]
-        self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
-        self._sampling = sampling
-        self._at = 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores that leave only the drawn token."""
-        shares = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
-        if self._sampling.top_p < 1:
-            shares = nucleus(shares, self._sampling.top_p)
-        cumulative = shares.cumsum(dim=-1)
-        drawn = self._uniforms[:, self._at, None].to(scores.device) * cumulative[:, -1:]
-        chosen = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
-        self._at += 1
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
-
-
-def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Set to zero all but the likeliest tokens that together reach `top_p`; shape (requests, vocabulary)."""
-    ordered, order = shares.sort(dim=-1, descending=True)
-    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
-    return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
-
-
-def entropy(seed: str) -> int:
-    """128 bits that stand for a text."""
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
 
 
 def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:

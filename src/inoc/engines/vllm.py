@@ -20,14 +20,13 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
 from inoc.engines.canary import Found, compare, expect
+from inoc.engines.draw import entropy, request_seed
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, adapter_folder
 from inoc.engines.transformers import (
     answer_of,
-    entropy,
     generation_config,
     load_tokenizer,
-    request_seed,
     stop_ids,
 )
 from inoc.errors import MissingExtraError, ModelError

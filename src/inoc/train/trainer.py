@@ -20,21 +20,20 @@ from trl import SFTConfig, SFTTrainer
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
 from inoc.digest import folder_digest
-from inoc.engines.head import Head, own_logits, padded, traits
+from inoc.engines.head import padded, traits
 from inoc.engines.layers import compiled_layers
 from inoc.engines.limits import max_positions, refuse_longer
-from inoc.engines.packed import pack, packing, packs
+from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
 from inoc.engines.targets import lora_targets
 from inoc.errors import DataError, ModelError
-from inoc.train.loss import summed_loss
+from inoc.train.loss import IGNORE, packed_loss, packed_rows, padded_loss
 from inoc.train.masters import Masters
 from inoc.train.team import agreed, is_first, team_size
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 COMPLETE = "complete"
-IGNORE = -100
 MEMORY = 0.9  # share of a GPU's memory that a micro-batch may need
 COMPILE_FROM = 40  # with fewer steps than this, compiling takes longer than it saves
 
@@ -208,48 +207,6 @@ def through(wrapper: Any, module: Any, function: Callable[[Any], torch.Tensor], 
     module.forward = instead
     out: torch.Tensor = wrapper(inputs)
     return out
-
-
-def padded_loss(causal: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Summed negative log-likelihood of the labelled tokens of padded rows.
-
-    Args:
-        causal: The language model, adapted.
-        ids: Token ids, shape (rows, tokens).
-        mask: 1 for tokens, 0 for padding.
-        labels: Token ids of the response, `IGNORE` elsewhere; not shifted.
-    """
-    targets, head = labels[:, 1:], traits(causal).head
-    trained = targets != IGNORE
-    if head is None:
-        logits = own_logits(causal, ids, mask)[:, :-1][trained].float()
-    else:
-        states = causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-        logits = head.bend(causal.get_output_embeddings()(states[:, :-1][trained]).float())
-    return torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
-
-
-def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
-    """A micro-batch as one row: no padding, and no example sees another."""
-    row = pack([example["input_ids"] for example in examples])
-    labels = torch.tensor([label for example in examples for label in example["labels"]])
-    trained = (labels != IGNORE).nonzero()[:, 0]
-    # `labels` is for the trainer, which counts the trained tokens of a step.
-    return {**row.arguments(), "labels": labels[None], "predicts": trained - 1, "targets": labels[trained]}
-
-
-def packed_loss(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
-    """Summed negative log-likelihood of the response tokens of a packed micro-batch.
-
-    Args:
-        causal: The language model, adapted, with packed attention.
-        inputs: From `packed_rows`.
-    """
-    beside = {"labels", "predicts", "targets"}
-    row = {name: value for name, value in inputs.items() if name not in beside}
-    states = causal.base_model(**row).last_hidden_state[0]
-    linear, head = causal.get_output_embeddings(), traits(causal).head or Head()
-    return summed_loss(states[inputs["predicts"]], inputs["targets"], linear, head)
 
 
 class Settled(NamedTuple):
