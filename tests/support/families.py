@@ -60,6 +60,7 @@ _OWN: dict[str, dict[str, Any]] = {
     "bamba": {**_MAMBA, "attn_layer_indices": [1]},
     "deepseek_v2": {"num_experts_per_tok": 2, "n_group": None, "topk_group": None},
     "dots1": {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_shared_experts": 1},
+    "falcon_h1": {**_MAMBA, "mamba_d_ssm": 64, "mamba_chunk_size": 16},
     "gemma3n_text": {"num_hidden_layers": 5, "num_kv_shared_layers": 0, "layer_types": None,
                      "vocab_size_per_layer_input": VOCABULARY, "hidden_size_per_layer_input": 8},
     "gemma4_text": {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": VOCABULARY},
