@@ -77,8 +77,6 @@ _OWN: dict[str, dict[str, Any]] = {
     "qwen3_5_moe_text": _ONE_OF_EACH,
     "qwen3_5_text": _ONE_OF_EACH,
     "qwen3_next": _ONE_OF_EACH,
-    "qwen4_exp": {"text_config": _ONE_OF_EACH},
-    "qwen4_exp_text": _ONE_OF_EACH,
     "lfm2": {"layer_types": ["conv", "full_attention"]},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
     "longcat_flash": {"head_dim": 8},

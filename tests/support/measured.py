@@ -78,7 +78,10 @@ def measure(family: str, identity: ModelIdentity) -> Measured:
     except InocError as error:
         return Measured(refused=str(error))
     chats = chats_of_length()
-    exact = np.concatenate(one_by_one(model, chats))
+    try:
+        exact = np.concatenate(one_by_one(model, chats))
+    except (ValueError, RuntimeError) as error:
+        return Measured(refused=f"its own forward pass fails: {error}", built=False)
     gap = np.abs(np.concatenate(engine.logprobs(chats, 150)) - exact).max()
     if packs(model):
         gap = max(gap, np.abs(np.concatenate(Scorer(model, compiled=False).submit(chats, 150)()) - exact).max())
