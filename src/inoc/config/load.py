@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from inoc.config.checks import listed, study_problems
-from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
-from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
-from inoc.errors import ApiError, ConfigError, did_you_mean
-from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
+from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, listed, read_document
+from inoc.config.models import BaseStudy, Model
+from inoc.config.workflow import Workflow
+from inoc.errors import ConfigError, did_you_mean
+from inoc.stages import KINDS, Kind, kind_named, load, shard_keys
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80
-_TRAINING_FILE = (
-    "the training data are for you to supply. Put a JSONL file there, a training example a line: "
-    '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
-    'or {"instruction": "…", "completion": "…"}; docs/own.md says more'
-)
 _APIS = (("api",), ("engine_api",))
 
 
-def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
+def load_study(name_or_path: str | Path, root: Path = Path("config")) -> BaseStudy:
     """Read and check a study file.
 
     Args:
@@ -40,12 +34,15 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
     """
     path = _study_path(name_or_path, root)
     document = read_document(path)
-    study, problems = _parse(Study, document, extra_keys=("extends",))
+    kind = _kind_of(document, path)
+    model: type[BaseStudy] = load(kind.study)
+    disagreements: Callable[..., list[Problem]] = load(kind.problems)
+    study, problems = _parse(model, document, extra_keys=("extends",))
     if study is not None:
-        problems += study_problems(study)
+        problems += disagreements(study)
     else:
-        partial = _partial_study(document.value, malformed={problem.path[0] for problem in problems})
-        problems += study_problems(partial, partial.model_fields_set)
+        partial = _partial_study(model, document.value, malformed={problem.path[0] for problem in problems})
+        problems += disagreements(partial, partial.model_fields_set)
     if document.value.get("name") not in (None, path.stem):
         problems.append(
             Problem(
@@ -58,6 +55,21 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
     if study is None:
         raise ConfigError(f"{path} is not a study")
     return study
+
+
+def _kind_of(document: Document, path: Path) -> Kind:
+    """The kind of a study file, which decides what else it may say.
+
+    Raises:
+        ConfigError: If there is no such kind, with the line that names it.
+    """
+    name = document.value.get("kind", next(iter(KINDS)))
+    try:
+        return kind_named(str(name))
+    except ConfigError:
+        accepted = f"accepted: {', '.join(KINDS)}{did_you_mean(str(name), KINDS)}"
+        _refuse(path, document.places, [Problem(("kind",), f"there is no such kind of study; {accepted}", name)])
+        raise
 
 
 def load_workflow(path: Path) -> Workflow:
@@ -83,29 +95,6 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
     return _checked_workflow(Document(dict(config), {}, []), path)
 
 
-def check_inputs(study: Study, base: Path) -> None:
-    """Check that a study can run here: its files exist, and the engine that it samples with is installed.
-
-    Loading does not ask this, so that a study is valid on a machine without its data.
-
-    Args:
-        study: The study.
-        base: Folder that the study's paths are relative to.
-
-    Raises:
-        ConfigError: If anything is missing, with all that is missing.
-    """
-    problems = [
-        *_absent_files(study, base),
-        *_absent_engines(study),
-        *_absent_bits(study),
-        *_unavailable_embedder(study),
-    ]
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
-
-
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
     if workflow is not None:
@@ -122,10 +111,22 @@ def _checked_workflow(document: Document, path: Path) -> Workflow:
                             key if kind == "studies" else None,
                         )
                     )
+        problems += _unknown_shards(workflow)
     _refuse(path, document.places, problems)
     if workflow is None:
         raise ConfigError(f"{path} is not a workflow configuration")
     return workflow
+
+
+def _unknown_shards(workflow: Workflow) -> Iterator[Problem]:
+    known = shard_keys()
+    for study, shards in workflow.shards.items():
+        for key in shards:
+            if key not in known:
+                yield Problem(
+                    ("shards", study, key),
+                    f"no stage is split by this key; accepted: {listed(known)}{did_you_mean(key, known)}",
+                )
 
 
 def _study_path(name_or_path: str | Path, root: Path) -> Path:
@@ -148,10 +149,10 @@ def _parse(model: type[M], document: Document, extra_keys: tuple[str, ...] = ())
         return None, document.problems + [problem for problem in found if problem is not None]
 
 
-def _partial_study(raw: Mapping[str, Any], malformed: Collection[str | int]) -> Study:
+def _partial_study(model: type[BaseStudy], raw: Mapping[str, Any], malformed: Collection[str | int]) -> BaseStudy:
     """A study of the sections that are well formed; `model_fields_set` says which these are."""
     sections: dict[str, Any] = {}
-    for name, field in Study.model_fields.items():
+    for name, field in model.model_fields.items():
         if name in malformed:
             continue
         if name in raw:
@@ -159,7 +160,7 @@ def _partial_study(raw: Mapping[str, Any], malformed: Collection[str | int]) -> 
             sections[name] = TypeAdapter(annotation).validate_python(raw[name])
         else:
             sections[name] = field.get_default(call_default_factory=True)
-    return Study.model_construct(_fields_set=set(sections), **sections)
+    return model.model_construct(_fields_set=set(sections), **sections)
 
 
 def _refuse(path: Path, places: Mapping[KeyPath, Place], problems: Iterable[Problem]) -> None:
@@ -263,6 +264,7 @@ def _bare(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, types.UnionType):
         return next(part for part in get_args(annotation) if part is not type(None))
     return annotation
+<<<<<<< HEAD
 
 
 def _absent_files(study: Study, base: Path) -> Iterator[str]:
@@ -428,3 +430,5 @@ def _unavailable_embedder(study: Study) -> Iterator[str]:
 
     if study.embedding is not None and (why := unavailable(study.embedding)):
         yield why
+=======
+>>>>>>> main
