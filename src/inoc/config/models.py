@@ -8,12 +8,8 @@ What a single field accepts is said here; what two fields must agree on is in th
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from typing import Annotated, Any, Literal
-=======
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
->>>>>>> main
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 

@@ -7,15 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-<<<<<<< HEAD
 from inoc.chat.template import TemplateSettings
-from inoc.config.models import Study
+from inoc.config.models import ModelSpec
 from inoc.digest import Json, digest, folder_digest
 from inoc.engines.model_files import own_stops, settings_key, template_key
-=======
-from inoc.config.models import ModelSpec
-from inoc.digest import Json, digest, file_digest, folder_digest
->>>>>>> main
 from inoc.errors import ModelError
 from inoc.store.core import Store, write_text
 
@@ -32,12 +27,9 @@ class ModelIdentity(NamedTuple):
     dtype: str
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
-<<<<<<< HEAD
+    path: str = ""  # as the study file names the model; not a part of any key
     stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, beside the tokenizer's
     settings: TemplateSettings = TemplateSettings()
-=======
-    path: str = ""  # as the study file names the model; not a part of any key
->>>>>>> main
 
     def as_key(self) -> dict[str, Json]:
         """The part of a key that says which model it was."""
@@ -76,18 +68,12 @@ def identify(spec: ModelSpec, world: Path, store: Store) -> ModelIdentity:
         folder,
         remembered_digest(store, folder, weights),
         remembered_digest(store, folder, tokenizer),
-<<<<<<< HEAD
-        study.model.dtype,
-        study.model.chat_template,
-        study.model.quantization,
-        own_stops(folder),
-        TemplateSettings(study.model.template_date, study.model.thinking, study.model.fold_system),
-=======
         spec.dtype,
         spec.chat_template,
         spec.quantization,
         spec.path,
->>>>>>> main
+        own_stops(folder),
+        TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
     )
 
 

@@ -20,11 +20,8 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
 from inoc.engines.canary import Found, compare, expect
-<<<<<<< HEAD
-from inoc.engines.draw import entropy, request_seed
-=======
 from inoc.engines.devices import take_devices
->>>>>>> main
+from inoc.engines.draw import entropy, request_seed
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, adapter_folder
 from inoc.engines.transformers import (
