@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from inoc.chat.template import TemplateSettings
 from inoc.config.models import ModelSpec
-from inoc.digest import Json, digest, file_digest, folder_digest
+from inoc.digest import Json, digest, folder_digest
+from inoc.engines.model_files import own_stops, settings_key, template_key
 from inoc.errors import ModelError
 from inoc.store.core import Store, write_text
 
@@ -26,10 +28,12 @@ class ModelIdentity(NamedTuple):
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
     path: str = ""  # as the study file names the model; not a part of any key
+    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, beside the tokenizer's
+    settings: TemplateSettings = TemplateSettings()
 
     def as_key(self) -> dict[str, Json]:
         """The part of a key that says which model it was."""
-        template = "own" if self.template is None else file_digest(Path(self.template))
+        template = template_key(self.folder, self.template)
         rounded: dict[str, Json] = {} if self.quantization is None else {"quantization": self.quantization}
         return {
             "weights": self.weights,
@@ -37,6 +41,7 @@ class ModelIdentity(NamedTuple):
             "dtype": self.dtype,
             "template": template,
             **rounded,
+            **settings_key(self.folder, self.template, self.settings),
         }
 
 
@@ -67,6 +72,8 @@ def identify(spec: ModelSpec, world: Path, store: Store) -> ModelIdentity:
         spec.chat_template,
         spec.quantization,
         spec.path,
+        own_stops(folder),
+        TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
     )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import Block, Engine, answer_blocks, load_engine
+from inoc.engines.load import load_engine
+from inoc.engines.sampling import Block, Engine, answer_blocks
 from inoc.jobs.job import Job
 from inoc.sample.questions import with_answers
 from inoc.store import Unit

@@ -36,7 +36,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
     if study.model.path.startswith((".", "/", "~")):
         yield GivenFile("model.path", study.model.path)
-    if study.model.chat_template is not None:
+    # A word without a dot or slash names one of the model's own templates.
+    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
         yield GivenFile("model.chat_template", study.model.chat_template)
     for place, source in instruction_places(study):
         for file in source.files:

@@ -1,0 +1,58 @@
+"""Random numbers of sampled answers: each request has a stream of its own, whoever shares its batch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor
+
+from inoc.config.models import Sampling
+
+
+def request_seed(sampling: Sampling, identity: str) -> str:
+    """What one request's random stream is made from."""
+    return f"{sampling.seed}:{identity}"
+
+
+class SeededDraw(LogitsProcessor):  # type: ignore[misc]
+    """Turns greedy decoding into sampling with a random stream per request.
+
+    Each request brings its own uniform numbers, one per new token, so what it draws does not depend on which other
+    requests share its batch.
+
+    Args:
+        seeds: One text per request.
+        sampling: Temperature, nucleus and number of new tokens.
+    """
+
+    def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
+        streams = [np.random.default_rng(entropy(seed)).random(sampling.max_tokens) for seed in seeds]
+        self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
+        self._sampling = sampling
+        self._at = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores that leave only the drawn token."""
+        shares = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
+        if self._sampling.top_p < 1:
+            shares = nucleus(shares, self._sampling.top_p)
+        cumulative = shares.cumsum(dim=-1)
+        drawn = self._uniforms[:, self._at, None].to(scores.device) * cumulative[:, -1:]
+        chosen = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
+        self._at += 1
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
+
+
+def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Set to zero all but the likeliest tokens that together reach `top_p`; shape (requests, vocabulary)."""
+    ordered, order = shares.sort(dim=-1, descending=True)
+    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
+    return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
+
+
+def entropy(seed: str) -> int:
+    """128 bits that stand for a text."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
