@@ -88,15 +88,15 @@ def _draw(
     there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
     unknown = [column.label for column in columns if (column.predictor, column.trait) not in there]
     columns = [column for column in columns if column.label not in unknown] or columns
-    clouds: list[Cloud | None] = []
+    rows: list[list[Cloud]] = []
     for prefix in choices.trained_prefixes(study):
-        for index, heuristic in enumerate(columns):
+        rows.append([])
+        for heuristic in columns:
             points = pairs_of(study, predictors, suppression, heuristic, prefix).drop(columns="fitted")
-            y_label = f"{prefix}: suppression (points)" if index % ACROSS == 0 else ""
             statistics = correlations_of(points, resampler, held_out=True)
-            clouds.append(Cloud(points.assign(trait=trait), heuristic.label, y_label, statistics))
-        clouds += [None] * (-len(clouds) % ACROSS)
-    figure, data = draw_clouds(study, clouds, ACROSS, statistics_lines)
+            y_label, label = f"{prefix}: suppression (points)", heuristic.label
+            rows[-1].append(Cloud(points.assign(trait=trait), label, y_label, statistics, compared=label))
+    figure, data, _ = draw_clouds(study, rows, ACROSS, statistics_lines)
     return Drawing(figure, data, _caption(study, data, trait, words, unknown))
 
 

@@ -124,7 +124,8 @@ def against_suppression(
     plot_in = 0.2 + ROW_IN * len(prefixes)
     figure = new_figure(plot_in + key.height_in)
     above, below = split(figure, plot_in, key.height_in)
-    grid = above.subplots(len(prefixes), len(columns), squeeze=False, sharey=True)
+    # Fixed prefix and mix are compared, so they share their scales.
+    grid = above.subplots(len(prefixes), len(columns), squeeze=False, sharey=True, sharex="col")
     key.write(below)
     plotted = []
     for down, prefix in enumerate(prefixes):
@@ -134,6 +135,7 @@ def against_suppression(
             found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
             statistics_box(grid[down, across], statistics_lines(found))
             grid[down, across].set_xlabel(heuristic.label)
+            grid[down, across].tick_params(labelbottom=True)
             grid[down, across].xaxis.set_major_locator(MaxNLocator(5))
             plotted.append(pairs.assign(**found))
         grid[down, 0].set_ylabel(f"{prefix}: suppression (points)")
@@ -202,7 +204,8 @@ def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
     line = fit_line(x[fitted], y[fitted])
     if np.isfinite(line.slope):
         spots = np.linspace(np.nanmin(x[fitted]), np.nanmax(x[fitted]), 60)
-        regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)))
+        n = int(np.isfinite(x[fitted] + y[fitted]).sum())
+        regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)), n)
     x_lo, x_hi, y_lo, y_hi = (pairs[name].to_numpy(float) for name in ("lo", "hi", "suppression_lo", "suppression_hi"))
     points = Points(
         x,
@@ -248,12 +251,16 @@ def _statistics(
 
 
 def statistics_lines(found: dict[str, float]) -> list[str]:
-    """r, ρ with n, and held-out R², a line each."""
-    n = f", n = {found['n_prompts']:.0f}"
+    """r, ρ and held-out R² with their intervals, and n."""
+    n = f"n = {found['n_prompts']:.0f}"
+    held_out = correlation_text("held-out R²", found["r2_out"], found["r2_out_lo"], found["r2_out_hi"])
+    first, _, interval = held_out.partition(" [")
     return [
         correlation_text("r", found["r"], found["r_lo"], found["r_hi"]),
-        correlation_text("ρ", found["rho"], found["rho_lo"], found["rho_hi"]) + n,
-        correlation_text("held-out R²", found["r2_out"], found["r2_out_lo"], found["r2_out_hi"]),
+        correlation_text("ρ", found["rho"], found["rho_lo"], found["rho_hi"]),
+        # The interval has a line of its own: both are too wide for a panel.
+        first if interval else f"{first}, {n}",
+        f"[{interval}, {n}" if interval else "",
     ]
 
 
