@@ -103,7 +103,7 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "suppression": _suppression(study, rng),
         "predictors": _predictors(study, rng),
         "embeddings": _embeddings(study),
-        "rates": _rates(study, rng),
+        **({"rates": _rates(study, rng)} if study.rates else {}),
         "token_shifts": _token_shifts(study),
         "token_summary": _token_summary(study),
         "gate": _gate(study, rng),
