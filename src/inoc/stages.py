@@ -14,5 +14,5 @@ PACKAGES = {
     "judge": "inoc.judge",
     "analyse": "inoc.studies.inoculation.analyse",
     "figures": "inoc.studies.inoculation.figures",
-    "report": "inoc.report",
+    "report": "inoc.studies.inoculation.sections",
 }

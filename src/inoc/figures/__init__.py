@@ -1,3 +1,3 @@
 """Figures of a study, drawn from the tables of the analysis."""
 
-VERSION = 2
+VERSION = 3

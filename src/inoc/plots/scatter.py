@@ -17,6 +17,10 @@ FEWEST_FOR_LINE = 3
 """Points through which a line says something: one through two points fits whatever they are."""
 
 
+MOST_SPOTS = 31
+"""Points of a line and its band that are drawn; more are not seen."""
+
+
 class Points(NamedTuple):
     """What is scattered; every array has shape (points,). A point with NaN is not drawn."""
 
@@ -89,6 +93,9 @@ def regression(
     """
     if n < FEWEST_FOR_LINE:
         return
+    if len(band.x) > MOST_SPOTS:
+        chosen = np.linspace(0, len(band.x) - 1, MOST_SPOTS).round().astype(int)
+        band = Band(*(side[chosen] for side in band))
     (line,) = axes.plot(band.x, band.y, color=colour, linewidth=1.4, zorder=3)
     if dashes:
         line.set_dashes(list(dashes))

@@ -1,6 +1,6 @@
 """Small SVG: what matplotlib writes, without its scaffolding. It looks the same and says the same.
 
-Groups that only carry a name are opened, numbers are rounded to a hundredth of a point, styles that recur become
+Groups that only carry a name are opened, numbers are rounded to a tenth of a point, styles that recur become
 classes, and everything that is referred to is numbered in order: matplotlib names it by a digest of all bits of its
 place, the last of which differ from run to run.
 """
@@ -41,7 +41,7 @@ def compact(svg: bytes) -> bytes:
         if element.tag != f"{{{SVG}}}text":
             element.text = (element.text or "").strip() or None
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return text
+    return text.replace(b'" />', b'"/>')
 
 
 def _open_groups(parent: ET.Element) -> None:
@@ -60,8 +60,8 @@ def _number_names(root: ET.Element) -> None:
     """Short names, in order, for what is referred to; none for what is not."""
     used: dict[str, str] = {}
     for element in root.iter():
-        for value in element.attrib.values():
-            for name in re.findall(r"(?:^|url\()#([\w-]+)", value):
+        for key, value in element.attrib.items():
+            for name in _references(key, value):
                 used.setdefault(name, f"n{len(used)}")
     for element in root.iter():
         if "id" in element.attrib:
@@ -69,20 +69,27 @@ def _number_names(root: ET.Element) -> None:
             if name in used:
                 element.set("id", used[name])
         for key, value in element.attrib.items():
-            if "#" in value:
-                element.set(key, re.sub(r"(^|url\()#([\w-]+)", lambda match: f"{match[1]}#{used[match[2]]}", value))
+            for name in _references(key, value):
+                element.set(key, element.attrib[key].replace(f"#{name}", f"#{used[name]}"))
 
 
-def _round(root: ET.Element) -> None:
-    for element in root.iter():
-        for key in GEOMETRY:
-            if key in element.attrib:
-                element.set(key, _shorter(key, element.attrib[key]))
+def _references(key: str, value: str) -> list[str]:
+    return [value.removeprefix("#")] if key == HREF else re.findall(r"url\(#([\w-]+)\)", value)
 
 
-def _shorter(key: str, value: str) -> str:
+def _round(element: ET.Element, digits: int = 1) -> None:
+    """Round to a tenth of a point, and the shapes of markers, which are small, to a hundredth."""
+    digits = 2 if element.tag == f"{{{SVG}}}defs" else digits
+    for key in GEOMETRY:
+        if key in element.attrib:
+            element.set(key, _shorter(key, element.attrib[key], digits))
+    for child in element:
+        _round(child, digits)
+
+
+def _shorter(key: str, value: str, digits: int) -> str:
     # A scale multiplies what is inside it, so its digits count for more.
-    digits = 5 if "scale" in value or "matrix" in value else 2
+    digits = 5 if "scale" in value or "matrix" in value else digits
     value = NUMBER.sub(lambda match: f"{float(match[0]):.{digits}f}".rstrip("0").rstrip("."), value)
     value = re.sub(r"(?<![\d.])-0(?![\d.])", "0", " ".join(value.split()))
     value = re.sub(r"^rotate\(0 [^)]*\)$", "", value)

@@ -14,3 +14,11 @@ def draw(job: Job) -> str:
     from inoc.studies.inoculation.figures.catalogue import ENTRIES
 
     return run(job, ENTRIES)
+
+
+def write_report(job: Job) -> str:
+    """Write the report of a study; see `inoc.report.step.run`."""
+    from inoc.report.step import run
+    from inoc.studies.inoculation.sections import contents
+
+    return run(job, contents(job.study, job.paths))
