@@ -6,10 +6,11 @@ import io
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from inoc.plots.style import house_style, new_figure
-from inoc.plots.svg import SVG, compact
+from inoc.plots.svg import SVG, compact, steps
 
 TAGS = ("text", "use", "image", "rect", "pattern", "clipPath")
 
@@ -63,3 +64,22 @@ def test_text_is_text_in_a_face_that_is_there_or_one_as_wide() -> None:
 
 def test_drawing_twice_gives_the_same_bytes() -> None:
     assert compact(drawn()) == compact(drawn())
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("M 1.04 2 L 3 2 L 3 5.5 z", "M1 2h2v3.5z"),
+        ("M 1 1 L 2.5 0.5 L 2 1.25 L 9 9", "M1 1l1.5-.5-.5 .7 7 7.8"),
+        ("M 0 0 L 1 1 z M 5 5 L 6 6 L 6 7 L 7 8", "M0 0l1 1zM5 5l1 1v1l1 1"),
+        ("M 0 -2 C 1 -2 2 -1 2 0 C 2 1 1 2 0 2 z", "M0-2c1 0 2 1 2 2 0 1-1 2-2 2z"),
+    ],
+)
+def test_a_path_is_written_in_steps(path: str, expected: str) -> None:
+    assert steps(path, 1) == expected
+
+
+def test_errors_of_steps_do_not_add_up() -> None:
+    spots = [0.349 * place for place in range(1, 200)]
+    path = "M 0 0 " + " ".join(f"L {spot:.3f} 0" for spot in spots)
+    assert sum(float(step) for step in steps(path, 1).split("h")[1:]) == pytest.approx(round(spots[-1], 1))

@@ -87,13 +87,60 @@ def _round(element: ET.Element, digits: int = 1) -> None:
         _round(child, digits)
 
 
+PARTS = re.compile(r"[A-Za-z]|-?\d+(?:\.\d+)?(?:e-?\d+)?")
+SIZES = {"M": 2, "L": 2, "Q": 4, "C": 6}
+"""Command of a path → numbers after it."""
+
+
+def steps(path: str, digits: int) -> str:
+    """A path whose points are given by the steps between them, which have fewer digits.
+
+    Args:
+        path: With the commands M, L, Q, C and z, in absolute coordinates.
+        digits: After the point. Steps are taken between rounded points, so their errors do not add up.
+    """
+    unit, at, begin, last = 10**digits, (0, 0), (0, 0), ""
+    written: list[str] = []
+    tokens = PARTS.findall(path)
+    index = 0
+    while index < len(tokens):
+        command = tokens[index]
+        n = SIZES.get(command, 0)
+        numbers = [round(float(token) * unit) for token in tokens[index + 1 : index + 1 + n]]
+        index += 1 + n
+        if not n:
+            written.append("z")
+            at, last = begin, command
+            continue
+        away = [number - at[place % 2] for place, number in enumerate(numbers)]
+        at = (numbers[-2], numbers[-1])
+        if command == "M":
+            begin = at
+            written.append("M" + _joined(numbers, digits))
+        elif command == "L" and 0 in away:
+            written.append(f"h{_joined(away[:1], digits)}" if away[1] == 0 else f"v{_joined(away[1:], digits)}")
+        else:
+            text = _joined(away, digits)
+            again = command == last and "h" != written[-1][0] != "v"
+            written.append((text if text[0] == "-" else f" {text}") if again else command.lower() + text)
+        last = command
+    return "".join(written)
+
+
+def _joined(numbers: list[int], digits: int) -> str:
+    texts = [f"{number / 10**digits:.{digits}f}".rstrip("0").rstrip(".") for number in numbers]
+    short = [re.sub(r"^(-?)0\.", r"\1.", text) for text in texts]
+    return " ".join(short).replace(" -", "-")
+
+
 def _shorter(key: str, value: str, digits: int) -> str:
     # A scale multiplies what is inside it, so its digits count for more.
+    if key == "d":
+        return steps(value, digits)
     digits = 5 if "scale" in value or "matrix" in value else digits
     value = NUMBER.sub(lambda match: f"{float(match[0]):.{digits}f}".rstrip("0").rstrip("."), value)
     value = re.sub(r"(?<![\d.])-0(?![\d.])", "0", " ".join(value.split()))
-    value = re.sub(r"^rotate\(0 [^)]*\)$", "", value)
-    return re.sub(r" ?([A-Za-z]) ?", r"\1", value) if key == "d" else value
+    return re.sub(r"^rotate\(0 [^)]*\)$", "", value)
 
 
 def _clip_by_style(root: ET.Element) -> None:
