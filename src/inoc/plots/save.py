@@ -70,7 +70,7 @@ def _png(figure: Figure, title: str) -> bytes:
     notes = PngInfo()
     notes.add_text("Title", title)
     buffer = io.BytesIO()
-    few.save(buffer, "PNG", optimize=True, dpi=(DPI, DPI), pnginfo=notes)
+    few.save(buffer, "PNG", dpi=(DPI, DPI), pnginfo=notes)
     return buffer.getvalue()
 
 

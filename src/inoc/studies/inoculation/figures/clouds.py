@@ -45,7 +45,7 @@ class Cloud(NamedTuple):
     compared: str = ""  # panels of one name share the scale of their x axis; empty: with none
 
 
-class Drawn(NamedTuple):
+class CloudGrid(NamedTuple):
     """A grid of panels, and what it was made from."""
 
     figure: Figure
@@ -53,7 +53,7 @@ class Drawn(NamedTuple):
     alike: list[str]  # x labels of values that are the same for every prompt, which have no panel
 
 
-def draw_clouds(study: Study, rows: Sequence[Sequence[Cloud]], across: int, lines: Lines) -> Drawn:
+def draw_clouds(study: Study, rows: Sequence[Sequence[Cloud]], across: int, lines: Lines) -> CloudGrid:
     """A grid of panels above the list of prompts. All of them share the scale of suppression.
 
     Args:
@@ -69,7 +69,7 @@ def draw_clouds(study: Study, rows: Sequence[Sequence[Cloud]], across: int, line
     if not clouds:
         figure = new_figure(2.4)
         note(figure.subplots(), "no prompt has both numbers, or they are the same for all prompts")
-        return Drawn(figure, _data(every), alike)
+        return CloudGrid(figure, _data(every), alike)
     shown = {prompt for cloud in clouds if cloud for prompt in known_points(cloud.points)["prompt"]}
     key = KeyList(study, [prompt for prompt in prompt_texts(study) if prompt in shown] or list(prompt_texts(study)))
     inner = any(cloud and cloud.y_label for index, cloud in enumerate(clouds) if index % across)
@@ -99,7 +99,7 @@ def draw_clouds(study: Study, rows: Sequence[Sequence[Cloud]], across: int, line
         points = known_points(cloud.points)
         x, y = points["value"].to_numpy(float), points["suppression"].to_numpy(float)
         place_labels(axes, x, y, [key.label(prompt) for prompt in points["prompt"]], farthest_pt=FARTHEST_PT)
-    return Drawn(figure, _data(every), alike)
+    return CloudGrid(figure, _data(every), alike)
 
 
 def _data(clouds: Sequence[Cloud]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from inoc.studies.inoculation.figures.scatter import (
     COORDINATES,
     PREDICTORS,
     SUPPRESSION,
-    Heuristic,
+    ShownPredictor,
     heuristics,
     last_suppression,
     pairs_of,
@@ -24,13 +24,13 @@ from inoc.studies.inoculation.figures.scatter import (
 
 ACROSS = 4
 EXTENDED = (
-    Heuristic("gamma", "all", "γ: share of shifts above 0"),
-    Heuristic("sigma", "all", "σ of shifts (nats/token)"),
-    Heuristic("snr", "all", "SNR: PH / σ"),
-    Heuristic("pc1", "all", "PC1 by response"),
-    Heuristic("pc2", "all", "PC2 by response"),
-    Heuristic("token_pc1", "all", "PC1 by token"),
-    Heuristic("token_pc2", "all", "PC2 by token"),
+    ShownPredictor("gamma", "all", "γ: share of shifts above 0"),
+    ShownPredictor("sigma", "all", "σ of shifts (nats/token)"),
+    ShownPredictor("snr", "all", "SNR: PH / σ"),
+    ShownPredictor("pc1", "all", "PC1 by response"),
+    ShownPredictor("pc2", "all", "PC2 by response"),
+    ShownPredictor("token_pc1", "all", "PC1 by token"),
+    ShownPredictor("token_pc2", "all", "PC2 by token"),
 )
 
 
@@ -80,7 +80,7 @@ def _token_components(sources: Sources) -> pd.DataFrame:
 
 
 def _draw(
-    study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[Heuristic], words: str
+    study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[ShownPredictor], words: str
 ) -> Drawing:
     suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), trait)
     settings = study.statistics

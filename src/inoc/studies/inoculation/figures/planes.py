@@ -24,8 +24,9 @@ from inoc.stats.prediction import benjamini_hochberg
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.keylist import KeyList
-from inoc.studies.inoculation.figures.scatter import COMPONENTS, PREDICTORS, last_suppression
+from inoc.studies.inoculation.figures.plane import COMPONENTS
 from inoc.studies.inoculation.figures.scatter import COORDINATES as PLACES
+from inoc.studies.inoculation.figures.scatter import PREDICTORS, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 
 COORDINATES = (*PLACES, "n", "n_nan")
