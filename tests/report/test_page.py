@@ -19,7 +19,7 @@ from inoc.errors import DataError
 from inoc.figures.entries import figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
 from inoc.report.page import Figure, by_category, html, markdown, page_values, skipped_things, skipped_words
-from inoc.report.pictures import packed, plain_uri
+from inoc.report.pictures import packed, placeholder, plain_uri
 from inoc.report.provenance import api_table
 from inoc.report.step import run
 from inoc.report.words import code, counted, escape, interval, measured, number, plain, probability
@@ -338,9 +338,15 @@ def test_numbers_have_true_minus_signs_and_nan_is_failed(value: float, digits: i
     assert number(value, digits) == expected
 
 
+def test_an_empty_picture_keeps_the_place_of_a_packed_one(tmp_path: Path) -> None:
+    image = tmp_path / "x.svg"
+    image.write_text('<svg viewBox="0 0 720 345.6"/>')
+    assert "width='720' height='345.6'" in placeholder(image)
+
+
 def test_no_probability_is_printed_as_zero() -> None:
     assert [probability(value) for value in (0.0, 0.0004, 0.001, 0.25, NAN)] == [
-        *("< 0.001", "< 0.001", "0.001", "0.250", "failed"),
+        *("<\u00a00.001", "<\u00a00.001", "0.001", "0.250", "failed"),
     ]
 
 

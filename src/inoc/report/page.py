@@ -17,12 +17,11 @@ from inoc.jobs.paths import Paths
 from inoc.report import provenance
 from inoc.report.contents import EMPTY, Contents
 from inoc.report.manifests import Manifest, read_manifests
-from inoc.report.pictures import packed, plain_uri, shown
+from inoc.report.pictures import packed, placeholder, plain_uri, shown
 from inoc.report.words import MISSING, Table, escape
 
 FURTHER = "Further figures"
 """Heading of the section whose figures are unpacked when the reader comes near them."""
-BLANK = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
 MOST_NAMED = 12
 """Things skipped for one reason that are named; all of them are in `analyse/skipped.json`."""
 
@@ -226,9 +225,8 @@ def _inline_images(tokens: list[Token], folder: Path) -> None:
                 continue
             image = folder / str(child.attrGet("src"))
             if section == FURTHER and shown(image).suffix == ".svg":
-                child.attrSet("src", BLANK)
+                child.attrSet("src", placeholder(image))
                 child.attrSet("data-svg", packed(image))
-                child.attrSet("width", "960")
             else:
                 child.attrSet("src", plain_uri(image))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +34,17 @@ def packed(image: Path) -> str:
     """
     # Without a time, so that the same figure gives the same page.
     return base64.b64encode(gzip.compress(image.read_bytes(), 9, mtime=0)).decode()
+
+
+def placeholder(image: Path) -> str:
+    """An empty picture of the same shape, so that nothing on the page moves when the SVG comes.
+
+    Args:
+        image: An SVG; one without a `viewBox` is taken to be square.
+    """
+    box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', image.read_text(encoding="utf-8")[:1000])
+    width, height = (box[1], box[2]) if box else ("1", "1")
+    return f"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}'/%3E"
 
 
 def shown(image: Path) -> Path:

@@ -56,7 +56,7 @@ def number(value: float, digits: int = 1) -> str:
 
 def probability(value: float) -> str:
     """A p or q value with three decimals, and `< 0.001` for what would be printed as zero; `failed` for NaN."""
-    return "< 0.001" if value < 0.001 else number(value, 3)
+    return f"<{NO_BREAK}0.001" if value < 0.001 else number(value, 3)
 
 
 def interval(value: float, lo: float, hi: float, digits: int = 1) -> str:
