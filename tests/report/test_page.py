@@ -313,6 +313,23 @@ def test_manifests_come_in_the_order_of_the_stages(job: FakeJob) -> None:
     assert manifests[1].text("store", "hits", "deeper") is None
 
 
+def test_manifests_of_former_shards_do_not_count(job: FakeJob) -> None:
+    present = {"generate-0", "score-0", "train-0", "analyse-0"}
+    assert [one.job for one in read_manifests(job.paths, present)] == ["generate-0", "score-0", "train-0"]
+
+
+def test_the_page_counts_the_present_shards_only(tmp_path: Path) -> None:
+    job = FakeJob(make_study(), tmp_path)
+    write_tables(job.paths, job.study)
+    write_records(job.paths, job.study)
+    pages = []
+    for job.present in (None, frozenset({"generate-0", "score-0", "train-0"})):
+        run(job, contents(job.study, job.paths))  # type: ignore[arg-type]
+        pages.append((job.paths.stage("report") / "appendix.md").read_text())
+    assert ["train-0" in page for page in pages] == [True, True]
+    assert ["train-1" in page for page in pages] == [True, False]
+
+
 def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inoc.report.pictures.MOST_SVG_BYTES", 10)
     (tmp_path / "x.svg").write_text("<svg>" + " " * 20 + "</svg>")

@@ -16,10 +16,10 @@ import numpy as np
 from inoc.api.cache import Cache
 from inoc.api.pace import Limits
 from inoc.api.request import NANO, Request, price_of
-from inoc.config.models import ApiSpec
+from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.errors import ApiError, ConfigError, MissingExtraError
-from inoc.jobs.progress import Meter, metered
+from inoc.progress import Meter, metered
 
 if TYPE_CHECKING:
     from inoc.api.desk import Desk

@@ -11,7 +11,7 @@ import openai
 from inoc.api.cache import Cache
 from inoc.api.request import Request, nano, price_of, usage_of
 from inoc.api.wire import Wire
-from inoc.config.models import ApiSpec
+from inoc.config.workflow import ApiSpec
 from inoc.errors import ApiError
 
 _NOT_THE_REQUEST = {401, 403, 404, 408, 409, 429}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -166,3 +166,15 @@ def _merge_mappings(
 def _forget(path: KeyPath, places: dict[KeyPath, Place]) -> None:
     for spot in [spot for spot in places if spot[: len(path)] == path]:
         del places[spot]
+
+
+_MOST_LISTED = 12
+
+
+def listed(accepted: Iterable[str]) -> str:
+    """Accepted values for a message, the first dozen."""
+    names = list(accepted)
+    if not names:
+        return "none, as there are none"
+    rest = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + rest

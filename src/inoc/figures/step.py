@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from inoc.errors import DataError, InocError
 from inoc.figures.entries import Entry, S, drawn_by, entry_of, figure_names, skipped_figures
@@ -17,18 +17,24 @@ from inoc.jobs.paths import Paths
 from inoc.store.core import write_text
 
 if TYPE_CHECKING:
-    from inoc.config.models import Study
     from inoc.figures.sources import Sources
     from inoc.jobs.job import Job
     from inoc.plots.save import Drawing
 
 
-def run(job: Job, entries: Sequence[Entry[Study]]) -> str:
+class Plan(NamedTuple, Generic[S]):
+    """The figures of a study."""
+
+    study: S
+    entries: Sequence[Entry[S]]  # of the study's kind
+
+
+def run(job: Job, plan: Plan[S]) -> str:
     """Write every figure that a study has as SVG, PNG, CSV and caption.
 
     Args:
-        job: Study, paths, progress, and how many figures to draw at the same time.
-        entries: The figures of the study's kind.
+        job: Paths, progress, and how many figures to draw at the same time.
+        plan: The study and the figures of its kind.
 
     Returns:
         One line for the log.
@@ -36,12 +42,13 @@ def run(job: Job, entries: Sequence[Entry[Study]]) -> str:
     Raises:
         DataError: If a table of the analysis is absent or lacks a column; names the figure.
     """
-    names = figure_names(entries, job.study)
+    study, entries = plan
+    names = figure_names(entries, study)
     chosen = [entry_of(entries, name) for name in names]
     with job.progress("figures", len(names), "figures") as meter:
-        for _ in draw_all(job.study, job.paths, chosen, job.jobs):
+        for _ in draw_all(study, job.paths, chosen, job.jobs):
             meter.advance(1)
-    skipped = skipped_figures(entries, job.study)
+    skipped = skipped_figures(entries, study)
     job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
     # Written last: whoever finds it finds every figure.
     listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,14 +45,15 @@ class Anchor(NamedTuple):
     level: int  # 2 to 4
 
 
-def page_values(contents: Contents, paths: Paths) -> dict[str, object]:
+def page_values(contents: Contents, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
     """Everything that the template needs, in finished Markdown.
 
     Args:
         contents: Of the study, from its kind.
         paths: Its results; what is not there is said to be missing.
+        jobs: Names of the study's present jobs, whose manifests count; None: all manifests count.
     """
-    manifests, drawn = read_manifests(paths), page_figures(contents, paths)
+    manifests, drawn = read_manifests(paths, jobs), page_figures(contents, paths)
     absent = [[escape(title), escape(why)] for title, why in contents["absent"]]
     return {
         **contents,

@@ -28,7 +28,7 @@ def run(job: Job, contents: Contents) -> str:
     folder = job.paths.stage("report")
     folder.mkdir(parents=True, exist_ok=True)
     with job.progress("report", 2, "pages") as meter:
-        text = markdown(page_values(contents, job.paths))
+        text = markdown(page_values(contents, job.paths, job.present))
         write_bytes(folder / "appendix.md", text.encode())
         meter.advance(1)
         page = html(text, contents["title"], folder)

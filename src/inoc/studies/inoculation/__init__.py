@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from inoc.stages import Kind, Stage
 
-if TYPE_CHECKING:
-    from inoc.jobs.job import Job
+_HERE = "inoc.studies.inoculation"
 
-
-def draw(job: Job) -> str:
-    """Draw the figures of a study; see `inoc.figures.step.run`."""
-    from inoc.figures.step import run
-    from inoc.studies.inoculation.figures.catalogue import ENTRIES
-
-    return run(job, ENTRIES)
-
-
-def write_report(job: Job) -> str:
-    """Write the report of a study; see `inoc.report.step.run`."""
-    from inoc.report.step import run
-    from inoc.studies.inoculation.sections import contents
-
-    return run(job, contents(job.study, job.paths))
+KIND = Kind(
+    "inoculation",
+    "fine-tune on data that shows two traits behind a prefix, and see how far the unwanted one still leaks",
+    (
+        "world",
+        "generate",
+        "rephrase",
+        "embed",
+        "elicit",
+        "score",
+        "train",
+        "evaluate",
+        "judge",
+        "analyse",
+        "figures",
+        "report",
+    ),
+    study=f"{_HERE}.study:Study",
+    problems=f"{_HERE}.checks:study_problems",
+    needs=f"{_HERE}.needs:needs",
+    summary=f"{_HERE}.runs:summary",
+    work=f"{_HERE}.work:WORK",
+    costs=f"{_HERE}.costs:costs",
+    figures=f"{_HERE}.figures.catalogue:ENTRIES",
+    contents=f"{_HERE}.sections:contents",
+    tables=f"{_HERE}.analyse.names:TABLES",
+    commands=f"{_HERE}.commands:add_commands",
+    imports=f"{_HERE}.commands:add_imports",
+    stages=(
+        Stage(
+            "elicit",
+            1,
+            "sample the untrained model with and without each prefix",
+            "inoc.sample.step",
+            shards="elicit",
+            computes=True,
+        ),
+        Stage(
+            "evaluate", 1, "sample completions from every checkpoint", "inoc.sample.step", shards="train", computes=True
+        ),
+    ),
+    parts={"judge": ("elicit", "evaluate")},
+)

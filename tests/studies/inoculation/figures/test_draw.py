@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from inoc.errors import DataError
 from inoc.figures.entries import SUFFIXES, entry_of, figure_names
 from inoc.figures.sources import Sources
-from inoc.figures.step import draw_all, draw_figure, run
+from inoc.figures.step import Plan, draw_all, draw_figure, run
 from inoc.plots.save import Drawing, save
 from inoc.plots.style import FONT_PT, house_style
 from inoc.studies.inoculation.figures import choices
@@ -70,7 +70,7 @@ def test_a_study_is_drawn_in_one_process_or_in_two_with_the_same_bytes(tmp_path:
         job = FakeJob(make_study(prompts={}, runs=[{}]), tmp_path / str(jobs))
         job.jobs = jobs
         write_tables(job.paths, job.study, holes=False)
-        assert run(job, ENTRIES).startswith("4 figures, ")  # type: ignore[arg-type]
+        assert run(job, Plan(job.study, ENTRIES)).startswith("4 figures, ")  # type: ignore[arg-type]
         found.append({path.name: path.read_bytes() for path in sorted(job.paths.stage("figures").iterdir())})
     assert found[0] == found[1]
     assert len(found[0]) == 4 * len(SUFFIXES) + 1

@@ -11,7 +11,6 @@ import pytest
 from matplotlib.text import Text
 from scipy import stats
 
-from inoc.config.models import Study
 from inoc.figures.entries import entry_of
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure
@@ -25,6 +24,7 @@ from inoc.studies.inoculation.figures import overview
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.gap_grid import interactions
 from inoc.studies.inoculation.figures.pairs import NAMES, heuristic_order, p_text, told
+from inoc.studies.inoculation.study import Study
 from support.study_tables import TEXTS, FakeJob, make_study, write_tables
 
 RESAMPLER = Resampler(300, 0)

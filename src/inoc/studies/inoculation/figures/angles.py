@@ -11,7 +11,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.labels import place_labels
@@ -26,6 +25,7 @@ from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.planes import AXIS_NAMES, LEVEL_WORDS
 from inoc.studies.inoculation.figures.scatter import COORDINATES, SUPPRESSION, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 VIEWS: Final = {"raw": "raw rows", "pca2": "first two of the PCA", "svd2": "first two of the SVD"}
 GROUPS: Final = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures.entries import (
     geometry,
@@ -13,6 +12,7 @@ from inoc.studies.inoculation.figures.entries import (
     tokens,
     training,
 )
+from inoc.studies.inoculation.study import Study
 
 ENTRIES: tuple[Entry[Study], ...] = (
     *suppression.ENTRIES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from inoc.config.models import Study
 from inoc.studies.inoculation.runs import prefix_kinds, prompt_families, prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
 
 if TYPE_CHECKING:
     from inoc.plots.style import Look

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Layout, LineGrid, Mark, Scale, place_steps, score_axis, step_axis, zero_position
 from inoc.plots.save import Drawing
 from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, colours_of, markers_of
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.study import Study
 
 COLUMNS = (
     "prompt",

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.stats.bootstrap import Resampler
@@ -24,6 +23,7 @@ from inoc.studies.inoculation.figures.captions import (
 )
 from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds, r_and_p_lines, with_suppression
 from inoc.studies.inoculation.figures.scatter import SUPPRESSION, last_suppression
+from inoc.studies.inoculation.study import Study
 
 COLUMNS = ("prompt", "view", "heuristic", "value", "constant", "n", "n_nan")
 ACROSS = 4

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.stats.bootstrap import Resampler
@@ -21,6 +20,7 @@ from inoc.studies.inoculation.figures.scatter import (
     pairs_of,
     statistics_lines,
 )
+from inoc.studies.inoculation.study import Study
 
 ACROSS = 4
 EXTENDED = (

@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid
@@ -43,6 +42,7 @@ from inoc.studies.inoculation.figures.pairs import (
     resampler_of,
     told,
 )
+from inoc.studies.inoculation.study import Study
 
 Kind = Literal["linear", "logistic"]
 COLUMNS = 4

@@ -11,7 +11,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
@@ -21,6 +20,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.scatter import COORDINATES, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 COMPONENTS = ("level", "prefix", "method", "component", "share", "lo", "hi")
 PLANE_IN = 5.3

@@ -12,7 +12,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.labels import place_labels
@@ -28,6 +27,7 @@ from inoc.studies.inoculation.figures.plane import COMPONENTS
 from inoc.studies.inoculation.figures.scatter import COORDINATES as PLACES
 from inoc.studies.inoculation.figures.scatter import PREDICTORS, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 COORDINATES = (*PLACES, "n", "n_nan")
 PANEL_IN = 3.4

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.plane import COMPONENTS, draw_planes
 from inoc.studies.inoculation.figures.scatter import COORDINATES, PREDICTORS, ShownPredictor, against_suppression
+from inoc.studies.inoculation.study import Study
 
 STATISTICS = ("prompt", "statistic", "value", "lo", "hi", "n", "n_nan")
 EMBEDDING_COLUMNS = {

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
@@ -23,6 +22,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.clouds import held_out_r2
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.runs import prompt_families
+from inoc.studies.inoculation.study import Study
 
 SUPPRESSION = (
     "prompt",

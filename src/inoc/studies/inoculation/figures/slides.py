@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
@@ -30,6 +29,7 @@ from inoc.studies.inoculation.figures.pairs import (
     trait_looks,
 )
 from inoc.studies.inoculation.runs import prompt_families
+from inoc.studies.inoculation.study import Study
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
 PLOT_IN = 3.6

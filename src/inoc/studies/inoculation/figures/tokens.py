@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.bars import height_of
 from inoc.plots.save import Drawing
@@ -22,6 +21,7 @@ from inoc.studies.inoculation.figures.plane import suppression_scale
 from inoc.studies.inoculation.figures.prompts import against_words
 from inoc.studies.inoculation.figures.scatter import ShownPredictor, against_suppression, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 SUMMARY = ("prompt", "family", "prefix", "rescued", "lo", "hi", "n", "n_nan", *QUANTILES)

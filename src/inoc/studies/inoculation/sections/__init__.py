@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inoc.report import VERSION as VERSION
-
 if TYPE_CHECKING:
-    from inoc.config.models import Study
     from inoc.jobs.paths import Paths
     from inoc.report.contents import Contents
+    from inoc.studies.inoculation.study import Study
 
 
 def contents(study: Study, paths: Paths) -> Contents:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.report.contents import EMPTY, Block
 from inoc.report.words import FAILED, Table, code, escape, interval, number
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.sections.results import seed_verdicts
+from inoc.studies.inoculation.study import Study
 
 MOST_ROWS = 6
 """Prompts of the headline table; all of them are in the results."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.entries import figure_names
 from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
@@ -14,6 +13,7 @@ from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.sections import methods, results
 from inoc.studies.inoculation.sections.front import glossary, headline, reading, verdict_words
+from inoc.studies.inoculation.study import Study
 from inoc.tables import read_table
 
 ANALYSIS = ("verdict", "scores", "gate", "prediction", "elicitation", "suppression", "predictors")

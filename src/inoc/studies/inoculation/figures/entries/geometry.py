@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.entries.reasons import (
@@ -14,6 +13,7 @@ from inoc.studies.inoculation.figures.entries.reasons import (
     no_suppression_in,
     unscored,
 )
+from inoc.studies.inoculation.study import Study
 
 PLANES = "inoc.studies.inoculation.figures.planes"
 ANGLES = "inoc.studies.inoculation.figures.angles"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.figures import choices
@@ -14,6 +13,7 @@ from inoc.studies.inoculation.figures.entries.reasons import (
     no_suppression,
     none_scored,
 )
+from inoc.studies.inoculation.study import Study
 
 HERE = "inoc.studies.inoculation.figures"
 PANELS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures.entries.reasons import (
     few_prompts,
@@ -17,6 +16,7 @@ from inoc.studies.inoculation.figures.entries.reasons import (
     unscored,
     untrained,
 )
+from inoc.studies.inoculation.study import Study
 
 HERE = "inoc.studies.inoculation.figures"
 OUTCOMES = {"gap": ("gap", ("fixed", "mix")), "suppression": ("mix suppression", ("mix",))}

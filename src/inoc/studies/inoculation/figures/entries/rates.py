@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures.entries.reasons import first_of, no_scores, none_trained
-from inoc.studies.inoculation.runs import checkpoint_steps, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
+from inoc.train.schedule import checkpoint_steps
 
 HERE = "inoc.studies.inoculation.figures.rates"
 

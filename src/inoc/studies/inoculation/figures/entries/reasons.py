@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from inoc.config.models import Study
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.runs import prompt_texts, study_runs
+from inoc.studies.inoculation.study import Study
 
 Reason = Callable[[Study], str]
 FEWEST_FOR_COMPONENTS = 3

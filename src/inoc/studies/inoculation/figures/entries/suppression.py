@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures.entries.reasons import first_of, no_scores, no_suppression
+from inoc.studies.inoculation.study import Study
 
 
 def no_gate(study: Study) -> str:

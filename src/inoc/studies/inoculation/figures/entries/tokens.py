@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
 from inoc.figures.entries import Entry
 from inoc.studies.inoculation.figures.entries.reasons import first_of, no_prompts, no_suppression, none_scored
+from inoc.studies.inoculation.study import Study
 
 HERE = "inoc.studies.inoculation.figures.tokens"
 
