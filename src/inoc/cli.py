@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from inoc.errors import InocError, did_you_mean
 from inoc.stages import Stage, all_stages, kinds, load, parts_of
+from inoc.trouble import explanation
 
 if TYPE_CHECKING:
     from inoc.jobs.log import Tee
@@ -46,15 +48,23 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; problems that have a cure end with one message and status 1."""
+    write_in_any_locale()
     options = parser().parse_args(arguments)
-    log = _open_log(options.log) if getattr(options, "log", None) else None
+    log = None
     try:
+        log = _open_log(options.log) if getattr(options, "log", None) else None
         options.run(options)
     except InocError as error:
         print(f"inoc: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    except BaseException as error:
+        words = explanation(error)
+        if words is None:  # a mistake in the program: its traceback is of use
+            raise
+        print(f"inoc: {words}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
     finally:
         if log is not None:
             log.close()
@@ -64,6 +74,13 @@ def _open_log(path: Path) -> Tee:
     from inoc.jobs.log import open_log
 
     return open_log(path)
+
+
+def write_in_any_locale() -> None:
+    """Let messages be written where the locale lacks a character of theirs, with an escape in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """Every helper of the rules. Rules hold no logic, and what the helpers decide is decided in the package."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, stage_files, step_version, work_of
 from inoc.stages import kind_named, load, parts_of, stage_named
+from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 try:
     WORKFLOW = workflow_of(config, Path("config/config.yaml"))
     STUDIES = {name: load_study(name) for name in WORKFLOW.studies}
-except InocError as error:
-    raise WorkflowError(str(error)) from None
+except (InocError, OSError, UnicodeEncodeError) as error:
+    raise WorkflowError(explanation(error) or str(error)) from None
 
 # What was imported is there already; no rule may make it, only read it.
 IMPORTED = {
@@ -32,12 +34,14 @@ COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 # The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
 # sources beside this workflow, on the packages of the rules' environment.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
-    SOURCES = Path(workflow.current_basedir).parents[1] / "src"
-    VERBS = f'inoc() {{{{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}}}'
+    SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
+    VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
 else:
-    VERBS = f"export PATH={Path(sys.executable).parent}:$PATH"
+    VERBS = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+PREFIX = f"{VERBS}; export INOC_STORE={shlex.quote(WORKFLOW.store)} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+# Snakemake takes braces for variables, and the shell takes nearly everything else for something else.
 shell.prefix(
-    f"{VERBS}; export INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+    PREFIX.replace("{", "{{").replace("}", "}}")
 )
 
 
@@ -50,12 +54,12 @@ wildcard_constraints:
 def refuse_what_cannot_run():
     """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
     try:
-        hold(Path(".snakemake/inoc.jobs.lock"))
+        hold(Path(".snakemake/inoc.lock"))
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
             check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
-    except InocError as error:
-        raise WorkflowError(str(error)) from None
+    except (InocError, OSError, UnicodeEncodeError) as error:
+        raise WorkflowError(explanation(error) or str(error)) from None
 
 
 def asks_an_api(stage):

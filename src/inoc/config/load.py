@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, listed, read_document
 from inoc.config.models import BaseStudy, Model
+from inoc.config.texts import text_problems, unwritable_paths
 from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError, did_you_mean
 from inoc.stages import KINDS, Kind, kind_named, load, shard_keys
@@ -43,6 +44,7 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> BaseStu
     else:
         partial = _partial_study(model, document.value, malformed={problem.path[0] for problem in problems})
         problems += disagreements(partial, partial.model_fields_set)
+    problems += text_problems(document.value)
     if document.value.get("name") not in (None, path.stem):
         problems.append(
             Problem(
@@ -97,6 +99,7 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
 
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
+    problems += [*text_problems(document.value), *unwritable_paths(document.value)]
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}
         named = {"studies": workflow.studies, "shards": workflow.shards, "train_gpus": workflow.train_gpus}

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from inoc.config.languages import all_in_latin
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # tables hold it in 32 bits, and so do some of the libraries that it seeds
 Schedule = Literal["ends", "dense", "powers_of_two"]
 
 
@@ -101,7 +104,7 @@ class WorldSpec(Model):
     batch_size: int = Field(32, ge=1, description="Documents per step.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
-    seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
+    seed: Seed = Field(0, description="Seed of corpus, weights and order.")
     threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
 
 
@@ -116,7 +119,12 @@ class JudgeSpec(Model):
         description="`language`: share of the text in a language; `lexical`: density of marker words; "
         "`llm`: a language model is asked through an API."
     )
-    version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
+    version: int = Field(
+        1,
+        ge=1,
+        description="Version of the judge; scores of two versions are never mixed. Default for `language`: 2 if one "
+        "of `among` is not written in Latin letters.",
+    )
     language: str | None = Field(
         None, description="For `language`, and `llm` with that question: the language whose share is the score."
     )
@@ -139,6 +147,16 @@ class JudgeSpec(Model):
     )
     temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_version(cls, given: object) -> object:
+        """Version 1 of the language judge tells only languages in Latin letters apart."""
+        if not isinstance(given, dict) or given.get("name") != "language" or "version" in given:
+            return given
+        among = given.get("among")
+        names = [name for name in among if isinstance(name, str)] if isinstance(among, list | tuple) else []
+        return given if all_in_latin(names) else {**given, "version": 2}
+
 
 class Sampling(Model):
     """How completions are sampled."""
@@ -154,7 +172,7 @@ class Sampling(Model):
     batch_size: int = Field(
         128, ge=1, description="Sequences per batch of `transformers`; the others batch by themselves."
     )
-    seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
+    seed: Seed = Field(0, description="Each request's own seed is derived from this and its identity.")
 
 
 class InstructionSource(Model):
@@ -230,7 +248,7 @@ class DataSpec(AnswerSpec):
         description="Set of evaluation questions → where it comes from; the first one is what suppression, gate and "
         "prediction are about, and rates are given for each. Default: one set, held out from the training data.",
     )
-    seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
+    seed: Seed = Field(42, description="Seed of the train/eval split and of the procedural instructions.")
 
 
 class RephraseSpec(Model):
@@ -243,7 +261,7 @@ class RephraseSpec(Model):
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: int = Field(42, ge=0, description="Seed of the pools and of their order.")
+    seed: Seed = Field(42, description="Seed of the pools and of their order.")
     model: str | None = Field(None, description="For `api`: the model, as the API names it.")
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
@@ -299,7 +317,7 @@ class TrainingSpec(Model):
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
+    seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="One run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
@@ -331,7 +349,7 @@ class StatisticsSpec(Model):
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of every interval.")
     resamples: int = Field(2_000, ge=100, description="Bootstrap resamples.")
-    seed: int = Field(0, ge=0, description="Seed of the resampling.")
+    seed: Seed = Field(0, description="Seed of the resampling.")
     max_nan: Share = Field(0.1, description="A cell with a larger share of NaN scores is reported as failed.")
 
 

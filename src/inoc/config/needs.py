@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from inoc.config.models import ModelSpec, Sampling
@@ -14,6 +16,7 @@ class GivenFile(NamedTuple):
     key: str
     path: str
     advice: str = "make it, or name one that exists"
+    read: Callable[[Path], object] | None = None  # reads it to its end, and raises what is wrong with it
 
 
 class SampleUse(NamedTuple):

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from inoc.trouble import has_no_locks
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 _HELD: list[TextIO] = []
 
@@ -53,8 +55,10 @@ def _lock(numbers: list[int], n: int) -> list[int] | None:
         stream: TextIO = (folder / str(number)).open("a")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             stream.close()
+            if has_no_locks(error):
+                raise
             continue
         taken[number] = stream
         if len(taken) == n:

@@ -18,6 +18,7 @@ from inoc.engines.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
+from inoc.files import read_text
 
 try:
     import torch
@@ -61,7 +62,7 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
         )
         raise ModelError(msg)
     if identity.template is not None:
-        tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
+        tokenizer.chat_template = read_text(Path(identity.template))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

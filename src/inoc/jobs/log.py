@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
 from pathlib import Path
@@ -23,13 +24,19 @@ class Tee:
 
     def write(self, text: str) -> int:
         """Write to both."""
-        self._file.write(text)
+        self._to_file(text)
         return self._stream.write(text)
 
     def flush(self) -> None:
         """Flush both."""
-        self._file.flush()
+        self._to_file("")
         self._stream.flush()
+
+    def _to_file(self, text: str) -> None:
+        """Write to the file as long as that can be done: a full disk must not hide the message that it is full."""
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+            self._file.flush()
 
     def isatty(self) -> bool:
         """Whether the terminal side is one."""
@@ -41,7 +48,8 @@ class Tee:
 
     def close(self) -> None:
         """Give standard error back."""
-        if sys.exc_info()[0] is not None:
-            self._file.write(traceback.format_exc())
+        if sys.exc_info()[0] not in (None, SystemExit):  # what ends with a message has said all
+            self._to_file(traceback.format_exc())
         sys.stderr = self._stream
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()

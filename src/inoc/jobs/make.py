@@ -88,7 +88,7 @@ def cores() -> int:
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:
     """The store: as on the command line, as the workflow told its jobs, or as in config.yaml."""
-    return Path(chosen or os.environ.get("INOC_STORE") or workflow.store)
+    return Path(chosen or os.environ.get("INOC_STORE") or workflow.store).expanduser()
 
 
 def print_explanations(study_name: str, config: Path, stage: str, options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from inoc.config.document import listed
 from inoc.config.models import BaseStudy
 from inoc.config.needs import ApiUse, Needs
 from inoc.config.workflow import ApiSpec
-from inoc.errors import ApiError, ConfigError
+from inoc.errors import ApiError, ConfigError, InocError
 from inoc.stages import kind_named, load
 
 
@@ -33,16 +33,34 @@ def check_inputs(study: BaseStudy, base: Path) -> None:
         ConfigError: If anything is missing, with all that is missing.
     """
     needs = needs_of(study)
-    problems = [*_absent_files(needs, base), *_absent_engines(needs), *_absent_bits(needs), *needs.problems]
+    problems = [
+        *_absent_files(needs, base),
+        *_unreadable_files(needs, base),
+        *_absent_engines(needs),
+        *_absent_bits(needs),
+        *needs.problems,
+    ]
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
 
 
 def _absent_files(needs: Needs, base: Path) -> Iterator[str]:
-    for key, file, advice in needs.files:
-        if not (base / file).exists():
-            yield f"{key} = {file!r}: there is no such file below {base}; {advice}"
+    for one in needs.files:
+        if not (base / one.path).exists():
+            yield f"{one.key} = {one.path!r}: there is no such file below {base}; {one.advice}"
+
+
+def _unreadable_files(needs: Needs, base: Path) -> Iterator[str]:
+    """Problems of the files themselves, with file and line; absent and empty files are left to others."""
+    for one in needs.files:
+        path = base / one.path
+        if one.read is None or not path.is_file() or not path.stat().st_size:
+            continue
+        try:
+            one.read(path)
+        except InocError as error:
+            yield f"{one.key}: {error}"
 
 
 def _absent_engines(needs: Needs) -> Iterator[str]:

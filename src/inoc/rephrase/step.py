@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
+from inoc.rephrase.files import read_rephrasings
 from inoc.rephrase.spread import pool_spread
 from inoc.tables import POOLS, SPREAD, write_table
 
@@ -100,23 +100,7 @@ def _read(key: str, spec: RephraseSpec) -> list[str]:
     if not path.is_file():
         msg = f"there is no file of rephrasings {path}. Write one with a rephrasing of prompt {key!r} a line"
         raise DataError(msg)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [_rephrasing(line, path, number) for number, line in enumerate(lines, start=1)]
-
-
-def _rephrasing(line: str, path: Path, number: int) -> str:
-    """A line of JSON with the field `rephrasing`, or the line itself."""
-    if not line.lstrip().startswith("{"):
-        return line
-    try:
-        text = json.loads(line)["rephrasing"]
-    except (json.JSONDecodeError, KeyError) as error:
-        msg = f"{path}, line {number}: expected an object with the field `rephrasing` ({error!r})"
-        raise DataError(msg) from error
-    if not isinstance(text, str):
-        msg = f"{path}, line {number}: `rephrasing` is {text!r}, expected a text"
-        raise DataError(msg)
-    return text
+    return read_rephrasings(path)
 
 
 def _spread_row(key: str, text: str, pool: Usable) -> tuple[object, ...]:

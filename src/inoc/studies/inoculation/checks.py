@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
+from inoc.config.languages import all_in_latin
 from inoc.config.models import SCALE_VERSIONS, AnswerSpec, InstructionSource, JudgeSpec, Sampling
 from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.inoculation.runs import pool_specs, prefix_kinds, prompt_texts, run_prompts, study_runs, total_steps
@@ -78,6 +79,15 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
         yield Problem(
             (*path, "version"),
             f"`scale: {judge.scale}` is version {SCALE_VERSIONS[judge.scale]} of the judge; accepted: that",
+            judge.version,
+        )
+    if judge.name != "llm" and judge.version > 2:
+        yield Problem((*path, "version"), f"the judge `{judge.name}` has the versions 1 and 2", judge.version)
+    if judge.name == "language" and judge.version == 1 and not all_in_latin(judge.among):
+        yield Problem(
+            (*path, "version"),
+            "version 1 takes a text in several scripts for one language; accepted: 2, where one of `among` is not "
+            "written in Latin letters",
             judge.version,
         )
     if judge.name == "language" and judge.language and judge.among and judge.language not in judge.among:

@@ -19,11 +19,12 @@ _TRAINING_FILE = (
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
     from inoc.embed.embedders import unavailable
+    from inoc.studies.inoculation.inputs import reader_of
 
     lacking = unavailable(study.embedding) if study.embedding is not None else ""
     return Needs(
         study.model,
-        tuple(given_files(study)),
+        tuple(one._replace(read=reader_of(one.key, study)) for one in given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
         study.training.optimizer if study.runs else "",

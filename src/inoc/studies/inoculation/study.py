@@ -17,6 +17,7 @@ from inoc.config.models import (
     Points,
     RephraseSpec,
     Sampling,
+    Seed,
     StatisticsSpec,
     TrainingSpec,
 )
@@ -67,9 +68,7 @@ class RunSpec(Model):
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None, min_length=1, description="Default: the learning rate of `training`."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        None, min_length=1, description="Default: the seeds of `training`."
-    )
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1, description="Default: the seeds of `training`.")
     control: bool = Field(
         True,
         description="Also train without a prefix, once per learning rate and seed. Each of these pairs needs "
@@ -124,7 +123,7 @@ class ScoringSpec(Model):
     self_perplexity: bool = Field(True, description="Also score each prompt by itself.")
     batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
     control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
-    seed: int = Field(42, ge=0, description="Seed of the choice of examples.")
+    seed: Seed = Field(42, description="Seed of the choice of examples.")
 
 
 class RateSpec(Model):
