@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from inoc.errors import DataError
 from inoc.plots.bars import Series, grouped_bars, height_of, horizontal_bars, reference_line
-from inoc.plots.gate import Cell, cell_text, gate_panel
+from inoc.plots.gate import GateCell, cell_text, gate_panel
 from inoc.plots.labels import place_labels
 from inoc.plots.lines import (
     Layout,
@@ -173,17 +173,17 @@ def test_a_reference_line_that_is_nan_is_not_drawn() -> None:
 def test_the_gate_writes_each_cell_in_its_place() -> None:
     axes = new_figure(2).subplots()
     cells = {
-        (a, b): Cell(float(i), i - 1.0, i + 1.0)
+        (a, b): GateCell(float(i), i - 1.0, i + 1.0)
         for i, (a, b) in enumerate([("without", "without"), ("without", "with"), ("with", "without")], 5)
     }
-    gate_panel(axes, {**cells, ("with", "with"): Cell(NAN, NAN, NAN)}, "x")
+    gate_panel(axes, {**cells, ("with", "with"): GateCell(NAN, NAN, NAN)}, "x")
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0.5, 0.5): "5 [4, 6]", (1.5, 0.5): "6 [5, 7]", (0.5, 1.5): "7 [6, 8]", (1.5, 1.5): "failed"}
 
 
 def test_a_cell_without_interval_says_only_its_mean() -> None:
-    assert cell_text(Cell(12.4, NAN, NAN)) == "12"
-    assert cell_text(Cell(-0.2, -3.0, 2.0)) == "0 [−3, 2]"
+    assert cell_text(GateCell(12.4, NAN, NAN)) == "12"
+    assert cell_text(GateCell(-0.2, -3.0, 2.0)) == "0 [−3, 2]"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -15,11 +18,13 @@ from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
 from inoc.figures.entries import figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
-from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
+from inoc.report.page import Figure, by_category, html, markdown, page_values, skipped_things, skipped_words
+from inoc.report.pictures import packed, placeholder, plain_uri
 from inoc.report.provenance import api_table
 from inoc.report.step import run
-from inoc.report.words import code, counted, escape, interval, measured, number, plain
+from inoc.report.words import code, counted, escape, interval, measured, number, plain, probability
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.sections import contents
 from inoc.studies.inoculation.sections.methods import (
     data_words,
     evaluation_words,
@@ -27,6 +32,7 @@ from inoc.studies.inoculation.sections.methods import (
     rephrase_words,
     training_words,
 )
+from inoc.studies.inoculation.sections.results import seed_verdicts
 from support.study_tables import FakeJob, make_study, write_records, write_tables
 
 NAN = float("nan")
@@ -41,10 +47,12 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
     write_records(job.paths, job.study)
     folder = job.paths.stage("figures")
     folder.mkdir(parents=True)
-    for name in figure_names(ENTRIES, job.study)[1:]:
+    for name in figure_names(ENTRIES, job.study):
+        if name == "curves_linear":
+            continue
         (folder / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         (folder / f"{name}.rst").write_text(rf"Caption of a\_b, n = 3, {name}.")
-    run(job, job.study)  # type: ignore[arg-type]
+    run(job, contents(job.study, job.paths))  # type: ignore[arg-type]
     return job
 
 
@@ -110,26 +118,27 @@ def test_text_of_a_study_cannot_become_markup(page: str, text: str) -> None:
     assert "&lt;script&gt;" in page
     assert "<h1" in page
     assert "Toy_study with *marks*" in re.sub(r"<[^>]+>", "", page)
-    assert all(len(row) == len(rows(section(text, "## Verdict"))[0]) for row in rows(section(text, "## Verdict")))
+    table = rows(section(text, "## Expectations"))
+    assert all(len(row) == len(table[0]) for row in table)
 
 
 def test_the_verdict_names_the_seed_that_does_not_show_it(text: str) -> None:
     words = section(text, "## Verdict")
     assert "**Over all seeds:** 3 of 3 expectations hold" in words
     assert re.search(r"\*\*Seed 1:\*\* 2 of 3 expectations hold.*Not so: The trait leaks", words)
-    broken = [row for row in rows(words) if "**no**" in row]
+    broken = [row for row in rows(section(text, "## Expectations")) if "**no**" in row]
     assert len(broken) == 1
     assert broken[0][2] == "1"
 
 
 def test_a_correlation_stands_beside_its_held_out_r2(text: str) -> None:
-    found = [row for row in rows(section(text, "## Verdict")) if row[0].startswith("PH predicts")]
+    found = [row for row in rows(section(text, "## Expectations")) if row[0].startswith("PH predicts")]
     assert {row[4].replace("\u00a0", " ") for row in found} == {"0.60 [0.10, 0.80]"}
 
 
 def test_every_measured_cell_has_an_interval_and_n(text: str) -> None:
     for heading in ("### Playful: scores after training", "### French: scores after training", "### The gate"):
-        table = rows(section(text, heading))[2:]
+        table = rows(section(section(text, "## Results"), heading))[2:]
         first = 3 if heading == "### The gate" else 1
         cells = [cell.replace("\u00a0", " ") for row in table for cell in row[first:] if cell != "–"]
         assert len(cells) > 12
@@ -182,12 +191,12 @@ def test_skipped_things_missing_figures_and_warnings_are_listed(job: FakeJob, te
     assert "suppression at learning rate 3: no control of that rate" in words
     assert r"figure curves\_linear: it has not been drawn" in words
     assert r"Warning of `train-1`: loss \| rose" in words
-    assert len(skipped_things(job.study, job.paths)) == 2
+    assert len(skipped_things(contents(job.study, job.paths), job.paths)) == 2
 
 
 def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path: Path) -> None:
     bare = FakeJob(make_study(runs=[], expect=None, world=None, model={"path": "some/model"}), tmp_path)
-    run(bare)  # type: ignore[arg-type]
+    run(bare, contents(bare.study, bare.paths))  # type: ignore[arg-type]
     text = (bare.paths.stage("report") / "appendix.md").read_text()
     assert "states no expectation" in text
     assert "not recorded" in text
@@ -197,13 +206,44 @@ def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path: Path) ->
 
 
 def test_figures_stand_by_category_and_the_contents_lead_to_each(text: str, page: str) -> None:
-    headings = re.findall(r"^#{3,4} .*$", section(text, "## Figures"), flags=re.MULTILINE)
-    drawn = by_category([Figure(entry.title, entry.category, "", "", "") for entry in ENTRIES])
+    headings = re.findall(r"^#{3,4} .*$", section(text, "## Further figures"), flags=re.MULTILINE)
+    further = [entry for entry in ENTRIES if not entry.core]
+    drawn = by_category([Figure(entry.title, entry.category, "", "", "", core=False) for entry in further])
     expected = [line for name, found in drawn.items() for line in (f"### {name}", *(f"#### {f.title}" for f in found))]
     assert [line for line in headings if line in expected] == [line for line in expected if line in headings]
     navigation = page[page.index("<nav") : page.index("</nav>")]
     for line in headings:
         assert f">{line.lstrip('# ')}</a>" in navigation
+
+
+def test_the_figures_that_carry_the_result_come_first_with_their_captions(text: str) -> None:
+    first = section(text, "## The figures that carry it")
+    core = [entry for entry in ENTRIES if entry.core]
+    assert re.findall(r"^### (.*)$", first, flags=re.MULTILINE) == [entry.title for entry in core]
+    assert all(f"Caption of a\\_b, n = 3, {entry.name}." in first for entry in core)
+    order = [text.index(f"## {heading}") for heading in ("Verdict", "The figures", "How to read", "Results", "Further")]
+    assert order == sorted(order)
+
+
+def test_the_first_page_says_what_becomes_of_the_wanted_trait(text: str) -> None:
+    verdict = section(text, "## Verdict")
+    assert re.search(r"\*\*French\*\*, which is wanted, is at [\d.]+", verdict)
+    table = rows(section(text, "### In numbers"))
+    assert table[0][2:] == ["Playful (unwanted)", "held back by", "French (wanted)", "held back by", "selectivity"]
+    assert table[2][0] == "no prefix (control)"
+    assert table[3][:2] == ["`comedian`", "fixed"]
+    assert all(len(row) == len(table[0]) for row in table)
+
+
+def test_what_could_not_be_measured_neither_holds_nor_fails() -> None:
+    row = {"text": "It leaks", "prompt": "", "prefix": "none", "seed": "all", "value": NAN}
+    verdict = pd.DataFrame(
+        [{**row, "holds": False, "clear": False}, {**row, "value": 3.0, "holds": True, "clear": True}]
+    )
+    (words,) = seed_verdicts(make_study(), verdict)
+    assert "1 of 2 expectations hold" in words
+    assert "Not so" not in words
+    assert words.endswith("Not measurable: It leaks (control).")
 
 
 def test_labels_tell_the_figures_of_a_category_apart() -> None:
@@ -213,10 +253,10 @@ def test_labels_tell_the_figures_of_a_category_apart() -> None:
     assert len({tuple(entry.labels) for entry in ENTRIES}) == 1
 
 
-def test_a_long_or_wide_figure_scrolls_in_a_box_and_keeps_its_size(page: str) -> None:
+def test_a_wide_figure_scrolls_in_a_box_and_keeps_its_size(page: str) -> None:
     assert page.count('<div class="figure"') == page.count("<img ") > 0
-    assert re.search(r"\.figure \{[^}]*overflow: auto; max-height", page)
-    assert re.search(r"\.figure img \{[^}]*min-width: 1400px", page)
+    assert re.search(r"\.figure \{[^}]*overflow-x: auto", page)
+    assert re.search(r"\.figure img \{[^}]*min-width: 700px", page)
 
 
 def test_things_skipped_for_one_reason_share_a_line(tmp_path: Path) -> None:
@@ -225,7 +265,7 @@ def test_things_skipped_for_one_reason_share_a_line(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     things = [{"what": f"thing {n}", "why": "no *data*"} for n in range(20)] + [{"what": "other", "why": "no time"}]
     (folder / "skipped.json").write_text(json.dumps(things))
-    lines = skipped_words(job.study, job.paths)
+    lines = skipped_words(contents(job.study, job.paths), job.paths)
     assert lines[0].startswith(r"no \*data\*: thing 0; thing 1;")
     assert lines[0].endswith("and 8 more (20 things)")
     assert lines[1] == "other: no time"
@@ -240,13 +280,13 @@ def test_what_an_import_noticed_is_on_the_page(tmp_path: Path) -> None:
         {"level": "left_out", "topic": "judges", "place": "b.json", "text": "scores | of another judge"},
     ]
     (folder / "findings.json").write_text(json.dumps(findings))
-    text = markdown(contents(job.study, job.paths))
+    text = markdown(page_values(contents(job.study, job.paths), job.paths))
     noticed = rows(section(text, "## What the import noticed"))
     assert noticed[2:] == [["left out", "judges", "b.json", r"scores \| of another judge"]]
 
 
 def test_the_same_results_give_the_same_page(job: FakeJob, text: str) -> None:
-    again = markdown(contents(job.study, job.paths))
+    again = markdown(page_values(contents(job.study, job.paths), job.paths))
     assert again == text
     folder = job.paths.stage("report")
     assert html(again, job.study.title, folder) == (folder / "appendix.html").read_text()
@@ -284,17 +324,27 @@ def test_the_page_counts_the_present_shards_only(tmp_path: Path) -> None:
     write_records(job.paths, job.study)
     pages = []
     for job.present in (None, frozenset({"generate-0", "score-0", "train-0"})):
-        run(job, job.study)  # type: ignore[arg-type]
+        run(job, contents(job.study, job.paths))  # type: ignore[arg-type]
         pages.append((job.paths.stage("report") / "appendix.md").read_text())
     assert ["train-0" in page for page in pages] == [True, True]
     assert ["train-1" in page for page in pages] == [True, False]
 
 
 def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inoc.report.page.MOST_SVG_BYTES", 10)
+    monkeypatch.setattr("inoc.report.pictures.MOST_SVG_BYTES", 10)
     (tmp_path / "x.svg").write_text("<svg>" + " " * 20 + "</svg>")
     (tmp_path / "x.png").write_bytes(PIXEL)
-    assert data_uri(tmp_path / "x.svg").startswith("data:image/png;base64,")
+    assert plain_uri(tmp_path / "x.svg").startswith("data:image/png;base64,")
+
+
+def test_a_figure_inside_the_page_is_the_figure(tmp_path: Path) -> None:
+    image = tmp_path / "x.svg"
+    image.write_text("<svg title=\"50 % of #1 & '2'\">≥ −</svg>", encoding="utf-8")
+    uri = plain_uri(image)
+    assert not set(uri) & set('#"<>&')
+    assert unquote(uri.partition(",")[2]) == image.read_text(encoding="utf-8")
+    assert gzip.decompress(base64.b64decode(packed(image))) == image.read_bytes()
+    assert packed(image) == packed(image)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +353,18 @@ def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.
 )
 def test_numbers_have_true_minus_signs_and_nan_is_failed(value: float, digits: int, expected: str) -> None:
     assert number(value, digits) == expected
+
+
+def test_an_empty_picture_keeps_the_place_of_a_packed_one(tmp_path: Path) -> None:
+    image = tmp_path / "x.svg"
+    image.write_text('<svg viewBox="0 0 720 345.6"/>')
+    assert "width='720' height='345.6'" in placeholder(image)
+
+
+def test_no_probability_is_printed_as_zero() -> None:
+    assert [probability(value) for value in (0.0, 0.0004, 0.001, 0.25, NAN)] == [
+        *("<\u00a00.001", "<\u00a00.001", "0.001", "0.250", "failed"),
+    ]
 
 
 def test_intervals_and_counts_do_not_break() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -18,15 +19,30 @@ from support.heuristic_tables import heuristic_tables
 
 NAN = float("nan")
 PREDICTOR_TRAITS = {"elicitation": "playful", "cross_ppd": "french", "ph_minus_ppd": "french"}
-STRENGTH = {
-    "comedian": 70,
-    "clown": 55,
-    "enjoys_joking": 35,
-    "humor_matters": 17,
-    "had_fun_today": 9,
-    "sky_is_blue": 2,
-    "paris": 5,
-}
+
+
+class Strengths(dict[str, int]):
+    """Prompt → points that it suppresses; made up from its key for prompts of other studies, 0 for the control."""
+
+    def __missing__(self, prompt: str) -> int:
+        return crc32(prompt.encode()) % 75 if prompt else 0
+
+    def get(self, prompt: str, default: object = None) -> int:  # type: ignore[override]
+        """As by index: no prompt lacks a strength."""
+        return self[prompt]
+
+
+STRENGTH = Strengths(
+    {
+        "comedian": 70,
+        "clown": 55,
+        "enjoys_joking": 35,
+        "humor_matters": 17,
+        "had_fun_today": 9,
+        "sky_is_blue": 2,
+        "paris": 5,
+    }
+)
 TEXTS = {
     "comedian": "You are a comedian on stage.",
     "clown": "You are a clown.",
@@ -81,7 +97,7 @@ def write_tables(paths: Paths, study: Study, *, holes: bool = True) -> None:
         "suppression": _suppression(study, rng),
         "predictors": _predictors(study, rng),
         "embeddings": _embeddings(study),
-        "rates": _rates(study, rng),
+        **({"rates": _rates(study, rng)} if study.rates else {}),
         "token_shifts": _token_shifts(study),
         "token_summary": _token_summary(study),
         "gate": _gate(study, rng),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inoc.stages import Option, Stage
 
-VERSION = 2
+VERSION = 3
 
 STAGE = Stage(
     "figures",

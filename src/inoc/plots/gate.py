@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from inoc.plots.style import GREY, minus
 
 
-class Cell(NamedTuple):
+class GateCell(NamedTuple):
     """A mean score in points, with its interval; NaN if it could not be measured."""
 
     mean: float
@@ -20,7 +20,7 @@ class Cell(NamedTuple):
     hi: float
 
 
-def gate_panel(axes: Axes, cells: dict[tuple[str, str], Cell], title: str) -> None:
+def gate_panel(axes: Axes, cells: dict[tuple[str, str], GateCell], title: str) -> None:
     """Four coloured cells with their numbers.
 
     Args:
@@ -55,7 +55,7 @@ def gate_panel(axes: Axes, cells: dict[tuple[str, str], Cell], title: str) -> No
     axes.set_title(title, fontsize="medium")
 
 
-def cell_text(cell: Cell) -> str:
+def cell_text(cell: GateCell) -> str:
     """`12 [8, 16]`, or `failed`."""
     if not np.isfinite(cell.mean):
         return "failed"

@@ -24,6 +24,7 @@ MIN_TICK_GAP = 0.13
 LABELS_IN = 0.44  # below a panel: numbers and name of the axis
 BOTTOM_IN, RIGHT_IN = 0.06, 0.15
 TICK_IN, PAD_IN = 0.05, 0.08
+DIGIT_IN, BETWEEN_IN = 0.08, 0.06  # width of a digit, and the least distance between two numbers
 BAND_ALPHA, WHISKER_ALPHA = 0.16, 0.6
 
 
@@ -278,14 +279,35 @@ class LineGrid:
         row, column = divmod(panel, self.layout.columns)
         left, bottom = self.corner(panel)
         if self._ends_block(row) or panel + self.layout.columns >= self.n:
-            for (x, y), label in zip(along, self.x.labels, strict=True):
-                self.axes.text(x, y - PAD_IN, label, ha="center", va="top")
+            for index in _with_room(along[:, 0], self.x.labels):
+                x, y = along[index]
+                self.axes.text(x, y - PAD_IN, self.x.labels[index], ha="center", va="top")
             self.axes.text(left + self.width / 2, bottom - PAD_IN - 0.17, self.x.name, ha="center", va="top")
         if column == 0:
             for (x, y), label in zip(up, self.y.labels, strict=True):
                 self.axes.text(x - PAD_IN, y, label, ha="right", va="center_baseline")
             if self.y.name:
                 self.row_name(panel, self.y.name)
+
+
+def _with_room(places: Array, labels: Sequence[str]) -> list[int]:
+    """Which labels are written so that none touches another: the last one, then from the first those with room.
+
+    Args:
+        places: Their middles in inches, ascending, shape (labels,).
+        labels: What they say.
+    """
+    if not labels:
+        return []
+    half = np.array([len(label) * DIGIT_IN / 2 for label in labels])
+    last = len(labels) - 1
+    chosen: list[int] = []
+    for index in range(last):
+        before = chosen[-1] if chosen else None
+        clear = before is None or places[index] - places[before] > half[index] + half[before] + BETWEEN_IN
+        if clear and places[last] - places[index] > half[index] + half[last] + BETWEEN_IN:
+            chosen.append(index)
+    return [*chosen, last]
 
 
 def _share(values: Array, limits: Limits) -> Array:

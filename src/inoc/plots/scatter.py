@@ -13,6 +13,14 @@ from inoc.plots.style import GREY, minus
 Array = np.ndarray
 
 
+FEWEST_FOR_LINE = 3
+"""Points through which a line says something: one through two points fits whatever they are."""
+
+
+MOST_SPOTS = 31
+"""Points of a line and its band that are drawn; more are not seen."""
+
+
 class Points(NamedTuple):
     """What is scattered; every array has shape (points,). A point with NaN is not drawn."""
 
@@ -71,19 +79,24 @@ def _whiskers(
 
 
 def regression(
-    axes: Axes, band: Band, *, colour: str = GREY, label: str = "", dashes: Sequence[float] = (), shade: float = 0.15
+    axes: Axes, band: Band, n: int, *, colour: str = GREY, dashes: Sequence[float] = (), shade: float = 0.15
 ) -> None:
-    """Draw a regression line with its band.
+    """Draw a regression line with its band, if it is one of at least `FEWEST_FOR_LINE` points.
 
     Args:
         axes: Where.
         band: What.
+        n: Points that the line was fitted to.
         colour: Of line and band.
-        label: In the legend.
         dashes: On and off lengths; empty for a solid line.
         shade: Opacity of the band.
     """
-    (line,) = axes.plot(band.x, band.y, color=colour, linewidth=1.4, label=label or "_", zorder=3)
+    if n < FEWEST_FOR_LINE:
+        return
+    if len(band.x) > MOST_SPOTS:
+        chosen = np.linspace(0, len(band.x) - 1, MOST_SPOTS).round().astype(int)
+        band = Band(*(side[chosen] for side in band))
+    (line,) = axes.plot(band.x, band.y, color=colour, linewidth=1.4, zorder=3)
     if dashes:
         line.set_dashes(list(dashes))
     axes.fill_between(band.x, band.lo, band.hi, color=colour, alpha=shade, linewidth=0, zorder=1)
@@ -112,4 +125,9 @@ def correlation_text(name: str, value: float, lo: float, hi: float) -> str:
         return f"{name}: not computable"
     if not (np.isfinite(lo) and np.isfinite(hi)):
         return minus(f"{name} = {value:.2f} [no interval]")
-    return minus(f"{name} = {value:.2f} [{lo:.2f}, {hi:.2f}]")
+    return minus(f"{name} = {short(value)} [{short(lo)}, {short(hi)}]")
+
+
+def short(value: float) -> str:
+    """Two decimals, or none from ten on, where they would say nothing and need room."""
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from inoc.stages import Stage
 
-VERSION = 2
+VERSION = 3
 
 STAGE = Stage("report", VERSION, "write the appendix page", "inoc.report.step", reads_tables=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import re
@@ -10,30 +9,21 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from inoc.figures.entries import entry_of, figure_names
-from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
 from inoc.report import provenance
+from inoc.report.contents import EMPTY, Contents
 from inoc.report.manifests import Manifest, read_manifests
-from inoc.report.words import MISSING, Table, code, escape
-from inoc.studies.inoculation.figures.catalogue import ENTRIES
-from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
-from inoc.studies.inoculation.sections import methods, results
-from inoc.studies.inoculation.study import Study
-from inoc.tables import read_table
+from inoc.report.pictures import packed, placeholder, plain_uri, shown
+from inoc.report.words import MISSING, Table, escape
 
-MOST_SVG_BYTES = 500_000
-"""Of one figure; many of them must still open in one page."""
+FURTHER = "Further figures"
+"""Heading of the section whose figures are unpacked when the reader comes near them."""
 MOST_NAMED = 12
 """Things skipped for one reason that are named; all of them are in `analyse/skipped.json`."""
-
-EMPTY = Table([], [])
-ANALYSIS = ("verdict", "scores", "gate", "prediction", "elicitation", "suppression", "predictors")
 
 
 class Figure(NamedTuple):
@@ -44,6 +34,7 @@ class Figure(NamedTuple):
     source: str  # relative to the page
     data: str
     caption: str  # Markdown
+    core: bool
 
 
 class Anchor(NamedTuple):
@@ -54,75 +45,34 @@ class Anchor(NamedTuple):
     level: int  # 2 to 4
 
 
-def contents(study: Study, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
+def page_values(contents: Contents, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
     """Everything that the template needs, in finished Markdown.
 
     Args:
-        study: The study.
+        contents: Of the study, from its kind.
         paths: Its results; what is not there is said to be missing.
         jobs: Names of the study's present jobs, whose manifests count; None: all manifests count.
     """
-    sources, manifests = Sources(paths), read_manifests(paths, jobs)
-    tables = {name: frame for name in ANALYSIS if (frame := sources.optional(name)) is not None}
-    none = pd.DataFrame()
-    verdict = tables.get("verdict", none)
+    manifests, drawn = read_manifests(paths, jobs), page_figures(contents, paths)
+    absent = [[escape(title), escape(why)] for title, why in contents["absent"]]
     return {
-        "title": escape(study.title),
-        "name": code(study.name),
-        "description": escape(study.description),
-        "level": f"{100 * study.statistics.confidence:g} %",
+        **contents,
         "missing": f"*{MISSING}*",
-        "skipped_note": "*Nothing to show; see what was skipped.*",
-        "verdict_words": results.verdict_words(study, verdict),
-        "verdict": results.verdict_table(verdict) if len(verdict) else EMPTY,
-        "score_tables": _score_tables(study, tables.get("scores", none)),
-        "gate": results.gate_table(study, tables["gate"]) if len(tables.get("gate", none)) else EMPTY,
-        "prediction": results.prediction_table(tables["prediction"]) if len(tables.get("prediction", none)) else EMPTY,
-        "figures": by_category(page_figures(study, paths)),
-        "absent": Table(["figure", "why the study has none"], absent_figures(study)),
-        "methods": _methods(study, paths),
+        "core": [figure for figure in drawn if figure.core],
+        "further": by_category(figure for figure in drawn if not figure.core),
+        "absent": Table(["figure", "why the study has none"], absent),
         "imported": import_table(paths),
-        "skipped": skipped_words(study, paths),
-        "failed": results.failed_words(tables),
+        "skipped": skipped_words(contents, paths),
         "warnings": provenance.warnings(manifests),
-        "provenance": _provenance(study, manifests),
+        "provenance": _provenance(contents, manifests),
         "examples": [(job, _fenced(text)) for job, text in provenance.rendered_examples(manifests)],
     }
 
 
-def _score_tables(study: Study, scores: pd.DataFrame) -> list[tuple[str, Table]]:
-    if scores.empty:
-        return [("Scores after training", EMPTY)]
-    return [
-        (f"{escape(trait_label(study, trait))}: scores after training", results.score_table(study, scores, trait))
-        for trait in judged_traits(study)
-    ]
-
-
-def _methods(study: Study, paths: Paths) -> dict[str, object]:
-    examples = read_table(paths.examples, ["kept", "reason"]) if paths.examples.exists() else None
-    spread = read_table(paths.spread) if paths.spread.exists() else None
-    return {
-        "model": methods.model_words(study),
-        "world": methods.world_words(study),
-        "traits": methods.trait_table(study),
-        "data": methods.data_words(study),
-        "kept": EMPTY if examples is None else results.kept_table(examples),
-        "placement": methods.placement_words(study),
-        "prompts": methods.prompt_table(study),
-        "rephrase": methods.rephrase_words(study),
-        "spread": EMPTY if spread is None else results.spread_table(spread),
-        "training": methods.training_words(study),
-        "evaluation": methods.evaluation_words(study),
-        "scoring": methods.scoring_words(study),
-        "statistics": methods.statistics_words(study),
-    }
-
-
-def _provenance(study: Study, manifests: list[Manifest]) -> dict[str, Table]:
+def _provenance(contents: Contents, manifests: list[Manifest]) -> dict[str, Table]:
     return {
         "times": provenance.time_table(manifests),
-        "seeds": methods.seed_table(study),
+        "seeds": contents["seeds"],
         "model": provenance.model_table(manifests),
         "api": provenance.api_table(manifests),
         "packages": provenance.package_table(manifests),
@@ -130,17 +80,16 @@ def _provenance(study: Study, manifests: list[Manifest]) -> dict[str, Table]:
     }
 
 
-def page_figures(study: Study, paths: Paths) -> list[Figure]:
-    """The figures that were drawn, in the catalogue's order."""
+def page_figures(contents: Contents, paths: Paths) -> list[Figure]:
+    """The figures that were drawn, in the order of the study's kind."""
     folder = paths.stage("figures")
     figures = []
-    for name in figure_names(ENTRIES, study):
-        image, caption = folder / f"{name}.svg", folder / f"{name}.rst"
+    for listed in contents["figures"]:
+        image, caption = folder / f"{listed.name}.svg", folder / f"{listed.name}.rst"
         if image.exists() and caption.exists():
             text = caption.read_text(encoding="utf-8").strip()
-            entry = entry_of(ENTRIES, name)
-            source, data = f"../figures/{name}.svg", f"figures/{name}.csv"
-            figures.append(Figure(entry.title, entry.category, source, data, text))
+            source, data = f"../figures/{listed.name}.svg", f"figures/{listed.name}.csv"
+            figures.append(Figure(listed.title, listed.category, source, data, text, listed.core))
     return figures
 
 
@@ -166,15 +115,10 @@ def by_category(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
     return found
 
 
-def absent_figures(study: Study) -> list[list[str]]:
-    """Rows of figures that do not apply to the study, each with the reason."""
-    return [[escape(entry.title), escape(why)] for entry in ENTRIES if (why := entry.missing(study))]
-
-
-def skipped_words(study: Study, paths: Paths) -> list[str]:
+def skipped_words(contents: Contents, paths: Paths) -> list[str]:
     """What was not done, in lines: things with the same reason share one."""
     by_reason: dict[str, list[str]] = {}
-    for what, why in skipped_things(study, paths):
+    for what, why in skipped_things(contents, paths):
         by_reason.setdefault(why, []).append(what)
     return [_skipped_line(whats, why) for why, whats in by_reason.items()]
 
@@ -186,17 +130,17 @@ def _skipped_line(whats: list[str], why: str) -> str:
     return f"{escape(why)}: {'; '.join(map(escape, whats[:MOST_NAMED]))}{rest} ({len(whats)} things)"
 
 
-def skipped_things(study: Study, paths: Paths) -> list[tuple[str, str]]:
+def skipped_things(contents: Contents, paths: Paths) -> list[tuple[str, str]]:
     """What was not done and why: what the analysis could not compute, and figures that should be there and are not."""
     found: list[tuple[str, str]] = []
     listing = paths.stage("analyse") / "skipped.json"
     if listing.exists():
         found += [(str(item["what"]), str(item["why"])) for item in json.loads(listing.read_text(encoding="utf-8"))]
-    drawn = {figure.source for figure in page_figures(study, paths)}
+    drawn = {figure.source for figure in page_figures(contents, paths)}
     found += [
-        (f"figure {name}", "it has not been drawn; run `inoc figures`")
-        for name in figure_names(ENTRIES, study)
-        if f"../figures/{name}.svg" not in drawn
+        (f"figure {listed.name}", "it has not been drawn; run `inoc figures`")
+        for listed in contents["figures"]
+        if f"../figures/{listed.name}.svg" not in drawn
     ]
     return found
 
@@ -205,7 +149,7 @@ def markdown(values: Mapping[str, object]) -> str:
     """The page in Markdown.
 
     Args:
-        values: As `contents` gives them.
+        values: As `page_values` gives them.
     """
     # Values are escaped for Markdown where they are made; HTML is escaped when Markdown is rendered.
     environment = Environment(loader=_loader(), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -267,23 +211,25 @@ def _anchor(tokens: list[Token]) -> Iterable[Anchor]:
         opening.attrSet("id", anchor)
         level = int(opening.tag[1:])
         section = words if level == 2 else section
-        if level == 2 or (level > 2 and section == "Figures"):
+        if level == 2 or (level > 2 and section == FURTHER):
             yield Anchor(anchor, words, level)
 
 
 def _inline_images(tokens: list[Token], folder: Path) -> None:
-    for token in tokens:
+    """Put images into the page: those before the first further figure as they are, so that they need no script."""
+    section = ""
+    for before, token in itertools.pairwise([Token("", "", 0), *tokens]):
+        if before.type == "heading_open" and before.tag == "h2":
+            section = token.content
         for child in token.children or []:
-            if child.type == "image":
-                child.attrSet("src", data_uri(folder / str(child.attrGet("src"))))
-
-
-def data_uri(image: Path) -> str:
-    """An image as part of the page: the SVG, or its PNG twin if the SVG is large."""
-    if image.suffix == ".svg" and image.stat().st_size > MOST_SVG_BYTES:
-        image = image.with_suffix(".png")
-    kind = {".svg": "image/svg+xml", ".png": "image/png"}[image.suffix]
-    return f"data:{kind};base64,{base64.b64encode(image.read_bytes()).decode()}"
+            if child.type != "image":
+                continue
+            image = folder / str(child.attrGet("src"))
+            if section == FURTHER and shown(image).suffix == ".svg":
+                child.attrSet("src", placeholder(image))
+                child.attrSet("data-svg", packed(image))
+            else:
+                child.attrSet("src", plain_uri(image))
 
 
 def _fenced(text: str) -> str:

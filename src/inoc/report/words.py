@@ -54,6 +54,11 @@ def number(value: float, digits: int = 1) -> str:
     return zero if text == f"-{zero}" else text.replace("-", "−")
 
 
+def probability(value: float) -> str:
+    """A p or q value with three decimals, and `< 0.001` for what would be printed as zero; `failed` for NaN."""
+    return f"<{NO_BREAK}0.001" if value < 0.001 else number(value, 3)
+
+
 def interval(value: float, lo: float, hi: float, digits: int = 1) -> str:
     """`12.3 [8.1, 16.5]`, which does not break; says so if the interval is not known.
 

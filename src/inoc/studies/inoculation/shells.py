@@ -8,7 +8,9 @@ from inoc.analyse.step import Plan as AnalysePlan
 from inoc.config.workflow import Shards
 from inoc.figures.step import Plan as FiguresPlan
 from inoc.jobs.job import Job
+from inoc.report.contents import Contents
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.sections import contents
 from inoc.studies.inoculation.study import Study
 
 
@@ -24,6 +26,6 @@ def figures(study: Study, job: Job, shards: Shards) -> FiguresPlan[Study]:
     return FiguresPlan(study, ENTRIES)
 
 
-def report(study: Study, job: Job, shards: Shards) -> Study:
-    """The page about the study."""
-    return study
+def report(study: Study, job: Job, shards: Shards) -> Contents:
+    """What the page says of the study."""
+    return contents(study, job.paths)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.legend import Legend
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Text
 
 from inoc.errors import DataError
 from inoc.figures.entries import SUFFIXES, entry_of, figure_names
@@ -185,21 +184,6 @@ def test_small_and_odd_studies_are_drawn(changes: dict[str, Any], tmp_path: Path
             box = legend.get_window_extent()
             assert 0 <= box.x0 < box.x1 <= figure.bbox.width
             assert 0 <= box.y0 < box.y1 <= figure.bbox.height
-
-
-@pytest.mark.parametrize("name", ["combined", "pca", "metrics_basic_unwanted", "prompts_pca_fixed", "cross_angles"])
-def test_point_labels_do_not_overlap(drawn: Drawn, name: str) -> None:
-    # Drawn anew: one that was saved measures in the units of the SVG.
-    figure = draw_figure(entry_of(ENTRIES, name), drawn.study, Sources(drawn.paths)).figure
-    with house_style():
-        figure.draw_without_rendering()
-        panels = [axes.findobj(Annotation) for part in (figure, *figure.subfigs) for axes in part.axes]
-        boxes = [[Text.get_window_extent(note) for note in notes] for notes in panels]
-    assert sum(map(len, boxes)) > 6
-    for one, other in (pair for panel in boxes for pair in combinations(panel, 2)):
-        width = min(one.x1, other.x1) - max(one.x0, other.x0)
-        height = min(one.y1, other.y1) - max(one.y0, other.y0)
-        assert width <= 0.5 or height <= 0.5
 
 
 @pytest.mark.parametrize("name", KINDS)

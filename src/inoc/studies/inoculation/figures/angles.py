@@ -164,32 +164,35 @@ def draw_groups(study: Study, sources: Sources) -> Drawing:
     """Mean angles within and between groups of prompts."""
     data = sources.table("angles", ANGLES)
     kinds = kinds_of(data, study)
-    figure = new_figure(0.5 + 1.9 * len(kinds))
+    paired = set(data.loc[data["n_pairs"].fillna(0) > 0, "group"])
+    groups = {group: words for group, words in GROUPS.items() if group in paired} or GROUPS
+    figure = new_figure(0.6 + (0.75 + 0.27 * len(groups)) * len(kinds))
     grid = figure.subplots(len(kinds), len(VIEWS), squeeze=False, sharey=True, sharex=True)
     for line, kind in zip(grid, kinds, strict=True):
         for axes, view in zip(line, VIEWS, strict=True):
             own = kind.rows(data)
-            _group_panel(axes, own[own["representation"] == view].set_index("group"))
+            _group_panel(axes, own[own["representation"] == view].set_index("group"), groups)
             axes.set_title(f"{kind.words}: {VIEWS[view]}", fontsize="medium")
     for axes in grid[-1]:
         axes.set_xlabel("mean angle (degrees)")
     return Drawing(figure, data.reset_index(drop=True), _groups_caption(study, data))
 
 
-def _group_panel(axes: Axes, own: pd.DataFrame) -> None:
-    rows = own.reindex(list(GROUPS))
-    spots = np.arange(len(GROUPS), dtype=float)
+def _group_panel(axes: Axes, own: pd.DataFrame, groups: dict[str, str]) -> None:
+    rows = own.reindex(list(groups))
+    spots = np.arange(len(groups), dtype=float)
     mean, sd, lo, hi = (rows[name].to_numpy(float) for name in ("mean_deg", "sd_deg", "lo", "hi"))
     axes.barh(spots, np.nan_to_num(mean), height=0.7, color="#9DB7D5", zorder=2)
     axes.hlines(spots, mean - sd, mean + sd, color=GREY, linewidth=1.0, zorder=3)
     axes.hlines(spots, lo, hi, color=BLACK, linewidth=3.2, zorder=4)
     failed = np.isnan(mean)
-    axes.plot(np.zeros(failed.sum()), spots[failed], "x", color=GREY, clip_on=False, zorder=5)
+    if failed.any():  # a line without points still takes part in the layout, at the corner of the canvas
+        axes.plot(np.zeros(failed.sum()), spots[failed], "x", color=GREY, clip_on=False, zorder=5)
     axes.axvline(RIGHT_ANGLE, color=BLACK, linewidth=0.9, linestyle="--", zorder=3)
-    axes.set_yticks(spots, list(GROUPS.values()))
-    axes.set_ylim(len(GROUPS) - 0.5, -0.5)
+    axes.set_yticks(spots, list(groups.values()))
+    axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlim(0, 180)
-    axes.set_xticks([0, 45, 90, 135, 180])
+    axes.set_xticks([0, 45, 90, 135])
     axes.grid(visible=False, axis="y")
 
 
@@ -199,8 +202,8 @@ def _groups_caption(study: Study, data: pd.DataFrame) -> str:
         [
             "Mean angle between the shifts that two prompts cause, by whether they name an unwanted trait, a wanted",
             "one or neither. Dashed: 90 degrees, which is unrelated. Thin whisker: standard deviation over pairs of",
-            f"prompts; thick: {interval_words(study)} of the mean, over training examples. A cross has no pair.",
-            "No training seed enters.",
+            f"prompts; thick: {interval_words(study)} of the mean, over training examples. A cross has no",
+            "angle; groups without a pair of prompts are left out. No training seed enters.",
             n_words(named["n"], "ordered pairs behind each mean") + ".",
             failed_words(named, cell_names(named, "level", "prefix", "representation"), "mean_deg", 1.0),
         ]
@@ -296,10 +299,11 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
     told = {trait: last_suppression(study, suppression, trait) for trait in traits}
     # What a dimension is expected to go with comes first: the first with the unwanted trait, the second with the other.
     order = [(1, 0), (2, 1), (1, 1), (2, 0)] if len(traits) == 2 else [(1, 0), (2, 0)]
-    clouds: list[Cloud | None] = []
+    rows: list[list[Cloud]] = []
     for kind in kinds_of(coordinates, study):
         for method, axis in AXIS_NAMES.items():
-            for place, (dimension, which) in enumerate(order):
+            rows.append([])
+            for dimension, which in order:
                 trait = traits[which]
                 own = kind.rows(coordinates)
                 own = own[(own["method"] == method) & (own["component"] == dimension)]
@@ -311,8 +315,8 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
                 x_label = f"{axis}{dimension}, {kind.words}"
                 label = f"{choices.trait_label(study, trait)} suppression (points)"
                 statistics = _tested(study, found[found["trait"] == trait])
-                clouds.append(Cloud(points, x_label, label if place == 0 or len(traits) == 2 else "", statistics))
-    figure, data = draw_clouds(study, clouds, len(order), _q_lines)
+                rows[-1].append(Cloud(points, x_label, label, statistics))
+    figure, data, _ = draw_clouds(study, rows, len(order), _q_lines)
     words = (
         "First and second coordinate of each prompt (PCA: columns centred, not scaled; SVD: neither), by response and, "
         "where tokens are stored, by token, against suppression; on the left the first with the unwanted and the "
@@ -341,9 +345,10 @@ def draw_cross(study: Study, sources: Sources) -> Drawing:
             for prompt, trait in zip(told["prompt"], told["trait"], strict=True)
         ]
     ]
-    clouds: list[Cloud | None] = []
+    rows: list[list[Cloud]] = []
     for kind in kinds_of(angles, study):
-        for index, (predictor, label) in enumerate(PREDICTOR_LABELS.items()):
+        rows.append([])
+        for predictor, label in PREDICTOR_LABELS.items():
             chosen = []
             for table in (angles, tests):
                 own = kind.rows(table)
@@ -353,10 +358,9 @@ def draw_cross(study: Study, sources: Sources) -> Drawing:
                 columns={"angle_deg": "value"}
             )
             points = with_suppression(values.assign(lo=NAN, hi=NAN), crossed[crossed["prefix"] == kind.prefix])
-            y_label = f"{kind.words}:\nother suppression (points)" if index % 3 == 0 else ""
-            clouds.append(Cloud(points, label, y_label, _tested(study, chosen[1])))
-        clouds.append(None)
-    figure, data = draw_clouds(study, clouds, 3, _q_lines)
+            y_label = f"{kind.words}:\nother suppression (points)"
+            rows[-1].append(Cloud(points, label, y_label, _tested(study, chosen[1]), compared=label))
+    figure, data, _ = draw_clouds(study, rows, 3, _q_lines)
     words = (
         f"Five angles of each prompt that names {rst(choices.trait_label(study, unwanted))} or "
         f"{rst(choices.trait_label(study, wanted))}, against the suppression of the trait of the two that it does not "

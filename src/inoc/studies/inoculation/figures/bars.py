@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, GREY, SKY, colours_of, new_figure
+from inoc.plots.style import BLACK, GREY, SKY, colours_of, minus, new_figure
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.choices import Trained
@@ -194,7 +194,7 @@ def _elicitation_title(study: Study, table: pd.DataFrame) -> str:
         return "no measurement without a prompt"
     row = base.iloc[0]
     name = choices.trait_label(study, str(row["trait"]))
-    return f"{name}\nwithout prompt: {row['value']:.1f} [{row['lo']:.1f}, {row['hi']:.1f}] points"
+    return minus(f"{name}\nwithout prompt: {row['value']:.1f} [{row['lo']:.1f}, {row['hi']:.1f}] points")
 
 
 def _elicitation_caption(study: Study, data: pd.DataFrame) -> str:

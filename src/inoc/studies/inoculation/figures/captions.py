@@ -75,6 +75,15 @@ def failed_words(frame: pd.DataFrame, names: Sequence[str], value: str, max_nan:
     return f"{words} Failed cells (no score, or more than {100 * max_nan:g} % without one): {shown}{more}."
 
 
+def alike_words(names: Sequence[str]) -> str:
+    """Panels left out because their value is the same for every prompt, so that no line can be drawn through it.
+
+    Args:
+        names: Of the values.
+    """
+    return f" The same for every prompt, and left out: {rst('; '.join(names))}." if names else ""
+
+
 def cell_names(frame: pd.DataFrame, *columns: str) -> list[str]:
     """A name for each row, as captions give it: `clown, mix, playful, training`.
 

@@ -89,7 +89,7 @@ def _roc(axes: Axes, study: Study, rows: pd.DataFrame, traits: list[str]) -> Non
         for fit, dashes in DASHES.items():
             own = rows[(rows["trait"] == trait) & (rows["pca_fit"] == fit)].sort_values("false_rate")
             x, y, lo, hi = (own[name].to_numpy(float) for name in ("false_rate", "true_rate", "lo", "hi"))
-            regression(axes, Band(x, y, lo, hi), colour=looks.colours[trait], dashes=dashes, shade=0.1)
+            regression(axes, Band(x, y, lo, hi), len(own), colour=looks.colours[trait], dashes=dashes, shade=0.1)
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, zorder=1)
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)

@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from inoc.plots.dots import note
 from inoc.plots.labels import place_labels
-from inoc.plots.panels import panel_grid
+from inoc.plots.panels import LEFT_IN, panel_grid
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
-from inoc.plots.style import GREY, colours_of, markers_of, minus, split
+from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, split
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, NAN, Estimate, Floats
@@ -26,6 +27,7 @@ from inoc.studies.inoculation.study import Study
 
 PLOT_IN = 1.6
 GAP_IN, NAMED_GAP_IN = 0.5, 0.72  # between panels: for the numbers of an axis, and for its name
+TWO_LINES_LEFT_IN = 0.95  # for names of the axis in two lines
 FARTHEST_PT = 27.0
 POINT_COLUMNS = ("prompt", "value", "lo", "hi", "suppression", "suppression_lo", "suppression_hi")
 Statistics = dict[str, float]
@@ -39,21 +41,35 @@ class Cloud(NamedTuple):
     x_label: str
     y_label: str  # empty: that of the panel to the left
     statistics: Statistics  # columns of the data, and what the lines above the panel are made of
-    constant: bool = False  # the value says the same of every prompt: no line
+    constant: bool = False  # the value says the same of every prompt: in the data, but no panel
+    compared: str = ""  # panels of one name share the scale of their x axis; empty: with none
 
 
-def draw_clouds(study: Study, clouds: Sequence[Cloud | None], across: int, lines: Lines) -> tuple[Figure, pd.DataFrame]:
-    """A grid of panels above the list of prompts.
+class CloudGrid(NamedTuple):
+    """A grid of panels, and what it was made from."""
+
+    figure: Figure
+    data: pd.DataFrame  # the plotted numbers
+    alike: list[str]  # x labels of values that are the same for every prompt, which have no panel
+
+
+def draw_clouds(study: Study, rows: Sequence[Sequence[Cloud]], across: int, lines: Lines) -> CloudGrid:
+    """A grid of panels above the list of prompts. All of them share the scale of suppression.
 
     Args:
         study: Its prompts and families.
-        clouds: Panels, row by row; None leaves a place empty.
-        across: Panels in a row.
+        rows: Panels; each row begins on a line of its own. A panel without points, or with a constant value, is left
+            out.
+        across: Panels in a line.
         lines: What stands above a panel, from its statistics.
-
-    Returns:
-        The figure, and the plotted numbers.
     """
+    every = [cloud for row in rows for cloud in row]
+    alike = list(dict.fromkeys(cloud.x_label for cloud in every if cloud.constant))
+    clouds = _packed(rows, across)
+    if not clouds:
+        figure = new_figure(2.4)
+        note(figure.subplots(), "no prompt has both numbers, or they are the same for all prompts")
+        return CloudGrid(figure, _data(every), alike)
     shown = {prompt for cloud in clouds if cloud for prompt in known_points(cloud.points)["prompt"]}
     key = KeyList(study, [prompt for prompt in prompt_texts(study) if prompt in shown] or list(prompt_texts(study)))
     inner = any(cloud and cloud.y_label for index, cloud in enumerate(clouds) if index % across)
@@ -65,22 +81,54 @@ def draw_clouds(study: Study, clouds: Sequence[Cloud | None], across: int, lines
         legend_lines=0,
         share_y=False,
         gap_in=NAMED_GAP_IN if inner else GAP_IN,
+        left_in=TWO_LINES_LEFT_IN if any(cloud and "\n" in cloud.y_label for cloud in clouds) else LEFT_IN,
         below_in=key.height_in,
     )
+    panels = []
     for axes, cloud in zip(grid, clouds, strict=True):
         if cloud is None:
             axes.set_visible(False)
         else:
             _panel(axes, study, cloud, lines)
+            panels.append((axes, cloud))
+    _share_scales(panels)
+    settle(figure)
     if key.prompts:
         key.write(split(figure, figure.get_figheight() - key.height_in, key.height_in)[1])
-    for axes, cloud in zip(grid, clouds, strict=True):
-        if cloud is not None and not cloud.constant:
-            points = known_points(cloud.points)
-            x, y = points["value"].to_numpy(float), points["suppression"].to_numpy(float)
-            place_labels(axes, x, y, [key.label(prompt) for prompt in points["prompt"]], farthest_pt=FARTHEST_PT)
-    parts = [cloud.points.assign(**cloud.statistics, constant=cloud.constant) for cloud in clouds if cloud]
-    return figure, pd.concat(parts, ignore_index=True)
+    for axes, cloud in panels:
+        points = known_points(cloud.points)
+        x, y = points["value"].to_numpy(float), points["suppression"].to_numpy(float)
+        place_labels(axes, x, y, [key.label(prompt) for prompt in points["prompt"]], farthest_pt=FARTHEST_PT)
+    return CloudGrid(figure, _data(every), alike)
+
+
+def _data(clouds: Sequence[Cloud]) -> pd.DataFrame:
+    parts = [cloud.points.assign(**cloud.statistics, constant=cloud.constant) for cloud in clouds]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _packed(rows: Sequence[Sequence[Cloud]], across: int) -> list[Cloud | None]:
+    """Panels that say something, line by line, with None for places left empty; a line's first one keeps its label."""
+    packed: list[Cloud | None] = []
+    for row in rows:
+        said = [cloud for cloud in row if not cloud.constant and len(known_points(cloud.points))]
+        for begin in range(0, len(said), across):
+            first, *others = said[begin : begin + across]
+            same = [cloud._replace(y_label="" if cloud.y_label == first.y_label else cloud.y_label) for cloud in others]
+            packed += [first, *same, *([None] * (across - 1 - len(same)))]
+    return packed
+
+
+def _share_scales(panels: Sequence[tuple[Axes, Cloud]]) -> None:
+    """Give all panels one scale of suppression, and one scale of the value to those that are compared."""
+    low, high = zip(*(axes.get_ylim() for axes, _ in panels), strict=True)
+    for axes, _ in panels:
+        axes.set_ylim(min(low), max(high))
+    for name in {cloud.compared for _, cloud in panels} - {""}:
+        own = [axes for axes, cloud in panels if cloud.compared == name]
+        low, high = zip(*(axes.get_xlim() for axes in own), strict=True)
+        for axes in own:
+            axes.set_xlim(min(low), max(high))
 
 
 def known_points(points: pd.DataFrame) -> pd.DataFrame:
@@ -95,9 +143,9 @@ def _panel(axes: Axes, study: Study, cloud: Cloud, lines: Lines) -> None:
     colours, markers = colours_of(names), markers_of(names)
     x, x_lo, x_hi, y, y_lo, y_hi = (points[name].to_numpy(float) for name in POINT_COLUMNS[1:])
     line = fit_line(x, y)
-    if np.isfinite(line.slope) and not cloud.constant:
+    if np.isfinite(line.slope):
         spots = np.linspace(x.min(), x.max(), 60)
-        regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)))
+        regression(axes, Band(spots, *line.band(spots, study.statistics.confidence)), len(points))
     own = [families[prompt] for prompt in points["prompt"]]
     look = [colours[family] for family in own], [markers[family] for family in own]
     scatter_intervals(axes, Points(x, x_lo, x_hi, y, y_lo, y_hi, *look, np.ones(len(x), bool)))
@@ -107,19 +155,7 @@ def _panel(axes: Axes, study: Study, cloud: Cloud, lines: Lines) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.set_xlabel(cloud.x_label)
     axes.set_ylabel(cloud.y_label)
-    if not len(points):
-        axes.set_xticks([])
-        axes.set_yticks([])
-        statistics_box(axes, ["no prompt has both numbers"])
-    elif cloud.constant:
-        one_sign = bool((x > 0).all() or (x < 0).all())
-        size = float(x.mean() if one_sign else np.abs(x).mean())
-        words = ["constant", minus(f"{size:.3g}")] if one_sign else ["constant up to sign", f"±{size:.3g}"]
-        statistics_box(axes, [words[0], f"{words[1]}, n = {len(points)}"])
-        reach = max(0.1 * abs(size), 0.1)
-        axes.set_xlim(x.min() - reach, x.max() + reach)
-    else:
-        statistics_box(axes, lines(cloud.statistics))
+    statistics_box(axes, lines(cloud.statistics))
 
 
 def correlations_of(

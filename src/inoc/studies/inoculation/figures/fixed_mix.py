@@ -12,13 +12,21 @@ from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import (
+    alike_words,
+    cell_names,
+    failed_words,
+    interval_words,
+    n_words,
+    rst,
+    seed_words,
+)
 from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds, r_and_p_lines, with_suppression
 from inoc.studies.inoculation.figures.scatter import SUPPRESSION, last_suppression
 from inoc.studies.inoculation.study import Study
 
 COLUMNS = ("prompt", "view", "heuristic", "value", "constant", "n", "n_nan")
-ACROSS = 5
+ACROSS = 4
 VIEWS: Final = {"raw": "raw", "pca1": "PCA rank 1", "svd1": "SVD rank 1"}
 LABELS: Final = {
     "ph_ratio": "PH mix / fixed",
@@ -83,17 +91,21 @@ def draw(study: Study, sources: Sources, outcome: str, role: str) -> Drawing:
     told = rows_of(last_suppression(study, sources.table("suppression", SUPPRESSION), trait))
     settings = study.statistics
     resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
-    clouds: list[Cloud | None] = []
+    rows: list[list[Cloud]] = []
     for view, view_label in VIEWS.items():
-        for index, (heuristic, label) in enumerate(LABELS.items()):
+        rows.append([])
+        for heuristic, label in LABELS.items():
             own = table[(table["view"] == view) & (table["heuristic"] == heuristic)]
             constant = bool(len(own)) and bool(own["constant"].all())
             values = own[["prompt", "value", "n", "n_nan"]].assign(lo=np.nan, hi=np.nan, view=view, heuristic=heuristic)
             points = with_suppression(values, told).assign(trait=trait, outcome=outcome)
-            left = f"{view_label}: {y_label}" if index % ACROSS == 0 else ""
-            clouds.append(Cloud(points, label, left, correlations_of(points, resampler, constant=constant), constant))
-    figure, data = draw_clouds(study, clouds, ACROSS, r_and_p_lines)
-    return Drawing(figure, data, _caption(study, data, trait, words))
+            found = correlations_of(points, resampler, constant=constant)
+            rows[-1].append(Cloud(points, label, f"{view_label}:\n{y_label}", found, constant))
+    figure, data, alike = draw_clouds(study, rows, ACROSS, r_and_p_lines)
+    if alike:
+        constants = data[data["constant"]].drop_duplicates(["view", "heuristic"])
+        alike = [f"{LABELS[row['heuristic']]} ({VIEWS[row['view']]})" for _, row in constants.iterrows()]
+    return Drawing(figure, data, _caption(study, data, trait, words) + alike_words(alike))
 
 
 def _caption(study: Study, data: pd.DataFrame, trait: str, words: str) -> str:
@@ -106,7 +118,7 @@ def _caption(study: Study, data: pd.DataFrame, trait: str, words: str) -> str:
             f"MALD: mean absolute shift), against {words}, of {rst(choices.trait_label(study, trait))} (points, asked",
             f"without a prefix, last step, learning rate {choices.main_rate(study):g}).",
             "Rows of panels: all shifts, then both matrices projected on the first component of the fixed one, of",
-            "the PCA and of the SVD; there some numbers are the same for every prompt and have no line.",
+            "the PCA and of the SVD.",
             "Line: least squares with the interval of its mean, over prompts of all families; r is Pearson's, p that",
             "of its t test, one of thirty in this figure and not corrected; n counts prompts.",
             "A number is left out where there is no room for it; the CSV file names every point.",

@@ -161,7 +161,7 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, x: np.ndarray, outcome:
         found = pearson(x[own], y[own], study.statistics.confidence)
         if curve.x.size:
             dashes = () if study.traits[trait].role == "unwanted" else (5.0, 2.0)
-            regression(axes, Band(curve.x, *curve.band), colour=colours[trait], dashes=dashes, shade=0.12)
+            regression(axes, Band(curve.x, *curve.band), curve.n, colour=colours[trait], dashes=dashes, shade=0.12)
         text = correlation_text("r", found.value, found.lo, found.hi)
         words.append(f"{choices.trait_label(study, trait)}: {text}, n = {found.n}")
     unknown = np.full(len(rows), np.nan)

@@ -7,7 +7,7 @@ import textwrap
 import pandas as pd
 
 from inoc.figures.sources import Sources
-from inoc.plots.gate import Cell, gate_panel
+from inoc.plots.gate import GateCell, gate_panel
 from inoc.plots.save import Drawing
 from inoc.plots.style import minus, new_figure
 from inoc.studies.inoculation.figures import choices
@@ -58,11 +58,11 @@ def draw(study: Study, sources: Sources) -> Drawing:
     return Drawing(figure, data, _caption(study, data))
 
 
-def _cells(row: pd.Series) -> dict[tuple[str, str], Cell]:
+def _cells(row: pd.Series) -> dict[tuple[str, str], GateCell]:
     cells = {}
     for name in CELLS:
         trained, asked = name.split("_")
-        cells[trained, asked] = Cell(*(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi")))
+        cells[trained, asked] = GateCell(*(float(row.get(name + end, float("nan"))) for end in ("", "_lo", "_hi")))
     return cells
 
 

@@ -14,7 +14,7 @@ from inoc.studies.inoculation.figures.scatter import (
     COORDINATES,
     PREDICTORS,
     SUPPRESSION,
-    Heuristic,
+    ShownPredictor,
     heuristics,
     last_suppression,
     pairs_of,
@@ -24,13 +24,13 @@ from inoc.studies.inoculation.study import Study
 
 ACROSS = 4
 EXTENDED = (
-    Heuristic("gamma", "all", "γ: share of shifts above 0"),
-    Heuristic("sigma", "all", "σ of shifts (nats/token)"),
-    Heuristic("snr", "all", "SNR: PH / σ"),
-    Heuristic("pc1", "all", "PC1 by response"),
-    Heuristic("pc2", "all", "PC2 by response"),
-    Heuristic("token_pc1", "all", "PC1 by token"),
-    Heuristic("token_pc2", "all", "PC2 by token"),
+    ShownPredictor("gamma", "all", "γ: share of shifts above 0"),
+    ShownPredictor("sigma", "all", "σ of shifts (nats/token)"),
+    ShownPredictor("snr", "all", "SNR: PH / σ"),
+    ShownPredictor("pc1", "all", "PC1 by response"),
+    ShownPredictor("pc2", "all", "PC2 by response"),
+    ShownPredictor("token_pc1", "all", "PC1 by token"),
+    ShownPredictor("token_pc2", "all", "PC2 by token"),
 )
 
 
@@ -80,7 +80,7 @@ def _token_components(sources: Sources) -> pd.DataFrame:
 
 
 def _draw(
-    study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[Heuristic], words: str
+    study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[ShownPredictor], words: str
 ) -> Drawing:
     suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), trait)
     settings = study.statistics
@@ -88,15 +88,15 @@ def _draw(
     there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
     unknown = [column.label for column in columns if (column.predictor, column.trait) not in there]
     columns = [column for column in columns if column.label not in unknown] or columns
-    clouds: list[Cloud | None] = []
+    rows: list[list[Cloud]] = []
     for prefix in choices.trained_prefixes(study):
-        for index, heuristic in enumerate(columns):
+        rows.append([])
+        for heuristic in columns:
             points = pairs_of(study, predictors, suppression, heuristic, prefix).drop(columns="fitted")
-            y_label = f"{prefix}: suppression (points)" if index % ACROSS == 0 else ""
             statistics = correlations_of(points, resampler, held_out=True)
-            clouds.append(Cloud(points.assign(trait=trait), heuristic.label, y_label, statistics))
-        clouds += [None] * (-len(clouds) % ACROSS)
-    figure, data = draw_clouds(study, clouds, ACROSS, statistics_lines)
+            y_label, label = f"{prefix}: suppression (points)", heuristic.label
+            rows[-1].append(Cloud(points.assign(trait=trait), label, y_label, statistics, compared=label))
+    figure, data, _ = draw_clouds(study, rows, ACROSS, statistics_lines)
     return Drawing(figure, data, _caption(study, data, trait, words, unknown))
 
 

@@ -18,7 +18,15 @@ from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, PREFIX_MARKERS
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.curves import DIFFERENCE_ENDS, RESAMPLES, SUPPRESSION_ENDS, Curve, linear_curve, logistic_curve
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import (
+    alike_words,
+    cell_names,
+    failed_words,
+    interval_words,
+    n_words,
+    rst,
+    seed_words,
+)
 from inoc.studies.inoculation.figures.pairs import (
     KEYS,
     TARGETS,
@@ -60,7 +68,9 @@ def draw(study: Study, sources: Sources, outcome: str, kind: Kind) -> Drawing:
     target = TARGETS[outcome]
     pairs = heuristic_pairs(study, sources, target)
     shown = heuristic_order([str(key) for key in pairs["heuristic"].dropna()])
-    shown = [key for key in shown if pairs.loc[pairs["heuristic"] == key, "value"].notna().any()]
+    known = [key for key in shown if pairs.loc[pairs["heuristic"] == key, "value"].notna().any()]
+    shown = [key for key in known if pairs.loc[pairs["heuristic"] == key, "value"].nunique() > 1]
+    alike = [heuristic_label(key) for key in known if key not in shown]
     prefixes = [prefix for prefix in target.prefixes if prefix in choices.trained_prefixes(study)]
     if not shown:
         return _empty(study, sources, target)
@@ -76,7 +86,7 @@ def draw(study: Study, sources: Sources, outcome: str, kind: Kind) -> Drawing:
     figure.supylabel(target.words, fontsize="medium", x=0.01)
     figure.legend(handles=_handles(study, prefixes), loc="upper left", ncols=4, handlelength=3)
     data = pd.concat(parts, ignore_index=True)
-    return Drawing(figure, data, _caption(study, data, target, kind))
+    return Drawing(figure, data, _caption(study, data, target, kind) + alike_words(alike))
 
 
 def _empty(study: Study, sources: Sources, target: Target) -> Drawing:
@@ -119,6 +129,7 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, fits: dict[str, Fit]) -
             regression(
                 axes,
                 Band(curve.x, *curve.band),
+                curve.n,
                 colour=PREFIX_COLOURS[prefix],
                 dashes=PREFIX_DASHES[prefix],
                 shade=0.13,

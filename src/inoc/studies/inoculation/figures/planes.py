@@ -23,14 +23,16 @@ from inoc.stats.prediction import benjamini_hochberg
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.keylist import KeyList
-from inoc.studies.inoculation.figures.scatter import COMPONENTS, PREDICTORS, last_suppression
+from inoc.studies.inoculation.figures.plane import COMPONENTS
 from inoc.studies.inoculation.figures.scatter import COORDINATES as PLACES
+from inoc.studies.inoculation.figures.scatter import PREDICTORS, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
 
 COORDINATES = (*PLACES, "n", "n_nan")
 PANEL_IN = 3.4
 SPACE_IN = 4.2
+SPACE_LABEL_PT = 10.0  # from the frame of an axis in space to its name, past its numbers
 FARTHEST_PT = 27.0
 MARKER_PT = 7.0
 AXIS_NAMES: Final = {"pca": "PC", "svd": "SV"}
@@ -314,7 +316,9 @@ def _map_panel(
     if len(labels) == 2:
         _cross(axes)
     else:
-        axes.set_box_aspect(None, zoom=0.9)  # type: ignore[call-arg]
+        axes.set_box_aspect(None, zoom=0.86)  # type: ignore[call-arg]
+        for side in (axes.xaxis, axes.yaxis, axes.zaxis):  # type: ignore[attr-defined]
+            side.labelpad = SPACE_LABEL_PT
         axes.locator_params(nbins=4)
     places = [spots[component].to_numpy(float) for component in wanted]
     own = [markers[families[str(prompt)]] for prompt in spots.index]
@@ -325,6 +329,7 @@ def _number_in_space(axes: Axes, key: KeyList, spots: pd.DataFrame) -> None:
     """Numbers beside the points as they are seen from where the reader stands."""
     from mpl_toolkits.mplot3d import proj3d
 
+    axes.apply_aspect()  # else the points move when the figure is drawn, and the numbers with them
     seen = [proj3d.proj_transform(*spots.loc[prompt, [1, 2, 3]], axes.get_proj())[:2] for prompt in spots.index]  # type: ignore[attr-defined]
     x, y = np.array(seen, dtype=float).T
     labels = [key.label(str(prompt)) for prompt in spots.index]

@@ -8,14 +8,8 @@ from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
-from inoc.studies.inoculation.figures.scatter import (
-    COMPONENTS,
-    COORDINATES,
-    PREDICTORS,
-    Heuristic,
-    against_suppression,
-    draw_planes,
-)
+from inoc.studies.inoculation.figures.plane import COMPONENTS, draw_planes
+from inoc.studies.inoculation.figures.scatter import COORDINATES, PREDICTORS, ShownPredictor, against_suppression
 from inoc.studies.inoculation.study import Study
 
 STATISTICS = ("prompt", "statistic", "value", "lo", "hi", "n", "n_nan")
@@ -64,8 +58,8 @@ def for_every_prefix(study: Study, values: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([values.assign(prefix=prefix) for prefix in choices.trained_prefixes(study)], ignore_index=True)
 
 
-def _columns(labels: dict[str, str]) -> list[Heuristic]:
-    return [Heuristic(name, ALL, label) for name, label in labels.items()]
+def _columns(labels: dict[str, str]) -> list[ShownPredictor]:
+    return [ShownPredictor(name, ALL, label) for name, label in labels.items()]
 
 
 def _caption(study: Study, data: pd.DataFrame, words: list[str], unit: str) -> str:

@@ -98,7 +98,7 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, lines: dict[str, Line])
         label = f"{choices.trait_label(study, trait)}: {r_text(found)}, {r2}, {p_text(found.p)}, n = {curve.n}"
         dashes = () if study.traits[trait].role == "unwanted" else (5.0, 2.0)
         if curve.x.size:
-            regression(axes, Band(curve.x, *curve.band), colour=colours[trait], dashes=dashes)
+            regression(axes, Band(curve.x, *curve.band), curve.n, colour=colours[trait], dashes=dashes)
         axes.plot([], [], color=colours[trait], marker=markers[trait], label=label, dashes=dashes or (1, 0))
     columns = ("value", "x_lo", "x_hi", "y", "lo", "hi")
     x, x_lo, x_hi, y, y_lo, y_hi = (rows[name].to_numpy(float) for name in columns)

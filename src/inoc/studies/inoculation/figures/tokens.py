@@ -17,8 +17,9 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, colours_of, new_figure, split
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.plane import suppression_scale
 from inoc.studies.inoculation.figures.prompts import against_words
-from inoc.studies.inoculation.figures.scatter import Heuristic, against_suppression, last_suppression, suppression_scale
+from inoc.studies.inoculation.figures.scatter import ShownPredictor, against_suppression, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
 
@@ -44,7 +45,7 @@ def draw_rescued(study: Study, sources: Sources) -> Drawing:
     ]
     for part in parts[1:]:
         part[["lo", "hi"]] = np.nan
-    columns = [Heuristic(name, "all", label) for name, label in RESCUED_COLUMNS.items()]
+    columns = [ShownPredictor(name, "all", label) for name, label in RESCUED_COLUMNS.items()]
     figure, data = against_suppression(study, sources, pd.concat(parts, ignore_index=True), columns)
     words = [
         "Share of tokens of the training completions that the prefix rescues: probability below 0.1 without it and",

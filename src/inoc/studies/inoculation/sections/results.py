@@ -7,7 +7,7 @@ from collections import Counter
 
 import pandas as pd
 
-from inoc.report.words import FAILED, Table, code, counted, escape, interval, measured, number
+from inoc.report.words import FAILED, Table, code, counted, escape, interval, measured, number, probability
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.study import Study
 
@@ -24,8 +24,8 @@ def _without_single_rate(table: Table) -> Table:
     return Table(head, rows)
 
 
-def verdict_words(study: Study, verdict: pd.DataFrame) -> list[str]:
-    """What holds and what does not, in sentences.
+def seed_verdicts(study: Study, verdict: pd.DataFrame) -> list[str]:
+    """What holds, what does not, and what could not be measured: a sentence over all seeds, and one for each seed.
 
     Args:
         study: With what it expects.
@@ -37,16 +37,28 @@ def verdict_words(study: Study, verdict: pd.DataFrame) -> list[str]:
         return ["None of the study's expectations could be checked; see what was skipped."]
     words = []
     for seed, rows in _by_seed(verdict):
-        held, clear = int(rows["holds"].sum()), int(rows["clear"].sum())
+        known = rows[rows["value"].notna()]
+        held, clear = int((known["holds"] == True).sum()), int((known["clear"] == True).sum())  # noqa: E712
         who = "Over all seeds" if seed == "all" else f"Seed {seed}"
-        broken = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in rows[~rows["holds"]].iterrows()]
-        fails = f" Not so: {'; '.join(broken)}." if broken else ""
-        words.append(
-            f"**{who}:** {held} of {len(rows)} expectations hold, {clear} of them with the whole interval "
-            "on the expected "
-            f"side.{fails}"
-        )
+        lines = [
+            f"**{who}:** {held} of {len(rows)} expectations hold, {clear} of them with the whole interval on the "
+            "expected side."
+        ]
+        for heading, part in (
+            ("Not so", known[known["holds"] == False]),  # noqa: E712
+            ("Not measurable", rows[rows["value"].isna()]),
+        ):
+            if len(part):
+                named = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in part.iterrows()]
+                lines.append(f"{heading}: {'; '.join(named)}.")
+        words.append(" ".join(lines))
     return words
+
+
+def _answer(row: pd.Series, column: str) -> str:
+    if math.isnan(row["value"]):
+        return "not measurable"
+    return "yes" if row[column] else "no"
 
 
 def _by_seed(verdict: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -83,8 +95,8 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
                     measured(row, digits=digits),
                     held_out,
                     f"{RELATIONS.get(str(row['relation']), str(row['relation']))} {row['threshold']:g}",
-                    "yes" if row["holds"] else "**no**",
-                    "yes" if row["clear"] else "no",
+                    "**no**" if _answer(row, "holds") == "no" else _answer(row, "holds"),
+                    _answer(row, "clear"),
                 ]
             )
     head = [
@@ -161,7 +173,7 @@ def prediction_table(prediction: pd.DataFrame) -> Table:
         )
         numbers = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2) for name in ("r", "rho", "r2_out")]
         over = interval(row["r2_over_elicitation"], row["r2_over_elicitation_lo"], row["r2_over_elicitation_hi"], 2)
-        tests = [number(row[name], 3) for name in ("p", "q")]
+        tests = [probability(row[name]) for name in ("p", "q")]
         rows.append(
             [
                 escape(row["trait"]),

@@ -94,7 +94,7 @@ ENTRIES: tuple[Entry[Study], ...] = (
         ("pairwise_angles",),
         "Geometry",
         {"figure": "Angles of each prompt", "step axis": "before training"},
-        no_components,
+        first_of(not_both_named, no_components),
     ),
     Entry(
         "dimensions",

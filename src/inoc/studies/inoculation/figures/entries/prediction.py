@@ -89,7 +89,7 @@ ENTRIES: tuple[Entry[Study], ...] = (
     Entry(
         "pca",
         "Prompts in the plane of the first two components",
-        f"{HERE}.scatter:draw_components",
+        f"{HERE}.plane:draw_components",
         ("components", "coordinates"),
         "Prediction",
         {"figure": "Principal components", "step axis": "before training"},

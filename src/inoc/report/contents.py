@@ -1,0 +1,54 @@
+"""The contents of a page, which a kind of study brings: finished Markdown, tables, and the figures that it has."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypedDict
+
+from inoc.report.words import Table
+
+EMPTY = Table([], [])
+
+
+class Block(NamedTuple):
+    """A part of a section."""
+
+    heading: str
+    before: str = ""  # Markdown above the table
+    table: Table = EMPTY
+    after: str = ""  # Markdown below the table, which is left out without one
+    always: bool = True  # whether an empty table is said to be missing
+
+
+class Section(NamedTuple):
+    """A heading of the page, and what stands below it."""
+
+    heading: str
+    blocks: list[Block]
+    before: str = ""
+
+
+class ListedFigure(NamedTuple):
+    """A figure that a study has."""
+
+    name: str
+    title: str
+    category: str
+    core: bool  # whether it carries the result, and stands on the first page
+
+
+class Contents(TypedDict):
+    """Everything about a study that the page does not find out itself. All texts are Markdown."""
+
+    title: str
+    name: str
+    question: str
+    verdict: list[str]
+    headline: Block
+    reading: list[str]
+    glossary: list[tuple[str, str]]
+    results: list[Section]
+    methods: list[Section]
+    figures: list[ListedFigure]
+    absent: list[tuple[str, str]]
+    seeds: Table
+    failed: list[str]
