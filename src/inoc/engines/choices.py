@@ -18,8 +18,8 @@ from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_ca
 from inoc.engines.passes import Layout, Passes, Stem
 from inoc.engines.scoring import logits, softcap
 from inoc.engines.sites import FINAL_NORM
-from inoc.engines.steering import Steering
 from inoc.errors import ConfigError
+from inoc.vectors.steering import Steering
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -108,6 +108,11 @@ class Chooser:
     def __init__(self, model: Any, stops: Collection[int], *, compiled: bool = False) -> None:
         self._passes = Passes(model, compiled=compiled)
         self._stops = sorted(stops)
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks of the model."""
+        return self._passes.layers
 
     def submit(
         self,

@@ -1,8 +1,8 @@
 """One forward pass over many chats, some of which go on in several ways.
 
-Reading, steered scoring and choices all compute through here: chats are sorted and packed as scoring does it (or padded,
-where a model's attention cannot be packed), steering is added where it belongs, and the pass ends after the last site
-that is read.
+Reading, steered scoring and choices all compute through here: chats are sorted and packed as scoring does it (or
+padded, where a model's attention cannot be packed), steering is added where it belongs, and the pass ends after the
+last site that is read.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, can_pack, pack, packing, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum
 from inoc.engines.sites import FINAL_NORM
-from inoc.engines.steering import Steering, row_taps
+from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
+from inoc.vectors.steering import Steering
 
 T = TypeVar("T")
 

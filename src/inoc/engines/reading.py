@@ -16,14 +16,14 @@ from inoc.chat.render import Rendered
 from inoc.engines.passes import Layout, Passes, Stem
 from inoc.engines.readouts import Readout, Span, check_readouts, span_of_readout
 from inoc.engines.sites import depth
-from inoc.engines.steering import Steering
 from inoc.engines.taps import Tap
 from inoc.errors import ConfigError
+from inoc.vectors.steering import Steering
 from inoc.vectors.vector import Vector
 
 Activations = dict[str, np.ndarray]
-"""Site → float32, shape (chats, read-outs, width), or (chats, read-outs, vectors) for dot products. NaN where a read-out
-has no token, as the mean of an empty response."""
+"""Site → float32, shape (chats, read-outs, width). Of projections: (chats, read-outs, vectors + 1), the last column
+being the norm of the activation itself. NaN where a read-out has no token, as the mean of an empty response."""
 Pending = Callable[[], Activations]
 
 
@@ -88,7 +88,8 @@ class Reader:
             steerings: As for `submit`.
 
         Returns:
-            A function that waits and gives, for each site, dot products in the order of its vectors.
+            A function that waits and gives, for each site, dot products in the order of its vectors, then the norm of
+            the activation, by which a dot product becomes a cosine.
 
         Raises:
             ConfigError: If a site or a read-out does not exist, or no vector is given.
@@ -137,7 +138,7 @@ class Reader:
         self, rows: Sequence[np.ndarray | None], ordered: Sequence[str], sites: Mapping[str, Any], n: int
     ) -> Activations:
         width = self._passes.model.config.hidden_size
-        widths = [width if sites[site] is None else int(sites[site].shape[1]) for site in ordered]
+        widths = [width if sites[site] is None else int(sites[site].shape[1]) + 1 for site in ordered]
         whole = (
             np.stack([row for row in rows if row is not None]) if rows else np.empty((0, n, sum(widths)), np.float32)
         )
@@ -194,6 +195,6 @@ def _collect(
         # `unsafe` leaves out would wait for the device.
         sums = torch.segment_reduce(states[positions].float(), "sum", lengths=lengths, axis=0, unsafe=True)
         means = sums / lengths[:, None]  # 0 / 0 is NaN
-        found.append(means if onto is None else means @ onto)
+        found.append(means if onto is None else torch.cat([means @ onto, means.norm(dim=1, keepdim=True)], dim=1))
 
     return tap

@@ -43,10 +43,7 @@ class _Tapped(torch.nn.Module):
         if self._stop == "before":
             raise _ReachedError
         out = self.module(states, *args, **kwargs)
-        if isinstance(out, tuple):
-            out = (_through(self._after, out[0]), *out[1:])
-        else:
-            out = _through(self._after, out)
+        out = (_through(self._after, out[0]), *out[1:]) if isinstance(out, tuple) else _through(self._after, out)
         if self._stop == "after":
             raise _ReachedError
         return out

@@ -18,6 +18,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
 from inoc.jobs.devices import take_devices
+from inoc.vectors.steering import Steering, is_steered
 
 try:
     import torch
@@ -26,6 +27,8 @@ try:
 
     from inoc.engines.packed import can_pack
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs, softcap
+    from inoc.engines.steered import SteeredScorer
+    from inoc.engines.steering import steered_decoding
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "model") from error
 
@@ -110,13 +113,21 @@ class TransformersEngine:
         self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
         self._scorer = None
 
-    def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
-        """Answer chats. See `inoc.engines.sampling.Sampler`."""
+    def sample(
+        self,
+        chats: Sequence[Chat],
+        identities: Sequence[str],
+        sampling: Sampling,
+        steerings: Sequence[Steering | None] = (),
+    ) -> list[Answer]:
+        """Answer chats, each steered in its own way if need be. See `inoc.engines.sampling.Sampler`."""
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
         answers: list[Answer | None] = [None] * len(chats)
         for batch in batches_by_length([len(prompt) for prompt in prompts], sampling.batch_size):
             seeds = [request_seed(sampling, identities[index]) for index in batch]
-            for index, ids in zip(batch, self._generate([prompts[i] for i in batch], seeds, sampling), strict=True):
+            with steered_decoding(self.causal, [steerings[i] for i in batch] if steerings else [], device()):
+                rows = self._generate([prompts[i] for i in batch], seeds, sampling)
+            for index, ids in zip(batch, rows, strict=True):
                 answers[index] = answer_of(ids, self._stops, self.tokenizer)
         return [answer for answer in answers if answer is not None]
 
@@ -184,7 +195,7 @@ class TransformersEngine:
                 raise ModelError(msg)
 
     @property
-    def _causal(self) -> PreTrainedModel:
+    def causal(self) -> PreTrainedModel:
         """The language model inside the adapter's wrapper; adapted layers stay adapted."""
         return self.model if self.model is self._bare else self.model.get_base_model()
 
@@ -192,12 +203,20 @@ class TransformersEngine:
         """Log-probability of each response token; see `submit`."""
         return self.submit(chats, batch_tokens)()
 
-    def submit(self, chats: Sequence[Rendered], batch_tokens: int) -> Pending:
+    @property
+    def stops(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return frozenset(self._stops)
+
+    def submit(
+        self, chats: Sequence[Rendered], batch_tokens: int, steerings: Sequence[Steering | None] = ()
+    ) -> Pending:
         """Start to score responses. A GPU goes on while the caller prepares the next ones.
 
         Args:
             chats: Rendered chats.
             batch_tokens: Most tokens in a batch, padding included.
+            steerings: How each chat is steered; empty for none.
 
         Returns:
             A function that waits and gives one float32 array per chat, nats, shape (response tokens,); empty for an
@@ -209,8 +228,10 @@ class TransformersEngine:
         if any(chat.response.start == 0 for chat in chats):
             msg = "a response begins at the first token of its chat, where no token predicts it; the prompt is empty"
             raise DataError(msg)
-        if device().type == "cuda" and can_pack(self._causal):
-            self._scorer = self._scorer or Scorer(self._causal, compiled=self.compiled)
+        if is_steered(steerings):
+            return SteeredScorer(self.causal, compiled=self.compiled).submit(chats, batch_tokens, steerings)
+        if device().type == "cuda" and can_pack(self.causal):
+            self._scorer = self._scorer or Scorer(self.causal, compiled=self.compiled)
             return self._scorer.submit(chats, batch_tokens)
         values = self._padded(chats, batch_tokens)
         return lambda: values
@@ -225,7 +246,7 @@ class TransformersEngine:
         Returns:
             NaN if no chat has a response token.
         """
-        exact = [float32_logprobs(self._causal, chat) for chat in chats]
+        exact = [float32_logprobs(self.causal, chat) for chat in chats]
         gaps = np.concatenate([np.abs(a - b) for a, b in zip(values, exact, strict=True)] or [np.empty(0)])
         return float(gaps.max()) if len(gaps) else float("nan")
 
@@ -248,7 +269,7 @@ class TransformersEngine:
             # The state at position t predicts token t + 1.
             predicts[row, chat.response.start - 1 : chat.response.stop - 1] = True
         ids, mask, predicts = ids.to(device()), mask.to(device()), predicts.to(device())
-        body = self._causal.base_model
+        body = self.causal.base_model
         states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         targets = ids.roll(-1, dims=1)[predicts]
         values = self._token_logprobs(states[predicts], targets).cpu().numpy()
@@ -256,8 +277,8 @@ class TransformersEngine:
         return np.split(values, np.cumsum(lengths)[:-1])
 
     def _token_logprobs(self, states: torch.Tensor, targets: torch.Tensor, rows: int = 4096) -> torch.Tensor:
-        head = self._causal.get_output_embeddings()
-        cap = softcap(self._causal)
+        head = self.causal.get_output_embeddings()
+        cap = softcap(self.causal)
         parts = []
         for at in range(0, len(targets), rows):  # never the whole vocabulary for every position at once
             logits = head(states[at : at + rows]).float()
