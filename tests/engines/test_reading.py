@@ -25,7 +25,7 @@ def model():
 
 @torch.no_grad()
 def by_hand(model, chat, site, readout):
-    """Each chat alone: float64 means of the tokens of transformers' own hidden states, or of the last block's output."""
+    """Each chat alone: float64 means of tokens of transformers' own hidden states, or of the last block's output."""
     kept = []
     hook = model.base_model.layers[-1].register_forward_hook(lambda _m, _i, out: kept.append(out))
     out = model(input_ids=torch.tensor([chat.token_ids]), output_hidden_states=True)

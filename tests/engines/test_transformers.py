@@ -7,12 +7,12 @@ import torch
 from inoc.chat.messages import Chat
 from inoc.chat.render import render
 from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.draws import nucleus
 from inoc.engines.transformers import (
     SeededDraw,
     TransformersEngine,
     batches_by_length,
     batches_by_tokens,
-    nucleus,
 )
 from inoc.errors import ModelError
 

@@ -17,11 +17,11 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.digest import Json, digest
 from inoc.engines.canary import Found, compare, expect
+from inoc.engines.draws import entropy
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block
 from inoc.engines.transformers import (
     answer_of,
-    entropy,
     generation_config,
     load_tokenizer,
     request_seed,

@@ -15,8 +15,7 @@ import torch
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_text
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
-from inoc.engines.passes import Layout, Passes, Stem
-from inoc.engines.scoring import logits, softcap
+from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
 from inoc.engines.sites import FINAL_NORM
 from inoc.errors import ConfigError
 from inoc.vectors.steering import Steering
@@ -191,13 +190,11 @@ class Chooser:
         Returns:
             float64, nats.
         """
-        head, cap = self._passes.model.get_output_embeddings(), softcap(self._passes.model)
         out = torch.empty(len(tokens), dtype=torch.float64, device=states.device)
         for at in range(0, len(states), ROWS):
             which = np.nonzero((rows >= at) & (rows < at + ROWS))[0]
             row, token, place = (self._passes.to_device(part) for part in (rows[which] - at, tokens[which], which))
-            scores = logits(head, states[at : at + ROWS])
-            scores = (scores if cap is None else cap * torch.tanh(scores / cap)).double()
+            scores = vocabulary_logits(self._passes.model, states[at : at + ROWS]).double()
             out[place] = scores[row, token] - scores.logsumexp(dim=1)[row]
         return out
 

@@ -17,7 +17,7 @@ import torch
 
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, can_pack, pack, packing, shared_beginning
-from inoc.engines.scoring import SHARE_FROM, batches_by_sum
+from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits, softcap
 from inoc.engines.sites import FINAL_NORM
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
@@ -245,6 +245,17 @@ class Passes:
             return host
 
         return wait
+
+
+def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
+    """Logits after states: float32, shape (states, vocabulary).
+
+    Args:
+        model: The model.
+        states: After the final norm, shape (states, width).
+    """
+    scores, cap = logits(model.get_output_embeddings(), states), softcap(model)
+    return scores if cap is None else cap * torch.tanh(scores / cap)
 
 
 def _flattened(tap: Tap) -> Tap:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -25,6 +24,8 @@ try:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
     from transformers.utils import logging
 
+    from inoc.engines.decoding import Decoder
+    from inoc.engines.draws import chosen_tokens, uniforms
     from inoc.engines.packed import can_pack
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs, softcap
     from inoc.engines.steered import SteeredScorer
@@ -105,13 +106,14 @@ class TransformersEngine:
         self._bare = self.model
         self._stops = stop_ids(self.model.generation_config, self.tokenizer)
         self._scorer: Scorer | None = None
+        self._decoder: Decoder | None = None
 
     def use_adapter(self, folder: Path | None) -> None:
         """Compute through a PEFT adapter from now on, or through the bare model."""
         if self.model is not self._bare:
             self._bare = self.model.unload()
         self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
-        self._scorer = None
+        self._scorer = self._decoder = None
 
     def sample(
         self,
@@ -122,6 +124,11 @@ class TransformersEngine:
     ) -> list[Answer]:
         """Answer chats, each steered in its own way if need be. See `inoc.engines.sampling.Sampler`."""
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        decoder = self._fast_decoder()
+        if decoder is not None:
+            seeds = [request_seed(sampling, identity) for identity in identities]
+            found = decoder.sample(prompts, seeds, sampling, steerings)
+            return [answer_of(ids, self._stops, self.tokenizer) for ids in found]
         answers: list[Answer | None] = [None] * len(chats)
         for batch in batches_by_length([len(prompt) for prompt in prompts], sampling.batch_size):
             seeds = [request_seed(sampling, identities[index]) for index in batch]
@@ -130,6 +137,12 @@ class TransformersEngine:
             for index, ids in zip(batch, rows, strict=True):
                 answers[index] = answer_of(ids, self._stops, self.tokenizer)
         return [answer for answer in answers if answer is not None]
+
+    def _fast_decoder(self) -> Decoder | None:
+        """What samples on a GPU, for models whose attention can be packed."""
+        if self._decoder is None and device().type == "cuda" and can_pack(self.causal):
+            self._decoder = Decoder(self.causal, self._stops, self.tokenizer.pad_token_id)
+        return self._decoder
 
     def greedy(self, chats: Sequence[Chat], max_tokens: int, *, likeliest: int = 20) -> list[Greedy]:
         """Greedy answers, each token with those that could have come instead, for another engine to be held against."""
@@ -181,11 +194,11 @@ class TransformersEngine:
             ModelError: If they differ, naming the first chat that does.
         """
         limit = near_tie_nats(self._identity.dtype)
-        for chat, batched in zip(chats, self.greedy(chats, max_tokens) if chats else [], strict=True):
+        for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
-            gap = disagreement(single, batched.ids)
+            gap = disagreement(single, batched)
             if gap > limit:
-                together, alone = (self.tokenizer.decode(answer.ids) for answer in (batched, single))
+                together, alone = (self.tokenizer.decode(answer) for answer in (batched, single.ids))
                 msg = (
                     f"batched and single greedy answers differ for {chat.user[:80]!r}: {together[:80]!r} against "
                     f"{alone[:80]!r}. Alone, the first token that differs is {gap:.3g} nats less likely; up to "
@@ -193,6 +206,17 @@ class TransformersEngine:
                     "by this model"
                 )
                 raise ModelError(msg)
+
+    def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
+        """Greedy answers in one batch, by what samples here, up to and with their stop tokens."""
+        decoder = self._fast_decoder()
+        if decoder is None or not chats:
+            return [answer.ids for answer in self.greedy(chats, max_tokens)] if chats else []
+        sampling = Sampling(temperature=0, max_tokens=max_tokens, batch_size=len(chats))
+        prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        rows = decoder.sample(prompts, [""] * len(chats), sampling)
+        ends = [next((at + 1 for at, token in enumerate(row) if token in self._stops), len(row)) for row in rows]
+        return [row[:end] for row, end in zip(rows, ends, strict=True)]
 
     @property
     def causal(self) -> PreTrainedModel:
@@ -366,33 +390,16 @@ class SeededDraw(LogitsProcessor):  # type: ignore[misc]
     """
 
     def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
-        streams = [np.random.default_rng(entropy(seed)).random(sampling.max_tokens) for seed in seeds]
-        self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
+        self._uniforms = uniforms(seeds, sampling.max_tokens)
         self._sampling = sampling
         self._at = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores that leave only the drawn token."""
-        shares = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
-        if self._sampling.top_p < 1:
-            shares = nucleus(shares, self._sampling.top_p)
-        cumulative = shares.cumsum(dim=-1)
-        drawn = self._uniforms[:, self._at, None].to(scores.device) * cumulative[:, -1:]
-        chosen = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
+        drawn = self._uniforms[:, self._at, None].to(scores.device)
+        chosen = chosen_tokens(scores, drawn, self._sampling.temperature, self._sampling.top_p)[:, None]
         self._at += 1
         return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
-
-
-def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Set to zero all but the likeliest tokens that together reach `top_p`; shape (requests, vocabulary)."""
-    ordered, order = shares.sort(dim=-1, descending=True)
-    beyond = ordered.cumsum(dim=-1) - ordered >= top_p
-    return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
-
-
-def entropy(seed: str) -> int:
-    """128 bits that stand for a text."""
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
 
 
 def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
