@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, GPT2Config
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens, render
@@ -14,7 +15,7 @@ from inoc.engines.steered import SteeredScorer
 from inoc.engines.steering import steered_decoding
 from inoc.engines.taps import tapped
 from inoc.engines.transformers import TransformersEngine
-from inoc.errors import ConfigError, DataError
+from inoc.errors import ConfigError, DataError, ModelError
 from inoc.vectors.make import random_like
 from inoc.vectors.steering import Steering, check_steering, steering_key
 from inoc.vectors.vector import Vector
@@ -230,3 +231,12 @@ def test_a_site_that_does_not_exist_leaves_the_model_as_it_was(model):
     with pytest.raises(ConfigError), tapped(model, {"resid_post.9": []}):
         pass
     assert list(model.base_model.layers) == before
+
+
+def test_a_model_without_plain_layers_is_refused_by_name():
+    config = GPT2Config(vocab_size=50, n_embd=16, n_layer=1, n_head=2)
+    model = AutoModelForCausalLM.from_config(config)
+    with pytest.raises(ModelError, match="GPT2LMHeadModel"), tapped(model, {}):
+        pass
+    with steered_decoding(model, [None, steer(0.0)], torch.device("cpu")):
+        pass  # what is not steered is not looked at

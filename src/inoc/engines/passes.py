@@ -17,7 +17,7 @@ import torch
 
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, can_pack, pack, packing, shared_beginning
-from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits, softcap
+from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
 from inoc.engines.sites import FINAL_NORM
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
@@ -254,7 +254,8 @@ def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
         model: The model.
         states: After the final norm, shape (states, width).
     """
-    scores, cap = logits(model.get_output_embeddings(), states), softcap(model)
+    scores = logits(model.get_output_embeddings(), states)
+    cap: float | None = getattr(model.config, "final_logit_softcapping", None)
     return scores if cap is None else cap * torch.tanh(scores / cap)
 
 

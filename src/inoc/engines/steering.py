@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from inoc.engines.taps import Tap, tapped
-from inoc.vectors.steering import Steering
+from inoc.vectors.steering import Steering, is_steered
 
 
 def row_taps(
@@ -111,5 +111,8 @@ def steered_decoding(model: Any, steerings: Sequence[Steering | None], device: t
         steerings: How each row is steered; empty, or None for a row that is not.
         device: Where the model is.
     """
+    if not is_steered(steerings):
+        yield
+        return
     with tapped(model, Decoding(steerings, device).taps):
         yield

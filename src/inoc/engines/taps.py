@@ -14,6 +14,7 @@ import torch
 
 from inoc.engines.layers import decoder_layers
 from inoc.engines.sites import EMBED, FINAL_NORM, depth
+from inoc.errors import ModelError
 
 Tap = Callable[[torch.Tensor], torch.Tensor | None]
 """Is given the states of a site, shape (rows, tokens, width), and gives what is to stand there instead, or None."""
@@ -67,7 +68,16 @@ def tapped(model: Any, taps: Mapping[str, Sequence[Tap]], *, stop: bool = False)
 
     Raises:
         ConfigError: If the model has no such site.
+        ModelError: If its body is not made of layers and a final norm.
     """
+    if not isinstance(getattr(model.base_model, "layers", None), torch.nn.ModuleList) or not hasattr(
+        model.base_model, "norm"
+    ):
+        msg = (
+            f"{type(model).__name__} (model type {model.config.model_type!r}) has no plain `layers` and `norm`, whose "
+            "sites could be read or steered; models such as Qwen, Llama, Gemma and Mistral have"
+        )
+        raise ModelError(msg)
     layers = model.base_model.layers
     n = len(layers)
     last = max((depth(site, n) for site in taps), default=-1) if stop else -1

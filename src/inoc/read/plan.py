@@ -9,7 +9,7 @@ from pathlib import Path
 from inoc.chat.messages import Chat
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.readouts import Readout
+from inoc.engines.readouts import Readout, check_readouts
 from inoc.errors import ConfigError
 from inoc.read import VERSION
 from inoc.store import Unit
@@ -55,14 +55,15 @@ class Plan:
         """Refuse what cannot be read, before the model is loaded.
 
         Raises:
-            ConfigError: If ids are not unique or not one for each chat, or both or neither of sites and vectors are
-                given.
+            ConfigError: If a read-out does not exist, ids are not unique or not one for each chat, or both or neither
+                of sites and vectors are given.
             DataError: If a vector belongs to another model.
         """
         if len(set(self.ids)) < len(self.ids) or len(self.ids) != len(self.chats):
             different = len(set(self.ids))
             msg = f"{len(self.ids)} ids ({different} different) for {len(self.chats)} chats; each needs its own"
             raise ConfigError(msg)
+        check_readouts(self.readouts)
         if bool(self.sites) == bool(self.vectors):
             msg = f"sites {list(self.sites)} and {len(self.vectors)} vectors; accepted: either sites, or vectors"
             raise ConfigError(msg)
