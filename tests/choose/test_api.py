@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
-from inoc.choose.api import choice_of_answer
+from inoc.chat.messages import Chat
+from inoc.choose.api import ApiPlan, choice_of_answer, run
+from inoc.config.models import SystemTurn
 from inoc.engines.candidates import Candidate, candidate, scale
 
 
@@ -66,3 +70,30 @@ def test_an_answer_without_usable_probabilities_is_nan_with_the_reason(given, re
     assert math.isnan(found.mass)
     assert found.reason == reason
     assert found.best() == -1
+
+
+def test_an_api_is_asked_each_question_and_the_tables_are_those_of_the_stage(tmp_path):
+    replies = [
+        SimpleNamespace(refusal="", choice=answer(("A", {"A": 0.6, "B": 0.3}))),
+        SimpleNamespace(refusal="content policy", choice={}),
+    ]
+    asked = []
+
+    def chat(bodies, doing):
+        asked.extend(bodies)
+        return replies
+
+    job = SimpleNamespace(api=SimpleNamespace(chat=chat), record={})
+    turns = [Chat(SystemTurn(kind="text", text="Be brief."), "A or B?"), Chat(SystemTurn(), "B or A?")]
+    letters = (candidate("A", 0.0), candidate("B", 1.0))
+    said = run(job, ApiPlan("some-model", ["q0", "q1"], turns, [letters, letters], tmp_path))
+    assert [[turn["role"] for turn in one["messages"]] for one in asked] == [["system", "user"], ["user"]]
+    assert all(one["logprobs"] and one["top_logprobs"] == 20 for one in asked)
+    first, second = pd.read_parquet(tmp_path / "choices.parquet").to_dict("records")
+    assert first["best"] == "A"
+    assert first["mass"] == pytest.approx(0.9)
+    assert first["expectation"] == pytest.approx(1 / 3)
+    assert math.isnan(second["mass"])
+    assert second["reason"] == "refused by the API (content policy)"
+    assert "1 NaN" in said
+    assert job.record["counts"] == {"questions": 2, "NaN": 1}

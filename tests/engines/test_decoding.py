@@ -3,17 +3,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GemmaConfig,
+    LlamaConfig,
+    MistralConfig,
+    Olmo2Config,
+    Qwen3Config,
+)
 
 from inoc.config.models import Sampling
 from inoc.engines import decoding
-from inoc.engines.decoding import Decoder
+from inoc.engines.decoding import Decoder, can_decode
 from inoc.engines.draws import chosen_tokens, uniforms
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 from inoc.vectors.steering import Steering
 from inoc.vectors.vector import Vector
 from support.reading import chats_of
-from support.toy_models import language_model
+from support.toy_models import SHAPE, capped_model, language_model
 
 PROMPTS = [np.random.default_rng(row).integers(0, 300, n).tolist() for row, n in enumerate([3, 17, 1, 40, 9, 26])]
 SEEDS = [f"r{row}" for row in range(6)]
@@ -107,6 +116,29 @@ def test_decoding_ends_when_every_answer_has(model, monkeypatch):
     monkeypatch.setattr(decoder, "_advance", lambda *given: (calls.append(1), advance(*given)))
     decoder.sample(PROMPTS[:2], SEEDS[:2], Sampling(max_tokens=20, batch_size=2))
     assert len(calls) <= 2
+
+
+def test_only_dense_models_with_fixed_rotations_are_decoded_so(model):
+    assert can_decode(model)
+    assert not can_decode(capped_model())
+    rope = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
+    assert not can_decode(language_model(rope_parameters=rope))
+
+
+FAMILIES = [LlamaConfig, MistralConfig, GemmaConfig, Gemma3TextConfig, Qwen3Config, Olmo2Config]
+
+
+@pytest.mark.parametrize("config", FAMILIES)
+    "config", [LlamaConfig, MistralConfig, GemmaConfig, Gemma3TextConfig, Qwen3Config, Olmo2Config]
+)
+def test_draws_of_each_family_are_those_of_each_request_alone(config):
+    torch.manual_seed(0)
+    own = {"head_dim": 16} if "Gemma" in config.__name__ or config is Qwen3Config else {}
+    model = AutoModelForCausalLM.from_config(config(**SHAPE, **own, pad_token_id=0)).eval()
+    assert can_decode(model)
+    sampling = Sampling(max_tokens=6, batch_size=4)
+    found = Decoder(model, set(), 0).sample(PROMPTS[:3], SEEDS[:3], sampling)
+    assert found == [by_hand(model, *pair, sampling) for pair in zip(PROMPTS[:3], SEEDS[:3], strict=True)]
 
 
 def test_the_model_has_its_own_attention_again(model):

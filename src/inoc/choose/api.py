@@ -4,12 +4,81 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from inoc.chat.messages import Chat
+from inoc.choose.step import write_tables
+from inoc.digest import Json
 from inoc.engines.candidates import Candidate, Choice, check_candidates, choice, unmeasured
 from inoc.judge.expected import token_probabilities
 
+if TYPE_CHECKING:
+    from inoc.api.client import Api, Reply
+    from inoc.jobs.job import Job
+
 _BLANKS = " \t\r\n"
+_TOP = 20  # log-probabilities that APIs give at most
+_TOKENS = 8  # of an answer, along which a candidate of several tokens is followed
+
+
+@dataclass(frozen=True)
+class ApiPlan:
+    """Questions that an API is asked.
+
+    Attributes:
+        model: The model, as the API names it.
+        ids: Of the questions, each once.
+        chats: The questions; their responses are not looked at.
+        candidates: The answers of each question.
+        folder: Where the results go.
+        temperature: Of the sampled answer, along which candidates of several tokens are followed.
+    """
+
+    model: str
+    ids: Sequence[str]
+    chats: Sequence[Chat]
+    candidates: Sequence[tuple[Candidate, ...]]
+    folder: Path
+    temperature: float = 1.0
+
+
+def run(job: Job, plan: ApiPlan) -> str:
+    """Write the tables of the stage `choose` from an API's answers, which the API keeps by itself."""
+    found = ask(job.api, plan)
+    return write_tables(job, plan.folder, [(plan.ids, found, plan.candidates)])
+
+
+def ask(api: Api, plan: ApiPlan) -> list[Choice]:
+    """Choices of all questions; a question that is refused is NaN, with the reason."""
+    replies = api.chat([body(plan, chat) for chat in plan.chats], f"asking {plan.model}")
+    return [_choice(reply, own) for reply, own in zip(replies, plan.candidates, strict=True)]
+
+
+def body(plan: ApiPlan, chat: Chat) -> dict[str, Json]:
+    """What is sent for one question. A system turn is sent only if the chat has a text for it."""
+    system = [{"role": "system", "content": chat.system.text}] if chat.system.kind == "text" else []
+    earlier = [
+        {"role": role, "content": text}
+        for turn in getattr(chat, "earlier", ())
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+    ]
+    return {
+        "model": plan.model,
+        "messages": [*system, *earlier, {"role": "user", "content": chat.user}],
+        "temperature": plan.temperature,
+        "top_p": 1.0,
+        "max_completion_tokens": _TOKENS,
+        "logprobs": True,
+        "top_logprobs": _TOP,
+    }
+
+
+def _choice(reply: Reply, candidates: Sequence[Candidate]) -> Choice:
+    if reply.refusal:
+        return unmeasured(len(candidates), f"refused by the API ({reply.refusal})")
+    return choice_of_answer(reply.choice, candidates)
 
 
 def choice_of_answer(answer: Mapping[str, Any], candidates: Sequence[Candidate]) -> Choice:

@@ -6,6 +6,7 @@ alone, so other questions or another shard change no number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,9 @@ CANDIDATES = pa.schema(
 )
 """`choose/candidates.parquet`. Key: id, candidate."""
 
+Measured = tuple[Sequence[str], Sequence[Choice], Sequence[tuple[Candidate, ...]]]
+"""Ids of questions, their choices, and their candidates."""
+
 _STORED = pa.schema([("logprobs", pa.list_(pa.float64())), ("mass", NUMBER), ("reason", STRING)])
 
 
@@ -63,18 +67,20 @@ def run(job: Job, plan: Plan) -> str:
     if made:
         example = job.store.folder(made[0]) / "example.txt"
         job.record["rendered_example"] = example.read_text(encoding="utf-8")
+    return write_tables(job, plan.folder, list(_blocks(job, plan, made)))
+
+
+def write_tables(job: Job, folder: Path, blocks: Sequence[Measured]) -> str:
+    """Write both tables, a row group for each block; returns a summary, and counts for the manifest."""
     for schema, rows, name in ((CHOICES, choice_rows, "choices"), (CANDIDATES, candidate_rows, "candidates")):
-        path = plan.folder / f"{name}.parquet"
-        tables = (
-            to_arrow(rows(ids, found, candidates), schema, path) for ids, found, candidates in _blocks(job, plan, made)
-        )
-        write_row_groups(tables, schema, path)
-    masses = [choice.mass for _, found, _ in _blocks(job, plan, made) for choice in found]
-    n_nan = sum(mass != mass for mass in masses)
-    job.record["counts"] = {"questions": len(plan.ids), "NaN": n_nan}
-    measured = [mass for mass in masses if mass == mass]
+        path = folder / f"{name}.parquet"
+        write_row_groups((to_arrow(rows(*block), schema, path) for block in blocks), schema, path)
+    masses = [choice.mass for _, found, _ in blocks for choice in found]
+    measured = [mass for mass in masses if not math.isnan(mass)]
+    n_nan = len(masses) - len(measured)
+    job.record["counts"] = {"questions": len(masses), "NaN": n_nan}
     mean = sum(measured) / len(measured) if measured else float("nan")
-    return f"{len(plan.ids)} questions, mean covered mass {mean:.3f}, {n_nan} NaN"
+    return f"{len(masses)} questions, mean covered mass {mean:.3f}, {n_nan} NaN"
 
 
 def units(job: Job, plan: Plan) -> list[Unit]:
@@ -130,9 +136,7 @@ def read_choices(folder: Path) -> list[Choice]:
     return [Choice(tuple(row["logprobs"]), row["mass"], row["reason"]) for row in rows]
 
 
-def _blocks(
-    job: Job, plan: Plan, made: Sequence[Unit]
-) -> Iterator[tuple[Sequence[str], list[Choice], Sequence[tuple[Candidate, ...]]]]:
+def _blocks(job: Job, plan: Plan, made: Sequence[Unit]) -> Iterator[Measured]:
     for at, unit in enumerate(made):
         rows = slice(at * BLOCK, (at + 1) * BLOCK)
         yield plan.ids[rows], read_choices(job.store.folder(unit)), plan.candidates[rows]

@@ -18,7 +18,7 @@ from transformers import AttentionInterface
 
 from inoc.config.models import Sampling
 from inoc.engines.draws import chosen_tokens, uniforms
-from inoc.engines.packed import pack, packed_attention
+from inoc.engines.packed import can_pack, pack, packed_attention
 from inoc.engines.passes import vocabulary_logits
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped
@@ -28,6 +28,18 @@ ATTENTION = "inoc_decoding"
 LENGTHS = 256  # a prompt and its answer are given a multiple of so many positions
 PREFILL = 2048  # tokens in a packed row of prompts; a longer prompt has a multiple of it to itself
 LOOKS = 16  # steps between two looks at whether all answers have ended
+
+
+MODEL_TYPES = frozenset({"gemma", "gemma3_text", "llama", "mistral", "olmo2", "qwen2", "qwen3"})
+"""Models whose every layer is dense and keeps one key and value per token: no step waits for the host."""
+
+
+def can_decode(model: Any) -> bool:
+    """Whether a model can be sampled by a `Decoder`."""
+    ropes = getattr(model.config, "rope_parameters", None) or {}
+    # One for all layers, or one for each type of layer. Some kinds look at the positions to choose their frequencies.
+    kinds = {rope.get("rope_type") for rope in [ropes, *ropes.values()] if isinstance(rope, dict)}
+    return model.config.model_type in MODEL_TYPES and can_pack(model) and not kinds & {"dynamic", "longrope"}
 
 
 class Cache:
@@ -159,8 +171,8 @@ class Decoder:
     """Samples answers with one model.
 
     Args:
-        model: A causal language model without an adapter's wrapper, in eval mode, whose attention can be packed; see
-            `inoc.engines.packed.can_pack`. Adapted layers may be inside; a changed adapter needs a new decoder.
+        model: A causal language model without an adapter's wrapper, in eval mode, for which `can_decode` holds. Adapted
+            layers may be inside; a changed adapter needs a new decoder.
         stops: Tokens that end an answer.
         pad: A token to fill up with.
     """

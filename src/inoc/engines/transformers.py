@@ -24,7 +24,7 @@ try:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
     from transformers.utils import logging
 
-    from inoc.engines.decoding import Decoder
+    from inoc.engines.decoding import Decoder, can_decode
     from inoc.engines.draws import chosen_tokens, uniforms
     from inoc.engines.packed import can_pack
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs, softcap
@@ -139,8 +139,8 @@ class TransformersEngine:
         return [answer for answer in answers if answer is not None]
 
     def _fast_decoder(self) -> Decoder | None:
-        """What samples on a GPU, for models whose attention can be packed."""
-        if self._decoder is None and device().type == "cuda" and can_pack(self.causal):
+        """What samples on a GPU, for the models that it can; see `inoc.engines.decoding.can_decode`."""
+        if self._decoder is None and device().type == "cuda" and can_decode(self.causal):
             self._decoder = Decoder(self.causal, self._stops, self.tokenizer.pad_token_id)
         return self._decoder
 
