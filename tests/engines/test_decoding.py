@@ -129,8 +129,6 @@ FAMILIES = [LlamaConfig, MistralConfig, GemmaConfig, Gemma3TextConfig, Qwen3Conf
 
 
 @pytest.mark.parametrize("config", FAMILIES)
-    "config", [LlamaConfig, MistralConfig, GemmaConfig, Gemma3TextConfig, Qwen3Config, Olmo2Config]
-)
 def test_draws_of_each_family_are_those_of_each_request_alone(config):
     torch.manual_seed(0)
     own = {"head_dim": 16} if "Gemma" in config.__name__ or config is Qwen3Config else {}
