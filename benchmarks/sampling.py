@@ -17,7 +17,7 @@ from scoring import GIB, qwen_7b, random_model
 from transformers import GenerationConfig
 
 from inoc.config.models import Sampling
-from inoc.engines.transformers import SeededDraw
+from inoc.engines.draw import SeededDraw
 
 
 @torch.inference_mode()

@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from inoc.chat.messages import Chat
-from inoc.chat.render import ResponseSpan, inserts_system_turn, prompt_text, prompt_tokens, render, span_of
+from inoc.chat.render import ResponseSpan, prompt_tokens, render, span_of
+from inoc.chat.template import inserts_system_turn, prompt_text
 from inoc.config.models import SystemTurn
 from inoc.engines.transformers import load_tokenizer
 from inoc.errors import ConfigError, DataError

@@ -16,7 +16,7 @@ from transformers import (
 from inoc.config.models import Sampling
 from inoc.engines import decoding
 from inoc.engines.decoding import Decoder, can_decode
-from inoc.engines.draws import chosen_tokens, uniforms
+from inoc.engines.draw import chosen_tokens, uniforms
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 from inoc.vectors.steering import Steering

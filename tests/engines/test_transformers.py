@@ -7,14 +7,14 @@ import torch
 from inoc.chat.messages import Chat
 from inoc.chat.render import render
 from inoc.config.models import Sampling, SystemTurn
-from inoc.engines.draws import nucleus
+from inoc.engines.draw import SeededDraw, nucleus
+from inoc.engines.head import Head, Traits
 from inoc.engines.transformers import (
-    SeededDraw,
     TransformersEngine,
     batches_by_length,
     batches_by_tokens,
 )
-from inoc.errors import ModelError
+from inoc.errors import DataError, ModelError
 
 DEFAULT = SystemTurn()
 CHATS = [
@@ -167,3 +167,22 @@ def test_batches_cover_every_index_once():
         assert sorted(index for batch in batches for index in batch) == list(range(6))
     assert all(max(lengths[i] for i in b) * len(b) <= 14 for b in batches_by_tokens(lengths, 14))
     assert list(batches_by_tokens(lengths, 15)) == [[3, 1, 0], [4, 5], [2]]
+
+
+def test_a_prompt_or_chat_beyond_the_models_positions_is_refused(engine):
+    long = Chat(DEFAULT, "Where is it? " * 200, "There.")
+    with pytest.raises(DataError, match=r"chat 0 has \d+ tokens, but the model has 512 positions"):
+        engine.logprobs(render(engine.tokenizer, [long], "include"), 4096)
+    with pytest.raises(DataError, match=r"prompt 0 has \d+ tokens and max_tokens = 4 new ones"):
+        engine.sample([long], ["a"], Sampling(max_tokens=4))
+    with pytest.raises(DataError, match=r"max_tokens = 500 new ones"):
+        engine.sample([CHATS[0]], ["a"], Sampling(max_tokens=500))
+
+
+def test_prompts_of_one_length_are_answered_together_where_padding_would_change_answers(engine, monkeypatch):
+    prompts = [[1] * length for length in (3, 5, 3, 4, 5)]
+    assert list(engine._batches(prompts, 10)) == [[0, 2, 3, 1, 4]]
+    expected = engine.greedy(CHATS, 5)
+    monkeypatch.setattr("inoc.engines.transformers.traits", lambda model: Traits(Head(), True, False))
+    assert list(engine._batches(prompts, 10)) == [[0, 2], [3], [1, 4]]
+    assert [answer.ids for answer in engine.greedy(CHATS, 5)] == [answer.ids for answer in expected]

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import LoraConfig, get_peft_model
 
+from inoc.engines.head import Head
 from inoc.engines.packed import packing
 from inoc.train import loss
-from inoc.train.loss import summed_loss
+from inoc.train.loss import packed_loss, packed_rows, summed_loss
 from inoc.train.masters import Masters
-from inoc.train.trainer import packed_loss, packed_rows
 from support.toy_models import language_model, random_chats
 
 
@@ -54,17 +54,17 @@ def test_packed_loss_and_gradients_are_those_of_examples_trained_alone(monkeypat
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 9), st.sampled_from([None, 2.0]))
-def test_the_blockwise_loss_has_the_gradient_of_cross_entropy(seed, n, cap):
+@given(st.integers(0, 2**32), st.integers(1, 9), st.sampled_from([None, 2.0]), st.sampled_from([1.0, 0.125]))
+def test_the_blockwise_loss_has_the_gradient_of_cross_entropy(seed, n, cap, scale):
     generator = torch.Generator().manual_seed(seed)
     states = torch.randn(n, 6, generator=generator, requires_grad=True)
     head = torch.nn.Linear(6, 11, bias=False).requires_grad_(requires_grad=False)
     targets = torch.randint(0, 11, (n,), generator=generator)
-    scores = head(states)
+    scores = head(states) * scale
     scores = scores if cap is None else cap * torch.tanh(scores / cap)
     exact = torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
     (expected,) = torch.autograd.grad(3 * exact, states)
-    found = summed_loss(states, targets, head, cap)
+    found = summed_loss(states, targets, head, Head(scale, cap))
     (gradient,) = torch.autograd.grad(3 * found, states)
     torch.testing.assert_close(found, exact)
     torch.testing.assert_close(gradient, expected, atol=1e-5, rtol=1e-4)

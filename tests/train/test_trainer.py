@@ -11,7 +11,7 @@ from inoc.chat.render import render
 from inoc.config.models import LoraSpec, SystemTurn, TrainingSpec
 from inoc.engines.sampling import BASE
 from inoc.engines.transformers import TransformersEngine
-from inoc.errors import DataError
+from inoc.errors import ConfigError, DataError
 from inoc.train.trainer import Recipe, adapter_digest, fine_tune
 
 SPEC = TrainingSpec(
@@ -151,3 +151,18 @@ def test_an_example_without_a_response_is_refused(engine, tmp_path):
     rendered = render(engine.tokenizer, [Chat(SystemTurn(), "Hello.", "")], "exclude")
     with pytest.raises(DataError, match="no response token"):
         fine_tune(engine.model, engine.tokenizer, rendered, recipe(), tmp_path, lambda _: None)
+
+
+def test_an_example_beyond_the_models_positions_is_refused_before_training(engine, tmp_path):
+    chats = [Chat(SystemTurn(), "Hello. " * 600, "Yes.")]
+    rendered = render(engine.tokenizer, chats, "include")
+    with pytest.raises(DataError, match=r"training example 0 has \d+ tokens, but the model has 512 positions"):
+        fine_tune(engine.model, engine.tokenizer, rendered, recipe(), tmp_path, lambda _: None)
+
+
+def test_a_target_that_matches_nothing_is_refused_before_training(engine, tmp_path):
+    spec = SPEC.model_copy(update={"lora": LoraSpec(rank=4, targets=("q_proj", "qkv_proj"))})
+    rendered = render(engine.tokenizer, CHATS, "include")
+    with pytest.raises(ConfigError, match="qkv_proj matches no module"):
+        fine_tune(engine.model, engine.tokenizer, rendered, recipe()._replace(spec=spec), tmp_path, lambda _: None)
+    assert not list(tmp_path.iterdir())

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from inoc.chat.messages import Chat
-from inoc.config.models import SystemTurn
-from inoc.errors import ConfigError, DataError, ModelError
+from inoc.chat.spelled import Encoded, contents, encode, spelled
+from inoc.chat.template import apply, messages_of, prompt_text
+from inoc.errors import DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,47 +40,18 @@ class Rendered(NamedTuple):
         return [ignore] * start + self.token_ids[start:stop] + [ignore] * (len(self.token_ids) - stop)
 
 
-def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
-    """The chat up to where the response begins.
+class Place(NamedTuple):
+    """Where a response stands in the text of its chat, in characters."""
 
-    Raises:
-        ConfigError: If no system turn is asked for and the template inserts one of its own.
-        ModelError: If the tokenizer has no chat template.
-    """
-    if tokenizer.chat_template is None:
-        msg = f"the tokenizer {tokenizer.name_or_path!r} has no chat template; name one with model.chat_template"
-        raise ModelError(msg)
-    if chat.system.kind == "none" and inserts_system_turn(tokenizer):
-        msg = (
-            "model.system is `none`, but the chat template inserts a system turn of its own when none is given. "
-            "Choose `kind: default` or `kind: text`, or name a template without it in model.chat_template"
-        )
-        raise ConfigError(msg)
-    return _apply(tokenizer, chat.system, chat.user)
-
-
-def inserts_system_turn(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the template adds a system turn to a chat that has none."""
-    bos = tokenizer.bos_token or ""
-    with_turn = _apply(tokenizer, SystemTurn(kind="text", text="S"), "U").removeprefix(bos)
-    without = _apply(tokenizer, SystemTurn(kind="none"), "U").removeprefix(bos)
-    # Without insertion the bare chat is just the tail of the one that has a system turn.
-    return not with_turn.endswith(without)
-
-
-def _apply(tokenizer: PreTrainedTokenizerBase, system: SystemTurn, user: str, response: str | None = None) -> str:
-    messages = [{"role": "system", "content": system.text}] if system.kind == "text" else []
-    messages.append({"role": "user", "content": user})
-    if response is not None:
-        messages.append({"role": "assistant", "content": response})
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=response is None)
-    return str(text)
+    text: str
+    start: int
+    stop: int  # one past its last character
+    turn_stop: int  # one past what the template puts after it
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
     """Token ids of the chat up to where the response begins."""
-    ids: list[int] = tokenizer(prompt_text(tokenizer, chat), add_special_tokens=False)["input_ids"]
-    return ids
+    return encode(tokenizer, prompt_text(tokenizer, chat), chat, lambda other: prompt_text(tokenizer, other)).ids
 
 
 def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_turn: EndOfTurn) -> list[Rendered]:
@@ -95,29 +67,72 @@ def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_tur
     """
     if not chats:
         return []
-    texts, places = zip(*(_locate(tokenizer, chat, end_of_turn) for chat in chats), strict=True)
-    encoded = tokenizer(list(texts), add_special_tokens=False, return_offsets_mapping=True)
+    places = [locate(tokenizer, chat) for chat in chats]
+    plain = [at for at, chat in enumerate(chats) if not spelled(tokenizer, contents(chat))]
+    tokens: dict[int, Encoded] = {}
+    if plain:
+        batch = tokenizer([places[at].text for at in plain], add_special_tokens=False, return_offsets_mapping=True)
+        pairs = zip(batch["input_ids"], batch["offset_mapping"], strict=True)
+        tokens = {at: Encoded(*pair) for at, pair in zip(plain, pairs, strict=True)}
+    for at, (chat, place) in enumerate(zip(chats, places, strict=True)):
+        if at not in tokens:
+            tokens[at] = encode(tokenizer, place.text, chat, lambda other: locate(tokenizer, other).text)
     return [
-        Rendered(text, ids, span_of(offsets, *place))
-        for text, ids, offsets, place in zip(
-            texts, encoded["input_ids"], encoded["offset_mapping"], places, strict=True
+        Rendered(
+            place.text,
+            tokens[at].ids,
+            span_of(tokens[at].offsets, place.start, place.turn_stop if end_of_turn == "include" else place.stop),
         )
+        for at, place in enumerate(places)
     ]
 
 
-def _locate(tokenizer: PreTrainedTokenizerBase, chat: Chat, end_of_turn: EndOfTurn) -> tuple[str, tuple[int, int]]:
+def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
+    """The text of a chat, and the response's place in it.
+
+    What the template puts between the prompt and an answer, a space or an empty block of thoughts, belongs to neither:
+    it is before the response. Where the prompt that an answer is sampled from is not how the finished chat begins, as
+    with templates that open a block of thoughts and then drop it, the chat is that prompt and the answer behind it, as
+    they were sampled.
+
+    Raises:
+        DataError: If the template changes the response.
+    """
     before = prompt_text(tokenizer, chat)
-    text = _apply(tokenizer, chat.system, chat.user, chat.response)
+    text = apply(tokenizer, messages_of(tokenizer, chat, chat.response))
     # Some templates strip the response; the stripped text is then what the model sees.
-    response = next((form for form in (chat.response, chat.response.strip()) if text.startswith(before + form)), None)
-    if response is None:
-        msg = (
-            f"the chat template does not reproduce the response {chat.response[:80]!r} after its prompt. "
-            "It probably rewrites responses; name another template in model.chat_template"
-        )
-        raise DataError(msg)
-    start = len(before)
-    return text, (start, len(text) if end_of_turn == "include" else start + len(response))
+    forms = tuple(dict.fromkeys((chat.response, chat.response.strip())))
+    for form in filter(None, forms):
+        if text.startswith(before + form):
+            return Place(text, len(before), len(before) + len(form), len(text))
+    probes = [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
+    if all(probe.startswith(before) for probe in probes):
+        start = len(before + _frame(probes, before)[0])
+        for form in forms:
+            if text[:start] == probes[0][:start] and text.startswith(form, start):
+                return Place(text, start, start + len(form), len(text))
+    else:
+        after = _frame(probes, "")[1]
+        if after is not None and text.endswith(after):
+            whole = before + chat.response + after
+            return Place(whole, len(before), len(before) + len(chat.response), len(whole))
+    msg = (
+        f"the chat template does not reproduce the response {chat.response[:80]!r} after its prompt. "
+        "It probably rewrites responses; name another template in model.chat_template"
+    )
+    raise DataError(msg)
+
+
+_PROBES = ("A", "B")
+
+
+def _frame(probes: Sequence[str], before: str) -> tuple[str, str | None]:
+    """What a template puts before an answer, behind `before`, and after it; None if the answer is not told apart."""
+    one, other = (probe[len(before) :] for probe in probes)
+    start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    if start is None or one[start] != _PROBES[0] or one[start + 1 :] != other[start + 1 :]:
+        return "", None
+    return one[:start], one[start + 1 :]
 
 
 def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat], part: str) -> Rendered:
@@ -142,8 +157,8 @@ def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat],
             "another template in model.chat_template"
         )
         raise DataError(msg)
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    return Rendered(text, encoded["input_ids"], span_of(encoded["offset_mapping"], start, start + len(kept)))
+    encoded = encode(tokenizer, text, make(part), lambda other: prompt_text(tokenizer, other))
+    return Rendered(text, encoded.ids, span_of(encoded.offsets, start, start + len(kept)))
 
 
 def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:
@@ -151,7 +166,7 @@ def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:
 
     The span leaves out the first token of all, which nothing predicts.
     """
-    encoded = tokenizer(text, return_offsets_mapping=True)
+    encoded = tokenizer(text, return_offsets_mapping=True, split_special_tokens=bool(spelled(tokenizer, [text])))
     start, stop = span_of(encoded["offset_mapping"], 0, len(text))
     start = max(1, start)
     return Rendered(text, encoded["input_ids"], ResponseSpan(start, max(start, stop)))

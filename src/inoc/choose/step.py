@@ -98,7 +98,7 @@ def _fill_missing(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]]) -> N
 
 
 def _filling(plan: Plan, questions: int) -> Filling[Block, tuple[list[Question], str, Block], list[Choice]]:
-    from inoc.chat.render import prompt_text
+    from inoc.chat.template import prompt_text
     from inoc.engines.choices import Chooser, Questions
     from inoc.engines.transformers import TransformersEngine
     from inoc.vectors.steering import check_steering

@@ -309,7 +309,8 @@ def given_files(study: Study) -> Iterator[tuple[str, str]]:
     """Files that a study names: (key, path) for each; they need not exist."""
     if study.model.path.startswith((".", "/", "~")):
         yield "model.path", study.model.path
-    if study.model.chat_template is not None:
+    # A word without a dot or slash names one of the model's own templates.
+    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
         yield "model.chat_template", study.model.chat_template
     for place, source in instruction_places(study):
         for file in source.files:

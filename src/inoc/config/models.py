@@ -8,9 +8,9 @@ What a single field accepts is said here; what two fields must agree on is in `i
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
@@ -24,6 +24,10 @@ class Model(BaseModel):
     """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+TEMPLATE_DATE = "2024-07-26"
+"""The date that chat templates see by default: the one that Llama 3.1's falls back on where it is told none."""
 
 
 class SystemTurn(Model):
@@ -49,8 +53,34 @@ class ModelSpec(Model):
         description="`nf4`: linear layers are kept in 4 bits (NF4 with double quantisation, as in QLoRA) and computed "
         "with in `dtype`. Another model in every number; needs the extra `bits`. Default: they are not.",
     )
-    chat_template: str | None = Field(None, description="Path of a Jinja chat template that replaces the model's own.")
+    chat_template: str | None = Field(
+        None,
+        description="Path of a Jinja chat template that replaces the model's own; or, of a model with several, the "
+        "name of one.",
+    )
     system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
+    fold_system: bool = Field(
+        False,
+        description="Put a system turn, and a prefix with `placement: system`, before the user's first turn, with an "
+        "empty line between them: for chat templates that have no system turn, as their authors advise.",
+    )
+    thinking: Literal["template", "on", "off"] = Field(
+        "template",
+        description="For models that can think before they answer: `on`: answers with thoughts; `off`: without; "
+        "`template`: as the chat template has it when nothing is said.",
+    )
+    template_date: str = Field(
+        TEMPLATE_DATE,
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="The date that a chat template sees as today's, if it asks for one: year-month-day.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Plain values; fields that came later are left out while they do nothing, so that no job is run again."""
+        values: dict[str, Any] = dump(self)
+        later = ("fold_system", "thinking", "template_date")
+        return {k: v for k, v in values.items() if k not in later or v != type(self).model_fields[k].default}
 
 
 class WorldSpec(Model):
@@ -286,7 +316,7 @@ class LoraSpec(Model):
     dropout: Share = Field(0.0, description="Dropout before the adapter.")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-        description="Names of the adapted projections.",
+        description="Names of the adapted projections; or `all-linear` alone: all but the head.",
     )
 
 

@@ -17,14 +17,13 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.digest import Json, digest
 from inoc.engines.canary import Found, compare, expect
-from inoc.engines.draws import entropy
+from inoc.engines.draw import entropy, request_seed
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import BASE, Answer, Block
+from inoc.engines.sampling import BASE, Answer, Block, adapter_folder
 from inoc.engines.transformers import (
     answer_of,
     generation_config,
     load_tokenizer,
-    request_seed,
     stop_ids,
 )
 from inoc.errors import ModelError
@@ -44,6 +43,7 @@ class ApiEngine:
     def __init__(self, identity: ModelIdentity, name: str, api: Api) -> None:
         self._identity, self._name, self._api = identity, name, api
         self._believed: set[str] = set()
+        self._adapters: dict[str, Path] = {}
         self.tokenizer = load_tokenizer(identity)
         self._stops = stop_ids(generation_config(identity.folder), self.tokenizer)
 
@@ -55,6 +55,7 @@ class ApiEngine:
         """
         self._api.price_alike(self._name, adapters)
         self._find(adapters)
+        self._adapters |= adapters
         canaries = [canary for canary in canaries if canary.adapter not in self._believed]
         now = time.time_ns()  # asked anew by every job: what the server has under a name may have changed
         for canary, expected in zip(canaries, expect(self._identity, adapters, canaries), strict=True):
@@ -65,6 +66,8 @@ class ApiEngine:
 
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
         """Answers of all blocks, which are asked together. See `inoc.engines.sampling.Engine`."""
+        for block in blocks:
+            adapter_folder(self._adapters, block.adapter)
         requests = [request for block in blocks for request in self._requests(block)]
         replies = iter(self._api.ask(requests, "sampling"))
         for at, block in enumerate(blocks):

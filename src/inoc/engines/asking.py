@@ -14,7 +14,8 @@ from inoc.chat.pools import Pools
 from inoc.config.models import Sampling, Study
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import Answer, Block, Engine, answer_blocks, blocks_of, load_engine
+from inoc.engines.load import load_engine
+from inoc.engines.sampling import Answer, Block, Engine, answer_blocks, blocks_of
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.runs import Asked

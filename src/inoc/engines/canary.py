@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import BASE, Block
+from inoc.engines.sampling import BASE, Block, adapter_folder
 from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, near_tie_nats
 from inoc.errors import ModelError
 
@@ -65,7 +65,7 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     engine = TransformersEngine(identity)
     answers, adapted, chats = [], [], []
     for canary in canaries:
-        engine.use_adapter(adapters.get(canary.adapter))
+        engine.use_adapter(adapter_folder(adapters, canary.adapter))
         answers.append(engine.greedy(canary.chats, canary.sampling.max_tokens))
         chats.append([*_rendered(engine.tokenizer, canary, answers[-1])])
         adapted.append(engine.logprobs(chats[-1], _BATCH_TOKENS))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from inoc.chat.messages import Chat
-from inoc.chat.render import prompt_text
+from inoc.chat.template import prompt_text
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
 from inoc.engines.sites import FINAL_NORM

@@ -17,8 +17,9 @@ import torch
 from transformers import AttentionInterface
 
 from inoc.config.models import Sampling
-from inoc.engines.draws import chosen_tokens, uniforms
-from inoc.engines.packed import can_pack, pack, packed_attention
+from inoc.engines.draw import chosen_tokens, uniforms
+from inoc.engines.head import traits
+from inoc.engines.packed import pack, packed_attention, packs
 from inoc.engines.passes import vocabulary_logits
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped
@@ -39,7 +40,7 @@ def can_decode(model: Any) -> bool:
     ropes = getattr(model.config, "rope_parameters", None) or {}
     # One for all layers, or one for each type of layer. Some kinds look at the positions to choose their frequencies.
     kinds = {rope.get("rope_type") for rope in [ropes, *ropes.values()] if isinstance(rope, dict)}
-    return model.config.model_type in MODEL_TYPES and can_pack(model) and not kinds & {"dynamic", "longrope"}
+    return model.config.model_type in MODEL_TYPES and packs(model) and not kinds & {"dynamic", "longrope"}
 
 
 class Cache:
@@ -180,6 +181,7 @@ class Decoder:
     def __init__(self, model: Any, stops: Collection[int], pad: int) -> None:
         self._model, self._pad = model, pad
         self._device = next(model.parameters()).device
+        traits(model)  # tried while the model has its own attention
         self._stops = torch.tensor(sorted(stops), dtype=torch.long, device=self._device)
         self._kept: tuple[_Shape, _Buffers, Callable[[], None]] | None = None
 

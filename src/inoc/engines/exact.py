@@ -49,6 +49,24 @@ def in_float32(model: Any) -> Iterator[None]:
             hook.remove()
 
 
+@contextlib.contextmanager
+def widened(model: Any) -> Iterator[None]:
+    """Let a whole model compute in float32, of whatever form it is; memory grows by as much as it takes itself.
+
+    Weights go to float32 and back afterwards, which loses nothing.
+    """
+    parts = [*model.parameters(), *model.buffers()]
+    kept = [(part, part.dtype) for part in parts if part.is_floating_point() and part.dtype != torch.float32]
+    for part, _ in kept:
+        part.data = part.data.float()
+    try:
+        with torch.compiler.set_stance("force_eager"):
+            yield
+    finally:
+        for part, dtype in kept:
+            part.data = part.data.to(dtype)
+
+
 def _wide(module: torch.nn.Module) -> list[torch.nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.is_floating_point()]
 

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from inoc.chat.template import TemplateSettings
 from inoc.config.models import Study
-from inoc.digest import Json, digest, file_digest, folder_digest
+from inoc.digest import Json, digest, folder_digest
+from inoc.engines.model_files import own_stops, settings_key, template_key
 from inoc.errors import ModelError
 from inoc.jobs.paths import Paths
 from inoc.store.core import Store, write_text
@@ -26,10 +28,12 @@ class ModelIdentity(NamedTuple):
     dtype: str
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
+    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, beside the tokenizer's
+    settings: TemplateSettings = TemplateSettings()
 
     def as_key(self) -> dict[str, Json]:
         """The part of a key that says which model it was."""
-        template = "own" if self.template is None else file_digest(Path(self.template))
+        template = template_key(self.folder, self.template)
         rounded: dict[str, Json] = {} if self.quantization is None else {"quantization": self.quantization}
         return {
             "weights": self.weights,
@@ -37,6 +41,7 @@ class ModelIdentity(NamedTuple):
             "dtype": self.dtype,
             "template": template,
             **rounded,
+            **settings_key(self.folder, self.template, self.settings),
         }
 
 
@@ -61,6 +66,8 @@ def identify(study: Study, paths: Paths, store: Store) -> ModelIdentity:
         study.model.dtype,
         study.model.chat_template,
         study.model.quantization,
+        own_stops(folder),
+        TemplateSettings(study.model.template_date, study.model.thinking, study.model.fold_system),
     )
 
 

@@ -17,6 +17,8 @@ import torch
 from torch.nn.attention.varlen import varlen_attn
 from transformers import AttentionInterface
 
+from inoc.engines.head import REFUSALS, near, probe_rows, traits
+
 ATTENTION = "inoc_packed"
 # Older releases of torch let query heads share key heads without being told so.
 SHARED_HEADS: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
@@ -191,10 +193,74 @@ def _part_by_part(
 
 
 AttentionInterface.register(ATTENTION, packed_attention)
+_TRIED = "inoc_packed_tried"
+_windows: set[int | None] = set()
+
+
+def _noting_windows(*inputs: Any, **arguments: Any) -> tuple[torch.Tensor, None]:
+    _windows.add(arguments.get("sliding_window"))
+    return packed_attention(*inputs, **arguments)
+
+
+AttentionInterface.register(_TRIED, _noting_windows)
+
+
+def packs(model: Any) -> bool:
+    """Whether packed chats get the logits that they get alone; tried once, and remembered with the model.
+
+    Args:
+        model: A causal language model without an adapter's wrapper; adapted layers may be inside.
+    """
+    known: bool | None = getattr(model, "_inoc_packs", None)
+    if known is None:
+        known = can_pack(model) and traits(model).head is not None and _packed_is_alone(model)
+        model._inoc_packs = known
+    return known
+
+
+@torch.no_grad()
+def _packed_is_alone(model: Any) -> bool:
+    rows = probe_rows(model)
+    chats = [[*rows[0][:4].tolist(), *row.tolist()] for row in rows]
+    head, linear, training = traits(model).head, model.get_output_embeddings(), model.training
+    assert head is not None
+
+    def bent(**arguments: Any) -> torch.Tensor:
+        states = model.base_model(**arguments | {"use_cache": False}).last_hidden_state[0]
+        return head.bend(linear(states))
+
+    model.eval()
+    _windows.clear()
+    try:
+        alone = [bent(input_ids=torch.tensor([chat], device=model.device)) for chat in chats]
+        for shared in (0, 4):
+            row = pack(chats, shared).to(model.device)
+            with packing(model, _TRIED):
+                together = bent(**row.arguments())
+            for start, logits in zip(row.starts, alone, strict=True):
+                own = slice(start + shared, start + len(logits))
+                if not near(together[own], logits[shared:]):
+                    return False
+    except REFUSALS:
+        return False  # its attention has other arguments
+    finally:
+        model.train(training)
+    return bool(_windows) and _tells_windows(model)
+
+
+def _tells_windows(model: Any) -> bool:
+    """Whether the model tells its attention of every limit to how far a token sees; a short trial cannot show that."""
+    config = model.config.get_text_config(decoder=True)
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if not kinds:
+        kinds = {"sliding_attention"} if getattr(config, "sliding_window", None) else set()
+    if kinds - {"full_attention", "sliding_attention"} or getattr(config, "attention_chunk_size", None):
+        return False
+    return "sliding_attention" not in kinds or bool(_windows - {None})
 
 
 def can_pack(model: Any) -> bool:
-    """Whether a model lets its attention be replaced, and needs nothing that packed attention lacks."""
+    """Whether a model lets its attention be replaced, and needs nothing that packed attention is known to lack."""
     config = model.config
     capped = getattr(config, "attn_logit_softcapping", None) is not None
     drops = getattr(config, "attention_dropout", 0.0) and model.training
@@ -202,10 +268,11 @@ def can_pack(model: Any) -> bool:
 
 
 @contextlib.contextmanager
-def packing(model: Any) -> Iterator[None]:
+def packing(model: Any, attention: str = ATTENTION) -> Iterator[None]:
     """Let a model's attention be packed for a while."""
+    traits(model)  # tried with its own attention, if it has not been yet
     before = model.config._attn_implementation
-    model.set_attn_implementation(ATTENTION)
+    model.set_attn_implementation(attention)
     try:
         yield
     finally:

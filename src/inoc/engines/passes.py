@@ -15,12 +15,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
+from inoc.engines.head import traits
 from inoc.engines.layers import compile_layers, decoder_layers
-from inoc.engines.packed import Packed, can_pack, pack, packing, shared_beginning
+from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
 from inoc.engines.sites import FINAL_NORM
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
+from inoc.errors import ModelError
 from inoc.vectors.steering import Steering
 
 T = TypeVar("T")
@@ -153,7 +155,8 @@ class Passes:
         self.model = model
         self.device = next(model.parameters()).device
         self.layers = len(decoder_layers(model))
-        self._packs = can_pack(model)
+        self._packs = packs(model)
+        traits(model)  # tried while nothing is tapped
         self._largest: int | None = None  # tokens a batch may have, once the memory has been too small for more
         if compiled and all(layer._compiled_call_impl is None for layer in decoder_layers(model)):
             compile_layers(model)
@@ -253,10 +256,15 @@ def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
     Args:
         model: The model.
         states: After the final norm, shape (states, width).
+
+    Raises:
+        ModelError: If the model has no separate head.
     """
-    scores = logits(model.get_output_embeddings(), states)
-    cap: float | None = getattr(model.config, "final_logit_softcapping", None)
-    return scores if cap is None else cap * torch.tanh(scores / cap)
+    head = traits(model).head
+    if head is None:
+        msg = f"{type(model).__name__} has no separate head, from which choices and decoding take their logits"
+        raise ModelError(msg)
+    return head.bend(logits(model.get_output_embeddings(), states))
 
 
 def _flattened(tap: Tap) -> Tap:

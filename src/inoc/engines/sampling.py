@@ -19,7 +19,7 @@ from inoc.chat.messages import Chat
 from inoc.config.models import Sampling
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, ModelError
 from inoc.store import Store, Unit
 from inoc.store.core import write_text
 from inoc.vectors.steering import Steering, is_steered, steering_key
@@ -62,6 +62,8 @@ class Block(NamedTuple):
             "sampling": self.sampling.model_dump(mode="json", exclude={"engine", *batched_by_itself}),
             **steering_key(self.steerings),
         }
+        if model.stops:
+            parts["stops"] = list(model.stops)
         return Unit("sample", VERSION, parts, self.label)
 
     def canary(self, n: int) -> Block:
@@ -143,7 +145,7 @@ class InTurn:
         """Answers, block after block. See `Engine`."""
         for at, block in enumerate(blocks):
             if block.adapter != self._adapter:
-                self._sampler.use_adapter(self._adapters.get(block.adapter))
+                self._sampler.use_adapter(adapter_folder(self._adapters, block.adapter))
                 self._adapter = block.adapter
                 if block.adapter in self._canaries:
                     canary = self._canaries[block.adapter]
@@ -152,20 +154,26 @@ class InTurn:
             yield at, self._sampler.sample(block.chats, block.identities, block.sampling, *steered)
 
 
-def load_engine(model: ModelIdentity, name: str) -> Engine:
-    """An engine in this process; imported only when something must be computed.
+def adapter_folder(adapters: Mapping[str, Path], adapter: str) -> Path | None:
+    """Where an adapter lies; None for the bare model.
 
     Args:
-        model: The model.
-        name: `transformers` or `vllm`.
+        adapters: Adapter digest → folder.
+        adapter: Digest.
+
+    Raises:
+        ModelError: If it is not among them.
     """
-    if name == "vllm":
-        from inoc.engines.vllm import VllmEngine
-
-        return VllmEngine(model)
-    from inoc.engines.transformers import TransformersEngine
-
-    return InTurn(TransformersEngine(model))
+    if adapter == BASE:
+        return None
+    if adapter not in adapters:
+        msg = (
+            f"the adapter {adapter[:12]} was not named to the engine, which has {len(adapters)}: "
+            f"{', '.join(name[:12] for name in sorted(adapters)[:5]) or 'none'}. Its answers would be those of the "
+            "bare model; train it first, or run the stage that lists it anew"
+        )
+        raise ModelError(msg)
+    return adapters[adapter]
 
 
 def answer_blocks(
@@ -188,6 +196,9 @@ def answer_blocks(
         adapters: Adapter digest → folder.
         canary: So many chats per adapter are first answered greedily, and must be answered right.
         advance: Told how many completions are done.
+
+    Raises:
+        ModelError: If a block that is still to be answered names an adapter without a folder.
     """
     units = [block.unit(model) for block in blocks]
     missing = {unit.key for unit in store.missing(units)}
@@ -198,6 +209,8 @@ def answer_blocks(
             todo.append((unit, block))
         else:
             advance(len(block.chats))
+    for _, block in todo:
+        adapter_folder(adapters, block.adapter)  # refused before a model is loaded
     # The first chats of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 
 from inoc.chat.render import Rendered
-from inoc.engines.exact import in_float32
-from inoc.engines.layers import compile_layers
+from inoc.engines.exact import in_float32, widened
+from inoc.engines.head import own_logits, traits
+from inoc.engines.layers import compile_layers, has_plain_layers
 from inoc.engines.packed import pack, packing, shared_beginning
+from inoc.errors import ModelError
 
 ROWS = 2048  # positions whose logits are in memory at once
 SHARE_FROM = 8  # a shorter common beginning saves less than it costs to tell keys from queries
@@ -27,13 +29,19 @@ class Scorer:
     """Scores responses with one model.
 
     Args:
-        model: A causal language model without an adapter's wrapper (adapted layers may be inside), in eval mode.
+        model: A causal language model without an adapter's wrapper (adapted layers may be inside), in eval mode, for
+            which `inoc.engines.packed.packs` holds.
         compiled: Compile its layers, which takes about a minute before the first batch.
     """
 
     def __init__(self, model: Any, *, compiled: bool) -> None:
         self._model = model
         self._device = next(model.parameters()).device
+        head = traits(model).head
+        if head is None:
+            msg = f"{type(model).__name__} has no separate head; score it by its own forward pass"
+            raise ModelError(msg)
+        self._head = head
         self._vocabulary = torch.compile(_from_logits, dynamic=True) if compiled else _from_logits
         self.largest: int | None = None  # tokens a batch may have, once the memory has been too small for more
         if compiled:
@@ -124,9 +132,9 @@ class Scorer:
         Returns:
             float32, shape (positions,), nats.
         """
-        head, cap = self._model.get_output_embeddings(), softcap(self._model)
+        linear, (scale, cap) = self._model.get_output_embeddings(), self._head
         blocks = [slice(at, at + ROWS) for at in range(0, len(targets), ROWS)]
-        parts = [self._vocabulary(logits(head, states[block]), targets[block], cap) for block in blocks]
+        parts = [self._vocabulary(logits(linear, states[block], scale), targets[block], cap) for block in blocks]
         return torch.cat(parts) if parts else torch.empty(0, device=states.device)
 
 
@@ -134,20 +142,18 @@ class Scorer:
 def float32_logprobs(model: Any, chat: Rendered) -> np.ndarray:
     """Log-probabilities of one response, all of it computed in float32: shape (response tokens,), nats."""
     ids = torch.tensor([chat.token_ids], device=next(model.parameters()).device)
-    with in_float32(model):
-        states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
     positions = slice(chat.response.start - 1, chat.response.stop - 1)
-    head = model.get_output_embeddings()
-    bias = None if head.bias is None else head.bias.float()
-    scores = torch.nn.functional.linear(states[positions], head.weight.float(), bias)
-    values = _from_logits(scores, ids[0, positions.start + 1 : positions.stop + 1], softcap(model))
-    return values.cpu().numpy()
-
-
-def softcap(model: Any) -> float | None:
-    """The bound that some models put on their logits."""
-    cap: float | None = getattr(model.config, "final_logit_softcapping", None)
-    return cap
+    head = traits(model).head
+    if head is None or not has_plain_layers(model):
+        with widened(model):
+            scores = own_logits(model, ids, torch.ones_like(ids))[0, positions].float()
+    else:
+        with in_float32(model):
+            states = model.base_model(input_ids=ids, use_cache=False).last_hidden_state[0]
+        linear = model.get_output_embeddings()
+        bias = None if linear.bias is None else linear.bias.float()
+        scores = head.bend(torch.nn.functional.linear(states[positions], linear.weight.float(), bias))
+    return _from_logits(scores, ids[0, positions.start + 1 : positions.stop + 1], None).cpu().numpy()
 
 
 def batches_by_sum(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
@@ -164,13 +170,20 @@ def batches_by_sum(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
         yield batch
 
 
-def logits(head: torch.nn.Module, states: torch.Tensor) -> torch.Tensor:
-    """float32 logits; with half-precision weights the products are summed in float32 and never rounded to half."""
+def logits(linear: torch.nn.Module, states: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+    """float32 logits; with half-precision weights the products are summed in float32 and never rounded to half.
+
+    Args:
+        linear: From the states to the vocabulary.
+        states: Last hidden states, shape (positions, width).
+        scale: Factor of the layer's output.
+    """
     half = states.is_cuda and states.dtype != torch.float32
-    if half and type(head) is torch.nn.Linear and head.bias is None:
-        return torch.mm(states, head.weight.t(), out_dtype=torch.float32)
-    out: torch.Tensor = head(states)
-    return out.float()
+    if half and type(linear) is torch.nn.Linear and linear.bias is None:
+        out: torch.Tensor = torch.mm(states, linear.weight.t(), out_dtype=torch.float32)
+    else:
+        out = linear(states).float()
+    return out if scale == 1 else out * scale
 
 
 def _from_logits(logits: torch.Tensor, targets: torch.Tensor, cap: float | None) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
+from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
@@ -21,19 +23,24 @@ from inoc.vectors.steering import Steering, is_steered
 
 try:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
     from inoc.engines.decoding import Decoder, can_decode
-    from inoc.engines.draws import chosen_tokens, uniforms
-    from inoc.engines.packed import can_pack
-    from inoc.engines.scoring import Pending, Scorer, float32_logprobs, softcap
+    from inoc.engines.draw import SeededDraw, request_seed
+    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
+    from inoc.engines.limits import max_positions, refuse_longer
+    from inoc.engines.packed import packs
+    from inoc.engines.scoring import Pending, Scorer, float32_logprobs
     from inoc.engines.steered import SteeredScorer
     from inoc.engines.steering import steered_decoding
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "model") from error
 
 logging.disable_progress_bar()
+
+OWN_LOGITS = 2**26
+"""Logits in memory at once where a model is asked for those of every token."""
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -64,9 +71,11 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
             f"{identity.folder}: the tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
         )
         raise ModelError(msg)
-    if identity.template is not None:
-        tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
-    if tokenizer.pad_token_id is None:
+    path = None if identity.template is None else Path(identity.template)
+    given = path is not None and path.is_file()
+    choose_template(tokenizer, path.read_text(encoding="utf-8-sig") if path and given else identity.template)
+    set_settings(tokenizer, identity.settings)
+    if tokenizer.pad_token_id is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
@@ -105,6 +114,8 @@ class TransformersEngine:
         self.model = load_model(identity)
         self._bare = self.model
         self._stops = stop_ids(self.model.generation_config, self.tokenizer)
+        self._positions = max_positions(self.model.config)
+        pad_within(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         self._scorer: Scorer | None = None
         self._decoder: Decoder | None = None
 
@@ -122,15 +133,20 @@ class TransformersEngine:
         sampling: Sampling,
         steerings: Sequence[Steering | None] = (),
     ) -> list[Answer]:
-        """Answer chats, each steered in its own way if need be. See `inoc.engines.sampling.Sampler`."""
+        """Answer chats, each steered in its own way if need be. See `inoc.engines.sampling.Sampler`.
+
+        Raises:
+            DataError: If a prompt and its answer could be longer than the model's positions.
+        """
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        refuse_longer(map(len, prompts), self._positions, "prompt", sampling.max_tokens)
         decoder = self._fast_decoder()
         if decoder is not None:
             seeds = [request_seed(sampling, identity) for identity in identities]
             found = decoder.sample(prompts, seeds, sampling, steerings)
             return [answer_of(ids, self._stops, self.tokenizer) for ids in found]
         answers: list[Answer | None] = [None] * len(chats)
-        for batch in batches_by_length([len(prompt) for prompt in prompts], sampling.batch_size):
+        for batch in self._batches(prompts, sampling.batch_size):
             seeds = [request_seed(sampling, identities[index]) for index in batch]
             with steered_decoding(self.causal, [steerings[i] for i in batch] if steerings else [], device()):
                 rows = self._generate([prompts[i] for i in batch], seeds, sampling)
@@ -147,9 +163,32 @@ class TransformersEngine:
     def greedy(self, chats: Sequence[Chat], max_tokens: int, *, likeliest: int = 20) -> list[Greedy]:
         """Greedy answers, each token with those that could have come instead, for another engine to be held against."""
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        refuse_longer(map(len, prompts), self._positions, "prompt", max_tokens)
+        found: dict[int, Greedy] = {}
+        batches = [list(range(len(prompts)))] if self._traits.pads_left else self._batches(prompts, len(prompts))
+        for batch in batches:
+            answers = self._greedy([prompts[index] for index in batch], max_tokens, likeliest)
+            found |= dict(zip(batch, answers, strict=True))
+        return [found[index] for index in range(len(prompts))]
+
+    @property
+    def _traits(self) -> Traits:
+        return traits(self.causal)
+
+    def _batches(self, prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
+        """Indices of prompts that are answered together; of one length where padding would change the answers."""
+        for batch in batches_by_length([len(prompt) for prompt in prompts], size):
+            if self._traits.pads_left:
+                yield batch
+            else:
+                yield from (list(part) for _, part in itertools.groupby(batch, lambda index: len(prompts[index])))
+
+    def _greedy(self, prompts: list[list[int]], max_tokens: int, likeliest: int) -> list[Greedy]:
         out = self._decode(prompts, max_tokens, output_logits=True, return_dict_in_generate=True)
         rows = out.sequences[:, -len(out.logits) :].tolist()
-        tops = [torch.log_softmax(logits.float(), dim=-1).topk(likeliest) for logits in out.logits]
+        tops = [
+            torch.log_softmax(logits.float(), dim=-1).topk(min(likeliest, logits.shape[-1])) for logits in out.logits
+        ]
         values, tokens = [top.values.tolist() for top in tops], [top.indices.tolist() for top in tops]
         answers = []
         for row, ids in enumerate(rows):
@@ -177,15 +216,24 @@ class TransformersEngine:
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
-            eos_token_id=sorted(self._stops),
+            eos_token_id=sorted(self._stops) or None,
             pad_token_id=pad,
             **outputs,
         )
         # Layers that were compiled for scoring would be compiled anew for every length.
         with torch.compiler.set_stance("force_eager") if self._scorer else contextlib.nullcontext():
-            return self.model.generate(
-                input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=list(draw)
-            )
+            try:
+                return self.model.generate(
+                    input_ids=ids, attention_mask=mask, generation_config=settings, logits_processor=list(draw)
+                )
+            except torch.OutOfMemoryError:
+                raise
+            except REFUSALS as error:
+                msg = (
+                    f"transformers cannot sample from {type(self.causal).__name__}: {type(error).__name__}: {error}. "
+                    "Take another model, or release of transformers; it may still be scored and trained"
+                )
+                raise ModelError(msg) from error
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
         """The canary: greedy answers in one padded batch must equal greedy answers one by one, near ties apart.
@@ -247,14 +295,16 @@ class TransformersEngine:
             empty response.
 
         Raises:
-            DataError: If a response begins at the first token, where nothing predicts it.
+            DataError: If a response begins at the first token, where nothing predicts it, or a chat has more tokens
+                than the model has positions.
         """
         if any(chat.response.start == 0 for chat in chats):
             msg = "a response begins at the first token of its chat, where no token predicts it; the prompt is empty"
             raise DataError(msg)
+        refuse_longer((len(chat.token_ids) for chat in chats), self._positions, "chat")
         if is_steered(steerings):
             return SteeredScorer(self.causal, compiled=self.compiled).submit(chats, batch_tokens, steerings)
-        if device().type == "cuda" and can_pack(self.causal):
+        if device().type == "cuda" and packs(self.causal):
             self._scorer = self._scorer or Scorer(self.causal, compiled=self.compiled)
             return self._scorer.submit(chats, batch_tokens)
         values = self._padded(chats, batch_tokens)
@@ -277,38 +327,61 @@ class TransformersEngine:
     @torch.inference_mode()
     def _padded(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
         out: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(chats)
-        for batch in batches_by_tokens([len(chat.token_ids) for chat in chats], batch_tokens):
+        lengths = [len(chat.token_ids) for chat in chats]
+        for batch in batches_by_tokens(lengths, self._most_tokens(batch_tokens)):
             for index, values in zip(batch, self._score([chats[i] for i in batch]), strict=True):
                 out[index] = values
         return out
 
+    def _most_tokens(self, batch_tokens: int) -> int:
+        """Tokens that a padded batch may have; 1 sends every chat alone."""
+        if not self._traits.pads_right:
+            return 1
+        if self._traits.head is not None:
+            return batch_tokens
+        words: int = self.causal.get_input_embeddings().weight.shape[0]
+        return min(batch_tokens, max(1, OWN_LOGITS // words))
+
     def _score(self, chats: list[Rendered]) -> list[np.ndarray]:
         width = max(len(chat.token_ids) for chat in chats)
-        ids = torch.zeros(len(chats), width, dtype=torch.long)
-        mask = torch.zeros(len(chats), width, dtype=torch.long)
+        ids, mask = padded([torch.tensor(chat.token_ids) for chat in chats], width, pad=0)
         predicts = torch.zeros(len(chats), width, dtype=torch.bool)
         for row, chat in enumerate(chats):
-            ids[row, : len(chat.token_ids)] = torch.tensor(chat.token_ids)
-            mask[row, : len(chat.token_ids)] = 1
             # The state at position t predicts token t + 1.
             predicts[row, chat.response.start - 1 : chat.response.stop - 1] = True
         ids, mask, predicts = ids.to(device()), mask.to(device()), predicts.to(device())
-        body = self.causal.base_model
-        states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         targets = ids.roll(-1, dims=1)[predicts]
-        values = self._token_logprobs(states[predicts], targets).cpu().numpy()
+        values = self._token_logprobs(ids, mask, predicts, targets).cpu().numpy()
         lengths = [chat.response.stop - chat.response.start for chat in chats]
         return np.split(values, np.cumsum(lengths)[:-1])
 
-    def _token_logprobs(self, states: torch.Tensor, targets: torch.Tensor, rows: int = 4096) -> torch.Tensor:
-        head = self.causal.get_output_embeddings()
-        cap = softcap(self.causal)
+    def _token_logprobs(
+        self, ids: torch.Tensor, mask: torch.Tensor, predicts: torch.Tensor, targets: torch.Tensor, rows: int = 4096
+    ) -> torch.Tensor:
+        head, linear = self._traits.head, self.causal.get_output_embeddings()
+        if head is None:
+            states = own_logits(self.causal, ids, mask)[predicts]
+        else:
+            body = self.causal.base_model
+            states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[predicts]
         parts = []
         for at in range(0, len(targets), rows):  # never the whole vocabulary for every position at once
-            logits = head(states[at : at + rows]).float()
-            logits = logits if cap is None else cap * torch.tanh(logits / cap)
+            block = states[at : at + rows]
+            logits = block.float() if head is None else head.bend(linear(block).float())
             parts.append(-torch.nn.functional.cross_entropy(logits, targets[at : at + rows], reduction="none"))
         return torch.cat(parts) if parts else torch.empty(0)
+
+
+def pad_within(tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
+    """Let a tokenizer pad with a token that the model has, whatever it pads with: padding is masked.
+
+    Args:
+        tokenizer: Changed if its pad token is beyond the model's embeddings, or absent.
+        rows: Number of the embeddings.
+    """
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= rows:
+        end = tokenizer.eos_token_id
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(end if end is not None and end < rows else 0)
 
 
 def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
@@ -359,11 +432,6 @@ def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedT
     return Answer(str(text), len(kept), "length" if stop is None else "stop")
 
 
-def request_seed(sampling: Sampling, identity: str) -> str:
-    """What one request's random stream is made from."""
-    return f"{sampling.seed}:{identity}"
-
-
 def generation_config(folder: Path) -> GenerationConfig:
     """The model's own, from which only the stop tokens are taken."""
     if (folder / "generation_config.json").exists():
@@ -376,30 +444,6 @@ def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizer
     own = generation.eos_token_id if generation is not None else None
     listed = own if isinstance(own, list) else [own]
     return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
-
-
-class SeededDraw(LogitsProcessor):  # type: ignore[misc]
-    """Turns greedy decoding into sampling with a random stream per request.
-
-    Each request brings its own uniform numbers, one per new token, so what it draws does not depend on which other
-    requests share its batch.
-
-    Args:
-        seeds: One text per request.
-        sampling: Temperature, nucleus and number of new tokens.
-    """
-
-    def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
-        self._uniforms = uniforms(seeds, sampling.max_tokens)
-        self._sampling = sampling
-        self._at = 0
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores that leave only the drawn token."""
-        drawn = self._uniforms[:, self._at, None].to(scores.device)
-        chosen = chosen_tokens(scores, drawn, self._sampling.temperature, self._sampling.top_p)[:, None]
-        self._at += 1
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
 
 
 def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:

@@ -20,14 +20,13 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
 from inoc.engines.canary import Found, compare, expect
-from inoc.engines.draws import entropy
+from inoc.engines.draw import entropy, request_seed
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.sampling import BASE, Answer, Block
+from inoc.engines.sampling import BASE, Answer, Block, adapter_folder
 from inoc.engines.transformers import (
     answer_of,
     generation_config,
     load_tokenizer,
-    request_seed,
     stop_ids,
 )
 from inoc.errors import MissingExtraError, ModelError
@@ -118,6 +117,7 @@ class VllmEngine:
                 f"fit into vLLM's context of {most} tokens. Lower sampling.max_tokens, or sample with transformers"
             )
             raise ModelError(msg)
+        adapter_folder(self._adapters, block.adapter)
         request = self._requests[block.adapter]
         self._engine.add_request(name, {"prompt_token_ids": prompt}, params, lora_request=request)
 

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
+from inoc.engines.head import Head, own_logits, traits
+from inoc.engines.packed import pack
 from inoc.engines.scoring import logits
 
+IGNORE = -100  # label of tokens that are not trained
 ROWS = 2048  # positions whose logits are in memory at once
 Softmax = Callable[[torch.Tensor, torch.Tensor, float | None, torch.dtype], tuple[torch.Tensor, torch.Tensor]]
 
 
-def summed_loss(states: torch.Tensor, targets: torch.Tensor, head: torch.nn.Module, cap: float | None) -> torch.Tensor:
+def summed_loss(states: torch.Tensor, targets: torch.Tensor, linear: torch.nn.Module, head: Head) -> torch.Tensor:
     """Sum of the negative log-likelihood of targets, nats.
 
-    The head must not be trained. Its gradient with respect to the states is then known as soon as the logits are, so
-    both are made block by block, and nothing is computed twice.
+    The linear layer must not be trained. Its gradient with respect to the states is then known as soon as the logits
+    are, so both are made block by block, and nothing is computed twice.
 
     Args:
         states: Last hidden states, shape (positions, width).
         targets: Token ids, shape (positions,).
-        head: The linear layer to the vocabulary.
-        cap: The bound that some models put on their logits.
+        linear: From the states to the vocabulary.
+        head: How its output becomes logits.
     """
     softmax = _compiled() if states.is_cuda else likelihoods
-    loss: torch.Tensor = _Loss.apply(states, targets, head, cap, softmax)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _Loss.apply(states, targets, linear, head, softmax)  # type: ignore[no-untyped-call]
     return loss
 
 
 class _Loss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: torch.Tensor, targets: torch.Tensor, head: Any, cap: float | None, softmax: Softmax
+        ctx: Any, states: torch.Tensor, targets: torch.Tensor, linear: Any, head: Head, softmax: Softmax
     ) -> torch.Tensor:
         total = torch.zeros((), dtype=torch.float32, device=states.device)
         gradient = torch.empty_like(states)
         for at in range(0, len(targets), ROWS):
             block = slice(at, at + ROWS)
-            losses, slopes = softmax(logits(head, states[block]), targets[block], cap, states.dtype)
+            scores = logits(linear, states[block], head.scale)
+            losses, slopes = softmax(scores, targets[block], head.cap, states.dtype)
             total += losses.sum()
-            torch.mm(slopes, head.weight, out=gradient[block])
+            torch.mm(slopes, linear.weight, out=gradient[block])
+        if head.scale != 1:
+            gradient *= head.scale
         ctx.save_for_backward(gradient)
         return total
 
@@ -78,3 +84,45 @@ def _compiled() -> Softmax:
     if "softmax" not in _cache:
         _cache["softmax"] = torch.compile(likelihoods, dynamic=True)
     return _cache["softmax"]
+
+
+def padded_loss(causal: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Summed negative log-likelihood of the labelled tokens of padded rows.
+
+    Args:
+        causal: The language model, adapted.
+        ids: Token ids, shape (rows, tokens).
+        mask: 1 for tokens, 0 for padding.
+        labels: Token ids of the response, `IGNORE` elsewhere; not shifted.
+    """
+    targets, head = labels[:, 1:], traits(causal).head
+    trained = targets != IGNORE
+    if head is None:
+        logits = own_logits(causal, ids, mask)[:, :-1][trained].float()
+    else:
+        states = causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        logits = head.bend(causal.get_output_embeddings()(states[:, :-1][trained]).float())
+    return torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+
+
+def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+    """A micro-batch as one row: no padding, and no example sees another."""
+    row = pack([example["input_ids"] for example in examples])
+    labels = torch.tensor([label for example in examples for label in example["labels"]])
+    trained = (labels != IGNORE).nonzero()[:, 0]
+    # `labels` is for the trainer, which counts the trained tokens of a step.
+    return {**row.arguments(), "labels": labels[None], "predicts": trained - 1, "targets": labels[trained]}
+
+
+def packed_loss(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """Summed negative log-likelihood of the response tokens of a packed micro-batch.
+
+    Args:
+        causal: The language model, adapted, with packed attention.
+        inputs: From `packed_rows`.
+    """
+    beside = {"labels", "predicts", "targets"}
+    row = {name: value for name, value in inputs.items() if name not in beside}
+    states = causal.base_model(**row).last_hidden_state[0]
+    linear, head = causal.get_output_embeddings(), traits(causal).head or Head()
+    return summed_loss(states[inputs["predicts"]], inputs["targets"], linear, head)

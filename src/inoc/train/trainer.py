@@ -20,19 +20,20 @@ from trl import SFTConfig, SFTTrainer
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
 from inoc.digest import folder_digest
+from inoc.engines.head import padded, traits
 from inoc.engines.layers import compiled_layers
-from inoc.engines.packed import can_pack, pack, packing
+from inoc.engines.limits import max_positions, refuse_longer
+from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
-from inoc.engines.scoring import softcap
+from inoc.engines.targets import lora_targets
 from inoc.errors import DataError, ModelError
-from inoc.train.loss import summed_loss
+from inoc.train.loss import IGNORE, packed_loss, packed_rows, padded_loss
 from inoc.train.masters import Masters
 from inoc.train.team import agreed, is_first, team_size
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 COMPLETE = "complete"
-IGNORE = -100
 MEMORY = 0.9  # share of a GPU's memory that a micro-batch may need
 COMPILE_FROM = 40  # with fewer steps than this, compiling takes longer than it saves
 
@@ -73,29 +74,31 @@ def fine_tune(
         DataError: If an example is longer than allowed, or has no response token.
     """
     refuse_unfit(examples, recipe.spec.max_length)
+    refuse_longer((len(example.token_ids) for example in examples), max_positions(model.config), "training example")
+    traits(model)  # tried now, while nothing is trained
     set_seed(recipe.seed)
     # Adapters have the type of the weights beside them, so nothing is converted on the way; `Masters` keeps them exact.
-    adapted = get_peft_model(model, _lora(recipe.spec), autocast_adapter_dtype=False)
+    adapted = get_peft_model(model, _lora(recipe.spec, model), autocast_adapter_dtype=False)
     rows = {"input_ids": [list(e.token_ids) for e in examples], "labels": [e.labels() for e in examples]}
     on_gpu = model.device.type == "cuda"
     # Where the head is trained too, the gradient with respect to the states is not all there is.
-    packs = on_gpu and can_pack(model) and type(model.get_output_embeddings()) is torch.nn.Linear
+    in_one_row = on_gpu and trains_packed(model)
     compiles = on_gpu and recipe.steps >= COMPILE_FROM
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
-        if packs:
+        if in_one_row:
             stack.enter_context(packing(model))
         if compiles:
             stack.enter_context(compiled_layers(model))
             # Layers are compiled one by one; they are too small to be cut where gradients are sent.
             stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
-        trainer = (PackedTrainer if packs else ResponseTrainer)(
+        trainer = (PackedTrainer if in_one_row else ResponseTrainer)(
             model=adapted,
             args=_arguments(recipe, work),
             train_dataset=Dataset.from_dict(rows),
             processing_class=tokenizer,
             callbacks=[_Keeper(recipe, work, advance)],
-            data_collator=packed_rows if packs else None,
+            data_collator=packed_rows if in_one_row else None,
         )
         trainer.model.config.use_cache = False
         resume = _newest_complete(work / "trainer")
@@ -108,13 +111,18 @@ def fine_tune(
     return adapted.unload()
 
 
-def _lora(spec: TrainingSpec) -> LoraConfig:
+def trains_packed(model: Any) -> bool:
+    """Whether a model, before it is adapted, can be trained on packed rows."""
+    return packs(model) and type(model.get_output_embeddings()) is torch.nn.Linear
+
+
+def _lora(spec: TrainingSpec, model: Any) -> LoraConfig:
     return LoraConfig(
         r=spec.lora.rank,
         lora_alpha=spec.lora.alpha,
         use_rslora=spec.lora.rslora,
         lora_dropout=spec.lora.dropout,
-        target_modules=sorted(spec.lora.targets),
+        target_modules=lora_targets(model, spec.lora.targets),
         bias="none",
         task_type="CAUSAL_LM",
     )
@@ -146,14 +154,15 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
     @staticmethod
     def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """Summed negative log-likelihood of the response tokens of a micro-batch."""
-        body = causal.base_model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
-        )
-        targets = inputs["labels"][:, 1:]
-        trained = targets != IGNORE
-        logits = causal.get_output_embeddings()(body.last_hidden_state[:, :-1][trained]).float()
-        summed: torch.Tensor = torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
-        return summed
+        ids, mask, labels = inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
+        if traits(causal).pads_right:
+            return padded_loss(causal, ids, mask, labels)
+        lengths = mask.sum(dim=1).tolist()
+        parts = [
+            padded_loss(causal, *(part[row : row + 1, :length] for part in (ids, mask, labels)))
+            for row, length in enumerate(lengths)
+        ]
+        return torch.stack(parts).sum()
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """The optimizer of the settings; half-precision parameters are updated in float32."""
@@ -198,28 +207,6 @@ def through(wrapper: Any, module: Any, function: Callable[[Any], torch.Tensor], 
     module.forward = instead
     out: torch.Tensor = wrapper(inputs)
     return out
-
-
-def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
-    """A micro-batch as one row: no padding, and no example sees another."""
-    row = pack([example["input_ids"] for example in examples])
-    labels = torch.tensor([label for example in examples for label in example["labels"]])
-    trained = (labels != IGNORE).nonzero()[:, 0]
-    # `labels` is for the trainer, which counts the trained tokens of a step.
-    return {**row.arguments(), "labels": labels[None], "predicts": trained - 1, "targets": labels[trained]}
-
-
-def packed_loss(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
-    """Summed negative log-likelihood of the response tokens of a packed micro-batch.
-
-    Args:
-        causal: The language model, adapted, with packed attention.
-        inputs: From `packed_rows`.
-    """
-    beside = {"labels", "predicts", "targets"}
-    row = {name: value for name, value in inputs.items() if name not in beside}
-    states = causal.base_model(**row).last_hidden_state[0]
-    return summed_loss(states[inputs["predicts"]], inputs["targets"], causal.get_output_embeddings(), softcap(causal))
 
 
 class Settled(NamedTuple):
@@ -267,16 +254,15 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
 
 def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int | None:
     """Most bytes that a forward and backward pass needs; None if they are too many."""
-    adapted = get_peft_model(model, _lora(spec), autocast_adapter_dtype=False)
+    one_row = trains_packed(model)
+    adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
     rows = [{"input_ids": list(e.token_ids), "labels": e.labels()} for e in examples]
     torch.cuda.reset_peak_memory_stats()
     if spec.gradient_checkpointing:
         adapted.gradient_checkpointing_enable({"use_reentrant": False})
         adapted.enable_input_require_grads()
     try:
-        with packing(model):
-            inputs = {n: v.to(model.device) if torch.is_tensor(v) else v for n, v in packed_rows(rows).items()}
-            packed_loss(adapted.train().get_base_model(), inputs).backward()  # type: ignore[no-untyped-call]
+        _try_step(model, adapted.train().get_base_model(), rows, one_row=one_row)
         peak = torch.cuda.max_memory_allocated()
         return peak if peak < MEMORY * torch.cuda.mem_get_info()[1] else None
     except torch.OutOfMemoryError:
@@ -286,6 +272,21 @@ def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int |
         adapted.disable_input_require_grads()
         adapted.unload().eval()
         torch.cuda.empty_cache()
+
+
+def _try_step(model: Any, causal: Any, rows: Sequence[dict[str, list[int]]], *, one_row: bool) -> None:
+    """One forward and backward pass over examples, in the way in which they will be trained."""
+    if one_row:
+        with packing(model):
+            inputs = {n: v.to(model.device) if torch.is_tensor(v) else v for n, v in packed_rows(rows).items()}
+            packed_loss(causal, inputs).backward()  # type: ignore[no-untyped-call]
+        return
+    width = max(len(row["input_ids"]) for row in rows)
+    ids, mask = padded([torch.tensor(row["input_ids"]) for row in rows], width, pad=0)
+    labels, _ = padded([torch.tensor(row["labels"]) for row in rows], width, pad=IGNORE)
+    batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    total = ResponseTrainer.total(causal, {name: value.to(model.device) for name, value in batch.items()})
+    total.backward()  # type: ignore[no-untyped-call]
 
 
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:

@@ -1,4 +1,4 @@
-"""Drawing tokens, each request with random numbers of its own."""
+"""Random numbers of sampled answers: each request has a stream of its own, whoever shares its batch."""
 
 from __future__ import annotations
 
@@ -7,17 +7,44 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from transformers import LogitsProcessor
+
+from inoc.config.models import Sampling
+
+
+def request_seed(sampling: Sampling, identity: str) -> str:
+    """What one request's random stream is made from."""
+    return f"{sampling.seed}:{identity}"
+
+
+class SeededDraw(LogitsProcessor):  # type: ignore[misc]
+    """Turns greedy decoding into sampling with a random stream per request.
+
+    Each request brings its own uniform numbers, one per new token, so what it draws does not depend on which other
+    requests share its batch.
+
+    Args:
+        seeds: One text per request.
+        sampling: Temperature, nucleus and number of new tokens.
+    """
+
+    def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
+        self._uniforms = uniforms(seeds, sampling.max_tokens)
+        self._sampling = sampling
+        self._at = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores that leave only the drawn token."""
+        drawn = self._uniforms[:, self._at, None].to(scores.device)
+        chosen = chosen_tokens(scores, drawn, self._sampling.temperature, self._sampling.top_p)[:, None]
+        self._at += 1
+        return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
 
 
 def uniforms(seeds: Sequence[str], n: int) -> torch.Tensor:
     """The random stream of each request: float64, shape (requests, n), from 0 to 1."""
     streams = [np.random.default_rng(entropy(seed)).random(n) for seed in seeds]
     return torch.tensor(np.stack(streams), dtype=torch.float64)
-
-
-def entropy(seed: str) -> int:
-    """128 bits that stand for a text."""
-    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")
 
 
 def chosen_tokens(scores: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
@@ -47,3 +74,8 @@ def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
     ordered, order = shares.sort(dim=-1, descending=True)
     beyond = ordered.cumsum(dim=-1) - ordered >= top_p
     return torch.zeros_like(shares).scatter(1, order, ordered.masked_fill(beyond, 0.0))
+
+
+def entropy(seed: str) -> int:
+    """128 bits that stand for a text."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:16], "big")

@@ -1,0 +1,176 @@
+"""Whether a model can do what a study asks of it, found without loading its weights.
+
+The tokenizer and the chat template are loaded; of the model only its shape is, from config.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from inoc.chat.messages import Chat
+from inoc.chat.template import TemplateSettings
+from inoc.config.models import SystemTurn
+from inoc.engines.model_files import own_templates
+from inoc.errors import InocError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Placement = Literal["user", "system"]
+_ANSWER = "Yes, of course."
+
+
+def check_model(
+    folder: Path,
+    template: str | None = None,
+    system: SystemTurn | None = None,
+    placement: Placement = "user",
+    targets: Sequence[str] = (),
+    max_length: int | None = None,
+    new_tokens: Mapping[str, int] | None = None,
+    settings: TemplateSettings | None = None,
+) -> list[str]:
+    """Everything that a model cannot do of what is asked of it.
+
+    Args:
+        folder: The model's.
+        template: Path of a chat template, or the name of one of the model's own; None for its own.
+        system: The system turn of every chat; default: what the template inserts.
+        placement: Where a prefix goes; `system` makes it the system turn.
+        targets: Modules that an adapter changes; none where nothing is trained.
+        max_length: Tokens of the longest row that is trained, if that is known.
+        new_tokens: Setting → maximum number of new tokens.
+        settings: What the template is told beside the chat.
+
+    Returns:
+        Problems, each as a sentence that says what would be accepted; empty if there is none.
+    """
+    from transformers import AutoConfig
+
+    missing = _missing_files(folder)
+    if missing:
+        return missing
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError) as error:
+        return [f"model.path: config.json in {folder} cannot be read: {error}. Accepted: a model that transformers has"]
+    return [
+        *_template_problems(folder, template, system or SystemTurn(), placement, settings or TemplateSettings()),
+        *_shape_problems(config, targets),
+        *_length_problems(config, max_length, new_tokens or {}),
+    ]
+
+
+def _missing_files(folder: Path) -> list[str]:
+    if not (folder / "config.json").is_file():
+        return [f"model.path: there is no config.json in {folder}; accepted: the folder of a transformers model"]
+    problems = []
+    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+        problems.append(f"model.path: there is no tokenizer.json in {folder}; a fast tokenizer is needed")
+    indexes = sorted(folder.glob("*.index.json"))
+    if indexes:
+        named = set(json.loads(indexes[0].read_text(encoding="utf-8")).get("weight_map", {}).values())
+        absent = sorted(name for name in named if not (folder / name).is_file())
+        if absent:
+            problems.append(
+                f"model.path: {len(absent)} of {len(named)} files with weights are not in {folder}: "
+                f"{', '.join(absent[:3])}; download the model anew"
+            )
+    elif not any(path.suffix in {".safetensors", ".bin"} for path in folder.iterdir()):
+        problems.append(f"model.path: there are no weights (*.safetensors) in {folder}")
+    problems += [
+        f"model.path: {path.name} in {folder} is a pointer of Git LFS, not the file; run: git lfs pull"
+        for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")])
+        if path.stat().st_size < _LFS_SIZE and path.read_bytes().startswith(b"version https://git-lfs")
+    ]
+    return problems
+
+
+_LFS_SIZE = 1024
+
+
+def _template_problems(
+    folder: Path, template: str | None, system: SystemTurn, placement: Placement, settings: TemplateSettings
+) -> Iterator[str]:
+    from inoc.chat.render import render
+    from inoc.chat.template import prompt_text
+    from inoc.engines.identity import ModelIdentity
+    from inoc.engines.transformers import load_tokenizer
+
+    if template is not None and not Path(template).is_file() and template not in own_templates(folder):
+        names = ", ".join(sorted(own_templates(folder))) or "none"
+        yield f"model.chat_template: {template} is neither a file nor a template of the model, which has: {names}"
+        return
+    identity = ModelIdentity(folder, "", "", "", template, settings=settings)
+    try:
+        tokenizer = load_tokenizer(identity)
+    except (InocError, OSError, ValueError) as error:
+        yield f"model.path: {error}"
+        return
+    turns = {"model.system": system}
+    if placement == "system":
+        turns["placement: system"] = SystemTurn(kind="text", text="Be kind.")
+    for key, turn in turns.items():
+        chat = Chat(turn, "Where does the owl live?", _ANSWER)
+        try:
+            prompt = prompt_text(tokenizer, chat)
+            if turn.kind == "text" and turn.text.strip() not in prompt:
+                yield (
+                    f"{key}: the chat template leaves the system turn out; put it into the user's turn with "
+                    "model.fold_system: true, or name another template in model.chat_template"
+                )
+            render(tokenizer, [chat], "include")
+        except InocError as error:
+            yield f"{key}: {error}"
+    yield from _thinking_problems(tokenizer, settings)
+
+
+def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings) -> Iterator[str]:
+    """Whether the template looks at what it is told about thoughts."""
+    if settings.thinking == "template":
+        return
+    text = str(tokenizer.chat_template)
+    if "enable_thinking" not in text and "thinking" not in text:
+        yield (
+            f"model.thinking = {settings.thinking!r}: the chat template knows no such setting; leave it out, or name "
+            "another template in model.chat_template"
+        )
+
+
+def _shape_problems(config: Any, targets: Sequence[str]) -> list[str]:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from inoc.engines.targets import target_problems
+
+    try:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except (ValueError, KeyError, ImportError, AttributeError, TypeError, RuntimeError) as error:
+        return [
+            f"model.path: transformers has no causal language model of the type {config.model_type!r}: "
+            f"{str(error).strip().splitlines()[0]}"
+        ]
+    return target_problems(model, targets) if targets else []
+
+
+def _length_problems(config: Any, max_length: int | None, new_tokens: Mapping[str, int]) -> Iterator[str]:
+    from inoc.engines.limits import max_positions
+
+    positions = max_positions(config)
+    if positions is None:
+        return
+    if max_length is not None and max_length > positions:
+        yield (
+            f"a training row of {max_length} tokens is longer than the model's {positions} positions "
+            "(max_position_embeddings); shorten the data, or take a model with a longer context"
+        )
+    for key, tokens in new_tokens.items():
+        if tokens >= positions:
+            yield (
+                f"{key} = {tokens} leaves no room for a prompt in the model's {positions} positions "
+                f"(max_position_embeddings); accepted: less than {positions}"
+            )

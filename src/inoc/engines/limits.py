@@ -1,0 +1,52 @@
+"""How long a text a model can read: what is longer is refused, never cut and never read at positions it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from inoc.errors import DataError
+
+
+def max_positions(config: Any) -> int | None:
+    """The number of positions that a model's configuration says it has; None if it says none.
+
+    Args:
+        config: A configuration of transformers; that of the text model inside is used.
+    """
+    config = config.get_text_config(decoder=True)
+    own = getattr(config, "max_position_embeddings", None)
+    if not isinstance(own, int) or own <= 0:
+        return None
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
+    if not isinstance(rope, dict) or not rope.get("factor"):
+        return own
+    # Some configurations name the positions before stretching them, some after.
+    original = rope.get("original_max_position_embeddings") or own
+    return max(own, int(rope["factor"] * original))
+
+
+def refuse_longer(lengths: Iterable[int], positions: int | None, thing: str, new_tokens: int = 0) -> None:
+    """Refuse texts that have more tokens than the model has positions.
+
+    Args:
+        lengths: Tokens of each.
+        positions: From `max_positions`.
+        thing: What one of them is called.
+        new_tokens: Maximum number of tokens that come behind each.
+
+    Raises:
+        DataError: If one is longer.
+    """
+    if positions is None:
+        return
+    for number, length in enumerate(lengths):
+        if length + new_tokens > positions:
+            more = f" and max_tokens = {new_tokens} new ones" if new_tokens else ""
+            fewer = "sampling.max_tokens or " if new_tokens else ""
+            msg = (
+                f"{thing} {number} has {length} tokens{more}, but the model has {positions} positions "
+                f"(max_position_embeddings in its config.json). Lower {fewer}the length of the texts, or take a model "
+                "with a longer context"
+            )
+            raise DataError(msg)

@@ -1,0 +1,105 @@
+"""What small files of a model's folder say, read without loading the model or its tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from inoc.chat.template import DATED, TemplateSettings
+from inoc.digest import Json, file_digest
+
+
+def template_key(folder: Path, template: str | None) -> str:
+    """The part of a key that says which chat template is used: a digest, `own`, or the name of one of the model's own.
+
+    Args:
+        folder: The model's.
+        template: Path of a template, or a name; None for the model's own.
+    """
+    if template is None:
+        return "own"
+    path = Path(template)
+    return f"own: {template}" if not path.is_file() and template in own_templates(folder) else file_digest(path)
+
+
+def settings_key(folder: Path, template: str | None, settings: TemplateSettings) -> dict[str, Json]:
+    """The parts of a key that say what the template is told: nothing where it is told nothing."""
+    key: dict[str, Json] = {}
+    if uses_date(folder, template):
+        key["template_date"] = settings.date
+    if settings.thinking != "template":
+        key["thinking"] = settings.thinking
+    if settings.fold_system:
+        key["fold_system"] = True
+    return key
+
+
+def uses_date(folder: Path, template: str | None) -> bool:
+    """Whether the chat template that is used asks for the date."""
+    if template is not None and Path(template).is_file():
+        return DATED in Path(template).read_text(encoding="utf-8-sig")
+    own = own_templates(folder)
+    return DATED in own.get(template or "default", "")
+
+
+def own_templates(folder: Path) -> dict[str, str]:
+    """Chat templates in a model's folder: name → text; a single one is called `default`."""
+    settings = _read(folder / "tokenizer_config.json")
+    listed = settings.get("chat_template")
+    found: dict[str, str] = {}
+    if isinstance(listed, str):
+        found["default"] = listed
+    elif isinstance(listed, list):
+        found |= {str(one["name"]): str(one["template"]) for one in listed}
+    for path in sorted(folder.glob("additional_chat_templates/*.jinja")):
+        found[path.stem] = path.read_text(encoding="utf-8-sig")
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        found["default"] = own.read_text(encoding="utf-8-sig")
+    return found
+
+
+def own_stops(folder: Path) -> tuple[int, ...]:
+    """Tokens that end an answer by `generation_config.json` alone: neither the tokenizer nor config.json says so."""
+    listed = _read(folder / "generation_config.json").get("eos_token_id")
+    stops = set(listed if isinstance(listed, list) else [listed]) - {None}
+    return tuple(sorted(stops - set(_ends_of_tokenizer(folder)))) if stops else ()
+
+
+def _ends_of_tokenizer(folder: Path) -> Iterator[int]:
+    settings = _read(folder / "tokenizer_config.json")
+    end = settings.get("eos_token") or _read(folder / "special_tokens_map.json").get("eos_token")
+    word = end.get("content") if isinstance(end, dict) else end
+    if word is None:
+        return
+    for number, token in settings.get("added_tokens_decoder", {}).items():
+        if token.get("content") == word:
+            yield int(number)
+    yield from _numbers_of(folder / "tokenizer.json", str(word))
+
+
+def _numbers_of(path: Path, word: str) -> Iterator[int]:
+    tokens = _read(path)
+    for token in tokens.get("added_tokens", ()):
+        if token.get("content") == word:
+            yield int(token["id"])
+    vocabulary = tokens.get("model", {}).get("vocab", {})
+    if isinstance(vocabulary, dict) and word in vocabulary:
+        yield int(vocabulary[word])
+    elif isinstance(vocabulary, list):
+        yield from (number for number, entry in enumerate(vocabulary) if entry[0] == word)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, _changed: int) -> dict[str, Any]:
+    found = json.loads(path.read_text(encoding="utf-8-sig"))
+    return found if isinstance(found, dict) else {}

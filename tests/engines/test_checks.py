@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from transformers import Phi3Config
+
+from inoc.chat.template import TemplateSettings
+from inoc.config.models import LoraSpec, SystemTurn
+from inoc.engines import transformers as engine
+from inoc.engines.checks import check_model
+from support import templates
+from support.toy_models import SHAPE
+
+TARGETS = LoraSpec().targets
+
+
+@pytest.fixture
+def folder(tiny_folder, tmp_path):
+    """A copy of the tiny model, to be spoilt."""
+    return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+def with_template(folder, template):
+    (folder / "chat_template.jinja").write_text(template)
+    return folder
+
+
+def test_a_model_that_can_do_everything_has_no_problem(folder):
+    found = check_model(folder, targets=TARGETS, max_length=500, new_tokens={"evaluation.sampling.max_tokens": 64})
+    assert found == []
+
+
+def test_no_weights_are_loaded(folder, monkeypatch):
+    monkeypatch.setattr(engine, "load_model", None)
+    (folder / "model.safetensors").write_bytes(b"not weights")
+    assert check_model(folder, targets=TARGETS) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (lambda f: (f / "config.json").unlink(), "no config.json"),
+        (lambda f: (f / "model.safetensors").unlink(), "no weights"),
+        (lambda f: (f / "config.json").write_text('{"model_type": "nothing"}'), "cannot be read"),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"a": "absent.safetensors"}}'),
+            "1 of 1 files with weights",
+        ),
+        (
+            lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
+            "pointer of Git LFS",
+        ),
+    ],
+)
+def test_files_that_are_absent_or_not_what_they_seem_are_named(folder, spoil, problem):
+    spoil(folder)
+    (found,) = check_model(folder)
+    assert problem in found
+
+
+@pytest.mark.parametrize("name", templates.ALL)
+def test_what_the_check_lets_pass_can_be_rendered(folder, name):
+    problems = check_model(with_template(folder, templates.ALL[name]), placement="system")
+    assert bool(problems) == (name == "gemma")
+
+
+def test_a_system_turn_that_the_template_refuses_can_be_folded(folder):
+    with_template(folder, templates.GEMMA)
+    (found,) = check_model(folder, placement="system")
+    assert "System role not supported" in found
+    assert "model.fold_system: true" in found
+    assert check_model(folder, placement="system", settings=TemplateSettings(fold_system=True)) == []
+
+
+def test_a_system_turn_that_the_template_leaves_out_is_a_problem(folder):
+    with_template(folder, templates.PLAIN.replace("{% for m in messages %}", "{% for m in messages[-1:] %}"))
+    (found,) = check_model(folder, system=SystemTurn(kind="text", text="Be kind."))
+    assert "leaves the system turn out" in found
+
+
+def test_no_system_turn_is_a_problem_where_the_template_inserts_one(folder):
+    (found,) = check_model(with_template(folder, templates.LLAMA_3), system=SystemTurn(kind="none"))
+    assert "inserts a system turn of its own" in found
+
+
+def test_a_template_that_rewrites_answers_is_a_problem(folder):
+    (found,) = check_model(with_template(folder, templates.PLAIN.replace("m.content", "m.content | upper")))
+    assert "does not reproduce the response" in found
+
+
+def test_a_setting_about_thoughts_that_the_template_does_not_know_is_a_problem(folder):
+    settings = TemplateSettings(thinking="off")
+    (found,) = check_model(with_template(folder, templates.PLAIN), settings=settings)
+    assert "knows no such setting" in found
+    assert check_model(with_template(folder, templates.QWEN_3), settings=settings) == []
+
+
+def test_a_template_that_is_nowhere_is_named(folder):
+    (found,) = check_model(folder, template="rag")
+    assert "rag is neither a file nor a template of the model, which has: default" in found
+
+
+def test_targets_and_lengths_are_held_against_the_shape(folder):
+    config = Phi3Config(**SHAPE, pad_token_id=0, max_position_embeddings=64, architectures=["Phi3ForCausalLM"])
+    (folder / "config.json").write_text(json.dumps(config.to_dict()))
+    problems = check_model(folder, targets=TARGETS, max_length=100, new_tokens={"elicitation.sampling.max_tokens": 64})
+    assert [problem.partition(" matches")[0] for problem in problems[:1]] == [
+        "training.lora.targets: q_proj, k_proj, v_proj, gate_proj, up_proj"
+    ]
+    assert "100 tokens is longer than the model's 64 positions" in problems[1]
+    assert "elicitation.sampling.max_tokens = 64 leaves no room" in problems[2]
