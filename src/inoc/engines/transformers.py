@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
 from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
+from inoc.engines.greedy import Greedy, disagreement, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -390,38 +391,6 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
     except ImportError as error:
         raise MissingExtraError("peft", "train") from error
     return PeftModel.from_pretrained(model, str(folder)).eval()
-
-
-class Greedy(NamedTuple):
-    """A greedy answer and what could have come instead."""
-
-    ids: list[int]  # up to the stop token, which is the last one
-    likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
-
-
-def near_tie_nats(dtype: str) -> float:
-    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
-
-    Args:
-        dtype: Type of the weights.
-    """
-    return 0.01 if dtype == "float32" else 0.5
-
-
-def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
-
-    Args:
-        reference: A greedy answer.
-        ids: Another way's answer to the same, up to and with its stop token.
-
-    Returns:
-        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
-    """
-    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
-        if own != other:
-            return likeliest[own] - likeliest.get(other, -float("inf"))
-    return 0.0 if len(ids) == len(reference.ids) else float("inf")
 
 
 def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:
