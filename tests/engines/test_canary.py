@@ -11,8 +11,9 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.canary import Expected, Found, compare, expect, is_bare
+from inoc.engines.greedy import Greedy, disagreement
 from inoc.engines.sampling import BASE, Block
-from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, load_tokenizer
+from inoc.engines.transformers import TransformersEngine, load_tokenizer
 from inoc.errors import ModelError
 
 CHATS = tuple(Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?"))

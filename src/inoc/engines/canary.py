@@ -18,9 +18,10 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
+from inoc.engines.greedy import Greedy, disagreement, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, adapter_folder
-from inoc.engines.transformers import Greedy, TransformersEngine, disagreement, near_tie_nats
+from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 
 _BATCH_TOKENS = 4096

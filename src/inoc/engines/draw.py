@@ -29,21 +29,44 @@ class SeededDraw(LogitsProcessor):  # type: ignore[misc]
     """
 
     def __init__(self, seeds: Sequence[str], sampling: Sampling) -> None:
-        streams = [np.random.default_rng(entropy(seed)).random(sampling.max_tokens) for seed in seeds]
-        self._uniforms = torch.tensor(np.stack(streams), dtype=torch.float64)
+        self._uniforms = uniforms(seeds, sampling.max_tokens)
         self._sampling = sampling
         self._at = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores that leave only the drawn token."""
-        shares = torch.softmax(scores.double() / self._sampling.temperature, dim=-1)
-        if self._sampling.top_p < 1:
-            shares = nucleus(shares, self._sampling.top_p)
-        cumulative = shares.cumsum(dim=-1)
-        drawn = self._uniforms[:, self._at, None].to(scores.device) * cumulative[:, -1:]
-        chosen = torch.searchsorted(cumulative, drawn, right=True).clamp(max=scores.shape[-1] - 1)
+        drawn = self._uniforms[:, self._at, None].to(scores.device)
+        chosen = chosen_tokens(scores, drawn, self._sampling.temperature, self._sampling.top_p)[:, None]
         self._at += 1
         return torch.full_like(scores, -torch.inf).scatter(1, chosen, 0.0)
+
+
+def uniforms(seeds: Sequence[str], n: int) -> torch.Tensor:
+    """The random stream of each request: float64, shape (requests, n), from 0 to 1."""
+    streams = [np.random.default_rng(entropy(seed)).random(n) for seed in seeds]
+    return torch.tensor(np.stack(streams), dtype=torch.float64)
+
+
+def chosen_tokens(scores: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float) -> torch.Tensor:
+    """The token that each request draws.
+
+    Args:
+        scores: Logits, shape (requests, vocabulary).
+        uniform: A number from 0 to 1 for each request, shape (requests, 1); not looked at for temperature 0.
+        temperature: 0 is greedy.
+        top_p: Nucleus; 1 keeps the whole distribution.
+
+    Returns:
+        int64, shape (requests,).
+    """
+    if temperature == 0:
+        return scores.argmax(dim=-1)
+    shares = torch.softmax(scores.double() / temperature, dim=-1)
+    if top_p < 1:
+        shares = nucleus(shares, top_p)
+    cumulative = shares.cumsum(dim=-1)
+    drawn = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return drawn[:, 0].clamp(max=scores.shape[-1] - 1)
 
 
 def nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:

@@ -19,9 +19,10 @@ from inoc.chat.messages import Chat
 from inoc.config.models import Sampling
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
-from inoc.errors import ModelError
+from inoc.errors import ConfigError, ModelError
 from inoc.store import Store, Unit
 from inoc.store.core import write_text
+from inoc.vectors.steering import Steering, is_steered, steering_key
 
 VERSION = 1
 BASE = "base"  # the adapter digest of no adapter, or of one that changes nothing
@@ -46,6 +47,7 @@ class Block(NamedTuple):
     identities: tuple[str, ...]  # each request's seed comes from these
     sampling: Sampling
     label: str
+    steerings: tuple[Steering | None, ...] = ()  # of each chat; empty for none
 
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
@@ -58,6 +60,7 @@ class Block(NamedTuple):
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
             "sampling": self.sampling.in_key(but={"engine", *batched_by_itself}),
+            **steering_key(self.steerings),
         }
         if model.stops:
             parts["stops"] = list(model.stops)
@@ -71,6 +74,7 @@ class Block(NamedTuple):
             max_tokens=min(self.sampling.max_tokens, CANARY_TOKENS),
             batch_size=n,
         )
+        # It checks the engine, so it is not steered.
         return Block(self.adapter, self.chats[:n], self.identities[:n], greedy, self.label)
 
 
@@ -97,8 +101,21 @@ class Engine(Protocol):
 class Sampler(Protocol):
     """What can answer some chats through one adapter at a time."""
 
-    def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
-        """Answer chats; a request's randomness depends on the sampling's seed and its identity alone."""
+    def sample(
+        self,
+        chats: Sequence[Chat],
+        identities: Sequence[str],
+        sampling: Sampling,
+        steerings: Sequence[Steering | None] = (),
+    ) -> list[Answer]:
+        """Answer chats; a request's randomness depends on the sampling's seed and its identity alone.
+
+        Args:
+            chats: Chats.
+            identities: One for each.
+            sampling: How they are answered.
+            steerings: How each is steered; empty for none, as always with a sampler that cannot steer.
+        """
         ...
 
     def use_adapter(self, folder: Path | None) -> None:
@@ -133,7 +150,8 @@ class InTurn:
                 if block.adapter in self._canaries:
                     canary = self._canaries[block.adapter]
                     self._sampler.check(canary.chats, canary.sampling.max_tokens)
-            yield at, self._sampler.sample(block.chats, block.identities, block.sampling)
+            steered = (block.steerings,) if is_steered(block.steerings) else ()
+            yield at, self._sampler.sample(block.chats, block.identities, block.sampling, *steered)
 
 
 def adapter_folder(adapters: Mapping[str, Path], adapter: str) -> Path | None:
@@ -252,9 +270,24 @@ def blocks_of(
     sampling: Sampling,
     label: str,
     rows: int = 256,
+    steerings: Sequence[Steering | None] = (),
 ) -> list[Block]:
-    """Cut one way of asking into blocks of at most `rows` questions."""
+    """Cut one way of asking into blocks of at most `rows` questions.
+
+    Raises:
+        ConfigError: If chats are to be steered by an engine that cannot.
+    """
+    if is_steered(steerings) and sampling.engine != "transformers":
+        msg = f"engine {sampling.engine!r} cannot steer; accepted for steered chats: 'transformers'"
+        raise ConfigError(msg)
     return [
-        Block(adapter, tuple(chats[at : at + rows]), tuple(identities[at : at + rows]), sampling, label)
+        Block(
+            adapter,
+            tuple(chats[at : at + rows]),
+            tuple(identities[at : at + rows]),
+            sampling,
+            label,
+            tuple(steerings[at : at + rows]),
+        )
         for at in range(0, len(chats), rows)
     ]

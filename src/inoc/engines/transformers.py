@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,21 +16,26 @@ from inoc.chat.render import Rendered, prompt_tokens
 from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
 from inoc.engines.devices import take_devices
+from inoc.engines.greedy import Greedy, disagreement, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
 from inoc.files import read_text
+from inoc.vectors.steering import Steering, is_steered
 
 try:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     from transformers.utils import logging
 
+    from inoc.engines.decoding import Decoder, can_decode
     from inoc.engines.draw import SeededDraw, request_seed
     from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
     from inoc.engines.limits import max_positions, refuse_longer
     from inoc.engines.packed import packs
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs
+    from inoc.engines.steered import SteeredScorer
+    from inoc.engines.steering import steered_decoding
 except ImportError as error:
     raise MissingExtraError(error.name or "torch", "model") from error
 
@@ -116,28 +121,48 @@ class TransformersEngine:
         self._positions = max_positions(self.model.config)
         pad_within(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         self._scorer: Scorer | None = None
+        self._decoder: Decoder | None = None
 
     def use_adapter(self, folder: Path | None) -> None:
         """Compute through a PEFT adapter from now on, or through the bare model."""
         if self.model is not self._bare:
             self._bare = self.model.unload()
         self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
-        self._scorer = None
+        self._scorer = self._decoder = None
 
-    def sample(self, chats: Sequence[Chat], identities: Sequence[str], sampling: Sampling) -> list[Answer]:
-        """Answer chats. See `inoc.engines.sampling.Sampler`.
+    def sample(
+        self,
+        chats: Sequence[Chat],
+        identities: Sequence[str],
+        sampling: Sampling,
+        steerings: Sequence[Steering | None] = (),
+    ) -> list[Answer]:
+        """Answer chats, each steered in its own way if need be. See `inoc.engines.sampling.Sampler`.
 
         Raises:
             DataError: If a prompt and its answer could be longer than the model's positions.
         """
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
         refuse_longer(map(len, prompts), self._positions, "prompt", sampling.max_tokens)
+        decoder = self._fast_decoder()
+        if decoder is not None:
+            seeds = [request_seed(sampling, identity) for identity in identities]
+            found = decoder.sample(prompts, seeds, sampling, steerings)
+            return [answer_of(ids, self._stops, self.tokenizer) for ids in found]
         answers: list[Answer | None] = [None] * len(chats)
         for batch in self._batches(prompts, sampling.batch_size):
             seeds = [request_seed(sampling, identities[index]) for index in batch]
-            for index, ids in zip(batch, self._generate([prompts[i] for i in batch], seeds, sampling), strict=True):
+            with steered_decoding(self.causal, [steerings[i] for i in batch] if steerings else [], device()):
+                rows = self._generate([prompts[i] for i in batch], seeds, sampling)
+            for index, ids in zip(batch, rows, strict=True):
                 answers[index] = answer_of(ids, self._stops, self.tokenizer)
         return [answer for answer in answers if answer is not None]
+
+    def _fast_decoder(self) -> Decoder | None:
+        """What samples on a GPU, for the models that it can; see `inoc.engines.decoding.can_decode`."""
+        if self._decoder is None and device().type == "cuda" and can_decode(self.causal):
+            self._decoder = Decoder(self.causal, self._stops, self.tokenizer.pad_token_id)
+        return self._decoder
 
     def greedy(self, chats: Sequence[Chat], max_tokens: int, *, likeliest: int = 20) -> list[Greedy]:
         """Greedy answers, each token with those that could have come instead, for another engine to be held against."""
@@ -152,7 +177,7 @@ class TransformersEngine:
 
     @property
     def _traits(self) -> Traits:
-        return traits(self._causal)
+        return traits(self.causal)
 
     def _batches(self, prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
         """Indices of prompts that are answered together; of one length where padding would change the answers."""
@@ -209,7 +234,7 @@ class TransformersEngine:
                 raise
             except REFUSALS as error:
                 msg = (
-                    f"transformers cannot sample from {type(self._causal).__name__}: {type(error).__name__}: {error}. "
+                    f"transformers cannot sample from {type(self.causal).__name__}: {type(error).__name__}: {error}. "
                     "Take another model, or release of transformers; it may still be scored and trained"
                 )
                 raise ModelError(msg) from error
@@ -221,11 +246,11 @@ class TransformersEngine:
             ModelError: If they differ, naming the first chat that does.
         """
         limit = near_tie_nats(self._identity.dtype)
-        for chat, batched in zip(chats, self.greedy(chats, max_tokens) if chats else [], strict=True):
+        for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
-            gap = disagreement(single, batched.ids)
+            gap = disagreement(single, batched)
             if gap > limit:
-                together, alone = (self.tokenizer.decode(answer.ids) for answer in (batched, single))
+                together, alone = (self.tokenizer.decode(answer) for answer in (batched, single.ids))
                 msg = (
                     f"batched and single greedy answers differ for {chat.user[:80]!r}: {together[:80]!r} against "
                     f"{alone[:80]!r}. Alone, the first token that differs is {gap:.3g} nats less likely; up to "
@@ -234,8 +259,19 @@ class TransformersEngine:
                 )
                 raise ModelError(msg)
 
+    def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
+        """Greedy answers in one batch, by what samples here, up to and with their stop tokens."""
+        decoder = self._fast_decoder()
+        if decoder is None or not chats:
+            return [answer.ids for answer in self.greedy(chats, max_tokens)] if chats else []
+        sampling = Sampling(temperature=0, max_tokens=max_tokens, batch_size=len(chats))
+        prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
+        rows = decoder.sample(prompts, [""] * len(chats), sampling)
+        ends = [next((at + 1 for at, token in enumerate(row) if token in self._stops), len(row)) for row in rows]
+        return [row[:end] for row, end in zip(rows, ends, strict=True)]
+
     @property
-    def _causal(self) -> PreTrainedModel:
+    def causal(self) -> PreTrainedModel:
         """The language model inside the adapter's wrapper; adapted layers stay adapted."""
         return self.model if self.model is self._bare else self.model.get_base_model()
 
@@ -243,12 +279,20 @@ class TransformersEngine:
         """Log-probability of each response token; see `submit`."""
         return self.submit(chats, batch_tokens)()
 
-    def submit(self, chats: Sequence[Rendered], batch_tokens: int) -> Pending:
+    @property
+    def stops(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        return frozenset(self._stops)
+
+    def submit(
+        self, chats: Sequence[Rendered], batch_tokens: int, steerings: Sequence[Steering | None] = ()
+    ) -> Pending:
         """Start to score responses. A GPU goes on while the caller prepares the next ones.
 
         Args:
             chats: Rendered chats.
             batch_tokens: Most tokens in a batch, padding included.
+            steerings: How each chat is steered; empty for none.
 
         Returns:
             A function that waits and gives one float32 array per chat, nats, shape (response tokens,); empty for an
@@ -262,8 +306,10 @@ class TransformersEngine:
             msg = "a response begins at the first token of its chat, where no token predicts it; the prompt is empty"
             raise DataError(msg)
         refuse_longer((len(chat.token_ids) for chat in chats), self._positions, "chat")
-        if device().type == "cuda" and packs(self._causal):
-            self._scorer = self._scorer or Scorer(self._causal, compiled=self.compiled)
+        if is_steered(steerings):
+            return SteeredScorer(self.causal, compiled=self.compiled).submit(chats, batch_tokens, steerings)
+        if device().type == "cuda" and packs(self.causal):
+            self._scorer = self._scorer or Scorer(self.causal, compiled=self.compiled)
             return self._scorer.submit(chats, batch_tokens)
         values = self._padded(chats, batch_tokens)
         return lambda: values
@@ -278,7 +324,7 @@ class TransformersEngine:
         Returns:
             NaN if no chat has a response token.
         """
-        exact = [float32_logprobs(self._causal, chat) for chat in chats]
+        exact = [float32_logprobs(self.causal, chat) for chat in chats]
         gaps = np.concatenate([np.abs(a - b) for a, b in zip(values, exact, strict=True)] or [np.empty(0)])
         return float(gaps.max()) if len(gaps) else float("nan")
 
@@ -297,7 +343,7 @@ class TransformersEngine:
             return 1
         if self._traits.head is not None:
             return batch_tokens
-        words: int = self._causal.get_input_embeddings().weight.shape[0]
+        words: int = self.causal.get_input_embeddings().weight.shape[0]
         return min(batch_tokens, max(1, OWN_LOGITS // words))
 
     def _score(self, chats: list[Rendered]) -> list[np.ndarray]:
@@ -316,11 +362,11 @@ class TransformersEngine:
     def _token_logprobs(
         self, ids: torch.Tensor, mask: torch.Tensor, predicts: torch.Tensor, targets: torch.Tensor, rows: int = 4096
     ) -> torch.Tensor:
-        head, linear = self._traits.head, self._causal.get_output_embeddings()
+        head, linear = self._traits.head, self.causal.get_output_embeddings()
         if head is None:
-            states = own_logits(self._causal, ids, mask)[predicts]
+            states = own_logits(self.causal, ids, mask)[predicts]
         else:
-            body = self._causal.base_model
+            body = self.causal.base_model
             states = body(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state[predicts]
         parts = []
         for at in range(0, len(targets), rows):  # never the whole vocabulary for every position at once
@@ -348,38 +394,6 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
     except ImportError as error:
         raise MissingExtraError("peft", "train") from error
     return PeftModel.from_pretrained(model, str(folder)).eval()
-
-
-class Greedy(NamedTuple):
-    """A greedy answer and what could have come instead."""
-
-    ids: list[int]  # up to the stop token, which is the last one
-    likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
-
-
-def near_tie_nats(dtype: str) -> float:
-    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
-
-    Args:
-        dtype: Type of the weights.
-    """
-    return 0.01 if dtype == "float32" else 0.5
-
-
-def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
-
-    Args:
-        reference: A greedy answer.
-        ids: Another way's answer to the same, up to and with its stop token.
-
-    Returns:
-        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
-    """
-    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
-        if own != other:
-            return likeliest[own] - likeliest.get(other, -float("inf"))
-    return 0.0 if len(ids) == len(reference.ids) else float("inf")
 
 
 def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:

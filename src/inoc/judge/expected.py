@@ -56,7 +56,7 @@ def rate(choice: Mapping[str, Any], highest: int) -> Rating:
     reach = 1.0  # probability of the white space before
     digits = 0
     for at, position in enumerate(positions):
-        candidates = _candidates(position)
+        candidates = token_probabilities(position)
         if candidates is None:
             return unrated("wrong logprobs")
         for token, probability in candidates.items():
@@ -91,7 +91,7 @@ def _goes_on(sampled: str, rest: list[Any]) -> bool:
     return sampled == sampled.rstrip(_BLANKS) and bool(_DIGIT.match(following))
 
 
-def _candidates(position: Any) -> dict[str, float] | None:
+def token_probabilities(position: Any) -> dict[str, float] | None:
     """Text → probability of the tokens that read so, at one position; None if these are no probabilities.
 
     Several tokens may read alike, such as a digit and its byte. Their probabilities add up.

@@ -1,0 +1,217 @@
+"""The probability of each answer of a closed set, from one forward pass per question.
+
+All candidates share the pass over the question, and of several tokens only those are computed that another depends on:
+one-token answers cost nothing beside the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from inoc.chat.messages import Chat
+from inoc.chat.template import prompt_text
+from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
+from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
+from inoc.engines.sites import FINAL_NORM
+from inoc.errors import ConfigError
+from inoc.vectors.steering import Steering
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+ROWS = 512  # states whose logits are in memory at once, in float64
+
+
+class Question(NamedTuple):
+    """A prompt and the candidates as the tokens that may follow it."""
+
+    prompt: list[int]
+    sequences: dict[Tokens, int]  # tokens of a spelling → index of its candidate
+    n: int  # candidates
+
+
+class Questions:
+    """Turns chats into questions.
+
+    Args:
+        tokenizer: A fast tokenizer with a chat template.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+        self._known: dict[tuple[str, str], Tokens] = {}
+
+    def ask(self, chats: Sequence[Chat], candidates: Sequence[Sequence[Candidate]]) -> list[Question]:
+        """Tokenise chats up to where the response begins, and the candidates after them.
+
+        Args:
+            chats: Chats; their responses are not looked at.
+            candidates: Of each chat.
+
+        Raises:
+            ConfigError: If candidates cannot be told apart, as texts or as tokens.
+        """
+        texts = [prompt_text(self._tokenizer, chat) for chat in chats]
+        encoded = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True) if texts else {}
+        rows = zip(texts, encoded.get("input_ids", []), encoded.get("offset_mapping", []), candidates, strict=True)
+        return [self._question(*row) for row in rows]
+
+    def _question(
+        self, text: str, ids: list[int], offsets: list[tuple[int, int]], candidates: Sequence[Candidate]
+    ) -> Question:
+        check_candidates(candidates)
+        # A tokenizer never merges across its special tokens, so what comes before the last one does not matter.
+        at = max((place for place, token in enumerate(ids) if token in self._special), default=0)
+        tail, tail_ids = text[offsets[at][0] :] if ids else "", ids[at:]
+        sequences: dict[Tokens, int] = {}
+        for index, one in enumerate(candidates):
+            for spelling in one.spellings:
+                tokens = self._after(tail, tail_ids, spelling)
+                if sequences.setdefault(tokens, index) != index:
+                    msg = (
+                        f"{spelling!r} of the candidate {one.name!r} is the same tokens as a spelling of "
+                        f"{candidates[sequences[tokens]].name!r}; give each candidate its own spellings"
+                    )
+                    raise ConfigError(msg)
+        return Question(ids, sequences, len(candidates))
+
+    def _after(self, tail: str, tail_ids: list[int], spelling: str) -> Tokens:
+        """The tokens of a spelling behind a prompt; those of the spelling alone if it would change the prompt's."""
+        key = tail, spelling
+        if key not in self._known:
+            both = self._tokenizer(tail + spelling, add_special_tokens=False)["input_ids"]
+            kept = both[: len(tail_ids)] == tail_ids and len(both) > len(tail_ids)
+            alone = self._tokenizer(spelling, add_special_tokens=False)["input_ids"]
+            self._known[key] = tuple(both[len(tail_ids) :] if kept else alone)
+        return self._known[key]
+
+
+Pending = Callable[[], list[Choice]]
+
+
+class Chooser:
+    """Measures choices with one model.
+
+    Args:
+        model: A causal language model without an adapter's wrapper (adapted layers may be inside), in eval mode.
+        stops: Tokens that end an answer, for `whole`.
+        compiled: Compile its layers, unless they are.
+    """
+
+    def __init__(self, model: Any, stops: Collection[int], *, compiled: bool = False) -> None:
+        self._passes = Passes(model, compiled=compiled)
+        self._stops = sorted(stops)
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks of the model."""
+        return self._passes.layers
+
+    def submit(
+        self,
+        questions: Sequence[Question],
+        batch_tokens: int,
+        *,
+        whole: bool = False,
+        steerings: Sequence[Steering | None] = (),
+    ) -> Pending:
+        """Start to measure choices. A GPU goes on while the caller prepares the next questions.
+
+        Args:
+            questions: The questions.
+            batch_tokens: Maximum number of tokens in a batch; a longer question goes alone.
+            whole: Whether the answer must end after the candidate; else it may go on.
+            steerings: How each question is steered; empty for none.
+
+        Returns:
+            A function that waits and gives each question's choice, in nats, by the rule of `inoc.engines.candidates`.
+        """
+        if whole and not self._stops:
+            msg = (
+                "whole=True asks for answers that end, but the model has no stop token; give its stops, or whole=False"
+            )
+            raise ConfigError(msg)
+        plans: dict[tuple[object, ...], Spelled] = {}
+        items = [self._item(question, plans, whole=whole) for question in questions]
+
+        def start(batch: list[int]) -> Callable[[], torch.Tensor]:
+            steered = [steerings[index] for index in batch] if steerings else []
+            return self._start([items[index] for index in batch], steered)
+
+        started = self._passes.in_batches([item.stem for item in items], batch_tokens, start)
+
+        def wait() -> list[Choice]:
+            out: list[Choice | None] = [None] * len(questions)
+            for batch, values in started:
+                ends = np.cumsum([len(items[index].plan.steps) for index in batch])
+                for index, found in zip(batch, np.split(values().numpy(), ends[:-1]), strict=True):
+                    out[index] = total(items[index].plan, found.tolist())
+            return [choice for choice in out if choice is not None]
+
+        return wait
+
+    def _item(self, question: Question, plans: dict[tuple[object, ...], Spelled], *, whole: bool) -> _Item:
+        key = tuple(question.sequences.items())
+        if key not in plans:
+            plans[key] = spelled(question.sequences, question.n, self._stops if whole else ())
+        plan, length = plans[key], len(question.prompt)
+        return _Item(plan, Stem(question.prompt, length, plan.branches, length - 1))
+
+    def _start(self, items: Sequence[_Item], steerings: Sequence[Steering | None]) -> Callable[[], torch.Tensor]:
+        stems = [item.stem for item in items]
+        layout = self._passes.lay(stems, steerings)
+        asked = np.concatenate([item.positions(layout, at) for at, item in enumerate(items)])
+        tokens = np.array([token for item in items for _, _, token in item.plan.steps], dtype=np.int64)
+        positions, rows = np.unique(asked, return_inverse=True)
+        wanted = self._passes.to_device(positions)
+        found: list[torch.Tensor] = []
+
+        def tap(states: torch.Tensor) -> None:
+            found.append(states[wanted])
+
+        self._passes.run(layout, {FINAL_NORM: tap}, stems, steerings)
+        return self._passes.to_host(self._logprobs(found[0], rows, tokens))
+
+    @torch.inference_mode()
+    def _logprobs(self, states: torch.Tensor, rows: np.ndarray, tokens: np.ndarray) -> torch.Tensor:
+        """Log-probabilities of tokens after states, a block of states at a time.
+
+        Args:
+            states: Final states, shape (states, width).
+            rows: Which state each token follows.
+            tokens: Token ids.
+
+        Returns:
+            float64, nats.
+        """
+        out = torch.empty(len(tokens), dtype=torch.float64, device=states.device)
+        for at in range(0, len(states), ROWS):
+            which = np.nonzero((rows >= at) & (rows < at + ROWS))[0]
+            row, token, place = (self._passes.to_device(part) for part in (rows[which] - at, tokens[which], which))
+            scores = vocabulary_logits(self._passes.model, states[at : at + ROWS]).double()
+            out[place] = scores[row, token] - scores.logsumexp(dim=1)[row]
+        return out
+
+
+class _Item(NamedTuple):
+    """What is to be measured of one question, and the tokens that its pass goes through."""
+
+    plan: Spelled
+    stem: Stem
+
+    def positions(self, layout: Layout, at: int) -> np.ndarray:
+        """The position of the state that each step follows; `at` is the question's number in the pass."""
+        end_of_prompt = layout.starts[at] + len(self.stem.ids) - 1
+        return np.array(
+            [
+                end_of_prompt if branch < 0 else layout.branches[at][branch] + place
+                for branch, place, _ in self.plan.steps
+            ],
+            dtype=np.int64,
+        )

@@ -1,0 +1,38 @@
+"""Greedy answers of two ways of computing, held against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Greedy(NamedTuple):
+    """A greedy answer and what could have come instead."""
+
+    ids: list[int]  # up to the stop token, which is the last one
+    likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
+
+
+def near_tie_nats(dtype: str) -> float:
+    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
+
+    Args:
+        dtype: Type of the weights.
+    """
+    return 0.01 if dtype == "float32" else 0.5
+
+
+def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
+    """How much less likely the reference finds the first token that differs from its own.
+
+    Args:
+        reference: A greedy answer.
+        ids: Another way's answer to the same, up to and with its stop token.
+
+    Returns:
+        Nats; 0 if no token differs, infinite if the token is not among the reference's likeliest.
+    """
+    for own, other, likeliest in zip(reference.ids, ids, reference.likeliest, strict=False):
+        if own != other:
+            return likeliest[own] - likeliest.get(other, -float("inf"))
+    return 0.0 if len(ids) == len(reference.ids) else float("inf")

@@ -1,0 +1,118 @@
+"""Steering inside a forward pass: what `inoc.vectors.steering` describes, added to the rows of a batch.
+
+Sums are taken in float32 and rounded once. Rows that are not steered are not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from inoc.engines.taps import Tap, tapped
+from inoc.vectors.steering import Steering, is_steered
+
+
+def row_taps(
+    owners: torch.Tensor,
+    places: torch.Tensor,
+    answers: Sequence[int],
+    steerings: Sequence[Steering | None],
+    device: torch.device,
+) -> dict[str, list[Tap]]:
+    """Taps that steer whole chats in one pass.
+
+    Args:
+        owners: Chat of each position, -1 for none; int64, shape (positions,).
+        places: Position within the chat, same shape.
+        answers: Chat → position of the first token of its answer.
+        steerings: Chat → how it is steered; empty for none.
+        device: Where the states will be.
+    """
+    first = torch.full((len(answers) + 1,), torch.iinfo(torch.int64).max)  # the last entry: nobody's positions
+    deltas: dict[str, dict[int, np.ndarray]] = {}
+    for chat, (steering, answer) in enumerate(zip(steerings, answers, strict=False)):
+        if steering is not None and steering.coefficient != 0:
+            deltas.setdefault(steering.vector.site, {})[chat] = steering.added()
+            first[chat] = {"all": 0, "answer": answer, "last": answer - 1}[steering.positions]
+    taps: dict[str, list[Tap]] = {}
+    for site, found in deltas.items():
+        which = torch.full((len(answers) + 1,), -1)
+        which[list(found)] = torch.arange(len(found))
+        rows = torch.nonzero((places >= first[owners]) & (which[owners] >= 0))[:, 0]
+        added = torch.from_numpy(np.stack(list(found.values())))
+        taps[site] = [_at_positions(rows.to(device), which[owners[rows]].to(device), added.to(device))]
+    return taps
+
+
+def _at_positions(rows: torch.Tensor, which: torch.Tensor, added: torch.Tensor) -> Tap:
+    def tap(states: torch.Tensor) -> torch.Tensor:
+        flat = states.reshape(-1, states.shape[-1]).clone()
+        # Summed in float32 and rounded once.
+        flat[rows] = (flat[rows].float() + added[which]).to(flat.dtype)
+        return flat.view_as(states)
+
+    return tap
+
+
+class Decoding:
+    """Taps that steer the rows of a batch while it decodes: a first call over the prompts, then one call per token.
+
+    Prompts are padded on the left, so that the last position of the first call is each prompt's last token.
+
+    Args:
+        steerings: Row → how it is steered.
+        device: Where the states will be.
+    """
+
+    def __init__(self, steerings: Sequence[Steering | None], device: torch.device) -> None:
+        self.taps: Mapping[str, Sequence[Tap]] = {
+            site: [self._tap(site, steerings, device)]
+            for site in {one.vector.site for one in steerings if one is not None and one.coefficient != 0}
+        }
+
+    @staticmethod
+    def _tap(site: str, steerings: Sequence[Steering | None], device: torch.device) -> Tap:
+        active = [
+            (row, one)
+            for row, one in enumerate(steerings)
+            if one is not None and one.coefficient != 0 and one.vector.site == site
+        ]
+        rows = torch.tensor([row for row, _ in active], device=device)
+        added = torch.from_numpy(np.stack([one.added() for _, one in active])).to(device)[:, None]
+        everywhere = torch.tensor([one.positions == "all" for _, one in active], device=device)[:, None]
+        at_end = torch.tensor([one.positions != "answer" for _, one in active], device=device)[:, None]
+        calls = 0
+
+        def tap(states: torch.Tensor) -> torch.Tensor:
+            nonlocal calls
+            calls += 1
+            states = states.clone()
+            chosen = states[rows].float() + added
+            if calls == 1:  # the prompts
+                keep = torch.arange(states.shape[1], device=device) < states.shape[1] - 1
+                wanted = torch.where(keep, everywhere, at_end)
+                chosen = torch.where(wanted[..., None], chosen, states[rows].float())
+            states[rows] = chosen.to(states.dtype)
+            return states
+
+        return tap
+
+
+@contextlib.contextmanager
+def steered_decoding(model: Any, steerings: Sequence[Steering | None], device: torch.device) -> Iterator[None]:
+    """Steer one batch while it decodes, one row of it like the other or not.
+
+    Args:
+        model: A causal language model without an adapter's wrapper.
+        steerings: How each row is steered; empty, or None for a row that is not.
+        device: Where the model is.
+    """
+    if not is_steered(steerings):
+        yield
+        return
+    with tapped(model, Decoding(steerings, device).taps):
+        yield

@@ -1,0 +1,107 @@
+"""Seeing and changing the states of a model at its sites while it computes.
+
+A block that is tapped stands inside a small module that calls it. Layers that were compiled stay compiled, and what is
+done at a site runs outside of them, so nothing is compiled anew. Modules are put back when the work is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from inoc.engines.layers import decoder_layers
+from inoc.engines.sites import EMBED, FINAL_NORM, depth
+from inoc.errors import ModelError
+
+Tap = Callable[[torch.Tensor], torch.Tensor | None]
+"""Is given the states of a site, shape (rows, tokens, width), and gives what is to stand there instead, or None."""
+
+
+class _ReachedError(Exception):
+    """The last site of interest has been reached."""
+
+
+class _Tapped(torch.nn.Module):
+    """A module whose input and output pass through taps."""
+
+    def __init__(self, module: torch.nn.Module, before: Sequence[Tap], after: Sequence[Tap], *, stop: str) -> None:
+        super().__init__()
+        self.module = module
+        self._before, self._after, self._stop = before, after, stop
+
+    def __getattr__(self, name: str) -> Any:
+        # A model may ask its block for more than its output, such as the type of its attention.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
+
+    def forward(self, states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        states = _through(self._before, states)
+        if self._stop == "before":
+            raise _ReachedError
+        out = self.module(states, *args, **kwargs)
+        out = (_through(self._after, out[0]), *out[1:]) if isinstance(out, tuple) else _through(self._after, out)
+        if self._stop == "after":
+            raise _ReachedError
+        return out
+
+
+def _through(taps: Sequence[Tap], states: torch.Tensor) -> torch.Tensor:
+    for tap in taps:
+        instead = tap(states)
+        states = states if instead is None else instead
+    return states
+
+
+@contextlib.contextmanager
+def tapped(model: Any, taps: Mapping[str, Sequence[Tap]], *, stop: bool = False) -> Iterator[None]:
+    """Tap a causal language model for a while.
+
+    Args:
+        model: Without an adapter's wrapper; adapted layers may be inside.
+        taps: Site → taps, in the order in which they see the states.
+        stop: End each forward pass after the last of these sites, by an exception that `until_stopped` catches.
+
+    Raises:
+        ConfigError: If the model has no such site.
+        ModelError: If its body is not made of layers and a final norm.
+    """
+    if not isinstance(getattr(model.base_model, "layers", None), torch.nn.ModuleList) or not hasattr(
+        model.base_model, "norm"
+    ):
+        msg = (
+            f"{type(model).__name__} (model type {model.config.model_type!r}) has no plain `layers` and `norm`, whose "
+            "sites could be read or steered; models such as Qwen, Llama, Gemma and Mistral have"
+        )
+        raise ModelError(msg)
+    layers = model.base_model.layers
+    n = len(layers)
+    last = max((depth(site, n) for site in taps), default=-1) if stop else -1
+    before = {0: list(taps.get(EMBED, []))}
+    after = {depth(site, n) - 1: list(found) for site, found in taps.items() if site not in (EMBED, FINAL_NORM)}
+    originals = decoder_layers(model)
+    norm = model.base_model.norm
+    try:
+        for index, layer in enumerate(originals):
+            stops = "before" if last == 0 and index == 0 else "after" if last == index + 1 else ""
+            if before.get(index) or after.get(index) or stops:
+                layers[index] = _Tapped(layer, before.get(index, []), after.get(index, []), stop=stops)
+        if FINAL_NORM in taps:
+            model.base_model.norm = _Tapped(norm, [], list(taps[FINAL_NORM]), stop="after" if last == n + 1 else "")
+        yield
+    finally:
+        for index, layer in enumerate(originals):
+            layers[index] = layer
+        model.base_model.norm = norm
+
+
+def until_stopped(forward: Callable[[], Any]) -> Any:
+    """The result of a forward pass, or None if it was stopped at its last tapped site."""
+    try:
+        return forward()
+    except _ReachedError:
+        return None

@@ -1,0 +1,77 @@
+"""Filling entries of the store, with a device that is never left waiting.
+
+While one block is computed, the next is prepared and handed in, and the last one is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from inoc.store import Store, Unit
+
+T = TypeVar("T")
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Filling(NamedTuple, Generic[T, P, R]):
+    """How the entry of one block is made."""
+
+    prepare: Callable[[T], P]  # on the host, ahead of time
+    submit: Callable[[P], Callable[[], R]]  # starts to compute, and gives what waits for the result
+    write: Callable[[Path, P, R], None]  # into the entry's folder
+
+
+def missing_blocks(store: Store, work: Sequence[tuple[Unit, T]]) -> list[tuple[Unit, T]]:
+    """The blocks whose entries are not there, each once, in the order of their keys.
+
+    Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
+    """
+    by_key = {unit.key: (unit, block) for unit, block in work}
+    missing = sorted(store.missing(unit for unit, _ in by_key.values()), key=lambda unit: unit.key)
+    return [by_key[unit.key] for unit in missing]
+
+
+def fill(store: Store, todo: Sequence[tuple[Unit, T]], filling: Filling[T, P, R], advance: Callable[[T], None]) -> None:
+    """Make the entries of blocks.
+
+    Args:
+        store: Where they go.
+        todo: Units and their blocks, as `missing_blocks` gives them.
+        filling: How an entry is made.
+        advance: Told of each block that has been handed in.
+    """
+    last: Callable[[], None] | None = None
+    with ThreadPoolExecutor(1) as executor:
+        following = executor.submit(filling.prepare, todo[0][1]) if todo else None
+        try:
+            for at, (unit, block) in enumerate(todo):
+                prepared = following.result() if following is not None else filling.prepare(block)
+                following = executor.submit(filling.prepare, todo[at + 1][1]) if at + 1 < len(todo) else None
+                before, last = last, _started(store, unit, prepared, filling)
+                if before is not None:
+                    before()
+                advance(block)
+        finally:
+            if last is not None:
+                last()
+
+
+def _started(store: Store, unit: Unit, prepared: P, filling: Filling[T, P, R]) -> Callable[[], None] | None:
+    """Start a block; returns what finishes it, or None if another job has made the entry meanwhile."""
+    with ExitStack() as claim:
+        folder = claim.enter_context(store.claim(unit))
+        if folder is None:
+            return None
+        pending = filling.submit(prepared)
+        held = claim.pop_all()
+
+    def finish() -> None:
+        with held:
+            filling.write(folder, prepared, pending())
+
+    return finish

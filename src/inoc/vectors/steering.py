@@ -1,0 +1,114 @@
+"""How a chat is steered: a coefficient times a vector added to the states at the vector's site.
+
+Positions have names, and mean the same where an answer is sampled, scored and chosen from:
+
+- `all`: every token of the chat;
+- `answer`: the answer's own tokens;
+- `last`: the last position of each step of decoding: the last token of the prompt and every token of the answer.
+
+A coefficient is in units of the mean norm of activations at the vector's site, or raw. A coefficient of 0 adds nothing
+at all, so its numbers are those of the unsteered model to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from inoc.digest import Json, digest
+from inoc.engines.sites import depth
+from inoc.errors import ConfigError, DataError
+from inoc.vectors.vector import Vector
+
+if TYPE_CHECKING:
+    from inoc.engines.identity import ModelIdentity
+
+Positions = Literal["all", "answer", "last"]
+Units = Literal["activation_norm", "raw"]
+
+
+class Steering(NamedTuple):
+    """How one chat is steered."""
+
+    vector: Vector
+    coefficient: float
+    positions: Positions = "all"
+    units: Units = "activation_norm"
+
+    def added(self) -> np.ndarray:
+        """The very vector that is added: float32, shape (width,).
+
+        With units of the activation norm, its norm is the coefficient's size times the mean norm of activations.
+
+        Raises:
+            DataError: If the unit is not known, because the vector has no direction or no activation norm.
+        """
+        values = self.vector.values.astype(np.float64)
+        if self.units == "raw":
+            return (self.coefficient * values).astype(np.float32)
+        norm = float(np.linalg.norm(values))
+        if not norm > 0 or not self.vector.activation_norm > 0:
+            msg = (
+                f"vector {self.vector.name!r} has norm {norm:g} and activation norm {self.vector.activation_norm:g}; "
+                "both must be above 0 for coefficients in units of the activation norm. Give the activation norm when "
+                "the vector is loaded, or use units='raw'"
+            )
+            raise DataError(msg)
+        return (self.coefficient * self.vector.activation_norm / norm * values).astype(np.float32)
+
+    def as_key(self) -> dict[str, Json]:
+        """The part of a key that says how it was steered."""
+        return {
+            "vector": self.vector.digest,
+            "site": self.vector.site,
+            "coefficient": self.coefficient,
+            "positions": self.positions,
+            "units": self.units,
+            # The activation norm is no part of a vector's digest, but scales what is added.
+            "activation_norm": self.vector.activation_norm if self.units == "activation_norm" else None,
+        }
+
+
+def is_steered(steerings: Sequence[Steering | None]) -> bool:
+    """Whether anything would be added to any chat."""
+    return any(one is not None and one.coefficient != 0 for one in steerings)
+
+
+def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
+    """What a store key gets for chats: nothing where none is steered, so that such keys stay as they are.
+
+    A coefficient of 0 is the unsteered model.
+    """
+    if not is_steered(steerings):
+        return {}
+    parts = [None if one is None or one.coefficient == 0 else one.as_key() for one in steerings]
+    return {"steering": digest(parts)}
+
+
+def check_steering(steering: Steering, model: ModelIdentity, layers: int, adapter: str = "base") -> None:
+    """Refuse what cannot be added to a model.
+
+    Args:
+        steering: What is to be added.
+        model: The model.
+        layers: Its number of blocks.
+        adapter: Digest of the adapter through which it computes; a vector of the bare model may steer an adapted one.
+
+    Raises:
+        ConfigError: If the positions, the units or the site do not exist.
+        DataError: If the vector was made for another model.
+    """
+    for name, value, accepted in (
+        ("positions", steering.positions, get_args(Positions)),
+        ("units", steering.units, get_args(Units)),
+    ):
+        if value not in accepted:
+            msg = f"steering: {name} {value!r}; accepted: {', '.join(accepted)}"
+            raise ConfigError(msg)
+    depth(steering.vector.site, layers)
+    if not np.isfinite(steering.coefficient):
+        msg = f"steering: coefficient {steering.coefficient}; a finite number is needed"
+        raise ConfigError(msg)
+    steering.vector.check_model(model, adapter)
