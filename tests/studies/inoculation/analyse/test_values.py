@@ -15,9 +15,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from inoc.jobs.job import Job
-from inoc.studies.inoculation.analyse.step import run
 from inoc.tables import read_table
 from support.fake_study import MIX_SHARE, STRENGTH, Tables, make_study
+from support.jobs import run_job
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="module")
 def job(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = tables.job(tmp_path_factory.mktemp("results"))
-    run(job)
+    run_job(job)
     return job
 
 
@@ -124,7 +124,7 @@ def test_planted_suppression_is_found(job: Job) -> None:
 def test_with_one_seed_the_pooled_row_equals_the_seeds_own(tmp_path: Path) -> None:
     training = {"steps": 8, "seeds": [5], "checkpoints": [0, 8]}
     job = Tables(make_study(training=training)).job(tmp_path)
-    run(job)
+    run_job(job)
     for name, values in (("suppression", ["suppression", "lo", "hi"]), ("gate", ["interaction", "lo", "hi"])):
         table = read_table(job.paths.table(name))
         own, pooled = (table[table["seed"] == seed][values].to_numpy() for seed in ("5", "all"))
@@ -200,7 +200,7 @@ def test_elicitation_of_the_mix_is_borrowed_and_says_so(job: Job) -> None:
 def test_elicitation_of_the_mix_is_its_own_if_it_was_asked_for(tmp_path: Path) -> None:
     study = make_study(elicitation={"prefixes": ["fixed", "mix"]})
     job = Tables(study).job(tmp_path)
-    run(job)
+    run_job(job)
     table = read_table(job.paths.table("predictors")).query("predictor == 'elicitation'")
     assert set(table["source"]) == {"own"}
     values = table.pivot_table(index=["prompt", "trait"], columns="prefix", values="value")
@@ -304,7 +304,7 @@ def test_verdict_says_no_where_the_effect_is_absent(tmp_path: Path) -> None:
     tables = Tables(make_study())
     tables.evaluate["score"] = 40 + tables.evaluate["instruction_id"].str[1:].astype(float)
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("verdict"))
     assert len(found) == 9 * 3
     assert not found["holds"].any()

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.classify import (
     N_FEATURES,
@@ -28,6 +27,7 @@ from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.geometry import Gram, Level
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.analyse.rows import Row, Skip, traits
+from inoc.studies.inoculation.study import Study
 
 PcaFit = Literal["inside", "all"]
 ROC_GRID: Floats = np.linspace(0, 1, 21)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
 from inoc.stats.correlation import Correlation, pearson
 from inoc.stats.gram import Method, Representation, angles_to_mean, inner_products
 from inoc.stats.means import Floats
@@ -17,6 +16,7 @@ from inoc.studies.inoculation.analyse.heuristics import with_q
 from inoc.studies.inoculation.analyse.prediction import Block, outcomes
 from inoc.studies.inoculation.analyse.rows import ALL, Row, Skip, families, traits
 from inoc.studies.inoculation.runs import study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 
 FROM_AXIS: dict[str, Method] = {"angle_from_pca_axis": "pca", "angle_from_svd_axis": "svd"}
 TO_CENTROID: dict[str, Representation] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits
-from inoc.studies.inoculation.runs import PLAIN, Asked
+from inoc.studies.inoculation.study import Study
 
 
 def failed(study: Study, *cells: Floats) -> bool:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.embed.step import unit_vectors
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import principal_components
@@ -16,6 +15,7 @@ from inoc.stats.means import NAN, Estimate, Floats, mean_interval
 from inoc.studies.inoculation.analyse.geometry import NEUTRAL, Group, prompt_groups
 from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
+from inoc.studies.inoculation.study import Study
 
 LEVEL, PREFIX, METHOD = "embedding", "none", "pca"
 DISTANCE, DEVIATION = "emb_dist_from_neutral", "emb_rephrase_std_cos"

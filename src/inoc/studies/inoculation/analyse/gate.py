@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
 from inoc.studies.inoculation.analyse.elicitation import failed
@@ -21,7 +21,8 @@ from inoc.studies.inoculation.analyse.rows import (
     traits,
 )
 from inoc.studies.inoculation.analyse.schemas import GATE_CELLS
-from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 
 Cells = dict[str, Floats]
 """Name of a cell (`GATE_CELLS`) → scores of the instructions."""

@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.gram import (
     REPRESENTATIONS,
@@ -30,6 +29,7 @@ from inoc.studies.inoculation.analyse.inputs import Shifts
 from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS, PointMatrix, point_matrix
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
 from inoc.studies.inoculation.analyse.tokens import TokenSource, open_tokens, prompts_by_token
+from inoc.studies.inoculation.study import Study
 
 NEUTRAL = "neutral"
 N_BLOCKS = 64

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN
@@ -29,6 +28,7 @@ from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families
 from inoc.studies.inoculation.analyse.token_heuristics import TokenHeuristics, token_heuristics
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 
 Grams = Mapping[tuple[Level, str], Gram]
 PerToken = dict[str, dict[str, TokenHeuristics]]

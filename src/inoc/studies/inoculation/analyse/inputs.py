@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from inoc.chat.messages import Asked
 from inoc.errors import DataError, JudgeError
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.runs import Asked, Run
+from inoc.studies.inoculation.runs import Run
 from inoc.tables import read_table
 
 BASE_STEP = 0

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtr
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
@@ -26,7 +26,8 @@ from inoc.studies.inoculation.analyse.rows import (
     families,
     interval,
 )
-from inoc.studies.inoculation.runs import PLAIN, Asked, Run, condition, total_steps
+from inoc.studies.inoculation.runs import Run, condition, total_steps
+from inoc.studies.inoculation.study import Study
 
 LATE_SHARE = 0.95
 FAR = 3.0

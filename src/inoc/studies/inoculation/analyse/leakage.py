@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.elicitation import failed
@@ -25,7 +25,8 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
     traits,
 )
-from inoc.studies.inoculation.runs import PLAIN, Asked, condition, prefix_kinds, study_runs
+from inoc.studies.inoculation.runs import condition, prefix_kinds, study_runs
+from inoc.studies.inoculation.study import Study
 
 BySeed = dict[int, Floats]
 """Seed → values of the instructions."""

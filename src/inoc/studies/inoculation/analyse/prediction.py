@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, Estimate, Floats
 from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 
 NEUTRAL = "neutral"
 FEWEST_PROMPTS = 3

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from inoc.config.models import Study
+from inoc.config.workflow import Shards
+from inoc.jobs.paths import Paths
 from inoc.stats.bootstrap import Resampler
 from inoc.store.core import write_text
 from inoc.studies.inoculation.analyse.classifier import classifier
 from inoc.studies.inoculation.analyse.dimensions import dimensions
 from inoc.studies.inoculation.analyse.elicitation import elicitation
-from inoc.studies.inoculation.analyse.embeddings import embeddings, with_embeddings
+from inoc.studies.inoculation.analyse.embeddings import Embedded, embeddings, with_embeddings
 from inoc.studies.inoculation.analyse.gate import gate
 from inoc.studies.inoculation.analyse.geometry import geometry
 from inoc.studies.inoculation.analyse.heuristic_values import fixed_mix_rows, heuristic_frame, study_heuristics
@@ -35,12 +36,14 @@ from inoc.studies.inoculation.analyse.outcomes import heuristic_rows, outcome_ro
 from inoc.studies.inoculation.analyse.prediction import prediction
 from inoc.studies.inoculation.analyse.predictors import decompose, predictors
 from inoc.studies.inoculation.analyse.rates import rates
+from inoc.studies.inoculation.analyse.released_values import released_embeddings, released_table, with_released
 from inoc.studies.inoculation.analyse.rows import Row, Skip, frame
 from inoc.studies.inoculation.analyse.schemas import SCHEMAS
 from inoc.studies.inoculation.analyse.token_shifts import token_shifts
 from inoc.studies.inoculation.analyse.variance import variance
 from inoc.studies.inoculation.analyse.verdict import verdict
 from inoc.studies.inoculation.runs import prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INSTRUCTIONS, LOSSES, read_table, write_table
 
 if TYPE_CHECKING:
@@ -58,6 +61,7 @@ class Inputs(NamedTuple):
     logprobs: list[Path]  # token tables, which are streamed
     self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
     embeddings: pd.DataFrame | None  # None if the study embeds nothing
+    released: Path | None = None  # a released table of heuristics that an import brought
 
 
 class Analysis(NamedTuple):
@@ -67,14 +71,14 @@ class Analysis(NamedTuple):
     skipped: list[Skip]
 
 
-def run(job: Job) -> str:
+def run(job: Job, study: Study, shards: Shards) -> str:
     """Read, compute and write every table of `schemas.SCHEMAS`, each with its CSV twin, and `skipped.json`.
 
     Returns:
         One line for the log.
     """
-    inputs = read_inputs(job)
-    analysis = analyse(job.study, inputs)
+    inputs = read_inputs(job.paths, study, shards)
+    analysis = analyse(study, inputs)
     tables = {name: frame(rows, SCHEMAS[name]) for name, rows in analysis.rows.items()}
     tables["losses"] = inputs.losses
     with job.progress("tables", len(tables), "tables") as meter:
@@ -88,14 +92,13 @@ def run(job: Job) -> str:
     return f"{len(tables)} tables, {sum(counts.values())} rows, {len(analysis.skipped)} things skipped"
 
 
-def read_inputs(job: Job) -> Inputs:
+def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
     """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
 
     Raises:
         DataError: If a table is absent or contradicts itself.
         JudgeError: If scores of two judges would be mixed.
     """
-    study, paths, shards = job.study, job.paths, job.shards
     base = read_scores(paths.scores("elicit"))
     runs = study_runs(study)
     scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
@@ -106,11 +109,13 @@ def read_inputs(job: Job) -> Inputs:
         known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
         sets = {name: known[name] for name in names}
         base, scores = sets[names[0]]
-    scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
-    losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
+    alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []
     # An import has none.
     alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    released = released_table(paths.stage("imports"))
+    embeds = study.embedding is not None and (paths.embeddings.exists() or released is None)
     return Inputs(
         base,
         scores,
@@ -119,7 +124,8 @@ def read_inputs(job: Job) -> Inputs:
         _read_losses(losses),
         scored,
         pd.concat([read_table(path) for path in alone]) if alone else None,
-        read_table(paths.embeddings) if study.embedding is not None else None,
+        read_table(paths.embeddings) if embeds else None,
+        released,
     )
 
 
@@ -143,15 +149,19 @@ def analyse(study: Study, inputs: Inputs) -> Analysis:
     placed = geometry(study, inputs.shifts, inputs.logprobs, resampler)
     directed = dimensions(study, placed.grams, suppressed.rows)
     embedded = embeddings(study, inputs.embeddings, resampler)
+    if inputs.released is not None and inputs.embeddings is None and study.embedding is not None:
+        skip = Skip("map of embeddings", "the release has statistics of its embeddings, not the vectors")
+        embedded = Embedded(released_embeddings(study, inputs.released), [], [], [skip])
     predicted = predictors(
         study, inputs.shifts, elicited.rows, decomposed.coordinates, inputs.self_perplexity, resampler
     )
     rated = rates(study, inputs.sets, resampler)
     moved = token_shifts(study, inputs.logprobs, placed.grams, resampler)
     compared = fixed_mix_rows(study, inputs.shifts)
-    shown, lacking = with_embeddings(
-        heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows), embedded.rows
-    )
+    known = heuristic_frame(study, inputs.logprobs, placed.grams, predicted.rows)
+    if inputs.released is not None:
+        known = with_released(known, inputs.released)
+    shown, lacking = with_embeddings(known, embedded.rows)
     told = study_heuristics(study, shown, suppressed.rows, resampler)
     outcomes = outcome_rows(study, inputs.scores, suppressed.rows, resampler)
     classified = classifier(study, placed.grams, outcomes, resampler)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.geometry import N_BLOCKS, Gram, Level
 from inoc.studies.inoculation.analyse.rows import Row, families
 from inoc.studies.inoculation.analyse.token_heuristics import RECOVERED_PROBABILITY
 from inoc.studies.inoculation.analyse.tokens import Counts, TokenSource, open_tokens
+from inoc.studies.inoculation.study import Study
 
 CLIP_NATS = 6.0
 FINE_PER_NAT, FINE_PER_BIN = 1000, 50

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Expectation, Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.means import MISSING, Estimate, Floats, mean_interval, paired_difference
@@ -23,7 +23,8 @@ from inoc.studies.inoculation.analyse.prediction import (
     values_by_prompt,
 )
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Part, Row, Skip, arms, families, interval
-from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Expectation, Study
 
 PREDICTOR_LABELS = {"elicitation": "Elicitation", "ph": "PH"}
 Relation = Literal["at_least", "at_most", "above"]
