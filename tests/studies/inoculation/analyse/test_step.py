@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.studies.inoculation.analyse.schemas import SCHEMAS
+from inoc.studies.inoculation.analyse.names import TABLES
+from inoc.studies.inoculation.analyse.produce import SCHEMAS
 from inoc.studies.inoculation.analyse.step import run
 from inoc.tables import read_table
 from support.fake_study import Tables, make_study
@@ -63,6 +64,17 @@ def test_every_table_is_written_with_its_columns_and_a_csv_twin(tmp_path: Path) 
         assert list(twin) == schema.names
         assert len(twin) == len(table)
         assert job.record["counts"][name] == len(table)
+
+
+def test_the_names_that_a_workflow_declares_are_the_tables_that_are_written() -> None:
+    assert len(set(TABLES)) == len(TABLES)
+    assert set(TABLES) == set(SCHEMAS)
+
+
+def test_the_names_of_the_tables_import_nothing_heavy() -> None:
+    code = "import sys, inoc.studies.inoculation.analyse.names; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "pandas", "pyarrow", "scipy", "torch"} & set(loaded)
 
 
 def test_keys_are_unique(tables: Tables, tmp_path: Path) -> None:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import Study
 from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
+from inoc.studies.inoculation.analyse.columns import INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits
 from inoc.studies.inoculation.runs import PLAIN, Asked
+from inoc.tables import FLAG, STRING
+
+ELICITATION = pa.schema(
+    [
+        ("prompt", STRING),  # empty for the untrained model asked without a prefix
+        ("family", STRING),
+        ("prefix", STRING),  # none, fixed or mix
+        ("trait", STRING),
+        *mean_columns("without"),
+        *mean_columns("with_prefix"),  # NaN in the row without a prefix
+        *INTERVAL,  # with − without, paired over instructions; in the row without a prefix, the mean itself
+        ("failed", FLAG),  # one of the two cells has more NaN than the study allows
+    ]
+)
+"""`elicitation`. Key: prompt, prefix, trait."""
+
+TABLES = {"elicitation": ELICITATION}
 
 
 def failed(study: Study, *cells: Floats) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
+from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.leakage import seed_sets
@@ -20,8 +23,35 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
     traits,
 )
-from inoc.studies.inoculation.analyse.schemas import GATE_CELLS
 from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
+"""Trained without/with, then asked without/with."""
+
+GATE = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("step", INDEX),
+        *(column for name in GATE_CELLS for column in mean_columns(name)),
+        ("interaction", NUMBER),  # (with_with − with_without) − (without_with − without_without)
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`gate`. Key: prompt, prefix, trait, learning_rate, seed."""
+
+TABLES = {"gate": GATE}
+
 
 Cells = dict[str, Floats]
 """Name of a cell (`GATE_CELLS`) → scores of the instructions."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
@@ -29,6 +30,24 @@ from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families
 from inoc.studies.inoculation.analyse.token_heuristics import TokenHeuristics, token_heuristics
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.runs import total_steps
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+FIXED_MIX = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("view", STRING),  # raw, or along one component of the fixed matrix: pca1, svd1
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN where a denominator vanishes
+        ("constant", FLAG),  # it says the same of every prompt, up to sign
+        ("n", INDEX),  # examples used
+        ("n_nan", INDEX),  # examples left out because a prompt has no value for them
+    ]
+)
+"""`fixed_mix`. Key: prompt, view, heuristic."""
+
+TABLES = {"fixed_mix": FIXED_MIX}
+
 
 Grams = Mapping[tuple[Level, str], Gram]
 PerToken = dict[str, dict[str, TokenHeuristics]]

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from inoc.errors import DataError
@@ -21,6 +22,42 @@ from inoc.stats.correlation import pearson, spearman
 from inoc.stats.means import NAN, Floats
 from inoc.stats.prediction import benjamini_hochberg, each_out_of_sample_r2, leave_group_out
 from inoc.studies.inoculation.analyse.rows import ALL, Row, Skip
+from inoc.tables import INDEX, NUMBER, STRING
+
+HEURISTIC_TESTS = pa.schema(
+    [
+        ("heuristic", STRING),
+        ("target", STRING),
+        ("protocol", STRING),  # fair or published
+        ("n", INDEX),  # rows
+        ("r", NUMBER),
+        ("r_lo", NUMBER),  # fair: prompts drawn anew; published: Fisher's, as if rows were independent
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("p", NUMBER),  # fair: prompts permuted; published: of the t test
+        ("q", NUMBER),  # false-discovery rate over all rows of the protocol and the seed
+        ("n_prompts", INDEX),
+        ("n_nan", INDEX),  # rows left out because something is NaN
+        ("r2_lo", NUMBER),
+        ("r2_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone; NaN if published
+        ("learning_rate", NUMBER),  # NaN for a table file
+        ("same_as", STRING),  # what it repeats; empty for a heuristic of its own
+        ("seed", STRING),  # each seed by itself only where there are several
+        ("rho_lo", NUMBER),  # as for r
+        ("rho_hi", NUMBER),
+        ("r2_trait_out", NUMBER),  # leave-trait-out, against the mean; NaN for one trait, and if published
+        ("r2_trait_lo", NUMBER),
+        ("r2_trait_hi", NUMBER),
+        ("r2_trait_over_elicitation", NUMBER),  # leave-trait-out, against elicitation alone
+        ("n_traits", INDEX),
+    ]
+)
+"""`heuristics`. Key: heuristic, target, protocol, learning_rate, seed."""
+
+TABLES = {"heuristics": HEURISTIC_TESTS}
+
 
 Protocol = Literal["fair", "published"]
 PROTOCOLS: tuple[Protocol, ...] = ("fair", "published")

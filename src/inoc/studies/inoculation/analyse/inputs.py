@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from inoc.errors import DataError, JudgeError
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.runs import Asked, Run
-from inoc.tables import read_table
+from inoc.studies.inoculation.runs import Asked, Run, prompt_texts, question_sets, study_runs
+from inoc.tables import INSTRUCTIONS, LOSSES, read_table
+
+if TYPE_CHECKING:
+    from inoc.jobs.job import Job
 
 BASE_STEP = 0
 _RUN = ["prompt", "prefix", "learning_rate", "seed", "data"]
@@ -242,3 +245,59 @@ def _difference(scored: Scored, with_prefix: Means, without: Means) -> Floats:
     difference: Floats = np.full(without.mean.shape, np.nan)
     difference[theirs] = with_prefix.mean[ours] - without.mean[theirs]
     return difference
+
+
+class Inputs(NamedTuple):
+    """What the analysis starts from."""
+
+    base: Scores
+    scores: Scores
+    sets: dict[str, SetScores]  # set of questions → its scores; of the first one are `base` and `scores`
+    shifts: Shifts
+    losses: pd.DataFrame
+    logprobs: list[Path]  # token tables, which are streamed
+    self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
+    embeddings: pd.DataFrame | None  # None if the study embeds nothing
+
+
+def read_inputs(job: Job) -> Inputs:
+    """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
+
+    Raises:
+        DataError: If a table is absent or contradicts itself.
+        JudgeError: If scores of two judges would be mixed.
+    """
+    study, paths, shards = job.study, job.paths, job.shards
+    base = read_scores(paths.scores("elicit"))
+    runs = study_runs(study)
+    scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
+    check_same_judges(base, scores)
+    names = question_sets(study)
+    sets = {names[0]: SetScores(base, scores)}
+    if len(names) > 1:
+        known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
+        sets = {name: known[name] for name in names}
+        base, scores = sets[names[0]]
+    scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
+    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    # An import has none.
+    alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    return Inputs(
+        base,
+        scores,
+        sets,
+        shifts(read_means(scored)),
+        _read_losses(losses),
+        scored,
+        pd.concat([read_table(path) for path in alone]) if alone else None,
+        read_table(paths.embeddings) if study.embedding is not None else None,
+    )
+
+
+def _read_losses(paths: list[Path]) -> pd.DataFrame:
+    parts = [part for path in paths if len(part := read_table(path, columns=LOSSES.names))]
+    if not parts:
+        return pd.DataFrame(columns=LOSSES.names)
+    keys = ["prompt", "prefix", "learning_rate", "seed", "step"]
+    return pd.concat(parts, ignore_index=True).sort_values(keys, kind="stable", ignore_index=True)

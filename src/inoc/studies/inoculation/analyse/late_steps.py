@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from scipy.special import stdtr
 
 from inoc.config.models import Study
 from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
+from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.rows import (
@@ -27,6 +29,57 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
 )
 from inoc.studies.inoculation.runs import PLAIN, Asked, Run, condition, total_steps
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+STEPS = pa.schema(
+    [
+        ("run", STRING),
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("condition", STRING),
+        ("asked_prompt", STRING),
+        ("asked_prefix", STRING),
+        ("trait", STRING),
+        ("step", INDEX),  # a late one, at least 0.95 of the last
+        ("last_step", INDEX),
+        *mean_columns("score"),  # at the step
+        *mean_columns("last_score"),
+        ("difference", NUMBER),  # last − step, paired over instructions
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("z", NUMBER),  # the difference in its standard errors
+        ("differs", FLAG),  # |z| > 3: one of the two is probably the checkpoint of another run
+        ("chance", NUMBER),  # probability of |z| > 3 if the two were alike
+        *mean_columns("suppression"),  # at the step; NaN for controls, and when asked with a prefix
+        *mean_columns("last_suppression"),
+        ("failed", FLAG),
+    ]
+)
+"""`steps`. Key: run, asked_prompt, asked_prefix, trait, step."""
+
+STEP_COUNTS = pa.schema(
+    [
+        ("step", INDEX),
+        ("last_step", INDEX),
+        ("learning_rate", NUMBER),  # NaN for all
+        ("family", STRING),  # all, or empty for controls
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("n", INDEX),  # rows of `steps` that can be told
+        ("n_nan", INDEX),  # rows that cannot, for they have fewer than two pairs
+        ("n_differ", INDEX),
+        ("expected", NUMBER),  # so many would differ by chance
+    ]
+)
+"""`step_counts`. Key: step, learning_rate, family, prefix, trait."""
+
+TABLES = {"steps": STEPS, "step_counts": STEP_COUNTS}
+
 
 LATE_SHARE = 0.95
 FAR = 3.0

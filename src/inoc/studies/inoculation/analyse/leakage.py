@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
+from inoc.studies.inoculation.analyse.columns import ASKED, INTERVAL
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Cell, Scores
 from inoc.studies.inoculation.analyse.rows import (
@@ -26,6 +28,24 @@ from inoc.studies.inoculation.analyse.rows import (
     traits,
 )
 from inoc.studies.inoculation.runs import PLAIN, Asked, condition, prefix_kinds, study_runs
+from inoc.tables import FLAG, INDEX, STRING, SUPPRESSION
+
+SCORES = pa.schema(
+    [
+        *ASKED,
+        ("trait", STRING),
+        *INTERVAL,
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`scores`. Key: run, seed, step, asked_prompt, asked_prefix, trait."""
+
+SUPPRESSIONS = pa.schema([*SUPPRESSION, ("n_seeds", INDEX), ("failed", FLAG)])
+"""`suppression`. Key: prompt, trait, prefix, learning_rate, seed, step."""
+
+TABLES = {"scores": SCORES, "suppression": SUPPRESSIONS}
+
 
 BySeed = dict[int, Floats]
 """Seed → values of the instructions."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
@@ -14,6 +15,39 @@ from inoc.stats.means import MISSING, Estimate, Floats
 from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, traits
 from inoc.studies.inoculation.runs import total_steps
+from inoc.tables import INDEX, NUMBER, STRING
+
+PREDICTION = pa.schema(
+    [
+        ("trait", STRING),  # whose suppression is predicted
+        ("learning_rate", NUMBER),
+        ("prefix", STRING),
+        ("predictor", STRING),
+        ("predictor_trait", STRING),  # `all` if no trait enters
+        ("n", INDEX),  # prompts, the same for every predictor of a block
+        ("n_nan", INDEX),  # prompts left out because something is NaN or absent
+        ("r", NUMBER),
+        ("r_lo", NUMBER),
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("rho_lo", NUMBER),
+        ("rho_hi", NUMBER),
+        ("slope", NUMBER),
+        ("intercept", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("r2_out_lo", NUMBER),
+        ("r2_out_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone
+        ("r2_over_elicitation_lo", NUMBER),
+        ("r2_over_elicitation_hi", NUMBER),
+        ("p", NUMBER),
+        ("q", NUMBER),  # false-discovery rate over the whole table
+    ]
+)
+"""`prediction`. Key: trait, learning_rate, prefix, predictor, predictor_trait."""
+
+TABLES = {"prediction": PREDICTION}
+
 
 NEUTRAL = "neutral"
 FEWEST_PROMPTS = 3

@@ -6,16 +6,36 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import RateSpec, Study
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import MISSING, NAN, Estimate, Floats, share_interval
+from inoc.studies.inoculation.analyse.columns import ASKED, INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores, SetScores
 from inoc.studies.inoculation.analyse.leakage import BySeed, asking_ways, grouped_scores, seed_sets
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Part, Row, Skip, cell, families, interval
 from inoc.studies.inoculation.runs import Asked, condition
+from inoc.tables import FLAG, INDEX, STRING
+
+RATES = pa.schema(
+    [
+        ("rate", STRING),
+        ("questions", STRING),  # set of evaluation questions
+        *ASKED,
+        ("data", STRING),  # what the run was trained on; empty for the study's own data
+        ("met", INDEX),  # completions that meet every condition, of n that could be judged
+        *INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider bootstrap over several seeds
+        *mean_columns("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`rates`. Key: rate, questions, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+
+TABLES = {"rates": RATES}
 
 
 def meets(rate: RateSpec, scores: Mapping[str, Floats]) -> Floats:

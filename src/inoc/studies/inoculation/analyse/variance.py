@@ -6,15 +6,54 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.power import Spread, detectable_difference, variance_weights
 from inoc.stats.variance import Components, Effect, crossed_components
+from inoc.studies.inoculation.analyse.columns import INTERVAL, SUPPRESSED
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import Arm, Row, Skip, arms, control_of, interval, traits
 from inoc.studies.inoculation.runs import PLAIN, total_steps
+from inoc.tables import INDEX, NUMBER, STRING
+
+VARIANCE = pa.schema(
+    [
+        *SUPPRESSED,
+        ("source", STRING),  # prompt, seed, instruction, two of them, or residual
+        *INTERVAL,  # points²; may be below 0, for it is unbiased; NaN if the design does not tell it
+        ("sd", NUMBER),  # points: the root, 0 if the variance is below 0
+        ("includes", STRING),  # sources that are in it because a factor has one level
+        ("n_prompts", INDEX),
+        ("n_seeds", INDEX),
+        ("n_instructions", INDEX),
+    ]
+)
+"""`variance`. Key: trait, prefix, learning_rate, source."""
+
+POWER = pa.schema(
+    [
+        *SUPPRESSED,
+        ("n_instructions", INDEX),  # of the design
+        ("n_seeds", INDEX),
+        ("compares", STRING),  # runs: one seed tells two runs apart; prompts
+        ("difference", NUMBER),  # points: the smallest that is seen with `power`
+        ("lo", NUMBER),  # from the interval of the variance
+        ("hi", NUMBER),
+        ("n", INDEX),  # values that the variance is from
+        ("n_nan", INDEX),
+        ("error", NUMBER),  # points: standard error of the difference
+        ("degrees", NUMBER),  # of freedom of the test
+        ("power", NUMBER),
+        ("confidence", NUMBER),
+    ]
+)
+"""`power`. Key: trait, prefix, learning_rate, n_instructions, n_seeds."""
+
+TABLES = {"variance": VARIANCE, "power": POWER}
+
 
 FACTORS = ("prompt", "seed", "instruction")
 SOURCES: dict[str, Effect] = {

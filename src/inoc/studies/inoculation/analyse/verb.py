@@ -12,9 +12,8 @@ import pandas as pd
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.bootstrap import Resampler
-from inoc.studies.inoculation.analyse.heuristics import Protocol, judge_heuristics, read_values
+from inoc.studies.inoculation.analyse.heuristics import HEURISTIC_TESTS, Protocol, judge_heuristics, read_values
 from inoc.studies.inoculation.analyse.rows import ALL, frame
-from inoc.studies.inoculation.analyse.schemas import HEURISTIC_TESTS
 from inoc.tables import read_table, replace_file
 
 RESAMPLES, SEED = 2_000, 0

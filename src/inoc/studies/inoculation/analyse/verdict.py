@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.config.models import Expectation, Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.means import MISSING, Estimate, Floats, mean_interval, paired_difference
 from inoc.stats.prediction import leave_group_out, out_of_sample_r2
+from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.prediction import (
     NEUTRAL,
@@ -24,6 +26,31 @@ from inoc.studies.inoculation.analyse.prediction import (
 )
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Part, Row, Skip, arms, families, interval
 from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.tables import FLAG, NUMBER, STRING
+
+VERDICT = pa.schema(
+    [
+        ("statement", STRING),
+        ("text", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("prompt", STRING),  # the prompt that the statement is about; empty for several
+        ("prefix", STRING),
+        *INTERVAL,
+        ("relation", STRING),  # at_least, at_most or above
+        ("threshold", NUMBER),
+        ("holds", FLAG),  # the value does
+        ("clear", FLAG),  # the whole interval does
+        ("r2_out", NUMBER),  # for correlations: leave-prompt-out; NaN otherwise
+        ("r2_out_lo", NUMBER),
+        ("r2_out_hi", NUMBER),
+    ]
+)
+"""`verdict`. Key: statement, prefix, learning_rate, seed."""
+
+TABLES = {"verdict": VERDICT}
+
 
 PREDICTOR_LABELS = {"elicitation": "Elicitation", "ph": "PH"}
 Relation = Literal["at_least", "at_most", "above"]
