@@ -25,7 +25,7 @@ KEYS = {
     "coordinates": ["level", "prefix", "method", "prompt", "component"],
     "gate": ["prompt", "prefix", "trait", "learning_rate", "seed"],
     "prediction": ["trait", "learning_rate", "prefix", "predictor", "predictor_trait"],
-    "verdict": ["statement", "prefix", "learning_rate", "seed"],
+    "verdict": ["statement", "trait", "prompt", "prefix", "learning_rate", "seed"],
     "losses": ["run", "step"],
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],

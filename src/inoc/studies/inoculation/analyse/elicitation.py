@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from inoc.config.models import Study
-from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
+from inoc.stats.means import MISSING, Floats, paired_difference, score_interval
 from inoc.studies.inoculation.analyse.columns import INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits
@@ -57,7 +57,7 @@ def elicitation(study: Study, scores: Scores) -> Part:
 
 
 def _baseline(study: Study, trait: str, without: Floats) -> Row:
-    mean = mean_interval(without, study.statistics.confidence)
+    mean = score_interval(without, study.statistics.confidence)
     return {
         "prompt": "",
         "family": "",
@@ -73,8 +73,8 @@ def _baseline(study: Study, trait: str, without: Floats) -> Row:
 def _difference(study: Study, without: Floats, with_prefix: Floats) -> Row:
     confidence = study.statistics.confidence
     return {
-        **cell("without", mean_interval(without, confidence)),
-        **cell("with_prefix", mean_interval(with_prefix, confidence)),
+        **cell("without", score_interval(without, confidence)),
+        **cell("with_prefix", score_interval(with_prefix, confidence)),
         **interval(paired_difference(with_prefix, without, confidence)),
         "failed": failed(study, without, with_prefix),
     }

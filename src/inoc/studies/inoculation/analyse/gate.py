@@ -10,7 +10,7 @@ from inoc.stats.means import Floats, interaction_differences
 from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Scores
-from inoc.studies.inoculation.analyse.leakage import seed_sets
+from inoc.studies.inoculation.analyse.leakage import seed_sets, seeds_with_values
 from inoc.studies.inoculation.analyse.rows import (
     Arm,
     Part,
@@ -112,10 +112,10 @@ def _rows(study: Study, arm: Arm, trait: str, found: dict[int, Cells], resampler
             "step": total_steps(study),
         }
         for name in GATE_CELLS:
-            row |= cell(name, resampler.crossed_mean([found[one][name] for one in seeds]))
+            row |= cell(name, resampler.crossed_score([found[one][name] for one in seeds]))
         row |= interval(resampler.crossed_mean([differences[one] for one in seeds]), "interaction")
         row |= {
-            "n_seeds": len(seeds),
+            "n_seeds": seeds_with_values([differences[one] for one in seeds]),
             "failed": failed(study, *(values for one in seeds for values in found[one].values())),
         }
         rows.append(row)

@@ -1,7 +1,8 @@
 """The heuristics H1 to HB6 side by side: one frame of values, and how well each tells the suppression.
 
 Two protocols judge them. `fair` gives every heuristic the same rows, keeps rows of the prompt's own trait apart from
-those of another, and takes the prompt as the unit. `published` pools rows as the earlier study did.
+those of another, compares prompts within their family, and takes the prompt as the unit. `published` pools rows as the
+earlier study did.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.clusters import Grouped, clustered_r, clustered_rho, grouped, permuted_p
-from inoc.stats.correlation import pearson, spearman
+from inoc.stats.clusters import Grouped, centred, clustered_r, clustered_rho, grouped, permuted_p
+from inoc.stats.correlation import FEWEST_FOR_INTERVAL, pearson, spearman
 from inoc.stats.means import NAN, Floats
-from inoc.stats.prediction import benjamini_hochberg, each_out_of_sample_r2, leave_group_out
+from inoc.stats.prediction import Design, benjamini_hochberg, held_out_r2
 from inoc.studies.inoculation.analyse.rows import ALL, Row, Skip
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -30,12 +31,12 @@ HEURISTIC_TESTS = pa.schema(
         ("target", STRING),
         ("protocol", STRING),  # fair or published
         ("n", INDEX),  # rows
-        ("r", NUMBER),
+        ("r", NUMBER),  # fair: both sides less their mean of family, trait and prefix
         ("r_lo", NUMBER),  # fair: prompts drawn anew; published: Fisher's, as if rows were independent
         ("r_hi", NUMBER),
         ("rho", NUMBER),
         ("r2_out", NUMBER),  # leave-prompt-out, against the mean
-        ("p", NUMBER),  # fair: prompts permuted; published: of the t test
+        ("p", NUMBER),  # fair: of r, prompts permuted within their family; published: of the t test
         ("q", NUMBER),  # false-discovery rate over all rows of the protocol and the seed
         ("n_prompts", INDEX),
         ("n_nan", INDEX),  # rows left out because something is NaN
@@ -323,6 +324,7 @@ class Aligned(NamedTuple):
     y: Floats  # points, shape (rows,)
     prompts: Grouped
     traits: Grouped
+    strata: Grouped  # family of the prompt × trait × prefix
     n_nan: int  # rows left out
 
     @property
@@ -333,8 +335,10 @@ class Aligned(NamedTuple):
 
 def _aligned(keys: list[str], x: Floats, target: Target, rows: NDArray[np.bool_], n_nan: int) -> Aligned:
     units = [unit for unit, keep in zip(_units(target.rows), rows, strict=True) if keep]
-    traits = target.rows["trait"][rows].tolist()
-    return Aligned(keys, x[:, rows], target.y[rows], grouped(units), grouped(traits), n_nan)
+    chosen = target.rows[rows]
+    strata = ["\t".join(one) for one in chosen[["family", "trait", "prefix"]].itertuples(index=False, name=None)]
+    traits = grouped(chosen["trait"].tolist())
+    return Aligned(keys, x[:, rows], target.y[rows], grouped(units), traits, grouped(strata), n_nan)
 
 
 def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> list[Row]:
@@ -375,9 +379,12 @@ def _held_out(name: str, data: Aligned, held: HeldBack, resampler: Resampler) ->
     """Held-out R² against the mean, with an interval over prompts."""
     if not data.y.size:
         return [dict.fromkeys((f"{name}_out", f"{name}_lo", f"{name}_hi"), NAN)] * len(data.keys)
-    found = leave_group_out(data.x, data.y, held.groups.label, held.fewest)
-    r2 = each_out_of_sample_r2(data.y, found.by_line, found.by_mean, data.prompts.label, resampler)
+    r2 = held_out_r2(data.x, _design(data, held), resampler.confidence)
     return [{f"{name}_out": one.value, f"{name}_lo": one.lo, f"{name}_hi": one.hi} for one in r2]
+
+
+def _design(data: Aligned, held: HeldBack) -> Design:
+    return Design(data.y, held.groups.label, data.prompts.label, held.fewest)
 
 
 def _over_elicitation(name: str, data: Aligned, held: HeldBack, resampler: Resampler) -> list[dict[str, float]]:
@@ -385,9 +392,8 @@ def _over_elicitation(name: str, data: Aligned, held: HeldBack, resampler: Resam
     column = f"{name}_over_elicitation"
     if "H1" not in data.keys:
         return [{column: NAN}] * len(data.keys)
-    lines = leave_group_out(data.x, data.y, held.groups.label, held.fewest).by_line
-    alone = lines[data.keys.index("H1")]
-    r2 = each_out_of_sample_r2(data.y, lines, alone, data.prompts.label, resampler)
+    rival = data.x[data.keys.index("H1")]
+    r2 = held_out_r2(data.x, _design(data, held), resampler.confidence, rival)
     return [{column: one.value} for one in r2]
 
 
@@ -416,21 +422,34 @@ def _fair(keys: Sequence[str], target: Target, resampler: Resampler) -> tuple[li
 
 
 def _fair_numbers(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
-    shared = (data.x, data.y, data.prompts, resampler)
     by_prompt, by_trait = HeldBack(data.prompts, FEWEST), HeldBack(data.traits, 2)
     parts: list[list[dict[str, float]]] = [
-        [{"p": float(p)} for p in permuted_p(*shared)],
+        _within_strata(data, resampler),
         _held_out("r2", data, by_prompt, resampler),
         _over_elicitation("r2", data, by_prompt, resampler),
         _held_out("r2_trait", data, by_trait, resampler),
         _over_elicitation("r2_trait", data, by_trait, resampler),
     ]
-    for name, whole, drawn in (("r", pearson, clustered_r(*shared)), ("rho", spearman, clustered_rho(*shared))):
-        bounds = resampler.each_bounds(drawn)
-        parts.append(
-            [
-                {name: whole(x, data.y).value, f"{name}_lo": lo, f"{name}_hi": hi}
-                for x, (lo, hi) in zip(data.x, bounds, strict=True)
-            ]
-        )
     return [{key: value for part in of_one for key, value in part.items()} for of_one in zip(*parts, strict=True)]
+
+
+def _within_strata(data: Aligned, resampler: Resampler) -> list[dict[str, float]]:
+    """Correlations of heuristic and suppression, each less its mean in the stratum of the row.
+
+    So prompts are compared with others of their family, for the same trait and prefix: that families differ in both is
+    one observation, not one for each prompt.
+    """
+    x, y = centred(data.x, data.strata), centred(data.y, data.strata)
+    p = permuted_p(x, y, data.prompts, resampler, data.strata)
+    r = [pearson(one, y).value for one in x]
+    rho = [spearman(one, y).value for one in x]
+    r_bounds = rho_bounds = [(NAN, NAN)] * len(x)
+    if data.prompts.n >= FEWEST_FOR_INTERVAL:
+        r_bounds = resampler.each_bounds(clustered_r(data.x, data.y, data.prompts, resampler, data.strata))
+        rho_bounds = resampler.each_bounds(clustered_rho(x, y, data.prompts, resampler))
+    names = ("p", "r", "r_lo", "r_hi", "rho", "rho_lo", "rho_hi")
+    numbers = zip(p, r, r_bounds, rho, rho_bounds, strict=True)
+    return [
+        dict(zip(names, (float(one_p), one_r, *bounds, one_rho, *rho_lo_hi), strict=True))
+        for one_p, one_r, bounds, one_rho, rho_lo_hi in numbers
+    ]

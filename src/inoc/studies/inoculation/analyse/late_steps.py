@@ -12,7 +12,7 @@ import pyarrow as pa
 from scipy.special import stdtr
 
 from inoc.config.models import Study
-from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
+from inoc.stats.means import MISSING, NAN, Floats, paired_difference, score_interval
 from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
@@ -161,8 +161,8 @@ def _row(study: Study, scores: Scores, pair: _Pair, last: int) -> Row:
         "trait": pair.trait,
         "step": pair.step,
         "last_step": last,
-        **cell("score", mean_interval(early, confidence)),
-        **cell("last_score", mean_interval(late, confidence)),
+        **cell("score", score_interval(early, confidence)),
+        **cell("last_score", score_interval(late, confidence)),
         **interval(moved, "difference"),
         "z": z,
         "differs": bool(abs(z) > FAR),

@@ -11,7 +11,7 @@ import pyarrow as pa
 from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
-from inoc.stats.power import Spread, detectable_difference, variance_weights
+from inoc.stats.power import Design, Spread, detectable_difference, variance_weights
 from inoc.stats.variance import Components, Effect, crossed_components
 from inoc.studies.inoculation.analyse.columns import INTERVAL, SUPPRESSED
 from inoc.studies.inoculation.analyse.inputs import Scores
@@ -147,7 +147,7 @@ def _table(study: Study, scores: Scores, block: _Block, chosen: dict[Arm, list[i
     return _Table(table[:, :, asked], absent * int(asked.sum()))
 
 
-def _told(levels: dict[str, int]) -> dict[str, Effect]:
+def _separable(levels: dict[str, int]) -> dict[str, Effect]:
     """Source → the effect that its estimate is of, for those that the design tells apart."""
     several = frozenset(name for name, n in levels.items() if n > 1)
     apart = {source: effect for source, effect in SOURCES.items() if effect < several}
@@ -155,15 +155,15 @@ def _told(levels: dict[str, int]) -> dict[str, Effect]:
 
 
 def _rows(block: _Block, known: Components, levels: dict[str, int], resampler: Resampler) -> list[Row]:
-    told = _told(levels)
+    separable = _separable(levels)
     single = frozenset(name for name, n in levels.items() if n == 1)
     rows: list[Row] = []
     for source in SOURCES:
         estimate = Estimate(NAN, NAN, NAN, known.n, known.n_nan)
         included: list[str] = []
-        if source in told:
-            estimate = known.estimate({told[source]: 1.0}, resampler)
-            included = [other for other, effect in SOURCES.items() if effect - single == told[source]]
+        if source in separable:
+            estimate = known.estimate({separable[source]: 1.0}, resampler)
+            included = [other for other, effect in SOURCES.items() if effect - single == separable[source]]
         rows.append(
             {
                 **block._asdict(),
@@ -200,10 +200,11 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
     spread = Spread(*(known.value.get(effect, NAN) for effect in effects))
     rows: list[Row] = []
     for n_instructions, n_seeds in itertools.product(N_INSTRUCTIONS, N_SEEDS):
-        found = detectable_difference(spread, n_instructions, n_seeds, POWER, confidence)
+        found = detectable_difference(
+            spread, Design(n_instructions, n_seeds, max(2, levels["prompt"])), POWER, confidence
+        )
         weights = zip(effects, variance_weights(n_instructions, n_seeds), strict=True)
         squared = known.estimate({effect: weight for effect, weight in weights if weight}, resampler)
-        scale = found.difference / found.error if found.error > 0 else NAN
         rows.append(
             {
                 **block._asdict(),
@@ -211,8 +212,8 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
                 "n_seeds": n_seeds,
                 "compares": "runs" if n_seeds == 1 else "prompts",
                 "difference": found.difference,
-                "lo": scale * float(np.sqrt(squared.lo)),
-                "hi": scale * float(np.sqrt(squared.hi)),
+                "lo": found.difference * _root(squared.lo, squared.value),
+                "hi": found.difference * _root(squared.hi, squared.value),
                 "n": known.n,
                 "n_nan": known.n_nan,
                 "error": found.error,
@@ -222,3 +223,8 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
             }
         )
     return rows
+
+
+def _root(part: float, whole: float) -> float:
+    """Root of the ratio of two variances; NaN if the whole is 0."""
+    return (part / whole) ** 0.5 if whole > 0 else NAN

@@ -12,6 +12,7 @@ from inoc.report.words import FAILED, Table, code, counted, escape, interval, me
 from inoc.studies.inoculation.figures import choices
 
 RELATIONS = {"at_least": "≥", "at_most": "≤", "above": ">"}
+ANSWERS = {"holds": "yes", "does not hold": "**no**", "not measurable": "**not measurable**"}
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 
 
@@ -31,22 +32,24 @@ def verdict_words(study: Study, verdict: pd.DataFrame) -> list[str]:
         study: With what it expects.
         verdict: Table of the analysis.
     """
-    if study.expect is None:
-        return ["The study states no expectation, so there is nothing to confirm or refute."]
+    words = ["The study states no expectation of a suppression to confirm or refute."] if study.expect is None else []
     if verdict.empty:
-        return ["None of the study's expectations could be checked; see what was skipped."]
-    words = []
+        return [*words, "Nothing could be checked; see what was skipped."]
     for seed, rows in _by_seed(verdict):
         held, clear = int(rows["holds"].sum()), int(rows["clear"].sum())
         who = "Over all seeds" if seed == "all" else f"Seed {seed}"
-        broken = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in rows[~rows["holds"]].iterrows()]
-        fails = f" Not so: {'; '.join(broken)}." if broken else ""
         words.append(
-            f"**{who}:** {held} of {len(rows)} expectations hold, {clear} of them with the whole interval "
-            "on the expected "
-            f"side.{fails}"
+            f"**{who}:** {held} of {len(rows)} statements hold, {clear} of them with the whole interval "
+            f"on the expected side.{_listed_as(rows, 'does not hold', 'Not so')}"
+            f"{_listed_as(rows, 'not measurable', 'Not measurable, for too many scores failed or are absent')}"
         )
     return words
+
+
+def _listed_as(rows: pd.DataFrame, answer: str, words: str) -> str:
+    """The statements with an answer, as a sentence; empty for none."""
+    found = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in rows[rows["answer"] == answer].iterrows()]
+    return f" {words}: {'; '.join(found)}." if found else ""
 
 
 def _by_seed(verdict: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -71,9 +74,7 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
         keys = zip(found["text"], found["prompt"], found["prefix"], found["learning_rate"], strict=True)
         for _, (_, row) in sorted(zip(keys, found.iterrows(), strict=True), key=lambda pair: place[pair[0]]):
             digits = 2 if str(row["statement"]).startswith("r_") else 1
-            held_out = (
-                interval(row["r2_out"], row["r2_out_lo"], row["r2_out_hi"], 2) if not math.isnan(row["r2_out"]) else "–"
-            )
+            held_out = _held_out(row, "r2_out")
             rows.append(
                 [
                     escape(row["text"]),
@@ -82,8 +83,8 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
                     seed,
                     measured(row, digits=digits),
                     held_out,
-                    f"{RELATIONS.get(str(row['relation']), str(row['relation']))} {row['threshold']:g}",
-                    "yes" if row["holds"] else "**no**",
+                    f"{RELATIONS.get(str(row['relation']), str(row['relation']))} {row['threshold']:.3g}",
+                    ANSWERS.get(str(row["answer"]), str(row["answer"])),
                     "yes" if row["clear"] else "no",
                 ]
             )
@@ -159,9 +160,9 @@ def prediction_table(prediction: pd.DataFrame) -> Table:
         named = escape(row["predictor"]) + (
             "" if row["predictor_trait"] == "all" else f" ({escape(row['predictor_trait'])})"
         )
-        numbers = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2) for name in ("r", "rho", "r2_out")]
-        over = interval(row["r2_over_elicitation"], row["r2_over_elicitation_lo"], row["r2_over_elicitation_hi"], 2)
-        tests = [number(row[name], 3) for name in ("p", "q")]
+        numbers = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2) for name in ("r", "rho")]
+        held_out = [_held_out(row, name) for name in ("r2_out", "r2_over_elicitation")]
+        tests = [probability(row[name]) for name in ("p", "q")]
         rows.append(
             [
                 escape(row["trait"]),
@@ -169,11 +170,23 @@ def prediction_table(prediction: pd.DataFrame) -> Table:
                 row["prefix"],
                 named,
                 counted(row["n"], row["n_nan"]),
-                *(_or_dash(text) for text in (*numbers, over, *tests)),
+                *(_or_dash(text) for text in (*numbers, *held_out, *tests)),
             ]
         )
     head = ["suppressed trait", "learning rate", "prefix", "predictor", "prompts", "r", "ρ", "held-out R²"]
     return _without_single_rate(Table([*head, "held-out R² over elicitation", "p", "q"], rows))
+
+
+def probability(p: float) -> str:
+    """A p or q with three digits; `< 0.001` below, and never 0."""
+    return "< 0.001" if p < 0.001 else number(p, 3)
+
+
+def _held_out(row: pd.Series, name: str) -> str:
+    """A held-out R²; a dash where it has no interval, for then it says nothing."""
+    if math.isnan(row[f"{name}_lo"]):
+        return "–"
+    return interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2)
 
 
 def _or_dash(text: str) -> str:
