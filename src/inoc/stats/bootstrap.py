@@ -48,7 +48,7 @@ class Resampler:
         return within(self.crossed_mean(rows), 0, 100)
 
     def simple_weights(self, n: int) -> Floats:
-        """How often each of `n` independent values is drawn when `n` are, shape (resamples, n)."""
+        """Number of times that each of `n` independent values is drawn when `n` are, shape (resamples, n)."""
         if n not in self._simple:
             rng = np.random.default_rng([self.seed, 1, n])
             draws = rng.multinomial(n, np.full(n, 1 / max(n, 1)), size=self.resamples)

@@ -239,7 +239,7 @@ def _jacobian(z: Floats, a: float, b: float, c: float, d: float) -> Floats:
 
 
 def _draws(names: np.ndarray, resamples: int, seed: int) -> Floats:
-    """How often each point is drawn when whole groups are, shape (resamples, points)."""
+    """Number of times that each point is drawn when whole groups are, shape (resamples, points)."""
     _, index = np.unique(names, return_inverse=True)
     n = int(index.max()) + 1
     draws = np.random.default_rng([seed, 4, n]).multinomial(n, np.full(n, 1 / n), size=resamples)

@@ -1,4 +1,4 @@
-"""How large a difference between two prompts' suppressions must be to be seen, before the runs are paid for."""
+"""The smallest difference between two prompts' suppressions that a design can detect, before the runs are paid for."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Detectable(NamedTuple):
 
 
 def variance_weights(n_instructions: int, n_seeds: int) -> Spread:
-    """How much each component adds to the variance of a difference of two prompts' suppressions.
+    """Weight of each component in the variance of a difference of two prompts' suppressions.
 
     With S seeds and I instructions the variance is 2 · (seed / S + instruction / I + residual / (S · I)). One seed says
     nothing of other seeds: there two *runs* are compared, and the seed's component does not enter.
@@ -43,7 +43,7 @@ def variance_weights(n_instructions: int, n_seeds: int) -> Spread:
 
 
 class Design(NamedTuple):
-    """How much is measured."""
+    """Size of a design."""
 
     n_instructions: int
     n_seeds: int

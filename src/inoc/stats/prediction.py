@@ -1,4 +1,4 @@
-"""How well a predictor does on what it has not seen, and how many of many tests to believe."""
+"""Error of a predictor on rows that it has not seen, and the false-discovery rate of many tests."""
 
 from __future__ import annotations
 

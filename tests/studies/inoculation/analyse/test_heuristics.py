@@ -15,7 +15,8 @@ from sklearn.linear_model import LinearRegression
 from inoc.cli import main
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.studies.inoculation.analyse.heuristics import HEURISTICS, judge_heuristics, read_values, table_values
+from inoc.studies.inoculation.analyse.heuristic_file import HEURISTICS, read_values, table_values
+from inoc.studies.inoculation.analyse.heuristics import judge_heuristics
 from inoc.studies.inoculation.analyse.step import run
 from support.fake_study import N_EVAL, N_TRAIN, Tables, make_study
 from support.reference import dataset, needs_reference

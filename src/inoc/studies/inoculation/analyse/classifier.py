@@ -100,7 +100,7 @@ COEFFICIENTS = tuple(f"{kind}_pc{c}" for kind in ("logistic", "linear") for c in
 
 
 class Task(NamedTuple):
-    """What is to be told from what."""
+    """Suppressions to be classified, and the components to do it by."""
 
     prompts: list[str]
     families: list[str]

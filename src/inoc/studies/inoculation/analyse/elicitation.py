@@ -1,4 +1,4 @@
-"""What a prefix elicits from the untrained model."""
+"""Elicitation: the score of the untrained model with a prefix, less that without."""
 
 from __future__ import annotations
 

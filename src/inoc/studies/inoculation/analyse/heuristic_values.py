@@ -16,12 +16,10 @@ from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN
 from inoc.studies.inoculation.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.studies.inoculation.analyse.geometry import Gram, Level, axes_of, token_gram
+from inoc.studies.inoculation.analyse.heuristic_file import COMBINED, Values, combined
 from inoc.studies.inoculation.analyse.heuristics import (
-    COMBINED,
     NEUTRAL,
     PROTOCOLS,
-    Values,
-    combined,
     judge_heuristics,
     with_q,
 )

@@ -153,7 +153,7 @@ def _refuse_duplicates(table: pd.DataFrame, codes: np.ndarray, key: list[str], p
 
 
 class Scored(NamedTuple):
-    """What was scored, and behind what."""
+    """A dataset that was scored behind a prefix."""
 
     prompt: str
     prefix: str
@@ -248,7 +248,7 @@ def _difference(scored: Scored, with_prefix: Means, without: Means) -> Floats:
 
 
 class Inputs(NamedTuple):
-    """What the analysis starts from."""
+    """Inputs of the analysis."""
 
     base: Scores
     scores: Scores

@@ -200,7 +200,7 @@ def _suppressions(scores: Scores, pair: _Pair, last: int, confidence: float) -> 
 
 
 def _counts(rows: list[Row]) -> list[Row]:
-    """How many rows differ: of all runs, then of each group of them."""
+    """Number of rows that differ: of all runs, then of each group of them."""
     everything: Row = {"learning_rate": NAN, "family": ALL, "prefix": ALL, "trait": ALL}
     groups: dict[tuple[object, ...], tuple[Row, list[Row]]] = {}
     for one in ({**row, **everything} for row in rows), iter(rows):

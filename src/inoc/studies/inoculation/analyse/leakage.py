@@ -72,7 +72,7 @@ def mean_scores(study: Study, base: Scores, scores: Scores, resampler: Resampler
 
 
 class Asking(NamedTuple):
-    """What the seeds of an arm have in common in one cell."""
+    """A cell of all seeds of an arm."""
 
     arm: Arm
     asked: Asked

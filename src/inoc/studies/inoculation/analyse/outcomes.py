@@ -1,4 +1,4 @@
-"""What the heuristics are to tell: each prompt's suppression of a trait, of the other trait, and fixed less mix."""
+"""Outcomes that heuristics are compared with: suppression of a trait, of the other trait, and fixed less mix."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def other_trait(study: Study, trait: str) -> str:
 
 
 class Cell(NamedTuple):
-    """What an outcome is of."""
+    """Prompt, prefix, trait and learning rate of an outcome."""
 
     prompt: str
     prefix: str

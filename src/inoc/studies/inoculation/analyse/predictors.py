@@ -1,6 +1,4 @@
-"""What the untrained model says about a prefix before anything is trained: log-probability shifts and
-elicitation.
-"""
+"""Predictors from the untrained model: log-probability shifts and elicitation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study is expected to show, statement by statement, with what was found."""
+"""The statements that a study is expected to show, each with its estimate."""
 
 from __future__ import annotations
 

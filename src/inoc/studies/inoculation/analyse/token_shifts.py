@@ -1,4 +1,4 @@
-"""How the token-wise shifts Δ of each prompt are distributed: binned counts, quantiles, and rescued tokens.
+"""Distribution of the token-wise shifts Δ of each prompt: binned counts, quantiles, and rescued tokens.
 
 One pass over the stream; memory holds counts, never tokens.
 """
@@ -56,7 +56,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class TokenCounts(NamedTuple):
-    """What one pass over the tokens adds up."""
+    """Sums of one pass over the tokens."""
 
     fine: Counts  # shape (prompts, fine bins): Δ from −6 to 6 in steps of 0.001; what is beyond is in the outermost
     rescued: Floats  # shape (prompts, blocks): tokens with probability < 0.1 without the prefix and > 0.1 with it

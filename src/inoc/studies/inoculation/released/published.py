@@ -10,7 +10,7 @@ import pandas as pd
 
 from inoc.errors import DataError
 from inoc.stats.means import paired_difference
-from inoc.studies.inoculation.analyse.heuristics import read_values
+from inoc.studies.inoculation.analyse.heuristic_file import read_values
 from inoc.studies.inoculation.released.document import checked_path, name_of
 from inoc.studies.inoculation.released.findings import Findings, shortened
 from inoc.studies.inoculation.released.pairs import Pair

@@ -26,7 +26,7 @@ def _without_single_rate(table: Table) -> Table:
 
 
 def verdict_words(study: Study, verdict: pd.DataFrame) -> list[str]:
-    """What holds and what does not, in sentences.
+    """The statements that hold and those that do not, in sentences.
 
     Args:
         study: With what it expects.
@@ -154,7 +154,7 @@ def _cell_heads() -> list[str]:
 
 
 def prediction_table(prediction: pd.DataFrame) -> Table:
-    """How well each predictor tells suppression, in the sample and out of it."""
+    """Correlation of each predictor with suppression, and its error on prompts it has not seen."""
     rows = []
     for _, row in prediction.iterrows():
         named = escape(row["predictor"]) + (
@@ -194,7 +194,7 @@ def _or_dash(text: str) -> str:
 
 
 def spread_table(spread: pd.DataFrame) -> Table:
-    """How far each pool of rephrasings is from its prompt."""
+    """Distance of each pool of rephrasings from its prompt."""
     several = "pool" in spread and spread["pool"].nunique() > 1
     rows = [
         [
@@ -213,7 +213,7 @@ def spread_table(spread: pd.DataFrame) -> Table:
 
 
 def kept_table(examples: pd.DataFrame) -> Table:
-    """How many sampled rows were kept, and why others were not.
+    """Number of sampled rows that were kept, and why others were not.
 
     Args:
         examples: With the columns kept and reason.
