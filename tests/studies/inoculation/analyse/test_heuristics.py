@@ -116,13 +116,16 @@ def test_fair_rows_are_the_same_for_all_and_own_is_apart_from_off() -> None:
     assert "H3" in set(found.query("target == 'own'")["heuristic"])
 
 
-def test_fair_r_is_that_of_its_rows() -> None:
+def test_fair_r_is_that_of_its_rows_less_the_means_of_families_and_traits() -> None:
     table = made_up()
     frame, found = table_values(table, "here").frame, judged(table, "fair")
     own = frame[(frame["family"] == frame["trait"].str.lower()) | (frame["family"] == "neutral")]
     rows = own[own["prefix"] == "fixed"]
     row = found.loc[("HB3", "own_fixed")]
-    assert row["r"] == pytest.approx(stats.pearsonr(rows["HB3"], rows["suppression"])[0])
+    both = rows[["HB3", "suppression"]]
+    both = both - both.groupby([rows["family"], rows["trait"]]).transform("mean")
+    assert row["r"] == pytest.approx(stats.pearsonr(both["HB3"], both["suppression"])[0])
+    assert row["rho"] == pytest.approx(stats.spearmanr(both["HB3"], both["suppression"])[0])
     assert row["r_lo"] < row["r"] < row["r_hi"]
     assert row["n_prompts"] == 18
 

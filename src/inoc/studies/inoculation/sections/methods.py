@@ -239,7 +239,7 @@ def statistics_words(study: Study) -> str:
         f"prompts. {COVERAGE} r has Fisher's interval. Held-out R² leaves each prompt out in turn and compares with "
         "the mean of the others; it is below 0 if the predictor does worse than that mean. Its interval is a jackknife "
         "of the logarithm of the ratio of errors over prompts. Below six prompts a correlation has no interval, and "
-        "its p is the share of all orders of the prompts. q is the false-discovery rate after Benjamini and Hochberg. A "
+        "its p is the share of all orders of the prompts. q is the false-discovery rate of Benjamini and Hochberg. A "
         f"score that could not be measured is NaN: it is left out and counted, and a cell with more than "
         f"{100 * spec.max_nan:g} % NaN counts as failed. Bootstrap intervals are from {spec.resamples} resamples (seed "
         f"{spec.seed})."
