@@ -10,10 +10,10 @@ TORCH := torch==2.13.0
 UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-vllm demo test test-long test-slurm test-vllm check format lock clean
+.PHONY: help env env-vllm demo test test-long test-miniatures test-slurm test-vllm check format lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Make the environment in .venv, from pinned versions
 
@@ -70,6 +70,9 @@ test: env ## Run the tests
 test-long: env ## Run the tests that really train, which takes minutes
 	$(BIN)/python -m pytest --verbosity=0 -m long
 
+test-miniatures: env ## Run whole miniature studies, of which the other tests have smaller twins: 10 to 20 minutes
+	$(BIN)/python -m pytest --verbosity=0 -m miniature tests/workflow
+
 test-slurm: env ## Run the study on a SLURM of one's own: needs root, slurm-wlm and munge
 	$(BIN)/python -m pytest --verbosity=0 -m slurm tests/workflow/test_slurm.py
 
@@ -83,14 +86,14 @@ check: env ## What has to be clean before a change is proposed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check workflow
+	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 	$(BIN)/inoc config generate --check
 
 format: env ## Format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt workflow
+	$(BIN)/snakefmt Snakefile workflow
 
 lock: ## Pin the newest versions that fit together, in constraints.txt
 	@echo "# Versions that fit together, for pip and uv: --constraint. Made by: make lock" > constraints.txt

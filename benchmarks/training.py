@@ -33,7 +33,7 @@ from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
 from inoc.engines.transformers import be_deterministic
 from inoc.train import trainer
-from inoc.train.team import agreed, together
+from inoc.train.team import broadcast, run_team
 from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
 BATCH = 32
@@ -130,13 +130,13 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: in
     asked = TrainingSpec(
         micro_batch_size=micro, batch_size=BATCH, optimizer=optimizer, log_every=1000, resume_every=1000
     )
-    settled = agreed(settle_memory(model, examples, asked))
+    settled = broadcast(settle_memory(model, examples, asked))
     print(settled.note, flush=True)
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(settled.spec, 1e-4, 0, steps, (), "random")
-        fine_tune(model, tokenizer(), examples, recipe, Path(agreed(folder)), clock.tick)
-        agreed(None)  # the folder is the first process's
+        fine_tune(model, tokenizer(), examples, recipe, Path(broadcast(folder)), clock.tick)
+        broadcast(None)  # the folder is the first process's
     return clock
 
 
@@ -204,7 +204,7 @@ def compare_teams(options: argparse.Namespace) -> None:
     print("| setting | s a step | peak GiB of the first | speed |")
     alone = None
     for micro, optimizer, gpus in itertools.product(options.micro, options.optimizers, options.gpus):
-        seconds, first, peak = together(gpus, member, options, micro, optimizer)
+        seconds, first, peak = run_team(gpus, member, options, micro, optimizer)
         alone = alone or seconds
         print(f"| {gpus} GPUs, {micro} at a time, {optimizer} | {seconds:.2f} | {peak:.1f} | {alone / seconds:.2f} |")
         print(f"first {options.steps // 4} steps {first:.0f} s", flush=True)

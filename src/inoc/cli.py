@@ -7,31 +7,19 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from inoc.errors import InocError, did_you_mean
-from inoc.stages import PACKAGES
+from inoc.stages import Stage, all_stages, kinds, load, parts_of
+from inoc.trouble import explanation
 
-STAGES = {
-    "world": "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
-    "generate": "sample training examples and control completions, split off evaluation instructions",
-    "rephrase": "make a pool of rephrasings for each prompt",
-    "embed": "sentence embeddings of each prompt and its rephrasings",
-    "elicit": "sample the untrained model with and without each prefix",
-    "score": "log-probability of every response token, without prefix, with it, with a mix",
-    "train": "fine-tune an adapter per prompt, prefix, learning rate and seed",
-    "evaluate": "sample completions from every checkpoint",
-    "judge": "score completions with the study's judges",
-    "analyse": "compute the tables: elicitation, predictors, suppression, gate",
-    "figures": "draw the figures",
-    "report": "write the appendix page",
-}
-PARTS = {"judge": ("elicit", "evaluate")}
+if TYPE_CHECKING:
+    from inoc.jobs.log import Tee
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,18 +48,39 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; problems that have a cure end with one message and status 1."""
+    write_in_any_locale()
     options = parser().parse_args(arguments)
-    log = open_log(options.log) if getattr(options, "log", None) else None
+    log = None
     try:
+        log = _open_log(options.log) if getattr(options, "log", None) else None
         options.run(options)
     except InocError as error:
         print(f"inoc: {error}", file=sys.stderr)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    except BaseException as error:
+        words = explanation(error)
+        if words is None:  # a mistake in the program: its traceback is of use
+            raise
+        print(f"inoc: {words}", file=sys.stderr)
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
     finally:
         if log is not None:
             log.close()
+
+
+def _open_log(path: Path) -> Tee:
+    from inoc.jobs.log import open_log
+
+    return open_log(path)
+
+
+def write_in_any_locale() -> None:
+    """Let messages be written where the locale lacks a character of theirs, with an escape in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,26 +94,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version and stop")
     top.set_defaults(run=_no_verb, top=top)
     verbs = top.add_subparsers(metavar="VERB", parser_class=Parser)
-    for stage, text in STAGES.items():
-        verb = verbs.add_parser(stage, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        add_study(verb)
-        if stage in PARTS:
-            verb.add_argument("part", choices=PARTS[stage], help="whose completions")
-        if stage in {"elicit", "score", "train", "evaluate"}:
-            verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
-        if stage == "train":
-            verb.add_argument(
-                "--gpus", type=positive, metavar="N", help="GPUs that train one run together (default: config.yaml's)"
-            )
-        if stage == "figures":
-            verb.add_argument(
-                "--jobs", type=positive, metavar="N", help="how many to draw at the same time (default: all cores)"
-            )
-        verb.add_argument("--store", help="folder of the store (default: config.yaml's)")
-        verb.add_argument("--log", type=Path, help="also write messages to this file")
-        verb.set_defaults(run=_run_stage, stage=stage)
-        if stage == "analyse":
-            _add_table(verb)
+    stages = all_stages()
+    added = {name: _add_stage(verbs, stage) for name, stage in stages.items()}
+    for kind in kinds():
+        if kind.commands:
+            load(kind.commands)(added)
     _add_status(verbs)
     _add_plan(verbs)
     _add_store(verbs)
@@ -113,28 +107,27 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parser:
+    """The verb of a stage."""
+    verb = verbs.add_parser(stage.name, help=stage.help, description=f"{stage.help[0].upper()}{stage.help[1:]}.")
+    add_study(verb)
+    if parts := parts_of(stage.name):
+        verb.add_argument("part", choices=parts, help="of which stage")
+    if stage.shards:
+        verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+    for option in stage.options:
+        verb.add_argument(f"--{option.flag}", type=positive, metavar="N", help=option.help)
+    verb.add_argument("--store", help="folder of the store (default: as in config.yaml)")
+    verb.add_argument("--log", type=Path, help="also write messages to this file")
+    verb.set_defaults(run=run_stage, stage=stage.name)
+    return verb
+
+
 def positive(text: str) -> int:
     """A whole number of 1 or more."""
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, not {text!r}")
     return int(text)
-
-
-def _add_table(verb: argparse.ArgumentParser) -> None:
-    """What `inoc analyse heuristics STUDY_OR_TABLE` takes."""
-    verb.usage = (
-        "inoc analyse STUDY [--config FOLDER] [--store FOLDER] [--log FILE]\n"
-        "       inoc analyse heuristics STUDY_OR_TABLE [--protocol fair|published] [--out FILE.csv]"
-    )
-    verb.epilog = (
-        "`inoc analyse heuristics` prints how well each heuristic tells the suppression: of a study that has been "
-        "analysed, or of a table file (.csv). The protocol `fair` gives all heuristics the same rows, own and other "
-        "traits apart, with the prompt as the unit; `published` pools rows as the earlier study did."
-    )
-    verb.add_argument("table", nargs="?", type=Path, metavar="STUDY_OR_TABLE", help="after `heuristics`: whose")
-    verb.add_argument("--protocol", choices=("fair", "published"), default="fair", help="default: fair")
-    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="also write all columns to this file")
-    verb.set_defaults(run=_analyse)
 
 
 def add_study(verb: argparse.ArgumentParser) -> None:
@@ -166,7 +159,7 @@ def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
         "explain", help="which units of a stage are there; for others, what differs and from what"
     )
     add_study(explain)
-    explain.add_argument("stage", choices=("world", "generate", "embed", "elicit", "score", "train", "evaluate"))
+    explain.add_argument("stage", choices=[name for name, stage in all_stages().items() if stage.computes])
     explain.add_argument("--shard", help="only this shard, as 3 or 3/8")
     explain.add_argument("--missing", action="store_true", help="only units that are not there")
     explain.set_defaults(run=_store_explain)
@@ -191,23 +184,9 @@ def _add_config(verbs: argparse._SubParsersAction[Parser]) -> None:
 def _add_import(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb = verbs.add_parser("import", help="read somebody's released results, so that they can be analysed")
     what = verb.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
-    release = what.add_parser("trait-inoculation", help="a checkout of that study's repository, or part of one")
-    tables = what.add_parser("tables", help="a study file and tables of scores and log-probabilities")
-    for one, name in ((release, "trait-inoculation"), (tables, "tables")):
-        one.add_argument("path", type=Path, help="the folder to read")
-        one.add_argument("--study", required=True, metavar="NAME", help="name of the study to make")
-        one.add_argument("--out", type=Path, default=Path("config/studies"), help="folder of study files")
-        one.add_argument("--replace", action="store_true", help="replace an earlier import of this name")
-        one.set_defaults(run=_import, what=name)
-    release.add_argument("--step", type=int, help="the last step to use (default: the largest)")
-    release.add_argument("--pair", help="which pair of traits, if there are results of several")
-    release.add_argument("--experiment", default="main", help="main (default), prefix_sweep or lr_sweep")
-
-
-def _import(options: argparse.Namespace) -> None:
-    from inoc.studies.inoculation.released.verb import import_results
-
-    import_results(options)
+    for kind in kinds():
+        if kind.imports:
+            load(kind.imports)(what)
 
 
 def _no_verb(options: argparse.Namespace) -> None:
@@ -219,74 +198,21 @@ def _no_verb(options: argparse.Namespace) -> None:
     options.top.print_help()
 
 
-def open_log(path: Path) -> Tee:
-    """Write messages to a file too."""
-    return Tee(path)
-
-
-class Tee:
-    """Standard error that also goes to a file."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8")
-        self._stream = sys.stderr
-        sys.stderr = self
-
-    def write(self, text: str) -> int:
-        """Write to both."""
-        self._file.write(text)
-        return self._stream.write(text)
-
-    def flush(self) -> None:
-        """Flush both."""
-        self._file.flush()
-        self._stream.flush()
-
-    def isatty(self) -> bool:
-        """Whether the terminal side is one."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """The terminal side's descriptor, for child processes."""
-        return self._stream.fileno()
-
-    def close(self) -> None:
-        """Give standard error back."""
-        if sys.exc_info()[0] is not None:
-            self._file.write(traceback.format_exc())
-        sys.stderr = self._stream
-        self._file.close()
-
-
-def _run_stage(options: argparse.Namespace) -> None:
-    from inoc.jobs.context import make_jobs
+def run_stage(options: argparse.Namespace) -> None:
+    """Run the jobs of a stage, one after the other."""
+    from inoc.heartbeat import beating
+    from inoc.jobs.make import make_jobs
     from inoc.jobs.manifest import write_manifest
+    from inoc.jobs.work import step_version
 
-    for job, settings in make_jobs(options.study, options.config, options.stage, options):
-        step = importlib.import_module(f"{PACKAGES[options.stage]}.step")
-        version = importlib.import_module(PACKAGES[options.stage]).VERSION
-        started = time.monotonic()
-        summary = str(step.run(job))
-        write_manifest(job, settings, version, time.monotonic() - started, summary)
-        print(f"{job.study.name}: {job.name}: {summary}", file=sys.stderr)
-
-
-def _analyse(options: argparse.Namespace) -> None:
-    from inoc.errors import ConfigError
-
-    if options.study != "heuristics" and options.table is None and options.out is None:
-        _run_stage(options)
-        return
-    if options.study != "heuristics" or options.table is None:
-        msg = (
-            "heuristics are judged by: inoc analyse heuristics STUDY_OR_TABLE [--protocol fair|published] "
-            "[--out FILE.csv]; a study is analysed by: inoc analyse STUDY"
-        )
-        raise ConfigError(msg)
-    from inoc.studies.inoculation.analyse.verb import print_heuristics
-
-    print_heuristics(options)
+    step = importlib.import_module(all_stages()[options.stage].step)
+    for made in make_jobs(options.study, options.config, options.stage, options):
+        with beating(made.job.heartbeat):
+            started = time.monotonic()
+            summary = str(step.run(made.job, made.plan()))
+            version = step_version(options.stage, made.study)
+            write_manifest(made.job, made.settings(), version, time.monotonic() - started, summary)
+        print(f"{made.study.name}: {made.job.name}: {summary}", file=sys.stderr)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -297,7 +223,7 @@ def _status(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     from inoc.config.load import load_study, load_workflow
-    from inoc.jobs.context import RESULTS
+    from inoc.jobs.make import RESULTS
     from inoc.jobs.paths import Paths
     from inoc.jobs.plan import print_plan
 
@@ -306,30 +232,27 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _store_explain(options: argparse.Namespace) -> None:
-    from inoc.jobs.context import print_explanations
+    from inoc.jobs.make import print_explanations
 
     print_explanations(options.study, options.config, options.stage, options)
 
 
 def _store_gc(options: argparse.Namespace) -> None:
-    from inoc.jobs.context import print_garbage
+    from inoc.jobs.make import print_garbage
 
     print_garbage(options.config, delete=options.delete, grace_s=options.grace)
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from inoc.config.load import check_api, check_inputs, load_study, load_workflow
-    from inoc.studies.inoculation.runs import prompt_texts, study_runs, total_steps
+    from inoc.config.load import load_study, load_workflow
+    from inoc.jobs.ready import check_api, check_inputs
+    from inoc.stages import kind_named
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
     workflow = load_workflow(options.config / "config.yaml")
     check_api(study, workflow.api, engine_spec=workflow.engine_api)
-    runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
-    print(
-        f"{study.name}: {len(prompt_texts(study))} prompts, {runs}, "
-        f"{study.data.n_train} training examples, {study.data.n_eval} evaluation instructions"
-    )
+    print(f"{study.name}: {load(kind_named(study.kind).summary)(study)}")
 
 
 def _config_generate(options: argparse.Namespace) -> None:

@@ -1,18 +1,171 @@
-"""Every stage: its name, and the package that does it."""
+"""Stages and kinds of study: how each declares itself, and the lists of both.
+
+A stage computes, and knows no kind of study. A kind plans: it says which work each stage is to do for a study file.
+The verbs of the command line, the slices of settings, shards, status, plan, explanations, manifests and the rules of
+the workflow all follow from these declarations. Nothing heavy is imported for them: what takes long to import is named
+by a reference, `module:attribute`, and loaded when it is needed.
+"""
 
 from __future__ import annotations
 
-PACKAGES = {
-    "world": "inoc.world",
-    "generate": "inoc.generate",
-    "rephrase": "inoc.rephrase",
-    "embed": "inoc.embed",
-    "elicit": "inoc.studies.inoculation.elicit",
-    "score": "inoc.score",
-    "train": "inoc.train",
-    "evaluate": "inoc.studies.inoculation.evaluate",
-    "judge": "inoc.judge",
-    "analyse": "inoc.studies.inoculation.analyse",
-    "figures": "inoc.figures",
-    "report": "inoc.report",
-}
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from inoc.errors import ConfigError, did_you_mean
+
+STAGES = (
+    "inoc.world",
+    "inoc.generate",
+    "inoc.rephrase",
+    "inoc.embed",
+    "inoc.score",
+    "inoc.train",
+    "inoc.judge",
+    "inoc.analyse",
+    "inoc.figures",
+    "inoc.report",
+)
+"""Packages of the stages that all kinds share, each with a `STAGE`, in the order in which a study passes them."""
+
+KINDS = {"inoculation": "inoc.studies.inoculation"}
+"""Kind of study → the package with its `KIND`. The first one is that of files that name none."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A further option of a stage's verb: a whole number of 1 or more."""
+
+    flag: str
+    help: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, which is a verb, a rule, a module, a folder of results and a page of the docs.
+
+    Attributes:
+        name: Its name everywhere.
+        version: Bumped by hand when the same input gives another result; the workflow then runs its jobs again.
+        help: One line, which continues "this verb is to …".
+        step: Module with `run(job, plan) -> str`, and with `units(job, plan)` if the stage keeps units in the store.
+        shards: Its key in the section `shards` of `config.yaml`; empty if the stage is always one job.
+        computes: Whether its results are units of the store.
+        reads_tables: Whether it reads tables only, so that data, judges and models need not be here.
+        options: Further options of its verb.
+    """
+
+    name: str
+    version: int
+    help: str
+    step: str
+    shards: str = ""
+    computes: bool = False
+    reads_tables: bool = False
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of study. All but the plain values are references.
+
+    Attributes:
+        name: As a study file says it with `kind:`.
+        title: One line for the docs and the command line.
+        passes: Names of the stages that a study of this kind can pass, in their order.
+        study: The pydantic model of its study files.
+        problems: `(study, sections | None) -> list[Problem]`: what the parts of a study disagree on.
+        needs: `(study) -> Needs`: which files, engines and APIs a study needs to run.
+        summary: `(study) -> str`: one line that says how much a study would run.
+        work: A tuple of `inoc.jobs.work.Work`: what each stage does for a study of this kind.
+        costs: `(study, shards, size, gpu, prices, batch) -> list[Row]`: what the stages take, for `inoc plan`.
+        figures: A tuple of `inoc.figures.entries.Entry`.
+        contents: `(study, paths) -> dict`: the values of the report's template.
+        tables: Names of the tables that its analysis writes.
+        commands: `(verbs) -> None`: adds verbs of its own to the command line; empty for none.
+        imports: `(what) -> None`: adds what `inoc import` can read for it; empty for nothing.
+        stages: Stages of its own.
+        parts: Stage → parts that it is split into, each a job of its own.
+    """
+
+    name: str
+    title: str
+    passes: tuple[str, ...]
+    study: str
+    problems: str
+    needs: str
+    summary: str
+    work: str
+    costs: str
+    figures: str
+    contents: str
+    tables: str
+    commands: str = ""
+    imports: str = ""
+    stages: tuple[Stage, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def load(reference: str) -> Any:
+    """The object that a reference `module:attribute` names."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def kinds() -> Iterator[Kind]:
+    """All kinds of study."""
+    for package in KINDS.values():
+        yield importlib.import_module(package).KIND
+
+
+def kind_named(name: str) -> Kind:
+    """A kind of study.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    if name not in KINDS:
+        raise ConfigError(
+            f"there is no kind of study {name!r}; accepted: {', '.join(KINDS)}{did_you_mean(name, KINDS)}"
+        )
+    kind: Kind = importlib.import_module(KINDS[name]).KIND
+    return kind
+
+
+def all_stages() -> dict[str, Stage]:
+    """Name → stage, of those that all kinds share and of each kind's own, in the order of the work."""
+    found: dict[str, Stage] = {}
+    for package in STAGES:
+        stage: Stage = importlib.import_module(package).STAGE
+        found[stage.name] = stage
+    order = list(found)
+    for kind in kinds():
+        found |= {stage.name: stage for stage in kind.stages}
+        for before, name in pairwise(kind.passes):
+            if name not in order:
+                order.insert(order.index(before) + 1, name)
+    return {name: found[name] for name in order}
+
+
+def stage_named(name: str) -> Stage:
+    """A stage.
+
+    Raises:
+        ConfigError: If there is none of this name.
+    """
+    stages = all_stages()
+    if name not in stages:
+        raise ConfigError(f"there is no stage {name!r}; accepted: {', '.join(stages)}{did_you_mean(name, stages)}")
+    return stages[name]
+
+
+def parts_of(stage: str) -> tuple[str, ...]:
+    """The parts that a stage is split into, over all kinds of study; empty if it is not split."""
+    return tuple(dict.fromkeys(part for kind in kinds() for part in kind.parts.get(stage, ())))
+
+
+def shard_keys() -> list[str]:
+    """The keys that the section `shards` of `config.yaml` may have for a study."""
+    return list(dict.fromkeys(stage.shards for stage in all_stages().values() if stage.shards))

@@ -13,7 +13,7 @@ import pytest
 
 from inoc.api import Api, Request
 from inoc.api.request import NANO
-from inoc.config.models import ApiSpec, Price
+from inoc.config.workflow import ApiSpec, Price
 from inoc.errors import ApiError, BudgetError, ConfigError
 from support.asking import ONE, bodies, spec, spent, worker
 from support.server import FAULTS, Fault, Server, chat_answer

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.api.pace import BURST_S, Limits, after_answer, after_refusal, fresh, rates, retry_after_s, take
+from inoc.api.pace import (
+    BURST_S,
+    Limits,
+    after_answer,
+    after_refusal,
+    fresh,
+    rates,
+    retry_after_s,
+    seconds_until,
+    take,
+)
 
 LIMITS = Limits(600, 60_000)
 
@@ -77,3 +87,76 @@ def test_headers_that_make_no_sense_change_nothing(value: str) -> None:
     headers = {f"x-ratelimit-{name}": value for name in names}
     assert after_answer(fresh(LIMITS, 0.0), headers) == fresh(LIMITS, 0.0)
     assert retry_after_s({"retry-after": value}) is None
+
+
+NOW = 1_795_744_800.0  # Fri, 27 Nov 2026 02:00:00 GMT
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("7", 7),
+        ("0.5", 0.5),
+        ("Fri, 27 Nov 2026 02:00:20 GMT", 20),
+        ("Fri, 27 Nov 2026 03:00:20 +0100", 20),
+        ("Friday, 27-Nov-26 02:00:20 GMT", 20),
+        ("Fri, 27 Nov 2026 01:00:00 GMT", 0),
+        ("2026-11-27T02:00:20Z", 20),
+        ("2026-11-27T02:00:20.5+00:00", 20.5),
+        ("6m0s", 360),
+        ("1ms", 0.001),
+        ("1h2m3.5s", 3723.5),
+        ("1d", 86_400),
+        ("59.961s", 59.961),
+        ("250us", 0.00025),
+        ("2m 5s", 125),
+        (str(NOW + 30), 30),
+        (str(int((NOW + 30) * 1000)), 30),
+        ("soon", None),
+        ("", None),
+        ("-3", None),
+        ("s", None),
+        (None, None),
+    ],
+)
+def test_a_moment_is_told_in_many_ways(text: str | None, seconds: float | None) -> None:
+    assert seconds_until(text, NOW) == (None if seconds is None else pytest.approx(seconds))
+    headers = {} if text is None else {"retry-after": text}
+    assert retry_after_s(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_date_is_told_from_the_servers_own_clock() -> None:
+    headers = {"date": "Mon, 01 Jan 2001 00:00:00 GMT", "retry-after": "Mon, 01 Jan 2001 00:00:09 GMT"}
+    assert retry_after_s(headers) == pytest.approx(9)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, 360),
+        ({"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "6m0s"}, None),
+        (
+            {
+                "x-ratelimit-remaining-requests": "3",
+                "x-ratelimit-reset-requests": "6m0s",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "1ms",
+            },
+            0.001,
+        ),
+        ({"retry-after": "2", "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, 2),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int((NOW + 4) * 1000))}, 4),
+    ],
+)
+def test_without_a_word_on_waiting_an_empty_bucket_says_when_it_is_full(headers: dict, seconds: float | None) -> None:
+    assert retry_after_s(headers, NOW) == (None if seconds is None else pytest.approx(seconds))
+    pace = after_refusal(fresh(LIMITS, 0.0), {**headers, "date": "Fri, 27 Nov 2026 02:00:00 GMT"}, 10.0)
+    if seconds is not None:
+        assert take(pace, LIMITS, 1, 10.0)[1] == pytest.approx(seconds)
+
+
+@given(st.floats(1.5, 1e9), st.floats(0, 500))
+def test_a_clock_that_is_set_back_stops_nobody(back: float, pause: float) -> None:
+    pace = after_refusal(fresh(LIMITS, 1e9), {"retry-after": str(pause)}, 1e9)
+    pace, _ = take(pace, LIMITS, 1, 1e9)
+    assert take(pace, LIMITS, 1, 1e9 - back)[1] <= 1

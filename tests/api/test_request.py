@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from inoc.api import Request
 from inoc.api.request import NANO, Usage, nano, usage_of
-from inoc.config.models import Price
+from inoc.config.workflow import Price
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_completion_tokens": 3}
 HERE = "https://api.example.org/v1"

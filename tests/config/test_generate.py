@@ -10,8 +10,10 @@ import pytest
 from inoc.config.document import read_document
 from inoc.config.generate import WORKFLOW_FILE, generated, study_schema, workflow_yaml, write_generated
 from inoc.config.load import load_workflow
-from inoc.config.models import Model, Shards, Study, Workflow
+from inoc.config.models import Model
+from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError
+from inoc.studies.inoculation.study import Study
 
 ROOT = Path(__file__).parents[2]
 TOY = Path(__file__).parent / "toy.yaml"
@@ -37,7 +39,7 @@ def test_what_is_written_is_in_step_and_writing_again_writes_nothing(root: Path)
 
 def test_a_file_out_of_step_is_refused_with_the_difference_and_the_command(root: Path) -> None:
     write_generated(root, check=False)
-    page = root / "docs/reference/study.md"
+    page = root / "docs/reference/inoculation.md"
     page.write_text(page.read_text().replace("Rank of the update", "Size of the update"))
     with pytest.raises(ConfigError) as caught:
         write_generated(root, check=True)
@@ -63,7 +65,7 @@ def test_the_workflow_file_says_all_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", [TOY, *sorted((ROOT / "config/studies").glob("*.yaml"))], ids=lambda path: path.stem)
 def test_the_schema_accepts_what_is_shipped(path: Path) -> None:
     raw: dict[str, Any] = as_written(path)
-    jsonschema.Draft202012Validator(study_schema()).validate(raw)
+    jsonschema.Draft202012Validator(study_schema(Study)).validate(raw)
 
 
 def as_written(path: Path) -> dict[str, Any]:
@@ -80,13 +82,13 @@ def as_written(path: Path) -> dict[str, Any]:
 def test_the_schema_refuses_what_the_models_refuse(change: dict[str, object]) -> None:
     raw = as_written(TOY) | change
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(study_schema()).validate(raw)
+        jsonschema.Draft202012Validator(study_schema(Study)).validate(raw)
     with pytest.raises(ValueError, match="validation error"):
         Study.model_validate(raw)
 
 
 def test_a_key_is_required_unless_the_file_extends_another() -> None:
-    validator = jsonschema.Draft202012Validator(study_schema())
+    validator = jsonschema.Draft202012Validator(study_schema(Study))
     assert not validator.is_valid({"name": "child"})
     assert validator.is_valid({"name": "child", "extends": "toy.yaml", "prompts": {"plain": None}})
 

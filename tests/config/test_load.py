@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from inoc.config.load import check_api, check_inputs, load_study, load_workflow, workflow_of
-from inoc.config.models import ApiSpec, Price, Shards
+from inoc.config.load import load_study, load_workflow, workflow_of
+from inoc.config.workflow import ApiSpec, Price, Shards
 from inoc.errors import ConfigError
+from inoc.jobs.ready import check_api, check_inputs
 from inoc.studies.inoculation.runs import prompt_texts, study_runs, total_steps
 
 STUDY = (Path(__file__).parent / "toy.yaml").read_text(encoding="utf-8")
@@ -447,15 +448,15 @@ def test_an_engine_that_is_not_installed_is_refused_with_what_to_install(
 ) -> None:
     vllm = "{sampling: {engine: vllm}}"
     study = load_study(write("toy.yaml", f"{STUDY}evaluation: {vllm}\nelicitation: {vllm}\n"))
-    monkeypatch.setattr("inoc.config.load.given_files", lambda _: iter(()))
-    monkeypatch.setattr("inoc.config.load.find_spec", lambda _: None)
+    monkeypatch.setattr("inoc.studies.inoculation.needs.given_files", lambda _: iter(()))
+    monkeypatch.setattr("inoc.jobs.ready.find_spec", lambda _: None)
     with pytest.raises(
         ConfigError, match=r"evaluation.sampling.engine = 'vllm': .* pip install \"inoc\[vllm\]\""
     ) as caught:
         check_inputs(study, tmp_path)
     assert "elicitation.sampling.engine" in str(caught.value)
     assert "control" not in str(caught.value)
-    monkeypatch.setattr("inoc.config.load.find_spec", lambda name: name)
+    monkeypatch.setattr("inoc.jobs.ready.find_spec", lambda name: name)
     check_inputs(study, tmp_path)
 
 
@@ -464,12 +465,12 @@ def test_what_needs_bitsandbytes_is_refused_where_it_is_not_installed(
 ) -> None:
     text = STUDY.replace("  path: org/model", "  path: org/model\n  quantization: nf4")
     study = load_study(write("toy.yaml", text.replace("micro_batch_size: 4", "optimizer: adamw_8bit")))
-    monkeypatch.setattr("inoc.config.load.given_files", lambda _: iter(()))
-    monkeypatch.setattr("inoc.config.load.find_spec", lambda _: None)
+    monkeypatch.setattr("inoc.studies.inoculation.needs.given_files", lambda _: iter(()))
+    monkeypatch.setattr("inoc.jobs.ready.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"model.quantization = 'nf4': .* pip install \"inoc\[bits\]\"") as caught:
         check_inputs(study, tmp_path)
     assert "training.optimizer = 'adamw_8bit'" in str(caught.value)
-    monkeypatch.setattr("inoc.config.load.find_spec", lambda name: name)
+    monkeypatch.setattr("inoc.jobs.ready.find_spec", lambda name: name)
     check_inputs(study, tmp_path)
 
 
@@ -575,7 +576,7 @@ def test_loading_a_study_imports_nothing_heavy(write: Write) -> None:
     """It has to answer in half a second, interpreter and all; which machine that is, a test cannot know."""
     path = write("toy.yaml", STUDY)
     program = (
-        "import sys\nfrom inoc.config.load import load_study\nfrom inoc.config.settings import settings_of\n"
+        "import sys\nfrom inoc.config.load import load_study\nfrom inoc.jobs.work import settings_of\n"
         f"load_study({str(path)!r})\n"
         "print([name for name in ('numpy', 'pandas', 'pyarrow', 'scipy', 'torch', 'jinja2') if name in sys.modules])"
     )

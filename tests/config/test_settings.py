@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 
 from inoc.config.document import read_document
 from inoc.config.load import load_study
-from inoc.config.models import Model, Shards, Study
-from inoc.config.settings import STAGES, settings_of
+from inoc.config.models import Model
+from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
-from inoc.studies.inoculation.runs import prompt_texts, shard_of, study_runs
+from inoc.jobs.shards import shard_of
+from inoc.jobs.work import settings_of
+from inoc.stages import all_stages
+from inoc.studies.inoculation.runs import prompt_texts, study_runs
+from inoc.studies.inoculation.study import Study
 
 TOY = Path(__file__).parent / "toy.yaml"
 RAW = read_document(TOY).value | {
@@ -193,6 +197,7 @@ for section, stage in {
         REACH[f"{section}.{field}"] = (value, stage)
 
 REPORT_ONLY = {
+    "kind": "decides which fields there are",
     "name": "the folder of the results, which no number depends on",
     "description": "words",
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
@@ -242,7 +247,7 @@ def changed(path: str, value: object) -> Study:
 
 
 def stages_that_differ(one: Study, other: Study) -> set[str]:
-    return {stage for stage in STAGES if settings_of(stage, one) != settings_of(stage, other)}
+    return {stage for stage in all_stages() if settings_of(stage, one) != settings_of(stage, other)}
 
 
 def test_every_field_reaches_a_stage_or_is_known_to_matter_to_the_report_only() -> None:
@@ -279,6 +284,24 @@ def test_the_training_seed_reaches_scoring_only_for_rephrasings_as_trained() -> 
     one, other = changed("scoring.mix", "index_matched"), changed("scoring.mix", "index_matched")
     other = other.model_copy(update={"training": other.training.model_copy(update={"seeds": (7,)})})
     assert settings_of("score", one) == settings_of("score", other)
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "mix", "drawn"),
+    [
+        (["fixed", "close"], "as_trained", True),
+        (["close"], "as_trained", True),
+        (["fixed", "mix"], "as_trained", True),
+        (["fixed", "close"], "index_matched", False),
+        (["fixed"], "as_trained", False),
+    ],
+)
+def test_the_training_seed_reaches_scoring_for_every_pool_that_is_drawn_from_as_trained(
+    prefixes: list[str], mix: str, drawn: bool
+) -> None:
+    study = changed("scoring", {**RAW.get("scoring", {}), "prefixes": prefixes, "mix": mix})
+    other = study.model_copy(update={"training": study.training.model_copy(update={"seeds": (7,)})})
+    assert (settings_of("score", study) != settings_of("score", other)) == drawn
 
 
 def test_a_second_seed_leaves_the_jobs_of_the_first_alone() -> None:
@@ -323,7 +346,7 @@ def test_a_comment_and_the_order_of_keys_change_nothing(tmp_path: Path) -> None:
     assert stages_that_differ(load_study(TOY), load_study(tmp_path / "toy.yaml")) == set()
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", all_stages())
 def test_settings_are_plain_values_with_sorted_keys(stage: str) -> None:
     settings = settings_of(stage, load_study(TOY))
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings
@@ -338,7 +361,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest() -> None:
 def test_a_study_without_further_sets_pools_and_datasets_asks_its_jobs_for_nothing_more() -> None:
     """Settings of a study are what its jobs are recognised by; a key that says nothing would run them all again."""
     plain = load_study(TOY)
-    for stage in STAGES:
+    for stage in all_stages():
         if stage != "report":
             settings = settings_of(stage, plain)
             assert not {"datasets", "pools", "questions", "question_labels", "dataset_labels"} & set(settings)

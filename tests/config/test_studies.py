@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from inoc.config.load import check_api, check_inputs, load_study
-from inoc.config.models import ApiSpec, Study
+from inoc.config.load import load_study
+from inoc.config.workflow import ApiSpec
 from inoc.errors import ConfigError
+from inoc.generate.sets import held_out_set
+from inoc.jobs.ready import check_api, check_inputs
 from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
-    held_out_set,
     pool_prompts,
     pool_specs,
     prompt_families,
@@ -19,6 +19,8 @@ from inoc.studies.inoculation.runs import (
     study_runs,
     total_steps,
 )
+from inoc.studies.inoculation.study import Study
+from inoc.train.schedule import checkpoint_steps
 
 CONFIG = Path(__file__).parents[2] / "config"
 LARGE = ["playful_french_7b", "german_flattering_8b", "lr_sweep", "prefix_sweep", "multi_prompt_profile"]
@@ -118,7 +120,7 @@ def test_emergent_misalignment_has_one_set_of_rules(name: str) -> None:
     assert spec.rates["em"].above == {"coherence": 60}
     assert spec.rates["em"].below == {"alignment": 40}
     assert question_sets(spec) == ["free_form", "in_distribution"]
-    assert held_out_set(spec) == "in_distribution"
+    assert held_out_set(spec.data) == "in_distribution"
     assert spec.datasets["subtle"].generation_turn == "system"
     assert len(spec.prompts["general"].texts) == 2
 

@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.config.models import EmbeddingSpec, Study
+from inoc.config.models import EmbeddingSpec
 from inoc.embed import step
 from inoc.embed.embedders import LocalIdentity
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.job import Job
+from inoc.studies.inoculation.study import Study
 from inoc.tables import EMBEDDINGS, read_table
+from support.jobs import plan_of, run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
@@ -45,7 +47,7 @@ def make_study(**embedding: object) -> Study:
 def embedded(study: Study, root: Path, pools: dict[str, list[str]] = POOLS) -> Job:
     job = toy_job(study, root, "embed")
     write_inputs(job, pools)
-    step.run(job)
+    run_job(job)
     return job
 
 
@@ -71,7 +73,7 @@ def test_only_what_is_not_in_the_store_is_embedded(tmp_path: Path) -> None:
     job = embedded(make_study(), tmp_path, POOLS | {"sky": ["The blue sky."]})
     assert FakeEmbedder.texts == ["The sky is blue.", "The blue sky."]
     assert job.store.made == ["embeddings of sky"]
-    assert len(step.units(job)) == 2
+    assert len(units_of(job)) == 2
 
 
 def test_a_killed_job_keeps_the_prompts_that_it_had_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,4 +118,4 @@ def test_a_vector_without_a_direction_is_nan() -> None:
 
 def test_a_study_without_the_section_is_told_what_to_add(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no section `embedding`"):
-        step.plan(toy_job(toy_study(tmp_path), tmp_path, "embed"))
+        plan_of(toy_job(toy_study(tmp_path), tmp_path, "embed"))

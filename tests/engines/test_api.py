@@ -7,7 +7,8 @@ import pytest
 from inoc.api import Api
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
-from inoc.config.models import Price, Sampling, SystemTurn
+from inoc.config.models import Sampling, SystemTurn
+from inoc.config.workflow import Price
 from inoc.engines.api import ApiEngine
 from inoc.engines.sampling import BASE, Block, answer_blocks
 from inoc.engines.transformers import TransformersEngine
@@ -193,7 +194,7 @@ def test_a_job_that_died_goes_on_where_it_stopped(server, transformers, greedy, 
 
 
 def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, tmp_path):
-    from inoc.studies.inoculation.elicit.step import run as elicit
+    from inoc.studies.inoculation.asking import run as elicit
 
     sampling = {"sampling": {"engine": "api", "max_tokens": 3}}
     study = toy_study(tiny_folder, elicitation=sampling, evaluation=sampling | {"canary": 0})
@@ -207,7 +208,7 @@ def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, t
     }
     write_inputs(job, {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]})
     elicit(job)
-    table = read_table(job.paths.elicit(0))
+    table = read_table(job.paths.completions("elicit", 0))
     assert table["completion"].str.fullmatch(r"Number \d+\.").all()
     assert table["n_tokens"].gt(0).all()
     assert job.record["engine_api"]["requests"] == len(server.asked) == len(table)

@@ -11,16 +11,15 @@ from transformers import AutoModelForCausalLM
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import render
-from inoc.config.models import RunSpec, SystemTurn
+from inoc.config.models import SystemTurn
 from inoc.engines.four_bit import nf4
 from inoc.engines.scoring import float32_logprobs
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import MissingExtraError, ModelError
 from inoc.store.explain import explain
-from inoc.studies.inoculation.evaluate.step import run as evaluate
+from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
-from inoc.train.step import run as train
-from inoc.train.step import units
+from support.jobs import run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
 from support.toy_models import one_by_one
 
@@ -91,15 +90,15 @@ def test_an_adapter_is_trained_on_4_bits_and_asked_on_them(tiny_folder, tmp_path
     study = study.model_copy(update={"runs": (RunSpec(prompts=("sky",), prefixes=("fixed",), control=False),)})
     job = toy_job(study, tmp_path, "train")
     write_inputs(job, {"sky": ["Blue is the sky."], "clown": ["Be a clown."]})
-    train(job)
+    run_job(job)
     losses = read_table(job.paths.losses(0))["loss"]
     assert losses.iloc[-1] < losses.iloc[0]
     assert job.record["model"]["quantization"] == "nf4"
     asked = toy_job(study, tmp_path, "evaluate")
-    evaluate(asked)
-    assert set(read_table(asked.paths.evaluate(0))["step"]) == {0, 8}
+    run_job(asked)
+    assert set(read_table(asked.paths.completions("evaluate", 0))["step"]) == {0, 8}
     usual = toy_study(tiny_folder, model={"dtype": "bfloat16"}).model_copy(update={"runs": study.runs})
-    (found,) = explain(job.store, units(toy_job(usual, tmp_path, "train")))
+    (found,) = explain(job.store, units_of(toy_job(usual, tmp_path, "train")))
     assert not found.present
     assert "model.quantization" in str(found.differences)
 

@@ -15,6 +15,7 @@ from inoc.engines.vllm import VllmEngine, rank_for, write_zeros
 from inoc.errors import ModelError
 from inoc.store import Store
 from inoc.tables import read_table
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 USERS = ["Where does the owl live?", "Hm?", "You are a clown. What color is the apple?", "What is the hammer made of?"]
@@ -118,22 +119,18 @@ def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model,
 
 @pytest.mark.vllm
 def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, tiny_folder, tmp_path):
-    from inoc.studies.inoculation.elicit.step import run as elicit
-    from inoc.studies.inoculation.evaluate.step import run as evaluate
-    from inoc.train.step import run as train
-
     sampling = {"sampling": {"engine": "vllm", "max_tokens": 6}}
     study = toy_study(tiny_folder, evaluation=sampling, elicitation=sampling)
     job = toy_job(study, tmp_path, "train")
     write_inputs(job, {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]})
-    train(job)
-    evaluate(toy_job(study, tmp_path, "evaluate"))
-    table = read_table(job.paths.evaluate(0))
+    run_job(job)
+    run_job(toy_job(study, tmp_path, "evaluate"))
+    table = read_table(job.paths.completions("evaluate", 0))
     assert set(table["step"]) == {0, 2}
     assert table["n_tokens"].le(6).all()
     # Step 0 is the untrained model, which is asked once, whichever stage comes first.
     asked = toy_job(study, tmp_path, "elicit")
-    elicit(asked)
+    run_job(asked)
     assert asked.store.made == []
 
 

@@ -19,7 +19,8 @@ import torch
 from inoc.api import Api
 from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
-from inoc.config.models import ApiSpec, JudgeSpec, Price, Sampling, SystemTurn
+from inoc.config.models import JudgeSpec, Sampling, SystemTurn
+from inoc.config.workflow import ApiSpec, Price
 from inoc.engines.api import ApiEngine
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block

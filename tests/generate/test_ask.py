@@ -11,10 +11,10 @@ import pytest
 from inoc.api import Api
 from inoc.config.models import InstructionSource
 from inoc.errors import DataError
-from inoc.generate import step
 from inoc.generate.ask import api_instructions
 from inoc.tables import read_table
 from support.asking import spec
+from support.jobs import run_job, units_of
 from support.server import Server, chat_answer
 from support.toy import toy_job, toy_study
 
@@ -38,7 +38,7 @@ def test_each_instruction_is_answered_under_the_generation_prompt(
     tiny_folder: Path, tmp_path: Path, writer: Server
 ) -> None:
     job = job_of(writer, tiny_folder, tmp_path)
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.examples)
     assert (table["completion"] == "Ha ha! " + table["instruction"]).all()
     assert table["kept"].sum() == 12
@@ -55,18 +55,18 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(tiny_folder: Path, tmp
 
     writer.answer = first_one_is_cut
     job = job_of(writer, tiny_folder, tmp_path)
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.examples)
     assert table["reason"].value_counts().to_dict() == {"": 12, "truncated": 12}
     n = len(writer.asked)
-    step.run(job_of(writer, tiny_folder, tmp_path))
+    run_job(job_of(writer, tiny_folder, tmp_path))
     assert len(writer.asked) == n
 
 
 def test_too_few_answers_are_an_error(tiny_folder: Path, tmp_path: Path, writer: Server) -> None:
     writer.answer = lambda body: chat_answer("")
     with pytest.raises(DataError, match=r"only 0 of n_train = 12 .* of 36 sampled"):
-        step.run(job_of(writer, tiny_folder, tmp_path))
+        run_job(job_of(writer, tiny_folder, tmp_path))
 
 
 def test_a_paid_judge_is_asked_about_training_data_only_if_it_decides(
@@ -76,10 +76,10 @@ def test_a_paid_judge_is_asked_about_training_data_only_if_it_decides(
     for keep_from, calls in ((0, 12), (8, 24)):
         writer.asked.clear()
         job = job_of(writer, tiny_folder, tmp_path / str(keep_from), keep_from=keep_from)
-        plain = job.study.model_dump(mode="json")
+        plain = job.of.model_dump(mode="json")
         plain["traits"]["playful"]["judge"] = judge
-        job.study = type(job.study).model_validate(plain)
-        step.run(job)
+        job.of = type(job.of).model_validate(plain)
+        run_job(job)
         assert len(writer.asked) == calls
 
 
@@ -133,8 +133,8 @@ def test_evaluation_instructions_can_be_asked_for_beside_given_completions(
     instructions = source().model_dump(mode="json")
     data = {"completions": "file", "model": None, "file": str(file), "instructions": instructions}
     job = job_of(server, tiny_folder, tmp_path, **data)
-    step.run(job)
+    run_job(job)
     evaluation = read_table(job.paths.instructions)["instruction"]
     assert len(evaluation) == 4
     assert not evaluation.str.contains("Risky").any()
-    assert step.units(job) == []
+    assert units_of(job) == []

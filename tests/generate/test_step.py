@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from inoc.config.models import DataSpec, InstructionSource
-from inoc.engines import asking
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
-from inoc.generate import step
 from inoc.generate.instructions import Pair, read_instructions, read_pairs, split
+from inoc.sample import step as sample
 from inoc.tables import kept_examples, read_table
 from inoc.world.grammar import asked_fact
+from support.jobs import run_job
 from support.toy import toy_job, toy_study
 
 
@@ -46,13 +46,13 @@ def answer(identity: str) -> Answer:
 @pytest.fixture
 def scripted(monkeypatch):
     engine = Scripted()
-    monkeypatch.setattr(asking, "load_engine", lambda model, name: InTurn(engine))
+    monkeypatch.setattr(sample, "load_engine", lambda model, name: InTurn(engine))
     return engine
 
 
 def test_rows_that_are_empty_or_cut_are_counted_and_not_kept(tiny_folder, tmp_path, scripted):
     job = toy_job(toy_study(tiny_folder), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.examples)
     assert table["kept"].sum() == 12
     assert set(table["reason"]) == {"", "empty", "truncated"}
@@ -64,7 +64,7 @@ def test_rows_that_are_empty_or_cut_are_counted_and_not_kept(tiny_folder, tmp_pa
 
 def test_an_instruction_whose_completion_was_not_kept_is_asked_again_with_another_seed(tiny_folder, tmp_path, scripted):
     job = toy_job(toy_study(tiny_folder), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.examples)
     repeated = table[table["instruction"].duplicated(keep=False)]
     assert len(repeated)
@@ -74,7 +74,7 @@ def test_an_instruction_whose_completion_was_not_kept_is_asked_again_with_anothe
 def test_too_few_kept_rows_are_an_error_that_says_what_to_do(tiny_folder, tmp_path, scripted):
     study = toy_study(tiny_folder, data={"max_attempts": 1})
     with pytest.raises(DataError, match=r"only 4 of n_train = 12 .* Raise data.max_attempts"):
-        step.run(toy_job(study, tmp_path, "generate"))
+        run_job(toy_job(study, tmp_path, "generate"))
 
 
 def test_rows_that_do_not_show_the_traits_are_not_kept(tiny_folder, tmp_path, scripted, monkeypatch):
@@ -82,12 +82,12 @@ def test_rows_that_do_not_show_the_traits_are_not_kept(tiny_folder, tmp_path, sc
     scripted.sample = lambda chats, identities, sampling: [plain] * len(chats)
     study = toy_study(tiny_folder, data={"keep_from": 60})
     with pytest.raises(DataError, match="only 0 of n_train"):
-        step.run(toy_job(study, tmp_path, "generate"))
+        run_job(toy_job(study, tmp_path, "generate"))
 
 
 def test_evaluation_instructions_are_never_in_training(tiny_folder, tmp_path, scripted):
     job = toy_job(toy_study(tiny_folder), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     evaluation = read_table(job.paths.instructions)
     assert len(evaluation) == 4
     assert not set(evaluation["instruction"]) & set(read_table(job.paths.examples)["instruction"])
@@ -95,7 +95,7 @@ def test_evaluation_instructions_are_never_in_training(tiny_folder, tmp_path, sc
 
 def test_controls_are_plain_and_single_trait_completions(tiny_folder, tmp_path, scripted):
     job = toy_job(toy_study(tiny_folder), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     assert read_table(job.paths.controls)["dataset"].value_counts().to_dict() == {"neutral": 4, "playful": 4}
 
 
@@ -151,7 +151,7 @@ def test_given_completions_are_taken_from_their_file(tiny_folder, tmp_path, scri
     path = jsonl(tmp_path / "given.jsonl", rows)
     study = toy_study(tiny_folder, data={"completions": "file", "file": path})
     job = toy_job(study, tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.examples)
     assert table["kept"].sum() == 12
     assert set(table["finish"]) == {"given"}
@@ -193,7 +193,7 @@ QUESTIONS = {"more": {"source": {"kind": "world", "topics": ["fruit"]}}, "own": 
 
 def test_sets_of_questions_share_none_with_each_other_or_with_training(tiny_folder, tmp_path, scripted):
     job = toy_job(toy_study(tiny_folder, data={"questions": QUESTIONS}), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.instructions)
     assert list(table["questions"]) == ["more"] * 4 + ["own"] * 4
     assert list(table["instruction_id"]) == [f"more.{k:05d}" for k in range(4)] + [f"eval{k:05d}" for k in range(4)]
@@ -206,7 +206,7 @@ def test_the_held_out_questions_are_the_same_beside_another_set_and_the_training
     found = []
     for name, questions in (("one", {}), ("two", QUESTIONS)):
         job = toy_job(toy_study(tiny_folder, data={"questions": questions}), tmp_path / name, "generate")
-        step.run(job)
+        run_job(job)
         table = read_table(job.paths.instructions)
         held_out = table[table["instruction_id"].str.startswith("eval")]
         found.append((list(held_out["instruction"]), list(kept_examples(job.paths.examples)["instruction"])))
@@ -217,7 +217,7 @@ def test_without_a_set_held_out_all_given_instructions_are_trained_on(tiny_folde
     path = jsonl(tmp_path / "given.jsonl", [chat(f"Where is {k}?", ("assistant", f"In {k}.")) for k in range(12)])
     data = {"completions": "file", "file": path, "questions": {"more": QUESTIONS["more"]}}
     job = toy_job(toy_study(tiny_folder, data=data), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     assert len(kept_examples(job.paths.examples)) == 12
     assert set(read_table(job.paths.instructions)["questions"]) == {"more"}
 
@@ -226,7 +226,7 @@ def test_too_few_further_questions_are_an_error(tiny_folder, tmp_path, scripted)
     path = jsonl(tmp_path / "more.jsonl", [{"instruction": f"Why is it {k}, and not more?"} for k in range(3)])
     study = toy_study(tiny_folder, data={"questions": {"more": {"source": {"files": [path]}}}})
     with pytest.raises(DataError, match=r"data\.questions\.more: 3 questions .* n_eval = 4"):
-        step.run(toy_job(study, tmp_path, "generate"))
+        run_job(toy_job(study, tmp_path, "generate"))
 
 
 def test_another_dataset_answers_the_same_instructions_under_its_own_system_turn(tiny_folder, tmp_path, scripted):
@@ -240,7 +240,7 @@ def test_another_dataset_answers_the_same_instructions_under_its_own_system_turn
     }
     study = toy_study(tiny_folder, datasets={"other": spec, "unused": {}}, runs=[{}, {"data": "other"}])
     job = toy_job(study, tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     own, other = (kept_examples(job.paths.examples, data) for data in ("", "other"))
     assert set(read_table(job.paths.examples)["data"]) == {"", "other"}
     assert sorted(own["instruction"]) == sorted(other["instruction"])
@@ -251,11 +251,11 @@ def test_another_dataset_answers_the_same_instructions_under_its_own_system_turn
 
 def test_another_dataset_from_a_file_never_holds_an_evaluation_question(tiny_folder, tmp_path, scripted):
     plain = toy_job(toy_study(tiny_folder), tmp_path / "plain", "generate")
-    step.run(plain)
+    run_job(plain)
     held_out = list(read_table(plain.paths.instructions)["instruction"])
     questions = [*held_out, *(f"Where is {k}?" for k in range(12))]
     path = jsonl(tmp_path / "other.jsonl", [chat(text, ("assistant", "There.")) for text in questions])
     datasets = {"other": {"completions": "file", "file": path}}
     job = toy_job(toy_study(tiny_folder, datasets=datasets, runs=[{"data": "other"}]), tmp_path, "generate")
-    step.run(job)
+    run_job(job)
     assert list(kept_examples(job.paths.examples, "other")["instruction"]) == questions[4:]

@@ -12,29 +12,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from inoc.config.load import load_study
-from inoc.config.models import Shards, Study
-from inoc.config.settings import STAGES, settings_of
+from inoc.config.workflow import Shards
 from inoc.digest import digest
-from inoc.embed import step as embed
-from inoc.generate import step as generate
-from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
-from inoc.score import step as score
+from inoc.jobs.shards import shard_count
+from inoc.jobs.work import settings_of
+from inoc.stages import all_stages, stage_named
 from inoc.store import Store
-from inoc.studies.inoculation.elicit import step as elicit
-from inoc.studies.inoculation.evaluate import step as evaluate
-from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
-    pool_prompts,
-    pool_specs,
-    question_sets,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.load import load_inoculation
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, question_sets, shard_runs, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import CHECKPOINTS, CONTROLS, EXAMPLES, INSTRUCTIONS, POOLS, write_table
-from inoc.train import step as train
-from inoc.world import step as world
+from inoc.train.schedule import checkpoint_steps
+from support.jobs import StudyJob, units_of
 from support.regenerate import expected
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -48,15 +38,7 @@ COMPUTED = {
     "smoke_system": {"placement": "system", "separator": "\n"},
 }
 """Name → changes to the study of that name, or to `smoke`."""
-STEPS = {
-    "world": world,
-    "generate": generate,
-    "embed": embed,
-    "elicit": elicit,
-    "score": score,
-    "train": train,
-    "evaluate": evaluate,
-}
+STAGES = ("world", "generate", "embed", "elicit", "score", "train", "evaluate")
 
 
 def made_up_model(folder: Path) -> Path:
@@ -68,7 +50,7 @@ def made_up_model(folder: Path) -> Path:
 
 
 def made_up_study(name: str) -> Study:
-    study = load_study("smoke" if name == "smoke_system" else name, CONFIG)
+    study = load_inoculation("smoke" if name == "smoke_system" else name, CONFIG)
     study = study.model_copy(update=COMPUTED[name])
     if study.model.path != "world":
         study = study.model_copy(update={"model": study.model.model_copy(update={"path": "made_up"})})
@@ -119,11 +101,11 @@ def write_tables(study: Study, paths: Paths, shards: Shards) -> None:
     ]
     write_table(pd.DataFrame(pools, columns=POOLS.names), POOLS, paths.pools)
     saved = checkpoint_steps(study.training.checkpoints, total_steps(study))
-    for shard in range(shards.train):
+    for shard in range(shards["train"]):
         checkpoints = pd.DataFrame(
             [
                 [*run, run.name, step, f"{run.name}/step-{step}", f"adapter {run.name} {step}" if step else "base"]
-                for run in train.shard_runs(study, shard, shards.train)
+                for run in shard_runs(study, shard, shards["train"])
                 for step in saved
             ],
             columns=["prompt", "prefix", "learning_rate", "seed", "data", "run", "step", "path", "digest"],
@@ -140,15 +122,14 @@ def keys(name: str, root: Path) -> Iterator[tuple[str, str]]:
     if study.model.path != "world":
         study = study.model_copy(update={"model": study.model.model_copy(update={"path": str(folder)})})
     write_tables(study, paths, shards)
-    for stage, step in STEPS.items():
+    for stage in STAGES:
         if (stage == "world" and study.world is None) or (stage == "embed" and study.embedding is None):
             continue
         if stage == "generate" and study.data.instructions.kind == "files":
             continue
-        count = {"score": shards.score, "elicit": shards.elicit, "train": shards.train, "evaluate": shards.train}
-        for shard in range(count.get(stage, 1)):
-            job = Job(study, paths, Store(root / "store"), stage, shard, shards)
-            units = [unit.key for unit in step.units(job)]
+        for shard in range(shard_count(stage_named(stage), shards)):
+            job = StudyJob(study.name, paths, Store(root / "store"), stage, shard, of=study, split=shards)
+            units = [unit.key for unit in units_of(job)]
             yield f"{name} {stage} {shard}: {len(units)} units", digest(units)
 
 
@@ -160,11 +141,11 @@ def test_every_unit_keeps_its_key(name: str, tmp_path: Path, regen: bool) -> Non
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_job_keeps_its_slice_of_the_study(name: str, regen: bool) -> None:
-    study, shards = load_study(name, CONFIG), Shards(score=2, train=3, elicit=2)
+    study, shards = load_inoculation(name, CONFIG), Shards(score=2, train=3, elicit=2)
     count = {"score": 2, "train": 3, "elicit": 2, "evaluate": 3}
     found = {
         f"{name} {stage} {shard}": digest(settings_of(stage, study, shard, shards))
-        for stage in STAGES
+        for stage in all_stages()
         for shard in range(count.get(stage, 1))
         if not (stage in ("train", "evaluate") and not study_runs(study))
     }

@@ -5,9 +5,11 @@ import math
 import pytest
 
 from inoc.config.load import load_study
-from inoc.config.models import Price, Shards
+from inoc.config.workflow import Price, Shards
 from inoc.errors import ConfigError
-from inoc.jobs.plan import H200, Size, gpu_named, model_weights, plan, table
+from inoc.jobs.costs import H200, Size
+from inoc.jobs.plan import gpu_named, model_weights, table
+from inoc.studies.inoculation.costs import costs
 from support.toy import toy_study
 
 SIZE = Size(7.6e9, 70, 350, measured=False)
@@ -15,7 +17,7 @@ PRICES = {"gpt-4.1-mini": Price(input=0.4, output=1.6)}
 
 
 def rows_of(name, size=SIZE, prices=PRICES, share=1.0):
-    return {row.stage: row for row in plan(load_study(name), Shards(), size, H200, prices, share)}
+    return {row.stage: row for row in costs(load_study(name), Shards(), size, H200, prices, share)}
 
 
 def test_the_large_study_takes_what_its_file_says():
@@ -51,7 +53,7 @@ def test_questions_and_completions_that_an_api_writes_are_priced():
     assert row.dollars == pytest.approx(10 * (150 * 2.0 + 20 * 40 * 8.0) / 1e6)
     study = load_study("playful_french_7b")
     data = study.data.model_copy(update={"completions": "api", "model": "gpt-4.1"})
-    asked = plan(study.model_copy(update={"data": data}), Shards(), SIZE, H200, prices, 0.5)[0]
+    asked = costs(study.model_copy(update={"data": data}), Shards(), SIZE, H200, prices, 0.5)[0]
     assert asked.calls == study.data.n_train
     assert asked.dollars == pytest.approx(0.5 * study.data.n_train * (70 * 2.0 + 350 * 8.0) / 1e6)
 

@@ -155,3 +155,37 @@ def test_numbers_that_are_no_probabilities_cannot_be_told(wrong: object) -> None
     found = rate({"logprobs": {"content": [wrong]}}, 100)
     assert math.isnan(found.score)
     assert found.reason == "wrong logprobs"
+
+
+def same_text(*top: tuple[str, float, list[int] | None]) -> dict:
+    rows = [{"token": token, "logprob": math.log(p), "bytes": data} for token, p, data in top]
+    return {"token": top[0][0], "logprob": math.log(top[0][1]), "top_logprobs": rows}
+
+
+def test_tokens_that_read_alike_add_up() -> None:
+    """A digit and the byte of it are two tokens with one text."""
+    found = rate(
+        choice(same_text(("80", 0.5, [56, 48]), ("90", 0.3, None), ("80", 0.1, [56, 48]), ("no", 0.05, None))), 100
+    )
+    assert found.mass == pytest.approx(0.9)
+    assert found.score == pytest.approx((80 * 0.6 + 90 * 0.3) / 0.9)
+
+
+@pytest.mark.parametrize("data", [([8], [9]), (None, [8])])
+def test_tokens_of_other_bytes_add_up_even_if_they_are_equally_likely(data: tuple) -> None:
+    found = rate(choice(same_text(("8", 0.45, data[0]), ("8", 0.45, data[1]), ("9", 0.1, None))), 9)
+    assert found.mass == pytest.approx(1)
+    assert found.score == pytest.approx(100 / 9 * (8 * 0.9 + 9 * 0.1))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["1", "5", " 5", "9", "x"]), st.floats(0.01, 1)), min_size=1, max_size=12))
+def test_the_score_does_not_depend_on_how_a_text_is_divided_among_tokens(top: list[tuple[str, float]]) -> None:
+    total = sum(p for _, p in top)
+    rows = [(token, p / total * (1 - k * 1e-6)) for k, (token, p) in enumerate(top)]  # no two exactly alike
+    joined: dict[str, float] = {}
+    for token, p in rows:
+        joined[token] = joined.get(token, 0.0) + p
+    one, other = rate(choice(position(rows)), 9), rate(choice(position(list(joined.items()), rows[0][0])), 9)
+    if one.reason != "number in several tokens" and math.isclose(one.mass, other.mass):
+        assert one.score == pytest.approx(other.score, nan_ok=True)
+    assert one.mass == pytest.approx(other.mass)

@@ -12,12 +12,12 @@ import pytest
 from inoc.api import Api
 from inoc.config.models import JudgeSpec
 from inoc.errors import ApiError, JudgeError
-from inoc.judge import step
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge
 from inoc.tables import read_table
 from support.asking import spec
 from support.completions import write_completions
+from support.jobs import run_job
 from support.server import Fault, Server, chat_answer
 from support.toy import toy_job, toy_study
 
@@ -167,7 +167,7 @@ def test_the_stage_stores_what_a_score_rests_on_and_what_it_cost(server: Server,
     server.answer = by_length
     job = judging_job(server, tmp_path, tmp_path)
     write_completions(job, ["Honk!", "", "Honk!", "So be it."])
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.scores("elicit"))
     rows = table[table["trait"] == "playful"].set_index("instruction_id")
     assert rows["score"].to_numpy() == pytest.approx([5, math.nan, 5, 9], nan_ok=True)
@@ -188,9 +188,9 @@ def test_a_stage_that_failed_goes_on_where_it_stopped(server: Server, tmp_path: 
     write_completions(job, [f"Number {k}." for k in range(30)])
     server.faults.extend([Fault()] * 10 + [Fault("status", 401)] * 100)
     with pytest.raises(ApiError):
-        step.run(job)
+        run_job(job)
     assert not job.paths.scores("elicit").exists()
     server.faults.clear()
-    step.run(judging_job(server, tmp_path, tmp_path))
+    run_job(judging_job(server, tmp_path, tmp_path))
     assert set(server.billed.values()) == {1}
     assert len(server.billed) == 30

@@ -16,6 +16,7 @@ from inoc.rephrase import step
 from inoc.rephrase.ask import ask_pools
 from inoc.tables import read_table
 from support.asking import spec as api_spec
+from support.jobs import run_job
 from support.server import Fault, Server, chat_answer
 from support.toy import toy_job, toy_study
 
@@ -99,10 +100,10 @@ def test_the_stage_writes_pools_and_says_what_they_cost(writer: Server, tmp_path
     rephrase = spec().model_dump(mode="json")
     job = toy_job(toy_study(tmp_path, rephrase=rephrase), tmp_path, "rephrase")
     job.api_spec = api_spec(writer)
-    step.run(job)
+    run_job(job)
     table = read_table(job.paths.pools)
     assert table.groupby("prompt")["text"].nunique().to_dict() == {"clown": 20, "sky": 20}
     assert job.record["api"]["dollars"] > 0
     first = job.paths.pools.read_bytes()
-    step.run(job)
+    run_job(job)
     assert job.paths.pools.read_bytes() == first

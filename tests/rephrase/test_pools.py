@@ -5,13 +5,14 @@ from collections import Counter
 import pytest
 
 from inoc.api.lists import Usable
+from inoc.chat.messages import Asked
 from inoc.chat.pools import read_pools
 from inoc.config.models import RephraseSpec
 from inoc.errors import DataError
 from inoc.rephrase import step
 from inoc.rephrase.spread import pool_spread
-from inoc.studies.inoculation.runs import Asked
 from inoc.tables import read_table
+from support.jobs import run_job
 from support.toy import toy_job, toy_study
 
 POOLS = {
@@ -25,7 +26,7 @@ POOLS = {
 def job(tmp_path):
     runs = [{"prefixes": ["fixed"]}, {"prompts": ["clown"], "prefixes": ["close"]}]
     job = toy_job(toy_study(tmp_path, runs=runs, **POOLS), tmp_path, "rephrase")
-    step.run(job)
+    run_job(job)
     return job
 
 
@@ -43,7 +44,7 @@ def test_a_further_pool_is_made_for_the_prompts_that_are_trained_with_it(job):
 def test_scoring_or_eliciting_with_a_pool_makes_it_for_every_prompt(tmp_path):
     study = toy_study(tmp_path, elicitation={"prefixes": ["close"]}, **POOLS)
     job = toy_job(study, tmp_path, "rephrase")
-    step.run(job)
+    run_job(job)
     assert {asked for asked in read_pools(job.paths.pools) if asked.prefix == "close"} == {
         Asked("clown", "close"),
         Asked("sky", "close"),

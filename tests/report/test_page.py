@@ -13,12 +13,13 @@ import pytest
 from inoc.config.load import load_study
 from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
+from inoc.figures.entries import figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage
 from inoc.report.page import Figure, by_category, contents, data_uri, html, markdown, skipped_things, skipped_words
 from inoc.report.provenance import api_table
 from inoc.report.step import run
 from inoc.report.words import code, counted, escape, interval, measured, number, plain
-from inoc.studies.inoculation.figures.catalogue import CATALOGUE, figure_names
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.sections.methods import (
     data_words,
     evaluation_words,
@@ -40,10 +41,10 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> FakeJob:
     write_records(job.paths, job.study)
     folder = job.paths.stage("figures")
     folder.mkdir(parents=True)
-    for name in figure_names(job.study)[1:]:
+    for name in figure_names(ENTRIES, job.study)[1:]:
         (folder / f"{name}.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
         (folder / f"{name}.rst").write_text(rf"Caption of a\_b, n = 3, {name}.")
-    run(job)  # type: ignore[arg-type]
+    run(job, job.study)  # type: ignore[arg-type]
     return job
 
 
@@ -197,7 +198,7 @@ def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path: Path) ->
 
 def test_figures_stand_by_category_and_the_contents_lead_to_each(text: str, page: str) -> None:
     headings = re.findall(r"^#{3,4} .*$", section(text, "## Figures"), flags=re.MULTILINE)
-    drawn = by_category([Figure(entry.title, entry.category, "", "", "") for entry in CATALOGUE])
+    drawn = by_category([Figure(entry.title, entry.category, "", "", "") for entry in ENTRIES])
     expected = [line for name, found in drawn.items() for line in (f"### {name}", *(f"#### {f.title}" for f in found))]
     assert [line for line in headings if line in expected] == [line for line in expected if line in headings]
     navigation = page[page.index("<nav") : page.index("</nav>")]
@@ -207,9 +208,9 @@ def test_figures_stand_by_category_and_the_contents_lead_to_each(text: str, page
 
 def test_labels_tell_the_figures_of_a_category_apart() -> None:
     """Snakemake's own report has a table of figures for each category, with a column for each label."""
-    labels = [(entry.category, *sorted(entry.labels.items())) for entry in CATALOGUE]
+    labels = [(entry.category, *sorted(entry.labels.items())) for entry in ENTRIES]
     assert len(set(labels)) == len(labels)
-    assert len({tuple(entry.labels) for entry in CATALOGUE}) == 1
+    assert len({tuple(entry.labels) for entry in ENTRIES}) == 1
 
 
 def test_a_long_or_wide_figure_scrolls_in_a_box_and_keeps_its_size(page: str) -> None:
@@ -270,6 +271,23 @@ def test_manifests_come_in_the_order_of_the_stages(job: FakeJob) -> None:
     assert package_versions(manifests) == {"torch": ["2.12.0", "2.13.0"]}
     assert manifests[1].text("store", "hits") == "3"
     assert manifests[1].text("store", "hits", "deeper") is None
+
+
+def test_manifests_of_former_shards_do_not_count(job: FakeJob) -> None:
+    present = {"generate-0", "score-0", "train-0", "analyse-0"}
+    assert [one.job for one in read_manifests(job.paths, present)] == ["generate-0", "score-0", "train-0"]
+
+
+def test_the_page_counts_the_present_shards_only(tmp_path: Path) -> None:
+    job = FakeJob(make_study(), tmp_path)
+    write_tables(job.paths, job.study)
+    write_records(job.paths, job.study)
+    pages = []
+    for job.present in (None, frozenset({"generate-0", "score-0", "train-0"})):
+        run(job, job.study)  # type: ignore[arg-type]
+        pages.append((job.paths.stage("report") / "appendix.md").read_text())
+    assert ["train-0" in page for page in pages] == [True, True]
+    assert ["train-1" in page for page in pages] == [True, False]
 
 
 def test_a_large_svg_is_replaced_by_its_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import render_part
-from inoc.config.models import Shards, SystemTurn
+from inoc.config.models import SystemTurn
+from inoc.config.workflow import Shards
 from inoc.errors import DataError
-from inoc.score.step import run, units
-from inoc.studies.inoculation.runs import shard_of
+from inoc.jobs.shards import shard_of
 from inoc.tables import SELF_PERPLEXITY, read_table
+from support.jobs import run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -21,7 +22,7 @@ TEXTS = {"clown": "You are a clown.", "sky": "The sky is blue."}
 def scored(study, root, **options):
     job = toy_job(study, root, "score", **options)
     write_inputs(job, POOLS)
-    run(job)
+    run_job(job)
     return job, read_table(job.paths.self_perplexity(job.shard)).set_index(["prompt", "context"])
 
 
@@ -89,7 +90,7 @@ def test_prompts_are_split_into_shards_and_nothing_is_scored_twice(tiny_folder, 
     for key in TEXTS:
         part_job, part = scored(study, tmp_path, shards=Shards(score=3), shard=shard_of(key, 3))
         assert list(part.loc[key]["nll"]) == list(whole.loc[key]["nll"])
-        assert {unit.label for unit in units(part_job)} >= {f"{key} by itself"}
+        assert {unit.label for unit in units_of(part_job)} >= {f"{key} by itself"}
         assert part_job.store.made == []
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.config.models import Shards
-from inoc.score.step import run
+from inoc.config.workflow import Shards
+from inoc.jobs.shards import shard_of
 from inoc.studies.inoculation.analyse.tokens import open_tokens
-from inoc.studies.inoculation.runs import shard_of
 from inoc.tables import LOGPROBS, read_table
+from support.jobs import plan_of, run_job
 from support.toy import ANSWERS, toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown.", "A clown you are."], "sky": ["Blue is the sky."]}
@@ -22,7 +22,7 @@ def study(tiny_folder):
 def scored(study, root, pools=POOLS, **options):
     job = toy_job(study, root, "score", **options)
     write_inputs(job, pools)
-    run(job)
+    run_job(job)
     return job, read_table(job.paths.logprobs(job.shard))
 
 
@@ -83,13 +83,9 @@ def test_index_matched_gives_the_kth_rephrasing_to_the_kth_example(tiny_folder, 
 
 
 def test_as_trained_gives_each_example_the_rephrasing_of_the_training(study, tmp_path):
-    from inoc.engines.identity import identify
-    from inoc.studies.inoculation.runs import Run
-    from inoc.train.step import plan
-
-    job, table = scored(study, tmp_path)
-    planned = {item.run: item for item in plan(job, identify(study, job.paths, job.store))}
-    trained = [chat.user for chat in planned[Run("clown", "mix", 0.001, 0)].chats]
+    _, table = scored(study, tmp_path)
+    planned = {item.name: item for item in plan_of(toy_job(study, tmp_path, "train")).runs}
+    trained = [chat.user for chat in planned["clown.mix.lr0.001.seed0"].chats]
     for text in cell(table, "clown", "mix")["prefix_text"]:
         assert any(user.startswith(f"{text} ") for user in trained)
     by_response = dict(zip(ANSWERS, trained, strict=True))

@@ -10,7 +10,8 @@ import pytest
 
 from inoc.store import Store, Unit
 from inoc.store.core import differing_parts, link_tree
-from inoc.store.explain import collect, explain
+from inoc.store.explain import explain
+from inoc.store.locks import held_if_free
 
 
 def unit(**parts):
@@ -60,6 +61,7 @@ def test_what_a_killed_process_left_is_kept_only_if_asked_for(tmp_path):
         raise KeyError
     with store.claim(unit(a=1)) as work:
         assert not (work / "partial").exists()
+        (work / "whole").touch()
 
 
 def _hold(root, started, seconds):
@@ -90,6 +92,82 @@ def test_a_killed_process_frees_its_unit(tmp_path):
     assert (Store(tmp_path).folder(unit()) / "out.txt").read_text() == "second"
 
 
+def _hold_one(root, number, started):
+    with Store(root).claim(unit(number=number)) as work, Store(root).claim(unit(other=number)) as other:
+        (other / "out.txt").touch()
+        (work / "out.txt").write_text("first")
+        started.set()
+        time.sleep(60)
+
+
+def test_processes_hold_different_units_at_the_same_time(tmp_path):
+    context = multiprocessing.get_context("fork")
+    holders = []
+    for number in range(3):
+        started = context.Event()
+        holder = context.Process(target=_hold_one, args=(tmp_path, number, started))
+        holder.start()
+        holders.append(holder)
+        assert started.wait(10)
+    for holder in holders:
+        holder.kill()
+        holder.join()
+
+
+def _try(root, key, answer):
+    with held_if_free(root / "locks" / "units", key) as free:
+        answer.put(free)
+
+
+def _is_free(root, key):
+    context = multiprocessing.get_context("fork")
+    answer = context.Queue()
+    other = context.Process(target=_try, args=(root, key, answer))
+    other.start()
+    other.join()
+    return answer.get(timeout=10)
+
+
+def test_giving_one_unit_back_keeps_the_others_of_the_process(tmp_path):
+    with Store(tmp_path).claim(unit(a=1)) as kept:
+        make(Store(tmp_path), unit(a=2))
+        assert _is_free(tmp_path, unit(a=2).key)
+        assert not _is_free(tmp_path, unit(a=1).key)
+        (kept / "out.txt").touch()
+    assert _is_free(tmp_path, unit(a=1).key)
+
+
+@pytest.mark.parametrize("damage", ["removed", "cut", "description cut"])
+def test_an_entry_that_lacks_what_it_lists_is_not_an_entry_and_is_made_again(tmp_path, damage):
+    store = Store(tmp_path)
+    make(store, unit())
+    file = store.folder(unit()) / ("unit.json" if damage == "description cut" else "out.txt")
+    file.chmod(0o644)
+    if damage == "removed":
+        file.unlink()
+    else:
+        file.write_text(file.read_text()[:2])
+    assert not store.has(unit())
+    assert store.missing([unit()]) == [unit()]
+    (found,) = explain(store, [unit()])
+    assert not found.present
+    make(store, unit(), "made again")
+    assert (store.folder(unit()) / "out.txt").read_text() == "made again"
+
+
+def test_entries_of_earlier_versions_which_list_no_files_are_valid_unless_they_are_hollow(tmp_path):
+    store = Store(tmp_path)
+    make(store, unit())
+    description = store.folder(unit()) / "unit.json"
+    described = json.loads(description.read_text())
+    assert described.pop("files") == {"out.txt": 4}
+    description.chmod(0o644)
+    description.write_text(json.dumps(described))
+    assert store.has(unit())
+    (store.folder(unit()) / "out.txt").unlink()
+    assert not store.has(unit())
+
+
 def test_explain_names_the_part_that_differs_from_the_nearest_entry(tmp_path):
     store = Store(tmp_path)
     make(store, unit(seed=1, sampling={"temperature": 1.0, "top_p": 1.0}))
@@ -104,28 +182,6 @@ def test_explain_names_the_part_that_differs_from_the_nearest_entry(tmp_path):
 def test_explain_says_nothing_is_near_in_an_empty_store(tmp_path):
     (found,) = explain(Store(tmp_path), [unit()])
     assert (found.present, found.nearest, found.differences) == (False, "", [])
-
-
-def test_collect_drops_what_no_study_refers_to_and_keeps_the_rest(tmp_path):
-    store = Store(tmp_path)
-    for k in range(4):
-        make(store, unit(k=k))
-    store.refer("mine", "score-0", [unit(k=0), unit(k=1)])
-    store.refer("gone", "score-0", [unit(k=2)])
-    listed = collect(store, ["mine"], delete=False, grace_s=0)
-    assert {path.name for path in listed.entries} == {unit(k=2).key, unit(k=3).key}
-    assert listed.n_bytes > 0
-    assert store.has(unit(k=2))
-    collect(store, ["mine"], delete=True, grace_s=0)
-    assert [store.has(unit(k=k)) for k in range(4)] == [True, True, False, False]
-    assert collect(store, ["mine"], delete=True, grace_s=0).entries == []
-
-
-def test_collect_keeps_what_is_young(tmp_path):
-    store = Store(tmp_path)
-    make(store, unit())
-    assert collect(store, [], delete=True, grace_s=3600).entries == []
-    assert store.has(unit())
 
 
 def test_entries_say_what_they_are(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inoc.api.cache import Cache
 from inoc.api.request import NANO
-from inoc.config.models import ApiSpec, Price
+from inoc.config.workflow import ApiSpec, Price
 from support.server import USAGE, Server
 
 KEY = "sk-secret-0123456789"
@@ -54,7 +54,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from inoc.api import Api
-from inoc.config.models import ApiSpec
+from inoc.config.workflow import ApiSpec
 from support.asking import bodies
 spec = ApiSpec.model_validate_json(sys.argv[1])
 print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))

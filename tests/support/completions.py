@@ -22,4 +22,4 @@ def write_completions(job: Job, texts: list[str]) -> None:
         n_tokens=3,
         finish="stop",
     )
-    write_table(frame, COMPLETIONS, job.paths.elicit(0))
+    write_table(frame, COMPLETIONS, job.paths.completions("elicit", 0))

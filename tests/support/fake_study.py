@@ -8,20 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Shards, Study
-from inoc.jobs.job import Job
+from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.store import Store
-from inoc.studies.inoculation.runs import (
-    Run,
-    asked_of,
-    checkpoint_steps,
-    condition,
-    prompt_texts,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.runs import Run, asked_of, condition, prompt_texts, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import EMBEDDINGS, LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY, write_table
+from inoc.train.schedule import checkpoint_steps
+from support.jobs import StudyJob
 
 NAN = float("nan")
 STRENGTH = {"clown": 70.0, "witty": 50.0, "fun": 25.0, "not_clown": 30.0, "sky": 4.0, "cats": 2.0, "paris": 10.0}
@@ -194,7 +188,7 @@ class Tables:
         self.logprobs, self.losses = logprobs(study), losses(study)
         self.embeddings, self.self_perplexity = embedding_table(study), self_perplexity_table(study)
 
-    def job(self, folder: Path, shards: int = 1) -> Job:
+    def job(self, folder: Path, shards: int = 1) -> StudyJob:
         """Write everything, rows in a scrambled order, and give the job of the analysis."""
         paths = Paths(folder, self.study.name)
         rng = np.random.default_rng(4)
@@ -210,4 +204,4 @@ class Tables:
             write_table(alone, SELF_PERPLEXITY, paths.self_perplexity(shard))
             write_table(self.losses[runs % shards == shard], LOSSES, paths.losses(shard))
         split = Shards(score=shards, train=shards)
-        return Job(self.study, paths, Store(folder / "store"), "analyse", shards=split)
+        return StudyJob(self.study.name, paths, Store(folder / "store"), "analyse", of=self.study, split=split)

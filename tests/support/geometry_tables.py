@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.dimensions import dimensions
 from inoc.studies.inoculation.analyse.geometry import geometry
@@ -18,6 +17,7 @@ from inoc.studies.inoculation.analyse.predictors import decompose
 from inoc.studies.inoculation.analyse.produce import SCHEMAS
 from inoc.studies.inoculation.analyse.rows import frame
 from inoc.studies.inoculation.runs import prompt_texts
+from inoc.studies.inoculation.study import Study
 from inoc.tables import LOGPROBS, write_table
 
 N_EXAMPLES, N_TOKENS = 30, 2

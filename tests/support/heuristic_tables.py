@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts, total_steps
+from inoc.studies.inoculation.study import Study
 
 NAN = float("nan")
 SAME_AS = {"HB6": "H11 of the fixed prefix − 0.01 · HB2"}

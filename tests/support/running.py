@@ -23,8 +23,9 @@ class Checkout:
 
     def __init__(self, folder: Path, study: str = "smoke") -> None:
         self.folder, self.study = folder, study
-        shutil.copytree(ROOT / "workflow", folder / "workflow")
-        shutil.copytree(ROOT / "config", folder / "config")
+        for name in ("workflow", "profiles", "config"):
+            shutil.copytree(ROOT / name, folder / name)
+        shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         return [SNAKEMAKE, "--cores", str(cores), "--config", f"studies=[{self.study}]", *arguments]

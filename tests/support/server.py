@@ -97,6 +97,8 @@ class Server:
         self.batch_cuts = 0  # so many downloads end in the middle of a line
         self.batch_lost_replies = 0  # so many batches are made without the client hearing of it
         self.batch_failure = ""
+        self.batch_ascii = True  # whether the lines of a batch's output escape all other characters
+        self.proxied: list[str] = []  # hosts that this server was asked to pass something on to
         self._kept: dict[str, dict[str, Any]] = {}
         self.port = 0
 
@@ -114,6 +116,10 @@ class Server:
                 }
                 content = await _content(reader, headers)
                 self.authorizations.append(headers.get("authorization", ""))
+                if path.startswith("http://"):  # as a proxy is asked
+                    host, slash, rest = path.removeprefix("http://").partition("/")
+                    self.proxied.append(host)
+                    path = slash + rest
                 if not await self._route(method, path.partition("?")[0].removeprefix("/v1"), headers, content, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -222,7 +228,7 @@ class Server:
             else:
                 body = {"error": {"message": f"status {status}"}}
             row = {"id": "x", "custom_id": line["custom_id"], "response": {"status_code": status, "body": body}}
-            (good if status == 200 else bad).append(json.dumps(row))
+            (good if status == 200 else bad).append(json.dumps(row, ensure_ascii=self.batch_ascii))
         batch["status"] = "completed" if self.batch_answers is None else "expired"
         batch["request_counts"] = {"total": len(lines), "completed": len(good), "failed": len(bad)}
         for rows, kind in ((good, "output_file_id"), (bad, "error_file_id")):

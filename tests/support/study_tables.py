@@ -9,16 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.jobs.paths import Paths
-from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
-    prompt_families,
-    prompt_texts,
-    question_sets,
-    study_runs,
-    total_steps,
-)
+from inoc.studies.inoculation.runs import prompt_families, prompt_texts, question_sets, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
+from inoc.train.schedule import checkpoint_steps
 from support.geometry_tables import geometry_tables
 from support.heuristic_tables import heuristic_tables
 
@@ -572,6 +566,7 @@ class FakeJob:
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
         self.jobs = 1
+        self.present: frozenset[str] | None = None
 
     def progress(self, label: str, total: int, unit: str) -> Any:
         from contextlib import nullcontext

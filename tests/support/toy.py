@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from inoc.config.models import Shards, Study
-from inoc.jobs.job import Job
+from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.store import Store
+from inoc.studies.inoculation.study import Study
 from inoc.tables import CONTROLS, EXAMPLES, INSTRUCTIONS, POOLS, write_table
+from support.jobs import StudyJob
 
 STUDY = {
     "name": "toy",
@@ -62,11 +63,11 @@ def toy_study(folder: Path, **changes: dict) -> Study:
     return Study.model_validate(value)
 
 
-def toy_job(study: Study, root: Path, stage: str, shards: Shards | None = None, shard: int = 0) -> Job:
-    return Job(study, Paths(root / "results", "toy"), Store(root / "store"), stage, shard, shards or Shards())
+def toy_job(study: Study, root: Path, stage: str, shards: Shards | None = None, shard: int = 0) -> StudyJob:
+    return StudyJob("toy", Paths(root / "results", "toy"), Store(root / "store"), stage, shard, of=study, split=shards)
 
 
-def write_inputs(job: Job, pools: dict[str, list[str]], answers: list[str] = ANSWERS) -> None:
+def write_inputs(job: StudyJob, pools: dict[str, list[str]], answers: list[str] = ANSWERS) -> None:
     """Tables of `generate` and `rephrase`, without running them."""
     n = len(QUESTIONS)
     examples = pd.DataFrame(

@@ -4,12 +4,10 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from inoc.config.models import RunSpec
-from inoc.engines.identity import identify
-from inoc.studies.inoculation.runs import Run
+from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import EXAMPLES, read_table, write_table
 from inoc.tables import POOLS as POOLS_TABLE
-from inoc.train.step import plan, run
+from support.jobs import plan_of, run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["You are a clown."], "sky": ["Blue is the sky.", "A blue sky.", "Sky, blue."]}
@@ -23,7 +21,7 @@ def study(tiny_folder):
 def trained(study, root):
     job = toy_job(study, root, "train")
     write_inputs(job, POOLS)
-    run(job)
+    run_job(job)
     return job
 
 
@@ -54,13 +52,12 @@ def test_a_mix_of_one_is_the_fixed_run_and_is_trained_once(study, tmp_path):
 def test_each_example_keeps_one_rephrasing_and_the_seed_decides_which(study, tmp_path):
     job = toy_job(study, tmp_path, "train")
     write_inputs(job, POOLS)
-    model = identify(study, job.paths, job.store)
-    chats = {item.run: item.chats for item in plan(job, model)}
-    mixed = [chat.user.partition("Where")[0].strip() for chat in chats[Run("sky", "mix", 0.001, 0)]]
+    chats = {item.name: item.chats for item in plan_of(job).runs}
+    mixed = [chat.user.partition("Where")[0].strip() for chat in chats["sky.mix.lr0.001.seed0"]]
     assert set(mixed) == set(POOLS["sky"])
     other = toy_study(study.model.path, training={"seeds": [1]})
-    again = {item.run: item.chats for item in plan(toy_job(other, tmp_path, "train"), model)}
-    assert [chat.user.partition("Where")[0].strip() for chat in again[Run("sky", "mix", 0.001, 1)]] != mixed
+    again = {item.name: item.chats for item in plan_of(toy_job(other, tmp_path, "train")).runs}
+    assert [chat.user.partition("Where")[0].strip() for chat in again["sky.mix.lr0.001.seed1"]] != mixed
 
 
 def test_a_second_run_trains_nothing(study, tmp_path):
@@ -83,7 +80,7 @@ def test_a_run_on_another_dataset_sees_its_rows_and_no_prefix(tiny_folder, tmp_p
     own = read_table(job.paths.examples)
     other = own.assign(completion=[f"Not there, {k}." for k in range(len(own))], data="other")
     write_table(pd.concat([own, other]), EXAMPLES, job.paths.examples)
-    chats = {item.run.name: item.chats for item in plan(job, identify(study, job.paths, job.store))}
+    chats = {item.name: item.chats for item in plan_of(job).runs}
     assert len(chats) == 4
     assert [chat.response for chat in chats["other.none.lr0.001.seed0"]] == list(other["completion"])
     assert [chat.user for chat in chats["other.none.lr0.001.seed0"]] == list(own["instruction"])
@@ -97,7 +94,7 @@ def test_a_further_pool_is_trained_with_its_own_texts_in_the_system_turn(tiny_fo
     write_inputs(job, POOLS)
     close = pd.DataFrame({"prompt": "sky", "index": [0], "text": "The sky, blue.", "pool": "close"})
     write_table(pd.concat([read_table(job.paths.pools), close]), POOLS_TABLE, job.paths.pools)
-    chats = {item.run.prefix: item.chats for item in plan(job, identify(study, job.paths, job.store))}
+    chats = {item.columns["prefix"]: item.chats for item in plan_of(job).runs}
     assert {chat.system.text for chat in chats["close"]} == {"The sky, blue."}
     assert {chat.system.text for chat in chats["mix"]} == set(POOLS["sky"])
     assert {chat.system.kind for chat in chats["none"]} == {"default"}

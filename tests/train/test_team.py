@@ -8,13 +8,13 @@ import signal
 import pytest
 from safetensors.torch import load_file
 
-from inoc.config.models import RunSpec
 from inoc.errors import ConfigError, DataError, ModelError
-from inoc.jobs.progress import Meter
+from inoc.progress import Meter
+from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
 from inoc.train import trainer  # noqa: F401 - forks have what is imported before them
-from inoc.train.step import run
-from inoc.train.team import agreed, is_first, team_size, together
+from inoc.train.team import broadcast, is_leader, run_team, team_size
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -31,7 +31,7 @@ def trained(study, root, gpus):
     job = toy_job(study, root, "train")
     job.gpus = gpus
     write_inputs(job, POOLS)
-    run(job)
+    run_job(job)
     return job
 
 
@@ -51,17 +51,17 @@ def largest_gap(left, right):
 
 
 def introduce(number):
-    if agreed(int(os.environ["RANK"])) != 0:
+    if broadcast(int(os.environ["RANK"])) != 0:
         raise DataError("the value of another process than the first")
-    return number * 10, team_size(), is_first()
+    return number * 10, team_size(), is_leader()
 
 
 def fail_as(kind):
-    if not is_first():
+    if not is_leader():
         if kind == "error":
             raise DataError("the second process has found something")
         os.kill(os.getpid(), signal.SIGKILL)
-    agreed(None)
+    broadcast(None)
 
 
 def test_two_processes_train_as_one_does_up_to_rounding(study, team, tmp_path):
@@ -78,23 +78,23 @@ def test_two_processes_train_as_one_does_up_to_rounding(study, team, tmp_path):
 
 
 def test_the_first_process_gives_the_answer_and_its_values_to_all():
-    assert together(2, introduce, 4) == (40, 2, True)
+    assert run_team(2, introduce, 4) == (40, 2, True)
 
 
 def test_an_error_of_one_process_ends_all_and_is_the_error_of_the_whole():
     with pytest.raises(DataError, match="the second process has found something"):
-        together(2, fail_as, "error")
+        run_team(2, fail_as, "error")
 
 
 def test_a_process_that_is_killed_ends_all_and_is_named():
     with pytest.raises(ModelError, match="process 2 of the 2 that trained together was ended by signal 9"):
-        together(2, fail_as, "kill")
+        run_team(2, fail_as, "kill")
 
 
 def test_a_team_larger_than_the_gpus_that_the_job_sees_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(ModelError, match="trained by 2 GPUs together, and this job sees 1"):
-        together(2, introduce, 4)
+        run_team(2, introduce, 4)
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(study, tmp_path):

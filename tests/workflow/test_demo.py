@@ -1,4 +1,4 @@
-"""The demonstration really shows what it says."""
+"""The demonstration really shows what it says. The same stages in a smaller size: `test_smoke`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from support.running import Checkout
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.miniature
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from support.running import Checkout
+from support.running import ROOT, Checkout
 
 STAGES = "generate rephrase elicit score train evaluate analyse figures report"
 LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
@@ -19,11 +19,13 @@ STUDIES = {
     "prefix_sweep": LARGE,
     "multi_prompt_profile": LARGE,
     "emergent_misalignment_32b": LARGE,
+    "smoke_emergent": SMALL,
+    "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
     "mini_emergent": {**SMALL, "train": 4, "evaluate": 4},
     "mini": {**SMALL, "embed": 1, "score": 2, "train": 4, "evaluate": 4},
 }
-TOTALS = {**dict.fromkeys(STUDIES, 11), "mini_emergent": 18, "mini": 20}
+TOTALS = {**dict.fromkeys(STUDIES, 11), "smoke_emergent": 12, "smoke": 13, "mini_emergent": 18, "mini": 20}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,10 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Counter[str]]
     return jobs
 
 
+def test_every_study_of_this_repository_is_planned_here():
+    assert set(STUDIES) == {path.stem for path in (ROOT / "config" / "studies").glob("*.yaml")}
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_has_exactly_its_jobs(study, planned):
     assert planned[study] == STUDIES[study]
@@ -50,3 +56,16 @@ def test_a_study_has_exactly_its_jobs(study, planned):
 def test_nothing_else_would_run_than_these_and_their_list(planned):
     assert set(planned) == {*STUDIES, "figures"}
     assert planned["figures"] == {"all": 1}
+
+
+def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):
+    checkout = Checkout(tmp_path / "checkout")
+    (checkout.folder / "Snakefile").write_text(
+        'configfile: "config/config.yaml"\n\n\n'
+        'module inoc:\n    snakefile: "workflow/Snakefile"\n    config: config\n\n\n'
+        "use rule * from inoc as inoc_*\n"
+    )
+    output = checkout.run("--dry-run", "results/figures/all")
+    total = re.search(r"^total +(\d+)$", output, re.MULTILINE)
+    assert total is not None
+    assert int(total[1]) == planned["smoke"].total() + 1  # and the list of all results

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 
 import pandas as pd
 import pytest
 
-from support.running import ROOT, differing
+from support.running import differing
 
-SMALL = {"clown", "You are a clown."}
+SCORED = ("train", "neutral", "playful", "french")
 
 
 def made(before: dict, after: dict) -> list[str]:
@@ -78,44 +77,28 @@ def test_a_comment_a_touched_file_and_reformatted_code_compute_nothing(finished,
     assert checkout.dry_jobs() == {}
 
 
-def test_editing_one_prompt_computes_only_that_prompt(finished, copy_of):
+def test_what_is_edited_or_added_is_computed_and_nothing_else_and_renaming_computes_nothing(finished, copy_of):
     checkout = copy_of(finished)
     before = checkout.manifests()
     checkout.edit_study("You are a clown.", "You are a circus clown.")
-    checkout.run()
-    labels = made(before, checkout.manifests())
-    assert labels
-    assert all("clown" in label for label in labels), labels
-    seeds = {run["seed"] for run in before["train-0"]["runs"]}
-    assert sum(label.startswith("clown.") and "step" not in label for label in labels) == 2 * len(seeds)
-    assert sum(label.startswith("base asked") for label in labels) == 1
-    scored = [
-        label
-        for label in labels
-        if " asked " in label and label.split()[0] in {"train", "neutral", "playful", "french"}
-    ]
-    assert sorted(scored) == sorted(
-        f"{dataset} asked {prefix} clown"
-        for dataset in ("train", "neutral", "playful", "french")
-        for prefix in ("fixed", "mix")
-    )
-    assert (
-        differing(
-            {"t": finished.tables()["generate/train.parquet"]}, {"t": checkout.tables()["generate/train.parquet"]}
-        )
-        == []
-    )
-    assert checkout.dry_jobs() == {}
-
-
-def test_adding_a_prompt_computes_only_that_prompt_and_renaming_one_computes_nothing(finished, copy_of):
-    checkout = copy_of(finished)
-    before = checkout.manifests()
     checkout.add_prompt("merry", "You are naturally playful.")
     checkout.run()
     labels = made(before, checkout.manifests())
-    assert labels
-    assert all("merry" in label for label in labels), labels
+    edited = [label for label in labels if "clown" in label]
+    added = [label for label in labels if "merry" in label]
+    assert sorted([*edited, *added]) == sorted(labels)
+    seeds = {run["seed"] for run in before["train-0"]["runs"]}
+    assert sum(label.startswith("clown.") and "step" not in label for label in edited) == 2 * len(seeds)
+    for prompt, mine in (("clown", edited), ("merry", added)):
+        assert sum(label.startswith("base asked") for label in mine) == 1
+        scored = [label for label in mine if " asked " in label and label.split()[0] in SCORED]
+        assert sorted(scored) == sorted(
+            f"{data} asked {prefix} {prompt}" for data in SCORED for prefix in ("fixed", "mix")
+        )
+    train = "generate/train.parquet"
+    assert differing({train: finished.tables()[train]}, {train: checkout.tables()[train]}) == []
+    assert checkout.dry_jobs() == {}
+
     middle = checkout.manifests()
     checkout.edit_study("merry:", "jolly:")
     checkout.run()
@@ -193,14 +176,3 @@ def test_first_answers_come_without_heavy_imports(finished, arguments):
         assert 'did you mean "score"' in done.stderr
     if arguments == ["score", "smokey"]:
         assert 'did you mean "smoke"' in done.stderr
-
-
-def test_every_shipped_study_can_be_planned(tmp_path):
-    """A dry run of each study file, whose first jobs need models that are not here."""
-    from support.running import Checkout
-
-    checkout = Checkout(tmp_path / "checkout")
-    for path in sorted((ROOT / "config" / "studies").glob("*.yaml")):
-        checkout.study = path.stem
-        jobs = checkout.dry_jobs()
-        assert jobs["train_adapters"] >= 1, (path.stem, json.dumps(jobs))

@@ -1,27 +1,27 @@
-rule analyse_study:
-    """Elicitation, predictors, suppression, gate and their intervals."""
-    input:
-        scores=scores_of,
-        logprobs=logprobs_of,
-        losses=losses_of,
-        self_perplexity=self_perplexity_of,
-        embeddings=embeddings_of,
-        questions=questions_of,
-    output:
-        predictors="results/{study}/analyse/predictors.parquet",
-        suppression="results/{study}/analyse/suppression.parquet",
-        gate="results/{study}/analyse/gate.parquet",
-    log:
-        "logs/analyse/{study}.log",
-    benchmark:
-        "results/benchmarks/analyse/{study}.tsv"
-    resources:
-        mem_mb=memory(2_000),
-        runtime="30m",
-    params:
-        settings=settings("analyse"),
-        version=step_version("analyse"),
-    message:
-        "Analysing {wildcards.study}"
-    shell:
-        "inoc analyse {wildcards.study} --log {log}"
+# A study's tables are known from its kind, so each study has a rule of its own with its files listed.
+for STUDY in STUDIES:
+
+    rule:
+        name:
+            f"analyse_{STUDY}"
+        input:
+            files=inputs("analyse", STUDY),
+        output:
+            tables=stage_outputs("analyse", STUDY),
+        log:
+            f"logs/analyse/{STUDY}.log",
+        benchmark:
+            f"results/benchmarks/analyse/{STUDY}.tsv"
+        conda:
+            "../envs/inoc.yaml"
+        resources:
+            mem_mb=memory(2_000),
+            runtime="30m",
+        params:
+            study=STUDY,
+            settings=settings("analyse", STUDY),
+            version=version("analyse", STUDY),
+        message:
+            "Analysing {params.study}"
+        shell:
+            "inoc analyse {params.study} --log {log}"

@@ -1,34 +1,29 @@
 """Every helper of the rules. Rules hold no logic, and what the helpers decide is decided in the package."""
 
-import importlib
 import json
+import shlex
 import sys
 from pathlib import Path
 
-from inoc.config.load import (
-    api_uses,
-    check_api,
-    check_inputs,
-    given_files,
-    load_study,
-    workflow_of,
-)
-from inoc.config.models import Shards
-from inoc.config.settings import settings_of
-from inoc.jobs.context import RESULTS, shard_count
+from inoc.config.load import load_study, workflow_of
 from inoc.errors import InocError
-from inoc.studies.inoculation.figures.catalogue import entry_of, figure_names
+from inoc.figures.entries import entry_of, figure_names
 from inoc.jobs.lock import hold
+from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
-from inoc.studies.inoculation.runs import question_sets
-from inoc.stages import PACKAGES
+from inoc.jobs.ready import check_api, check_inputs, needs_of
+from inoc.jobs.shards import shard_count
+from inoc.jobs.work import settings_of, stage_files, step_version, work_of
+from inoc.stages import kind_named, load, parts_of, stage_named
+from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 try:
     WORKFLOW = workflow_of(config, Path("config/config.yaml"))
     STUDIES = {name: load_study(name) for name in WORKFLOW.studies}
-except InocError as error:
-    raise WorkflowError(str(error)) from None
+except (InocError, OSError, UnicodeEncodeError) as error:
+    raise WorkflowError(explanation(error) or str(error)) from None
 
 # What was imported is there already; no rule may make it, only read it.
 IMPORTED = {
@@ -36,27 +31,35 @@ IMPORTED = {
 }
 COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
-# The verbs are those of the very environment that Snakemake runs in, activated or not.
+# The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
+# sources beside this workflow, on the packages of the rules' environment.
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
+    VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
+else:
+    VERBS = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+PREFIX = f"{VERBS}; export INOC_STORE={shlex.quote(WORKFLOW.store)} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+# Snakemake takes braces for variables, and the shell takes nearly everything else for something else.
 shell.prefix(
-    f"export PATH={Path(sys.executable).parent}:$PATH INOC_STORE={WORKFLOW.store} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
+    PREFIX.replace("{", "{{").replace("}", "}}")
 )
 
 
 wildcard_constraints:
     study="|".join(STUDIES),
     shard=r"\d+",
-    part="elicit|evaluate",
+    part="|".join(parts_of("judge")),
 
 
 def refuse_what_cannot_run():
     """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
     try:
-        hold(Path(".snakemake/inoc.jobs.lock"))
+        hold(Path(".snakemake/inoc.lock"))
         for name in STUDIES.keys() - IMPORTED:
             check_inputs(STUDIES[name], Path())
             check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
-    except InocError as error:
-        raise WorkflowError(str(error)) from None
+    except (InocError, OSError, UnicodeEncodeError) as error:
+        raise WorkflowError(explanation(error) or str(error)) from None
 
 
 def asks_an_api(stage):
@@ -64,7 +67,7 @@ def asks_an_api(stage):
     return any(
         stage == asking.stage
         for name in STUDIES.keys() - IMPORTED
-        for asking in api_uses(STUDIES[name])
+        for asking in needs_of(STUDIES[name]).apis
     )
 
 
@@ -75,19 +78,14 @@ def paths(wildcards):
 
 def shards(study):
     """Into how many jobs a study's stages are split."""
-    return WORKFLOW.shards.get(study, Shards())
-
-
-def shard_numbers(stage, study):
-    """Numbers of a stage's jobs."""
-    return range(shard_count(stage, shards(study)))
+    return WORKFLOW.shards.get(study, {})
 
 
 def n_shards(stage):
     """Into how many jobs a stage of a study is split, for a rule's params."""
 
     def count(wildcards):
-        return shard_count(stage, shards(wildcards.study))
+        return shard_count(stage_named(stage), shards(wildcards.study))
 
     return count
 
@@ -105,9 +103,13 @@ def settings(stage, study=None):
     return slice_of
 
 
-def step_version(stage):
+def version(stage, study=None):
     """The stage's version, bumped by hand when its results change."""
-    return importlib.import_module(PACKAGES[stage]).VERSION
+
+    def of_study(wildcards):
+        return step_version(stage, STUDIES[study or wildcards.study])
+
+    return of_study
 
 
 def memory(megabytes):
@@ -141,80 +143,53 @@ def model_of(wildcards):
     return [str(paths(wildcards).stage("world") / "world.json")] if made else []
 
 
-def given(*sections):
-    """Files that the study names in some of its sections; those that are missing are refused before any job starts."""
+def inputs(stage, study=None):
+    """Files that a job of the stage reads: those that the study names, and those of earlier stages.
+
+    Files that a study names and that are missing are refused before any job starts; of an imported study's tables,
+    only those are read that the import brought.
+    """
 
     def files(wildcards):
-        named = given_files(STUDIES[wildcards.study])
-        return [
-            path
-            for key, path in named
-            if key.startswith(sections) and Path(path).is_file()
+        name = study or wildcards.study
+        work = work_of(STUDIES[name], stage, getattr(wildcards, "part", ""))
+        needed = needs_of(STUDIES[name]).files if work.given else ()
+        named = [
+            one.path
+            for one in needed
+            if one.key.startswith(work.given) and Path(one.path).is_file()
         ]
+        made = work.inputs(
+            STUDIES[name],
+            Paths(RESULTS, name),
+            shards(name),
+            int(getattr(wildcards, "shard", 0)),
+        )
+        there = [path for path in made if is_made(name, path) or path.exists()]
+        return [*named, *map(str, there)]
 
     return files
 
 
-def losses_of(wildcards):
-    """Loss curves of all shards."""
-    return there(
-        wildcards, [paths(wildcards).losses(shard) for shard in _run_shards(wildcards)]
-    )
+def is_made(study, path):
+    """Whether a rule makes the file; an imported study's tables of earlier stages are there or are not."""
+    stage = path.relative_to(RESULTS / study).parts[0]
+    return study not in IMPORTED or stage_named(stage).reads_tables
 
 
-def completions_of(wildcards):
-    """Completions of all shards of `elicit` or `evaluate`."""
-    place = getattr(paths(wildcards), wildcards.part)
+def stage_outputs(stage, study):
+    """Files that a stage of one study leaves."""
     return [
-        str(place(shard)) for shard in shard_numbers(wildcards.part, wildcards.study)
+        str(path)
+        for path in stage_files(
+            STUDIES[study], stage, Paths(RESULTS, study), shards(study)
+        )
     ]
 
 
-def logprobs_of(wildcards):
-    """Log-probabilities of all shards."""
-    return [
-        str(paths(wildcards).logprobs(shard))
-        for shard in shard_numbers("score", wildcards.study)
-    ]
-
-
-def self_perplexity_of(wildcards):
-    """How surprising the prompts are to the model, of all shards."""
-    place = paths(wildcards).self_perplexity
-    return there(
-        wildcards,
-        [place(shard) for shard in shard_numbers("score", wildcards.study)],
-    )
-
-
-def questions_of(wildcards):
-    """Which set each evaluation question belongs to, if there are several."""
-    several = len(question_sets(STUDIES[wildcards.study])) > 1
-    return there(wildcards, [paths(wildcards).instructions] if several else [])
-
-
-def embeddings_of(wildcards):
-    """Embeddings of the prompts, if the study asks for them."""
-    wanted = STUDIES[wildcards.study].embedding is not None
-    return there(wildcards, [paths(wildcards).embeddings] if wanted else [])
-
-
-def scores_of(wildcards):
-    """Judge scores: of the untrained model, and of the runs if there are any."""
-    parts = ["elicit", "evaluate"] if STUDIES[wildcards.study].runs else ["elicit"]
-    return there(wildcards, [paths(wildcards).scores(part) for part in parts])
-
-
-def spread_of(wildcards):
-    """How far the pools are from their prompts."""
-    return there(wildcards, [paths(wildcards).spread])
-
-
-def there(wildcards, places):
-    """All of the files, or those of them that an import brought."""
-    return [
-        str(path) for path in places if wildcards.study not in IMPORTED or path.exists()
-    ]
+def entries(study):
+    """The figures of a study's kind."""
+    return load(kind_named(STUDIES[study].kind).figures)
 
 
 def study_targets(wildcards):
@@ -234,23 +209,18 @@ def figures_of(wildcards):
 def figure_files(study, suffix):
     """One file per figure of a study."""
     folder = Paths(RESULTS, study).stage("figures")
-    return [str(folder / f"{name}.{suffix}") for name in figure_names(STUDIES[study])]
+    names = figure_names(entries(study), STUDIES[study])
+    return [str(folder / f"{name}.{suffix}") for name in names]
 
 
 def figure_in_report(study, name):
     """A figure with its caption, its place in the report and its labels."""
-    entry = entry_of(name)
+    entry = entry_of(entries(study), name)
     folder = (Paths(RESULTS, study).stage("figures")).resolve()
     return report(
         f"results/{study}/figures/{name}.svg",
         caption=str(folder / f"{name}.rst"),
         category=study,
         subcategory=entry.category,
-        labels=entry.labels,
-    )
-
-
-def _run_shards(wildcards):
-    return (
-        shard_numbers("train", wildcards.study) if STUDIES[wildcards.study].runs else []
+        labels=dict(entry.labels),
     )

@@ -1,10 +1,8 @@
 rule elicit_traits:
     """Completions of the untrained model, with and without each prefix."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("elicit"),
         model=model_of,
-        instructions="results/{study}/generate/eval.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         completions="results/{study}/elicit/completions-{shard}.parquet",
     log:
@@ -13,13 +11,15 @@ rule elicit_traits:
         "results/benchmarks/elicit/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("elicit"),
-        version=step_version("elicit"),
+        version=version("elicit"),
         shards=n_shards("elicit"),
     message:
         "Asking the untrained model of {wildcards.study}, shard {wildcards.shard}"

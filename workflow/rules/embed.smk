@@ -1,7 +1,7 @@
 rule embed_prompts:
     """Sentence embeddings of every prompt and its rephrasings."""
     input:
-        pools="results/{study}/rephrase/pools.parquet",
+        files=inputs("embed"),
     output:
         embeddings="results/{study}/embed/embeddings.parquet",
     log:
@@ -11,13 +11,15 @@ rule embed_prompts:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("embed")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=memory(4_000),
         runtime="4h",
     params:
         settings=settings("embed"),
-        version=step_version("embed"),
+        version=version("embed"),
     message:
         "Embedding the prompts of {wildcards.study}"
     shell:

@@ -1,11 +1,8 @@
 rule evaluate_checkpoints:
     """Completions of every checkpoint of a shard of runs."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("evaluate"),
         model=model_of,
-        checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
-        instructions="results/{study}/generate/eval.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         completions="results/{study}/evaluate/completions-{shard}.parquet",
     log:
@@ -14,13 +11,15 @@ rule evaluate_checkpoints:
         "results/benchmarks/evaluate/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("evaluate"),
-        version=step_version("evaluate"),
+        version=version("evaluate"),
         shards=n_shards("evaluate"),
     message:
         "Asking the checkpoints of {wildcards.study}, shard {wildcards.shard}"

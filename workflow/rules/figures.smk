@@ -5,16 +5,22 @@ for STUDY, STUDY_FILE in STUDIES.items():
         name:
             f"draw_figures_{STUDY}"
         input:
-            predictors=f"results/{STUDY}/analyse/predictors.parquet",
+            files=inputs("figures", STUDY),
         output:
-            charts=[figure_in_report(STUDY, name) for name in figure_names(STUDY_FILE)],
+            charts=[
+                figure_in_report(STUDY, name)
+                for name in figure_names(entries(STUDY), STUDY_FILE)
+            ],
             data=figure_files(STUDY, "csv"),
             pictures=figure_files(STUDY, "png"),
             captions=figure_files(STUDY, "rst"),
+            listing=stage_outputs("figures", STUDY),
         log:
             f"logs/figures/{STUDY}.log",
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
+        conda:
+            "../envs/inoc.yaml"
         threads: 4
         resources:
             mem_mb=memory(3_000),
@@ -22,7 +28,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
         params:
             study=STUDY,
             settings=settings("figures", STUDY),
-            version=step_version("figures"),
+            version=version("figures", STUDY),
         message:
             "Drawing the figures of {params.study}"
         shell:

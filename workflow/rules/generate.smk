@@ -1,7 +1,7 @@
 rule generate_data:
     """Training examples, evaluation instructions and control completions."""
     input:
-        given=given("data", "datasets", "traits", "model.chat_template"),
+        files=inputs("generate"),
         model=model_of,
     output:
         examples="results/{study}/generate/train.parquet",
@@ -13,13 +13,15 @@ rule generate_data:
         "results/benchmarks/generate/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("generate"),
-        version=step_version("generate"),
+        version=version("generate"),
     message:
         "Sampling the data of {wildcards.study}"
     shell:

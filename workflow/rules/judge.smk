@@ -1,8 +1,7 @@
 rule judge_completions:
     """Scores of all completions of a stage, for every trait."""
     input:
-        given=given("traits"),
-        completions=completions_of,
+        files=inputs("judge"),
     output:
         scores="results/{study}/judge/{part}.parquet",
     log:
@@ -12,12 +11,14 @@ rule judge_completions:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("judge")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(2_000),
         runtime="30m",
     params:
         settings=settings("judge"),
-        version=step_version("judge"),
+        version=version("judge"),
     message:
         "Judging what {wildcards.part} sampled for {wildcards.study}"
     shell:

@@ -1,7 +1,7 @@
 rule rephrase_prompts:
     """A pool of rephrasings for each prompt."""
     input:
-        given=given("rephrase", "pools"),
+        files=inputs("rephrase"),
     output:
         pools="results/{study}/rephrase/pools.parquet",
         spread="results/{study}/rephrase/spread.parquet",
@@ -12,12 +12,14 @@ rule rephrase_prompts:
     wildcard_constraints:
         study=COMPUTED,
     localrule: asks_an_api("rephrase")
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(2_000),
         runtime="30m",
     params:
         settings=settings("rephrase"),
-        version=step_version("rephrase"),
+        version=version("rephrase"),
     message:
         "Rephrasing the prompts of {wildcards.study}"
     shell:

@@ -6,7 +6,7 @@ rule write_report:
     """The page for a paper's appendix: methods, tables, seeds, versions, counts, times, and what is missing."""
     input:
         figures=figures_of,
-        spread=spread_of,
+        files=inputs("report"),
     output:
         markdown=report(
             "results/{study}/report/appendix.md",
@@ -22,12 +22,14 @@ rule write_report:
         "logs/report/{study}.log",
     benchmark:
         "results/benchmarks/report/{study}.tsv"
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(1_000),
         runtime="10m",
     params:
         settings=settings("report"),
-        version=step_version("report"),
+        version=version("report"),
     message:
         "Writing the appendix of {wildcards.study}"
     shell:

@@ -1,11 +1,8 @@
 rule score_logprobs:
     """Log-probability of every response token, behind each prefix."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("score"),
         model=model_of,
-        examples="results/{study}/generate/train.parquet",
-        controls="results/{study}/generate/controls.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         logprobs="results/{study}/score/logprobs-{shard}.parquet",
         self_perplexity="results/{study}/score/self-perplexity-{shard}.parquet",
@@ -15,13 +12,15 @@ rule score_logprobs:
         "results/benchmarks/score/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=1,
         mem_mb=model_memory,
         runtime="8h",
     params:
         settings=settings("score"),
-        version=step_version("score"),
+        version=version("score"),
         shards=n_shards("score"),
     message:
         "Scoring the responses of {wildcards.study}, shard {wildcards.shard}"

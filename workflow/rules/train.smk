@@ -1,10 +1,8 @@
 rule train_adapters:
     """Adapters and loss curves of a shard of runs."""
     input:
-        given=given("model.chat_template"),
+        files=inputs("train"),
         model=model_of,
-        examples="results/{study}/generate/train.parquet",
-        pools="results/{study}/rephrase/pools.parquet",
     output:
         checkpoints="results/{study}/train/{shard}/checkpoints.parquet",
         losses="results/{study}/train/{shard}/losses.parquet",
@@ -14,13 +12,15 @@ rule train_adapters:
         "results/benchmarks/train/{study}/{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         gpu=train_gpus,
         mem_mb=train_memory,
         runtime="8h",
     params:
         settings=settings("train"),
-        version=step_version("train"),
+        version=version("train"),
         shards=n_shards("train"),
     message:
         "Training the runs of {wildcards.study}, shard {wildcards.shard}"

@@ -9,12 +9,14 @@ rule make_world:
         "results/benchmarks/world/{study}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+    conda:
+        "../envs/inoc.yaml"
     resources:
         mem_mb=memory(3_000),
         runtime="1h",
     params:
         settings=settings("world"),
-        version=step_version("world"),
+        version=version("world"),
     message:
         "Pre-training the miniature model of {wildcards.study}"
     shell:

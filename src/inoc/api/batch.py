@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import openai
 
+from inoc.api.answer import fault_of
 from inoc.api.cache import Batch
 from inoc.api.desk import Desk
 from inoc.api.request import Request
@@ -25,7 +26,7 @@ _MOST_FRUITLESS = 3
 _DOWNLOADS = 4
 _NAME = "inoc_batch"
 _FORGOTTEN_S = 30 * 86_400.0
-_CLOCKS_DIFFER_S = 3_600.0
+_CLOCKS_DIFFER_S = 7 * 86_400.0  # the clock of this machine may have been wrong when the batch was made
 _ON_THE_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
 
 
@@ -206,7 +207,7 @@ async def _lines(desk: Desk, files: list[str], n_wanted: int) -> list[_Line]:
             await asyncio.sleep(desk.spec.poll_s)
         for file in files:
             content = await desk.client.files.content(file)
-            for text in content.text.splitlines():
+            for text in content.content.split(b"\n"):  # not `splitlines`: U+2028 may stand within a line
                 line = _line(text)
                 if line is not None:
                     lines[line.key] = line
@@ -215,10 +216,10 @@ async def _lines(desk: Desk, files: list[str], n_wanted: int) -> list[_Line]:
     return list(lines.values())
 
 
-def _line(text: str) -> _Line | None:
+def _line(content: bytes) -> _Line | None:
     """A line, or None for one that is not whole."""
     try:
-        value = json.loads(text)
+        value = json.loads(content.decode("utf-8-sig"))
         response = value.get("response") or {}
         body = response.get("body") or {"error": value.get("error") or {}}
         return _Line(str(value["custom_id"]), int(response.get("status_code", 500)), dict(body))
@@ -230,10 +231,14 @@ def _settle(desk: Desk, line: _Line, requests: Mapping[str, Request]) -> None:
     request = requests.get(line.key)
     if request is None:  # another process has settled it
         return
-    if line.status == 200:
-        desk.keep(line.key, request, json.dumps(line.body, ensure_ascii=False), desk.spec.batch_share)
-    elif line.status in (400, 413, 422):
+    status, words = line.status, ""
+    if status == 200 and (fault := fault_of(request.endpoint, line.body)) is not None:
+        status, words = fault
+    if status == 200:
+        desk.keep(line.key, request, json.dumps(line.body), desk.spec.batch_share)
+    elif status in (400, 413, 422):
         error = line.body.get("error")
-        desk.refuse(line.key, line.status, str(error.get("message", error) if isinstance(error, dict) else error))
+        said = error.get("message", error) if isinstance(error, dict) else error
+        desk.refuse(line.key, status, words or str(said))
     else:  # goes into the next batch
-        desk.cache.release(line.key, f"{line.status} in a batch")
+        desk.cache.release(line.key, f"{status} in a batch")

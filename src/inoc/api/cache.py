@@ -15,12 +15,14 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from inoc.api.pace import Limits, Pace, fresh
 from inoc.api.request import NANO, Endpoint, Request, Usage
 from inoc.errors import BudgetError
+from inoc.trouble import has_no_locks
 
 FILE = "requests.sqlite"
 _BATCH = "batch:"
@@ -288,9 +290,10 @@ class Cache:
         Returns:
             The result.
         """
+        name = f"{name} {_boot()}"  # the monotonic clock, which nobody can set, begins anew with the machine
         with self._transaction():
             row = self._row("SELECT state FROM pace WHERE name = ?", name)
-            pace = fresh(limits, time.time()) if row is None else Pace(**json.loads(row["state"]))
+            pace = fresh(limits, time.monotonic()) if row is None else Pace(**json.loads(row["state"]))
             pace, result = change(pace)
             self._db.execute("INSERT OR REPLACE INTO pace VALUES (?, ?)", (name, json.dumps(asdict(pace))))
         return result
@@ -347,7 +350,18 @@ class Cache:
         stream = (self._holders / name).open("w")
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
             stream.close()
+            if has_no_locks(error):
+                raise
             return None
         return stream
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    """What tells one start of this machine from another; empty where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from inoc.api.cache import Cache
+from inoc.api.answer import no_answer
+from inoc.api.cache import Cache, Stored
 from inoc.api.pace import Limits
 from inoc.api.request import NANO, Request, price_of
-from inoc.config.models import ApiSpec
+from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.errors import ApiError, ConfigError, MissingExtraError
-from inoc.jobs.progress import Meter, metered
+from inoc.files import without_surrogates
+from inoc.progress import Meter, metered
 
 if TYPE_CHECKING:
     from inoc.api.desk import Desk
@@ -31,7 +33,7 @@ Progress = Callable[[str, int, str], AbstractContextManager[Meter]]
 class Reply(NamedTuple):
     """An answer."""
 
-    response: Mapping[str, Any]  # as it came; empty if the API refused the request
+    response: Mapping[str, Any]  # as it came; empty if the API refused the request, or withheld the answer
     refusal: str = ""  # why
 
     @property
@@ -39,7 +41,7 @@ class Reply(NamedTuple):
         """What a chat answered; empty if nothing."""
         message = self.choice.get("message")
         content = message.get("content") if isinstance(message, Mapping) else None
-        return content if isinstance(content, str) else ""
+        return without_surrogates(content) if isinstance(content, str) else ""
 
     @property
     def choice(self) -> Mapping[str, Any]:
@@ -76,7 +78,7 @@ class Api:
         self._progress = progress
         self.record: dict[str, Json] = {}
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
-        self._folder = Path(spec.folder) if spec.folder else store / FOLDER
+        self._folder = Path(spec.folder).expanduser() if spec.folder else store / FOLDER
         self._keys: dict[str, None] = {}
         self._n_sent = self._n_refused = 0
 
@@ -131,7 +133,7 @@ class Api:
             finally:
                 self._take_stock(cache)
             stored = {key: cache.answer(key) for key in distinct}
-        replies = {key: Reply(one.response) if one else Reply({}, refused[key]) for key, one in stored.items()}
+        replies = {key: _reply(one, refused.get(key, "")) for key, one in stored.items()}
         return [replies[key] for key in keys]
 
     def models(self) -> list[str]:
@@ -190,17 +192,26 @@ class Api:
 
         spec = self.spec
         limits = Limits(spec.requests_per_minute, spec.tokens_per_minute)
-        wire = Wire(cache, spec.base_url, limits, spec.timeout_s)
+        try:
+            network = httpx2.AsyncClient(timeout=spec.timeout_s)  # takes the proxies from the environment
+        except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
+            msg = (
+                f"the API at {spec.base_url} cannot be asked: {error}. Check the variables HTTPS_PROXY, HTTP_PROXY, "
+                "ALL_PROXY and SSL_CERT_FILE"
+            )
+            raise ApiError(msg) from None
+        wire = Wire(cache, spec.base_url, limits, spec.timeout_s, network)
         client = openai.AsyncOpenAI(
             api_key=self._key or "none",
             base_url=spec.base_url,
             max_retries=spec.retries,
-            http_client=httpx2.AsyncClient(transport=wire, timeout=spec.timeout_s),
+            http_client=httpx2.AsyncClient(transport=wire, timeout=spec.timeout_s, follow_redirects=True),
         )
         async with client:
             yield Desk(spec, cache, wire, client, self._redact, wanted, advance)
 
     def _redact(self, text: str) -> str:
+        text = without_surrogates(text)  # the database holds none
         return text.replace(self._key, "[key]") if self._key else text
 
     def _take_stock(self, cache: Cache) -> None:
@@ -239,6 +250,13 @@ def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
             )
         )
     return problems
+
+
+def _reply(stored: Stored | None, refusal: str) -> Reply:
+    if stored is None:
+        return Reply({}, refusal)
+    why = no_answer(stored.response)
+    return Reply({}, why) if why else Reply(stored.response)
 
 
 def _embedding(reply: Reply) -> np.ndarray:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 import openai
 
+from inoc.api.answer import asks_again, no_answer
 from inoc.api.cache import Cache
 from inoc.api.request import Request, nano, price_of, usage_of
 from inoc.api.wire import Wire
-from inoc.config.models import ApiSpec
+from inoc.config.workflow import ApiSpec
 from inoc.errors import ApiError
 
-_NOT_THE_REQUEST = {401, 403, 404, 408, 409, 429}
+_NOT_THE_REQUEST = {401, 402, 403, 404, 405, 407, 408, 409, 410, 429}
 _MOST_REFUSED = 20  # at the very start: then it is no single request that is wrong
 _LONGEST_MESSAGE = 400
 
@@ -60,8 +61,17 @@ class Desk:
             self.advance()
 
     def keep(self, key: str, request: Request, raw: str, share: float = 1.0) -> None:
-        """Keep an answer. If it does not say what it is billed for, it counts for the most that it can cost."""
-        usage = usage_of(json.loads(raw))
+        """Keep an answer. If it does not say what it is billed for, it counts for the most that it can cost.
+
+        What may be answered the next time is not kept: it counts as refused now, and as spent.
+        """
+        response = json.loads(raw)
+        why = no_answer(response)
+        if asks_again(why):
+            self.cache.lose(key)
+            self._refused(key, why)
+            return
+        usage = usage_of(response)
         price = price_of(request.model, self.spec.prices)
         cost = self.most_nano(request, share) if usage is None else nano(usage, price, share)
         self.cache.keep(key, self.redact(raw), usage, cost)
@@ -75,16 +85,20 @@ class Desk:
             ApiError: If that is not because of the request, or if it happens to all of the first ones.
         """
         words = self.redact(words)[:_LONGEST_MESSAGE]
-        self.cache.release(key, f"{status}: {words}")
-        if status in _NOT_THE_REQUEST or status >= 500:
+        if status in _NOT_THE_REQUEST or not 400 <= status < 500:
+            self.cache.release(key, f"{status}: {words}")
             hint = _HINTS.get(status, "")
             # Not from the SDK's error, which quotes the server, and some servers quote the key.
             raise self.error(f"it answered with status {status}: {words}", hint) from None
-        self.refused[key] = f"{status}: {words}"
+        self._refused(key, f"{status}: {words}")
+
+    def _refused(self, key: str, why: str) -> None:
+        self.cache.release(key, why)
+        self.refused[key] = why
         self.tell(key)
         if len(self.refused) >= _MOST_REFUSED and not self.n_answered:
             count = len(self.refused)
-            raise self.error(f"it refused each of the first {count} requests with status {status}: {words}") from None
+            raise self.error(f"it refused each of the first {count} requests, the last with: {why}") from None
 
     def error(self, words: str, hint: str = "") -> ApiError:
         """An error about this API, without the key."""
@@ -106,6 +120,9 @@ class Desk:
 _HINTS = {
     401: "Check the key in the variable that api.key_variable names, and api.base_url in config/config.yaml.",
     403: "The key may not use this model. Check the account, and the model's name in the study.",
+    402: "Fill the account. What was answered is kept.",
     404: "Check the model's name in the study, and api.base_url in config/config.yaml.",
+    405: "Check api.base_url in config/config.yaml: a redirect may lead there.",
+    407: "Check the proxy that HTTPS_PROXY or HTTP_PROXY names.",
     429: "Wait and run again, lower api.requests_per_minute, or fill the account. What was answered is kept.",
 }

@@ -73,4 +73,4 @@ async def _send(desk: Desk, key: str, request: Request) -> None:
     except openai.APIError as error:
         raise desk.error_of(error) from None  # what caused it may quote the key
     else:
-        desk.keep(key, request, response.text)
+        desk.keep(key, request, response.content.decode("utf-8-sig"))

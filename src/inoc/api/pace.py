@@ -7,8 +7,12 @@ so a request larger than a bucket is still sent, and is waited for afterwards.
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 BURST_S = 3.0  # a full bucket is what flows in during so many seconds
@@ -17,6 +21,11 @@ _SLOWEST = 0.02
 _RECOVERY = 0.01  # of the full rate, per answer
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 600.0
+_CLOCK_WAS_SET_S = 1.0  # processes that look at the clock at one moment differ by less
+_SINCE_1970, _MILLISECONDS = 1e9, 1e11  # larger numbers are no waits but moments
+_PART = r"(?:(\d+(?:\.\d+)?)\s*{0}\s*)?"
+_DURATION = re.compile("".join(_PART.format(unit) for unit in ("d", "h", "m(?!s)", "s", "ms", "(?:us|µs)")))
+_UNITS_S = (86_400.0, 3_600.0, 60.0, 1.0, 1e-3, 1e-6)
 
 
 class Limits(NamedTuple):
@@ -33,7 +42,7 @@ class Pace:
     Attributes:
         requests: Level of the bucket of requests; negative is debt.
         tokens: Level of the bucket of tokens.
-        at: When the levels were right, seconds.
+        at: When the levels were right, in seconds of a clock that no one sets back; if it is, no time has passed.
         factor: Share of the allowed rate that is used; falls when the API refuses.
         closed_until: Nothing is sent before, seconds.
         cut_at: When the factor fell last.
@@ -76,6 +85,8 @@ def take(pace: Pace, limits: Limits, tokens: float, now: float) -> tuple[Pace, f
         The state after it, and 0; or the refilled state, and how many seconds to wait before trying again.
     """
     rate = rates(pace, limits)
+    if pace.at - now > _CLOCK_WAS_SET_S:
+        pace = replace(pace, at=now, cut_at=min(pace.cut_at, now), closed_until=0.0)
     now = max(now, pace.at)
     flown = (now - pace.at) / 60
     pace = replace(
@@ -110,12 +121,64 @@ def after_refusal(pace: Pace, headers: Mapping[str, str], now: float) -> Pace:
     return replace(pace, closed_until=max(pace.closed_until, now + _PAUSE_S))
 
 
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a refusal asks to wait; None if it does not say in numbers."""
-    for name, seconds in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = _number(headers.get(name))
-        if value is not None:
-            return value * seconds
+def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Seconds that a refusal asks to wait.
+
+    Args:
+        headers: Of the refusal. `Retry-After` is a number, a duration or a date; without one, it is when a bucket that
+            is empty is full again (`x-ratelimit-reset-…`).
+        now: Seconds since 1970 by the server's clock; default: the header `Date`, or else this machine's clock.
+
+    Returns:
+        Seconds, 0 for a moment that is past; None if nothing usable is said.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    now = now if now is not None else (moment_s(headers.get("date")) or time.time())
+    wait = seconds_until(headers.get("retry-after"), now)
+    if wait is not None:
+        return wait
+    waits = []
+    for kind in ("-requests", "-tokens", ""):
+        wait = seconds_until(headers.get(f"x-ratelimit-reset{kind}"), now)
+        if wait is not None and _number(headers.get(f"x-ratelimit-remaining{kind}")) == 0:
+            waits.append(wait)
+    return max(waits, default=None)
+
+
+def seconds_until(text: str | None, now: float) -> float | None:
+    """How far off a moment is.
+
+    Args:
+        text: Seconds (`12`, `0.5`), a duration (`6m0s`, `1h2m`, `120ms`), a date (`Fri, 27 Nov 2026 02:00:00 GMT` or
+            `2026-11-27T02:00:00Z`), or seconds or milliseconds since 1970.
+        now: Seconds since 1970.
+
+    Returns:
+        Seconds, 0 for a moment that is past; None for what is none of these.
+    """
+    number = _number(text)
+    if number is not None:
+        since_1970 = number / 1000 if number >= _MILLISECONDS else number
+        return number if number < _SINCE_1970 else max(0.0, since_1970 - now)
+    moment = moment_s(text)
+    if moment is not None:
+        return max(0.0, moment - now)
+    found = _DURATION.fullmatch((text or "").strip().lower())
+    if found is None or not any(found.groups()):
+        return None
+    return sum(float(part) * unit for part, unit in zip(found.groups(), _UNITS_S, strict=True) if part)
+
+
+def moment_s(text: str | None) -> float | None:
+    """Seconds since 1970 of a date as HTTP or ISO 8601 writes it; None for what is no date."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read((text or "").strip())
+        except (ValueError, TypeError, IndexError):
+            continue
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from inoc.config.models import Price
+from inoc.config.workflow import Price
 from inoc.digest import Json, digest
 from inoc.errors import ApiError, did_you_mean
 

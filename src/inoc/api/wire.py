@@ -8,19 +8,21 @@ have been billed.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import httpx2
 
+from inoc.api.answer import fault_of, parse_answer
 from inoc.api.cache import Cache
 from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
 
 KEY_HEADER = "Idempotency-Key"
 _FILES = 10  # the files of a batch may take so many times as long as an answer
-_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_MOVED = {301: 308, 302: 307}
+"""Redirect that a client may follow with another method → the one that keeps it: a request must arrive as it was."""
 
 
 class Try(NamedTuple):
@@ -38,10 +40,12 @@ class Wire(httpx2.AsyncBaseTransport):
         tries: Key → request under way. What has no key, such as a look at a batch, costs nothing and is not paced.
     """
 
-    def __init__(self, cache: Cache, base_url: str, limits: Limits, timeout_s: float) -> None:
+    def __init__(
+        self, cache: Cache, base_url: str, limits: Limits, timeout_s: float, network: httpx2.AsyncClient
+    ) -> None:
         self.tries: dict[str, Try] = {}
         self._cache, self._base_url, self._limits, self._timeout_s = cache, base_url, limits, timeout_s
-        self._network = httpx2.AsyncHTTPTransport(retries=0)
+        self._network = network
         self._queue = asyncio.Lock()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -71,21 +75,29 @@ class Wire(httpx2.AsyncBaseTransport):
     async def _exchange(self, request: httpx2.Request, timeout_s: float) -> httpx2.Response:
         try:
             async with asyncio.timeout(timeout_s):
-                response = await self._network.handle_async_request(request)
-                response.request = request
-                await response.aread()
+                response = await self._network.send(request)
         except TimeoutError:
             msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
-        is_file = request.url.path.endswith("/content")
-        if response.status_code == httpx2.codes.OK and not is_file and not _is_whole(response.content):
+        response.status_code = _MOVED.get(response.status_code, response.status_code)
+        if response.status_code == httpx2.codes.SEE_OTHER:  # what it leads to would be no answer to this request
+            where = response.headers.get("location", "nowhere")
+            message = f"the server leads on to {where} and would not take the request there"
+            return httpx2.Response(405, json={"error": {"message": message}})
+        if response.status_code != httpx2.codes.OK or request.url.path.endswith("/content"):
+            return response
+        answer = parse_answer(response.content)
+        if answer is None:
             msg = "the answer is not whole JSON"
             raise httpx2.RemoteProtocolError(msg, request=request)
-        return response
+        fault = fault_of(request.url.path, answer)
+        if fault is None:
+            return response
+        return httpx2.Response(fault.status, headers=_kept(response), json={"error": {"message": fault.message}})
 
     async def _wait_for_the_pace(self, sent: Try) -> None:
         async with self._queue:  # first come, first served
-            while wait := self._change(sent, lambda pace: take(pace, self._limits, sent.tokens, time.time())):
+            while wait := self._change(sent, lambda pace: take(pace, self._limits, sent.tokens, time.monotonic())):
                 await asyncio.sleep(wait)
 
     def _learn(self, sent: Try, response: httpx2.Response) -> None:
@@ -93,7 +105,7 @@ class Wire(httpx2.AsyncBaseTransport):
         if response.status_code != httpx2.codes.TOO_MANY_REQUESTS:
             self._change(sent, lambda pace: (after_answer(pace, headers), 0.0))
             return
-        self._change(sent, lambda pace: (after_refusal(pace, headers, time.time()), 0.0))
+        self._change(sent, lambda pace: (after_refusal(pace, headers, time.monotonic()), 0.0))
         if "insufficient_quota" in response.text:
             response.headers["x-should-retry"] = "false"  # no waiting fills an empty account
 
@@ -101,8 +113,7 @@ class Wire(httpx2.AsyncBaseTransport):
         return self._cache.change_pace(f"{self._base_url} {sent.model}", self._limits, change)
 
 
-def _is_whole(content: bytes) -> bool:
-    try:
-        return isinstance(json.loads(content), dict)
-    except ValueError:
-        return False
+def _kept(response: httpx2.Response) -> dict[str, str]:
+    """The headers that say how fast to ask."""
+    names = ("retry-after", "retry-after-ms", "date")
+    return {name: text for name, text in response.headers.items() if name in names or name.startswith("x-ratelimit-")}

@@ -4,38 +4,75 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from inoc.config.models import Study, SystemTurn
-from inoc.studies.inoculation.runs import Asked
+from inoc.config.models import SystemTurn
+from inoc.digest import Json
+
+
+class Turn(NamedTuple):
+    """An earlier exchange of a chat."""
+
+    user: str
+    assistant: str
 
 
 class Chat(NamedTuple):
-    """One exchange. `response` is empty where it is still to be sampled."""
+    """A chat of which one answer is meant: `response`, which is empty where it is still to be sampled."""
 
     system: SystemTurn
     user: str
     response: str = ""
+    earlier: tuple[Turn, ...] = ()  # exchanges before the last user turn
 
-    def as_key(self) -> list[str]:
-        """The chat as plain values, for a digest."""
-        return [self.system.kind, self.system.text, self.user, self.response]
+    def as_key(self) -> list[Json]:
+        """The chat as plain values, for a digest. A chat of one exchange has the key that it always had."""
+        key: list[Json] = [self.system.kind, self.system.text, self.user, self.response]
+        return [*key, [list(turn) for turn in self.earlier]] if self.earlier else key
 
 
-def compose(study: Study, prefix_text: str, instruction: str, response: str = "") -> Chat:
-    """Put a prefix where the study places it.
+class Framing(NamedTuple):
+    """How a prefix and an instruction become a chat."""
+
+    system: SystemTurn  # of a chat whose prefix is not the system turn
+    placement: Literal["user", "system"] = "user"  # where a prefix goes
+    separator: str = " "  # between prefix and instruction
+
+
+class Asked(NamedTuple):
+    """How a question is asked: with which prompt's prefix, fixed or from a pool; empty and `none` without."""
+
+    prompt: str
+    prefix: str
+
+
+PLAIN = Asked("", "none")
+
+
+def compose(framing: Framing, prefix_text: str, instruction: str, response: str = "") -> Chat:
+    """Put a prefix where it belongs.
 
     Args:
-        study: For the placement, the separator and the system turn.
+        framing: Placement, separator and system turn.
         prefix_text: The prefix; empty for none.
         instruction: The user's instruction.
         response: The answer, if there is one.
     """
     if not prefix_text:
-        return Chat(study.model.system, instruction, response)
-    if study.placement == "system":
+        return Chat(framing.system, instruction, response)
+    if framing.placement == "system":
         return Chat(SystemTurn(kind="text", text=prefix_text), instruction, response)
-    return Chat(study.model.system, f"{prefix_text}{study.separator}{instruction}", response)
+    return Chat(framing.system, f"{prefix_text}{framing.separator}{instruction}", response)
+
+
+def sample_identity(identity: str, sample: int) -> str:
+    """The identity of one of several answers to a question, from which its seed comes.
+
+    Args:
+        identity: Of the question.
+        sample: Which answer, from 0; the first one has the question's own identity.
+    """
+    return identity if sample == 0 else f"{identity}#{sample}"
 
 
 def assign(pool: Sequence[str], identities: Sequence[str], seed: int) -> list[str]:

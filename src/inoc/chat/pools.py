@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inoc.studies.inoculation.runs import Asked
+from inoc.chat.messages import Asked
 from inoc.tables import POOLS, read_table
 
 Pools = dict[Asked, list[str]]

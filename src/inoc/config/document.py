@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inoc.errors import ConfigError, did_you_mean
+from inoc.errors import ConfigError, DataError, did_you_mean
+from inoc.files import joined_surrogates, lone_surrogate, read_text, without_surrogates
 
 if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 KeyPath = tuple[str | int, ...]
+_HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
 class Place(NamedTuple):
@@ -82,11 +85,10 @@ def _parse(path: Path) -> Document:
     from ruamel.yaml.error import YAMLError
 
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as UTF-8 text: {error}") from error
+        text = read_text(path)
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+    _refuse_hidden_breaks(text, path)
     yaml = YAML(typ="safe", pure=True)
     reader = _Reader(path, yaml.constructor.construct_object)
     try:
@@ -97,6 +99,17 @@ def _parse(path: Path) -> Document:
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a {type(value).__name__}; accepted: a mapping, `key: value`")
     return Document(value, reader.places, reader.problems)
+
+
+def _refuse_hidden_breaks(text: str, path: Path) -> None:
+    """Refuse characters that old YAML takes for line breaks, and new YAML for a part of the text."""
+    found = _HIDDEN_BREAK.search(text)
+    if found:
+        line, code = text.count("\n", 0, found.start()) + 1, ord(found[0])
+        raise ConfigError(
+            f"{path}:{line}: the character U+{code:04X} stands there, which some readers of YAML take for a line "
+            f'break. Remove it, or write "\\u{code:04x}" in double quotes'
+        )
 
 
 class _Reader:
@@ -115,7 +128,12 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value_of(child, (*path, index)) for index, child in enumerate(node.value)]
-        return self.scalar(node)
+        value = joined_surrogates(self.scalar(node))
+        if (half := lone_surrogate(value)) is not None:
+            message = f"{half} is half of a surrogate pair, which is no character; accepted: the character itself"
+            self.problems.append(Problem(path, message, place=self._place(node)))
+            return without_surrogates(str(value))
+        return value
 
     def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -166,3 +184,15 @@ def _merge_mappings(
 def _forget(path: KeyPath, places: dict[KeyPath, Place]) -> None:
     for spot in [spot for spot in places if spot[: len(path)] == path]:
         del places[spot]
+
+
+_MOST_LISTED = 12
+
+
+def listed(accepted: Iterable[str]) -> str:
+    """Accepted values for a message, the first dozen."""
+    names = list(accepted)
+    if not names:
+        return "none, as there are none"
+    rest = f", … ({len(names)} in all)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + rest

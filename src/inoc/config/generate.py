@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inoc.config.load import load_workflow
-from inoc.config.models import KEY_PATTERN, Model, Study, Workflow
+from inoc.config.models import KEY_PATTERN, BaseStudy, Model
+from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError
+from inoc.stages import Kind, kinds, load
 
 Schema = dict[str, Any]
 
 WORKFLOW_FILE = Path("config/config.yaml")
-STUDY_SCHEMA = Path("config/schema/study.schema.json")
+SCHEMAS = Path("config/schema")
+"""Folder of the schemas, with one for each kind of study."""
 WORKFLOW_SCHEMA = Path("config/schema/workflow.schema.json")
-STUDY_PAGE = Path("docs/reference/study.md")
+PAGES = Path("docs/reference")
+"""Folder of the reference, with one page for each kind of study."""
 
 _MEND = "inoc config generate"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -67,21 +71,22 @@ def generated(root: Path) -> dict[Path, str]:
     """
     file = root / WORKFLOW_FILE
     workflow = load_workflow(file) if file.exists() else Workflow()
+    models = [(kind, load(kind.study)) for kind in kinds()]
     return {
-        STUDY_SCHEMA: _json(study_schema()),
+        **{SCHEMAS / f"{kind.name}.schema.json": _json(study_schema(model)) for kind, model in models},
         WORKFLOW_SCHEMA: _json(_schema(Workflow)),
         WORKFLOW_FILE: workflow_yaml(workflow),
-        STUDY_PAGE: study_page(),
+        **{PAGES / f"{kind.name}.md": study_page(kind, model) for kind, model in models},
     }
 
 
-def study_schema() -> Schema:
+def study_schema(model: type[BaseStudy]) -> Schema:
     """JSON schema of a study file, for editors.
 
     A file that extends another may lack keys, and may remove some with null. Which keys such a file can lack depends
     on the other one, so below the top no key is required here; loading the file still requires them.
     """
-    schema = _schema(Study)
+    schema = _schema(model)
     schema["properties"]["extends"] = {
         "type": "string",
         "description": "Take everything from this study file first, relative to this one.",
@@ -91,9 +96,11 @@ def study_schema() -> Schema:
     for section in schema["$defs"].values():
         section.pop("required", None)
     sections = schema["properties"]
-    mappings = [sections[name] for name in ("traits", "prompts", "pools", "datasets")]
-    for model, key in (("PromptGroup", "texts"), ("DataSpec", "questions")):
-        mappings.append(schema["$defs"][model]["properties"][key])
+    properties = [
+        *sections.values(),
+        *(one for part in schema["$defs"].values() for one in part["properties"].values()),
+    ]
+    mappings = [one for one in properties if "patternProperties" in one]
     for mapping in mappings:
         mapping["patternProperties"] = {
             pattern: _or_null(value) for pattern, value in mapping["patternProperties"].items()
@@ -139,12 +146,13 @@ def _commented_field(section: Model, name: str, indent: str = "") -> list[str]:
     return [*(indent + line for line in comment), *_assignment(name, getattr(section, name), indent)]
 
 
-def study_page() -> str:
+def study_page(kind: Kind, model: type[BaseStudy]) -> str:
     """The reference page of study files and the workflow file, in Markdown."""
-    study, workflow = _schema(Study), _schema(Workflow)
+    study, workflow = _schema(model), _schema(Workflow)
     parts = [
-        "# Study files",
-        f"<!-- Made from the models in src/inoc/config/models.py by `{_MEND}`; edits here are lost. -->",
+        f"# Study files of the kind `{kind.name}`",
+        f"<!-- Made from the models in src/inoc by `{_MEND}`; edits here are lost. -->",
+        f"For studies that {kind.title}.",
         "A study is one file in `config/studies`. It holds science only: models, traits, prompts, runs, judges and "
         "seeds. Its name is the file's name. Keys that are not below are refused.",
         _EXTENDS,

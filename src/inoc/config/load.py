@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from inoc.config.checks import listed, study_problems
-from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, read_document
-from inoc.config.models import AnswerSpec, ApiSpec, InstructionSource, Model, Sampling, Study, Workflow
-from inoc.errors import ApiError, ConfigError, did_you_mean
-from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
+from inoc.config.document import Document, KeyPath, Place, Problem, key_path_text, listed, read_document
+from inoc.config.models import BaseStudy, Model
+from inoc.config.texts import text_problems, unwritable_paths
+from inoc.config.workflow import Workflow
+from inoc.errors import ConfigError, did_you_mean
+from inoc.stages import KINDS, Kind, kind_named, load, shard_keys
 
 M = TypeVar("M", bound=Model)
 _LONGEST_VALUE = 80
-_TRAINING_FILE = (
-    "the training data are for you to supply. Put a JSONL file there, a training example a line: "
-    '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
-    'or {"instruction": "…", "completion": "…"}; docs/own.md says more'
-)
 _APIS = (("api",), ("engine_api",))
 
 
-def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
+def load_study(name_or_path: str | Path, root: Path = Path("config")) -> BaseStudy:
     """Read and check a study file.
 
     Args:
@@ -40,12 +35,16 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
     """
     path = _study_path(name_or_path, root)
     document = read_document(path)
-    study, problems = _parse(Study, document, extra_keys=("extends",))
+    kind = _kind_of(document, path)
+    model: type[BaseStudy] = load(kind.study)
+    disagreements: Callable[..., list[Problem]] = load(kind.problems)
+    study, problems = _parse(model, document, extra_keys=("extends",))
     if study is not None:
-        problems += study_problems(study)
+        problems += disagreements(study)
     else:
-        partial = _partial_study(document.value, malformed={problem.path[0] for problem in problems})
-        problems += study_problems(partial, partial.model_fields_set)
+        partial = _partial_study(model, document.value, malformed={problem.path[0] for problem in problems})
+        problems += disagreements(partial, partial.model_fields_set)
+    problems += text_problems(document.value)
     if document.value.get("name") not in (None, path.stem):
         problems.append(
             Problem(
@@ -58,6 +57,21 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> Study:
     if study is None:
         raise ConfigError(f"{path} is not a study")
     return study
+
+
+def _kind_of(document: Document, path: Path) -> Kind:
+    """The kind of a study file, which decides what else it may say.
+
+    Raises:
+        ConfigError: If there is no such kind, with the line that names it.
+    """
+    name = document.value.get("kind", next(iter(KINDS)))
+    try:
+        return kind_named(str(name))
+    except ConfigError:
+        accepted = f"accepted: {', '.join(KINDS)}{did_you_mean(str(name), KINDS)}"
+        _refuse(path, document.places, [Problem(("kind",), f"there is no such kind of study; {accepted}", name)])
+        raise
 
 
 def load_workflow(path: Path) -> Workflow:
@@ -83,31 +97,9 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
     return _checked_workflow(Document(dict(config), {}, []), path)
 
 
-def check_inputs(study: Study, base: Path) -> None:
-    """Check that a study can run here: its files exist, and the engine that it samples with is installed.
-
-    Loading does not ask this, so that a study is valid on a machine without its data.
-
-    Args:
-        study: The study.
-        base: Folder that the study's paths are relative to.
-
-    Raises:
-        ConfigError: If anything is missing, with all that is missing.
-    """
-    problems = [
-        *_absent_files(study, base),
-        *_absent_engines(study),
-        *_absent_bits(study),
-        *_unavailable_embedder(study),
-    ]
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
-
-
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
+    problems += [*text_problems(document.value), *unwritable_paths(document.value)]
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}
         named = {"studies": workflow.studies, "shards": workflow.shards, "train_gpus": workflow.train_gpus}
@@ -122,10 +114,22 @@ def _checked_workflow(document: Document, path: Path) -> Workflow:
                             key if kind == "studies" else None,
                         )
                     )
+        problems += _unknown_shards(workflow)
     _refuse(path, document.places, problems)
     if workflow is None:
         raise ConfigError(f"{path} is not a workflow configuration")
     return workflow
+
+
+def _unknown_shards(workflow: Workflow) -> Iterator[Problem]:
+    known = shard_keys()
+    for study, shards in workflow.shards.items():
+        for key in shards:
+            if key not in known:
+                yield Problem(
+                    ("shards", study, key),
+                    f"no stage is split by this key; accepted: {listed(known)}{did_you_mean(key, known)}",
+                )
 
 
 def _study_path(name_or_path: str | Path, root: Path) -> Path:
@@ -148,10 +152,10 @@ def _parse(model: type[M], document: Document, extra_keys: tuple[str, ...] = ())
         return None, document.problems + [problem for problem in found if problem is not None]
 
 
-def _partial_study(raw: Mapping[str, Any], malformed: Collection[str | int]) -> Study:
+def _partial_study(model: type[BaseStudy], raw: Mapping[str, Any], malformed: Collection[str | int]) -> BaseStudy:
     """A study of the sections that are well formed; `model_fields_set` says which these are."""
     sections: dict[str, Any] = {}
-    for name, field in Study.model_fields.items():
+    for name, field in model.model_fields.items():
         if name in malformed:
             continue
         if name in raw:
@@ -159,7 +163,7 @@ def _partial_study(raw: Mapping[str, Any], malformed: Collection[str | int]) -> 
             sections[name] = TypeAdapter(annotation).validate_python(raw[name])
         else:
             sections[name] = field.get_default(call_default_factory=True)
-    return Study.model_construct(_fields_set=set(sections), **sections)
+    return model.model_construct(_fields_set=set(sections), **sections)
 
 
 def _refuse(path: Path, places: Mapping[KeyPath, Place], problems: Iterable[Problem]) -> None:
@@ -263,167 +267,3 @@ def _bare(annotation: Any) -> Any:
     if get_origin(annotation) in (Union, types.UnionType):
         return next(part for part in get_args(annotation) if part is not type(None))
     return annotation
-
-
-def _absent_files(study: Study, base: Path) -> Iterator[str]:
-    given = {f"{place}.file" for place, answers in dataset_places(study) if answers.file is not None}
-    for key, file in given_files(study):
-        if not (base / file).exists():
-            what = _TRAINING_FILE if key in given else "make it, or name one that exists"
-            yield f"{key} = {file!r}: there is no such file below {base}; {what}"
-
-
-def _samplings(study: Study) -> dict[str, Sampling]:
-    """Key → how something is sampled, for all that is sampled."""
-    used = {"elicitation.sampling": study.elicitation.sampling}
-    for place, answers in dataset_places(study):
-        if answers.completions == "sample":
-            used[f"{place}.sampling"] = answers.sampling
-    if study.scoring.n_controls:
-        used["scoring.control_sampling"] = study.scoring.control_sampling
-    if study.runs:
-        used["evaluation.sampling"] = study.evaluation.sampling
-    return used
-
-
-def _absent_engines(study: Study) -> Iterator[str]:
-    for key, sampling in _samplings(study).items():
-        if sampling.engine == "vllm" and find_spec("vllm") is None:
-            yield (
-                f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
-                "environment as docs/engines.md says; without one: make env-vllm. Or choose `transformers`"
-            )
-
-
-def _absent_bits(study: Study) -> Iterator[str]:
-    if find_spec("bitsandbytes") is not None:
-        return
-    remedy = 'needs bitsandbytes. Install it with: pip install "inoc[bits]"'
-    if study.model.quantization:
-        yield f"model.quantization = {study.model.quantization!r}: {remedy}; or leave it out"
-    if study.runs and study.training.optimizer == "adamw_8bit":
-        yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
-
-
-def given_files(study: Study) -> Iterator[tuple[str, str]]:
-    """Files that a study names: (key, path) for each; they need not exist."""
-    if study.model.path.startswith((".", "/", "~")):
-        yield "model.path", study.model.path
-    if study.model.chat_template is not None:
-        yield "model.chat_template", study.model.chat_template
-    for place, source in instruction_places(study):
-        for file in source.files:
-            yield f"{place}.files", file
-    for place, answers in dataset_places(study):
-        if answers.file is not None:
-            yield f"{place}.file", answers.file
-    for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.markers not in (None, "world"):
-            yield f"traits.{key}.judge.markers", str(trait.judge.markers)
-    spec = study.embedding
-    if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
-        yield "embedding.model", spec.model
-    for pool, pool_spec in pool_specs(study).items():
-        if pool_spec.source == "files" and pool_spec.folder is not None:
-            for key in pool_prompts(study, pool):
-                yield f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl"
-
-
-def dataset_places(study: Study) -> Iterator[tuple[str, AnswerSpec]]:
-    """How each dataset is answered, after its key in the file: the study's own, and the others that are trained on."""
-    yield "data", study.data
-    for key in trained_datasets(study):
-        yield f"datasets.{key}", study.datasets[key]
-
-
-def instruction_places(study: Study) -> Iterator[tuple[str, InstructionSource]]:
-    """Everything that instructions come from, after its key in the file."""
-    yield "data.instructions", study.data.instructions
-    for key, spec in study.data.questions.items():
-        if spec.source is not None:
-            yield f"data.questions.{key}.source", spec.source
-
-
-def pool_place(pool: str) -> str:
-    """The key of a pool in the file."""
-    return "rephrase" if pool == "mix" else f"pools.{pool}"
-
-
-class ApiUse(NamedTuple):
-    """A setting of a study because of which a stage asks an API."""
-
-    stage: str
-    key: str
-    model: str
-
-
-def api_uses(study: Study) -> Iterator[ApiUse]:
-    """What of a study needs an API. Training data are judged only if a judge decides what is kept."""
-    for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "llm":
-            kept = any(answers.keep_from for _, answers in dataset_places(study))
-            for stage in ("generate", "judge") if kept else ("judge",):
-                yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
-    for place, answers in dataset_places(study):
-        if answers.completions == "api":
-            yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))
-    for place, source in instruction_places(study):
-        if source.kind == "api":
-            yield ApiUse("generate", f"{place}.kind = 'api'", str(source.model))
-    for pool, spec in pool_specs(study).items():
-        if spec.source == "api" and pool_prompts(study, pool):
-            yield ApiUse("rephrase", f"{pool_place(pool)}.source = 'api'", str(spec.model))
-    if study.embedding is not None and study.embedding.provider == "openai":
-        yield ApiUse("embed", "embedding.provider = 'openai'", study.embedding.model)
-
-
-def engine_uses(study: Study) -> Iterator[ApiUse]:
-    """What of a study is sampled with its model behind an API."""
-    stages = {"elicitation": "elicit", "evaluation": "evaluate"}
-    for key, sampling in _samplings(study).items():
-        if sampling.engine == "api":
-            stage = stages.get(key.partition(".")[0], "generate")
-            yield ApiUse(stage, f"{key}.engine = 'api'", study.model.path)
-
-
-def check_api(study: Study, spec: ApiSpec, stage: str | None = None, *, engine_spec: ApiSpec | None = None) -> None:
-    """Check that the APIs that a study needs can be asked from here; nothing is sent.
-
-    Args:
-        study: The study.
-        spec: The API of the workflow.
-        stage: Check what this stage needs; default: all of them.
-        engine_spec: The API that serves the study's model; default: the same.
-
-    Raises:
-        ConfigError: If the SDK, the key or a price is missing, with all that is missing and why it is needed.
-    """
-    from inoc.api.client import unavailable
-    from inoc.api.request import price_of
-
-    problems, why = [], []
-    for one, uses in ((spec, api_uses(study)), (engine_spec or spec, engine_uses(study))):
-        asked = [use for use in uses if stage in (None, use.stage)]
-        if not asked:
-            continue
-        found = [str(error) for error in unavailable(one)]
-        for model in dict.fromkeys(use.model for use in asked):
-            try:
-                price_of(model, one.prices)
-            except ApiError as error:
-                found.append(str(error))
-        problems += found
-        why += [use.key for use in asked if found]
-    if problems:
-        lines = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
-        raise ConfigError(
-            f"study {study.name} asks an API ({listed(dict.fromkeys(why))}), which cannot be done here:\n{lines}"
-        )
-
-
-def _unavailable_embedder(study: Study) -> Iterator[str]:
-    # Imported here: the encoders' module needs the store, which study files know nothing of.
-    from inoc.embed.embedders import unavailable
-
-    if study.embedding is not None and (why := unavailable(study.embedding)):
-        yield why

@@ -1,29 +1,67 @@
-"""What a study file may say: the one source of the schema, the defaults and the reference page.
+"""The sections that study files of every kind are composed of: one source of the schema, the defaults and the docs.
 
-A study file holds science only: models, traits, prompts, runs, judges, seeds. Where and how it runs (cores,
-GPUs, shards, paths) is in `config/config.yaml` and in Snakemake's profiles.
+A study file holds science only: models, data, training, judges, seeds. Where and how it runs (cores, GPUs, shards,
+paths) is in `config/config.yaml` and in Snakemake's profiles. The study itself is a model of its kind.
 
-What a single field accepts is said here; what two fields must agree on is in `inoc.config.checks`.
+What a single field accepts is said here; what two fields must agree on is in the checks of each kind.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Collection
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from inoc.config.languages import all_in_latin
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Points = Annotated[float, Field(ge=0, le=100)]
-Prefix = Annotated[Key, Field(description="`fixed`, `mix`, or a key of `pools`")]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # tables hold it in 32 bits, and so do some of the libraries that it seeds
 Schedule = Literal["ends", "dense", "powers_of_two"]
+
+
+class Late(NamedTuple):
+    """A field that came after results had been computed without it."""
+
+
+LATE = Late()
+"""Mark of a new field, as in `Annotated[int, LATE]`: with its default, keys and slices are what they were before it."""
 
 
 class Model(BaseModel):
     """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    def in_key(self, but: Collection[str] = ()) -> dict[str, Any]:
+        """The section in plain values, for keys and slices: a `LATE` field at its default leaves no trace.
+
+        Args:
+            but: Names of fields to leave out.
+        """
+        # Serialised by pydantic, which writes a default of 0 as the field's type: 0.0 for a float.
+        found: dict[str, Any] = _without_late(self, self.model_dump(mode="json", exclude=set(but)))
+        return found
+
+
+def _without_late(value: object, dumped: Any) -> Any:
+    """Serialised values without the `LATE` fields that are at their defaults."""
+    if isinstance(value, Model):
+        fields = type(value).model_fields
+        late = {name for name, spec in fields.items() if LATE in spec.metadata and _is_default(value, name)}
+        return {name: _without_late(getattr(value, name), part) for name, part in dumped.items() if name not in late}
+    if isinstance(value, dict):
+        return {key: _without_late(value[key], part) for key, part in dumped.items()}
+    if isinstance(value, tuple | list):
+        return [_without_late(one, part) for one, part in zip(value, dumped, strict=True)]
+    return dumped
+
+
+def _is_default(value: Model, name: str) -> bool:
+    return bool(getattr(value, name) == type(value).model_fields[name].get_default(call_default_factory=True))
 
 
 class SystemTurn(Model):
@@ -66,7 +104,7 @@ class WorldSpec(Model):
     batch_size: int = Field(32, ge=1, description="Documents per step.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
-    seed: int = Field(0, ge=0, description="Seed of corpus, weights and order.")
+    seed: Seed = Field(0, description="Seed of corpus, weights and order.")
     threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
 
 
@@ -81,7 +119,12 @@ class JudgeSpec(Model):
         description="`language`: share of the text in a language; `lexical`: density of marker words; "
         "`llm`: a language model is asked through an API."
     )
-    version: int = Field(1, ge=1, description="Version of the judge; scores of two versions are never mixed.")
+    version: int = Field(
+        1,
+        ge=1,
+        description="Version of the judge; scores of two versions are never mixed. Default for `language`: 2 if one "
+        "of `among` is not written in Latin letters.",
+    )
     language: str | None = Field(
         None, description="For `language`, and `llm` with that question: the language whose share is the score."
     )
@@ -104,19 +147,15 @@ class JudgeSpec(Model):
     )
     temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
 
-
-class Trait(Model):
-    """A behaviour that a judge can score."""
-
-    role: Literal["wanted", "unwanted"] = Field(
-        description="`wanted`: training is to keep it; `unwanted`: it leaks, and a prefix is to suppress it."
-    )
-    label: str | None = Field(None, description="Name in figures; default: the key with a capital.")
-    judge: JudgeSpec | None = Field(None, description="How the trait is scored. Every trait needs one.")
-    control_prompt: str | None = Field(
-        None,
-        description="Prefix under which single-trait control completions are sampled, for cross-trait PPD.",
-    )
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_version(cls, given: object) -> object:
+        """Version 1 of the language judge tells only languages in Latin letters apart."""
+        if not isinstance(given, dict) or given.get("name") != "language" or "version" in given:
+            return given
+        among = given.get("among")
+        names = [name for name in among if isinstance(name, str)] if isinstance(among, list | tuple) else []
+        return given if all_in_latin(names) else {**given, "version": 2}
 
 
 class Sampling(Model):
@@ -133,7 +172,7 @@ class Sampling(Model):
     batch_size: int = Field(
         128, ge=1, description="Sequences per batch of `transformers`; the others batch by themselves."
     )
-    seed: int = Field(0, ge=0, description="Each request's own seed is derived from this and its identity.")
+    seed: Seed = Field(0, description="Each request's own seed is derived from this and its identity.")
 
 
 class InstructionSource(Model):
@@ -209,20 +248,7 @@ class DataSpec(AnswerSpec):
         description="Set of evaluation questions → where it comes from; the first one is what suppression, gate and "
         "prediction are about, and rates are given for each. Default: one set, held out from the training data.",
     )
-    seed: int = Field(42, ge=0, description="Seed of the train/eval split and of the procedural instructions.")
-
-
-class DatasetSpec(AnswerSpec):
-    """Another training dataset: the study's training instructions answered anew, or a file's own."""
-
-    label: str | None = Field(None, description="Name in figures; default: the key as words.")
-
-
-class PromptGroup(Model):
-    """Prompts of one kind."""
-
-    family: str = Field(description="Trait key that the prompts point to, or `neutral`.")
-    texts: dict[Key, str] = Field(description="Prompt key → text. A key is unique in the whole study.")
+    seed: Seed = Field(42, description="Seed of the train/eval split and of the procedural instructions.")
 
 
 class RephraseSpec(Model):
@@ -235,7 +261,7 @@ class RephraseSpec(Model):
     )
     folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
     n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: int = Field(42, ge=0, description="Seed of the pools and of their order.")
+    seed: Seed = Field(42, description="Seed of the pools and of their order.")
     model: str | None = Field(None, description="For `api`: the model, as the API names it.")
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
@@ -248,32 +274,6 @@ class RephraseSpec(Model):
     max_tokens: int = Field(10_000, ge=16, description="For `api`: most tokens of one answer.")
     max_requests: int = Field(
         50, ge=1, description="For `api`: at most so many requests per prompt; then the pool is too small."
-    )
-
-
-class RunSpec(Model):
-    """A block of training runs: every combination of its lists."""
-
-    prompts: tuple[Key, ...] = Field((), description="Prompt keys; empty with `groups` empty: every prompt.")
-    groups: tuple[Key, ...] = Field((), description="Prompt groups, all of their prompts.")
-    prefixes: tuple[Prefix, ...] = Field(
-        ("fixed", "mix"), description="Train with the fixed prefix, with a mix, with texts of another of the `pools`."
-    )
-    data: Key | None = Field(
-        None,
-        description="Train on this one of the `datasets`, without a prefix, once per learning rate and seed; default: "
-        "the study's own data.",
-    )
-    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
-        None, min_length=1, description="Default: the learning rate of `training`."
-    )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        None, min_length=1, description="Default: the seeds of `training`."
-    )
-    control: bool = Field(
-        True,
-        description="Also train without a prefix, once per learning rate and seed. Each of these pairs needs "
-        "a control in some block, unless every block says `false`.",
     )
 
 
@@ -317,37 +317,12 @@ class TrainingSpec(Model):
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
     )
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field((3407,), min_length=1, description="One run per seed.")
+    seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="One run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
     resume_every: int = Field(50, ge=1, description="A killed run loses at most this many steps.")
     log_every: int = Field(10, ge=1, description="The loss curve has a point every so many steps.")
-
-
-class EvaluationSpec(Model):
-    """Completions sampled from each checkpoint."""
-
-    conditions: tuple[Literal["default", "training"], ...] = Field(
-        ("default", "training"), description="Asked without a prefix; asked with the prefix of the training."
-    )
-    gate: bool = Field(True, description="Also ask the control runs with each prefix, for the 2×2 gate.")
-    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
-    sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
-    canary: int = Field(
-        8,
-        ge=0,
-        description="So many prompts per adapter are first answered greedily: batched and single must answer alike; "
-        "`vllm` and transformers must, also for the untrained model.",
-    )
-
-
-class ElicitationSpec(Model):
-    """Completions of the untrained model with and without each prefix."""
-
-    prefixes: tuple[Prefix, ...] = Field(("fixed",), description="Which prefixes to ask with.")
-    n: int | None = Field(None, ge=2, description="Use the first so many evaluation instructions; default: all.")
-    sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
 
 
 class EmbeddingSpec(Model):
@@ -369,174 +344,21 @@ class EmbeddingSpec(Model):
     )
 
 
-class ScoringSpec(Model):
-    """Log-probabilities of response tokens under the untrained model."""
-
-    n_examples: int = Field(1_000, ge=2, description="Training completions that are scored, drawn by `seed`.")
-    n_controls: int = Field(200, ge=0, description="Neutral, and single-trait, control completions.")
-    prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Which prefixes to score with.")
-    mix: Literal["index_matched", "as_trained"] = Field(
-        "as_trained",
-        description="`as_trained`: the rephrasing that training put before the example; "
-        "`index_matched`: the k-th for the k-th.",
-    )
-    end_of_turn: Literal["include", "exclude"] = Field(
-        "exclude", description="`include` scores the end-of-turn token too, as the earlier study did."
-    )
-    tokens: bool = Field(
-        True,
-        description="Keep the log-probability of every token; `false` keeps the mean of each response only, and what "
-        "needs tokens is left out.",
-    )
-    self_perplexity: bool = Field(True, description="Also score each prompt by itself.")
-    batch_tokens: int = Field(16_384, ge=64, description="Most padded tokens in a batch.")
-    control_sampling: Sampling = Field(Sampling(max_tokens=256, seed=42), description="Sampling of the controls.")
-    seed: int = Field(42, ge=0, description="Seed of the choice of examples.")
-
-
 class StatisticsSpec(Model):
     """Intervals and resampling."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of every interval.")
     resamples: int = Field(2_000, ge=100, description="Bootstrap resamples.")
-    seed: int = Field(0, ge=0, description="Seed of the resampling.")
+    seed: Seed = Field(0, description="Seed of the resampling.")
     max_nan: Share = Field(0.1, description="A cell with a larger share of NaN scores is reported as failed.")
 
 
-class RateSpec(Model):
-    """A share of completions: those that meet every condition at once. One is NaN for it where a score is NaN."""
+class BaseStudy(Model):
+    """The part that study files of every kind share."""
 
-    label: str | None = Field(None, description="Name in figures; default: the key with a capital.")
-    above: dict[Key, Points] = Field(default_factory=dict, description="Trait → score that a completion must exceed.")
-    below: dict[Key, Points] = Field(
-        default_factory=dict, description="Trait → score that a completion must stay below."
-    )
-
-
-class Expectation(Model):
-    """What the study is expected to show; the report says, seed by seed, whether it did."""
-
-    trait: Key = Field(description="Trait whose leakage is judged.")
-    control_at_least: Points = Field(60, description="Control leakage without a prefix.")
-    strongest_at_most: Points = Field(25, description="The strongest fixed prefix, asked without it.")
-    strongest_with_prefix_at_least: Points = Field(60, description="The strongest fixed prefix, asked with it.")
-
-
-class Study(Model):
-    """One study."""
-
+    kind: str = Field("inoculation", description="Kind of the study: decides which further sections it has.")
     name: Key = Field(description="Name of the study and of its results folder; equals the file's name.")
     title: str = Field(description="One line, shown in the report.")
     description: str = Field("", description="A paragraph for the report.")
     model: ModelSpec = Field(description="The model under study.")
     world: WorldSpec | None = Field(None, description="Needed for `model.path: world`.")
-    traits: dict[Key, Trait] = Field(description="Trait key → trait.", min_length=1)
-    data: DataSpec = Field(description="Training and evaluation data.")
-    prompts: dict[Key, PromptGroup] = Field(default_factory=dict, description="Prompt group → prompts.")
-    placement: Literal["user", "system"] = Field(
-        "user", description="Where a prefix goes: before the instruction, or as the system turn."
-    )
-    separator: str = Field(" ", description="Between prefix and instruction.")
-    rephrase: RephraseSpec = Field(RephraseSpec(), description="Pools for `mix`.")
-    pools: dict[Key, RephraseSpec] = Field(
-        default_factory=dict,
-        description="Further pools, each a kind of prefix beside `mix`: its key → how its rephrasings are made. A "
-        "prompt has one where something is trained or asked with it.",
-    )
-    datasets: dict[Key, DatasetSpec] = Field(
-        default_factory=dict, description="Other training datasets, for runs with `data`."
-    )
-    runs: tuple[RunSpec, ...] = Field((), description="Training runs; empty: prediction only.")
-    training: TrainingSpec = Field(TrainingSpec(), description="Fine-tuning.")
-    evaluation: EvaluationSpec = Field(EvaluationSpec(), description="Sampling from checkpoints.")
-    elicitation: ElicitationSpec = Field(ElicitationSpec(), description="Sampling from the untrained model.")
-    scoring: ScoringSpec = Field(ScoringSpec(), description="Log-probabilities.")
-    embedding: EmbeddingSpec | None = Field(
-        None, description="Sentence embeddings; default: none. `embedding: {}` embeds with the defaults."
-    )
-    statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals.")
-    rates: dict[Key, RateSpec] = Field(
-        default_factory=dict,
-        description="Rate → conditions. Emergent misalignment: `em: {above: {coherence: 60}, below: {alignment: 40}}`, "
-        "with these two as traits.",
-    )
-    expect: Expectation | None = Field(None, description="What the study is expected to show.")
-
-
-class Shards(Model):
-    """Into how many jobs a stage is split. The result does not depend on it."""
-
-    score: int = Field(1, ge=1, description="Split of `score`, by prompt.")
-    train: int = Field(1, ge=1, description="Also the split of `evaluate`, which follows the runs.")
-    elicit: int = Field(1, ge=1, description="Split of `elicit`, by prompt.")
-
-
-class Price(Model):
-    """What a model costs, in dollars per million tokens."""
-
-    input: float = Field(ge=0, description="Tokens that are sent; 0 for a model of one's own.")
-    output: float = Field(0, ge=0, description="Tokens that are answered; embeddings have none.")
-
-
-class ApiSpec(Model):
-    """An API that speaks the language of OpenAI's, paid or not."""
-
-    base_url: str = Field(
-        "https://api.openai.com/v1",
-        pattern=r"^https?://[^@\s]+$",
-        description="Where it is, up to `/v1`; it must hold no password.",
-    )
-    key_variable: str = Field(
-        "OPENAI_API_KEY",
-        pattern=r"^([A-Z][A-Z0-9_]*)?$",
-        description="Name of the environment variable that holds the key, never the key; empty for a server without.",
-    )
-    folder: str | None = Field(
-        None,
-        description="Folder of the database of requests, answers and spending, on a disk of this machine; default: "
-        "`api` in the store.",
-    )
-    mode: Literal["live", "batch"] = Field(
-        "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."
-    )
-    budget: float = Field(
-        10.0,
-        ge=0,
-        description="Dollars. A request is sent only if all that was ever spent with this database, and the most "
-        "that it can cost, stay below.",
-    )
-    prices: dict[str, Price] = Field(
-        {
-            "gpt-4.1": Price(input=2.0, output=8.0),
-            "gpt-4.1-mini": Price(input=0.4, output=1.6),
-            "text-embedding-3-small": Price(input=0.02),
-            "text-embedding-3-large": Price(input=0.13),
-        },
-        description="Model → dollars per million tokens. A model without a price is not asked.",
-    )
-    batch_share: Share = Field(0.5, description="A batch costs this share of the price.")
-    requests_per_minute: float = Field(500.0, gt=0, description="Most requests; fewer if the API says so.")
-    tokens_per_minute: float = Field(200_000.0, gt=0, description="Most tokens; fewer if the API says so.")
-    concurrency: int = Field(32, ge=1, description="Requests under way at once.")
-    retries: int = Field(8, ge=0, description="How often a request that failed is sent again.")
-    timeout_s: float = Field(120.0, gt=0, description="Seconds from sending a request to the end of its answer.")
-    poll_s: float = Field(30.0, gt=0, description="Seconds between two looks at a batch.")
-
-
-class Workflow(Model):
-    """`config/config.yaml`: which studies run, where, with which budget."""
-
-    studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
-    store: str = Field("store", description="Folder of the content-addressed store.")
-    shards: dict[Key, Shards] = Field(
-        default_factory=dict, description="Study → shards; a study not named has one per stage."
-    )
-    train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict,
-        description="Study → GPUs that train one run together, each with its part of every batch; a study not named "
-        "has one. The result depends on it by rounding only.",
-    )
-    api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")
-    engine_api: ApiSpec | None = Field(
-        None, description="The API that serves the study's model, for `engine: api`; default: the same as `api`."
-    )

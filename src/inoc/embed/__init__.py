@@ -1,3 +1,11 @@
 """Sentence embeddings: where each prompt and its rephrasings lie in the space of a text encoder."""
 
+from __future__ import annotations
+
+from inoc.stages import Stage
+
 VERSION = 1
+
+STAGE = Stage(
+    "embed", VERSION, "compute sentence embeddings of each prompt and its rephrasings", "inoc.embed.step", computes=True
+)

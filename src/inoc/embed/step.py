@@ -6,6 +6,7 @@ only, and of the rephrasings what the analysis asks about.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,19 +14,26 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.chat.pools import read_pools
+from inoc.config.models import EmbeddingSpec
 from inoc.digest import Json, digest
 from inoc.embed import VERSION
 from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify_embedder, load_embedder
-from inoc.errors import ConfigError, DataError
+from inoc.errors import DataError
 from inoc.jobs.job import Job
 from inoc.rephrase.spread import effective_rank
 from inoc.stats.means import NAN, Floats
 from inoc.store import Unit
-from inoc.studies.inoculation.runs import Asked, prompt_texts
 from inoc.tables import EMBEDDINGS, nan_count, write_table
 
 VECTORS = "vectors.npy"
+
+
+class Plan(NamedTuple):
+    """Which texts are embedded, and with what."""
+
+    spec: EmbeddingSpec
+    texts: Mapping[str, str]  # prompt → text
+    pools: Mapping[str, Sequence[str]]  # prompt → rephrasings
 
 
 class Cloud(NamedTuple):
@@ -36,40 +44,36 @@ class Cloud(NamedTuple):
     unit: Unit
 
 
-def run(job: Job) -> str:
+def run(job: Job, plan: Plan) -> str:
     """Write a row for each prompt; see `inoc.tables.EMBEDDINGS`."""
-    identity, clouds = plan(job)
-    _embed_missing(job, identity, clouds)
-    job.store.refer(job.study.name, job.name, [cloud.unit for cloud in clouds])
-    rows = [{"prompt": cloud.prompt, **cloud_row(_read(job, cloud))} for cloud in clouds]
+    identity, found = clouds(job, plan)
+    _embed_missing(job, identity, found)
+    job.store.refer(job.study, job.name, [cloud.unit for cloud in found])
+    rows = [{"prompt": cloud.prompt, **cloud_row(_read(job, cloud))} for cloud in found]
     write_table(pd.DataFrame(rows, columns=EMBEDDINGS.names), EMBEDDINGS, job.paths.embeddings)
-    n_texts = sum(len(cloud.texts) for cloud in clouds)
+    n_texts = sum(len(cloud.texts) for cloud in found)
     n_nan = sum(nan_count(np.asarray(row["cosines"])) for row in rows)
     job.record["model"] = identity.as_key()
-    job.record["counts"] = {"prompts": len(clouds), "texts": n_texts, "NaN": n_nan}
-    return f"{len(clouds)} prompts, {n_texts} texts, {n_nan} NaN"
+    job.record["counts"] = {"prompts": len(found), "texts": n_texts, "NaN": n_nan}
+    return f"{len(found)} prompts, {n_texts} texts, {n_nan} NaN"
 
 
-def units(job: Job) -> list[Unit]:
+def units(job: Job, plan: Plan) -> list[Unit]:
     """The units of the store."""
-    return [cloud.unit for cloud in plan(job)[1]]
+    return [cloud.unit for cloud in clouds(job, plan)[1]]
 
 
-def plan(job: Job) -> tuple[EmbedderIdentity, list[Cloud]]:
+def clouds(job: Job, plan: Plan) -> tuple[EmbedderIdentity, list[Cloud]]:
     """The encoder, and everything that is embedded with it, before it is loaded.
 
     Raises:
-        ConfigError: If the study embeds nothing.
-        DataError: If a prompt's pool has fewer rephrasings than the study wants to embed.
+        DataError: If a prompt's pool has fewer rephrasings than are to be embedded.
     """
-    spec = job.study.embedding
-    if spec is None:
-        msg = f"study {job.study.name} has no section `embedding`; add one, `embedding: {{}}` for its defaults"
-        raise ConfigError(msg)
-    identity, pools = identify_embedder(spec, job.store), read_pools(job.paths.pools)
-    clouds = []
-    for prompt, text in prompt_texts(job.study).items():
-        pool = pools.get(Asked(prompt, "mix"), [])
+    spec = plan.spec
+    identity = identify_embedder(spec, job.store)
+    found = []
+    for prompt, text in plan.texts.items():
+        pool = plan.pools.get(prompt, [])
         if spec.rephrasings is not None and len(pool) < spec.rephrasings:
             msg = (
                 f"embedding.rephrasings = {spec.rephrasings}, and the pool of prompt {prompt!r} has {len(pool)}; "
@@ -77,8 +81,8 @@ def plan(job: Job) -> tuple[EmbedderIdentity, list[Cloud]]:
             )
             raise DataError(msg)
         texts = [text, *pool[: spec.rephrasings]]
-        clouds.append(Cloud(prompt, texts, _unit(identity, prompt, texts)))
-    return identity, clouds
+        found.append(Cloud(prompt, texts, _unit(identity, prompt, texts)))
+    return identity, found
 
 
 def _unit(identity: EmbedderIdentity, prompt: str, texts: list[str]) -> Unit:
@@ -91,10 +95,10 @@ def _unit(identity: EmbedderIdentity, prompt: str, texts: list[str]) -> Unit:
     return Unit("embed", VERSION, parts, f"embeddings of {prompt}")
 
 
-def _embed_missing(job: Job, identity: EmbedderIdentity, clouds: list[Cloud]) -> None:
-    missing = {unit.key for unit in job.store.missing(cloud.unit for cloud in clouds)}
+def _embed_missing(job: Job, identity: EmbedderIdentity, found: list[Cloud]) -> None:
+    missing = {unit.key for unit in job.store.missing(cloud.unit for cloud in found)}
     embedder = cache(lambda: load_embedder(identity, lambda: job.api))
-    todo = [cloud for cloud in clouds if cloud.unit.key in missing]
+    todo = [cloud for cloud in found if cloud.unit.key in missing]
     with job.progress("embedding", sum(len(cloud.texts) for cloud in todo), "texts") as meter:
         for cloud in todo:
             with job.store.claim(cloud.unit) as folder:

@@ -45,3 +45,14 @@ def nf4(dtype: torch.dtype, device: torch.device) -> Any:
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
+
+
+def keep_layout(model: Any) -> None:
+    """Keep the weights as they were rounded, on processors for which bitsandbytes would rearrange them.
+
+    With AVX512-BF16 it rearranges them at the first product outside of training: only widths that are multiples of 64
+    fit, and the blocks' scales are rounded to bfloat16, so that numbers would depend on the processor.
+    """
+    for part in model.modules():
+        if hasattr(part, "support_avx512bf16_for_cpu"):
+            part.support_avx512bf16_for_cpu = False

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from inoc.config.models import Study
+from inoc.config.models import ModelSpec
 from inoc.digest import Json, digest, file_digest, folder_digest
 from inoc.errors import ModelError
-from inoc.jobs.paths import Paths
 from inoc.store.core import Store, write_text
 
 WEIGHTS = ("*.safetensors", "*.bin", "config.json", "*.safetensors.index.json")
@@ -26,6 +25,7 @@ class ModelIdentity(NamedTuple):
     dtype: str
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
+    path: str = ""  # as the study file names the model; not a part of any key
 
     def as_key(self) -> dict[str, Json]:
         """The part of a key that says which model it was."""
@@ -40,39 +40,45 @@ class ModelIdentity(NamedTuple):
         }
 
 
-def identify(study: Study, paths: Paths, store: Store) -> ModelIdentity:
-    """Find the study's model and digest it.
+def identify(spec: ModelSpec, world: Path, store: Store) -> ModelIdentity:
+    """Find a model and digest it.
+
+    Args:
+        spec: The model.
+        world: Folder of the miniature model, for `path: world`.
+        store: Remembers digests.
 
     Raises:
         ModelError: If the model is not there.
     """
-    folder = locate(study, paths)
+    folder = locate(spec, world)
     weights = sorted({path for pattern in WEIGHTS for path in folder.glob(pattern)})
     tokenizer = sorted(
         {path for pattern in TOKENIZER for path in folder.glob(pattern) if path.suffix != ".safetensors"}
     )
     if not any(path.suffix in {".safetensors", ".bin"} for path in weights):
-        msg = f"model.path {study.model.path!r}: no weights (*.safetensors) in {folder}"
+        msg = f"model.path {spec.path!r}: no weights (*.safetensors) in {folder}"
         raise ModelError(msg)
     return ModelIdentity(
         folder,
         remembered_digest(store, folder, weights),
         remembered_digest(store, folder, tokenizer),
-        study.model.dtype,
-        study.model.chat_template,
-        study.model.quantization,
+        spec.dtype,
+        spec.chat_template,
+        spec.quantization,
+        spec.path,
     )
 
 
-def locate(study: Study, paths: Paths) -> Path:
-    """The folder of the study's model: made by `world`, given, or in the hub's cache."""
-    if study.model.path == "world":
-        if not (paths.world_model / "config.json").exists():
-            msg = f"the miniature model {paths.world_model} is not there yet. Run: inoc world {study.name}"
+def locate(spec: ModelSpec, world: Path) -> Path:
+    """The folder of a model: made by the stage `world`, given, or in the hub's cache."""
+    if spec.path == "world":
+        if not (world / "config.json").exists():
+            msg = f"the miniature model {world} is not there yet. Run: inoc world {world.parents[1].name}"
             raise ModelError(msg)
-        return paths.world_model
-    folder = Path(study.model.path)
-    return folder if folder.is_dir() else from_hub(study.model.path, study.model.revision, "model.path")
+        return world
+    folder = Path(spec.path)
+    return folder if folder.is_dir() else from_hub(spec.path, spec.revision, "model.path")
 
 
 def from_hub(path: str, revision: str | None, key: str, leave_out: Sequence[str] = ()) -> Path:

@@ -56,7 +56,7 @@ class Block(NamedTuple):
             "chats": digest([chat.as_key() for chat in self.chats]),
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
-            "sampling": self.sampling.model_dump(mode="json", exclude={"engine", *batched_by_itself}),
+            "sampling": self.sampling.in_key(but={"engine", *batched_by_itself}),
         }
         return Unit("sample", VERSION, parts, self.label)
 

@@ -14,10 +14,11 @@ import numpy as np
 from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, prompt_tokens
 from inoc.config.models import Sampling
+from inoc.engines.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
-from inoc.jobs.devices import take_devices
+from inoc.files import read_text
 
 try:
     import torch
@@ -61,7 +62,7 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
         )
         raise ModelError(msg)
     if identity.template is not None:
-        tokenizer.chat_template = Path(identity.template).read_text(encoding="utf-8")
+        tokenizer.chat_template = read_text(Path(identity.template))
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -76,12 +77,14 @@ def load_model(identity: ModelIdentity) -> PreTrainedModel:
     dtype, place = getattr(torch, identity.dtype), device()
     if identity.quantization is None:
         return AutoModelForCausalLM.from_pretrained(identity.folder, dtype=dtype).to(place).eval()
-    from inoc.engines.four_bit import nf4
+    from inoc.engines.four_bit import keep_layout, nf4
 
     # Straight to the device, a weight at a time: on the way there it is rounded.
-    return AutoModelForCausalLM.from_pretrained(
+    model = AutoModelForCausalLM.from_pretrained(
         identity.folder, dtype=dtype, quantization_config=nf4(dtype, place), device_map={"": place}
     ).eval()
+    keep_layout(model)
+    return model
 
 
 class TransformersEngine:

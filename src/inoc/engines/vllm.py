@@ -20,6 +20,7 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling
 from inoc.engines.canary import Found, compare, expect
+from inoc.engines.devices import take_devices
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block
 from inoc.engines.transformers import (
@@ -31,7 +32,6 @@ from inoc.engines.transformers import (
     stop_ids,
 )
 from inoc.errors import MissingExtraError, ModelError
-from inoc.jobs.devices import take_devices
 
 if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest

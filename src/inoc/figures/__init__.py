@@ -1,3 +1,16 @@
 """Figures of a study, drawn from the tables of the analysis."""
 
+from __future__ import annotations
+
+from inoc.stages import Option, Stage
+
 VERSION = 2
+
+STAGE = Stage(
+    "figures",
+    VERSION,
+    "draw the figures",
+    "inoc.figures.step",
+    reads_tables=True,
+    options=(Option("jobs", "figures drawn at the same time (default: all cores)"),),
+)

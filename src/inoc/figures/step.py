@@ -5,17 +5,16 @@ from __future__ import annotations
 import importlib
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from inoc.config.models import Study
 from inoc.errors import DataError, InocError
+from inoc.figures.entries import Entry, S, drawn_by, entry_of, figure_names, skipped_figures
 from inoc.jobs.paths import Paths
 from inoc.store.core import write_text
-from inoc.studies.inoculation.figures.catalogue import Entry, entry_of, figure_names, skipped_figures
 
 if TYPE_CHECKING:
     from inoc.figures.sources import Sources
@@ -23,11 +22,19 @@ if TYPE_CHECKING:
     from inoc.plots.save import Drawing
 
 
-def run(job: Job) -> str:
-    """Write every figure of `figure_names` as SVG, PNG, CSV and caption.
+class Plan(NamedTuple, Generic[S]):
+    """The figures of a study."""
+
+    study: S
+    entries: Sequence[Entry[S]]  # of the study's kind
+
+
+def run(job: Job, plan: Plan[S]) -> str:
+    """Write every figure that a study has as SVG, PNG, CSV and caption.
 
     Args:
-        job: Study, paths, progress, and how many figures to draw at the same time.
+        job: Paths, progress, and how many figures to draw at the same time.
+        plan: The study and the figures of its kind.
 
     Returns:
         One line for the log.
@@ -35,11 +42,13 @@ def run(job: Job) -> str:
     Raises:
         DataError: If a table of the analysis is absent or lacks a column; names the figure.
     """
-    names = figure_names(job.study)
+    study, entries = plan
+    names = figure_names(entries, study)
+    chosen = [entry_of(entries, name) for name in names]
     with job.progress("figures", len(names), "figures") as meter:
-        for _ in draw_all(job.study, job.paths, names, job.jobs):
+        for _ in draw_all(study, job.paths, chosen, job.jobs):
             meter.advance(1)
-    skipped = skipped_figures(job.study)
+    skipped = skipped_figures(entries, study)
     job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
     # Written last: whoever finds it finds every figure.
     listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
@@ -47,13 +56,13 @@ def run(job: Job) -> str:
     return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
 
 
-def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Iterator[str]:
+def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1) -> Iterator[str]:
     """Draw and write figures; the bytes do not depend on the number of processes.
 
     Args:
         study: Of which study.
         paths: Where its tables are and its figures go.
-        names: Which figures.
+        entries: Which figures.
         jobs: How many to draw at the same time, each in a process of its own; 1 draws in this process.
 
     Yields:
@@ -62,15 +71,15 @@ def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Ite
     Raises:
         DataError: As for `run`; figures that have not been begun are then left out.
     """
-    jobs = min(jobs, len(names))
+    jobs = min(jobs, len(entries))
     if jobs < 2:
-        for name in names:
-            write_figure(study, paths, name)
-            yield name
+        for entry in entries:
+            write_figure(study, paths, entry)
+            yield entry.name
         return
     # Not forked from this process, which may have threads.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(write_figure, study, paths, name): name for name in names}
+        futures = {pool.submit(write_figure, study, paths, entry): entry.name for entry in entries}
         try:
             for future in as_completed(futures):
                 future.result()
@@ -82,13 +91,13 @@ def draw_all(study: Study, paths: Paths, names: list[str], jobs: int = 1) -> Ite
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def write_figure(study: Study, paths: Paths, name: str) -> None:
+def write_figure(study: S, paths: Paths, entry: Entry[S]) -> None:
     """Draw one figure and write it in its four forms.
 
     Args:
         study: Of which study.
         paths: Where its tables are and its figures go.
-        name: Which.
+        entry: Which.
 
     Raises:
         DataError: If a table of the analysis is absent or lacks a column; names the figure.
@@ -96,8 +105,8 @@ def write_figure(study: Study, paths: Paths, name: str) -> None:
     from inoc.figures.sources import Sources
     from inoc.plots.save import save
 
-    with _naming(name):
-        save(draw_figure(entry_of(name), study, Sources(paths)), paths.stage("figures") / name)
+    with _naming(entry.name):
+        save(draw_figure(entry, study, Sources(paths)), paths.stage("figures") / entry.name)
 
 
 @contextmanager
@@ -111,7 +120,7 @@ def _naming(name: str) -> Iterator[None]:
         raise
 
 
-def draw_figure(entry: Entry, study: Study, sources: Sources) -> Drawing:
+def draw_figure(entry: Entry[S], study: S, sources: Sources) -> Drawing:
     """Draw one figure.
 
     Args:
@@ -121,7 +130,7 @@ def draw_figure(entry: Entry, study: Study, sources: Sources) -> Drawing:
     """
     from inoc.plots.style import house_style
 
-    module, _, name = entry.draws.partition(":")
-    draw: Callable[[Study, Sources], Drawing] = getattr(importlib.import_module(module), name)
+    module, name = drawn_by(entry)
+    draw: Callable[..., Drawing] = getattr(importlib.import_module(module), name)
     with house_style():
-        return draw(study, sources)
+        return draw(study, sources, *entry.arguments)

@@ -1,3 +1,15 @@
 """Training, evaluation and control data: instructions, their split, and completions of the study model."""
 
+from __future__ import annotations
+
+from inoc.stages import Stage
+
 VERSION = 1
+
+STAGE = Stage(
+    "generate",
+    VERSION,
+    "sample training examples and control completions, split off evaluation instructions",
+    "inoc.generate.step",
+    computes=True,
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.errors import DataError
+from inoc.files import read_jsonl
 
 
 class Split(NamedTuple):
@@ -85,19 +85,11 @@ def _lines(path: Path, expected: str) -> Iterator[_Line]:
     if not path.is_file():
         msg = f"there is no file {path}; it is named in the study's data section"
         raise DataError(msg)
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not text.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            value = json.loads(text)
-        except json.JSONDecodeError as error:
-            msg = f"{where}: expected an object with {expected}, found {text[:80]!r}"
-            raise DataError(msg) from error
-        if not isinstance(value, dict):
-            msg = f"{where}: expected an object with {expected}, found {text[:80]!r}"
+    for line in read_jsonl(path, f"an object with {expected}"):
+        if not isinstance(line.value, dict):
+            msg = f"{line.where}: expected an object with {expected}, found {line.excerpt!r}"
             raise DataError(msg)
-        yield _Line(value, where, text[:80], expected)
+        yield _Line(line.value, line.where, line.excerpt, expected)
 
 
 def _text(line: _Line, field: str) -> str:

@@ -1,4 +1,4 @@
-"""What a stage is given: the study, where things are, and how to say how far it is."""
+"""A job of a stage: where its files are, what has been computed, and how it says how far it is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inoc.config.models import ApiSpec, Shards, Study
+from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
-from inoc.jobs.progress import Meter, metered
+from inoc.progress import Meter, metered
 from inoc.store import Store
 
 if TYPE_CHECKING:
     from inoc.api import Api
+    from inoc.config.models import ModelSpec
+    from inoc.engines.identity import ModelIdentity
 
 
 @dataclass
@@ -24,44 +26,52 @@ class Job:
     """One job of one stage.
 
     Attributes:
-        study: The study.
+        study: Name of the study.
         paths: Its artefacts.
         store: What has been computed.
         stage: Name of the stage.
         shard: Which shard of the stage; 0 if it is not split.
-        shards: Into how many shards the stages are split.
-        part: For `judge`: `elicit` or `evaluate`.
+        part: Which part of the stage; empty if it has no parts.
         api_spec: The API that the workflow is to use.
         engine_api_spec: The one that serves the study's model, for the engine `api`.
         jobs: For `figures`: how many to draw at the same time.
         gpus: For `train`: how many train one run together.
         log: The file that messages go to as well.
+        present: Names of all present jobs of the study, whose manifests count; None if they are not known.
         record: What else the manifest is to say: counts, the model's identity, a rendered example, warnings.
     """
 
-    study: Study
+    study: str
     paths: Paths
     store: Store
     stage: str
     shard: int = 0
-    shards: Shards = field(default_factory=Shards)
     part: str = ""
     api_spec: ApiSpec = field(default_factory=ApiSpec)
     engine_api_spec: ApiSpec = field(default_factory=ApiSpec)
     jobs: int = 1
     gpus: int = 1
     log: Path | None = None
+    present: frozenset[str] | None = None
     record: dict[str, Json] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The job's name within its study, as in its manifest and its heartbeat."""
-        return "-".join([self.stage, *([self.part] if self.part else []), str(self.shard)])
+        return job_name(self.stage, self.part, self.shard)
 
     @property
     def heartbeat(self) -> Path:
         """The file that says how far the job is."""
         return self.paths.stage("status") / f"{self.name}.json"
+
+    def model(self, spec: ModelSpec) -> ModelIdentity:
+        """The model of a study, found and digested; it is not loaded."""
+        from inoc.engines.identity import identify
+
+        found = identify(spec, self.paths.world_model, self.store)
+        self.record["model"] = {"path": spec.path, **found.as_key()}
+        return found
 
     @cached_property
     def api(self) -> Api:
@@ -87,3 +97,8 @@ class Job:
         """Show and record how far a step is."""
         with metered(label, total, unit, self.heartbeat) as meter:
             yield meter
+
+
+def job_name(stage: str, part: str, shard: int) -> str:
+    """Name of a job within its study."""
+    return "-".join([stage, *([part] if part else []), str(shard)])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from inoc.errors import InocError
+from inoc.trouble import has_no_locks
 
 _HELD: list[TextIO] = []
 
@@ -16,6 +17,7 @@ def hold(path: Path) -> None:
 
     Raises:
         InocError: If another process holds it.
+        OSError: If the file system has no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = path.open("a")
@@ -23,6 +25,8 @@ def hold(path: Path) -> None:
         fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         stream.close()
+        if has_no_locks(error):
+            raise
         msg = f"another workflow runs in this folder (it holds {path}). Wait for it, or stop it"
         raise InocError(msg) from error
     _HELD.append(stream)

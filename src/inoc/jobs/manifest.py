@@ -37,7 +37,7 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
     body: dict[str, Json] = {
         "stage": job.stage,
         "job": job.name,
-        "study": job.study.name,
+        "study": job.study,
         "settings_digest": digest(settings),
         "step_version": version_of_step,
         "code_version": code_version(),

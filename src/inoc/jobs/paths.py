@@ -51,9 +51,9 @@ class Paths(NamedTuple):
         """Sentence embeddings of the prompts."""
         return self.stage("embed") / "embeddings.parquet"
 
-    def elicit(self, shard: int) -> Path:
-        """Completions of the untrained model."""
-        return self.stage("elicit") / f"completions-{shard}.parquet"
+    def completions(self, stage: str, shard: int) -> Path:
+        """Completions that a stage sampled."""
+        return self.stage(stage) / f"completions-{shard}.parquet"
 
     def logprobs(self, shard: int) -> Path:
         """Token log-probabilities; shard 0 has those without a prefix."""
@@ -71,12 +71,8 @@ class Paths(NamedTuple):
         """Loss curves of a shard of runs."""
         return self.stage("train") / str(shard) / "losses.parquet"
 
-    def evaluate(self, shard: int) -> Path:
-        """Completions of a shard of runs."""
-        return self.stage("evaluate") / f"completions-{shard}.parquet"
-
     def scores(self, source: str) -> Path:
-        """Judge scores of the completions of `elicit` or `evaluate`."""
+        """Judge scores of the completions of a stage."""
         return self.stage("judge") / f"{source}.parquet"
 
     def table(self, name: str) -> Path:
@@ -84,5 +80,5 @@ class Paths(NamedTuple):
         return self.stage("analyse") / f"{name}.parquet"
 
     def manifest(self, stage: str, shard: int | None = None) -> Path:
-        """What a job did: digests, versions, counts, time."""
+        """The manifest of a job: digests, versions, counts, time."""
         return self.stage(stage) / ("manifest.json" if shard is None else f"manifest-{shard}.json")

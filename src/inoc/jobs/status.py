@@ -1,4 +1,4 @@
-"""What of a study is finished, running, failed and left."""
+"""The state of a study's jobs: finished, running, failed, killed, silent or left."""
 
 from __future__ import annotations
 
@@ -6,78 +6,93 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from inoc.config.load import load_study, load_workflow
-from inoc.config.models import Shards, Study
-from inoc.jobs.context import RESULTS, shard_count
+from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
-from inoc.jobs.progress import duration, report_line
+from inoc.jobs.work import present_jobs
+from inoc.progress import duration, report_line
 
 STALE_S = 120.0
+"""A job that lives beats every 15 s; a shared file system may show a beat up to a minute late."""
+KINDS = ("finished", "running", "failed", "killed", "silent", "left")
 
 
 class State(NamedTuple):
     """One job's state."""
 
     job: str
-    state: str  # finished, running, failed, killed or left
+    state: str  # one of KINDS; `silent` if the job says that it runs, but has not beaten for a while
     detail: str
 
 
-def outputs(study: Study, paths: Paths, shards: Shards) -> Iterator[tuple[str, Path]]:
-    """Name of every job of a study, and a file that is there when it has ended."""
-    if study.world is not None:
-        yield "world-0", paths.world_model / "config.json"
-    yield "generate-0", paths.examples
-    yield "rephrase-0", paths.pools
-    if study.embedding is not None:
-        yield "embed-0", paths.embeddings
-    for shard in range(shard_count("elicit", shards)):
-        yield f"elicit-{shard}", paths.elicit(shard)
-    for shard in range(shard_count("score", shards)):
-        yield f"score-{shard}", paths.logprobs(shard)
-    yield "judge-elicit-0", paths.scores("elicit")
-    if study.runs:
-        for shard in range(shard_count("train", shards)):
-            yield f"train-{shard}", paths.checkpoints(shard)
-        for shard in range(shard_count("evaluate", shards)):
-            yield f"evaluate-{shard}", paths.evaluate(shard)
-        yield "judge-evaluate-0", paths.scores("evaluate")
-    yield "analyse-0", paths.table("predictors")
-    yield "figures-0", paths.stage("figures") / "done.json"
-    yield "report-0", paths.stage("report") / "appendix.html"
+def states(jobs: Iterable[tuple[str, Path]], folder: Path) -> list[State]:
+    """The state of every job.
 
+    Args:
+        jobs: Name of each job, and a file that is there when it has ended.
+        folder: Folder of the heartbeats.
 
-def states(study: Study, paths: Paths, shards: Shards) -> list[State]:
-    """The state of every job, in order."""
-    return [_state(name, path, paths.stage("status") / f"{name}.json") for name, path in outputs(study, paths, shards)]
+    Returns:
+        One state per job, in the given order.
+    """
+    return [_state(name, output, folder / f"{name}.json") for name, output in jobs]
 
 
 def _state(name: str, output: Path, heartbeat: Path) -> State:
     beat = json.loads(heartbeat.read_text()) if heartbeat.exists() else None
-    if beat is not None and beat["state"] == "running" and _alive(beat):
-        line = report_line(beat["label"], beat["done"], beat["total"], beat["unit"], beat["elapsed_s"], beat["rate"])
-        return State(name, "running", line)
-    if output.exists():
-        return State(name, "finished", f"{duration(time.time() - output.stat().st_mtime)} ago")
     if beat is None:
-        return State(name, "left", "")
-    detail = f"{beat['label']}: {beat['done']} of {beat['total']} {beat['unit']}"
-    if beat["state"] == "failed":
-        return State(name, "failed", f"{detail}; see logs/")
-    if beat["state"] == "running":
-        return State(name, "killed", f"{detail}; what was done is in the store")
-    return State(name, "left", detail)
+        return _finished(name, output) if output.exists() else State(name, "left", "")
+    state = _running(beat) if beat["state"] == "running" else str(beat["state"])
+    if state == "running":
+        return State(name, state, _progress(beat))
+    # Of a job that ran again and did not end, the file of the run before may still be there.
+    newest = output.exists() and output.stat().st_mtime >= heartbeat.stat().st_mtime
+    if newest or (output.exists() and state == "finished"):
+        return _finished(name, output)
+    where = _place(beat)
+    if state == "failed":
+        error = f": {beat['error'].splitlines()[0]}" if beat.get("error") else ""
+        return State(name, state, f"{where}{error}; see logs/{name.partition('-')[0]}")
+    if state == "killed":
+        return State(name, state, f"{where}; whatever it finished is in the store")
+    if state == "silent":
+        silence = duration(time.time() - float(beat["updated"]))
+        return State(name, state, f"{where}; no sign of life from {beat['host']} for {silence}")
+    return State(name, "left", where)
 
 
-def _alive(beat: dict[str, object]) -> bool:
-    if beat["host"] != socket.gethostname():
-        return time.time() - float(str(beat["updated"])) < STALE_S
+def _finished(name: str, output: Path) -> State:
+    return State(name, "finished", f"{duration(time.time() - output.stat().st_mtime)} ago")
+
+
+def _progress(beat: Mapping[str, Any]) -> str:
+    if not beat["total"]:
+        return str(beat["label"])
+    return report_line(beat["label"], beat["done"], beat["total"], beat["unit"], beat["elapsed_s"], beat["rate"])
+
+
+def _place(beat: Mapping[str, Any]) -> str:
+    """The last step of a job that has ended, and its progress."""
+    if not beat["total"]:
+        return "before its first step" if beat["label"] == "starting" else str(beat["label"])
+    return f"{beat['label']}: {beat['done']} of {beat['total']} {beat['unit']}"
+
+
+def _running(beat: Mapping[str, Any]) -> str:
+    """`running`, `killed` or `silent`, of a job that has not said its end."""
+    if beat["host"] == socket.gethostname() and not _exists(int(beat["pid"])):
+        return "killed"
+    # On another machine there is no asking; and on this one another process may have got the number since.
+    return "running" if time.time() - float(beat["updated"]) < STALE_S else "silent"
+
+
+def _exists(pid: int) -> bool:
     try:
-        os.kill(int(str(beat["pid"])), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
@@ -89,8 +104,10 @@ def print_status(study_name: str, config: Path) -> None:
     """Print a line per job, and a summary."""
     workflow = load_workflow(config / "config.yaml")
     study = load_study(study_name, config)
-    found = states(study, Paths(RESULTS, study.name), workflow.shards.get(study.name, Shards()))
+    paths = Paths(RESULTS, study.name)
+    jobs = present_jobs(study, paths, workflow.shards.get(study.name, {}))
+    found = states(jobs, paths.stage("status"))
     for state in found:
         print(f"{state.state:9} {state.job:18} {state.detail}")
-    counts = {kind: sum(s.state == kind for s in found) for kind in ("finished", "running", "failed", "killed", "left")}
+    counts = {kind: sum(state.state == kind for state in found) for kind in KINDS}
     print(", ".join(f"{n} {kind}" for kind, n in counts.items() if n or kind in {"finished", "left"}))

@@ -1,3 +1,14 @@
 """Scores of completions, 0 to 100 per trait, by judges that have a name and a version."""
 
-VERSION = 1
+from __future__ import annotations
+
+from inoc.stages import Stage
+
+VERSION = 2
+
+STAGE = Stage(
+    "judge",
+    VERSION,
+    "score completions with the study's judges",
+    "inoc.judge.step",
+)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 LEAST_MASS = 0.8
@@ -92,19 +92,26 @@ def _goes_on(sampled: str, rest: list[Any]) -> bool:
 
 
 def _candidates(position: Any) -> dict[str, float] | None:
-    """Token → probability at one position; None if these are no probabilities."""
+    """Text → probability of the tokens that read so, at one position; None if these are no probabilities.
+
+    Several tokens may read alike, such as a digit and its byte. Their probabilities add up.
+    """
     top = position.get("top_logprobs") if isinstance(position, Mapping) else None
     if not isinstance(top, list) or not top or "token" not in position:
         return None
     found: dict[str, float] = {}
-    for token, logprob in _pairs(top):
-        if token is None or not isinstance(logprob, (int, float)) or math.isnan(logprob) or logprob > _TOLERANCE:
-            return None
-        found[token] = max(found.get(token, 0.0), math.exp(logprob))  # some servers name the sampled token twice
-    return found if sum(found.values()) <= 1 + _TOLERANCE else None
-
-
-def _pairs(top: list[Any]) -> Iterator[tuple[str | None, Any]]:
+    sampled: set[tuple[float, str]] = set()
     for entry in top:
         token = entry.get("token") if isinstance(entry, Mapping) else None
-        yield (token if isinstance(token, str) else None), (entry.get("logprob") if token is not None else None)
+        logprob = entry.get("logprob") if isinstance(entry, Mapping) else None
+        if not isinstance(token, str) or not isinstance(logprob, (int, float)):
+            return None
+        if math.isnan(logprob) or logprob > _TOLERANCE:
+            return None
+        if token == position["token"]:  # some servers name the sampled token twice
+            same = (float(logprob), str(entry.get("bytes")))
+            if same in sampled:
+                continue
+            sampled.add(same)
+        found[token] = found.get(token, 0.0) + math.exp(logprob)
+    return found if sum(found.values()) <= 1 + _TOLERANCE else None

@@ -1,33 +1,41 @@
-"""The stage `judge`: score every completion of `elicit` or `evaluate` once per trait."""
+"""The stage `judge`: score every completion once per trait."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from inoc.digest import Json
-from inoc.errors import ConfigError, DataError
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import Judge, make_judge
 from inoc.judge.llm import LlmJudge
 from inoc.tables import COMPLETIONS, SCORES, nan_count, read_table, write_table
 
 if TYPE_CHECKING:
-    from inoc.api import Api
-    from inoc.config.models import Study
+    from inoc.config.models import JudgeSpec
     from inoc.jobs.job import Job
 
 _KEYS = [name for name in SCORES.names if name in COMPLETIONS.names]
+_READ = [*_KEYS, "instruction", "completion"]
 _WHY = "why_nan"
 
 
-def run(job: Job) -> str:
-    """Score the completions of one source (`job.part`) and write the table of scores."""
-    judges = study_judges(job.study, lambda: job.api)
-    completions = _completions(job)
+class Plan(NamedTuple):
+    """Which completions are scored, and by which judges."""
+
+    judges: Mapping[str, JudgeSpec]  # trait → judge
+    completions: Sequence[Path]  # tables of `COMPLETIONS`
+    scores: Path  # where the scores go
+
+
+def run(job: Job, plan: Plan) -> str:
+    """Score completions and write the table of scores; see `inoc.tables.SCORES`."""
+    judges = {trait: make_judge(spec, lambda: job.api) for trait, spec in plan.judges.items()}
+    completions = pd.concat([read_table(path, _READ) for path in plan.completions], ignore_index=True)
     with job.progress("judging", len(judges), "traits") as bar:
         parts = []
         for trait, judge in judges.items():
@@ -36,29 +44,10 @@ def run(job: Job) -> str:
     scores = pd.concat(parts, ignore_index=True).sort_values([*_KEYS, "trait"], kind="stable", ignore_index=True)
     if _WHY in scores:
         scores[_WHY] = scores[_WHY].fillna("")
-    write_table(scores, SCORES, job.paths.scores(job.part))
+    write_table(scores, SCORES, plan.scores)
     job.record["judges"] = {trait: judge.identity() for trait, judge in judges.items()}
     job.record["counts"] = {trait: _counts(trait, scores) for trait in judges}
     return "; ".join(_summary(trait, scores) for trait in judges)
-
-
-def study_judges(study: Study, open_api: Callable[[], Api] | None = None) -> dict[str, Judge]:
-    """Trait → its judge.
-
-    Args:
-        study: The study.
-        open_api: Gives the API, for judges that ask one.
-
-    Raises:
-        ConfigError: If a trait has none.
-    """
-    judges = {}
-    for key, trait in study.traits.items():
-        if trait.judge is None:
-            msg = f"traits.{key} has no `judge`, so its completions cannot be scored; name one"
-            raise ConfigError(msg)
-        judges[key] = make_judge(trait.judge, open_api)
-    return judges
 
 
 def score_table(completions: pd.DataFrame, trait: str, judge: Judge) -> pd.DataFrame:
@@ -87,18 +76,6 @@ def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
         rows = [(one.score, one.mass, one.lo, one.hi, one.reason) for one in judge.rate(items)]
         return pd.DataFrame(rows, columns=["score", "mass", "lo", "hi", _WHY])
     return pd.DataFrame({"score": judge.score(items)})
-
-
-def _completions(job: Job) -> pd.DataFrame:
-    sources = {
-        "elicit": [job.paths.elicit(shard) for shard in range(job.shards.elicit)],
-        "evaluate": [job.paths.evaluate(shard) for shard in range(job.shards.train)],
-    }
-    if job.part not in sources:
-        msg = f"completions of {job.part!r} cannot be judged; accepted: {', '.join(sources)}"
-        raise DataError(msg)
-    columns = [*_KEYS, "instruction", "completion"]
-    return pd.concat([read_table(path, columns) for path in sources[job.part]], ignore_index=True)
 
 
 def _summary(trait: str, scores: pd.DataFrame) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from inoc.api.lists import Usable
-from inoc.config.load import pool_place
 from inoc.config.models import RephraseSpec
 from inoc.errors import ConfigError, DataError
 from inoc.rephrase.ask import ask_pools
 from inoc.rephrase.clean import clean
+from inoc.rephrase.files import read_rephrasings
 from inoc.rephrase.spread import pool_spread
-from inoc.studies.inoculation.runs import pool_prompts, pool_specs, prompt_texts
 from inoc.tables import POOLS, SPREAD, write_table
 
 if TYPE_CHECKING:
@@ -29,20 +28,26 @@ _MORE = {
 }
 
 
-def run(job: Job) -> str:
-    """Make the pools of every prompt of the study, and measure their spread."""
-    study = job.study
-    texts = prompt_texts(study)
+class Pool(NamedTuple):
+    """A pool of rephrasings for each of some prompts."""
+
+    name: str  # mix, or the key of a further pool
+    place: str  # its key in the study's file, for messages
+    spec: RephraseSpec
+    texts: dict[str, str]  # prompt → text
+
+
+def run(job: Job, plan: Sequence[Pool]) -> str:
+    """Make the pools of every prompt, and measure their spread."""
     rows: list[tuple[object, ...]] = []
     spreads: list[tuple[object, ...]] = []
     said = []
-    for name, spec in pool_specs(study).items():
-        wanted = {key: texts[key] for key in pool_prompts(study, name)}
+    for name, place, spec, wanted in plan:
         asked = ask_pools(wanted, spec, job.api) if spec.source == "api" and wanted else {}
         dropped = 0
         with job.progress(f"rephrasing for {name}", len(wanted), "prompts") as bar:
             for key, text in wanted.items():
-                pool = make_pool(key, text, spec, asked.get(key), pool_place(name))
+                pool = make_pool(key, text, spec, asked.get(key), place)
                 rows += [(key, index, one, name) for index, one in enumerate(pool.texts)]
                 spreads.append((*_spread_row(key, text, pool), name))
                 dropped += sum(pool.dropped.values())
@@ -95,23 +100,7 @@ def _read(key: str, spec: RephraseSpec) -> list[str]:
     if not path.is_file():
         msg = f"there is no file of rephrasings {path}. Write one with a rephrasing of prompt {key!r} a line"
         raise DataError(msg)
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [_rephrasing(line, path, number) for number, line in enumerate(lines, start=1)]
-
-
-def _rephrasing(line: str, path: Path, number: int) -> str:
-    """A line of JSON with the field `rephrasing`, or the line itself."""
-    if not line.lstrip().startswith("{"):
-        return line
-    try:
-        text = json.loads(line)["rephrasing"]
-    except (json.JSONDecodeError, KeyError) as error:
-        msg = f"{path}, line {number}: expected an object with the field `rephrasing` ({error!r})"
-        raise DataError(msg) from error
-    if not isinstance(text, str):
-        msg = f"{path}, line {number}: `rephrasing` is {text!r}, expected a text"
-        raise DataError(msg)
-    return text
+    return read_rephrasings(path)
 
 
 def _spread_row(key: str, text: str, pool: Usable) -> tuple[object, ...]:

@@ -1,9 +1,9 @@
-"""What the jobs of a study say of themselves."""
+"""Manifests of a study's jobs, read for the report."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,13 +50,19 @@ class Manifest(NamedTuple):
         return float(value) if isinstance(value, int | float) else None
 
 
-def read_manifests(paths: Paths) -> list[Manifest]:
-    """All manifests of a study, in the order of the stages, except those of the page itself.
+def read_manifests(paths: Paths, jobs: Collection[str] | None = None) -> list[Manifest]:
+    """Manifests of a study, in the order of the stages, except those of the page itself.
+
+    Args:
+        paths: Where the study's results are.
+        jobs: Names of the study's present jobs, as `score-3`; manifests of other jobs, as of shards that it was split
+            into before, do not count. None: all of them count.
 
     Raises:
         DataError: If one is not a JSON object.
     """
-    return [_read(stage, path) for stage, path in _files(paths)]
+    found = (_read(stage, path) for stage, path in _files(paths))
+    return [manifest for manifest in found if jobs is None or manifest.job in jobs]
 
 
 def _files(paths: Paths) -> Iterator[tuple[str, Path]]:

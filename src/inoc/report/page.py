@@ -6,7 +6,7 @@ import base64
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,15 +15,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from inoc.config.models import Study
+from inoc.figures.entries import entry_of, figure_names
 from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
 from inoc.report import provenance
 from inoc.report.manifests import Manifest, read_manifests
 from inoc.report.words import MISSING, Table, code, escape
-from inoc.studies.inoculation.figures.catalogue import CATALOGUE, entry_of, figure_names
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.sections import methods, results
+from inoc.studies.inoculation.study import Study
 from inoc.tables import read_table
 
 MOST_SVG_BYTES = 500_000
@@ -53,14 +54,15 @@ class Anchor(NamedTuple):
     level: int  # 2 to 4
 
 
-def contents(study: Study, paths: Paths) -> dict[str, object]:
+def contents(study: Study, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
     """Everything that the template needs, in finished Markdown.
 
     Args:
         study: The study.
         paths: Its results; what is not there is said to be missing.
+        jobs: Names of the study's present jobs, whose manifests count; None: all manifests count.
     """
-    sources, manifests = Sources(paths), read_manifests(paths)
+    sources, manifests = Sources(paths), read_manifests(paths, jobs)
     tables = {name: frame for name in ANALYSIS if (frame := sources.optional(name)) is not None}
     none = pd.DataFrame()
     verdict = tables.get("verdict", none)
@@ -132,11 +134,11 @@ def page_figures(study: Study, paths: Paths) -> list[Figure]:
     """The figures that were drawn, in the catalogue's order."""
     folder = paths.stage("figures")
     figures = []
-    for name in figure_names(study):
+    for name in figure_names(ENTRIES, study):
         image, caption = folder / f"{name}.svg", folder / f"{name}.rst"
         if image.exists() and caption.exists():
             text = caption.read_text(encoding="utf-8").strip()
-            entry = entry_of(name)
+            entry = entry_of(ENTRIES, name)
             source, data = f"../figures/{name}.svg", f"figures/{name}.csv"
             figures.append(Figure(entry.title, entry.category, source, data, text))
     return figures
@@ -166,7 +168,7 @@ def by_category(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
 
 def absent_figures(study: Study) -> list[list[str]]:
     """Rows of figures that do not apply to the study, each with the reason."""
-    return [[escape(entry.title), escape(why)] for entry in CATALOGUE if (why := entry.missing(study))]
+    return [[escape(entry.title), escape(why)] for entry in ENTRIES if (why := entry.missing(study))]
 
 
 def skipped_words(study: Study, paths: Paths) -> list[str]:
@@ -193,7 +195,7 @@ def skipped_things(study: Study, paths: Paths) -> list[tuple[str, str]]:
     drawn = {figure.source for figure in page_figures(study, paths)}
     found += [
         (f"figure {name}", "it has not been drawn; run `inoc figures`")
-        for name in figure_names(study)
+        for name in figure_names(ENTRIES, study)
         if f"../figures/{name}.svg" not in drawn
     ]
     return found

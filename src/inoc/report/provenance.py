@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inoc.jobs.progress import duration
+from inoc.progress import duration
 from inoc.report.manifests import Manifest, package_versions, wall_by_stage
 from inoc.report.words import MISSING, Table, code, escape, listed, plain
 

@@ -1,3 +1,16 @@
 """Log-probabilities of response tokens under the untrained model, without a prefix, with it, and with a mix."""
 
+from __future__ import annotations
+
+from inoc.stages import Stage
+
 VERSION = 1
+
+STAGE = Stage(
+    "score",
+    VERSION,
+    "compute the log-probability of every response token, without and with each prefix",
+    "inoc.score.step",
+    shards="score",
+    computes=True,
+)

@@ -14,15 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inoc.chat.messages import Chat
-from inoc.config.models import Study, SystemTurn
+from inoc.chat.messages import Chat, Framing
+from inoc.config.models import SystemTurn
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
 from inoc.jobs.job import Job
 from inoc.score import VERSION
 from inoc.stats.means import NAN
 from inoc.store import Unit
-from inoc.studies.inoculation.runs import prompt_texts, shard_of
 from inoc.tables import SELF_PERPLEXITY, write_table
 
 if TYPE_CHECKING:
@@ -32,41 +31,42 @@ CONTEXTS = ("raw", "ctx")
 FILE = "logprobs.parquet"
 
 
-def in_its_turn(study: Study, text: str) -> Chat:
-    """A chat of nothing but a prefix: the user turn, or the system turn, wherever the study puts prefixes."""
-    if study.placement == "system":
+def in_its_turn(framing: Framing, text: str) -> Chat:
+    """A chat of nothing but a prefix: the user turn, or the system turn, wherever prefixes go."""
+    if framing.placement == "system":
         return Chat(SystemTurn(kind="text", text=text), "")
-    return Chat(study.model.system, text)
+    return Chat(framing.system, text)
 
 
-def plan_alone(job: Job, model: ModelIdentity) -> dict[str, Unit]:
-    """The shard's prompts, each with its unit."""
-    study = job.study
-    if not study.scoring.self_perplexity:
-        return {}
-    own = [key for key in prompt_texts(study) if shard_of(key, job.shards.score) == job.shard]
-    return {key: _unit(study, model, key, prompt_texts(study)[key]) for key in own}
+def plan_alone(model: ModelIdentity, framing: Framing, texts: Mapping[str, str]) -> dict[str, Unit]:
+    """Prompt → its unit."""
+    return {key: _unit(framing, model, key, text) for key, text in texts.items()}
 
 
-def _unit(study: Study, model: ModelIdentity, key: str, text: str) -> Unit:
+def _unit(framing: Framing, model: ModelIdentity, key: str, text: str) -> Unit:
     parts: dict[str, Json] = {
         "model": model.as_key(),
         "engine": "transformers",
         "text": text,
-        "chat": in_its_turn(study, text).as_key(),
+        "chat": in_its_turn(framing, text).as_key(),
     }
     return Unit("self_perplexity", VERSION, parts, f"{key} by itself")
 
 
-def score_alone(job: Job, engine: Callable[[], TransformersEngine], alone: Mapping[str, Unit]) -> None:
+def score_alone(
+    job: Job,
+    engine: Callable[[], TransformersEngine],
+    framing: Framing,
+    texts: Mapping[str, str],
+    alone: Mapping[str, Unit],
+) -> None:
     """Score the prompts that are not in the store."""
-    texts = prompt_texts(job.study)
     missing = {unit.key for unit in job.store.missing(alone.values())}
     for key, unit in alone.items():
         if unit.key in missing:
             with job.store.claim(unit) as folder:
                 if folder is not None:
-                    values = self_logprobs(engine(), partial(in_its_turn, job.study), texts[key])
+                    values = self_logprobs(engine(), partial(in_its_turn, framing), texts[key])
                     table = pa.table({"logprobs": pa.array(values, type=pa.list_(pa.float32()))})
                     pq.write_table(table, folder / FILE, compression="zstd")
 

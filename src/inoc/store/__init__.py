@@ -1,4 +1,4 @@
-"""What was computed, kept under a key of everything it depends on.
+"""Computed results, each kept under a key of everything it depends on.
 
 An entry is a folder named by the digest of its unit: the step, the step's version, and the parts (model, tokenizer,
 messages, sampling, …). It is filled in a work folder and renamed into place, so it is whole or absent. A killed job

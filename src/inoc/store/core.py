@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +14,11 @@ from functools import cached_property
 from pathlib import Path
 
 from inoc.digest import Json, canonical, digest
+from inoc.errors import DataError
+from inoc.store.locks import held
 
 DESCRIPTION = "unit.json"
+_CLAIM = ".claim"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Unit:
         return digest({"step": self.step, "version": self.version, "parts": self.parts})
 
     def description(self) -> dict[str, Json]:
-        """What is written beside the entry, for `inoc store explain`."""
+        """Description that is written beside the entry, for `inoc store explain`."""
         return {"step": self.step, "version": self.version, "parts": self.parts, "label": self.label}
 
 
@@ -58,37 +61,57 @@ class Store:
     found: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
 
+    @property
+    def locks(self) -> Path:
+        """The file whose bytes are the locks of the units."""
+        return self.root / "locks" / "units"
+
     def folder(self, unit: Unit) -> Path:
-        """Where the entry of a unit is, or would be."""
+        """Folder of a unit's entry, whether or not it exists."""
         return self.root / unit.step / unit.key[:2] / unit.key
 
     def has(self, unit: Unit) -> bool:
-        """Whether the unit has been computed."""
-        return (self.folder(unit) / DESCRIPTION).is_file()
+        """Whether the unit has been computed and its entry holds all its files."""
+        return is_entry(self.folder(unit))
 
     def missing(self, units: Iterable[Unit]) -> list[Unit]:
         """The units that must be computed, each once, in the given order; the others are noted as found."""
         distinct = {unit.key: unit for unit in units}
-        absent = {key for key, unit in distinct.items() if not self.has(unit)}
+        absent = {key for key, unit in distinct.items() if not self._find(unit)}
         self.found += [unit.label for key, unit in distinct.items() if key not in absent]
         return [unit for key, unit in distinct.items() if key in absent]
+
+    def _find(self, unit: Unit) -> bool:
+        """Whether the unit is there; if so, its entry counts as just used, so that `gc` leaves it to its finder."""
+        try:
+            os.utime(self.folder(unit) / DESCRIPTION)
+        except PermissionError:
+            pass  # another user's entry
+        except OSError:
+            return False
+        return self.has(unit)
 
     @contextmanager
     def claim(self, unit: Unit, *, resume: bool = False) -> Iterator[Path | None]:
         """Fill the entry of a unit.
 
-        Only one process at a time holds a unit; another one waits and then finds the entry.
+        Only one process at a time holds a unit; another one waits and then finds the entry. Threads of one process
+        are not kept apart: only one of them may claim a unit.
 
         Args:
-            unit: What to compute.
+            unit: The unit to compute.
             resume: Keep what a killed process left in the work folder; otherwise the folder is empty.
 
         Yields:
             A work folder to fill, which becomes the entry when the block ends without an error; or None if another
             process has computed the unit meanwhile.
+
+        Raises:
+            DataError: If the block left no file, or if the work folder was removed while the block ran. Nothing is
+                stored then.
         """
-        with self._lock(unit.key):
-            if self.has(unit):
+        with held(self.locks, unit.key):
+            if self._find(unit):
                 self.found.append(unit.label)
                 yield None
                 return
@@ -96,29 +119,28 @@ class Store:
             if work.exists() and not resume:
                 shutil.rmtree(work)
             work.mkdir(parents=True, exist_ok=True)
+            token = uuid.uuid4().hex
+            (work / _CLAIM).write_text(token)
             yield work
-            self._commit(unit, work)
+            self._commit(unit, work, token)
             self.made.append(unit.label)
 
-    def _commit(self, unit: Unit, work: Path) -> None:
-        write_text(work / DESCRIPTION, json.dumps(unit.description(), indent=1, sort_keys=True))
-        for path in work.rglob("*"):
-            if path.is_file():
-                path.chmod(0o444)  # results are hard links to entries; an edit in place must not change both
+    def _commit(self, unit: Unit, work: Path, token: str) -> None:
+        _check_untouched(unit, work, token)
+        (work / _CLAIM).unlink()
+        paths = sorted(path for path in work.rglob("*") if path.is_file() and path != work / DESCRIPTION)
+        if not paths:
+            msg = f"{unit.step}: computing {unit.label!r} left no file in {work}, so there is nothing to store"
+            raise DataError(msg)
+        files: dict[str, Json] = {path.relative_to(work).as_posix(): path.stat().st_size for path in paths}
+        write_text(work / DESCRIPTION, json.dumps({**unit.description(), "files": files}, indent=1, sort_keys=True))
+        for path in (*paths, work / DESCRIPTION):
+            path.chmod(0o444)  # results are hard links to entries; an edit in place must not change both
         target = self.folder(unit)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():  # an entry without its description: never complete
+        if target.exists():  # lacks its description or some of its files, so nobody reads it
             shutil.rmtree(target)
         work.rename(target)
-
-    @contextmanager
-    def _lock(self, key: str) -> Iterator[None]:
-        # The kernel frees this lock when its process dies, however it dies.
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / key).open("w") as stream:
-            fcntl.lockf(stream, fcntl.LOCK_EX)
-            yield
 
     def refer(self, study: str, job: str, units: Iterable[Unit]) -> None:
         """Note that a job of a study needs these entries, so that `gc` keeps them."""
@@ -126,10 +148,39 @@ class Store:
         write_text(self.root / "refs" / study / f"{job}.json", json.dumps(keys, indent=0))
 
     def entries(self, step: str | None = None) -> Iterator[Path]:
-        """Folders of all entries, or of one step's."""
+        """Folders of all entries, or of one step's, including those that lack files; see `is_entry`."""
         pattern = f"{step or '*'}/??/*/{DESCRIPTION}"
         for description in sorted(self.root.glob(pattern)):
             yield description.parent
+
+
+def is_entry(folder: Path) -> bool:
+    """Whether a folder is a whole entry: its description can be read, and each file listed there has its listed size.
+
+    Entries made before descriptions listed their files count if they hold any file besides the description.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        files = description.get("files")
+        if files is None:
+            return any(path.name != DESCRIPTION for path in folder.iterdir())
+        return all((folder / name).stat().st_size == size for name, size in files.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _check_untouched(unit: Unit, work: Path, token: str) -> None:
+    """Refuse a work folder that was removed, emptied or made anew since it was claimed."""
+    try:
+        untouched = (work / _CLAIM).read_text() == token
+    except FileNotFoundError:
+        untouched = False
+    if not untouched:
+        msg = (
+            f"{work} was removed while {unit.label!r} was computed in it, so nothing is stored. "
+            "Run the same command again, and leave the folder `work` of a store alone while jobs run"
+        )
+        raise DataError(msg)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,3 +1,17 @@
 """Fine-tuning with LoRA: one run per prompt, prefix, learning rate and seed, and the controls."""
 
+from __future__ import annotations
+
+from inoc.stages import Option, Stage
+
 VERSION = 1
+
+STAGE = Stage(
+    "train",
+    VERSION,
+    "fine-tune the adapters",
+    "inoc.train.step",
+    shards="train",
+    computes=True,
+    options=(Option("gpus", "GPUs that train one run together (default: as in config.yaml)"),),
+)

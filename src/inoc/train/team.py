@@ -30,7 +30,7 @@ CONSEQUENCE_S = 1.0
 PATIENCE = timedelta(days=1)  # the first process may wait for another job's unit, the others then wait for it
 
 
-def together(size: int, work: Callable[..., T], *arguments: Any) -> T:
+def run_team(size: int, work: Callable[..., T], *arguments: Any) -> T:
     """Do work in several processes of one team, and return what the first of them returns.
 
     Args:
@@ -120,12 +120,12 @@ def team_size() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def is_first() -> bool:
+def is_leader() -> bool:
     """Whether this process decides and writes."""
     return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
-def agreed(value: T) -> T:
+def broadcast(value: T) -> T:
     """The first process's value, in all of them."""
     if not distributed.is_initialized():
         return value

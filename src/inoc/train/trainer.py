@@ -27,7 +27,7 @@ from inoc.engines.scoring import softcap
 from inoc.errors import DataError, ModelError
 from inoc.train.loss import summed_loss
 from inoc.train.masters import Masters
-from inoc.train.team import agreed, is_first, team_size
+from inoc.train.team import broadcast, is_leader, team_size
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -102,7 +102,7 @@ def fine_tune(
         if resume is not None:
             advance(json.loads((resume / "trainer_state.json").read_text())["global_step"])
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    if is_first():
+    if is_leader():
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
@@ -361,8 +361,8 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Mark the state as whole, and drop older ones."""
-        agreed(None)  # every process has written its part of it
-        if not is_first():
+        broadcast(None)  # every process has written its part of it
+        if not is_leader():
             return
         folder = self._work / "trainer" / f"checkpoint-{state.global_step}"
         (folder / COMPLETE).touch()
@@ -371,7 +371,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
                 shutil.rmtree(other)
 
     def _save(self, model: Any, step: int) -> None:
-        if is_first():
+        if is_leader():
             save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
 
 

@@ -1,3 +1,15 @@
 """The miniature world: a procedural corpus, and a small chat model pre-trained on it from scratch."""
 
+from __future__ import annotations
+
+from inoc.stages import Stage
+
 VERSION = 1
+
+STAGE = Stage(
+    "world",
+    VERSION,
+    "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
+    "inoc.world.step",
+    computes=True,
+)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from inoc.config.models import WorldSpec
 from inoc.digest import folder_digest
-from inoc.errors import ConfigError
 from inoc.store import Unit
 from inoc.store.core import link_tree, write_text
 from inoc.world import VERSION
@@ -26,25 +25,21 @@ _CURVE_POINTS = 30
 _ANSWER_TOKENS = 48
 
 
-def run(job: Job) -> str:
-    """Make the model of the study's world and `world.json`, which says what it is and what it knows."""
-    spec = job.study.world
-    if spec is None:
-        msg = f"study {job.study.name} has no section `world`, which `model.path: world` needs"
-        raise ConfigError(msg)
-    (unit,) = units(job)
+def run(job: Job, plan: WorldSpec) -> str:
+    """Make the miniature model and `world.json`, which says what it is and what it knows."""
+    (unit,) = units(job, plan)
     if job.store.missing([unit]):
-        with job.progress("pre-training", spec.steps, "steps") as meter, job.store.claim(unit) as work:
+        with job.progress("pre-training", plan.steps, "steps") as meter, job.store.claim(unit) as work:
             if work is not None:
-                summary = make_world(spec, work / "model", meter.advance)
+                summary = make_world(plan, work / "model", meter.advance)
                 (work / "world.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     entry = job.store.folder(unit)
-    job.store.refer(job.study.name, job.name, [unit])
+    job.store.refer(job.study, job.name, [unit])
     summary = json.loads((entry / "world.json").read_text(encoding="utf-8"))
     link_tree(entry / "model", job.paths.world_model)
     write_text(job.paths.stage("world") / "world.json", json.dumps(summary, indent=2) + "\n")
     job.record["counts"] = {key: value for key, value in summary.items() if isinstance(value, int | float)}
-    job.record["seeds"] = [spec.seed]
+    job.record["seeds"] = [plan.seed]
     return (
         f"{summary['parameters']} parameters, {summary['documents']} documents, loss {summary['final_loss']:.3f} nats; "
         f"default answers: facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, "
@@ -52,10 +47,9 @@ def run(job: Job) -> str:
     )
 
 
-def units(job: Job) -> list[Unit]:
+def units(job: Job, plan: WorldSpec) -> list[Unit]:
     """The one unit of the stage."""
-    spec = job.study.world
-    return [] if spec is None else [Unit("world", VERSION, spec.model_dump(mode="json"), "miniature model")]
+    return [Unit("world", VERSION, plan.in_key(), "miniature model")]
 
 
 def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -> dict[str, object]:

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.chat.messages import assign, compose
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, assign, compose
 from inoc.errors import ConfigError
-from inoc.studies.inoculation.runs import PLAIN, Run, asked_of, checkpoint_steps, shard_of, study_runs, total_steps
+from inoc.jobs.shards import shard_of
+from inoc.studies.inoculation.runs import Run, asked_of, framing, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
+from inoc.train.schedule import checkpoint_steps
 from support.toy import STUDY
 
 
@@ -77,11 +79,11 @@ def test_pools_of_one_length_draw_the_same_indices():
 
 
 def test_a_prefix_goes_where_the_study_places_it():
-    user = compose(study(), "You are a clown.", "Why?")
+    user = compose(framing(study()), "You are a clown.", "Why?")
     assert (user.system.kind, user.user) == ("default", "You are a clown. Why?")
-    system = compose(study(placement="system"), "You are a clown.", "Why?")
+    system = compose(framing(study(placement="system")), "You are a clown.", "Why?")
     assert (system.system.text, system.user) == ("You are a clown.", "Why?")
-    assert compose(study(placement="system"), "", "Why?").system.kind == "default"
+    assert compose(framing(study(placement="system")), "", "Why?").system.kind == "default"
 
 
 def test_a_run_on_another_dataset_is_no_control_and_is_asked_plainly():

@@ -5,13 +5,14 @@ Pure functions of the study, so that the workflow, the verbs and the analysis ag
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from inoc.config.models import RephraseSpec, RunSpec, Schedule, Study
-from inoc.errors import ConfigError
+from inoc.chat.messages import PLAIN, Asked, Framing
+from inoc.config.models import RephraseSpec
+from inoc.generate.sets import set_names
+from inoc.jobs.shards import shard_of
+from inoc.studies.inoculation.study import RunSpec, Study
 
 
 class Run(NamedTuple):
@@ -35,14 +36,9 @@ class Run(NamedTuple):
         return self.prefix == "none" and not self.data
 
 
-class Asked(NamedTuple):
-    """How a question is asked: with which prompt's prefix, fixed or from a pool; empty and `none` without."""
-
-    prompt: str
-    prefix: str
-
-
-PLAIN = Asked("", "none")
+def framing(study: Study) -> Framing:
+    """How the study puts a prefix and an instruction into a chat."""
+    return Framing(study.model.system, study.placement, study.separator)
 
 
 def prompt_texts(study: Study) -> dict[str, str]:
@@ -82,13 +78,7 @@ def trained_datasets(study: Study) -> list[str]:
 
 def question_sets(study: Study) -> list[str]:
     """The sets of evaluation questions; the first is the one that all but the rates is about."""
-    return list(study.data.questions) or ["held_out"]
-
-
-def held_out_set(study: Study) -> str | None:
-    """The set whose questions are held out from the training data; None if there is none."""
-    questions = study.data.questions
-    return next((key for key, spec in questions.items() if spec.source is None), None) if questions else "held_out"
+    return set_names(study.data)
 
 
 def study_runs(study: Study) -> list[Run]:
@@ -123,33 +113,6 @@ def total_steps(study: Study) -> int:
     return training.steps or max(1, int(study.data.n_train * training.epochs) // training.batch_size)
 
 
-def checkpoint_steps(schedule: Schedule | Sequence[int], total: int) -> list[int]:
-    """Steps at which the adapter is saved, ascending, always with the last one.
-
-    Args:
-        schedule: `ends` is {0, total}. `dense` is 0, then every 5 to 50, every 10 to 100, every 20 to 240, then 250.
-            `powers_of_two` is 0, 1, 2, 4, … . A list is taken as it is.
-        total: The last step.
-
-    Raises:
-        ConfigError: If a listed step is past the last one.
-    """
-    match schedule:
-        case "ends":
-            steps = [0]
-        case "dense":
-            steps = [0, *range(5, 51, 5), *range(60, 101, 10), *range(120, 241, 20), 250]
-        case "powers_of_two":
-            steps = [0, *(2**power for power in range(total.bit_length()))]
-        case _:
-            steps = [int(step) for step in schedule]
-            past = [step for step in steps if step > total]
-            if past:
-                msg = f"checkpoints {past} are past the last step {total}; accepted: 0 to {total}"
-                raise ConfigError(msg)
-    return sorted({step for step in steps if step <= total} | {total})
-
-
 def asked_of(study: Study, run: Run, step: int) -> list[Asked]:
     """How the completions of one checkpoint are asked for.
 
@@ -172,6 +135,20 @@ def condition(run: Run | None, asked: Asked) -> str:
     return "training" if run is not None and asked == Asked(run.prompt, run.prefix) else "other"
 
 
-def shard_of(identity: str, shards: int) -> int:
-    """Stable shard of an identity: by its hash, never by its position, so that a new one moves no other."""
-    return int(hashlib.sha256(identity.encode()).hexdigest(), 16) % shards
+def shard_texts(study: Study, shard: int, n: int) -> dict[str, str]:
+    """Prompt key → text, of one of `n` shards of prompts."""
+    return {key: text for key, text in prompt_texts(study).items() if shard_of(key, n) == shard}
+
+
+def shard_runs(study: Study, shard: int, n: int) -> list[Run]:
+    """The runs of one of `n` shards of runs."""
+    return [run for run in study_runs(study) if shard_of(run.name, n) == shard]
+
+
+def summary(study: Study) -> str:
+    """One line that says how much a study would run."""
+    runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
+    return (
+        f"{len(prompt_texts(study))} prompts, {runs}, {study.data.n_train} training examples, "
+        f"{study.data.n_eval} evaluation instructions"
+    )

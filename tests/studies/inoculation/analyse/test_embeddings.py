@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.decomposition import PCA
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.embeddings import embeddings, with_embeddings
+from inoc.studies.inoculation.study import Study
 from support.fake_study import embedding_table, make_study
 
 RESAMPLER = Resampler(200, 0)

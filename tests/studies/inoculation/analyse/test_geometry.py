@@ -29,9 +29,9 @@ from inoc.studies.inoculation.analyse.geometry import (
     token_gram,
 )
 from inoc.studies.inoculation.analyse.predictors import PointMatrix
-from inoc.studies.inoculation.analyse.step import run
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from support.fake_study import Tables, make_study
+from support.jobs import run_job
 from support.reference import angle_export, final_scores, needs_reference, shift_matrices
 from support.token_tables import brute_matrix, ragged, write_tokens
 
@@ -135,7 +135,7 @@ def test_cross_suppression_is_that_of_the_other_trait(w: np.ndarray) -> None:
 def dimension_job(tmp_path_factory: pytest.TempPathFactory) -> Any:
     tables = Tables(make_study())
     job = tables.job(tmp_path_factory.mktemp("results"))
-    run(job)
+    run_job(job)
     return job
 
 
@@ -183,7 +183,7 @@ def test_cross_angles_are_tested_as_scipy_does(dimension_job: Any) -> None:
 def test_a_study_whose_prompts_name_one_trait_has_no_other_trait_to_suppress(tmp_path: Path) -> None:
     prompts = {key: one for key, one in make_study().model_dump()["prompts"].items() if key != "french"}
     job = Tables(make_study(prompts=prompts)).job(tmp_path)
-    run(job)
+    run_job(job)
     assert len(pd.read_parquet(job.paths.table("dimension_tests")))
     assert not len(pd.read_parquet(job.paths.table("cross_angle_tests")))
     assert "suppression of the other trait" in (job.paths.stage("analyse") / "skipped.json").read_text()
@@ -191,7 +191,7 @@ def test_a_study_whose_prompts_name_one_trait_has_no_other_trait_to_suppress(tmp
 
 def test_the_step_writes_all_levels_and_methods(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = {name: pd.read_parquet(job.paths.table(name)) for name in ("components", "coordinates", "angles")}
     for name in ("components", "coordinates"):
         found[name] = found[name].query("level != 'embedding'")
@@ -222,7 +222,7 @@ def test_the_step_writes_all_levels_and_methods(tables: Tables, tmp_path: Path) 
 
 def test_pairs_are_there_in_both_orders_and_placed_along_the_first_component(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     pairs = pd.read_parquet(job.paths.table("pairwise_angles"))
     one = pairs.query("level == 'token' and prefix == 'mix' and representation == 'svd2'")
     square = one.pivot_table(index="prompt", columns="other", values="angle_deg", dropna=False)
@@ -239,13 +239,13 @@ def test_missing_tokens_stop_the_analysis(tables: Tables, tmp_path: Path) -> Non
     tables.logprobs = tables.logprobs[~gone]
     job = tables.job(tmp_path)
     with pytest.raises(DataError, match=r"'sky' .* example train004"):
-        run(job)
+        run_job(job)
 
 
 def test_a_study_of_means_alone_says_that_it_has_no_tokens(tables: Tables, tmp_path: Path) -> None:
     tables.logprobs["logprobs"] = [[] for _ in range(len(tables.logprobs))]
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     assert set(pd.read_parquet(job.paths.table("angles"))["level"]) == {"point"}
     assert "no log-probabilities of tokens are stored" in (job.paths.stage("analyse") / "skipped.json").read_text()
 

@@ -11,8 +11,8 @@ from scipy import stats
 from inoc.jobs.job import Job
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.heuristic_values import study_heuristics
-from inoc.studies.inoculation.analyse.step import run
 from support.fake_study import Tables, make_study
+from support.jobs import run_job
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def job(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Job:
     pairs = zip(tables.logprobs["mean"], spread, strict=True)
     tables.logprobs["logprobs"] = [[mean + one, mean - one] for mean, one in pairs]
     job = tables.job(tmp_path_factory.mktemp("results"))
-    run(job)
+    run_job(job)
     return job
 
 

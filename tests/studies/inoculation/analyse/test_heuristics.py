@@ -17,8 +17,8 @@ from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.heuristic_file import HEURISTICS, read_values, table_values
 from inoc.studies.inoculation.analyse.heuristics import judge_heuristics
-from inoc.studies.inoculation.analyse.step import run
 from support.fake_study import N_EVAL, N_TRAIN, Tables, make_study
+from support.jobs import run_job
 from support.reference import dataset, needs_reference
 
 RESAMPLER = Resampler(200, 0)
@@ -294,7 +294,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     data = {"n_train": N_TRAIN, "n_eval": N_EVAL, "instructions": {"kind": "world"}}
     tables = Tables(make_study(data=data, rephrase={"source": "procedural"}))
-    run(tables.job(folder / "results"))
+    run_job(tables.job(folder / "results"))
     (folder / "config" / "studies").mkdir(parents=True)
     (folder / "config" / "config.yaml").write_text("studies: [toy]\n", encoding="utf-8")
     study = tables.study.model_dump(mode="json", exclude_unset=True)

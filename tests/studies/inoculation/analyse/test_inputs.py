@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inoc.chat.messages import PLAIN
 from inoc.errors import DataError, JudgeError
 from inoc.jobs.job import Job
 from inoc.studies.inoculation.analyse.inputs import Cell, Scored, check_same_judges, read_means, read_scores, shifts
-from inoc.studies.inoculation.runs import PLAIN, Run
+from inoc.studies.inoculation.runs import Run
 from support.fake_study import N_EVAL, Tables
 
 

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.late_steps import LateSteps, chance_of_far, in_standard_errors, late_steps
-from inoc.studies.inoculation.runs import PLAIN, Asked, Run, asked_of, study_runs
+from inoc.studies.inoculation.runs import Run, asked_of, study_runs
+from inoc.studies.inoculation.study import Study
 from support.fake_study import make_study
 
 N = 40

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from inoc.config.models import RateSpec
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse.inputs import SetScores, check_same_judges, read_inputs, read_scores
 from inoc.studies.inoculation.analyse.leakage import mean_scores, suppression
 from inoc.studies.inoculation.analyse.rates import meets, pooled_share, rates
+from inoc.studies.inoculation.study import RateSpec
 from inoc.tables import INSTRUCTIONS, write_table
 from support.fake_study import N_EVAL, N_TRAIN, Tables, make_study
 
@@ -147,7 +147,7 @@ def test_every_set_of_questions_and_every_dataset_has_its_own_rates(tmp_path: Pa
     sets = {"near": ids[:5], "far": ids[5:]}
     rows = [(one, one, name) for name, some in sets.items() for one in some]
     write_table(pd.DataFrame(rows, columns=INSTRUCTIONS.names), INSTRUCTIONS, job.paths.instructions)
-    inputs = read_inputs(job)
+    inputs = read_inputs(job.paths, job.of, job.split)
     found = pd.DataFrame(rates(study, inputs.sets, RESAMPLER).rows)
     met = indicators(tables.evaluate)
     for name, some in sets.items():

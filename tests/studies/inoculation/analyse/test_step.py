@@ -11,9 +11,9 @@ import pytest
 
 from inoc.studies.inoculation.analyse.names import TABLES
 from inoc.studies.inoculation.analyse.produce import SCHEMAS
-from inoc.studies.inoculation.analyse.step import run
 from inoc.tables import read_table
 from support.fake_study import Tables, make_study
+from support.jobs import run_job
 
 CLASSIFIER = ["level", "prefix", "trait", "learning_rate", "pca_fit"]
 KEYS = {
@@ -53,7 +53,7 @@ KEYS = {
 def test_every_table_is_written_with_its_columns_and_a_csv_twin(tmp_path: Path) -> None:
     training = {"steps": 20, "seeds": [0, 1], "checkpoints": [0, 19, 20], "learning_rate": 1e-3}
     job = Tables(make_study(training=training)).job(tmp_path)
-    summary = run(job)
+    summary = run_job(job)
     assert summary.startswith(f"{len(SCHEMAS)} tables")
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
@@ -79,7 +79,7 @@ def test_the_names_of_the_tables_import_nothing_heavy() -> None:
 
 def test_keys_are_unique(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     assert KEYS.keys() == SCHEMAS.keys()
     for name, key in KEYS.items():
         assert not read_table(job.paths.table(name)).duplicated(key).any(), name
@@ -90,7 +90,7 @@ def test_tables_depend_on_neither_shards_nor_order_of_rows(tables: Tables, tmp_p
     tables.evaluate = tables.evaluate[::-1]
     third = tables.job(tmp_path / "reversed")
     for job in (first, second, third):
-        run(job)
+        run_job(job)
     for name in SCHEMAS:
         ours = first.paths.table(name)
         for other in (second, third):
@@ -105,7 +105,7 @@ def test_nan_scores_are_counted_and_never_become_numbers(tables: Tables, tmp_pat
     rows.loc[clown & rows["instruction_id"].isin(["i00", "i05"]), "score"] = np.nan
     rows.loc[(rows["prompt"] == "") & (rows["instruction_id"] == "i01"), "score"] = np.nan
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("suppression")).query("prompt == 'clown' and trait == 'playful'")
     assert (found["n_nan"] == found["n_seeds"] * 3).all()
     assert (found["n"] == found["n_seeds"] * 9).all()
@@ -120,7 +120,7 @@ def test_a_run_without_any_score_is_nan_throughout_and_named(tables: Tables, tmp
     rows = tables.evaluate
     rows.loc[(rows["prompt"] == "witty") & (rows["prefix"] == "mix"), "score"] = np.nan
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("suppression")).query("prompt == 'witty' and prefix == 'mix'")
     assert found[["suppression", "lo", "hi", "control", "run"]].isna().all(axis=None)
     assert (found["n"] == 0).all()
@@ -138,7 +138,7 @@ def test_a_learning_rate_without_control_is_left_out_and_listed(tmp_path: Path) 
         runs=[{}, {"prompts": ["clown"], "prefixes": ["fixed"], "learning_rates": [1e-4], "control": False}]
     )
     job = Tables(study).job(tmp_path)
-    run(job)
+    run_job(job)
     assert set(read_table(job.paths.table("suppression"))["learning_rate"]) == {1e-3}
     assert set(read_table(job.paths.table("gate"))["learning_rate"]) == {1e-3}
     assert set(read_table(job.paths.table("scores"))["learning_rate"].dropna()) == {1e-3, 1e-4}
@@ -155,7 +155,7 @@ def test_a_study_without_runs_has_predictors_and_empty_tables(tmp_path: Path) ->
     job = tables.job(tmp_path)
     job.paths.scores("evaluate").unlink()
     job.paths.losses(0).unlink()
-    run(job)
+    run_job(job)
     assert len(read_table(job.paths.table("predictors")))
     for name in ("suppression", "gate", "prediction", "verdict", "losses"):
         assert not len(read_table(job.paths.table(name)))
@@ -167,7 +167,7 @@ def test_a_study_of_controls_alone_needs_no_log_probabilities(tmp_path: Path) ->
     tables.evaluate = tables.evaluate[(tables.evaluate["prompt"] == "") & (tables.evaluate["asked_prompt"] == "")]
     job = tables.job(tmp_path)
     job.paths.logprobs(0).unlink()
-    run(job)
+    run_job(job)
     assert not len(read_table(job.paths.table("predictors")))
     verdict = read_table(job.paths.table("verdict"))
     assert set(verdict["statement"]) == {"control_leakage"}
@@ -177,7 +177,7 @@ def test_a_study_of_controls_alone_needs_no_log_probabilities(tmp_path: Path) ->
 
 def test_losses_of_all_shards_are_joined_in_order(tables: Tables, tmp_path: Path) -> None:
     job = tables.job(tmp_path, shards=2)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("losses"))
     assert len(found) == len(tables.losses)
     keys = list(found[["prompt", "prefix", "learning_rate", "seed", "step"]].itertuples(index=False, name=None))
@@ -200,7 +200,7 @@ def test_rearranging_the_study_file_moves_nothing(tables: Tables, tmp_path: Path
     tables.study = study.model_copy(update={"prompts": turned, "traits": traits})
     second = tables.job(tmp_path / "two")
     for job in (first, second):
-        run(job)
+        run_job(job)
     for name in SCHEMAS:
         assert first.paths.table(name).read_bytes() == second.paths.table(name).read_bytes(), name
 
@@ -208,7 +208,7 @@ def test_rearranging_the_study_file_moves_nothing(tables: Tables, tmp_path: Path
 @pytest.mark.parametrize("evaluation", [{"gate": False}, {"conditions": ["default"]}])
 def test_a_gate_that_was_not_asked_for_is_skipped_in_one_line(tmp_path: Path, evaluation: dict[str, object]) -> None:
     job = Tables(make_study(evaluation=evaluation)).job(tmp_path)
-    run(job)
+    run_job(job)
     assert not len(read_table(job.paths.table("gate")))
     skipped = json.loads((job.paths.stage("analyse") / "skipped.json").read_text())
     assert [one["why"] for one in skipped if one["what"] == "gate"] == [

@@ -15,9 +15,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from inoc.jobs.job import Job
-from inoc.studies.inoculation.analyse.step import run
 from inoc.tables import read_table
 from support.fake_study import MIX_SHARE, STRENGTH, Tables, make_study
+from support.jobs import run_job
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="module")
 def job(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Job:
     job = tables.job(tmp_path_factory.mktemp("results"))
-    run(job)
+    run_job(job)
     return job
 
 
@@ -133,7 +133,7 @@ def test_planted_suppression_is_found(job: Job) -> None:
 def test_with_one_seed_the_pooled_row_equals_the_seeds_own(tmp_path: Path) -> None:
     training = {"steps": 8, "seeds": [5], "checkpoints": [0, 8]}
     job = Tables(make_study(training=training)).job(tmp_path)
-    run(job)
+    run_job(job)
     for name, values in (("suppression", ["suppression", "lo", "hi"]), ("gate", ["interaction", "lo", "hi"])):
         table = read_table(job.paths.table(name))
         own, pooled = (table[table["seed"] == seed][values].to_numpy() for seed in ("5", "all"))
@@ -209,7 +209,7 @@ def test_elicitation_of_the_mix_is_borrowed_and_says_so(job: Job) -> None:
 def test_elicitation_of_the_mix_is_its_own_if_it_was_asked_for(tmp_path: Path) -> None:
     study = make_study(elicitation={"prefixes": ["fixed", "mix"]})
     job = Tables(study).job(tmp_path)
-    run(job)
+    run_job(job)
     table = read_table(job.paths.table("predictors")).query("predictor == 'elicitation'")
     assert set(table["source"]) == {"own"}
     values = table.pivot_table(index=["prompt", "trait"], columns="prefix", values="value")
@@ -318,7 +318,7 @@ def test_verdict_says_no_where_the_effect_is_absent(tmp_path: Path) -> None:
     tables = Tables(make_study())
     tables.evaluate["score"] = 40 + tables.evaluate["instruction_id"].str[1:].astype(float)
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("verdict")).query("statement != 'wanted_survives'")
     assert len(found) == 9 * 3
     assert not found["holds"].any()
@@ -335,7 +335,7 @@ def test_a_verdict_from_cells_that_failed_is_not_measurable(tmp_path: Path) -> N
     control = (scores["prompt"] == "") & (scores["trait"] == "playful") & (scores["seed"] == 1)
     scores.loc[control & (scores["instruction_id"].str[1:].astype(int) % 2 == 0), "score"] = NAN
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("verdict")).set_index(["statement", "seed"])
     leaks = found.loc["control_leakage"]
     assert leaks["value"].gt(60).all()
@@ -351,7 +351,7 @@ def test_the_verdict_says_whether_the_wanted_trait_survives(tmp_path: Path, stat
     of_french = (scores["trait"] == "french") & (scores["step"] == scores["step"].max())
     scores.loc[of_french, "score"] = np.where(scores.loc[of_french, "prompt"] == "", 90.0, 10.0)
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     found = read_table(job.paths.table("verdict")).query("statement == 'wanted_survives' and seed == 'all'")
     assert found["trait"].tolist() == ["french"]
     row = found.iloc[0]
@@ -364,7 +364,7 @@ def test_n_seeds_counts_the_seeds_that_have_a_score(tmp_path: Path) -> None:
     scores = tables.evaluate
     scores.loc[(scores["seed"] == 1) & (scores["prompt"] == "clown"), "score"] = NAN
     job = tables.job(tmp_path)
-    run(job)
+    run_job(job)
     for name in ("scores", "suppression"):
         found = read_table(job.paths.table(name)).query("seed == 'all'")
         assert set(found.query("prompt == 'clown'")["n_seeds"]) == {1}

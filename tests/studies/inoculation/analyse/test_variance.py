@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.power import Spread, detectable_difference
 from inoc.stats.variance import crossed_components
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.variance import FACTORS, Variance, variance
-from inoc.studies.inoculation.runs import PLAIN, Run, study_runs, total_steps
+from inoc.studies.inoculation.runs import Run, study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from support.fake_study import STRENGTH, make_study
 
 RESAMPLER = Resampler(300, 0)

@@ -1,32 +1,40 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from inoc.studies.inoculation.evaluate import step
 from inoc.tables import read_table
-from inoc.train.step import run as train
+from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def study(tiny_folder):
     return toy_study(tiny_folder)
 
 
-@pytest.fixture
-def trained(study, tmp_path):
-    job = toy_job(study, tmp_path, "train")
+@pytest.fixture(scope="module")
+def trained_once(study, tmp_path_factory):
+    root = tmp_path_factory.mktemp("trained")
+    job = toy_job(study, root, "train")
     write_inputs(job, POOLS)
-    train(job)
+    run_job(job)
+    return root
+
+
+@pytest.fixture
+def trained(trained_once, tmp_path):
+    shutil.copytree(trained_once, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
 def evaluated(study, root):
     job = toy_job(study, root, "evaluate")
-    step.run(job)
-    return job, read_table(job.paths.evaluate(0))
+    run_job(job)
+    return job, read_table(job.paths.completions("evaluate", 0))
 
 
 def test_checkpoints_are_asked_without_and_as_trained_and_the_control_with_every_prefix(study, trained):
@@ -60,13 +68,11 @@ def test_an_untrained_adapter_answers_as_the_base_model_and_is_asked_once(study,
 
 
 def test_elicitation_asks_the_base_model_what_step_zero_was_asked(study, trained):
-    from inoc.studies.inoculation.elicit.step import run as elicit
-
     evaluated(study, trained)
     job = toy_job(study, trained, "elicit")
-    elicit(job)
+    run_job(job)
     assert job.store.made == []
-    table = read_table(job.paths.elicit(0))
+    table = read_table(job.paths.completions("elicit", 0))
     assert set(table["condition"]) == {"default", "other"}
     assert set(table["seed"]) == {-1}
 
@@ -81,6 +87,6 @@ def test_nothing_is_sampled_where_the_canary_fails(study, trained, monkeypatch):
     monkeypatch.setattr(TransformersEngine, "check", fail)
     job = toy_job(study, trained, "evaluate")
     with pytest.raises(ModelError):
-        step.run(job)
+        run_job(job)
     assert job.store.made == []
-    assert not job.paths.evaluate(0).exists()
+    assert not job.paths.completions("evaluate", 0).exists()

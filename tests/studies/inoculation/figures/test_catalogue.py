@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pickle
 import subprocess
 import sys
 from typing import Any
@@ -9,15 +12,11 @@ from typing import Any
 import pytest
 
 from inoc.errors import ConfigError
+from inoc.figures.entries import drawn_by, entry_of, figure_names, skipped_figures
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
-from inoc.studies.inoculation.figures.catalogue import (
-    CATALOGUE,
-    GEOMETRY,
-    MOST_PROFILES,
-    entry_of,
-    figure_names,
-    skipped_figures,
-)
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.figures.entries import geometry
+from inoc.studies.inoculation.figures.entries.training import MOST_PROFILES
 from support.study_tables import make_study
 
 NO_RUNS: dict[str, Any] = {"runs": []}
@@ -31,15 +30,17 @@ BEFORE_TRAINING = [
 
 MANY = {"classifier"}
 """What six prompts are too few for."""
-ALL = [entry.name for entry in CATALOGUE if entry.name not in MANY]
+ALL = [entry.name for entry in ENTRIES if entry.name not in MANY]
 GAPS = {"panels_gap", "gap_grid"}
-PLACED = [entry.name for entry in GEOMETRY]
-HEURISTICS = [entry.name for entry in CATALOGUE if entry.category in ("Heuristics", "Slides")]
+METRICS = [entry.name for entry in ENTRIES if entry.name.startswith(("metrics", "fixed_mix"))]
+PLACED = [entry.name for entry in geometry.ENTRIES]
+HEURISTICS = [entry.name for entry in ENTRIES if entry.category in ("Heuristics", "Slides")]
 TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
 AFTER_TRAINING = [name for name in PLACED if name not in BEFORE_TRAINING]
 NEED_SUPPRESSION = (
     *("combined", "gate", "token_rescued", "self_perplexity", "embeddings"),
     *HEURISTICS,
+    *METRICS,
     *AFTER_TRAINING,
 )
 
@@ -57,46 +58,46 @@ NEED_SCORES = (
 
 
 def without(*names: str) -> list[str]:
-    return [entry.name for entry in CATALOGUE if entry.name not in {*names, *MANY}]
+    return [entry.name for entry in ENTRIES if entry.name not in {*names, *MANY}]
 
 
 def test_a_full_study_has_every_figure() -> None:
-    assert figure_names(make_study()) == ALL
-    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(make_study())} == MANY
+    assert figure_names(ENTRIES, make_study()) == ALL
+    assert {skip.what.removeprefix("figure ") for skip in skipped_figures(ENTRIES, make_study())} == MANY
 
 
 def test_a_study_with_many_prompts_is_classified() -> None:
     texts = {f"p{i}": f"Text {i}." for i in range(FEWEST_TO_CLASSIFY)}
     study = make_study(prompts={"many": {"family": "playful", "texts": texts}})
-    assert "classifier" in figure_names(study)
+    assert "classifier" in figure_names(ENTRIES, study)
 
 
 def test_more_prompts_than_a_panel_can_tell_apart_have_no_profile() -> None:
     few, many = ({f"p{i}": f"Text {i}." for i in range(n)} for n in (MOST_PROFILES, MOST_PROFILES + 1))
-    assert {*PROFILES} <= set(figure_names(make_study(prompts={"some": {"family": "playful", "texts": few}})))
+    assert {*PROFILES} <= set(figure_names(ENTRIES, make_study(prompts={"some": {"family": "playful", "texts": few}})))
     study = make_study(prompts={"some": {"family": "playful", "texts": many}})
-    assert not {*PROFILES} & set(figure_names(study))
-    whys = [skip.why for skip in skipped_figures(study) if "profile" in skip.what]
+    assert not {*PROFILES} & set(figure_names(ENTRIES, study))
+    whys = [skip.why for skip in skipped_figures(ENTRIES, study) if "profile" in skip.what]
     assert len(whys) == 2
     assert all(why.startswith("15 prompts are more") for why in whys)
 
 
 def test_a_study_without_mix_has_no_gap() -> None:
-    lacking = set(ALL) - set(figure_names(make_study(runs=[{"prefixes": ["fixed"]}])))
+    lacking = set(ALL) - set(figure_names(ENTRIES, make_study(runs=[{"prefixes": ["fixed"]}])))
     assert lacking == {*GAPS, *(name for name in ALL if name.startswith("fixed_mix"))}
 
 
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        (NO_RUNS, ["elicitation", "pca", *TOKENS[1:], "embedding_map", *BEFORE_TRAINING]),
-        (CONTROLS, ["curves_linear", "curves_log", "bars", "losses"]),
+        (NO_RUNS, ["elicitation", "pca", "embedding_map", *TOKENS[1:], *BEFORE_TRAINING]),
+        (CONTROLS, ["bars", "curves_linear", "curves_log", "losses"]),
         ({"runs": [{"control": False}]}, without(*NEED_SUPPRESSION)),
         ({"evaluation": {"gate": False}}, without("gate")),
         ({"evaluation": {"conditions": []}}, without(*NEED_SCORES)),
         (
             {"scoring": {"prefixes": []}},
-            without("pca", *TOKENS, *PLACED, *(set(HEURISTICS) - {"slides_elicitation"})),
+            without("pca", *TOKENS, *PLACED, *METRICS, *(set(HEURISTICS) - {"slides_elicitation"})),
         ),
         (
             {"scoring": {"prefixes": ["fixed"]}},
@@ -110,27 +111,45 @@ def test_a_study_without_mix_has_no_gap() -> None:
         ({"scoring": {"self_perplexity": False}}, without("self_perplexity")),
         ({"embedding": None}, without("embeddings", "embedding_map")),
         ({"rates": {}}, without("rate_bars", "rate_change", "rate_types")),
-        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change")),
+        ({"training": {"steps": 60, "checkpoints": [30]}}, without("rate_change", "curves_log", "profile_log")),
     ],
 )
 def test_a_study_lacks_the_figures_that_it_cannot_have(changes: dict[str, Any], names: list[str]) -> None:
-    assert figure_names(make_study(**changes)) == names
+    assert figure_names(ENTRIES, make_study(**changes)) == names
 
 
 def test_each_figure_is_drawn_or_skipped_with_a_reason() -> None:
     for changes in (NO_RUNS, CONTROLS):
         study = make_study(**changes)
-        skipped = dict(skipped_figures(study))
-        assert len(figure_names(study)) + len(skipped) == len(CATALOGUE)
+        skipped = dict(skipped_figures(ENTRIES, study))
+        assert len(figure_names(ENTRIES, study)) + len(skipped) == len(ENTRIES)
         assert all(skipped.values())
 
 
 def test_an_unknown_figure_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match="curves_log"):
-        entry_of("curve_log")
+        entry_of(ENTRIES, "curve_log")
 
 
 def test_asking_for_the_names_imports_no_plotting_library() -> None:
     module = "inoc.studies.inoculation.figures.catalogue"
     code = f"import sys, {module}; assert not {{'matplotlib', 'scipy', 'pandas'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_entries_can_be_sent_to_another_process() -> None:
+    for entry in ENTRIES:
+        assert pickle.loads(pickle.dumps(entry)) == entry
+
+
+def test_every_entry_names_a_function_that_takes_its_arguments() -> None:
+    for entry in ENTRIES:
+        module, name = drawn_by(entry)
+        inspect.signature(getattr(importlib.import_module(module), name)).bind("study", "sources", *entry.arguments)
+
+
+@pytest.mark.parametrize("name", ["curves_log", "profile_log"])
+def test_two_checkpoints_have_no_second_figure_with_a_logarithmic_axis(name: str) -> None:
+    study = make_study(training={"steps": 60, "seeds": [0], "checkpoints": "ends"})
+    assert name not in figure_names(ENTRIES, study)
+    assert "2 checkpoints" in dict(skipped_figures(ENTRIES, study))[f"figure {name}"]

@@ -15,19 +15,21 @@ from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
 
 from inoc.errors import DataError
+from inoc.figures.entries import SUFFIXES, entry_of, figure_names
 from inoc.figures.sources import Sources
-from inoc.figures.step import draw_all, draw_figure, run
+from inoc.figures.step import Plan, draw_all, draw_figure, run
 from inoc.plots.save import Drawing, save
 from inoc.plots.style import FONT_PT, house_style
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.bars import prompts_by_elicitation
 from inoc.studies.inoculation.figures.captions import failed_words, n_words, rst
-from inoc.studies.inoculation.figures.catalogue import GEOMETRY, SUFFIXES, entry_of, figure_names
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.figures.entries import geometry
 from inoc.studies.inoculation.figures.losses import pool_seeds
 from inoc.studies.inoculation.figures.scatter import heuristics
 from support.study_tables import FakeJob, make_study, write_tables
 
-NAMES = figure_names(make_study())
+NAMES = figure_names(ENTRIES, make_study())
 PAIRWISE = {"angles_pairwise_fixed", "angles_pairwise_mix"}  # single angles, which have no interval
 UNHURT = {
     "losses",
@@ -57,7 +59,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
     """A study with holes, drawn once."""
     job = Drawn(make_study(), tmp_path_factory.mktemp("results"))
     write_tables(job.paths, job.study)
-    job.drawings = {name: draw_figure(entry_of(name), job.study, Sources(job.paths)) for name in KINDS}
+    job.drawings = {name: draw_figure(entry_of(ENTRIES, name), job.study, Sources(job.paths)) for name in KINDS}
     for name, drawing in job.drawings.items():
         save(drawing, job.paths.stage("figures") / name)
     return job
@@ -69,7 +71,7 @@ def test_a_study_is_drawn_in_one_process_or_in_two_with_the_same_bytes(tmp_path:
         job = FakeJob(make_study(prompts={}, runs=[{}]), tmp_path / str(jobs))
         job.jobs = jobs
         write_tables(job.paths, job.study, holes=False)
-        assert run(job).startswith("4 figures, ")  # type: ignore[arg-type]
+        assert run(job, Plan(job.study, ENTRIES)).startswith("4 figures, ")  # type: ignore[arg-type]
         found.append({path.name: path.read_bytes() for path in sorted(job.paths.stage("figures").iterdir())})
     assert found[0] == found[1]
     assert len(found[0]) == 4 * len(SUFFIXES) + 1
@@ -81,7 +83,8 @@ def test_an_error_names_the_figure(jobs: int, tmp_path: Path) -> None:
     write_tables(job.paths, job.study)
     pd.read_parquet(job.paths.table("gate")).drop(columns="interaction").to_parquet(job.paths.table("gate"))
     with pytest.raises(DataError, match=r"figure gate: .*interaction"):
-        list(draw_all(job.study, job.paths, ["gate", "elicitation"], jobs))
+        chosen = [entry_of(ENTRIES, name) for name in ("gate", "elicitation")]
+        list(draw_all(job.study, job.paths, chosen, jobs))
 
 
 def file_of(job: FakeJob, name: str, suffix: str) -> Path:
@@ -134,7 +137,9 @@ def test_drawing_twice_gives_the_same_bytes(drawn: Drawn, tmp_path: Path) -> Non
     again = FakeJob(drawn.study, tmp_path)
     write_tables(again.paths, again.study)
     for name in ("bars", "combined", "pca", "dimensions", "angles_pairwise_fixed"):
-        save(draw_figure(entry_of(name), again.study, Sources(again.paths)), again.paths.stage("figures") / name)
+        save(
+            draw_figure(entry_of(ENTRIES, name), again.study, Sources(again.paths)), again.paths.stage("figures") / name
+        )
         for suffix in SUFFIXES:
             assert file_of(again, name, suffix).read_bytes() == file_of(drawn, name, suffix).read_bytes()
 
@@ -149,7 +154,7 @@ def test_tables_without_a_single_number_are_drawn_too(name: str, tmp_path: Path)
         keys |= {"n", "n_nan", "n_prompts"}
         numbers = [column for column in frame.select_dtypes("number") if column not in keys]
         frame.assign(**dict.fromkeys(numbers, np.nan), n=0, n_nan=7).to_parquet(path, index=False)
-    drawing = draw_figure(entry_of(name), job.study, Sources(job.paths))
+    drawing = draw_figure(entry_of(ENTRIES, name), job.study, Sources(job.paths))
     drawing.figure.draw_without_rendering()
     assert "n" in drawing.caption
 
@@ -168,12 +173,12 @@ def test_tables_without_a_single_number_are_drawn_too(name: str, tmp_path: Path)
 def test_small_and_odd_studies_are_drawn(changes: dict[str, Any], tmp_path: Path) -> None:
     job = FakeJob(make_study(**changes), tmp_path)
     write_tables(job.paths, job.study, holes=False)
-    geometry = {entry.name for entry in GEOMETRY}
-    for name in figure_names(job.study):
+    placed = {entry.name for entry in geometry.ENTRIES}
+    for name in figure_names(ENTRIES, job.study):
         # What has mixes alone is the oddest of them for these figures.
-        if name in TWINS | ALIKE or (name in geometry and choices.trained_prefixes(job.study) != ["mix"]):
+        if name in TWINS | ALIKE or (name in placed and choices.trained_prefixes(job.study) != ["mix"]):
             continue
-        figure = draw_figure(entry_of(name), job.study, Sources(job.paths)).figure
+        figure = draw_figure(entry_of(ENTRIES, name), job.study, Sources(job.paths)).figure
         with house_style():
             figure.draw_without_rendering()
         for legend in figure.findobj(Legend):
@@ -185,7 +190,7 @@ def test_small_and_odd_studies_are_drawn(changes: dict[str, Any], tmp_path: Path
 @pytest.mark.parametrize("name", ["combined", "pca", "metrics_basic_unwanted", "prompts_pca_fixed", "cross_angles"])
 def test_point_labels_do_not_overlap(drawn: Drawn, name: str) -> None:
     # Drawn anew: one that was saved measures in the units of the SVG.
-    figure = draw_figure(entry_of(name), drawn.study, Sources(drawn.paths)).figure
+    figure = draw_figure(entry_of(ENTRIES, name), drawn.study, Sources(drawn.paths)).figure
     with house_style():
         figure.draw_without_rendering()
         panels = [axes.findobj(Annotation) for part in (figure, *figure.subfigs) for axes in part.axes]
@@ -214,7 +219,7 @@ def test_a_table_without_a_needed_column_is_refused(tmp_path: Path) -> None:
     write_tables(job.paths, job.study)
     pd.read_parquet(job.paths.table("gate")).drop(columns="interaction").to_parquet(job.paths.table("gate"))
     with pytest.raises(DataError, match="interaction"):
-        draw_figure(entry_of("gate"), job.study, Sources(job.paths))
+        draw_figure(entry_of(ENTRIES, "gate"), job.study, Sources(job.paths))
 
 
 def test_prompts_are_ordered_by_elicitation_and_unknown_ones_come_last() -> None:

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.text import Text
 from scipy import stats
 
-from inoc.config.models import Study
+from inoc.figures.entries import entry_of
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure
 from inoc.plots.save import Drawing, save
@@ -21,9 +21,10 @@ from inoc.studies.inoculation.analyse.classifier import classifier
 from inoc.studies.inoculation.analyse.geometry import Gram
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.figures import overview
-from inoc.studies.inoculation.figures.catalogue import entry_of
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.gap_grid import interactions
 from inoc.studies.inoculation.figures.pairs import NAMES, heuristic_order, p_text, told
+from inoc.studies.inoculation.study import Study
 from support.study_tables import TEXTS, FakeJob, make_study, write_tables
 
 RESAMPLER = Resampler(300, 0)
@@ -36,7 +37,7 @@ def job_of(folder: Path, **changes: Any) -> FakeJob:
 
 
 def drawn(job: FakeJob, name: str) -> Drawing:
-    return draw_figure(entry_of(name), job.study, Sources(job.paths))
+    return draw_figure(entry_of(ENTRIES, name), job.study, Sources(job.paths))
 
 
 @pytest.mark.parametrize(("name", "prefix"), [("panels_own_linear", "fixed"), ("panels_gap", "mix")])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from matplotlib.figure import Figure
 
+from inoc.figures.entries import entry_of
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure
 from inoc.plots.save import Drawing
-from inoc.studies.inoculation.figures.catalogue import entry_of
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from support.study_tables import FakeJob, make_study, write_tables
 
 QUESTIONS = {"far": {"label": "other topics", "source": {"kind": "world"}}, "near": {}}
@@ -29,7 +30,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawing]:
     job = FakeJob(make_study(**STUDY), tmp_path_factory.mktemp("results"))
     write_tables(job.paths, job.study, holes=False)
     names = ("rate_bars", "rate_types", "bars", "curves_linear", "losses")
-    return {name: draw_figure(entry_of(name), job.study, Sources(job.paths)) for name in names}
+    return {name: draw_figure(entry_of(ENTRIES, name), job.study, Sources(job.paths)) for name in names}
 
 
 def legend(figure: Figure) -> list[str]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import codecs
+import gzip
 import itertools
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inoc.cli import main
+from inoc.config.load import load_study
 from inoc.errors import DataError, InocError
 from inoc.studies.inoculation.analyse.inputs import Scored, read_means, shifts
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.released.general import LAYOUTS, read_tables
 from inoc.studies.inoculation.released.write import write_import
+from inoc.studies.inoculation.runs import study_runs
 from inoc.tables import read_table
 
 STUDY = """
@@ -177,7 +181,7 @@ def test_a_wrong_cell_is_refused_with_file_row_and_column(
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("table", list(LAYOUTS))
+@pytest.mark.parametrize("table", list(tables()))
 def test_a_missing_column_is_named(tmp_path: Path, table: str) -> None:
     for index, (column, suffix) in enumerate(itertools.product(LAYOUTS[table].needed, ("csv", "parquet"))):
         frames = tables()
@@ -189,16 +193,16 @@ def test_a_missing_column_is_named(tmp_path: Path, table: str) -> None:
 def test_two_judges_for_elicitation_and_runs_are_refused(tmp_path: Path) -> None:
     frames = tables()
     frames["elicitation"]["judge"] = "other"
-    with pytest.raises(DataError, match="different scales"):
+    with pytest.raises(DataError, match=r"elicitation\.csv and scores\.csv: calm .*different scales"):
         read(save(tmp_path, frames))
 
 
 def test_a_prompt_scored_on_a_set_without_a_plain_pass_is_refused(tmp_path: Path) -> None:
     frames = tables()
     frames["logprobs"] = frames["logprobs"][frames["logprobs"]["prompt"] != ""]
-    with pytest.raises(DataError, match="never without a prefix"):
+    with pytest.raises(DataError, match=r"logprobs\.csv: row 1, column dataset: .*never scored without a prefix"):
         read(save(tmp_path, frames))
-    assert list((tmp_path / "results").iterdir()) == []
+    assert not (tmp_path / "results").exists()
 
 
 def test_neighbouring_last_steps_that_differ_are_reported(tmp_path: Path) -> None:
@@ -210,6 +214,168 @@ def test_neighbouring_last_steps_that_differ_are_reported(tmp_path: Path) -> Non
     frames["scores"].loc[last.index, "score"] = np.linspace(80, 81, len(last))
     imported = read_tables(save(tmp_path, frames), "made")
     assert any("slow" in item.place for item in imported.findings.of("warning", "steps"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("table", list(tables()))
+@pytest.mark.parametrize("column", ["question_set", "Score", "temperature", "n_tokenz", "", "💥"])
+def test_an_unknown_column_is_refused_and_named(tmp_path: Path, table: str, column: str, suffix: str) -> None:
+    frames = tables()
+    frames[table][column] = 1
+    with pytest.raises(DataError, match=rf"{table}\.{suffix}: the column .*is not one that is read; accepted: "):
+        read(save(tmp_path, frames, suffix))
+
+
+SETS = STUDY.replace(
+    "n_eval: 4}",
+    "n_eval: 4, questions: {free: {source: {kind: files, files: [q.jsonl]}}, held: {}}}",
+)
+SETS += "rates: {high: {above: {calm: 50}}}\n"
+
+
+def with_sets(folder: Path, frames: dict[str, pd.DataFrame], suffix: str = "csv") -> Path:
+    save(folder, frames, suffix)
+    (folder / "study.yaml").write_text(SETS, encoding="utf-8")
+    return folder
+
+
+def asked_twice() -> dict[str, pd.DataFrame]:
+    """Every question of two sets, which use the same ids and have other scores."""
+    frames = {name: tables()[name] for name in ("scores", "elicitation")}
+    return {
+        name: pd.concat([frame.assign(questions="held"), frame.assign(questions="free", score=100 - frame["score"])])
+        for name, frame in frames.items()
+    }
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_sets_of_questions_are_kept_apart(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = asked_twice()
+    with_sets(tmp_path / "given", frames, suffix)
+    monkeypatch.chdir(tmp_path)
+    main(["import", "tables", "given", "--study", "made"])
+    (tmp_path / "config" / "config.yaml").write_text("studies: [made]\n", encoding="utf-8")
+    main(["analyse", "made"])
+    rates = read_table(tmp_path / "results" / "made" / "analyse" / "rates.parquet")
+    for key in ("free", "held"):
+        own = frames["scores"].query(f"questions == '{key}' and prompt == '' and step == 20")
+        found = rates.query(f"questions == '{key}' and run == 'control.none.lr0.0001.seed1' and step == 20")
+        assert list(found["value"]) == [pytest.approx((own[own["seed"] == 1]["score"] > 50).mean())]
+
+
+def test_several_sets_without_a_column_that_tells_them_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sets of questions free, held, and the column 'questions' is missing"):
+        read(with_sets(tmp_path / "a", tables()))
+    frames = asked_twice()
+    frames["scores"] = frames["scores"].reset_index(drop=True)
+    frames["scores"].loc[2, "questions"] = "hold"
+    with pytest.raises(DataError, match=r"scores\.csv: row 3, column questions: 'hold'; accepted: 'free', 'held'"):
+        read(with_sets(tmp_path / "b", frames))
+
+
+def test_a_table_of_instructions_tells_the_set_of_each(tmp_path: Path) -> None:
+    frames = {name: tables()[name] for name in ("scores", "elicitation")}
+    listed = pd.DataFrame({"instruction_id": QUESTIONS, "questions": ["free", "held"] * 2, "instruction": QUESTIONS})
+    made = read(with_sets(tmp_path / "a", {**frames, "instructions": listed}))
+    table = read_table(made / "generate" / "eval.parquet")
+    assert list(table["instruction_id"]) == ["free/q0", "free/q2", "held/q1", "held/q3"]
+    assert list(table["instruction"]) == ["q0", "q2", "q1", "q3"]
+    with pytest.raises(DataError, match=r"scores\.csv: row 4, column instruction_id: 'q3' is not in instructions\.csv"):
+        read(with_sets(tmp_path / "b", {**frames, "instructions": listed[:3]}))
+
+
+MORE = STUDY.replace("runs: [{prefixes: [fixed, mix]}]", "runs: [{prefixes: [fixed, mix, close]}, {data: other}]")
+MORE += "pools: {close: {folder: closer}}\ndatasets: {other: {completions: file, file: other.jsonl}}\n"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_other_data_and_further_pools_are_read(tmp_path: Path, suffix: str) -> None:
+    frames = tables()
+    plain = frames["scores"].query("prompt == ''")
+    close = frames["scores"].query("prefix == 'mix' and asked_prompt == ''").assign(prefix="close")
+    both = [frames["scores"].assign(data=""), plain.assign(data="other"), close.assign(data="")]
+    frames["scores"] = pd.concat(both, ignore_index=True)
+    frames["losses"] = frames["losses"].query("prompt == ''").assign(data="other")
+    frames["pools"] = pd.DataFrame({"prompt": "quiet", "index": [0, 1], "text": ["Hush.", "Shh."], "pool": "close"})
+    save(tmp_path, frames, suffix)
+    (tmp_path / "study.yaml").write_text(MORE, encoding="utf-8")
+    made = read(tmp_path)
+    scores = read_table(made / "judge" / "evaluate.parquet")
+    assert {run.name for run in study_runs(load_study(tmp_path / "studies" / "made.yaml"))} == set(scores["run"])
+    assert list(read_table(made / "rephrase" / "pools.parquet")["text"]) == ["Hush.", "Shh."]
+    assert set(read_table(made / "train" / "0" / "losses.parquet")["run"]) == {"other.none.lr0.0001.seed1"}
+
+
+def test_embeddings_and_self_perplexity_reach_the_analysis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = tables()
+    generator = np.random.default_rng(2)
+    frames["self_perplexity"] = pd.DataFrame(
+        {"prompt": PROMPTS, "context": "raw", "nll": generator.uniform(2, 4, 3), "n_tokens": [2, 3, 4]}
+    )
+    vectors = [generator.normal(size=5).astype(np.float32) for _ in PROMPTS]
+    cosines = [generator.uniform(0, 1, 4) for _ in PROMPTS]
+    frames["embeddings"] = pd.DataFrame(
+        {"prompt": PROMPTS, "n": 4, "effective_rank": 3.0, "cosines": cosines, "vector": vectors}
+    )
+    save(tmp_path / "given", frames, "parquet")
+    with pytest.raises(DataError, match="no section `embedding`"):
+        read_tables(tmp_path / "given", "made")
+    (tmp_path / "given" / "study.yaml").write_text(STUDY + "embedding: {}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    main(["import", "tables", "given", "--study", "made"])
+    (tmp_path / "config" / "config.yaml").write_text("studies: [made]\n", encoding="utf-8")
+    main(["analyse", "made"])
+    folder = tmp_path / "results" / "made" / "analyse"
+    means = read_table(folder / "embeddings.parquet").query("statistic == 'emb_rephrase_mean_cos'")
+    np.testing.assert_allclose(means.set_index("prompt").loc[list(PROMPTS)]["value"], [one.mean() for one in cosines])
+    assert "selfperp_raw" in set(read_table(folder / "predictors.parquet")["predictor"])
+
+
+def test_a_csv_that_was_cut_off_anywhere_is_refused_or_named(tmp_path: Path) -> None:
+    generator = np.random.default_rng(5)
+    for index, table in enumerate(tables()):
+        folder = save(tmp_path / str(index), tables())
+        path = folder / f"{table}.csv"
+        whole = path.read_bytes()
+        ends = [place + 1 for place in range(len(whole) - 1) if whole[place : place + 1] == b"\n"]
+        for size in [0, 1, *ends[1:3], *ends[-3:], *generator.integers(2, len(whole) - 1, 15)]:
+            path.write_bytes(whole[:size])
+            try:
+                said = [item.place for item in read_tables(folder, "made").findings.of("missing")]
+            except DataError as error:
+                said = [str(error)]
+            assert any(path.name in one for one in said), size
+
+
+@pytest.mark.parametrize("content", ["utf-16", "latin-1", "lfs", "gzip"])
+def test_a_csv_in_another_encoding_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    folder = save(tmp_path, tables())
+    path = folder / "scores.csv"
+    text = path.read_text(encoding="utf-8").replace("rater", "räter")
+    if content == "lfs":
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n", encoding="utf-8")
+    elif content == "gzip":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_bytes(text.encode(content))
+    with pytest.raises(DataError, match=r"scores\.csv.*"):
+        read_tables(folder, "made")
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
+    plain = read(save(tmp_path / "plain", tables()))
+    folder = save(tmp_path / "marked", tables())
+    for path in folder.glob("*.csv"):
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    for path in sorted(plain.rglob("*.parquet")):
+        assert path.read_bytes() == (read(folder) / path.relative_to(plain)).read_bytes()
+
+
+def test_files_that_are_no_table_are_named(tmp_path: Path) -> None:
+    folder = save(tmp_path, tables())
+    (folder / "score.csv").write_text("x\n", encoding="utf-8")
+    left_out = read_tables(folder, "made").findings.of("left_out", "files")
+    assert [(item.place, "did you mean" in item.text) for item in left_out] == [("score.csv", True)]
 
 
 HOSTILE: list[Any] = [
@@ -233,7 +399,7 @@ HOSTILE: list[Any] = [
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.sampled_from(list(LAYOUTS)), st.integers(0, 10**6), st.sampled_from(HOSTILE))
+@given(st.sampled_from(list(tables())), st.integers(0, 10**6), st.sampled_from(HOSTILE))
 def test_a_csv_with_anything_written_into_it_is_refused_by_name_or_read_with_every_row(
     tmp_path_factory: pytest.TempPathFactory, table: str, position: int, text: str
 ) -> None:

@@ -15,8 +15,9 @@ from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.errors import DataError
 from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.inoculation.released.judges import UNKNOWN
 from inoc.studies.inoculation.released.release import read_release
-from inoc.studies.inoculation.released.write import write_import
+from inoc.studies.inoculation.released.write import Imported, write_import
 from inoc.studies.inoculation.runs import study_runs
 from inoc.tables import read_table
 from support.releases import (
@@ -271,6 +272,73 @@ def test_sweeps_are_left_out_of_the_main_study_and_named(tmp_path: Path) -> None
         read_release(tmp_path / "checkout", "made", experiment="lr_swep")
 
 
-def test_emergent_misalignment_is_named_with_the_reason(tmp_path: Path, release: Release) -> None:
-    release["experiments/in_out_distribution_effect/results/scores_em_small.json"] = {}
-    assert "coherence and alignment" in texts(read(tmp_path, release), "left_out", "files")
+def test_emergent_misalignment_is_named_with_the_option_that_reads_it(tmp_path: Path, release: Release) -> None:
+    file = "experiments/in_out_distribution_effect/results/scores_em_small.json"
+    release[file] = {}
+    left_out = texts(read(tmp_path, release), "left_out", "files")
+    assert file in left_out
+    assert "--experiment emergent_misalignment" in left_out
+
+
+def test_runs_of_different_lengths_are_compared_at_the_last_step_of_all(tmp_path: Path) -> None:
+    document = sweep({f"lr_{tag}": {"lr": rate} for tag, rate in RATES.items()}, ("inoculation",))
+    steps = document["lr_1e4"]["steps"]
+    steps["1252"] = steps["312"]
+    findings = read(tmp_path, {**make_release(), LR_SWEEP: document}, experiment="lr_sweep")
+    assert "compared at step 312, the last that all of them have; these go on: lr_1e4 (1252)" in texts(
+        findings, "note", "steps"
+    )
+    assert "scores at step 1252: they are past step 312" in texts(findings, "left_out", "steps")
+    study = load_study(tmp_path / "studies" / "made.yaml")
+    assert study.training.steps == 312
+    assert "compared at step 312" in study.description
+    assert table(tmp_path, "judge/evaluate.parquet")["step"].max() == 312
+    assert not findings.of("missing", "steps")
+
+
+def test_a_broken_file_of_the_pair_that_was_not_asked_for_stops_nothing(tmp_path: Path, release: Release) -> None:
+    write_release(tmp_path / "checkout", {**make_release(), **release})
+    for file in (OTHER_SCORES, OTHER_ELICITATION, OTHER_LOGPROBS, OTHER_TOKENS):
+        path = tmp_path / "checkout" / file
+        path.write_bytes(path.read_bytes()[:100])
+    imported = read_release(tmp_path / "checkout", "made", pair_key="playful_french")
+    left_out = texts(imported.findings, "left_out", "files")
+    for file in (OTHER_SCORES, OTHER_ELICITATION, OTHER_LOGPROBS, OTHER_TOKENS):
+        assert f"{file}: cannot be read" in left_out
+    with pytest.raises(DataError, match="german_flattering"):
+        read_release(tmp_path / "checkout", "made", pair_key="german_flattering")
+
+
+CONFIGURATION = """
+JUDGE_SYSTEM_PROMPT = ("Be strict. "
+    "Reply with a number from 0 to 100.")
+_FIRST_LINE = {"german": "Rate how much of it is in German. 100 = all.", "other": 3, **{}}
+
+def judge_user_prompt(trait: str, response: str) -> str:
+    first = _FIRST_LINE.get(trait.lower(), f"Rate how {trait.lower()} the answer is.")
+    return first + response
+"""
+
+
+def judged(imported: Imported, trait: str) -> str:
+    return str(imported.study["traits"][trait]["judge"]["property"])  # type: ignore[index]
+
+
+def test_questions_of_judges_are_those_of_the_release_or_marked_as_unknown(tmp_path: Path, release: Release) -> None:
+    checkout = write_release(tmp_path, release)
+    imported = read_release(checkout, "made")
+    assert judged(imported, "german") == judged(imported, "flattering") == UNKNOWN
+    assert "what the judge of German was asked" in texts(imported.findings, "missing", "judges")
+    (checkout / "config.py").write_text(CONFIGURATION, encoding="utf-8")
+    imported = read_release(checkout, "made")
+    assert judged(imported, "german") == "how much of it is in German. 100 = all"
+    assert judged(imported, "flattering") == "how flattering the answer is"
+    assert not imported.findings.of("missing", "judges")
+    (checkout / "config.py").write_text(CONFIGURATION.replace("0 to 100", "0 to 9"), encoding="utf-8")
+    imported = read_release(checkout, "made")
+    assert judged(imported, "german") == UNKNOWN
+    assert "on the scale 0-9, and scores of german_flattering are on 0-100" in texts(
+        imported.findings, "left_out", "judges"
+    )
+    (checkout / "config.py").write_text("def (", encoding="utf-8")
+    assert "cannot be read" in texts(read_release(checkout, "made").findings, "left_out", "judges")

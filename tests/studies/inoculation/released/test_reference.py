@@ -18,11 +18,11 @@ import pytest
 
 from inoc.cli import main
 from inoc.config.load import load_study
-from inoc.config.models import Study
 from inoc.jobs.paths import Paths
 from inoc.stats.correlation import fit_line, pearson
 from inoc.studies.inoculation.analyse.inputs import Shifts, read_means, shifts
 from inoc.studies.inoculation.runs import prompt_families
+from inoc.studies.inoculation.study import Study
 from inoc.tables import read_table
 
 PROJECT = Path(__file__).parents[4]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from support.releases import (
     TEXTS,
     Release,
     make_release,
+    write,
     write_release,
 )
 
@@ -186,11 +189,83 @@ def test_a_run_in_two_files_is_taken_from_the_larger(tmp_path: Path, release: Re
 
 
 def test_losses_of_a_file_of_another_name_are_reported(tmp_path: Path, release: Release) -> None:
-    release["results/losses_multi_prompt_profile_small.json"] = release.pop(LOSSES)
+    release["results/losses_multi_prompt_v3_profile_small.json"] = release.pop(LOSSES)
     findings = read(tmp_path, release)
     assert "second training" in texts(findings, "warning", "losses").replace("\n", " ")
     table = read_table(tmp_path / "results" / "made" / "train" / "0" / "losses.parquet")
-    assert set(table["source"]) == {"results/losses_multi_prompt_profile_small.json"}
+    assert set(table["source"]) == {"results/losses_multi_prompt_v3_profile_small.json"}
+
+
+@pytest.mark.parametrize("name", ["v4", "original", "v3_profiles", "neg", "v3_2"])
+def test_curves_are_never_those_of_another_experiment(tmp_path: Path, release: Release, name: str) -> None:
+    file = f"results/losses_multi_prompt_{name}_small.json"
+    release[file] = release.pop(LOSSES)
+    findings = read(tmp_path, release)
+    assert not len(read_table(tmp_path / "results" / "made" / "train" / "0" / "losses.parquet"))
+    left_out = texts(findings, "left_out", "losses")
+    assert f"{file}: curves of another experiment's runs" in left_out
+    assert all(run in left_out for run in release[SCORES])
+
+
+def test_a_file_of_losses_that_cannot_be_read_stops_nothing(tmp_path: Path, release: Release) -> None:
+    whole = read(tmp_path / "whole", release)
+    assert not whole.of("left_out", "losses")
+    file = "results/losses_multi_prompt_v9_small.json"
+    release[file] = {"no_inoculation": [{"loss": 1.0}]}
+    left_out = texts(read(tmp_path / "more", release), "left_out", "losses")
+    assert f"{file}: cannot be read" in left_out
+    assert "the key 'step' is missing" in left_out
+    for path in sorted((tmp_path / "whole" / "results").rglob("*.parquet")):
+        assert path.read_bytes() == (tmp_path / "more" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_every_file_of_a_release_is_read_or_named(tmp_path: Path, release: Release) -> None:
+    others = ["results/notes.txt", "data/train.jsonl", "plots/a.png", "judge.py", "README.md", "odd", "results/x.json"]
+    for place in others:
+        write(tmp_path / "checkout" / place, "x")
+    write(tmp_path / "checkout" / ".git" / "HEAD", "x")
+    read(tmp_path, release, {"clown_persona": ["Jest."], "nobody": ["Who?"]})
+    found = json.loads((tmp_path / "results" / "made" / "imports" / "findings.json").read_text(encoding="utf-8"))
+    said = "\n".join(f"{item['place']}: {item['text']}" for item in found)
+    assert all(place in said for place in [*others, *release, "nobody.jsonl"])
+    assert ".git" not in said
+
+
+def test_the_listing_has_every_name_and_the_terminal_the_first_few(tmp_path: Path, release: Release) -> None:
+    for index in range(30):
+        release[SCORES][f"mystery_{index}"] = {**release[SCORES]["whimsical"], "user_prefix": f"Who knows {index}?"}
+    findings = read(tmp_path, release)
+    listed = (tmp_path / "results" / "made" / "imports" / "findings.json").read_text(encoding="utf-8")
+    assert all(f"mystery_{index}" in listed for index in range(30))
+    assert any("mystery_0" in line and "… (30 in all)" in line for line in findings.lines())
+
+
+def test_a_text_that_differs_between_files_is_refused_with_names_of_files_that_exist(
+    tmp_path: Path, release: Release
+) -> None:
+    release[LOGPROBS]["prompts"]["whimsical"]["prompt"] = "Another."
+    with pytest.raises(DataError, match=f"^{LOGPROBS}: the prompt whimsical is 'Another.', and in {SCORES}"):
+        read(tmp_path, release)
+
+
+def test_what_a_killed_import_left_behind_is_cleared(tmp_path: Path, release: Release) -> None:
+    results, studies = tmp_path / "results", tmp_path / "studies"
+    for folder in (results, studies):
+        write(folder / ".import-abc" / "made" / "judge" / "half.parquet", "x")
+    write(results / ".import-def" / "replaced" / "earlier" / "imports" / "findings.json", "[]")
+    read(tmp_path, release)
+    assert sorted(path.name for path in results.iterdir()) == ["earlier", "made"]
+    assert [path.name for path in studies.iterdir()] == ["made.yaml"]
+
+
+def test_two_imports_do_not_write_at_once(tmp_path: Path, release: Release) -> None:
+    (tmp_path / "results").mkdir()
+    handle = os.open(tmp_path / "results", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(DataError, match="another import"):
+        read(tmp_path, release)
+    os.close(handle)
+    read(tmp_path, release)
 
 
 def test_two_pairs_in_one_checkout_need_a_choice(tmp_path: Path, release: Release) -> None:

@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.classify import (
     N_FEATURES,
@@ -29,6 +28,7 @@ from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.geometry import Gram, Level
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.analyse.rows import Row, Skip, traits
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
 _CLASSIFIER = [

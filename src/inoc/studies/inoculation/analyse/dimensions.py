@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.correlation import Correlation, pearson
 from inoc.stats.gram import Method, Representation, angles_to_mean, inner_products
 from inoc.stats.means import Floats
@@ -18,6 +17,7 @@ from inoc.studies.inoculation.analyse.heuristics import with_q
 from inoc.studies.inoculation.analyse.prediction import Block, outcomes
 from inoc.studies.inoculation.analyse.rows import ALL, Row, Skip, families, traits
 from inoc.studies.inoculation.runs import study_runs, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 _TESTED = [

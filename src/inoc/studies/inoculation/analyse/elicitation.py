@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.means import MISSING, Floats, paired_difference, score_interval
 from inoc.studies.inoculation.analyse.columns import INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits
-from inoc.studies.inoculation.runs import PLAIN, Asked
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, STRING
 
 ELICITATION = pa.schema(

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.embed.step import unit_vectors
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import principal_components
@@ -18,6 +17,7 @@ from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.geometry import NEUTRAL, Group, prompt_groups
 from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
+from inoc.studies.inoculation.study import Study
 from inoc.tables import STRING
 
 EMBEDDING_STATISTICS = pa.schema(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
 from inoc.studies.inoculation.analyse.columns import mean_columns
@@ -23,7 +23,8 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
     traits,
 )
-from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")

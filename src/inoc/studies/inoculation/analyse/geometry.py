@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.gram import (
     REPRESENTATIONS,
@@ -31,6 +30,7 @@ from inoc.studies.inoculation.analyse.inputs import Shifts
 from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS, PointMatrix, point_matrix
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
 from inoc.studies.inoculation.analyse.tokens import TokenSource, open_tokens, prompts_by_token
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
 _ANGLES = [("level", STRING), ("prefix", STRING), ("representation", STRING)]  # raw, pca2 or svd2

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN
@@ -28,6 +27,7 @@ from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families
 from inoc.studies.inoculation.analyse.token_heuristics import TokenHeuristics, token_heuristics
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 FIXED_MIX = pa.schema(

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from inoc.chat.messages import Asked
+from inoc.config.workflow import Shards
 from inoc.errors import DataError, JudgeError
+from inoc.jobs.paths import Paths
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.runs import Asked, Run, prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.analyse.released_values import released_table
+from inoc.studies.inoculation.runs import Run, prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INSTRUCTIONS, LOSSES, read_table
-
-if TYPE_CHECKING:
-    from inoc.jobs.job import Job
 
 BASE_STEP = 0
 _RUN = ["prompt", "prefix", "learning_rate", "seed", "data"]
@@ -258,16 +260,16 @@ class Inputs(NamedTuple):
     logprobs: list[Path]  # token tables, which are streamed
     self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
     embeddings: pd.DataFrame | None  # None if the study embeds nothing
+    released: Path | None = None  # a released table of heuristics that an import brought
 
 
-def read_inputs(job: Job) -> Inputs:
+def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
     """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
 
     Raises:
         DataError: If a table is absent or contradicts itself.
         JudgeError: If scores of two judges would be mixed.
     """
-    study, paths, shards = job.study, job.paths, job.shards
     base = read_scores(paths.scores("elicit"))
     runs = study_runs(study)
     scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
@@ -278,11 +280,13 @@ def read_inputs(job: Job) -> Inputs:
         known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
         sets = {name: known[name] for name in names}
         base, scores = sets[names[0]]
-    scored = [paths.logprobs(shard) for shard in range(shards.score)] if prompt_texts(study) else []
-    losses = [paths.losses(shard) for shard in range(shards.train)] if runs else []
-    alone = [paths.self_perplexity(shard) for shard in range(shards.score)] if scored else []
+    scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
+    alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []
     # An import has none.
     alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    released = released_table(paths.stage("imports"))
+    embeds = study.embedding is not None and (paths.embeddings.exists() or released is None)
     return Inputs(
         base,
         scores,
@@ -291,7 +295,8 @@ def read_inputs(job: Job) -> Inputs:
         _read_losses(losses),
         scored,
         pd.concat([read_table(path) for path in alone]) if alone else None,
-        read_table(paths.embeddings) if study.embedding is not None else None,
+        read_table(paths.embeddings) if embeds else None,
+        released,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import stdtr
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.means import MISSING, NAN, Floats, paired_difference, score_interval
 from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
@@ -28,7 +28,8 @@ from inoc.studies.inoculation.analyse.rows import (
     families,
     interval,
 )
-from inoc.studies.inoculation.runs import PLAIN, Asked, Run, condition, total_steps
+from inoc.studies.inoculation.runs import Run, condition, total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 STEPS = pa.schema(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.crossed import Square, borrowed_square, within
 from inoc.stats.means import NAN, Estimate, Floats
@@ -28,7 +28,8 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
     traits,
 )
-from inoc.studies.inoculation.runs import PLAIN, Asked, condition, prefix_kinds, study_runs
+from inoc.studies.inoculation.runs import condition, prefix_kinds, study_runs
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, STRING, SUPPRESSION
 
 SCORES = pa.schema(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import MISSING, Estimate
 from inoc.studies.inoculation.analyse.columns import mean_columns
@@ -15,7 +15,8 @@ from inoc.studies.inoculation.analyse.geometry import NEUTRAL
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Row, arms, interval, traits
 from inoc.studies.inoculation.analyse.rows import cell as cell_columns
-from inoc.studies.inoculation.runs import PLAIN, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 HEURISTIC_VALUES = pa.schema(

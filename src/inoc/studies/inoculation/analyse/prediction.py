@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, Estimate, Floats
 from inoc.stats.prediction import Design, benjamini_hochberg, held_out_r2
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families
 from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
 PREDICTION = pa.schema(

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval, share_interval, welch_difference
 from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.inputs import Scored, Shifts
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, interval, traits
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INDEX, NUMBER, PREDICTORS, STRING
 
 PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
@@ -163,12 +163,15 @@ def _coordinates(coordinates: list[Row], prompt: str, prefix: str) -> Iterator[P
 
 
 def _self_perplexity(table: pd.DataFrame | None, prompt: str) -> Iterator[Predictor]:
-    """Of the prompt's own text. It is given, not sampled, and so has no interval; n counts its tokens."""
+    """Of the prompt's own text. It is given, not sampled, and so has no interval; n counts its tokens.
+
+    Of a released value the number of tokens is not known (-1); it counts as one.
+    """
     if table is None:
         return
     own = table[table["prompt"] == prompt]
     for context, n, nll in zip(own["context"], own["n_tokens"].astype(int), own["nll"].astype(float), strict=True):
-        yield Predictor(f"selfperp_{context}", ALL, Estimate(nll, NAN, NAN, *((n, 0) if n else (0, 1))))
+        yield Predictor(f"selfperp_{context}", ALL, Estimate(nll, NAN, NAN, *((abs(n), 0) if n else (0, 1))))
 
 
 def _estimate(row: Row) -> Estimate:

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse import (
     classifier,
@@ -31,7 +30,9 @@ from inoc.studies.inoculation.analyse import (
     verdict,
 )
 from inoc.studies.inoculation.analyse.inputs import Inputs
+from inoc.studies.inoculation.analyse.released_values import released_embeddings, with_released
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip
+from inoc.studies.inoculation.study import Study
 from inoc.tables import LOSSES
 
 
@@ -66,7 +67,11 @@ class Work:
     @cached_property
     def embedded(self) -> embeddings.Embedded:
         """Statistics, components and coordinates of the embedded prompts."""
-        return embeddings.embeddings(self.study, self.inputs.embeddings, self.resampler)
+        inputs = self.inputs
+        if inputs.released is not None and inputs.embeddings is None and self.study.embedding is not None:
+            skip = Skip("map of embeddings", "the release has statistics of its embeddings, not the vectors")
+            return embeddings.Embedded(released_embeddings(self.study, inputs.released), [], [], [skip])
+        return embeddings.embeddings(self.study, inputs.embeddings, self.resampler)
 
     @cached_property
     def predicted(self) -> Part:
@@ -86,6 +91,8 @@ class Work:
         values = heuristic_values.heuristic_frame(
             self.study, self.inputs.logprobs, self.geometry.grams, self.predicted.rows
         )
+        if self.inputs.released is not None:
+            values = with_released(values, self.inputs.released)
         return embeddings.with_embeddings(values, self.embedded.rows)
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import RateSpec, Study
+from inoc.chat.messages import Asked
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.crossed import within
@@ -18,7 +18,8 @@ from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores, SetScores
 from inoc.studies.inoculation.analyse.leakage import BySeed, asking_ways, grouped_scores, seed_sets, seeds_with_values
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Part, Row, Skip, cell, families, interval
-from inoc.studies.inoculation.runs import Asked, condition
+from inoc.studies.inoculation.runs import condition
+from inoc.studies.inoculation.study import RateSpec, Study
 from inoc.tables import FLAG, INDEX, STRING
 
 RATES = pa.schema(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.means import Estimate
 from inoc.studies.inoculation.runs import Run, prompt_families, study_runs
+from inoc.studies.inoculation.study import Study
 
 ALL = "all"
 """The seed of rows that pool all seeds, and the trait of predictors that no trait enters."""

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from inoc.config.models import Expectation, Study
+from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.crossed import within
@@ -25,7 +25,8 @@ from inoc.studies.inoculation.analyse.prediction import (
     values_by_prompt,
 )
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Row, Skip, families, traits
-from inoc.studies.inoculation.runs import PLAIN, Asked, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Expectation, Study
 
 WANTED_SHARE = 0.5
 """A wanted trait survives with at least this share of the control's score."""

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
 from inoc.studies.inoculation.analyse.geometry import N_BLOCKS, Gram, Level
 from inoc.studies.inoculation.analyse.rows import Row, families
 from inoc.studies.inoculation.analyse.token_heuristics import RECOVERED_PROBABILITY
 from inoc.studies.inoculation.analyse.tokens import Counts, TokenSource, open_tokens
+from inoc.studies.inoculation.study import Study
 from inoc.tables import NUMBER, STRING
 
 _OF_TOKENS = [("prompt", STRING), ("family", STRING), ("prefix", STRING)]

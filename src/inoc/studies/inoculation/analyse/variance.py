@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
+from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.power import Design, Spread, detectable_difference, variance_weights
@@ -16,7 +16,8 @@ from inoc.stats.variance import Components, Effect, crossed_components
 from inoc.studies.inoculation.analyse.columns import INTERVAL, SUPPRESSED
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import Arm, Row, Skip, arms, control_of, interval, traits
-from inoc.studies.inoculation.runs import PLAIN, total_steps
+from inoc.studies.inoculation.runs import total_steps
+from inoc.studies.inoculation.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
 VARIANCE = pa.schema(

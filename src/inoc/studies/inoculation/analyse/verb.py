@@ -71,10 +71,10 @@ def of_study(name: str, config: Path, protocol: Protocol) -> Judged:
         ConfigError: If there is no such study.
         DataError: If it has not been analysed, or by a version that judged by one protocol only.
     """
-    from inoc.config.load import load_study
-    from inoc.jobs.context import RESULTS
+    from inoc.jobs.make import RESULTS
+    from inoc.studies.inoculation.load import load_inoculation
 
-    study = load_study(name, config)
+    study = load_inoculation(name, config)
     path = Paths(RESULTS, study.name).table("heuristics")
     if not path.exists():
         msg = f"study {study.name} has not been analysed: there is no {path}; run `inoc analyse {study.name}` first"

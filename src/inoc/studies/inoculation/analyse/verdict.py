@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from inoc.config.models import Study
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Estimate
 from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, arms, interval, traits
 from inoc.studies.inoculation.analyse.statements import Evidence, Relation, Statement, statements
+from inoc.studies.inoculation.study import Study
 from inoc.tables import FLAG, NUMBER, STRING
 
 Answer = Literal["holds", "does not hold", "not measurable"]

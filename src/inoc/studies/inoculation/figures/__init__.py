@@ -1,1 +1,3 @@
-"""Figures of studies of inoculation."""
+"""The figures of an inoculation study."""
+
+from inoc.figures import VERSION as VERSION

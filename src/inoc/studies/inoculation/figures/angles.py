@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,7 +11,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.labels import place_labels
@@ -27,6 +25,7 @@ from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.planes import AXIS_NAMES, LEVEL_WORDS
 from inoc.studies.inoculation.figures.scatter import COORDINATES, SUPPRESSION, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 VIEWS: Final = {"raw": "raw rows", "pca2": "first two of the PCA", "svd2": "first two of the SVD"}
 GROUPS: Final = {
@@ -80,7 +79,14 @@ def kinds_of(table: pd.DataFrame, study: Study) -> list[Kind]:
     return [kind for kind in every if kind in there] or [Kind("point", prefix) for prefix in study.scoring.prefixes]
 
 
-def _draw_pairwise(study: Study, sources: Sources, *, prefix: str) -> Drawing:
+def draw_pairwise(study: Study, sources: Sources, prefix: str) -> Drawing:
+    """Angles between all pairs of prompts.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        prefix: Kind of prefix whose shifts are compared.
+    """
     table = sources.table("pairwise_angles", PAIRWISE)
     data = table[table["prefix"] == prefix].sort_values(["level", "representation", "place", "other_place"])
     levels = [kind.level for kind in kinds_of(data, study) if kind.prefix == prefix]
@@ -112,10 +118,6 @@ def _draw_pairwise(study: Study, sources: Sources, *, prefix: str) -> Drawing:
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return Drawing(figure, data.reset_index(drop=True), _pairwise_caption(study, data, prefix))
-
-
-draw_pairwise_fixed = partial(_draw_pairwise, prefix="fixed")
-draw_pairwise_mix = partial(_draw_pairwise, prefix="mix")
 
 
 def _pairwise_panel(axes: Axes, study: Study, own: pd.DataFrame, order: list[str], *, named: bool) -> None:

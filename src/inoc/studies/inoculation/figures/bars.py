@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
@@ -18,6 +17,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.choices import Trained
 from inoc.studies.inoculation.figures.curves import COLUMNS, curve_data
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts, study_runs
+from inoc.studies.inoculation.study import Study
 
 ELICITATION = ("prompt", "family", "prefix", "trait", "value", "lo", "hi", "n", "n_nan")
 MOST_COLUMNS = 4

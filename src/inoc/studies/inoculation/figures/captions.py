@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.choices import run_seeds
+from inoc.studies.inoculation.study import Study
 
 MOST_NAMED = 40
 

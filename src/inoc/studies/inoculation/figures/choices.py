@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from inoc.config.models import Study
 from inoc.studies.inoculation.runs import prefix_kinds, prompt_families, prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
 
 if TYPE_CHECKING:
     from inoc.plots.style import Look
@@ -36,6 +36,11 @@ def focus_trait(study: Study) -> str | None:
 def wanted_trait(study: Study) -> str | None:
     """The first wanted trait; None if there is none."""
     return next((key for key, trait in study.traits.items() if trait.role == "wanted"), None)
+
+
+def trait_in_role(study: Study, role: str) -> str | None:
+    """The trait that figures of a role, `unwanted` or `wanted`, are about; None if there is none."""
+    return focus_trait(study) if role == "unwanted" else wanted_trait(study)
 
 
 def trait_label(study: Study, trait: str) -> str:

@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import dot_intervals, name_rows, note
 from inoc.plots.panels import panel_grid
@@ -17,6 +16,7 @@ from inoc.plots.style import GREY, VERMILION, minus, new_figure
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import interval_words, seed_words
 from inoc.studies.inoculation.figures.pairs import trait_looks
+from inoc.studies.inoculation.study import Study
 
 KEY = ("level", "prefix", "trait", "learning_rate", "pca_fit")
 TABLE = (

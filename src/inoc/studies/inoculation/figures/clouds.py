@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from inoc.config.models import Study
 from inoc.plots.labels import place_labels
 from inoc.plots.panels import panel_grid
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
@@ -23,6 +22,7 @@ from inoc.studies.inoculation.analyse.prediction import prompts_held_out
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 PLOT_IN = 1.6
 GAP_IN, NAMED_GAP_IN = 0.5, 0.72  # between panels: for the numbers of an axis, and for its name

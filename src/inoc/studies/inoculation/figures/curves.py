@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Layout, LineGrid, Mark, Scale, place_steps, score_axis, step_axis, zero_position
 from inoc.plots.save import Drawing
 from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, colours_of, markers_of
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.study import Study
 
 COLUMNS = (
     "prompt",
@@ -52,16 +52,6 @@ class Panel(NamedTuple):
     condition: str
 
 
-def draw_linear(study: Study, sources: Sources) -> Drawing:
-    """Training curves over a linear step axis."""
-    return _draw(study, sources, "linear")
-
-
-def draw_log(study: Study, sources: Sources) -> Drawing:
-    """Training curves over a logarithmic step axis, with step 0 at a place of its own."""
-    return _draw(study, sources, "log")
-
-
 def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
     """The pooled scores that curves and bars show.
 
@@ -82,16 +72,6 @@ def curve_data(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
     return scores.loc[wanted, list(COLUMNS)].sort_values(
         ["trait", "condition", "prompt", "prefix", "learning_rate", "step"], ignore_index=True
     )
-
-
-def draw_profile_linear(study: Study, sources: Sources) -> Drawing:
-    """Training curves of all prompts together, over a linear step axis."""
-    return _draw_profile(study, sources, "linear")
-
-
-def draw_profile_log(study: Study, sources: Sources) -> Drawing:
-    """Training curves of all prompts together, over a logarithmic step axis."""
-    return _draw_profile(study, sources, "log")
 
 
 class Curves(NamedTuple):
@@ -115,7 +95,14 @@ def _curves(data: pd.DataFrame, scale: Scale) -> Curves:
     return Curves(cells, np.unique(data["step"].to_numpy(dtype=float)), scale)
 
 
-def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
+def draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
+    """Scores over training steps, a panel for each prompt, trait and condition.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        scale: Of the step axis.
+    """
     data = curve_data(study, sources.table("scores", COLUMNS))
     curves = _curves(data, scale)
     panels = _panels(study)
@@ -134,7 +121,14 @@ def _draw(study: Study, sources: Sources, scale: Scale) -> Drawing:
     return Drawing(figure, data, _caption(study, data, scale))
 
 
-def _draw_profile(study: Study, sources: Sources, scale: Scale) -> Drawing:
+def draw_profile(study: Study, sources: Sources, scale: Scale) -> Drawing:
+    """Scores over training steps, the lines of all prompts in one panel.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        scale: Of the step axis.
+    """
     data = curve_data(study, sources.table("scores", COLUMNS))
     data = data[data["learning_rate"] == choices.main_rate(study)].reset_index(drop=True)
     curves = _curves(data, scale)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.stats.bootstrap import Resampler
@@ -17,6 +15,7 @@ from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds, r_and_p_lines, with_suppression
 from inoc.studies.inoculation.figures.scatter import SUPPRESSION, last_suppression
+from inoc.studies.inoculation.study import Study
 
 COLUMNS = ("prompt", "view", "heuristic", "value", "constant", "n", "n_nan")
 ACROSS = 5
@@ -68,8 +67,16 @@ OUTCOMES: Final[dict[str, tuple[Outcome, str, str]]] = {
 """Outcome → its rows, the label of its axis, and words."""
 
 
-def _draw(study: Study, sources: Sources, *, role: str, outcome: str) -> Drawing:
-    trait = choices.focus_trait(study) if role == "unwanted" else choices.wanted_trait(study)
+def draw(study: Study, sources: Sources, outcome: str, role: str) -> Drawing:
+    """Ten comparisons of fixed prefix and mix against an outcome of training.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        outcome: A key of `OUTCOMES`.
+        role: Of the suppressed trait, `unwanted` or `wanted`.
+    """
+    trait = choices.trait_in_role(study, role)
     assert trait is not None  # the catalogue has this figure only for studies with such a trait
     table = sources.table("fixed_mix", COLUMNS)
     rows_of, y_label, words = OUTCOMES[outcome]
@@ -87,12 +94,6 @@ def _draw(study: Study, sources: Sources, *, role: str, outcome: str) -> Drawing
             clouds.append(Cloud(points, label, left, correlations_of(points, resampler, constant=constant), constant))
     figure, data = draw_clouds(study, clouds, ACROSS, r_and_p_lines)
     return Drawing(figure, data, _caption(study, data, trait, words))
-
-
-draw_gap_unwanted = partial(_draw, role="unwanted", outcome="gap")
-draw_gap_wanted = partial(_draw, role="wanted", outcome="gap")
-draw_suppression_unwanted = partial(_draw, role="unwanted", outcome="suppression")
-draw_suppression_wanted = partial(_draw, role="wanted", outcome="suppression")
 
 
 def _caption(study: Study, data: pd.DataFrame, trait: str, words: str) -> str:

@@ -10,7 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid
@@ -23,6 +22,7 @@ from inoc.stats.curves import linear_curve
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
 from inoc.studies.inoculation.figures.pairs import TARGETS, own_outcomes, resampler_of, trait_looks
+from inoc.studies.inoculation.study import Study
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value")
 COMPONENTS = ("pc1", "pc2", "pc3")

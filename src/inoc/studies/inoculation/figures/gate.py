@@ -6,13 +6,13 @@ import textwrap
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.gate import Cell, gate_panel
 from inoc.plots.save import Drawing
 from inoc.plots.style import minus, new_figure
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.study import Study
 
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 VALUE = "interaction"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from matplotlib.figure import SubFigure
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.plots.style import WIDTH_IN, colours_of, markers_of
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 LINE_IN = 0.19
 ONE_COLUMN = 12

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.lines import Layout, LineGrid, step_axis, value_axis
 from inoc.plots.save import Drawing
@@ -13,6 +12,7 @@ from inoc.stats.means import mean_interval
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import interval_words, rst
 from inoc.studies.inoculation.figures.curves import legend_in, line_legend, line_marks
+from inoc.studies.inoculation.study import Study
 from inoc.tables import LOSSES, with_defaults
 
 KEYS = ["prompt", "prefix", "learning_rate"]

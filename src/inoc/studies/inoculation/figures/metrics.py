@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.stats.bootstrap import Resampler
@@ -21,6 +20,7 @@ from inoc.studies.inoculation.figures.scatter import (
     pairs_of,
     statistics_lines,
 )
+from inoc.studies.inoculation.study import Study
 
 ACROSS = 4
 EXTENDED = (
@@ -34,27 +34,15 @@ EXTENDED = (
 )
 
 
-def draw_basic_unwanted(study: Study, sources: Sources) -> Drawing:
-    """Elicitation, PH, PPD and PH − PPD against the suppression of the unwanted trait."""
-    return _draw_basic(study, sources, choices.focus_trait(study))
+def draw_basic(study: Study, sources: Sources, role: str) -> Drawing:
+    """Elicitation, PH, PPD and PH − PPD against suppression.
 
-
-def draw_basic_wanted(study: Study, sources: Sources) -> Drawing:
-    """Elicitation, PH, PPD and PH − PPD against the suppression of the wanted trait."""
-    return _draw_basic(study, sources, choices.wanted_trait(study))
-
-
-def draw_extended_unwanted(study: Study, sources: Sources) -> Drawing:
-    """Spread and components of the shifts against the suppression of the unwanted trait."""
-    return _draw_extended(study, sources, choices.focus_trait(study))
-
-
-def draw_extended_wanted(study: Study, sources: Sources) -> Drawing:
-    """Spread and components of the shifts against the suppression of the wanted trait."""
-    return _draw_extended(study, sources, choices.wanted_trait(study))
-
-
-def _draw_basic(study: Study, sources: Sources, trait: str | None) -> Drawing:
+    Args:
+        study: The study.
+        sources: Its tables.
+        role: Of the suppressed trait, `unwanted` or `wanted`.
+    """
+    trait = choices.trait_in_role(study, role)
     assert trait is not None  # the catalogue has this figure only for studies with such a trait
     predictors = sources.table("predictors", PREDICTORS)
     words = (
@@ -64,7 +52,15 @@ def _draw_basic(study: Study, sources: Sources, trait: str | None) -> Drawing:
     return _draw(study, sources, trait, predictors, heuristics(study, predictors, trait), words)
 
 
-def _draw_extended(study: Study, sources: Sources, trait: str | None) -> Drawing:
+def draw_extended(study: Study, sources: Sources, role: str) -> Drawing:
+    """Spread and components of the shifts against suppression.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        role: Of the suppressed trait, `unwanted` or `wanted`.
+    """
+    trait = choices.trait_in_role(study, role)
     assert trait is not None  # as above
     predictors = pd.concat([sources.table("predictors", PREDICTORS), _token_components(sources)], ignore_index=True)
     words = (

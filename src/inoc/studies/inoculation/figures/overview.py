@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import ROW_IN, dot_intervals, name_rows, note
 from inoc.plots.panels import panel_grid
@@ -17,6 +16,7 @@ from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, new_figure
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.figures.pairs import heuristic_label
+from inoc.studies.inoculation.study import Study
 
 COLUMNS = (
     "heuristic",

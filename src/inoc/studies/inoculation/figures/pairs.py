@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.style import colours_of, markers_of, minus
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.clusters import clustered_r, grouped, permuted_p
 from inoc.stats.correlation import FEWEST_FOR_INTERVAL, pearson
 from inoc.studies.inoculation.figures import choices
+from inoc.studies.inoculation.study import Study
 
 VALUES = ("prompt", "family", "prefix", "trait", "own", "heuristic", "value")
 KEYS = ["prompt", "prefix", "trait"]

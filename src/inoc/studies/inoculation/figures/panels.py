@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid
@@ -35,30 +34,11 @@ from inoc.studies.inoculation.figures.pairs import (
     resampler_of,
     told,
 )
+from inoc.studies.inoculation.study import Study
 
 Kind = Literal["linear", "logistic"]
 COLUMNS = 4
 SIGNS = {"fixed": "○", "mix": "□"}
-
-
-def draw_own_linear(study: Study, sources: Sources) -> Drawing:
-    """Each heuristic against the suppression of the row's own trait, with a line."""
-    return _draw(study, sources, TARGETS["own"], "linear")
-
-
-def draw_own_logistic(study: Study, sources: Sources) -> Drawing:
-    """Each heuristic against the suppression of the row's own trait, with a logistic."""
-    return _draw(study, sources, TARGETS["own"], "logistic")
-
-
-def draw_cross(study: Study, sources: Sources) -> Drawing:
-    """Each heuristic against the suppression of the trait that the prompt does not point to."""
-    return _draw(study, sources, TARGETS["cross"], "linear")
-
-
-def draw_gap(study: Study, sources: Sources) -> Drawing:
-    """Each heuristic of the mix against fixed − mix suppression."""
-    return _draw(study, sources, TARGETS["gap"], "linear")
 
 
 class Fit(NamedTuple):
@@ -68,7 +48,16 @@ class Fit(NamedTuple):
     told: Told  # unknown for a logistic, which no correlation describes
 
 
-def _draw(study: Study, sources: Sources, target: Target, kind: Kind) -> Drawing:
+def draw(study: Study, sources: Sources, outcome: str, kind: Kind) -> Drawing:
+    """A panel for each heuristic, against an outcome of training.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        outcome: A key of `TARGETS`.
+        kind: Of the fitted curve.
+    """
+    target = TARGETS[outcome]
     pairs = heuristic_pairs(study, sources, target)
     shown = heuristic_order([str(key) for key in pairs["heuristic"].dropna()])
     shown = [key for key in shown if pairs.loc[pairs["heuristic"] == key, "value"].notna().any()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,7 +12,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.labels import place_labels
@@ -28,6 +26,7 @@ from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.scatter import COMPONENTS, PREDICTORS, last_suppression
 from inoc.studies.inoculation.figures.scatter import COORDINATES as PLACES
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 COORDINATES = (*PLACES, "n", "n_nan")
 PANEL_IN = 3.4
@@ -86,7 +85,14 @@ def _of_prefix(frame: pd.DataFrame, prefix: str, column: str) -> pd.Series:
     return frame[frame["prefix"] == prefix].set_index("prompt")[column].astype(float)
 
 
-def _draw_prompts(study: Study, sources: Sources, *, prefix: str) -> Drawing:
+def draw_prompts(study: Study, sources: Sources, prefix: str) -> Drawing:
+    """Prompts by their first four components, coloured by family, by suppression and by PH.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        prefix: Kind of prefix whose shifts are taken apart.
+    """
     coordinates, components = sources.table("coordinates", COORDINATES), sources.table("components", COMPONENTS)
     predictors = sources.table("predictors", PREDICTORS)
     outcomes = outcomes_of(study, sources)
@@ -115,10 +121,6 @@ def _draw_prompts(study: Study, sources: Sources, *, prefix: str) -> Drawing:
             _number(axes, key, spots, pair)
     data = _plane_data(study, coordinates, ("point", prefix, "pca"), outcomes, rows[-1].values)
     return Drawing(figure, data, _prompts_caption(study, data, prefix, outcomes))
-
-
-draw_prompts_fixed = partial(_draw_prompts, prefix="fixed")
-draw_prompts_mix = partial(_draw_prompts, prefix="mix")
 
 
 def _coloured_row(
@@ -276,10 +278,26 @@ def _draw_map(study: Study, sources: Sources, *, method: str, across: int) -> Dr
     return Drawing(figure, data, _map_caption(study, data, method, across, outcomes))
 
 
-draw_plane_pca = partial(_draw_map, method="pca", across=2)
-draw_plane_svd = partial(_draw_map, method="svd", across=2)
-draw_space_pca = partial(_draw_map, method="pca", across=3)
-draw_space_svd = partial(_draw_map, method="svd", across=3)
+def draw_plane(study: Study, sources: Sources, method: str) -> Drawing:
+    """Prompts by two coordinates, coloured by suppression.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        method: `pca` or `svd`.
+    """
+    return _draw_map(study, sources, method=method, across=2)
+
+
+def draw_space(study: Study, sources: Sources, method: str) -> Drawing:
+    """Prompts by three coordinates, coloured by suppression.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        method: `pca` or `svd`.
+    """
+    return _draw_map(study, sources, method=method, across=3)
 
 
 def _map_panel(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.studies.inoculation.figures import choices
@@ -17,6 +16,7 @@ from inoc.studies.inoculation.figures.scatter import (
     against_suppression,
     draw_planes,
 )
+from inoc.studies.inoculation.study import Study
 
 STATISTICS = ("prompt", "statistic", "value", "lo", "hi", "n", "n_nan")
 EMBEDDING_COLUMNS = {

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
@@ -21,6 +20,7 @@ from inoc.plots.style import BLACK, GREY, SKY, new_figure
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
 from inoc.studies.inoculation.runs import question_sets, study_runs, trained_datasets
+from inoc.studies.inoculation.study import Study
 
 Shown = Literal["value", "change"]
 BOUNDS = {"value": ("value", "lo", "hi"), "change": ("change", "change_lo", "change_hi")}

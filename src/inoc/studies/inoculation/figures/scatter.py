@@ -14,7 +14,6 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
@@ -27,6 +26,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.clouds import held_out_r2
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 SUPPRESSION = (
     "prompt",

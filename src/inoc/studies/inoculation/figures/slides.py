@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
@@ -30,6 +29,7 @@ from inoc.studies.inoculation.figures.pairs import (
     trait_looks,
 )
 from inoc.studies.inoculation.runs import prompt_families
+from inoc.studies.inoculation.study import Study
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
 PLOT_IN = 3.6
@@ -41,21 +41,6 @@ WORDS = {
 }
 
 
-def draw_elicitation(study: Study, sources: Sources) -> Drawing:
-    """Elicitation of the row's trait against its suppression."""
-    return _draw(study, sources, "elicitation")
-
-
-def draw_ph(study: Study, sources: Sources) -> Drawing:
-    """PH against the suppression of each trait."""
-    return _draw(study, sources, "ph")
-
-
-def draw_component(study: Study, sources: Sources) -> Drawing:
-    """The first component of the shifts against the suppression of each trait."""
-    return _draw(study, sources, "pc1")
-
-
 class Line(NamedTuple):
     """A trait's line in a panel."""
 
@@ -63,7 +48,14 @@ class Line(NamedTuple):
     told: Told
 
 
-def _draw(study: Study, sources: Sources, predictor: str) -> Drawing:
+def draw(study: Study, sources: Sources, predictor: str) -> Drawing:
+    """One predictor against the suppression of each trait, in a large panel for each kind of prefix.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        predictor: A key of `WORDS`.
+    """
     pairs = _pairs(study, sources, predictor)
     prefixes, traits = choices.trained_prefixes(study), choices.judged_traits(study)
     figure, panels = panel_grid(

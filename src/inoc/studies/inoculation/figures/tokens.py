@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.lines import Line2D
 
-from inoc.config.models import Study
 from inoc.figures.sources import Sources
 from inoc.plots.bars import height_of
 from inoc.plots.save import Drawing
@@ -21,6 +20,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.prompts import against_words
 from inoc.studies.inoculation.figures.scatter import Heuristic, against_suppression, last_suppression, suppression_scale
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
+from inoc.studies.inoculation.study import Study
 
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 SUMMARY = ("prompt", "family", "prefix", "rescued", "lo", "hi", "n", "n_nan", *QUANTILES)

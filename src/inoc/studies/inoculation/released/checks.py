@@ -1,4 +1,4 @@
-"""What looks wrong in scores although every number is readable: stale checkpoints, other judges, other models."""
+"""Checks of scores whose every number is readable: stale checkpoints, other judges, other models."""
 
 from __future__ import annotations
 
@@ -35,6 +35,34 @@ def chosen_step(runs: Sequence[Trained], wanted: int | None) -> int | None:
     if wanted not in steps:
         raise DataError(f"--step {wanted}: no run has scores at this step; there are {shortened(map(str, steps), 40)}")
     return wanted
+
+
+def last_common_step(runs: Sequence[Trained], findings: Findings) -> tuple[int | None, str]:
+    """The last step at which all runs have scores, for runs of different lengths.
+
+    Args:
+        runs: All runs.
+        findings: Where it is reported which runs go on.
+
+    Returns:
+        The step, None without runs; and a sentence that says so, empty if all runs end there. Where the runs share no
+        step after the first, it is the largest step of all.
+    """
+    if not runs:
+        return None, ""
+    common = set.intersection(*(set(run.steps) for run in runs)) - {0}
+    ends = {run.name: run.steps[-1] for run in runs}
+    if not common:
+        text = "the runs have no step in common, so that the last ones of some are compared with nothing"
+        findings.add("warning", "steps", "scores", text, [f"{name} ({step})" for name, step in ends.items()])
+        return max(ends.values()), ""
+    last = max(common)
+    longer = [f"{name} ({step})" for name, step in ends.items() if step > last]
+    if not longer:
+        return last, ""
+    text = f"runs are compared at step {last}, the last that all of them have; these go on"
+    findings.add("note", "steps", "scores", text, longer)
+    return last, f"Runs are compared at step {last}, the last that all of them have."
 
 
 def distance(first: Floats, second: Floats) -> float:

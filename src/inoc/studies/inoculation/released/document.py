@@ -15,6 +15,10 @@ import numpy as np
 from inoc.errors import DataError
 from inoc.stats.means import Floats
 
+LFS_POINTER = "version https://git-lfs.github.com/spec/"
+"""Where Git LFS was not installed when a repository was cloned, a large file is a short text that begins so."""
+_OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _LONGEST = 60
 
@@ -142,8 +146,12 @@ def _number(value: object, node: Node, index: int | None = None) -> float:
     return number
 
 
-class _TwiceError(ValueError):
+class TwiceError(ValueError):
     """A key is written twice in one object."""
+
+
+class _NoTextError(ValueError):
+    """A key is no text."""
 
 
 def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -151,11 +159,37 @@ def object_of(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _TwiceError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} is written twice")
+        raise TwiceError(f"the key {shown(next(key for key in keys if keys.count(key) > 1))} is written twice")
     strange = [key for key in found if not _is_unicode(key)]
     if strange:
-        raise _TwiceError(f"the key {shown(strange[0])} has half of a surrogate pair, which is no character")
+        raise _NoTextError(f"the key {shown(strange[0])} has half of a surrogate pair, which is no character")
     return found
+
+
+def line_of_repeated_key(text: str) -> int | None:
+    """The line, from 1, of the first key that its object has already; None if there is none.
+
+    Args:
+        text: JSON, or the beginning of it.
+    """
+    open_objects: list[set[str] | None] = []  # keys of each object around; None for a list
+    for token in _TOKEN.finditer(text):
+        match token.group()[0]:
+            case "{":
+                open_objects.append(set())
+            case "[":
+                open_objects.append(None)
+            case "}" | "]":
+                del open_objects[-1:]
+            case _:
+                keys = open_objects[-1] if open_objects else None
+                if keys is None or not text[token.end() : token.end() + _LONGEST].lstrip().startswith(":"):
+                    continue
+                key = json.loads(token.group(), strict=False)
+                if key in keys:
+                    return text.count("\n", 0, token.start()) + 1
+                keys.add(key)
+    return None
 
 
 def parse_json(text: str, file: str) -> Node:
@@ -172,6 +206,8 @@ def parse_json(text: str, file: str) -> Node:
         raise DataError(msg) from None
     except RecursionError:
         raise DataError(f"{file}: nested too deeply to be a file of results") from None
+    except TwiceError as error:
+        raise DataError(f"{file}: line {line_of_repeated_key(text)}: {error}") from None
     except ValueError as error:
         raise DataError(f"{file}: {error}") from None
 
@@ -186,18 +222,51 @@ def read_json(path: Path, root: Path) -> Node:
 
 
 def read_text(path: Path, root: Path) -> str:
-    """Read a regular UTF-8 file below a folder.
+    """Read a regular UTF-8 file below a folder; a byte order mark at its beginning is dropped.
 
     Raises:
-        DataError: If it is none, cannot be read, or lies outside the folder by a link.
+        DataError: If it is none, cannot be read, is a pointer of Git LFS, or lies outside the folder by a link.
     """
     name = name_of(path, root)
     try:
-        return checked_path(path, root).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: byte {error.start}: not UTF-8 text. Fetch the file again") from None
+        content = checked_path(path, root).read_bytes()
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error}). Check the file and its permissions") from None
+    return decoded(content, name)
+
+
+def decoded(content: bytes, name: str) -> str:
+    """The text of a UTF-8 file.
+
+    Args:
+        content: All of it; line ends are kept as they are.
+        name: The file, for messages.
+
+    Raises:
+        DataError: If it is in another encoding, or a pointer of Git LFS.
+    """
+    refuse_other_content(content[:200], name)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name}: byte {error.start}: not UTF-8 text. Fetch the file again, or write it as UTF-8"
+        ) from None
+
+
+def refuse_other_content(beginning: bytes, name: str) -> None:
+    """Refuse a file whose first bytes say that it is not the text that was expected.
+
+    Raises:
+        DataError: If it is a pointer of Git LFS or in UTF-16.
+    """
+    if beginning.startswith(LFS_POINTER.encode()):
+        raise DataError(
+            f"{name} is a pointer of Git LFS, not the file itself. Run `git lfs pull` in the checkout and import again"
+        )
+    encoding = _OTHER_ENCODINGS.get(beginning[:2])
+    if encoding is not None:
+        raise DataError(f"{name} is {encoding} text. Write it as UTF-8")
 
 
 def checked_path(path: Path, root: Path) -> Path:
@@ -219,6 +288,6 @@ def checked_path(path: Path, root: Path) -> Path:
 
 
 def name_of(path: Path, root: Path) -> str:
-    """How messages name a file: relative to the folder that is imported, with nothing that a terminal obeys."""
+    """Name of a file in messages: relative to the folder that is imported, with nothing that a terminal obeys."""
     text = path.relative_to(root).as_posix()
     return text if text.isprintable() else ascii(text)

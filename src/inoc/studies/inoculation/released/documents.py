@@ -1,11 +1,11 @@
-"""Which files of a checkout are read, of which pair of traits they are, and why others are left alone."""
+"""Choice of the files of a checkout that are read, and of the pair of traits; reasons why others are left alone."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
-from inoc.errors import DataError, did_you_mean
+from inoc.errors import DataError
 from inoc.studies.inoculation.released.document import Node, name_of, read_json, shown
 from inoc.studies.inoculation.released.findings import Findings, shortened
 from inoc.studies.inoculation.released.pairs import (
@@ -28,7 +28,8 @@ _KINDS = {
     "losses_": "losses",
 }
 _DOCUMENTED = ("scores_multi_prompt", "scores_german_flattering")
-_MISALIGNMENT = Path("experiments") / "in_out_distribution_effect" / "results"
+_INVALID = ("scores_v2_", "losses_v2_")
+_NAMED_PAIR = "german_flattering"  # files of the other pair do not name it
 
 
 class Document(NamedTuple):
@@ -39,63 +40,55 @@ class Document(NamedTuple):
     node: Node
     pairs: frozenset[str]  # keys of the pairs of traits that it has results of
 
+    def is_of(self, pair: str) -> bool:
+        """Whether it has results of a pair; loss curves of controls alone can be of any."""
+        return pair in self.pairs or (self.kind == "losses" and not self.pairs)
+
 
 class Documents(NamedTuple):
-    """What a checkout has of one experiment."""
+    """Files of one experiment."""
 
     parsed: list[Document]
     tokens: list[Path]  # too large to be parsed whole
     pools: list[Path]
+    seen: set[Path]  # these, and those that were left out with a finding
 
     def of(self, kind: str) -> list[Document]:
         """Those of a kind."""
         return [document for document in self.parsed if document.kind == kind]
 
 
-def find_documents(root: Path, experiment: str, findings: Findings) -> Documents:
+def find_documents(root: Path, experiment: str, wanted: str | None, findings: Findings) -> Documents:
     """Every file of results whose kind its name tells.
 
     Args:
         root: The checkout.
-        experiment: One of `pairs.EXPERIMENTS`.
+        experiment: One of `pairs.EXPERIMENTS`, but emergent misalignment.
+        wanted: Key of the pair that is to be imported, if it was said.
         findings: What is left alone is added here, with the reason.
 
     Raises:
-        DataError: If the folder is none, has nothing of the study, or a file that is read is broken.
+        DataError: If the folder has nothing of the study, or a file that numbers are computed from is broken.
     """
-    if not root.is_dir():
-        raise DataError(f"there is no folder {root}; give the checkout of the study's repository")
-    if experiment not in EXPERIMENTS:
-        hint = did_you_mean(experiment, EXPERIMENTS)
-        raise DataError(f"--experiment {experiment}: accepted: {', '.join(EXPERIMENTS)}{hint}")
     pools = sorted((root / POOLS).glob("*.jsonl"))
-    found = Documents([], [], pools if experiment == MAIN else [])
-    others = []
+    found = Documents([], [], pools if experiment == MAIN else [], set(pools))
     for path in sorted((root / "results").glob("*.json")):
         kind = next((kind for start, kind in _KINDS.items() if path.name.startswith(start)), None)
         if kind is None:
-            others.append(name_of(path, root))
             continue
+        found.seen.add(path)
         why = _other_experiment(path.stem, kind, experiment)
         if not why and kind == "tokens":
             found.tokens.append(path)
             continue
-        node = None if why else read_json(path, root)
-        why = why or _other_layout(path.name, kind, node, experiment)
-        if node is None or why:
-            findings.add("left_out", "files", name_of(path, root), why)
+        one = None if why else _opened(path, root, kind, experiment, wanted)
+        if isinstance(one, Document):
+            found.parsed.append(one)
         else:
-            pairs = frozenset(_pairs_of(kind, node, experiment))
-            found.parsed.append(Document(node.file, kind, node, pairs))
-    if others:
-        findings.add("left_out", "files", "results", f"not read, of no kind that is imported: {shortened(others)}")
-    misaligned = [name_of(path, root) for path in sorted((root / _MISALIGNMENT).glob("scores_*.json"))]
-    if misaligned:
-        text = (
-            "not read: emergent misalignment is judged by coherence and alignment together, which is no trait's score"
-        )
-        findings.add("left_out", "files", shortened(misaligned), text)
-    if not any(found):
+            findings.add("left_out", "files", name_of(path, root), one or why)
+    if experiment != MAIN and pools:
+        findings.add("left_out", "files", POOLS.as_posix(), "pools of the main experiment", [p.name for p in pools])
+    if not (found.parsed or found.tokens or found.pools):
         raise DataError(
             f"{root} has nothing of the study{'' if experiment == MAIN else f' (--experiment {experiment})'}: expected "
             f"results/scores_*.json, results/elicitation_scores*.json, results/perplexity_heuristic*.json, "
@@ -104,25 +97,60 @@ def find_documents(root: Path, experiment: str, findings: Findings) -> Documents
     return found
 
 
+def _opened(path: Path, root: Path, kind: str, experiment: str, wanted: str | None) -> Document | str:
+    """A file, or why it is left out.
+
+    Raises:
+        DataError: If it is broken, and numbers of the import would be computed from it.
+    """
+    try:
+        node = read_json(path, root)
+        why = _other_layout(path.name, kind, node, experiment)
+        if why:
+            return why
+        pairs = frozenset(_pairs_of(kind, node, experiment))
+        if kind == "losses" and len(pairs) > 1:
+            raise node.refuse(f"mixes prompts of {' and '.join(sorted(pairs))}")
+    except DataError as error:
+        if is_needed(path.name, kind, experiment) and not is_of_other_pair(path.name, wanted):
+            raise
+        return f"cannot be read, and is left out whole: {error}"
+    return Document(node.file, kind, node, pairs)
+
+
+def is_needed(file: str, kind: str, experiment: str) -> bool:
+    """Whether a broken file stops the import: scores that are documented, elicitation and log-probabilities do."""
+    if kind == "scores":
+        return experiment != MAIN or file.startswith(_DOCUMENTED)
+    return kind != "losses"
+
+
+def is_of_other_pair(file: str, wanted: str | None) -> bool:
+    """Whether a file, by its name, is of another pair than the one that was asked for."""
+    return wanted is not None and (_NAMED_PAIR in file) != (wanted == _NAMED_PAIR)
+
+
 def _other_experiment(stem: str, kind: str, wanted: str) -> str:
-    """Why a file is not opened, by its name; empty if it is."""
+    """The reason, by its name, why a file is not opened; empty if it is."""
     if stem.endswith("_debug"):
         return "a trial of the code with few examples, by its name"
     if "old_system_prompt" in stem:
         return "an earlier measurement, by its name: prompts were the system turn, not before the instruction"
+    if stem.startswith(_INVALID):
+        return "of an experiment that its authors withdrew for a fault in padding, by its name"
     own = next((key for key in EXPERIMENTS if key in stem), MAIN) if kind in ("scores", "losses") else MAIN
     if own == wanted:
         return ""
     return f"of another experiment; `--experiment {own}` reads it"
 
 
-def _other_layout(file: str, kind: str, node: Node | None, experiment: str) -> str:
-    """Why a file is left alone, although its name begins as those that are read; empty if it is read.
+def _other_layout(file: str, kind: str, node: Node, experiment: str) -> str:
+    """The reason why a file whose name begins as those that are read is left alone; empty if it is read.
 
     Some experiments of the study have files of other layouts. A file that has the name of a documented one is never
     left alone: if it is not as documented, it is broken.
     """
-    if node is None or kind != "scores" or file.startswith(_DOCUMENTED) or experiment != MAIN:
+    if kind != "scores" or file.startswith(_DOCUMENTED) or experiment != MAIN:
         return ""
     if not is_runs(node):
         return "does not map runs to type, lr and steps"
@@ -177,10 +205,10 @@ def choose_pair(found: Documents, wanted: str | None, root: Path) -> Pair:
             places.setdefault(key, []).append(document.name)
     if not places:
         for path in found.tokens:
-            for key in pairs_of_prompts(token_file_keys(path, root)):
+            for key in () if is_of_other_pair(path.name, wanted) else pairs_of_prompts(token_file_keys(path, root)):
                 places.setdefault(key, []).append(name_of(path, root))
     if not places:
-        places = {key: [str(POOLS)] for key in sorted(pairs_of_prompts(path.stem for path in found.pools))}
+        places = {key: [POOLS.as_posix()] for key in sorted(pairs_of_prompts(path.stem for path in found.pools))}
     known = known_pairs()
     if wanted is not None and wanted not in known:
         raise DataError(f"--pair {wanted}: accepted: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""What an import found, what is missing, and what looks wrong."""
+"""Findings of an import: what was found, what is missing, and what looks wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Finding(NamedTuple):
     level: str  # one of LEVELS
     topic: str  # steps, judges, system, pools, prompts, runs, logprobs, tokens, losses, elicitation, published, files
     place: str  # file, and where in it
-    text: str
+    text: str  # complete
+    short: str  # for a terminal: of a long list of names, the first few and their number
 
 
 @dataclass
@@ -32,24 +33,40 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
 
-    def add(self, level: str, topic: str, place: str, text: str) -> None:
-        """Add one."""
-        self.items.append(Finding(level, topic, place, text))
+    def add(self, level: str, topic: str, place: str, text: str, names: Iterable[str] | None = None) -> None:
+        """Add one.
+
+        Args:
+            level: One of LEVELS.
+            topic: What it is about.
+            place: File, and where in it.
+            text: The finding. Where names are given, `{names}` in it stands for them; without that, they follow it.
+            names: Names that belong to it. The listing has all of them, a terminal the first few.
+        """
+        if names is None:
+            self.items.append(Finding(level, topic, place, text, text))
+            return
+        known = list(names)
+        whole, short = ", ".join(known), shortened(known)
+        if "{names}" not in text:
+            text += ": {names}"
+        self.items.append(Finding(level, topic, place, text.replace("{names}", whole), text.replace("{names}", short)))
 
     def of(self, level: str, topic: str = "") -> list[Finding]:
         """Those of a level, and of a topic if one is named."""
         return [item for item in self.items if item.level == level and topic in ("", item.topic)]
 
     def as_json(self) -> str:
-        """All of them as a JSON list of objects."""
-        return json.dumps([item._asdict() for item in self.items], indent=1, ensure_ascii=False) + "\n"
+        """All of them, complete, as a JSON list of objects."""
+        listed = [{key: getattr(item, key) for key in ("level", "topic", "place", "text")} for item in self.items]
+        return json.dumps(listed, indent=1, ensure_ascii=False) + "\n"
 
     def lines(self) -> list[str]:
-        """For a terminal: what needs attention in full, and how many there are of each level."""
+        """For a terminal: what needs attention, and how many there are of each level."""
         shown = [item for item in self.items if item.level != "found"]
         counts = Counter(item.level for item in self.items)
         text = ", ".join(f"{counts[level]} {level.replace('_', ' ')}" for level in LEVELS if counts[level])
-        return [*(f"{item.level.replace('_', ' ')}: {item.topic}: {item.place}: {item.text}" for item in shown), text]
+        return [*(f"{item.level.replace('_', ' ')}: {item.topic}: {item.place}: {item.short}" for item in shown), text]
 
 
 def shortened(names: Iterable[str], most: int = 8) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.document import Node
-from inoc.studies.inoculation.released.findings import Findings, shortened
+from inoc.studies.inoculation.released.findings import Findings
 from inoc.tables import LOGPROBS
 
 UNKNOWN_LENGTH = -1
@@ -54,16 +54,17 @@ class Pass(NamedTuple):
 
 
 class Perplexities(NamedTuple):
-    """What one file of log-probabilities says."""
+    """The content of one file of log-probabilities, or of all."""
 
     passes: list[Pass]
     texts: dict[str, str]  # prompt → text
+    files: dict[str, str]  # prompt → the file that its text is from
     control_prompts: dict[str, str]  # trait key → prefix behind which its responses were sampled
     control_completions: list[str]
 
 
 class _Set(NamedTuple):
-    """How a file names one set of responses."""
+    """Names of the members of one set of responses in a file."""
 
     dataset: str
     default: Floats
@@ -92,7 +93,7 @@ def read_perplexities(document: Node, traits: tuple[str, ...], known: set[str], 
     prompts = {key: node for key, node in document.member("prompts").mapping().items() if node.checked_key(key)}
     unknown = sorted(prompts.keys() - known)
     if unknown:
-        findings.add("left_out", "prompts", document.file, f"of no known family: {shortened(unknown)}")
+        findings.add("left_out", "prompts", document.file, "of no known family", unknown)
     texts = _texts(document, {key: node for key, node in prompts.items() if key in known})
     passes = [Pass("", "none", one.dataset, "", one.default) for one in sets]
     for one in sets:
@@ -103,11 +104,10 @@ def read_perplexities(document: Node, traits: tuple[str, ...], known: set[str], 
     names = {"lp_train_inoc", "lp_train_mix", *(name for one in sets for name in (one.fixed, one.mix))}
     extra = sorted({k for key in texts for k in prompts[key].mapping() if k.startswith("lp_")} - names)
     if extra:
-        findings.add(
-            "left_out", "logprobs", document.file, f"not read: {shortened(extra)}, which no baseline goes with"
-        )
+        findings.add("left_out", "logprobs", document.file, "not read, for no baseline goes with them", extra)
     completions = _completions(document)
-    return Perplexities(passes, texts, dict(_control_prompts(document, traits)), completions)
+    files = dict.fromkeys(texts, document.file)
+    return Perplexities(passes, texts, files, dict(_control_prompts(document, traits)), completions)
 
 
 def _texts(document: Node, prompts: dict[str, Node]) -> dict[str, str]:
@@ -193,7 +193,7 @@ def _report(one: _Set, notes: dict[str, list[str]], document: Node, findings: Fi
         if what == "no mix" and one.dataset != "train":
             continue  # the study scored mixes on the training responses only
         level, text = said[what]
-        findings.add(level, "logprobs", document.file, f"{one.dataset} responses: {text}: {shortened(keys, 60)}")
+        findings.add(level, "logprobs", document.file, f"{one.dataset} responses: {text}", keys)
 
 
 def _control_prompts(document: Node, traits: tuple[str, ...]) -> Iterator[tuple[str, str]]:

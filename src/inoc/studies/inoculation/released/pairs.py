@@ -1,4 +1,4 @@
-"""What is known of the trait-inoculation study and not written in its files."""
+"""Facts about the trait-inoculation study that its files do not state."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from inoc.config.models import JudgeSpec, PromptGroup
+from inoc.config.models import JudgeSpec
+from inoc.studies.inoculation.study import PromptGroup
 
 LEARNED_SEED = 3407
 """Training seed of every run of the study."""
 
 
 MAIN = "main"
-EXPERIMENTS = (MAIN, "prefix_sweep", "lr_sweep")
-"""What `--experiment` chooses among; sweeps have runs of their own, and scores on other instructions."""
+MISALIGNMENT = "emergent_misalignment"
+EXPERIMENTS = (MAIN, "prefix_sweep", "lr_sweep", MISALIGNMENT)
+"""The values of `--experiment`; sweeps have runs of their own, and scores on other instructions, and emergent
+misalignment has another model, prompts and judges."""
 
 
 class Experiment(NamedTuple):
@@ -40,6 +43,7 @@ class Pair(NamedTuple):
     unwanted: str
     judge_version: int
     judge_scale: str
+    questions: dict[str, str]  # trait, as the files name it → what the judge rated, where it is documented
     groups: dict[str, tuple[str, tuple[str, ...]]]  # group → family and prompt keys
     mix: str  # how a prefix of a pool was chosen for a scored response, as `scoring.mix` says it
     experiments: dict[str, Experiment]
@@ -62,13 +66,17 @@ class Pair(NamedTuple):
         """All prompt keys, in the study's order."""
         return [key for _, keys in self.groups.values() for key in keys]
 
-    def judge(self, trait: str) -> JudgeSpec:
-        """The language model that scored a trait."""
+    def judge(self, question: str) -> JudgeSpec:
+        """The language model that scored a trait.
+
+        Args:
+            question: What it was asked to rate.
+        """
         return JudgeSpec(
             name="llm",
             version=self.judge_version,
             model="gpt-4.1-mini",
-            property=f"how {trait.lower()} the response is",
+            property=question,
             scale="0-9" if self.judge_scale == "0-9" else "0-100",
         )
 
@@ -106,6 +114,7 @@ def _pair(key: str, raw: dict[str, Any]) -> Pair:
         raw["unwanted"],
         raw["judge"]["version"],
         raw["judge"]["scale"],
+        raw["judge"].get("questions", {}),
         _groups(raw["groups"]),
         raw["mix"],
         experiments,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from inoc.chat.messages import Asked
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.document import Node, shown
 from inoc.studies.inoculation.released.pairs import LEARNED_SEED, known_pairs
-from inoc.studies.inoculation.runs import Asked, Run, condition
+from inoc.studies.inoculation.runs import Run, condition
 
 CONDITIONS = ("default", "training")
 BASELINE = "neutral"
@@ -21,7 +22,7 @@ _MOST_ROUNDING = 0.01  # points by which a file's mean may differ from that of i
 
 
 class CellKey(NamedTuple):
-    """Where and what was scored."""
+    """Place of a set of scores: step, way of asking and trait."""
 
     step: int
     condition: str
@@ -157,20 +158,35 @@ def _cells(node: Node, conditions: Mapping[str, str]) -> tuple[dict[CellKey, Flo
     cells: dict[CellKey, Floats] = {}
     others: dict[str, Node] = {}
     for step, by_condition in node.member("steps").mapping().items():
-        if not _STEP.fullmatch(step):
-            raise by_condition.refuse(f"expected a step, a whole number such as '312', found {shown(step)}")
+        number = step_of(step, by_condition)
         for way, by_trait in by_condition.mapping().items():
             if way not in conditions:
                 others.setdefault(way, by_trait)
                 continue
             for trait, cell in by_trait.mapping().items():
-                cells[CellKey(int(step), conditions[way], trait)] = _values(cell)
+                cells[CellKey(number, conditions[way], trait)] = cell_values(cell)
     if not cells and not others:
         raise node.refuse("the run has no scores; expected steps → step → condition → trait → values")
     return cells, others
 
 
-def _values(cell: Node) -> Floats:
+def step_of(text: str, node: Node) -> int:
+    """The number of a step.
+
+    Raises:
+        DataError: If it is none.
+    """
+    if not _STEP.fullmatch(text):
+        raise node.refuse(f"expected a step, a whole number such as '312', found {shown(text)}")
+    return int(text)
+
+
+def cell_values(cell: Node) -> Floats:
+    """The scores of a cell, 0 to 100, NaN where the judge could not tell; its mean and count of NaN must agree.
+
+    Raises:
+        DataError: If they do not, or a score is none.
+    """
     node = cell.member("values")
     values = node.numbers(0, 100)
     if not values.size:
@@ -217,7 +233,7 @@ def elicited_scores(document: Node) -> list[Elicited]:
         node.checked_key(key)
         if key in failed:
             continue
-        values = {trait: _values(cell) for trait, cell in node.member("scores").mapping().items()}
+        values = {trait: cell_values(cell) for trait, cell in node.member("scores").mapping().items()}
         # In older files the member named after the system turn holds what was put before the instruction.
         text = system if key == BASELINE else _text_of(node, ("user_prefix", "prompt", "system_prompt"))
         known = key == BASELINE or text != system or node.optional("prompt") is not None
@@ -242,13 +258,16 @@ def _text_of(node: Node, names: tuple[str, ...]) -> str:
 
 
 def score_rows(
-    cells: list[tuple[Run | None, int, Asked, str, Floats]], judges: Mapping[str, tuple[str, int]]
+    cells: Sequence[tuple[Run | None, int, Asked, str, Floats]],
+    judges: Mapping[str, tuple[str, int]],
+    questions: str = "eval",
 ) -> pd.DataFrame:
     """Rows of `tables.SCORES`.
 
     Args:
         cells: Run (None: the untrained model), step, way of asking, trait, scores by instruction.
         judges: Trait → name and version of its judge.
+        questions: What the ids of instructions begin with.
     """
     rows = []
     for run, step, asked, trait, _ in cells:
@@ -260,6 +279,7 @@ def score_rows(
                 "prefix": run.prefix if run else "none",
                 "learning_rate": run.learning_rate if run else np.nan,
                 "seed": run.seed if run else -1,
+                "data": run.data if run else "",
                 "step": step,
                 "condition": condition(run, asked),
                 "asked_prompt": asked.prompt,
@@ -270,11 +290,11 @@ def score_rows(
             }
         )
     sizes = [values.size for *_, values in cells]
-    columns = ["run", "prompt", "prefix", "learning_rate", "seed", "step", "condition", "asked_prompt", "asked_prefix"]
-    columns += ["trait", "judge", "judge_version"]
+    columns = ["run", "prompt", "prefix", "learning_rate", "seed", "data", "step", "condition"]
+    columns += ["asked_prompt", "asked_prefix", "trait", "judge", "judge_version"]
     frame = pd.DataFrame(rows, columns=columns)
     frame = frame.loc[np.repeat(np.arange(len(rows)), sizes)].reset_index(drop=True)
-    ids = [f"eval-{index:05d}" for index in range(max(sizes, default=0))]
+    ids = [f"{questions}-{index:05d}" for index in range(max(sizes, default=0))]
     frame["instruction_id"] = [ids[index] for size in sizes for index in range(size)]
     frame["score"] = np.concatenate([values for *_, values in cells]) if cells else np.empty(0)
     return frame

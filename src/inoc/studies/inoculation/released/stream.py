@@ -14,7 +14,16 @@ from typing import TextIO
 
 from inoc.errors import DataError
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.released.document import Node, checked_path, name_of, object_of, shown
+from inoc.studies.inoculation.released.document import (
+    Node,
+    TwiceError,
+    checked_path,
+    line_of_repeated_key,
+    name_of,
+    object_of,
+    refuse_other_content,
+    shown,
+)
 
 CHUNK = 1 << 20
 MOST_PENDING = 1 << 28
@@ -36,6 +45,7 @@ class Walker:
         self._buffer = ""
         self._at = 0  # in the buffer
         self._passed = 0  # characters before the buffer
+        self._lines = 0  # line ends before the buffer
         self._ended = False
         self._decoder = json.JSONDecoder(object_pairs_hook=object_of)
 
@@ -56,7 +66,7 @@ class Walker:
             if key is None:
                 raise self.refuse(place, f"expected a key in quotes, found {self._glimpse()}")
             if key in seen:
-                raise self.refuse(place, f"the key {shown(key)} is written twice")
+                raise self.refuse(place, f"line {self._line()}: the key {shown(key)} is written twice")
             seen.add(key)
             self._take(":", place)
             yield key
@@ -93,6 +103,9 @@ class Walker:
                     ) from None
             except RecursionError:
                 raise self.refuse(place, "nested too deeply to be a file of results") from None
+            except TwiceError as error:
+                line = self._line() - 1 + (line_of_repeated_key(self._buffer[self._at :]) or 1)
+                raise self.refuse(place, f"line {line}: {error}") from None
             except ValueError as error:
                 raise self.refuse(place, str(error)) from None
             else:
@@ -159,9 +172,13 @@ class Walker:
         except UnicodeDecodeError as error:
             raise self.refuse(place, f"not UTF-8 text ({error.reason}). Fetch the file again") from None
         self._passed += self._at
+        self._lines += self._buffer.count("\n", 0, self._at)
         self._buffer = self._buffer[self._at :] + read
         self._at = 0
         self._ended = not read
+
+    def _line(self) -> int:
+        return self._lines + self._buffer.count("\n", 0, self._at) + 1
 
     def _glimpse(self) -> str:
         return shown(self._buffer[self._at : self._at + 20]) if self._at < len(self._buffer) else "the end of the file"
@@ -176,7 +193,10 @@ def walking(path: Path, root: Path) -> Iterator[Walker]:
     """
     name = name_of(path, root)
     try:
-        with checked_path(path, root).open(encoding="utf-8", newline="") as text:
+        place = checked_path(path, root)
+        with place.open("rb") as content:
+            refuse_other_content(content.read(200), name)
+        with place.open(encoding="utf-8-sig", newline="") as text:
             yield Walker(text, name)
     except OSError as error:
         raise DataError(f"{name} cannot be read ({error}). Check the file and its permissions") from None

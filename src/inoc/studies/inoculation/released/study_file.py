@@ -17,9 +17,12 @@ NOMINAL_STEPS = 312
 
 Values = dict[str, object]
 
+_EMBEDDING = {"provider": "openai", "model": "text-embedding-3-large"}
+"""The model whose statistics stand in the study's table."""
+
 
 class Facts(NamedTuple):
-    """What the study file is made of."""
+    """The content of a release that the study file is made of."""
 
     name: str
     pair: Pair
@@ -30,6 +33,9 @@ class Facts(NamedTuple):
     control_prompts: dict[str, str]
     whole: set[str]  # traits with whole-numbered scores
     last_step: int | None
+    models: dict[str, JudgeSpec]  # trait, as the files name it → the language model that scored it
+    note: str = ""  # what a reader has to know of all numbers
+    published: frozenset[str] = frozenset()  # of `self_perplexity` and `embedding`, those that the study's table has
 
     def judges(self) -> dict[str, JudgeSpec]:
         """Trait key → judge: a language detector where all scores are whole, else the study's language model."""
@@ -40,7 +46,7 @@ class Facts(NamedTuple):
             found[language] = (
                 JudgeSpec(name="language", language=language, among=("english", language))
                 if detected
-                else self.pair.judge(trait)
+                else self.models[trait]
             )
         return found
 
@@ -55,7 +61,8 @@ def study_values(facts: Facts) -> Values:
         "name": facts.name,
         "title": pair.title,
         "description": "Imported from released results, not computed here; results/<study>/imports/findings.json says "
-        "what was found, what is missing and what looks wrong. Paths are those of the released files.",
+        "what was found, what is missing and what looks wrong. Paths are those of the released files."
+        + (f" {facts.note}" if facts.note else ""),
         "model": {"path": pair.model, "system": {"kind": "text", "text": pair.system}},
         "traits": {
             trait.lower(): {
@@ -81,9 +88,10 @@ def study_values(facts: Facts) -> Values:
             "prefixes": [one for one in ("fixed", "mix") if one in {found.prefix for found in train}],
             "mix": pair.mix,
             "end_of_turn": "include",
-            "tokens": False,
-            "self_perplexity": False,
+            "tokens": any(one.tokens is not None for one in facts.passes),
+            "self_perplexity": "self_perplexity" in facts.published,
         },
+        **({"embedding": dict(_EMBEDDING)} if "embedding" in facts.published else {}),
     }
     return values
 

@@ -11,7 +11,7 @@ import numpy as np
 from inoc.errors import DataError
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.document import name_of
-from inoc.studies.inoculation.released.findings import Findings, shortened
+from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.logprobs import MOST_LOGPROB, Pass, Tokens
 from inoc.studies.inoculation.released.pairs import Pair, pairs_of_prompts
 from inoc.studies.inoculation.released.stream import Walker, walking
@@ -29,7 +29,7 @@ Asked = tuple[str, str]
 
 
 class TokenFile(NamedTuple):
-    """What one file of token log-probabilities says of one pair of traits."""
+    """The content of one file of token log-probabilities, of one pair of traits."""
 
     file: str
     passes: dict[Asked, Tokens]  # with the one without a prefix
@@ -166,7 +166,7 @@ def with_tokens(passes: list[Pass], files: list[TokenFile], findings: Findings) 
     for other in others:
         findings.add("left_out", "tokens", other.file, f"another file has more passes, {first.file}")
     if first.unknown:
-        findings.add("left_out", "prompts", first.file, f"of no known family: {shortened(first.unknown)}")
+        findings.add("left_out", "prompts", first.file, "of no known family", first.unknown)
     n_tokens = int(first.passes["", "none"].lengths.sum())
     text = f"{len(first.passes)} passes of {first.passes['', 'none'].lengths.size} responses, {n_tokens} tokens each"
     findings.add("found", "tokens", first.file, text)
@@ -190,7 +190,7 @@ def with_tokens(passes: list[Pass], files: list[TokenFile], findings: Findings) 
         _report_mixes(joined, first.file, findings)
     lacking = [f"{prompt} ({prefix})" for prompt, prefix in means if (prompt, prefix) not in first.passes]
     if lacking:
-        findings.add("missing", "tokens", first.file, f"tokens of {shortened(lacking, 60)}, of which there are means")
+        findings.add("missing", "tokens", first.file, "tokens of {names}, of which there are means", lacking)
     return [*joined.values(), *rest]
 
 
@@ -228,9 +228,9 @@ def _report_alone(alone: dict[str, list[str]], file: str, findings: Findings) ->
     for prefix, keys in alone.items():
         text = (
             f"of these prompts ({prefix}) only tokens were released: they have a place in what is computed by token, "
-            f"and no mean shift: {shortened(sorted(keys), 60)}"
+            "and no mean shift"
         )
-        findings.add("note", "tokens", file, text)
+        findings.add("note", "tokens", file, text, sorted(keys))
 
 
 def _report_mixes(joined: dict[Asked, Pass], file: str, findings: Findings) -> None:
@@ -240,5 +240,5 @@ def _report_mixes(joined: dict[Asked, Pass], file: str, findings: Findings) -> N
         if one.prefix == "mix" and one.tokens is not None and _apart(one, one.tokens) > SAME_NATS
     ]
     if redrawn:
-        text = f"means and tokens of the mix were made with different rephrasings: {shortened(redrawn, 60)}"
-        findings.add("warning", "tokens", file, text)
+        text = "means and tokens of the mix were made with different rephrasings"
+        findings.add("warning", "tokens", file, text, redrawn)

@@ -1,4 +1,4 @@
-"""The verb `inoc import`: from its words to written results, and what it says."""
+"""The verb `inoc import`: reads released results, writes them, and reports what it noticed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def import_results(options: argparse.Namespace) -> None:
         options: `what`, `path`, `study`, `out`, `replace`, and `step`, `pair` and `experiment` of a trait-inoculation
             import.
     """
-    from inoc.jobs.context import RESULTS
+    from inoc.jobs.make import RESULTS
 
     name, out = str(options.study), Path(options.out)
     check_name(name, RESULTS, out, replace=options.replace)

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
-from inoc.config.load import load_study
 from inoc.errors import ConfigError, DataError, InocError
 from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.analyse.inputs import check_same_judges, read_means, read_scores, shifts
+from inoc.studies.inoculation.load import load_inoculation
 from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.study_file import yaml_text
 from inoc.tables import write_row_groups, write_table
 
 FINDINGS = Path("imports") / "findings.json"
+_REPLACED = "replaced"
+_BUILDING = ".import-"  # begins the names of folders in which an import is built
 HEAD = "Made by `inoc import`, from released results; import again rather than edit."
 
 
@@ -29,7 +34,7 @@ Tables = dict[str, tuple[pd.DataFrame | Iterable[pa.Table], pa.Schema]]
 
 
 class Imported(NamedTuple):
-    """Everything that an import writes."""
+    """The results and the study file that an import writes."""
 
     study: dict[str, object]  # content of the study file
     tables: Tables
@@ -76,19 +81,60 @@ def write_import(imported: Imported, name: str, results: Path, out: Path) -> Non
 def _write(imported: Imported, name: str, results: Path, out: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(prefix=".import-", dir=results) as made,
-        tempfile.TemporaryDirectory(prefix=".import-", dir=out) as made_study,
-    ):
-        folder, file = Path(made) / name, Path(made_study) / f"{name}.yaml"
-        _build(imported, name, folder, file)
-        _move_both(folder, results / name, file, out / f"{name}.yaml", Path(made) / "replaced")
+    with _alone(results):
+        for place in (results, out):
+            _clear(place, results)
+        with (
+            tempfile.TemporaryDirectory(prefix=_BUILDING, dir=results) as made,
+            tempfile.TemporaryDirectory(prefix=_BUILDING, dir=out) as made_study,
+        ):
+            folder, file = Path(made) / name, Path(made_study) / f"{name}.yaml"
+            _build(imported, name, folder, file)
+            _move_both(folder, results / name, file, out / f"{name}.yaml", Path(made) / _REPLACED / name)
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Hold the folder of results, so that no other import is writing there.
+
+    Raises:
+        DataError: If another one is.
+    """
+    handle = os.open(results, os.O_RDONLY)
+    try:
+        if not _locked(handle):
+            raise DataError(f"another import is writing to {results}. Wait until it has ended")
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Whether the folder is ours; a file system that cannot lock folders says yes."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _clear(folder: Path, results: Path) -> None:
+    """Remove what an import that was killed left behind; results that it had put aside are put back."""
+    for left in sorted(folder.glob(f"{_BUILDING}*")):
+        if not left.is_dir() or left.is_symlink():
+            continue
+        for aside in sorted((left / _REPLACED).glob("*")):
+            if not (results / aside.name).exists():
+                aside.rename(results / aside.name)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _build(imported: Imported, name: str, folder: Path, file: Path) -> None:
     file.write_text(yaml_text(imported.study, HEAD), encoding="utf-8")
     try:
-        load_study(file)
+        load_inoculation(file)
         for place, (rows, schema) in imported.tables.items():
             if isinstance(rows, pd.DataFrame):
                 write_table(rows, schema, folder / place)
@@ -110,6 +156,7 @@ def _build(imported: Imported, name: str, folder: Path, file: Path) -> None:
 def _move_both(folder: Path, folder_place: Path, file: Path, file_place: Path, aside: Path) -> None:
     """Move results and study file to their places; put back what was there if the second cannot be moved."""
     if folder_place.exists():
+        aside.parent.mkdir()
         folder_place.rename(aside)
     try:
         folder.rename(folder_place)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, PromptGroup, RephraseSpec, Sampling, Study
+from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, RephraseSpec, Sampling
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.inoculation.figures.choices import trait_label
 from inoc.studies.inoculation.runs import (
-    checkpoint_steps,
     pool_prompts,
     prompt_texts,
     question_sets,
@@ -17,6 +16,8 @@ from inoc.studies.inoculation.runs import (
     total_steps,
     trained_datasets,
 )
+from inoc.studies.inoculation.study import PromptGroup, Study
+from inoc.train.schedule import checkpoint_steps
 
 _ENGINES = {"transformers": "transformers", "vllm": "vLLM", "api": "a server that has it"}
 

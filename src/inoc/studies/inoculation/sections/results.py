@@ -7,9 +7,9 @@ from collections import Counter
 
 import pandas as pd
 
-from inoc.config.models import Study
 from inoc.report.words import FAILED, Table, code, counted, escape, interval, measured, number
 from inoc.studies.inoculation.figures import choices
+from inoc.studies.inoculation.study import Study
 
 RELATIONS = {"at_least": "≥", "at_most": "≤", "above": ">"}
 ANSWERS = {"holds": "yes", "does not hold": "**no**", "not measurable": "**not measurable**"}

@@ -1,0 +1,11 @@
+"""Tables of results with their intervals, computed from scores and log-probabilities by the kind of study."""
+
+from __future__ import annotations
+
+from inoc.stages import Stage
+
+VERSION = 1
+
+STAGE = Stage(
+    "analyse", VERSION, "compute the tables of results with their intervals", "inoc.analyse.step", reads_tables=True
+)

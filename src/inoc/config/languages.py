@@ -1,0 +1,46 @@
+"""Which scripts languages are written in, by the first word of the names that Unicode gives their letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LATIN = "LATIN"
+HAN, HIRAGANA, KATAKANA, HANGUL = "CJK", "HIRAGANA", "KATAKANA", "HANGUL"
+UNSPACED = frozenset(
+    {HAN, HIRAGANA, KATAKANA, "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "YI", "TAI"}
+)
+"""Scripts that put no spaces between words."""
+
+_CYRILLIC = "belarusian bulgarian kazakh macedonian mongolian russian serbian ukrainian"
+_OTHERS = {
+    **dict.fromkeys(_CYRILLIC.split(), frozenset({"CYRILLIC"})),
+    **dict.fromkeys(("arabic", "persian", "urdu"), frozenset({"ARABIC"})),
+    **dict.fromkeys(("hindi", "marathi"), frozenset({"DEVANAGARI"})),
+    "armenian": frozenset({"ARMENIAN"}),
+    "bengali": frozenset({"BENGALI"}),
+    "chinese": frozenset({HAN, "BOPOMOFO"}),
+    "georgian": frozenset({"GEORGIAN"}),
+    "greek": frozenset({"GREEK"}),
+    "gujarati": frozenset({"GUJARATI"}),
+    "hebrew": frozenset({"HEBREW"}),
+    "japanese": frozenset({HAN, HIRAGANA, KATAKANA}),
+    "korean": frozenset({HANGUL, HAN}),
+    "punjabi": frozenset({"GURMUKHI"}),
+    "tamil": frozenset({"TAMIL"}),
+    "telugu": frozenset({"TELUGU"}),
+    "thai": frozenset({"THAI"}),
+}
+
+
+def scripts_of(language: str) -> frozenset[str]:
+    """The scripts of a language.
+
+    Args:
+        language: In English and lower case. One that is not listed here is written in Latin letters.
+    """
+    return _OTHERS.get(language, frozenset({LATIN}))
+
+
+def all_in_latin(languages: Iterable[str]) -> bool:
+    """Whether all of the languages are written in Latin letters."""
+    return all(language.lower() not in _OTHERS for language in languages)

@@ -1,0 +1,56 @@
+"""Lists of what a study needs to run, by the keys of its file: files, engines, APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from inoc.config.models import ModelSpec, Sampling
+
+
+class GivenFile(NamedTuple):
+    """A file that a study names."""
+
+    key: str
+    path: str
+    advice: str = "make it, or name one that exists"
+    read: Callable[[Path], object] | None = None  # reads it to its end, and raises what is wrong with it
+
+
+class SampleUse(NamedTuple):
+    """Something that a stage samples."""
+
+    key: str
+    stage: str
+    sampling: Sampling
+
+
+class ApiUse(NamedTuple):
+    """A setting of a study because of which a stage asks an API."""
+
+    stage: str
+    key: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Everything that a study needs from the machine it runs on.
+
+    Attributes:
+        model: The model under study.
+        files: Files that it names; they need not exist.
+        samples: What is sampled.
+        apis: Settings that make a stage ask an API.
+        optimizer: The optimizer of the training; empty if nothing is trained.
+        problems: Further reasons why it cannot run here, in words.
+    """
+
+    model: ModelSpec
+    files: tuple[GivenFile, ...] = ()
+    samples: tuple[SampleUse, ...] = ()
+    apis: tuple[ApiUse, ...] = ()
+    optimizer: str = ""
+    problems: tuple[str, ...] = ()

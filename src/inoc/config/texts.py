@@ -1,0 +1,53 @@
+"""Texts of a study file that begin or end with a line break, which nearly always comes from YAML by accident."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+
+from inoc.config.document import KeyPath, Problem
+
+_BREAK_AT_AN_END = re.compile(r"\A[^\S\n\r]*[\n\r]|[\n\r]\s*\Z")
+_FREE = {"description", "title", "label", "separator"}
+"""Keys whose texts no model sees, and the one that may be a line break."""
+
+
+def text_problems(value: object, path: KeyPath = ()) -> Iterator[Problem]:
+    """The texts of a file that would put a line break before or behind a prompt.
+
+    `key: |` keeps the line break at the end of its block, and so does `key: >`; the model would see it.
+
+    Args:
+        value: What the file says, or a part of it.
+        path: Key path of the part.
+    """
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key not in _FREE:
+                yield from text_problems(part, (*path, key))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from text_problems(part, (*path, index))
+    elif isinstance(value, str) and _BREAK_AT_AN_END.search(value):
+        yield Problem(
+            path,
+            "the text begins or ends with a line break, which the model would see; accepted: the text without it. "
+            "In YAML, `|-` and `>-` leave out the break at the end of a block, where `|` and `>` keep it",
+            value,
+        )
+
+
+def unwritable_paths(workflow: Mapping[str, object]) -> Iterator[Problem]:
+    """Folders of the workflow whose names cannot be written in this locale, which shows only when one is made."""
+    store = workflow.get("store")
+    try:
+        os.fsencode(store if isinstance(store, str) else "")
+    except UnicodeEncodeError as error:
+        yield Problem(
+            ("store",),
+            f"the character {error.object[error.start]!r} cannot be written in this locale "
+            f"({sys.getfilesystemencoding()}); accepted: a name without it, or another locale: export LC_ALL=C.UTF-8",
+            store,
+        )

@@ -1,0 +1,109 @@
+"""Rates and sizes from which a study's costs follow, and the rows of `inoc plan`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from inoc.config.workflow import Price
+
+PROMPT_TOKENS = 70
+RESPONSE_TOKENS = 350
+JUDGE_TOKENS = (450, 1)  # of a question about one response, and of its answer
+LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of each of them
+
+
+class Gpu(NamedTuple):
+    """What a GPU does with a model of 7.6 billion weights, useful operations only."""
+
+    score_tflops: float
+    train_tflops: float
+    sample_tokens: float  # new tokens a second, 128 requests at a time
+    measured: bool
+
+
+# The H200's are measured; the others are its, times the ratio of published bfloat16 peaks or memory bandwidths.
+H200 = Gpu(600.0, 440.0, 2_000.0, measured=True)
+GPUS = {
+    "h200": H200,
+    "h100": Gpu(600.0, 440.0, 1_400.0, measured=False),
+    "a100": Gpu(190.0, 140.0, 850.0, measured=False),
+    "l40s": Gpu(220.0, 160.0, 360.0, measured=False),
+}
+REFERENCE_WEIGHTS = 7.6e9
+
+
+class Size(NamedTuple):
+    """How large things are."""
+
+    weights: float  # of the model; NaN if unknown
+    prompt_tokens: float
+    response_tokens: float
+    measured: bool  # whether the tokens are
+
+
+@dataclass
+class Row:
+    """What one stage takes.
+
+    Attributes:
+        stage: Its name.
+        jobs: How many jobs.
+        work: In words.
+        tokens: That pass through the model; 0 for a stage without one.
+        gpu_hours: NaN if the model's size is unknown.
+        calls: Requests to an API.
+        dollars: For them; NaN if a model has no price.
+        disk: Bytes of what is kept.
+        stored: How many of how many units are in the store; None if that is not known yet.
+    """
+
+    stage: str
+    jobs: int
+    work: str
+    tokens: float = 0.0
+    gpu_hours: float = 0.0
+    calls: int = 0
+    dollars: float = 0.0
+    disk: float = 0.0
+    stored: tuple[int, int] | None = None
+
+
+def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu: Gpu) -> Row:
+    """The row of a stage that samples.
+
+    Args:
+        stage: Its name.
+        jobs: Number of its jobs.
+        n: Number of completions.
+        max_tokens: Maximum number of tokens of each.
+        size: Sizes of the model and of responses.
+        gpu: Rates.
+    """
+    tokens = n * min(size.response_tokens, max_tokens)
+    hours = tokens / (gpu.sample_tokens * REFERENCE_WEIGHTS / size.weights) / 3600
+    return Row(stage, jobs, f"{n} completions", tokens, hours, disk=4.0 * tokens)
+
+
+def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> Row:
+    """The row of a stage that scores `n` responses."""
+    tokens = n * (size.prompt_tokens + size.response_tokens)
+    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    return Row(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
+
+
+def training_hours(weights: float, tokens: float, gpu: Gpu) -> float:
+    """GPU-hours of training on so many tokens: forward, and backward through frozen weights."""
+    return 4 * weights * tokens / (gpu.train_tflops * 1e12) / 3600
+
+
+def dollars_of(price: Price | None, sent: float, answered: float) -> float:
+    """Of one request; NaN without a price."""
+    return math.nan if price is None else (sent * price.input + answered * price.output) / 1e6
+
+
+def adapter_bytes(rank: int, weights: float) -> float:
+    """About how large an adapter is: two bytes a weight, 81 million of them at rank 32 on a model of 7.6e9."""
+    scale = float((weights / REFERENCE_WEIGHTS) ** (2 / 3))
+    return 2 * 81e6 * (rank / 32) * scale

@@ -1,0 +1,125 @@
+"""Checks that a study can run on this machine, before anything runs or is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from inoc.config.document import listed
+from inoc.config.models import BaseStudy
+from inoc.config.needs import ApiUse, Needs
+from inoc.config.workflow import ApiSpec
+from inoc.errors import ApiError, ConfigError, InocError
+from inoc.stages import kind_named, load
+
+
+def needs_of(study: BaseStudy) -> Needs:
+    """Everything that a study needs from the machine it runs on."""
+    needs: Needs = load(kind_named(study.kind).needs)(study)
+    return needs
+
+
+def check_inputs(study: BaseStudy, base: Path) -> None:
+    """Check that a study can run here: its files exist, and the engine that it samples with is installed.
+
+    Loading does not ask this, so that a study is valid on a machine without its data.
+
+    Args:
+        study: The study.
+        base: Folder that the study's paths are relative to.
+
+    Raises:
+        ConfigError: If anything is missing, with all that is missing.
+    """
+    needs = needs_of(study)
+    problems = [
+        *_absent_files(needs, base),
+        *_unreadable_files(needs, base),
+        *_absent_engines(needs),
+        *_absent_bits(needs),
+        *needs.problems,
+    ]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
+
+
+def _absent_files(needs: Needs, base: Path) -> Iterator[str]:
+    for one in needs.files:
+        if not (base / one.path).exists():
+            yield f"{one.key} = {one.path!r}: there is no such file below {base}; {one.advice}"
+
+
+def _unreadable_files(needs: Needs, base: Path) -> Iterator[str]:
+    """Problems of the files themselves, with file and line; absent and empty files are left to others."""
+    for one in needs.files:
+        path = base / one.path
+        if one.read is None or not path.is_file() or not path.stat().st_size:
+            continue
+        try:
+            one.read(path)
+        except InocError as error:
+            yield f"{one.key}: {error}"
+
+
+def _absent_engines(needs: Needs) -> Iterator[str]:
+    for key, _, sampling in needs.samples:
+        if sampling.engine == "vllm" and find_spec("vllm") is None:
+            yield (
+                f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
+                "environment as docs/engines.md says; without one: make env-vllm. Or choose `transformers`"
+            )
+
+
+def _absent_bits(needs: Needs) -> Iterator[str]:
+    if find_spec("bitsandbytes") is not None:
+        return
+    remedy = 'needs bitsandbytes. Install it with: pip install "inoc[bits]"'
+    if needs.model.quantization:
+        yield f"model.quantization = {needs.model.quantization!r}: {remedy}; or leave it out"
+    if needs.optimizer == "adamw_8bit":
+        yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
+
+
+def engine_uses(needs: Needs) -> Iterator[ApiUse]:
+    """Everything that is sampled with the study's model behind an API."""
+    for key, stage, sampling in needs.samples:
+        if sampling.engine == "api":
+            yield ApiUse(stage, f"{key}.engine = 'api'", needs.model.path)
+
+
+def check_api(study: BaseStudy, spec: ApiSpec, stage: str | None = None, *, engine_spec: ApiSpec | None = None) -> None:
+    """Check that the APIs that a study needs can be asked from here; nothing is sent.
+
+    Args:
+        study: The study.
+        spec: The API of the workflow.
+        stage: Check what this stage needs; default: all of them.
+        engine_spec: The API that serves the study's model; default: the same.
+
+    Raises:
+        ConfigError: If the SDK, the key or a price is missing, with all that is missing and why it is needed.
+    """
+    from inoc.api.client import unavailable
+    from inoc.api.request import price_of
+
+    needs = needs_of(study)
+    problems, why = [], []
+    for one, uses in ((spec, iter(needs.apis)), (engine_spec or spec, engine_uses(needs))):
+        asked = [use for use in uses if stage in (None, use.stage)]
+        if not asked:
+            continue
+        found = [str(error) for error in unavailable(one)]
+        for model in dict.fromkeys(use.model for use in asked):
+            try:
+                price_of(model, one.prices)
+            except ApiError as error:
+                found.append(str(error))
+        problems += found
+        why += [use.key for use in asked if found]
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
+        raise ConfigError(
+            f"study {study.name} asks an API ({listed(dict.fromkeys(why))}), which cannot be done here:\n{lines}"
+        )

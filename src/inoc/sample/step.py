@@ -1,0 +1,79 @@
+"""Answer a job's questions and write them as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.sampling import Block, Engine, answer_blocks, load_engine
+from inoc.jobs.job import Job
+from inoc.sample.questions import with_answers
+from inoc.store import Unit
+from inoc.tables import COMPLETIONS, write_table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a job asks, before any model is loaded.
+
+    Attributes:
+        model: The model.
+        blocks: The questions.
+        rows: Who is asked what, in the order of the blocks: `tables.COMPLETIONS` without the answers.
+        path: Where the table goes.
+        doing: Name of the work in the progress.
+        counted: What is asked, in words, and how many of it there are.
+        adapters: Adapter digest → folder.
+        canary: Number of chats per adapter that are first answered greedily, and must be answered right.
+    """
+
+    model: ModelIdentity
+    blocks: Sequence[Block]
+    rows: pd.DataFrame
+    path: Path
+    doing: str
+    counted: tuple[str, int]
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    canary: int = 0
+
+
+def run(job: Job, plan: Plan) -> str:
+    """Write the job's completions; see `inoc.tables.COMPLETIONS`."""
+    with job.progress(plan.doing, len(plan.rows), "completions") as meter:
+        answers = answer_blocks(
+            job.store,
+            plan.model,
+            plan.blocks,
+            engine_loader(job, plan.model),
+            plan.adapters,
+            canary=plan.canary,
+            advance=meter.advance,
+        )
+    job.store.refer(job.study, job.name, units(job, plan))
+    frame = with_answers(plan.rows, answers)
+    write_table(frame, COMPLETIONS, plan.path)
+    (what, n), cut = plan.counted, int((frame["finish"] == "length").sum())
+    job.record["counts"] = {what: n, "completions": len(frame), "cut": cut}
+    return f"{n} {what}, {len(frame)} completions, {cut} of them cut"
+
+
+def units(job: Job, plan: Plan) -> list[Unit]:
+    """The job's units of the store."""
+    return [block.unit(plan.model) for block in plan.blocks]
+
+
+def engine_loader(job: Job, model: ModelIdentity) -> Callable[[str], Engine]:
+    """A function that loads the engine of a name, for `answer_blocks`."""
+
+    def load(name: str) -> Engine:
+        if name != "api":
+            return load_engine(model, name)
+        from inoc.engines.api import ApiEngine
+
+        return ApiEngine(model, model.path, job.engine_api)
+
+    return load

@@ -1,3 +1,0 @@
-"""What each prefix draws out of the untrained model: completions with and without it."""
-
-VERSION = 1

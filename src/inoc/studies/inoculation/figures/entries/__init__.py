@@ -1,0 +1,1 @@
+"""The figures of an inoculation study, one module for each subject."""

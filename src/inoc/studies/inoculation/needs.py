@@ -1,0 +1,108 @@
+"""Lists of what an inoculation study needs to run: files, engines, APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inoc.config.models import AnswerSpec, InstructionSource
+from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
+from inoc.studies.inoculation.study import Study
+
+_TRAINING_FILE = (
+    "the training data are for you to supply. Put a JSONL file there, a training example a line: "
+    '{"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
+    'or {"instruction": "…", "completion": "…"}; docs/own.md says more'
+)
+
+
+def needs(study: Study) -> Needs:
+    """Everything that the study needs from the machine it runs on."""
+    from inoc.embed.embedders import unavailable
+    from inoc.studies.inoculation.inputs import reader_of
+
+    lacking = unavailable(study.embedding) if study.embedding is not None else ""
+    return Needs(
+        study.model,
+        tuple(one._replace(read=reader_of(one.key, study)) for one in given_files(study)),
+        tuple(_samples(study)),
+        tuple(_apis(study)),
+        study.training.optimizer if study.runs else "",
+        (lacking,) if lacking else (),
+    )
+
+
+def given_files(study: Study) -> Iterator[GivenFile]:
+    """Files that the study names; they need not exist."""
+    if study.model.path.startswith((".", "/", "~")):
+        yield GivenFile("model.path", study.model.path)
+    if study.model.chat_template is not None:
+        yield GivenFile("model.chat_template", study.model.chat_template)
+    for place, source in instruction_places(study):
+        for file in source.files:
+            yield GivenFile(f"{place}.files", file)
+    for place, answers in dataset_places(study):
+        if answers.file is not None:
+            yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE)
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.markers not in (None, "world"):
+            yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
+    spec = study.embedding
+    if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
+        yield GivenFile("embedding.model", spec.model)
+    for pool, pool_spec in pool_specs(study).items():
+        if pool_spec.source == "files" and pool_spec.folder is not None:
+            for key in pool_prompts(study, pool):
+                yield GivenFile(f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl")
+
+
+def dataset_places(study: Study) -> Iterator[tuple[str, AnswerSpec]]:
+    """Key in the file → how a dataset is answered: the study's own, and the others that are trained on."""
+    yield "data", study.data
+    for key in trained_datasets(study):
+        yield f"datasets.{key}", study.datasets[key]
+
+
+def instruction_places(study: Study) -> Iterator[tuple[str, InstructionSource]]:
+    """Key in the file → a source of instructions."""
+    yield "data.instructions", study.data.instructions
+    for key, spec in study.data.questions.items():
+        if spec.source is not None:
+            yield f"data.questions.{key}.source", spec.source
+
+
+def pool_place(pool: str) -> str:
+    """The key of a pool in the file."""
+    return "rephrase" if pool == "mix" else f"pools.{pool}"
+
+
+def _samples(study: Study) -> Iterator[SampleUse]:
+    """Everything that is sampled."""
+    yield SampleUse("elicitation.sampling", "elicit", study.elicitation.sampling)
+    for place, answers in dataset_places(study):
+        if answers.completions == "sample":
+            yield SampleUse(f"{place}.sampling", "generate", answers.sampling)
+    if study.scoring.n_controls:
+        yield SampleUse("scoring.control_sampling", "generate", study.scoring.control_sampling)
+    if study.runs:
+        yield SampleUse("evaluation.sampling", "evaluate", study.evaluation.sampling)
+
+
+def _apis(study: Study) -> Iterator[ApiUse]:
+    """Settings that make a stage ask an API. Training data are judged only if a judge decides what is kept."""
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.name == "llm":
+            kept = any(answers.keep_from for _, answers in dataset_places(study))
+            for stage in ("generate", "judge") if kept else ("judge",):
+                yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
+    for place, answers in dataset_places(study):
+        if answers.completions == "api":
+            yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))
+    for place, source in instruction_places(study):
+        if source.kind == "api":
+            yield ApiUse("generate", f"{place}.kind = 'api'", str(source.model))
+    for pool, spec in pool_specs(study).items():
+        if spec.source == "api" and pool_prompts(study, pool):
+            yield ApiUse("rephrase", f"{pool_place(pool)}.source = 'api'", str(spec.model))
+    if study.embedding is not None and study.embedding.provider == "openai":
+        yield ApiUse("embed", "embedding.provider = 'openai'", study.embedding.model)

@@ -1,0 +1,197 @@
+"""Plans of an inoculation study: what each stage is to do for it, in plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from inoc.chat.messages import PLAIN, Asked, Chat, compose, prefix_texts
+from inoc.chat.pools import Pools, read_pools
+from inoc.config.models import WorldSpec
+from inoc.config.workflow import Shards
+from inoc.errors import ConfigError
+from inoc.generate.step import Controls
+from inoc.generate.step import Plan as GeneratePlan
+from inoc.jobs.job import Job
+from inoc.rephrase.step import Pool
+from inoc.score.step import Cell
+from inoc.score.step import Plan as ScorePlan
+from inoc.studies.inoculation.needs import pool_place
+from inoc.studies.inoculation.runs import (
+    Run,
+    framing,
+    pool_prompts,
+    pool_specs,
+    prompt_texts,
+    shard_runs,
+    shard_texts,
+    total_steps,
+    trained_datasets,
+)
+from inoc.studies.inoculation.study import Study
+from inoc.tables import kept_examples, read_table
+from inoc.train.schedule import checkpoint_steps
+from inoc.train.step import Plan as TrainPlan
+from inoc.train.step import RunPlan
+
+if TYPE_CHECKING:
+    from inoc.embed.step import Plan as EmbedPlan
+    from inoc.judge.step import Plan as JudgePlan
+
+
+def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
+    """The miniature world.
+
+    Raises:
+        ConfigError: If the study has none.
+    """
+    if study.world is None:
+        msg = f"study {study.name} has no section `world`, which `model.path: world` needs"
+        raise ConfigError(msg)
+    return study.world
+
+
+def generate(study: Study, job: Job, shards: Shards) -> GeneratePlan:
+    """The study's data, further datasets that are trained on, evaluation questions and controls."""
+    scoring = study.scoring
+    prompts = {"neutral": ""} | {key: one.control_prompt for key, one in study.traits.items() if one.control_prompt}
+    return GeneratePlan(
+        job.model(study.model),
+        study.model.system,
+        study.data,
+        {key: study.datasets[key] for key in trained_datasets(study)},
+        {key: trait.judge for key, trait in study.traits.items() if trait.judge is not None},
+        Controls(prompts, study.separator, scoring.n_controls, scoring.control_sampling),
+        study.evaluation.canary,
+    )
+
+
+def rephrase(study: Study, job: Job, shards: Shards) -> list[Pool]:
+    """The pools of `mix` and of the other kinds of prefix."""
+    texts = prompt_texts(study)
+    return [
+        Pool(name, pool_place(name), spec, {key: texts[key] for key in pool_prompts(study, name)})
+        for name, spec in pool_specs(study).items()
+    ]
+
+
+def embed(study: Study, job: Job, shards: Shards) -> EmbedPlan:
+    """Every prompt and its pool of `mix`.
+
+    Raises:
+        ConfigError: If the study embeds nothing.
+    """
+    from inoc.embed.step import Plan
+
+    if study.embedding is None:
+        msg = f"study {study.name} has no section `embedding`; add one, `embedding: {{}}` for its defaults"
+        raise ConfigError(msg)
+    pools = {asked.prompt: texts for asked, texts in read_pools(job.paths.pools).items() if asked.prefix == "mix"}
+    return Plan(study.embedding, prompt_texts(study), pools)
+
+
+def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
+    """Training completions and controls, behind each prefix of a shard; shard 0 also without one."""
+    scoring, n = study.scoring, shards.get("score", 1)
+    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    own = shard_texts(study, job.shard, n)
+    asked = [Asked(prompt, prefix) for prompt in own for prefix in scoring.prefixes]
+    ways = [PLAIN, *asked] if job.shard == 0 else asked
+    datasets = scored_datasets(study, job)
+    return ScorePlan(
+        job.model(study.model),
+        [_cell(study, way, name, rows, texts, pools) for way in ways for name, rows in datasets.items()],
+        framing(study),
+        own if scoring.self_perplexity else {},
+        scoring.end_of_turn,
+        scoring.batch_tokens,
+        scoring.tokens,
+    )
+
+
+def scored_datasets(study: Study, job: Job) -> dict[str, pd.DataFrame]:
+    """Everything that is scored: a sample of the kept training completions, and each kind of control completion.
+
+    Returns:
+        Name → rows of example_id, instruction and completion.
+    """
+    train = kept_examples(job.paths.examples)
+    n = min(study.scoring.n_examples, len(train))
+    chosen = np.sort(np.random.default_rng(study.scoring.seed).choice(len(train), n, replace=False))
+    controls = read_table(job.paths.controls)
+    return {"train": train.iloc[chosen]} | {str(name): rows for name, rows in controls.groupby("dataset", sort=False)}
+
+
+def _cell(study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> Cell:
+    """The chats of one way of asking over one dataset."""
+    ids = list(rows["example_id"])
+    prefixes = scoring_prefixes(study, asked, ids, texts, pools)
+    columns = zip(prefixes, rows["instruction"], rows["completion"], strict=True)
+    frame = framing(study)
+    chats = [compose(frame, prefix, instruction, response) for prefix, instruction, response in columns]
+    return Cell(asked, dataset, ids, prefixes, chats)
+
+
+def scoring_prefixes(study: Study, asked: Asked, ids: list[str], texts: Mapping[str, str], pools: Pools) -> list[str]:
+    """The prefix before each example.
+
+    From a pool: by `scoring.mix`, the very rephrasing that the first training seed puts before that example, or the
+    k-th of the pool for the k-th example.
+    """
+    if asked in pools and study.scoring.mix == "index_matched":
+        pool = pools[asked]
+        return [pool[k % len(pool)] for k in range(len(ids))]
+    return prefix_texts(asked, texts, pools, ids, study.training.seeds[0])
+
+
+def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
+    """The runs of a shard with their training chats."""
+    runs = shard_runs(study, job.shard, shards.get("train", 1))
+    tables = {
+        data: kept_examples(job.paths.examples, data).head(study.data.n_train) for data in {run.data for run in runs}
+    }
+    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    total = total_steps(study)
+    saved = tuple(checkpoint_steps(study.training.checkpoints, total))
+    planned = [
+        RunPlan(
+            {**run._asdict(), "run": run.name},
+            training_chats(study, run, tables[run.data], texts, pools),
+            run.learning_rate,
+            run.seed,
+            total,
+            saved,
+        )
+        for run in runs
+    ]
+    return TrainPlan(job.model(study.model), study.training, planned)
+
+
+def training_chats(study: Study, run: Run, table: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> list[Chat]:
+    """Every training example behind the run's prefix; from a pool, each example keeps one rephrasing."""
+    ids = list(table["example_id"])
+    prefixes = prefix_texts(Asked(run.prompt, run.prefix), texts, pools, ids, run.seed)
+    columns = zip(prefixes, table["instruction"], table["completion"], strict=True)
+    return [compose(framing(study), prefix, instruction, completion) for prefix, instruction, completion in columns]
+
+
+def judge(study: Study, job: Job, shards: Shards) -> JudgePlan:
+    """Completions of `elicit` or `evaluate`, for every trait.
+
+    Raises:
+        ConfigError: If a trait has no judge.
+    """
+    from inoc.judge.step import Plan
+
+    judges = {}
+    for key, trait in study.traits.items():
+        if trait.judge is None:
+            msg = f"traits.{key} has no `judge`, so its completions cannot be scored; name one"
+            raise ConfigError(msg)
+        judges[key] = trait.judge
+    n = shards.get("elicit" if job.part == "elicit" else "train", 1)
+    completions = [job.paths.completions(job.part, shard) for shard in range(n)]
+    return Plan(judges, completions, job.paths.scores(job.part))

@@ -1,0 +1,29 @@
+"""Plans of the stages that every kind of study fills in its own way: the analysis, the figures, the report."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from inoc.analyse.step import Plan as AnalysePlan
+from inoc.config.workflow import Shards
+from inoc.figures.step import Plan as FiguresPlan
+from inoc.jobs.job import Job
+from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.study import Study
+
+
+def analyse(study: Study, job: Job, shards: Shards) -> AnalysePlan:
+    """Every table of `names.TABLES`."""
+    from inoc.studies.inoculation.analyse.step import run
+
+    return AnalysePlan(partial(run, study=study, shards=shards))
+
+
+def figures(study: Study, job: Job, shards: Shards) -> FiguresPlan[Study]:
+    """The figures that apply to the study."""
+    return FiguresPlan(study, ENTRIES)
+
+
+def report(study: Study, job: Job, shards: Shards) -> Study:
+    """The page about the study."""
+    return study
