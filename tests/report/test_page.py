@@ -124,8 +124,8 @@ def test_text_of_a_study_cannot_become_markup(page: str, text: str) -> None:
 
 def test_the_verdict_names_the_seed_that_does_not_show_it(text: str) -> None:
     words = section(text, "## Verdict")
-    assert "**Over all seeds:** 3 of 3 expectations hold" in words
-    assert re.search(r"\*\*Seed 1:\*\* 2 of 3 expectations hold.*Not so: The trait leaks", words)
+    assert "**Over all seeds:** 3 of 3 statements hold" in words
+    assert re.search(r"\*\*Seed 1:\*\* 2 of 3 statements hold.*Not so: The trait leaks", words)
     broken = [row for row in rows(section(text, "## Expectations")) if "**no**" in row]
     assert len(broken) == 1
     assert broken[0][2] == "1"

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -8,10 +11,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from inoc.stats.correlation import fit_line, mean_ranks, pearson, spearman
+from inoc.stats.correlation import Correlation, fit_line, mean_ranks, pearson, spearman
 
 NAN = float("nan")
-PAIRS = arrays(np.float64, st.tuples(st.integers(4, 25), st.just(2)), elements=st.integers(-20, 20).map(float))
+Measure = Callable[[np.ndarray, np.ndarray], Correlation]
+PAIRS = arrays(np.float64, st.tuples(st.integers(6, 25), st.just(2)), elements=st.integers(-20, 20).map(float))
 
 
 @given(PAIRS)
@@ -95,3 +99,27 @@ def test_a_constant_predictor_has_no_line() -> None:
 
 def test_an_empty_sample_has_no_line() -> None:
     assert fit_line(np.array([NAN]), np.array([1.0])).n == 0
+
+
+@pytest.mark.parametrize("correlation", [pearson, spearman])
+def test_fewer_than_six_pairs_have_an_exact_p_and_no_interval(correlation: Measure) -> None:
+    x, y = np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 7])
+    found = correlation(x, y)
+    oracle = scipy.stats.pearsonr(scipy.stats.rankdata(x), scipy.stats.rankdata(y)).statistic if found.value == 1 else 0
+    assert oracle in (0, pytest.approx(1))
+    assert np.isnan([found.lo, found.hi]).all()
+    assert found.p == pytest.approx(2 / 24)
+
+
+def test_exact_p_is_that_of_all_orders() -> None:
+    x, y = np.array([0.3, 1.1, 2.0, 2.2, 5.0]), np.array([2.0, 1.5, 3.0, 9.0, 4.0])
+    every = [abs(np.corrcoef(x, np.array(order))[0, 1]) for order in itertools.permutations(y)]
+    assert pearson(x, y).p == pytest.approx(np.mean([one >= abs(np.corrcoef(x, y)[0, 1]) - 1e-12 for one in every]))
+
+
+@given(arrays(np.float64, st.integers(3, 200), elements=st.integers(-20, 20).map(float)))
+def test_p_is_never_0(x: np.ndarray) -> None:
+    assume(np.ptp(x) > 0)
+    for y in (x, x**3):
+        for found in (pearson(x, y), spearman(x, y)):
+            assert 0 < found.p <= 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
+from inoc.stats.prediction import Design, benjamini_hochberg, held_out_r2, leave_group_out, out_of_sample_r2
 
 NAN = float("nan")
 
@@ -50,30 +51,82 @@ def test_r2_is_one_less_the_ratio_of_squared_errors() -> None:
 
 
 def test_groups_are_resampled_whole() -> None:
-    """Ten copies of each of three groups tell no more than the three."""
+    """Ten copies of each of seven groups tell no more than the seven."""
     rng = np.random.default_rng(0)
-    y, prediction, baseline = rng.normal(size=(3, 3))
-    groups = np.arange(3.0)
+    y, prediction, baseline = rng.normal(size=(3, 7))
+    groups = np.arange(7.0)
     once = out_of_sample_r2(y, prediction, baseline, groups, Resampler(200, 0))
     copies = [np.tile(part, 10) for part in (y, prediction, baseline, groups)]
     assert out_of_sample_r2(*copies, Resampler(200, 0)) == pytest.approx(once)
 
 
+def ungrouped(y: np.ndarray) -> Design:
+    return Design(y, np.arange(float(y.size)), np.arange(float(y.size)))
+
+
+def by_refitting(x: np.ndarray, design: Design) -> tuple[float, float]:
+    """The interval of one predictor, with every fit made anew without each unit."""
+    units, held = np.asarray(design.units), np.asarray(design.held)
+    logs = []
+    for unit in (None, *np.unique(units)):
+        kept = units != unit if unit is not None else np.full(units.shape, True)
+        found = leave_group_out(x[kept], design.y[kept], held[kept], design.fewest)
+        errors = [((design.y[kept] - one) ** 2).sum() for one in (found.by_line, found.by_mean)]
+        logs.append(np.log(errors[0] / errors[1]))
+    centre, without = logs[0], np.array(logs[1:])
+    n = without.size
+    half = scipy.stats.t.ppf(0.975, n - 1) * ((n - 1) / n * ((without - without.mean()) ** 2).sum()) ** 0.5
+    return 1 - np.exp(centre + half), 1 - np.exp(centre - half)
+
+
+@pytest.mark.parametrize("held_by", ["unit", "trait"])
+def test_the_jackknife_is_that_of_fits_made_anew(held_by: str) -> None:
+    rng = np.random.default_rng(3)
+    units = np.repeat(np.arange(9.0), [1, 2, 3, 1, 2, 3, 1, 2, 3])
+    x, y = rng.normal(50, 7, (2, units.size)), rng.normal(size=units.size)
+    x[1] += 20 * y
+    held = units if held_by == "unit" else units % 2
+    design = Design(y, held, units, 3 if held_by == "unit" else 2)
+    for place, found in enumerate(held_out_r2(x, design, 0.95)):
+        lines = leave_group_out(x[place], y, held, design.fewest)
+        expected = 1 - ((y - lines.by_line) ** 2).sum() / ((y - lines.by_mean) ** 2).sum()
+        assert found.value == pytest.approx(expected)
+        assert (found.lo, found.hi) == pytest.approx(by_refitting(x[place], design))
+        assert found.n == 9
+
+
 def test_a_predictor_of_nothing_is_worse_than_the_mean() -> None:
     rng = np.random.default_rng(5)
-    values = [
-        out_of_sample_r2(y, held.by_line, held.by_mean, groups, Resampler(100, 0)).value
-        for y, x in rng.normal(size=(50, 2, 12))
-        for groups in [np.arange(12.0)]
-        for held in [leave_group_out(x, y, groups)]
-    ]
+    values = [held_out_r2(x[None], ungrouped(y), 0.95)[0].value for y, x in rng.normal(size=(50, 2, 12))]
     assert np.mean(values) < 0
 
 
-def test_a_predictor_equal_to_the_baseline_adds_nothing() -> None:
+def test_a_predictor_equal_to_its_rival_adds_nothing() -> None:
     y, x = np.random.default_rng(1).normal(size=(2, 9))
-    line = leave_group_out(x, y, np.arange(9.0)).by_line
-    assert out_of_sample_r2(y, line, line, np.arange(9.0), Resampler(100, 0))[:3] == (0, 0, 0)
+    assert held_out_r2(x[None], ungrouped(y), 0.95, x)[0][:3] == (0, 0, 0)
+
+
+def test_fewer_than_six_units_have_no_interval() -> None:
+    x, y = np.random.default_rng(1).normal(size=(2, 5))
+    found = held_out_r2(x[None], ungrouped(y), 0.95)[0]
+    assert np.isfinite(found.value)
+    assert np.isnan([found.lo, found.hi]).all()
+    assert np.isnan(out_of_sample_r2(y, x, np.zeros(5), np.arange(5.0), Resampler(100, 0))[1:3]).all()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("r", "at_least"), [(0.0, 0.97), (0.6, 0.89), (0.95, 0.93)])
+def test_coverage_of_held_out_r2_is_what_the_page_on_intervals_says(r: float, at_least: float) -> None:
+    """Of 12 prompts; the bootstrap of errors as they are covered 70 to 90 %."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1_500, 12))
+    y = r * x + (1 - r**2) ** 0.5 * rng.normal(size=x.shape)
+    lines = [leave_group_out(*pair, np.arange(12.0)) for pair in zip(x, y, strict=True)]
+    errors = [((one - line.by_line) ** 2).sum() for one, line in zip(y, lines, strict=True)]
+    around_mean = [((one - line.by_mean) ** 2).sum() for one, line in zip(y, lines, strict=True)]
+    truth = 1 - np.mean(errors) / np.mean(around_mean)
+    found = [held_out_r2(a[None], ungrouped(b), 0.95)[0] for a, b in zip(x, y, strict=True)]
+    assert np.mean([one.lo <= truth <= one.hi for one in found]) >= at_least
 
 
 def test_a_constant_predictor_predicts_the_mean() -> None:

@@ -14,8 +14,8 @@ from inoc.studies.inoculation.analyse.geometry import geometry
 from inoc.studies.inoculation.analyse.heuristic_values import fixed_mix_rows
 from inoc.studies.inoculation.analyse.inputs import read_means, shifts
 from inoc.studies.inoculation.analyse.predictors import decompose
+from inoc.studies.inoculation.analyse.produce import SCHEMAS
 from inoc.studies.inoculation.analyse.rows import frame
-from inoc.studies.inoculation.analyse.schemas import SCHEMAS
 from inoc.studies.inoculation.runs import prompt_texts
 from inoc.studies.inoculation.study import Study
 from inoc.tables import LOGPROBS, write_table

@@ -519,6 +519,7 @@ def _verdict(study: Study) -> pd.DataFrame:
                     "r2_out": 0.6 if relation == "above" else NAN,
                     "r2_out_lo": 0.1 if relation == "above" else NAN,
                     "r2_out_hi": 0.8 if relation == "above" else NAN,
+                    "answer": "holds" if holds else "does not hold",
                 }
             )
     return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Resampling: crossed clusters (instructions × seeds), and simple samples."""
+"""Resampling with one seed for all draws, and the level of confidence that goes with it."""
 
 from __future__ import annotations
 
@@ -6,44 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from inoc.stats.means import NAN, Estimate, Floats, mean_interval
-
-
-class CrossedWeights(NamedTuple):
-    """How often each seed and each instruction was drawn, in every resample."""
-
-    seeds: Floats  # shape (resamples, seeds)
-    items: Floats  # shape (resamples, instructions)
-
-
-def crossed_weights(n_seeds: int, n_items: int, resamples: int, rng: np.random.Generator) -> CrossedWeights:
-    """Draw seeds and, independently of them, instructions, with replacement.
-
-    Of S clusters S − 1 are drawn, which makes the spread of the resampled means that of a mean of S clusters;
-    drawing S would make it too small by (S − 1) / S, by half with two seeds. A single cluster is always
-    drawn.
-    """
-    return CrossedWeights(_draws(n_seeds, resamples, rng), _draws(n_items, resamples, rng))
-
-
-def _draws(n: int, resamples: int, rng: np.random.Generator) -> Floats:
-    if n < 2:
-        return np.ones((resamples, n))
-    draws: Floats = rng.multinomial(n - 1, np.full(n, 1 / n), size=resamples).astype(np.float64)
-    return draws
-
-
-def crossed_means(values_SI: Floats, weights: CrossedWeights) -> Floats:
-    """Mean of every resample over the values that are not NaN, shape (resamples,); NaN if it drew none."""
-    known_SI = (~np.isnan(values_SI)).astype(np.float64)
-    totals_BI = weights.seeds @ np.nan_to_num(values_SI)
-    counts_BI = weights.seeds @ known_SI
-    total = (totals_BI * weights.items).sum(axis=1)
-    count = (counts_BI * weights.items).sum(axis=1)
-    means: Floats = np.divide(total, count, out=np.full(total.shape, NAN), where=count > 0)
-    return means
+from inoc.stats.crossed import Square, crossed_interval, stacked, within
+from inoc.stats.means import NAN, Estimate, Floats
 
 
 def percentile_bounds(resampled: Floats, confidence: float) -> tuple[float, float]:
@@ -72,51 +37,23 @@ class Resampler:
 
     def __init__(self, resamples: int, seed: int, confidence: float = 0.95) -> None:
         self.resamples, self.seed, self.confidence = resamples, seed, confidence
-        self._crossed: dict[tuple[int, int], CrossedWeights] = {}
         self._simple: dict[int, Floats] = {}
-        self._orders: dict[int, NDArray[np.int64]] = {}
 
-    def crossed_mean(self, rows: Sequence[Floats]) -> Estimate:
-        """Mean over instructions and seeds, with a cluster-bootstrap interval over both.
+    def crossed_mean(self, rows: Sequence[Floats], borrowed: Square | None = None) -> Estimate:
+        """`crossed_interval` of one array of instructions for each seed, all aligned, at this level of confidence."""
+        return crossed_interval(stacked(rows), self.confidence, borrowed)
 
-        Args:
-            rows: One array of instructions for each seed, all aligned.
-
-        Returns:
-            The mean of all values that are not NaN; `n` and `n_nan` count (seed, instruction) values. A seed
-            or an instruction that is NaN throughout is left out of the resampling. One seed alone has the t
-            interval.
-        """
-        values_SI = np.stack(rows) if len(rows) else np.empty((0, 0))
-        known_SI = ~np.isnan(values_SI)
-        kept_SI = values_SI[known_SI.any(axis=1)][:, known_SI.any(axis=0)]
-        if kept_SI.shape[0] < 2:
-            return mean_interval(values_SI, self.confidence)
-        n = int(known_SI.sum())
-        lo, hi = percentile_bounds(crossed_means(kept_SI, self._weights(kept_SI.shape)), self.confidence)
-        return Estimate(float(values_SI[known_SI].mean()), lo, hi, n, values_SI.size - n)
-
-    def _weights(self, shape: tuple[int, ...]) -> CrossedWeights:
-        key = (shape[0], shape[1])
-        if key not in self._crossed:
-            rng = np.random.default_rng([self.seed, 0, *key])
-            self._crossed[key] = crossed_weights(*key, self.resamples, rng)
-        return self._crossed[key]
+    def crossed_score(self, rows: Sequence[Floats]) -> Estimate:
+        """`crossed_mean` of scores, whose interval stays between 0 and 100."""
+        return within(self.crossed_mean(rows), 0, 100)
 
     def simple_weights(self, n: int) -> Floats:
-        """How often each of `n` independent values is drawn when `n` are, shape (resamples, n)."""
+        """Number of times that each of `n` independent values is drawn when `n` are, shape (resamples, n)."""
         if n not in self._simple:
             rng = np.random.default_rng([self.seed, 1, n])
             draws = rng.multinomial(n, np.full(n, 1 / max(n, 1)), size=self.resamples)
             self._simple[n] = draws.astype(np.float64)
         return self._simple[n]
-
-    def orders(self, n: int) -> NDArray[np.int64]:
-        """Random orders of `n` things, shape (resamples, n)."""
-        if n not in self._orders:
-            rng = np.random.default_rng([self.seed, 2, n])
-            self._orders[n] = rng.permuted(np.tile(np.arange(n), (self.resamples, 1)), axis=1)
-        return self._orders[n]
 
     def bounds(self, resampled: Floats) -> tuple[float, float]:
         """Percentile interval of resampled values."""

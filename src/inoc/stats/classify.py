@@ -27,7 +27,7 @@ class Split(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """What one split gives; arrays of predictions have shape (held out,), of coefficients (components,)."""
+    """Results of one split; arrays of predictions have shape (held out,), of coefficients (components,)."""
 
     probability: Floats  # of suppressing more than the threshold
     predicted: Floats  # suppression, points

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -9,14 +12,17 @@ from scipy.special import stdtr
 
 from inoc.stats.means import NAN, Floats, check_paired, normal_quantile, t_quantile
 
+FEWEST_FOR_INTERVAL = 6
+"""Independent units from which on a correlation or a held-out R² has an interval; below, p is exact."""
+
 
 class Correlation(NamedTuple):
     """A correlation between −1 and 1; positive means that the two rise together."""
 
     value: float  # NaN for fewer than three pairs, or if one side is constant
-    lo: float  # NaN for fewer than four pairs
+    lo: float  # NaN for fewer than `FEWEST_FOR_INTERVAL` pairs
     hi: float
-    p: float  # two-sided, of no correlation
+    p: float  # two-sided, of no correlation; by all permutations where there is no interval; never 0
     n: int  # pairs used
     n_nan: int  # pairs dropped because a side is NaN
 
@@ -24,7 +30,7 @@ class Correlation(NamedTuple):
 def pearson(x: Floats, y: Floats, confidence: float = 0.95) -> Correlation:
     """Pearson's r, with Fisher's z interval and the t test's p."""
     x, y, n_nan = _known_pairs(x, y)
-    return _correlation(_product_moment(x, y), 1.0, x.size, n_nan, confidence)
+    return _correlation(x, y, 1.0, n_nan, confidence)
 
 
 def spearman(x: Floats, y: Floats, confidence: float = 0.95) -> Correlation:
@@ -34,8 +40,8 @@ def spearman(x: Floats, y: Floats, confidence: float = 0.95) -> Correlation:
     is too narrow; p is that of the t approximation.
     """
     x, y, n_nan = _known_pairs(x, y)
-    rho = _product_moment(mean_ranks(x), mean_ranks(y))
-    return _correlation(rho, 1 + rho**2 / 2, x.size, n_nan, confidence)
+    x, y = mean_ranks(x), mean_ranks(y)
+    return _correlation(x, y, 1 + _product_moment(x, y) ** 2 / 2, n_nan, confidence)
 
 
 def mean_ranks(values: Floats) -> Floats:
@@ -110,14 +116,31 @@ def _product_moment(x: Floats, y: Floats) -> float:
     return float(np.clip((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()), -1, 1))
 
 
-def _correlation(r: float, variance: float, n: int, n_nan: int, confidence: float) -> Correlation:
+def _correlation(x: Floats, y: Floats, variance: float, n_nan: int, confidence: float) -> Correlation:
+    r, n = _product_moment(x, y), x.size
     if np.isnan(r):
         return Correlation(NAN, NAN, NAN, NAN, n, n_nan)
+    if n < FEWEST_FOR_INTERVAL:
+        return Correlation(r, NAN, NAN, exact_p(x, y), n, n_nan)
     if abs(r) == 1:
-        return Correlation(r, *((r, r) if n > 3 else (NAN, NAN)), 0.0, n, n_nan)
+        return Correlation(r, r, r, _smallest_p(y), n, n_nan)
     p = 2 * float(stdtr(n - 2, -abs(r) * ((n - 2) / (1 - r**2)) ** 0.5))
-    if n < 4:
-        return Correlation(r, NAN, NAN, p, n, n_nan)
     half = normal_quantile(confidence) * (variance / (n - 3)) ** 0.5
     z = np.arctanh(r)
-    return Correlation(r, float(np.tanh(z - half)), float(np.tanh(z + half)), p, n, n_nan)
+    lo, hi = float(np.tanh(z - half)), float(np.tanh(z + half))
+    return Correlation(r, lo, hi, max(p, sys.float_info.min), n, n_nan)
+
+
+def exact_p(x: Floats, y: Floats) -> float:
+    """Share of all orders of y that correlate with x at least as much as the given one, two-sided; for few pairs."""
+    orders = np.array(list(itertools.permutations(range(y.size))))
+    x, y = x - x.mean(), y - y.mean()
+    reached = np.abs(y[orders] @ x) >= abs(float(x @ y)) * (1 - 1e-12)
+    return float(reached.mean())
+
+
+def _smallest_p(y: Floats) -> float:
+    """The p of a perfect correlation: of all orders of y, the two that are perfect, and those that ties make equal."""
+    _, ties = np.unique(y, return_counts=True)
+    log_share = math.log(2) + sum(math.lgamma(count + 1) for count in ties) - math.lgamma(y.size + 1)
+    return min(1.0, max(math.exp(log_share), sys.float_info.min))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Curve(NamedTuple):
     parameters: dict[str, float]  # slope and intercept; or a, b, c, d of `logistic`, a not negative
     r2: float  # 1 − SSE / SST, in the sample; NaN if y does not vary
     f: float  # against the mean: ((SST − SSE) / (k − 1)) / (SSE / (n − k)) with k parameters
-    p: float  # of that, as if points were independent
+    p: float  # of that, as if points were independent; never 0
     n: int  # points
     n_nan: int  # points left out because a coordinate is NaN
     note: str  # why it is not the curve that was asked for; empty if it is
@@ -133,9 +134,9 @@ def _fit(y: Floats, fitted: Floats, k: int) -> tuple[float, float, float]:
     if n <= k:
         return r2, NAN, NAN
     if not sse > 1e-24 * sst:
-        return r2, float("inf"), 0.0
+        return r2, float("inf"), sys.float_info.min
     f = max(0.0, ((sst - sse) / (k - 1)) / (sse / (n - k)))
-    return r2, f, float(fdtrc(k - 1, n - k, f))
+    return r2, f, max(float(fdtrc(k - 1, n - k, f)), sys.float_info.min)
 
 
 def _unfit(x: Floats, names: np.ndarray) -> str:
@@ -239,7 +240,7 @@ def _jacobian(z: Floats, a: float, b: float, c: float, d: float) -> Floats:
 
 
 def _draws(names: np.ndarray, resamples: int, seed: int) -> Floats:
-    """How often each point is drawn when whole groups are, shape (resamples, points)."""
+    """Number of times that each point is drawn when whole groups are, shape (resamples, points)."""
     _, index = np.unique(names, return_inverse=True)
     n = int(index.max()) + 1
     draws = np.random.default_rng([seed, 4, n]).multinomial(n, np.full(n, 1 / n), size=resamples)

@@ -59,6 +59,12 @@ def mean_interval(values: Floats, confidence: float = 0.95) -> Estimate:
     return Estimate(mean, mean - half, mean + half, n, n_nan)
 
 
+def score_interval(scores: Floats, confidence: float = 0.95) -> Estimate:
+    """`mean_interval` of scores between 0 and 100, whose bounds stay there."""
+    found = mean_interval(scores, confidence)
+    return found._replace(lo=float(np.maximum(found.lo, 0)), hi=float(np.minimum(found.hi, 100)))
+
+
 def paired_difference(minuend: Floats, subtrahend: Floats, confidence: float = 0.95) -> Estimate:
     """Mean of minuend − subtrahend over pairs, with the paired t interval.
 

@@ -37,7 +37,7 @@ class Components(NamedTuple):
         return Estimate(value, *resampler.bounds(drawn), self.n, self.n_nan)
 
     def not_negative(self) -> Components:
-        """What a variance can be: 0 in the place of negative estimates and draws."""
+        """The same with 0 in the place of negative estimates and draws, which no variance can be."""
         return self._replace(
             value={effect: float(np.maximum(one, 0.0)) for effect, one in self.value.items()},
             drawn={effect: np.maximum(one, 0.0) for effect, one in self.drawn.items()},
@@ -124,5 +124,5 @@ def _drawn(
 
 
 def _cells(effect: Effect, levels: Mapping[str, int]) -> float:
-    """How many cells of a complete table have the same level of every factor of an effect."""
+    """Number of cells of a complete table that have the same level of every factor of an effect."""
     return float(np.prod([n for name, n in levels.items() if name not in effect]))

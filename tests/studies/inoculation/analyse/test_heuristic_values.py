@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -53,13 +54,21 @@ def shifts(tables: Tables, prompt: str, prefix: str) -> np.ndarray:
     return with_T - without_T
 
 
+def r_within(x: Sequence[float], rows: pd.DataFrame) -> float:
+    """Pearson's r of both less their mean over the rows of a family and a trait."""
+    both = pd.DataFrame({"x": list(x), "y": rows["suppression"].to_numpy()})
+    groups = [rows["family"].to_numpy(), rows["trait"].to_numpy()]
+    moved = both - both.groupby(groups).transform("mean")
+    return float(np.corrcoef(moved["x"], moved["y"])[0, 1])
+
+
 @pytest.mark.parametrize("prefix", ["fixed", "mix"])
 def test_token_heuristics_are_judged_on_own_rows(tables: Tables, job: Job, prefix: str) -> None:
     found = judged(job)
     rows = own_rows(job, prefix)
     moved = [shifts(tables, prompt, prefix) for prompt in rows["prompt"]]
     for key, value in (("H11", lambda d: np.abs(d).mean()), ("H13", lambda d: (d**2).mean())):
-        r = stats.pearsonr([value(one) for one in moved], rows["suppression"])[0]
+        r = r_within([value(one) for one in moved], rows)
         assert found.loc[(key, f"own_{prefix}"), "r"] == pytest.approx(r, rel=1e-6)
 
 
@@ -76,7 +85,7 @@ def test_trait_axes_are_singular_vectors_of_own_and_neutral_prompts(tables: Tabl
         first *= np.sign(first[families == trait].mean() - first[families == "neutral"].mean())
         score |= {(prompt, trait): value for prompt, value in zip(prompts, first, strict=True)}
     x = [score[prompt, trait] for prompt, trait in zip(rows["prompt"], rows["trait"], strict=True)]
-    assert found.loc[("H4", "own_fixed"), "r"] == pytest.approx(stats.pearsonr(x, rows["suppression"])[0], rel=1e-5)
+    assert found.loc[("H4", "own_fixed"), "r"] == pytest.approx(r_within(x, rows), rel=1e-5)
 
 
 def test_elicitation_and_ph_are_those_of_the_fixed_prefix(job: Job) -> None:
@@ -89,7 +98,7 @@ def test_elicitation_and_ph_are_those_of_the_fixed_prefix(job: Job) -> None:
         ("H2", [ph[prompt] for prompt in rows["prompt"]]),
         ("H1", [elicited[prompt, trait] for prompt, trait in zip(rows["prompt"], rows["trait"], strict=True)]),
     ):
-        assert found.loc[(key, "own_mix"), "r"] == pytest.approx(stats.pearsonr(x, rows["suppression"])[0])
+        assert found.loc[(key, "own_mix"), "r"] == pytest.approx(r_within(x, rows))
     assert found.loc[("H1", "own"), "r2_over_elicitation"] == pytest.approx(0)
 
 
@@ -115,7 +124,7 @@ def test_each_of_several_seeds_is_judged_by_itself(job: Job) -> None:
     for seed in ("0", "1"):
         rows = own_rows(job, "fixed", seed)
         x = [value[prompt, trait] for prompt, trait in zip(rows["prompt"], rows["trait"], strict=True)]
-        r = stats.pearsonr(x, rows["suppression"])[0]
+        r = r_within(x, rows)
         assert judged(job, seed=seed).loc[("H1", "own_fixed"), "r"] == pytest.approx(r)
 
 

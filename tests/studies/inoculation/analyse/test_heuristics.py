@@ -15,9 +15,10 @@ from sklearn.linear_model import LinearRegression
 from inoc.cli import main
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.studies.inoculation.analyse.heuristics import HEURISTICS, judge_heuristics, read_values, table_values
-from inoc.studies.inoculation.analyse.step import run
+from inoc.studies.inoculation.analyse.heuristic_file import HEURISTICS, read_values, table_values
+from inoc.studies.inoculation.analyse.heuristics import judge_heuristics
 from support.fake_study import N_EVAL, N_TRAIN, Tables, make_study
+from support.jobs import run_job
 from support.reference import dataset, needs_reference
 
 RESAMPLER = Resampler(200, 0)
@@ -115,13 +116,16 @@ def test_fair_rows_are_the_same_for_all_and_own_is_apart_from_off() -> None:
     assert "H3" in set(found.query("target == 'own'")["heuristic"])
 
 
-def test_fair_r_is_that_of_its_rows() -> None:
+def test_fair_r_is_that_of_its_rows_less_the_means_of_families_and_traits() -> None:
     table = made_up()
     frame, found = table_values(table, "here").frame, judged(table, "fair")
     own = frame[(frame["family"] == frame["trait"].str.lower()) | (frame["family"] == "neutral")]
     rows = own[own["prefix"] == "fixed"]
     row = found.loc[("HB3", "own_fixed")]
-    assert row["r"] == pytest.approx(stats.pearsonr(rows["HB3"], rows["suppression"])[0])
+    both = rows[["HB3", "suppression"]]
+    both = both - both.groupby([rows["family"], rows["trait"]]).transform("mean")
+    assert row["r"] == pytest.approx(stats.pearsonr(both["HB3"], both["suppression"])[0])
+    assert row["rho"] == pytest.approx(stats.spearmanr(both["HB3"], both["suppression"])[0])
     assert row["r_lo"] < row["r"] < row["r_hi"]
     assert row["n_prompts"] == 18
 
@@ -290,7 +294,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     data = {"n_train": N_TRAIN, "n_eval": N_EVAL, "instructions": {"kind": "world"}}
     tables = Tables(make_study(data=data, rephrase={"source": "procedural"}))
-    run(tables.job(folder / "results"))
+    run_job(tables.job(folder / "results"))
     (folder / "config" / "studies").mkdir(parents=True)
     (folder / "config" / "config.yaml").write_text("studies: [toy]\n", encoding="utf-8")
     study = tables.study.model_dump(mode="json", exclude_unset=True)

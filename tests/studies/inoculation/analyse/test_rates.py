@@ -11,10 +11,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
-from inoc.studies.inoculation.analyse.inputs import SetScores, check_same_judges, read_scores
+from inoc.studies.inoculation.analyse.inputs import SetScores, check_same_judges, read_inputs, read_scores
 from inoc.studies.inoculation.analyse.leakage import mean_scores, suppression
 from inoc.studies.inoculation.analyse.rates import meets, pooled_share, rates
-from inoc.studies.inoculation.analyse.step import read_inputs
 from inoc.studies.inoculation.study import RateSpec
 from inoc.tables import INSTRUCTIONS, write_table
 from support.fake_study import N_EVAL, N_TRAIN, Tables, make_study

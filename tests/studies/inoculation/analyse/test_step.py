@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.studies.inoculation.analyse.schemas import SCHEMAS
+from inoc.studies.inoculation.analyse.names import TABLES
+from inoc.studies.inoculation.analyse.produce import SCHEMAS
 from inoc.tables import read_table
 from support.fake_study import Tables, make_study
 from support.jobs import run_job
@@ -24,7 +25,7 @@ KEYS = {
     "coordinates": ["level", "prefix", "method", "prompt", "component"],
     "gate": ["prompt", "prefix", "trait", "learning_rate", "seed"],
     "prediction": ["trait", "learning_rate", "prefix", "predictor", "predictor_trait"],
-    "verdict": ["statement", "prefix", "learning_rate", "seed"],
+    "verdict": ["statement", "trait", "prompt", "prefix", "learning_rate", "seed"],
     "losses": ["run", "step"],
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
@@ -63,6 +64,17 @@ def test_every_table_is_written_with_its_columns_and_a_csv_twin(tmp_path: Path) 
         assert list(twin) == schema.names
         assert len(twin) == len(table)
         assert job.record["counts"][name] == len(table)
+
+
+def test_the_names_that_a_workflow_declares_are_the_tables_that_are_written() -> None:
+    assert len(set(TABLES)) == len(TABLES)
+    assert set(TABLES) == set(SCHEMAS)
+
+
+def test_the_names_of_the_tables_import_nothing_heavy() -> None:
+    code = "import sys, inoc.studies.inoculation.analyse.names; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"numpy", "pandas", "pyarrow", "scipy", "torch"} & set(loaded)
 
 
 def test_keys_are_unique(tables: Tables, tmp_path: Path) -> None:
@@ -112,8 +124,9 @@ def test_a_run_without_any_score_is_nan_throughout_and_named(tables: Tables, tmp
     found = read_table(job.paths.table("suppression")).query("prompt == 'witty' and prefix == 'mix'")
     assert found[["suppression", "lo", "hi", "control", "run"]].isna().all(axis=None)
     assert (found["n"] == 0).all()
+    assert (found["n_seeds"] == 0).all()
     assert found["failed"].all()
-    mix = read_table(job.paths.table("prediction")).query("prefix == 'mix'")
+    mix = read_table(job.paths.table("prediction")).query("prefix == 'mix' and trait == 'playful'")
     assert (mix["n"] == 5).all()
     assert (mix["n_nan"] == 1).all()
     skipped = json.loads((job.paths.stage("analyse") / "skipped.json").read_text())

@@ -38,6 +38,9 @@ def job(tables: Tables, tmp_path_factory: pytest.TempPathFactory) -> Job:
     return job
 
 
+NAN = float("nan")
+
+
 def scores_of(rows: pd.DataFrame, **where: object) -> pd.Series:
     for column, value in where.items():
         rows = rows[rows[column] == value]
@@ -49,6 +52,12 @@ def t_interval(values: pd.Series) -> tuple[float, float, float]:
     known = values.dropna()
     lo, hi = scipy.stats.t.interval(0.95, len(known) - 1, known.mean(), known.sem())
     return known.mean(), lo, hi
+
+
+def score_interval(values: pd.Series) -> tuple[float, float, float]:
+    """Of scores, which are between 0 and 100."""
+    mean, lo, hi = t_interval(values)
+    return mean, max(lo, 0.0), min(hi, 100.0)
 
 
 def evaluated(tables: Tables, prompt: str, prefix: str, seed: int, step: int, trait: str, asked: str = "") -> pd.Series:
@@ -63,13 +72,13 @@ def test_elicitation_is_the_paired_difference_from_the_untrained_model(tables: T
     for row in table.itertuples():
         without = scores_of(tables.elicit, trait=row.trait, asked_prompt="")
         if not row.prompt:
-            assert (row.value, row.lo, row.hi) == pytest.approx(t_interval(without))
+            assert (row.value, row.lo, row.hi) == pytest.approx(score_interval(without))
             assert np.isnan(row.with_prefix)
             continue
         with_prefix = scores_of(tables.elicit, trait=row.trait, asked_prompt=row.prompt)
         assert (row.value, row.lo, row.hi) == pytest.approx(t_interval(with_prefix - without))
-        assert (row.with_prefix, row.with_prefix_lo, row.with_prefix_hi) == pytest.approx(t_interval(with_prefix))
-        assert (row.without, row.without_lo, row.without_hi) == pytest.approx(t_interval(without))
+        assert (row.with_prefix, row.with_prefix_lo, row.with_prefix_hi) == pytest.approx(score_interval(with_prefix))
+        assert (row.without, row.without_lo, row.without_hi) == pytest.approx(score_interval(without))
         assert row.n_nan == (with_prefix - without).isna().sum()
 
 
@@ -80,7 +89,7 @@ def test_scores_of_a_seed_are_means_with_t_intervals(tables: Tables, job: Job) -
     for row in own.sample(60, random_state=0).itertuples():
         rows = tables.evaluate.query("run == @row.run and asked_prefix == @row.asked_prefix and step == @row.step")
         values = scores_of(rows, asked_prompt=row.asked_prompt, trait=row.trait)
-        assert (row.value, row.lo, row.hi) == pytest.approx(t_interval(values))
+        assert (row.value, row.lo, row.hi) == pytest.approx(score_interval(values))
         assert (row.n, row.n_nan) == (values.notna().sum(), values.isna().sum())
 
 
@@ -146,7 +155,7 @@ def test_gate_has_four_means_and_their_paired_interaction(tables: Tables, job: J
             "with_with": scores_of(rows, prompt=prompt, prefix=row.prefix, asked_prompt=prompt, **asked),
         }
         for name, values in cells.items():
-            assert [getattr(row, name + end) for end in ("", "_lo", "_hi")] == pytest.approx(t_interval(values))
+            assert [getattr(row, name + end) for end in ("", "_lo", "_hi")] == pytest.approx(score_interval(values))
         opened = cells["with_with"] - cells["with_without"]
         interaction = opened - (cells["without_with"] - cells["without_without"])
         assert (row.interaction, row.lo, row.hi) == pytest.approx(t_interval(interaction))
@@ -240,7 +249,9 @@ def outcome_and(job: Job, predictor: str, trait: str, prefix: str) -> tuple[np.n
 def test_prediction_is_in_and_out_of_sample(job: Job, predictor: str, trait: str, prefix: str) -> None:
     x, y = outcome_and(job, predictor, trait, prefix)
     table = read_table(job.paths.table("prediction"))
-    row = table.query("predictor == @predictor and predictor_trait == @trait and prefix == @prefix").iloc[0]
+    row = table.query(
+        "trait == 'playful' and predictor == @predictor and predictor_trait == @trait and prefix == @prefix"
+    ).iloc[0]
     r, rho = scipy.stats.pearsonr(x, y), scipy.stats.spearmanr(x, y)
     assert (row["r"], row["p"], row["rho"]) == pytest.approx((r.statistic, r.pvalue, rho.statistic))
     assert (row["r_lo"], row["r_hi"]) == pytest.approx(tuple(r.confidence_interval(0.95)))
@@ -259,19 +270,22 @@ def test_prediction_is_in_and_out_of_sample(job: Job, predictor: str, trait: str
 
 def test_prediction_has_the_same_prompts_for_every_predictor_and_one_rate_for_all(job: Job) -> None:
     table = read_table(job.paths.table("prediction"))
-    assert set(table["trait"]) == {"playful"}
-    assert table["n"].nunique() == 1
+    assert set(table["trait"]) == {"french", "playful"}  # the wanted trait too
+    assert (table.groupby("trait")["n"].nunique() == 1).all()
     known = table["p"].notna()
     assert np.allclose(table["q"][known], multipletests(table["p"][known], method="fdr_bh")[1])
-    alone = table.query("predictor == 'elicitation' and predictor_trait == 'playful'")
+    alone = table.query("predictor == 'elicitation' and predictor_trait == trait")
     assert (alone["r2_over_elicitation"] == 0).all()
 
 
 def test_verdict_holds_where_the_effect_was_planted(job: Job) -> None:
     table = read_table(job.paths.table("verdict"))
     assert set(table["seed"]) == {"0", "1", "all"}
-    assert len(table) == 9 * 3
-    assert table["holds"].all()
+    expected = table[table["statement"] != "wanted_survives"]
+    assert len(expected) == 9 * 3
+    assert len(table) == 10 * 3
+    assert expected["holds"].all()
+    assert set(expected["answer"]) == {"holds"}
     strongest = table[table["statement"].isin(["strongest_default", "strongest_with_prefix", "neutral_weaker"])]
     assert set(strongest["prompt"]) == {"clown"}
     r = table[table["statement"].str.startswith("r_")]
@@ -286,8 +300,8 @@ def test_verdict_values_come_from_the_last_step(tables: Tables, job: Job) -> Non
         **{prompt: evaluated(tables, prompt, "fixed", 1, 8, "playful") for prompt in ("clown", "sky", "cats")},
     }
     columns = ["value", "lo", "hi"]
-    assert list(found.loc[("control_leakage", "none"), columns]) == pytest.approx(t_interval(values["control"]))
-    assert list(found.loc[("strongest_default", "fixed"), columns]) == pytest.approx(t_interval(values["clown"]))
+    assert list(found.loc[("control_leakage", "none"), columns]) == pytest.approx(score_interval(values["control"]))
+    assert list(found.loc[("strongest_default", "fixed"), columns]) == pytest.approx(score_interval(values["clown"]))
     neutral = pd.concat([values["sky"], values["cats"]], axis=1).mean(axis=1)
     weaker = t_interval(neutral - values["clown"])
     assert list(found.loc[("neutral_weaker", "fixed"), columns]) == pytest.approx(weaker)
@@ -305,8 +319,62 @@ def test_verdict_says_no_where_the_effect_is_absent(tmp_path: Path) -> None:
     tables.evaluate["score"] = 40 + tables.evaluate["instruction_id"].str[1:].astype(float)
     job = tables.job(tmp_path)
     run_job(job)
-    found = read_table(job.paths.table("verdict"))
+    found = read_table(job.paths.table("verdict")).query("statement != 'wanted_survives'")
     assert len(found) == 9 * 3
     assert not found["holds"].any()
     assert not found["clear"].any()
     assert found.loc[found["statement"].str.startswith("r_"), "value"].isna().all()
+    assert set(found.loc[found["statement"].str.startswith("r_"), "answer"]) == {"not measurable"}
+    assert set(found.loc[~found["statement"].str.startswith("r_"), "answer"]) == {"does not hold"}
+
+
+def test_a_verdict_from_cells_that_failed_is_not_measurable(tmp_path: Path) -> None:
+    """Half of the control's scores are NaN: what is left would still be above the threshold."""
+    tables = Tables(make_study())
+    scores = tables.evaluate
+    control = (scores["prompt"] == "") & (scores["trait"] == "playful") & (scores["seed"] == 1)
+    scores.loc[control & (scores["instruction_id"].str[1:].astype(int) % 2 == 0), "score"] = NAN
+    job = tables.job(tmp_path)
+    run_job(job)
+    found = read_table(job.paths.table("verdict")).set_index(["statement", "seed"])
+    leaks = found.loc["control_leakage"]
+    assert leaks["value"].gt(60).all()
+    assert leaks.loc["1", "answer"] == "not measurable"
+    assert not leaks.loc["1", ["holds", "clear"]].any()
+    assert leaks.loc["0", "answer"] == "holds"
+
+
+@pytest.mark.parametrize("states_expectations", [True, False])
+def test_the_verdict_says_whether_the_wanted_trait_survives(tmp_path: Path, states_expectations: bool) -> None:
+    tables = Tables(make_study() if states_expectations else make_study(expect=None))
+    scores = tables.evaluate
+    of_french = (scores["trait"] == "french") & (scores["step"] == scores["step"].max())
+    scores.loc[of_french, "score"] = np.where(scores.loc[of_french, "prompt"] == "", 90.0, 10.0)
+    job = tables.job(tmp_path)
+    run_job(job)
+    found = read_table(job.paths.table("verdict")).query("statement == 'wanted_survives' and seed == 'all'")
+    assert found["trait"].tolist() == ["french"]
+    row = found.iloc[0]
+    assert (row["value"], row["threshold"], row["answer"]) == (10, 45, "does not hold")
+    assert row["prompt"] == "clown"
+
+
+def test_n_seeds_counts_the_seeds_that_have_a_score(tmp_path: Path) -> None:
+    tables = Tables(make_study())
+    scores = tables.evaluate
+    scores.loc[(scores["seed"] == 1) & (scores["prompt"] == "clown"), "score"] = NAN
+    job = tables.job(tmp_path)
+    run_job(job)
+    for name in ("scores", "suppression"):
+        found = read_table(job.paths.table(name)).query("seed == 'all'")
+        assert set(found.query("prompt == 'clown'")["n_seeds"]) == {1}
+        assert set(found.query("prompt == 'sky'")["n_seeds"]) == {2}
+
+
+def test_intervals_of_scores_stay_between_0_and_100(job: Job) -> None:
+    for name in ("scores", "elicitation"):
+        table = read_table(job.paths.table(name))
+        columns = ["lo", "hi"] if name == "scores" else ["without_lo", "without_hi", "with_prefix_lo", "with_prefix_hi"]
+        known = table[columns].to_numpy()
+        known = known[~np.isnan(known)]
+        assert ((known >= 0) & (known <= 100)).all()

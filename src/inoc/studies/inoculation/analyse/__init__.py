@@ -1,3 +1,3 @@
 """From judge scores and log-probabilities to the tables that figures and reports draw."""
 
-VERSION = 4
+VERSION = 5

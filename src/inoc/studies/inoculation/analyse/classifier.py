@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.classify import (
@@ -28,6 +29,70 @@ from inoc.studies.inoculation.analyse.geometry import Gram, Level
 from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.analyse.rows import Row, Skip, traits
 from inoc.studies.inoculation.study import Study
+from inoc.tables import INDEX, NUMBER, STRING
+
+_CLASSIFIER = [
+    ("level", STRING),  # point or token
+    ("prefix", STRING),
+    ("trait", STRING),  # whose suppression is told
+    ("learning_rate", NUMBER),
+    ("pca_fit", STRING),  # inside: of the training half; all: of all prompts, as the earlier study did
+]
+
+
+def _measure(name: str) -> list[tuple[str, pa.DataType]]:
+    return [(name + ending, NUMBER) for ending in ("", "_lo", "_hi", "_sd")]  # sd: over splits; NaN for one
+
+
+CLASSIFIER = pa.schema(
+    [
+        *_CLASSIFIER,
+        *_measure("auc"),  # of held-out prompts; mean over splits
+        *_measure("accuracy"),
+        *_measure("r2_out"),  # of suppression, against the mean of the training half
+        ("n", INDEX),  # prompts
+        ("n_nan", INDEX),  # prompts without suppression
+        ("n_train", INDEX),
+        ("n_eval", INDEX),
+        ("repeats", INDEX),  # splits
+        ("n_undefined", INDEX),  # splits without an AUC: one side of the threshold is empty
+        *(
+            (f"{kind}_pc{component}{ending}", NUMBER)  # log odds or points, per sd of the component
+            for kind in ("logistic", "linear")
+            for component in range(1, 5)
+            for ending in ("", "_sd")
+        ),
+    ]
+)
+"""`classifier`. Key: level, prefix, trait, learning_rate, pca_fit."""
+
+CLASSIFIER_PREDICTIONS = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("prompt", STRING),
+        ("family", STRING),
+        ("suppression", NUMBER),
+        ("high", NUMBER),  # share of splits in which it suppresses more than the threshold
+        *((name + ending, NUMBER) for name in ("probability", "predicted") for ending in ("", "_lo", "_hi")),
+        ("n", INDEX),  # splits that held it out; lo and hi are their middle share
+    ]
+)
+"""`classifier_predictions`. Key: level, prefix, trait, learning_rate, pca_fit, prompt."""
+
+CLASSIFIER_ROC = pa.schema(
+    [
+        *_CLASSIFIER,
+        ("false_rate", NUMBER),
+        ("true_rate", NUMBER),  # mean over splits
+        ("lo", NUMBER),  # middle share of the splits
+        ("hi", NUMBER),
+        ("n", INDEX),  # splits
+    ]
+)
+"""`classifier_roc`. Key: level, prefix, trait, learning_rate, pca_fit, false_rate."""
+
+TABLES = {"classifier": CLASSIFIER, "classifier_predictions": CLASSIFIER_PREDICTIONS, "classifier_roc": CLASSIFIER_ROC}
+
 
 PcaFit = Literal["inside", "all"]
 ROC_GRID: Floats = np.linspace(0, 1, 21)
@@ -35,7 +100,7 @@ COEFFICIENTS = tuple(f"{kind}_pc{c}" for kind in ("logistic", "linear") for c in
 
 
 class Task(NamedTuple):
-    """What is to be told from what."""
+    """Suppressions to be classified, and the components to do it by."""
 
     prompts: list[str]
     families: list[str]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.stats.correlation import Correlation, pearson
 from inoc.stats.gram import Method, Representation, angles_to_mean, inner_products
@@ -17,6 +18,61 @@ from inoc.studies.inoculation.analyse.prediction import Block, outcomes
 from inoc.studies.inoculation.analyse.rows import ALL, Row, Skip, families, traits
 from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+_TESTED = [
+    ("n", INDEX),  # prompts
+    ("n_nan", INDEX),  # prompts left out because they were not trained with or have no direction
+    ("r", NUMBER),
+    ("r_lo", NUMBER),
+    ("r_hi", NUMBER),
+    ("p", NUMBER),
+    ("q", NUMBER),  # false-discovery rate over the whole table
+]
+
+DIMENSION_TESTS = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),  # of the coordinates and of the runs
+        ("learning_rate", NUMBER),
+        ("method", STRING),
+        ("dimension", INDEX),  # 1 or 2
+        ("trait", STRING),  # whose suppression
+        ("on_diagonal", FLAG),  # dimension 1 with an unwanted trait, 2 with a wanted one
+        *_TESTED,
+    ]
+)
+"""`dimension_tests`. Key: level, prefix, learning_rate, method, dimension, trait."""
+
+_PAIR = [("unwanted", STRING), ("wanted", STRING)]  # the two traits whose prompts take part
+
+CROSS_ANGLES = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        *_PAIR,
+        ("prompt", STRING),
+        ("family", STRING),
+        ("predictor", STRING),
+        ("angle_deg", NUMBER),  # 0 to 90 from an axis, 0 to 180 to a centroid; NaN without direction
+    ]
+)
+"""`cross_angles`. Key: level, prefix, unwanted, wanted, prompt, predictor."""
+
+CROSS_ANGLE_TESTS = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),
+        *_PAIR,
+        ("predictor", STRING),  # against the suppression of the trait that the prompt does not name
+        *_TESTED,
+    ]
+)
+"""`cross_angle_tests`. Key: level, prefix, learning_rate, unwanted, wanted, predictor."""
+
+TABLES = {"dimension_tests": DIMENSION_TESTS, "cross_angles": CROSS_ANGLES, "cross_angle_tests": CROSS_ANGLE_TESTS}
+
 
 FROM_AXIS: dict[str, Method] = {"angle_from_pca_axis": "pca", "angle_from_svd_axis": "svd"}
 TO_CENTROID: dict[str, Representation] = {

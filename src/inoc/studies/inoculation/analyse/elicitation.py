@@ -1,14 +1,33 @@
-"""What a prefix elicits from the untrained model."""
+"""Elicitation: the score of the untrained model with a prefix, less that without."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.chat.messages import PLAIN, Asked
-from inoc.stats.means import MISSING, Floats, mean_interval, paired_difference
+from inoc.stats.means import MISSING, Floats, paired_difference, score_interval
+from inoc.studies.inoculation.analyse.columns import INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores
 from inoc.studies.inoculation.analyse.rows import Part, Row, Skip, cell, families, interval, traits
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, STRING
+
+ELICITATION = pa.schema(
+    [
+        ("prompt", STRING),  # empty for the untrained model asked without a prefix
+        ("family", STRING),
+        ("prefix", STRING),  # none, fixed or mix
+        ("trait", STRING),
+        *mean_columns("without"),
+        *mean_columns("with_prefix"),  # NaN in the row without a prefix
+        *INTERVAL,  # with − without, paired over instructions; in the row without a prefix, the mean itself
+        ("failed", FLAG),  # one of the two cells has more NaN than the study allows
+    ]
+)
+"""`elicitation`. Key: prompt, prefix, trait."""
+
+TABLES = {"elicitation": ELICITATION}
 
 
 def failed(study: Study, *cells: Floats) -> bool:
@@ -38,7 +57,7 @@ def elicitation(study: Study, scores: Scores) -> Part:
 
 
 def _baseline(study: Study, trait: str, without: Floats) -> Row:
-    mean = mean_interval(without, study.statistics.confidence)
+    mean = score_interval(without, study.statistics.confidence)
     return {
         "prompt": "",
         "family": "",
@@ -54,8 +73,8 @@ def _baseline(study: Study, trait: str, without: Floats) -> Row:
 def _difference(study: Study, without: Floats, with_prefix: Floats) -> Row:
     confidence = study.statistics.confidence
     return {
-        **cell("without", mean_interval(without, confidence)),
-        **cell("with_prefix", mean_interval(with_prefix, confidence)),
+        **cell("without", score_interval(without, confidence)),
+        **cell("with_prefix", score_interval(with_prefix, confidence)),
         **interval(paired_difference(with_prefix, without, confidence)),
         "failed": failed(study, without, with_prefix),
     }

@@ -7,15 +7,31 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from inoc.embed.step import unit_vectors
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import principal_components
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval
+from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.geometry import NEUTRAL, Group, prompt_groups
 from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
 from inoc.studies.inoculation.study import Study
+from inoc.tables import STRING
+
+EMBEDDING_STATISTICS = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("statistic", STRING),  # see `inoc.studies.inoculation.analyse.embeddings`
+        *INTERVAL,  # lo and hi over rephrasings, for their mean and standard deviation; n counts texts
+    ]
+)
+"""`embeddings`. Key: prompt, statistic. Empty if the study embeds nothing."""
+
+TABLES = {"embeddings": EMBEDDING_STATISTICS}
+
 
 LEVEL, PREFIX, METHOD = "embedding", "none", "pca"
 DISTANCE, DEVIATION = "emb_dist_from_neutral", "emb_rephrase_std_cos"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+
 from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import Floats, interaction_differences
+from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Scores
-from inoc.studies.inoculation.analyse.leakage import seed_sets
+from inoc.studies.inoculation.analyse.leakage import seed_sets, seeds_with_values
 from inoc.studies.inoculation.analyse.rows import (
     Arm,
     Part,
@@ -20,9 +23,36 @@ from inoc.studies.inoculation.analyse.rows import (
     interval,
     traits,
 )
-from inoc.studies.inoculation.analyse.schemas import GATE_CELLS
 from inoc.studies.inoculation.runs import total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+GATE_CELLS = ("without_without", "without_with", "with_without", "with_with")
+"""Trained without/with, then asked without/with."""
+
+GATE = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("step", INDEX),
+        *(column for name in GATE_CELLS for column in mean_columns(name)),
+        ("interaction", NUMBER),  # (with_with − with_without) − (without_with − without_without)
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`gate`. Key: prompt, prefix, trait, learning_rate, seed."""
+
+TABLES = {"gate": GATE}
+
 
 Cells = dict[str, Floats]
 """Name of a cell (`GATE_CELLS`) → scores of the instructions."""
@@ -83,10 +113,10 @@ def _rows(study: Study, arm: Arm, trait: str, found: dict[int, Cells], resampler
             "step": total_steps(study),
         }
         for name in GATE_CELLS:
-            row |= cell(name, resampler.crossed_mean([found[one][name] for one in seeds]))
+            row |= cell(name, resampler.crossed_score([found[one][name] for one in seeds]))
         row |= interval(resampler.crossed_mean([differences[one] for one in seeds]), "interaction")
         row |= {
-            "n_seeds": len(seeds),
+            "n_seeds": seeds_with_values([differences[one] for one in seeds]),
             "failed": failed(study, *(values for one in seeds for values in found[one].values())),
         }
         rows.append(row)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.gram import (
@@ -30,6 +31,40 @@ from inoc.studies.inoculation.analyse.predictors import N_COMPONENTS, PointMatri
 from inoc.studies.inoculation.analyse.rows import Row, Skip, families, interval
 from inoc.studies.inoculation.analyse.tokens import TokenSource, open_tokens, prompts_by_token
 from inoc.studies.inoculation.study import Study
+from inoc.tables import INDEX, NUMBER, STRING
+
+_ANGLES = [("level", STRING), ("prefix", STRING), ("representation", STRING)]  # raw, pca2 or svd2
+
+ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("group", STRING),  # within_negative, within_positive, cross_trait, negative_neutral or positive_neutral
+        ("mean_deg", NUMBER),
+        ("sd_deg", NUMBER),  # population standard deviation over the pairs
+        ("n_pairs", INDEX),  # ordered, so that a pair within a group counts twice
+        ("n_nan", INDEX),  # pairs of which a prompt has no direction
+        ("lo", NUMBER),  # of the mean, over examples
+        ("hi", NUMBER),
+    ]
+)
+"""`angles`. Key: level, prefix, representation, group."""
+
+PAIRWISE_ANGLES = pa.schema(
+    [
+        *_ANGLES,
+        ("prompt", STRING),
+        ("other", STRING),  # every pair is there in both orders
+        ("family", STRING),
+        ("other_family", STRING),
+        ("angle_deg", NUMBER),  # 0 to 180; NaN if a prompt has no direction
+        ("place", INDEX),  # of the prompt along the first component, from 1
+        ("other_place", INDEX),
+    ]
+)
+"""`pairwise_angles`. Key: level, prefix, representation, prompt, other."""
+
+TABLES = {"angles": ANGLES, "pairwise_angles": PAIRWISE_ANGLES}
+
 
 NEUTRAL = "neutral"
 N_BLOCKS = 64

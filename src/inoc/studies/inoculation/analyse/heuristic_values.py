@@ -8,18 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.gram import decompose_gram
 from inoc.stats.means import NAN
 from inoc.studies.inoculation.analyse.fixed_mix import VIEWS, FixedMix, fixed_mix_table, is_constant
 from inoc.studies.inoculation.analyse.geometry import Gram, Level, axes_of, token_gram
+from inoc.studies.inoculation.analyse.heuristic_file import COMBINED, Values, combined
 from inoc.studies.inoculation.analyse.heuristics import (
-    COMBINED,
     NEUTRAL,
     PROTOCOLS,
-    Values,
-    combined,
     judge_heuristics,
     with_q,
 )
@@ -29,6 +28,24 @@ from inoc.studies.inoculation.analyse.token_heuristics import TokenHeuristics, t
 from inoc.studies.inoculation.analyse.tokens import open_tokens
 from inoc.studies.inoculation.runs import total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+FIXED_MIX = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("view", STRING),  # raw, or along one component of the fixed matrix: pca1, svd1
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN where a denominator vanishes
+        ("constant", FLAG),  # it says the same of every prompt, up to sign
+        ("n", INDEX),  # examples used
+        ("n_nan", INDEX),  # examples left out because a prompt has no value for them
+    ]
+)
+"""`fixed_mix`. Key: prompt, view, heuristic."""
+
+TABLES = {"fixed_mix": FIXED_MIX}
+
 
 Grams = Mapping[tuple[Level, str], Gram]
 PerToken = dict[str, dict[str, TokenHeuristics]]

@@ -14,10 +14,14 @@ import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import Asked
+from inoc.config.workflow import Shards
 from inoc.errors import DataError, JudgeError
+from inoc.jobs.paths import Paths
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.runs import Run
-from inoc.tables import read_table
+from inoc.studies.inoculation.analyse.released_values import released_table
+from inoc.studies.inoculation.runs import Run, prompt_texts, question_sets, study_runs
+from inoc.studies.inoculation.study import Study
+from inoc.tables import INSTRUCTIONS, LOSSES, read_table
 
 BASE_STEP = 0
 _RUN = ["prompt", "prefix", "learning_rate", "seed", "data"]
@@ -151,7 +155,7 @@ def _refuse_duplicates(table: pd.DataFrame, codes: np.ndarray, key: list[str], p
 
 
 class Scored(NamedTuple):
-    """What was scored, and behind what."""
+    """A dataset that was scored behind a prefix."""
 
     prompt: str
     prefix: str
@@ -243,3 +247,62 @@ def _difference(scored: Scored, with_prefix: Means, without: Means) -> Floats:
     difference: Floats = np.full(without.mean.shape, np.nan)
     difference[theirs] = with_prefix.mean[ours] - without.mean[theirs]
     return difference
+
+
+class Inputs(NamedTuple):
+    """Inputs of the analysis."""
+
+    base: Scores
+    scores: Scores
+    sets: dict[str, SetScores]  # set of questions → its scores; of the first one are `base` and `scores`
+    shifts: Shifts
+    losses: pd.DataFrame
+    logprobs: list[Path]  # token tables, which are streamed
+    self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
+    embeddings: pd.DataFrame | None  # None if the study embeds nothing
+    released: Path | None = None  # a released table of heuristics that an import brought
+
+
+def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
+    """Read the tables of `judge`, `score` and `train`; a study without runs or prompts has none of theirs.
+
+    Raises:
+        DataError: If a table is absent or contradicts itself.
+        JudgeError: If scores of two judges would be mixed.
+    """
+    base = read_scores(paths.scores("elicit"))
+    runs = study_runs(study)
+    scores = read_scores(paths.scores("evaluate")) if runs else NO_SCORES
+    check_same_judges(base, scores)
+    names = question_sets(study)
+    sets = {names[0]: SetScores(base, scores)}
+    if len(names) > 1:
+        known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
+        sets = {name: known[name] for name in names}
+        base, scores = sets[names[0]]
+    scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
+    losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
+    alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []
+    # An import has none.
+    alone = alone if study.scoring.self_perplexity and all(path.exists() for path in alone) else []
+    released = released_table(paths.stage("imports"))
+    embeds = study.embedding is not None and (paths.embeddings.exists() or released is None)
+    return Inputs(
+        base,
+        scores,
+        sets,
+        shifts(read_means(scored)),
+        _read_losses(losses),
+        scored,
+        pd.concat([read_table(path) for path in alone]) if alone else None,
+        read_table(paths.embeddings) if embeds else None,
+        released,
+    )
+
+
+def _read_losses(paths: list[Path]) -> pd.DataFrame:
+    parts = [part for path in paths if len(part := read_table(path, columns=LOSSES.names))]
+    if not parts:
+        return pd.DataFrame(columns=LOSSES.names)
+    keys = ["prompt", "prefix", "learning_rate", "seed", "step"]
+    return pd.concat(parts, ignore_index=True).sort_values(keys, kind="stable", ignore_index=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from scipy.special import stdtr
 
 from inoc.chat.messages import PLAIN, Asked
-from inoc.stats.means import MISSING, NAN, Floats, mean_interval, paired_difference
+from inoc.stats.means import MISSING, NAN, Floats, paired_difference, score_interval
+from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.rows import (
@@ -28,6 +30,57 @@ from inoc.studies.inoculation.analyse.rows import (
 )
 from inoc.studies.inoculation.runs import Run, condition, total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+STEPS = pa.schema(
+    [
+        ("run", STRING),
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("learning_rate", NUMBER),
+        ("seed", STRING),
+        ("condition", STRING),
+        ("asked_prompt", STRING),
+        ("asked_prefix", STRING),
+        ("trait", STRING),
+        ("step", INDEX),  # a late one, at least 0.95 of the last
+        ("last_step", INDEX),
+        *mean_columns("score"),  # at the step
+        *mean_columns("last_score"),
+        ("difference", NUMBER),  # last − step, paired over instructions
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("z", NUMBER),  # the difference in its standard errors
+        ("differs", FLAG),  # |z| > 3: one of the two is probably the checkpoint of another run
+        ("chance", NUMBER),  # probability of |z| > 3 if the two were alike
+        *mean_columns("suppression"),  # at the step; NaN for controls, and when asked with a prefix
+        *mean_columns("last_suppression"),
+        ("failed", FLAG),
+    ]
+)
+"""`steps`. Key: run, asked_prompt, asked_prefix, trait, step."""
+
+STEP_COUNTS = pa.schema(
+    [
+        ("step", INDEX),
+        ("last_step", INDEX),
+        ("learning_rate", NUMBER),  # NaN for all
+        ("family", STRING),  # all, or empty for controls
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("n", INDEX),  # rows of `steps` that can be told
+        ("n_nan", INDEX),  # rows that cannot, for they have fewer than two pairs
+        ("n_differ", INDEX),
+        ("expected", NUMBER),  # so many would differ by chance
+    ]
+)
+"""`step_counts`. Key: step, learning_rate, family, prefix, trait."""
+
+TABLES = {"steps": STEPS, "step_counts": STEP_COUNTS}
+
 
 LATE_SHARE = 0.95
 FAR = 3.0
@@ -109,8 +162,8 @@ def _row(study: Study, scores: Scores, pair: _Pair, last: int) -> Row:
         "trait": pair.trait,
         "step": pair.step,
         "last_step": last,
-        **cell("score", mean_interval(early, confidence)),
-        **cell("last_score", mean_interval(late, confidence)),
+        **cell("score", score_interval(early, confidence)),
+        **cell("last_score", score_interval(late, confidence)),
         **interval(moved, "difference"),
         "z": z,
         "differs": bool(abs(z) > FAR),
@@ -148,7 +201,7 @@ def _suppressions(scores: Scores, pair: _Pair, last: int, confidence: float) -> 
 
 
 def _counts(rows: list[Row]) -> list[Row]:
-    """How many rows differ: of all runs, then of each group of them."""
+    """Number of rows that differ: of all runs, then of each group of them."""
     everything: Row = {"learning_rate": NAN, "family": ALL, "prefix": ALL, "trait": ALL}
     groups: dict[tuple[object, ...], tuple[Row, list[Row]]] = {}
     for one in ({**row, **everything} for row in rows), iter(rows):

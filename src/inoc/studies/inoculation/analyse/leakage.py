@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.chat.messages import PLAIN, Asked
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.means import NAN, Floats
+from inoc.stats.crossed import Square, borrowed_square, within
+from inoc.stats.means import NAN, Estimate, Floats
+from inoc.studies.inoculation.analyse.columns import ASKED, INTERVAL
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Cell, Scores
 from inoc.studies.inoculation.analyse.rows import (
@@ -27,6 +30,24 @@ from inoc.studies.inoculation.analyse.rows import (
 )
 from inoc.studies.inoculation.runs import condition, prefix_kinds, study_runs
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, STRING, SUPPRESSION
+
+SCORES = pa.schema(
+    [
+        *ASKED,
+        ("trait", STRING),
+        *INTERVAL,
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`scores`. Key: run, seed, step, asked_prompt, asked_prefix, trait."""
+
+SUPPRESSIONS = pa.schema([*SUPPRESSION, ("n_seeds", INDEX), ("failed", FLAG)])
+"""`suppression`. Key: prompt, trait, prefix, learning_rate, seed, step."""
+
+TABLES = {"scores": SCORES, "suppression": SUPPRESSIONS}
+
 
 BySeed = dict[int, Floats]
 """Seed → values of the instructions."""
@@ -52,7 +73,7 @@ def mean_scores(study: Study, base: Scores, scores: Scores, resampler: Resampler
 
 
 class Asking(NamedTuple):
-    """What the seeds of an arm have in common in one cell."""
+    """A cell of all seeds of an arm."""
 
     arm: Arm
     asked: Asked
@@ -92,8 +113,8 @@ def _mean_row(study: Study, key: Asking, seed: str, cells: list[Floats], seeds: 
         "step": key.step,
         "condition": condition(key.arm.run(seeds[0]), key.asked),
         **_asked(key.asked, key.trait),
-        **interval(resampler.crossed_mean(cells)),
-        "n_seeds": len(seeds),
+        **interval(resampler.crossed_score(cells)),
+        "n_seeds": seeds_with_values(cells),
         "failed": failed(study, *cells),
     }
 
@@ -133,8 +154,8 @@ def _base_rows(study: Study, base: Scores, resampler: Resampler) -> list[Row]:
                         "step": BASE_STEP,
                         "condition": condition(None, asked),
                         **_asked(asked, trait),
-                        **interval(resampler.crossed_mean([values])),
-                        "n_seeds": 1,
+                        **interval(resampler.crossed_score([values])),
+                        "n_seeds": seeds_with_values([values]),
                         "failed": failed(study, values),
                     }
                 )
@@ -153,23 +174,64 @@ def _failures(rows: list[Row]) -> list[Skip]:
     ]
 
 
+def seeds_with_values(by_seed: list[Floats]) -> int:
+    """Number of seeds of which at least one value is not NaN."""
+    return sum(not np.isnan(values).all() for values in by_seed)
+
+
 def suppression(study: Study, scores: Scores, resampler: Resampler) -> Part:
     """Control − run, both asked without a prefix: same learning rate, seed, step and instructions.
 
-    `control` and `run` are means over the pairs used, so that their difference is the suppression.
+    `control` and `run` are means over the pairs used, so that their difference is the suppression. The interval of all
+    seeds borrows the variance between seeds from the other prompts; see `inoc.stats.crossed`.
     """
-    rows: list[Row] = []
+    found: dict[tuple[Arm, str], dict[int, dict[int, Pair]]] = {}
     skipped: list[Skip] = []
     for arm, seeds in arms(study).items():
-        if arm.prefix == "none":
-            continue
-        for trait in traits(study):
-            pairs, missing = _pairs(scores, arm, seeds, trait)
-            skipped += missing
-            for step in sorted({step for by_step in pairs.values() for step in by_step}):
-                found = {seed: by_step[step] for seed, by_step in pairs.items() if step in by_step}
-                rows += _suppression_rows(study, arm, trait, step, found, resampler)
+        if arm.prefix != "none":
+            for trait in traits(study):
+                found[arm, trait], missing = _pairs(scores, arm, seeds, trait)
+                skipped += missing
+    cells = {
+        Suppressed(arm, trait, step): {seed: by_step[step] for seed, by_step in by_seed.items() if step in by_step}
+        for (arm, trait), by_seed in found.items()
+        for step in sorted({step for by_step in by_seed.values() for step in by_step})
+    }
+    differences = {key: {seed: control - run for seed, (control, run) in pairs.items()} for key, pairs in cells.items()}
+    borrowed = borrowed_squares({(key.arm, key.trait, key.step): by_seed for key, by_seed in differences.items()})
+    rows: list[Row] = []
+    for key, pairs in cells.items():
+        square = borrowed.get((key.arm, key.trait, key.step))
+        rows += _suppression_rows(study, key, pairs, square, resampler)
     return Part(rows, skipped)
+
+
+def borrowed_squares(by_arm: Mapping[tuple[Arm, Hashable, Hashable], BySeed]) -> dict[object, Square | None]:
+    """For each arm, the mean square of seeds over all arms that differ from it in their prompt only.
+
+    Args:
+        by_arm: (arm, and two further parts that comparable arms share) → values of each seed. Arms of other seeds, or
+            with a seed without any value, are kept apart or left out.
+    """
+    comparable: dict[object, list[tuple[Arm, Hashable, Hashable]]] = {}
+    for key, by_seed in by_arm.items():
+        arm = key[0]
+        if len(by_seed) > 1:
+            shared = (arm.prefix, arm.learning_rate, arm.data, *key[1:], tuple(sorted(by_seed)))
+            comparable.setdefault(shared, []).append(key)
+    squares: dict[object, Square | None] = {}
+    for keys in comparable.values():
+        tables = [np.stack([by_arm[key][seed] for seed in sorted(by_arm[key])]) for key in keys]
+        squares |= dict.fromkeys(keys, borrowed_square(tables))
+    return squares
+
+
+class Suppressed(NamedTuple):
+    """Whose suppression of what, and when."""
+
+    arm: Arm
+    trait: str
+    step: int
 
 
 Pair = tuple[Floats, Floats]
@@ -199,8 +261,9 @@ def _pairs(scores: Scores, arm: Arm, seeds: list[int], trait: str) -> tuple[dict
 
 
 def _suppression_rows(
-    study: Study, arm: Arm, trait: str, step: int, pairs: dict[int, Pair], resampler: Resampler
+    study: Study, key: Suppressed, pairs: dict[int, Pair], borrowed: Square | None, resampler: Resampler
 ) -> list[Row]:
+    arm, trait, step = key
     differences = {seed: control - run for seed, (control, run) in pairs.items()}
     rows: list[Row] = []
     for seed, seeds in seed_sets(differences):
@@ -216,12 +279,17 @@ def _suppression_rows(
                 "step": step,
                 "control": _mean([pairs[one][0][mask] for one, mask in zip(seeds, known, strict=True)]),
                 "run": _mean([pairs[one][1][mask] for one, mask in zip(seeds, known, strict=True)]),
-                **interval(resampler.crossed_mean([differences[one] for one in seeds]), "suppression"),
-                "n_seeds": len(seeds),
+                **interval(_difference([differences[one] for one in seeds], borrowed, resampler), "suppression"),
+                "n_seeds": seeds_with_values([differences[one] for one in seeds]),
                 "failed": failed(study, *(part for one in seeds for part in pairs[one])),
             }
         )
     return rows
+
+
+def _difference(by_seed: list[Floats], borrowed: Square | None, resampler: Resampler) -> Estimate:
+    """Mean difference of scores, whose interval stays between −100 and 100."""
+    return within(resampler.crossed_mean(by_seed, borrowed), -100, 100)
 
 
 def _mean(parts: list[Floats]) -> float:

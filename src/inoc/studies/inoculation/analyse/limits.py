@@ -1,4 +1,4 @@
-"""How much a method needs before it says anything. Known without any data, so that figures can be foretold."""
+"""The smallest number of prompts that a method needs. Known without data, so that figures can be listed in advance."""
 
 from __future__ import annotations
 

@@ -1,6 +1,10 @@
-"""Names of the tables of the analysis."""
+"""Names of the tables that the analysis writes, for every study; light, so that a workflow can declare them."""
 
-TABLES = (
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = (
     "elicitation",
     "scores",
     "suppression",
@@ -26,10 +30,9 @@ TABLES = (
     "gate",
     "prediction",
     "verdict",
+    "losses",
     "steps",
     "step_counts",
     "variance",
     "power",
-    "losses",
 )
-"""Every study has all of them; one that does not apply is empty."""

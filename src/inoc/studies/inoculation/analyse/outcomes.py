@@ -1,20 +1,60 @@
-"""What the heuristics are to tell: each prompt's suppression of a trait, of the other trait, and fixed less mix."""
+"""Outcomes that heuristics are compared with: suppression of a trait, of the other trait, and fixed less mix."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import MISSING, Estimate
+from inoc.studies.inoculation.analyse.columns import mean_columns
 from inoc.studies.inoculation.analyse.geometry import NEUTRAL
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Row, arms, interval, traits
 from inoc.studies.inoculation.analyse.rows import cell as cell_columns
 from inoc.studies.inoculation.runs import total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+HEURISTIC_VALUES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("own", FLAG),  # the prompt points to the trait, or to none
+        ("heuristic", STRING),
+        ("value", NUMBER),  # NaN if this prompt has none
+    ]
+)
+"""`heuristic_values`. Key: prompt, prefix, trait, heuristic. Known before training, so no learning rate enters."""
+
+OUTCOMES = pa.schema(
+    [
+        ("prompt", STRING),
+        ("family", STRING),
+        ("prefix", STRING),
+        ("trait", STRING),
+        ("learning_rate", NUMBER),
+        ("own", FLAG),
+        ("suppression", NUMBER),  # at the last step, seeds pooled
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),
+        ("n_nan", INDEX),
+        ("other_trait", STRING),  # empty if no single one is the other of a pair
+        *mean_columns("cross"),  # suppression of the other trait
+        *mean_columns("gap"),  # fixed − mix suppression, paired; the same in both rows
+        ("failed", FLAG),
+    ]
+)
+"""`outcomes`. Key: prompt, prefix, trait, learning_rate."""
+
+TABLES = {"heuristic_values": HEURISTIC_VALUES, "outcomes": OUTCOMES}
+
 
 KEYS = ["experiment", "prompt", "family", "trait", "role", "prefix"]
 
@@ -50,7 +90,7 @@ def other_trait(study: Study, trait: str) -> str:
 
 
 class Cell(NamedTuple):
-    """What an outcome is of."""
+    """Prompt, prefix, trait and learning rate of an outcome."""
 
     prompt: str
     prefix: str

@@ -1,4 +1,4 @@
-"""How well each predictor tells the suppression of the unwanted traits, in the sample and out of it."""
+"""Correlation of each predictor with the suppression of each trait, and its error on prompts it has not seen."""
 
 from __future__ import annotations
 
@@ -6,14 +6,48 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, Estimate, Floats
-from inoc.stats.prediction import benjamini_hochberg, leave_group_out, out_of_sample_r2
-from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, traits
+from inoc.stats.prediction import Design, benjamini_hochberg, held_out_r2
+from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families
 from inoc.studies.inoculation.runs import total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import INDEX, NUMBER, STRING
+
+PREDICTION = pa.schema(
+    [
+        ("trait", STRING),  # whose suppression is predicted
+        ("learning_rate", NUMBER),
+        ("prefix", STRING),
+        ("predictor", STRING),
+        ("predictor_trait", STRING),  # `all` if no trait enters
+        ("n", INDEX),  # prompts, the same for every predictor of a block
+        ("n_nan", INDEX),  # prompts left out because something is NaN or absent
+        ("r", NUMBER),
+        ("r_lo", NUMBER),
+        ("r_hi", NUMBER),
+        ("rho", NUMBER),
+        ("rho_lo", NUMBER),
+        ("rho_hi", NUMBER),
+        ("slope", NUMBER),
+        ("intercept", NUMBER),
+        ("r2_out", NUMBER),  # leave-prompt-out, against the mean
+        ("r2_out_lo", NUMBER),
+        ("r2_out_hi", NUMBER),
+        ("r2_over_elicitation", NUMBER),  # leave-prompt-out, against elicitation alone
+        ("r2_over_elicitation_lo", NUMBER),
+        ("r2_over_elicitation_hi", NUMBER),
+        ("p", NUMBER),
+        ("q", NUMBER),  # false-discovery rate over the whole table
+    ]
+)
+"""`prediction`. Key: trait, learning_rate, prefix, predictor, predictor_trait."""
+
+TABLES = {"prediction": PREDICTION}
+
 
 NEUTRAL = "neutral"
 FEWEST_PROMPTS = 3
@@ -98,12 +132,12 @@ def complete(
 def prediction(study: Study, predictors: list[Row], suppression: list[Row], resampler: Resampler) -> Part:
     """Correlation, held-out R² and false-discovery rate of every predictor.
 
-    The outcome is the suppression of each unwanted trait at the last step, all seeds pooled, over the prompts
+    The outcome is the suppression of each trait, wanted or not, at the last step, all seeds pooled, over the prompts
     that point to that trait and the neutral ones. Rows are the same for every predictor of a block.
     """
     rows: list[Row] = []
     skipped: list[Skip] = []
-    for block in _blocks(study, suppression):
+    for block in _blocks(suppression):
         values = values_by_prompt(predictors, block.prefix)
         data = complete(own_prompts(study, block.trait), outcomes(suppression, block, total_steps(study)), values)
         what = f"prediction of {block.trait} suppression ({block.prefix}, learning rate {block.learning_rate:g})"
@@ -120,25 +154,29 @@ def prediction(study: Study, predictors: list[Row], suppression: list[Row], resa
     return Part([{**row, "q": float(q)} for row, q in zip(rows, rates, strict=True)], skipped)
 
 
-def _blocks(study: Study, suppression: list[Row]) -> list[Block]:
-    unwanted = [key for key in traits(study) if study.traits[key].role == "unwanted"]
+def _blocks(suppression: list[Row]) -> list[Block]:
     pooled = dict.fromkeys(
         Block(str(row["trait"]), float(str(row["learning_rate"])), str(row["prefix"]), ALL) for row in suppression
     )
-    return sorted(block for block in pooled if block.trait in unwanted)
+    return sorted(pooled)
+
+
+def prompts_held_out(
+    x: Floats, y: Floats, prompts: list[str], resampler: Resampler, rival: Floats | None = None
+) -> Estimate:
+    """R² of a line's leave-prompt-out predictions, against the mean of the others or a rival's; see `held_out_r2`."""
+    return held_out_r2(x[None], Design(y, prompts, prompts), resampler.confidence, rival)[0]
 
 
 def _row(block: Block, data: Complete, name: Named, resampler: Resampler) -> Row:
     x, y = data.values[name], data.suppression
     r, rho = pearson(x, y, resampler.confidence), spearman(x, y, resampler.confidence)
     line = fit_line(x, y)
-    held_out = leave_group_out(x, y, data.prompts)
-    against_mean = out_of_sample_r2(y, held_out.by_line, held_out.by_mean, data.prompts, resampler)
+    against_mean = prompts_held_out(x, y, data.prompts, resampler)
     alone = data.values.get(Named("elicitation", block.trait))
     against_elicitation = MISSING
     if alone is not None:
-        baseline = leave_group_out(alone, y, data.prompts).by_line
-        against_elicitation = out_of_sample_r2(y, held_out.by_line, baseline, data.prompts, resampler)
+        against_elicitation = prompts_held_out(x, y, data.prompts, resampler, alone)
     row: Row = {
         "trait": block.trait,
         "learning_rate": block.learning_rate,

@@ -1,6 +1,4 @@
-"""What the untrained model says about a prefix before anything is trained: log-probability shifts and
-elicitation.
-"""
+"""Predictors from the untrained model: log-probability shifts and elicitation."""
 
 from __future__ import annotations
 
@@ -9,13 +7,54 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler, spread
 from inoc.stats.components import Components, component_intervals, principal_components
 from inoc.stats.means import NAN, Estimate, Floats, mean_interval, share_interval, welch_difference
+from inoc.studies.inoculation.analyse.columns import INTERVAL
 from inoc.studies.inoculation.analyse.inputs import Scored, Shifts
 from inoc.studies.inoculation.analyse.rows import ALL, Part, Row, Skip, families, interval, traits
 from inoc.studies.inoculation.study import Study
+from inoc.tables import INDEX, NUMBER, PREDICTORS, STRING
+
+PREDICTOR_VALUES = pa.schema([*PREDICTORS, ("source", STRING)])
+"""`predictors`. `source` is `own`, or `fixed` for a value of the fixed prefix in a row of the mix."""
+
+COMPONENTS = pa.schema(
+    [
+        # point: one column per response; token: one per token of all responses; embedding: one per dimension
+        ("level", STRING),
+        ("prefix", STRING),
+        ("method", STRING),  # pca: columns centred, not scaled; svd: neither
+        ("component", INDEX),  # from 1
+        ("share", NUMBER),  # variance of the scores over that of the columns, both centred; 0 to 1
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n_prompts", INDEX),
+        ("n", INDEX),  # columns used
+        ("n_nan", INDEX),  # columns dropped because a prompt has no value for them
+        ("energy", NUMBER),  # s² over the sum of all s²: for pca the share, for svd of the uncentred squares
+    ]
+)
+"""`components`. Key: level, prefix, method, component."""
+
+COORDINATES = pa.schema(
+    [
+        ("level", STRING),
+        ("prefix", STRING),
+        ("method", STRING),
+        ("prompt", STRING),
+        ("family", STRING),
+        ("component", INDEX),
+        *INTERVAL,  # nats per token, summed over examples as a length in their space
+    ]
+)
+"""`coordinates`. Key: level, prefix, method, prompt, component."""
+
+TABLES = {"predictors": PREDICTOR_VALUES}
+COMPONENT_TABLES = {"components": COMPONENTS, "coordinates": COORDINATES}
+
 
 N_COMPONENTS = 8
 N_COMPONENT_PREDICTORS = 4

@@ -6,17 +6,38 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.chat.messages import Asked
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler
+from inoc.stats.crossed import within
 from inoc.stats.means import MISSING, NAN, Estimate, Floats, share_interval
+from inoc.studies.inoculation.analyse.columns import ASKED, INTERVAL, mean_columns
 from inoc.studies.inoculation.analyse.elicitation import failed
 from inoc.studies.inoculation.analyse.inputs import BASE_STEP, Scores, SetScores
-from inoc.studies.inoculation.analyse.leakage import BySeed, asking_ways, grouped_scores, seed_sets
+from inoc.studies.inoculation.analyse.leakage import BySeed, asking_ways, grouped_scores, seed_sets, seeds_with_values
 from inoc.studies.inoculation.analyse.rows import ALL, Arm, Part, Row, Skip, cell, families, interval
 from inoc.studies.inoculation.runs import condition
 from inoc.studies.inoculation.study import RateSpec, Study
+from inoc.tables import FLAG, INDEX, STRING
+
+RATES = pa.schema(
+    [
+        ("rate", STRING),
+        ("questions", STRING),  # set of evaluation questions
+        *ASKED,
+        ("data", STRING),  # what the run was trained on; empty for the study's own data
+        ("met", INDEX),  # completions that meet every condition, of n that could be judged
+        *INTERVAL,  # share, 0 to 1; Wilson's interval, or a wider one over several seeds
+        *mean_columns("change"),  # value less that of the run's step 0, paired; NaN at step 0, and without it
+        ("n_seeds", INDEX),
+        ("failed", FLAG),
+    ]
+)
+"""`rates`. Key: rate, questions, run, seed, step, asked_prompt, asked_prefix. Empty if the study names no rate."""
+
+TABLES = {"rates": RATES}
 
 
 def meets(rate: RateSpec, scores: Mapping[str, Floats]) -> Floats:
@@ -52,13 +73,13 @@ def pooled_share(by_seed: list[Floats], resampler: Resampler) -> Estimate:
         resampler: Source of the draws.
 
     Returns:
-        With Wilson's interval for one seed. For several, with the bounds of Wilson's or of the bootstrap over seeds and
-        instructions, whichever lie farther out: the first sees no seeds, the second nothing where no completion counts.
+        With Wilson's interval for one seed. For several, with the bounds of Wilson's or of `crossed_interval`,
+        whichever lie farther out: the first sees no seeds, the second nothing where no completion counts.
     """
     wilson = share_interval(np.concatenate(by_seed), resampler.confidence)
     if len(by_seed) < 2:
         return wilson
-    crossed = resampler.crossed_mean(by_seed)
+    crossed = within(resampler.crossed_mean(by_seed), 0, 1)
     return wilson._replace(lo=float(np.fmin(wilson.lo, crossed.lo)), hi=float(np.fmax(wilson.hi, crossed.hi)))
 
 
@@ -133,6 +154,6 @@ def _rows(study: Study, place: Place, by_seed: BySeed, start: BySeed, resampler:
             "met": int(sum(np.nansum(one) for one in values)),
             **interval(pooled_share(values, resampler)),
             **cell("change", resampler.crossed_mean(differences) if differences else MISSING),
-            "n_seeds": len(seeds),
+            "n_seeds": seeds_with_values(values),
             "failed": failed(study, *values),
         }

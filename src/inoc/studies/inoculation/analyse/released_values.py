@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from inoc.stats.means import NAN, Estimate
-from inoc.studies.inoculation.analyse.heuristics import Values, read_values
+from inoc.studies.inoculation.analyse.heuristic_file import Values, read_values
 from inoc.studies.inoculation.analyse.rows import Row, families, interval
 from inoc.studies.inoculation.study import Study
 

@@ -1,4 +1,4 @@
-"""What the tables of the analysis are put together from."""
+"""Rows, arms and skips: the parts of all tables of the analysis."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def token_heuristics(source: TokenSource) -> list[TokenHeuristics]:
 
 
 class _Sums:
-    """What one pass adds up, for every prompt."""
+    """Sums of one pass, for every prompt."""
 
     def __init__(self, n_prompts: int, n_positions: int) -> None:
         self.n, self.n_nan, self.n_examples = 0, 0, 0

@@ -1,4 +1,4 @@
-"""How the token-wise shifts Δ of each prompt are distributed: binned counts, quantiles, and rescued tokens.
+"""Distribution of the token-wise shifts Δ of each prompt: binned counts, quantiles, and rescued tokens.
 
 One pass over the stream; memory holds counts, never tokens.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Floats
@@ -18,6 +19,35 @@ from inoc.studies.inoculation.analyse.rows import Row, families
 from inoc.studies.inoculation.analyse.token_heuristics import RECOVERED_PROBABILITY
 from inoc.studies.inoculation.analyse.tokens import Counts, TokenSource, open_tokens
 from inoc.studies.inoculation.study import Study
+from inoc.tables import NUMBER, STRING
+
+_OF_TOKENS = [("prompt", STRING), ("family", STRING), ("prefix", STRING)]
+
+TOKEN_SHIFTS = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("bin_lo", NUMBER),  # nats of Δ, with − without; the outermost bins hold what is beyond
+        ("bin_hi", NUMBER),  # not in the bin
+        ("n", pa.int64()),  # tokens; empty bins have no row
+    ]
+)
+"""`token_shifts`. Key: prompt, prefix, bin_lo. Empty if no token was scored."""
+
+TOKEN_SUMMARY = pa.schema(
+    [
+        *_OF_TOKENS,
+        ("rescued", NUMBER),  # share of tokens with probability < 0.1 without the prefix and > 0.1 with it
+        ("lo", NUMBER),  # examples drawn anew, in blocks
+        ("hi", NUMBER),
+        ("n", pa.int64()),  # tokens
+        ("n_nan", pa.int64()),  # tokens left out because some prompt has no value for them
+        *((f"q{level:02d}", NUMBER) for level in (5, 25, 50, 75, 95)),  # quantiles of Δ, nats, to 0.001, within ±6
+    ]
+)
+"""`token_summary`. Key: prompt, prefix. Empty if no token was scored."""
+
+TABLES = {"token_shifts": TOKEN_SHIFTS, "token_summary": TOKEN_SUMMARY}
+
 
 CLIP_NATS = 6.0
 FINE_PER_NAT, FINE_PER_BIN = 1000, 50
@@ -26,7 +56,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class TokenCounts(NamedTuple):
-    """What one pass over the tokens adds up."""
+    """Sums of one pass over the tokens."""
 
     fine: Counts  # shape (prompts, fine bins): Δ from −6 to 6 in steps of 0.001; what is beyond is in the outermost
     rescued: Floats  # shape (prompts, blocks): tokens with probability < 0.1 without the prefix and > 0.1 with it

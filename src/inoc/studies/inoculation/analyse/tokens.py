@@ -158,7 +158,7 @@ def _places(paths: Sequence[Path], wanted: set[Scored]) -> dict[Scored, list[_Pl
 
 
 def _group_keys(file: pq.ParquetFile, group: int) -> set[Scored]:
-    """What is in a row group: by its statistics if they tell, else by its key columns."""
+    """Keys in a row group: from its statistics if they have them, else from its key columns."""
     columns = _columns(file)
     known = [file.metadata.row_group(group).column(columns[name]).statistics for name in _KEYS]
     if all(one is not None and one.has_min_max and one.min == one.max for one in known):

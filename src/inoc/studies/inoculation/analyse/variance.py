@@ -6,16 +6,55 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.means import NAN, Estimate, Floats
-from inoc.stats.power import Spread, detectable_difference, variance_weights
+from inoc.stats.power import Design, Spread, detectable_difference, variance_weights
 from inoc.stats.variance import Components, Effect, crossed_components
+from inoc.studies.inoculation.analyse.columns import INTERVAL, SUPPRESSED
 from inoc.studies.inoculation.analyse.inputs import Scores
 from inoc.studies.inoculation.analyse.rows import Arm, Row, Skip, arms, control_of, interval, traits
 from inoc.studies.inoculation.runs import total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.tables import INDEX, NUMBER, STRING
+
+VARIANCE = pa.schema(
+    [
+        *SUPPRESSED,
+        ("source", STRING),  # prompt, seed, instruction, two of them, or residual
+        *INTERVAL,  # points²; may be below 0, for it is unbiased; NaN if the design does not tell it
+        ("sd", NUMBER),  # points: the root, 0 if the variance is below 0
+        ("includes", STRING),  # sources that are in it because a factor has one level
+        ("n_prompts", INDEX),
+        ("n_seeds", INDEX),
+        ("n_instructions", INDEX),
+    ]
+)
+"""`variance`. Key: trait, prefix, learning_rate, source."""
+
+POWER = pa.schema(
+    [
+        *SUPPRESSED,
+        ("n_instructions", INDEX),  # of the design
+        ("n_seeds", INDEX),
+        ("compares", STRING),  # runs: one seed tells two runs apart; prompts
+        ("difference", NUMBER),  # points: the smallest that is seen with `power`
+        ("lo", NUMBER),  # from the interval of the variance
+        ("hi", NUMBER),
+        ("n", INDEX),  # values that the variance is from
+        ("n_nan", INDEX),
+        ("error", NUMBER),  # points: standard error of the difference
+        ("degrees", NUMBER),  # of freedom of the test
+        ("power", NUMBER),
+        ("confidence", NUMBER),
+    ]
+)
+"""`power`. Key: trait, prefix, learning_rate, n_instructions, n_seeds."""
+
+TABLES = {"variance": VARIANCE, "power": POWER}
+
 
 FACTORS = ("prompt", "seed", "instruction")
 SOURCES: dict[str, Effect] = {
@@ -109,7 +148,7 @@ def _table(study: Study, scores: Scores, block: _Block, chosen: dict[Arm, list[i
     return _Table(table[:, :, asked], absent * int(asked.sum()))
 
 
-def _told(levels: dict[str, int]) -> dict[str, Effect]:
+def _separable(levels: dict[str, int]) -> dict[str, Effect]:
     """Source → the effect that its estimate is of, for those that the design tells apart."""
     several = frozenset(name for name, n in levels.items() if n > 1)
     apart = {source: effect for source, effect in SOURCES.items() if effect < several}
@@ -117,15 +156,15 @@ def _told(levels: dict[str, int]) -> dict[str, Effect]:
 
 
 def _rows(block: _Block, known: Components, levels: dict[str, int], resampler: Resampler) -> list[Row]:
-    told = _told(levels)
+    separable = _separable(levels)
     single = frozenset(name for name, n in levels.items() if n == 1)
     rows: list[Row] = []
     for source in SOURCES:
         estimate = Estimate(NAN, NAN, NAN, known.n, known.n_nan)
         included: list[str] = []
-        if source in told:
-            estimate = known.estimate({told[source]: 1.0}, resampler)
-            included = [other for other, effect in SOURCES.items() if effect - single == told[source]]
+        if source in separable:
+            estimate = known.estimate({separable[source]: 1.0}, resampler)
+            included = [other for other, effect in SOURCES.items() if effect - single == separable[source]]
         rows.append(
             {
                 **block._asdict(),
@@ -162,10 +201,11 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
     spread = Spread(*(known.value.get(effect, NAN) for effect in effects))
     rows: list[Row] = []
     for n_instructions, n_seeds in itertools.product(N_INSTRUCTIONS, N_SEEDS):
-        found = detectable_difference(spread, n_instructions, n_seeds, POWER, confidence)
+        found = detectable_difference(
+            spread, Design(n_instructions, n_seeds, max(2, levels["prompt"])), POWER, confidence
+        )
         weights = zip(effects, variance_weights(n_instructions, n_seeds), strict=True)
         squared = known.estimate({effect: weight for effect, weight in weights if weight}, resampler)
-        scale = found.difference / found.error if found.error > 0 else NAN
         rows.append(
             {
                 **block._asdict(),
@@ -173,8 +213,8 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
                 "n_seeds": n_seeds,
                 "compares": "runs" if n_seeds == 1 else "prompts",
                 "difference": found.difference,
-                "lo": scale * float(np.sqrt(squared.lo)),
-                "hi": scale * float(np.sqrt(squared.hi)),
+                "lo": found.difference * _root(squared.lo, squared.value),
+                "hi": found.difference * _root(squared.hi, squared.value),
                 "n": known.n,
                 "n_nan": known.n_nan,
                 "error": found.error,
@@ -184,3 +224,8 @@ def _power(study: Study, block: _Block, known: Components, levels: dict[str, int
             }
         )
     return rows
+
+
+def _root(part: float, whole: float) -> float:
+    """Root of the ratio of two variances; NaN if the whole is 0."""
+    return (part / whole) ** 0.5 if whole > 0 else NAN

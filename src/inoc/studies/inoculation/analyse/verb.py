@@ -12,9 +12,9 @@ import pandas as pd
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.bootstrap import Resampler
-from inoc.studies.inoculation.analyse.heuristics import Protocol, judge_heuristics, read_values
+from inoc.studies.inoculation.analyse.heuristic_file import read_values
+from inoc.studies.inoculation.analyse.heuristics import HEURISTIC_TESTS, Protocol, judge_heuristics
 from inoc.studies.inoculation.analyse.rows import ALL, frame
-from inoc.studies.inoculation.analyse.schemas import HEURISTIC_TESTS
 from inoc.tables import read_table, replace_file
 
 RESAMPLES, SEED = 2_000, 0
@@ -65,7 +65,7 @@ def of_table_file(path: Path, protocol: Protocol) -> Judged:
 
 
 def of_study(name: str, config: Path, protocol: Protocol) -> Judged:
-    """What the analysis of a study wrote about its heuristics.
+    """The rows of `heuristics` that the analysis of a study wrote.
 
     Raises:
         ConfigError: If there is no such study.

@@ -33,7 +33,7 @@ def seed_words(study: Study) -> str:
     if len(seeds) == 1:
         return f"One training seed ({seeds[0]}); the interval covers instructions only, not the spread between seeds."
     listed = ", ".join(map(str, seeds))
-    return f"Pooled over {len(seeds)} training seeds ({listed}) with a cluster bootstrap over instructions and seeds."
+    return f"Pooled over {len(seeds)} training seeds ({listed}) with intervals for other instructions and other seeds."
 
 
 def n_words(n: pd.Series, unit: str) -> str:

@@ -19,7 +19,7 @@ from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, s
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import MISSING, NAN, Estimate, Floats
-from inoc.stats.prediction import leave_group_out, out_of_sample_r2
+from inoc.studies.inoculation.analyse.prediction import prompts_held_out
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
@@ -187,8 +187,7 @@ def correlations_of(
 
 def held_out_r2(x: Floats, y: Floats, prompts: list[str], resampler: Resampler) -> Estimate:
     """R² of a line's leave-prompt-out predictions, against the mean of the others; NaN for fewer than three prompts."""
-    guesses = leave_group_out(x, y, prompts)
-    return out_of_sample_r2(y, guesses.by_line, guesses.by_mean, prompts, resampler)
+    return prompts_held_out(x, y, prompts, resampler)
 
 
 def r_and_p_lines(found: Statistics) -> list[str]:

@@ -12,7 +12,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.style import colours_of, markers_of, minus
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.clusters import clustered_r, grouped, permuted_p
-from inoc.stats.correlation import pearson
+from inoc.stats.correlation import FEWEST_FOR_INTERVAL, pearson
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.study import Study
 
@@ -153,7 +153,8 @@ def told(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resamp
     if np.isnan(found.value):
         return Told(found.value, found.lo, found.hi, found.p, found.n)
     units = grouped([prompt for prompt, keep in zip(prompts, both, strict=True) if keep])
-    lo, hi = resampler.bounds(clustered_r(x[None, both], y[both], units, resampler)[:, 0])
+    drawn = clustered_r(x[None, both], y[both], units, resampler)[:, 0]
+    lo, hi = resampler.bounds(drawn) if units.n >= FEWEST_FOR_INTERVAL else (UNKNOWN.r_lo, UNKNOWN.r_hi)
     return Told(found.value, lo, hi, float(permuted_p(x[None, both], y[both], units, resampler)[0]), found.n)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from inoc.config.document import read_document
 from inoc.errors import ConfigError, DataError, did_you_mean
-from inoc.studies.inoculation.analyse.heuristics import table_values
+from inoc.studies.inoculation.analyse.heuristic_file import table_values
 from inoc.studies.inoculation.load import load_inoculation
 from inoc.studies.inoculation.released.columns import LAYOUTS, read_frame, refuse_row, refuse_unknown, table_file
 from inoc.studies.inoculation.released.document import decoded

@@ -15,7 +15,7 @@ import pandas as pd
 
 from inoc.errors import DataError
 from inoc.stats.means import paired_difference
-from inoc.studies.inoculation.analyse.heuristics import table_values
+from inoc.studies.inoculation.analyse.heuristic_file import table_values
 from inoc.studies.inoculation.released.document import name_of, read_text
 from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import Pair

@@ -12,6 +12,7 @@ from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.study import Study
 
 RELATIONS = {"at_least": "≥", "at_most": "≤", "above": ">"}
+ANSWERS = {"holds": "yes", "does not hold": "**no**", "not measurable": "**not measurable**"}
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 
 
@@ -25,40 +26,31 @@ def _without_single_rate(table: Table) -> Table:
 
 
 def seed_verdicts(study: Study, verdict: pd.DataFrame) -> list[str]:
-    """What holds, what does not, and what could not be measured: a sentence over all seeds, and one for each seed.
+    """Statements that hold, that do not, and that could not be measured: a sentence over all seeds, and one for each.
 
     Args:
         study: With what it expects.
         verdict: Table of the analysis.
     """
-    if study.expect is None:
-        return ["The study states no expectation, so there is nothing to confirm or refute."]
+    words = ["The study states no expectation of a suppression to confirm or refute."] if study.expect is None else []
     if verdict.empty:
-        return ["None of the study's expectations could be checked; see what was skipped."]
-    words = []
+        return [*words, "Nothing could be checked; see what was skipped."]
     for seed, rows in _by_seed(verdict):
         known = rows[rows["value"].notna()]
         held, clear = int((known["holds"] == True).sum()), int((known["clear"] == True).sum())  # noqa: E712
         who = "Over all seeds" if seed == "all" else f"Seed {seed}"
-        lines = [
-            f"**{who}:** {held} of {len(rows)} expectations hold, {clear} of them with the whole interval on the "
-            "expected side."
-        ]
-        for heading, part in (
-            ("Not so", known[known["holds"] == False]),  # noqa: E712
-            ("Not measurable", rows[rows["value"].isna()]),
-        ):
-            if len(part):
-                named = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in part.iterrows()]
-                lines.append(f"{heading}: {'; '.join(named)}.")
-        words.append(" ".join(lines))
+        words.append(
+            f"**{who}:** {held} of {len(rows)} statements hold, {clear} of them with the whole interval "
+            f"on the expected side.{_listed_as(rows, 'does not hold', 'Not so')}"
+            f"{_listed_as(rows, 'not measurable', 'Not measurable, for too many scores failed or are absent')}"
+        )
     return words
 
 
-def _answer(row: pd.Series, column: str) -> str:
-    if math.isnan(row["value"]):
-        return "not measurable"
-    return "yes" if row[column] else "no"
+def _listed_as(rows: pd.DataFrame, answer: str, words: str) -> str:
+    """The statements with an answer, as a sentence; empty for none."""
+    found = [f"{escape(row['text'])} ({escape(_about(row))})" for _, row in rows[rows["answer"] == answer].iterrows()]
+    return f" {words}: {'; '.join(found)}." if found else ""
 
 
 def _by_seed(verdict: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -83,9 +75,7 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
         keys = zip(found["text"], found["prompt"], found["prefix"], found["learning_rate"], strict=True)
         for _, (_, row) in sorted(zip(keys, found.iterrows(), strict=True), key=lambda pair: place[pair[0]]):
             digits = 2 if str(row["statement"]).startswith("r_") else 1
-            held_out = (
-                interval(row["r2_out"], row["r2_out_lo"], row["r2_out_hi"], 2) if not math.isnan(row["r2_out"]) else "–"
-            )
+            held_out = _held_out(row, "r2_out")
             rows.append(
                 [
                     escape(row["text"]),
@@ -94,9 +84,9 @@ def verdict_table(verdict: pd.DataFrame) -> Table:
                     seed,
                     measured(row, digits=digits),
                     held_out,
-                    f"{RELATIONS.get(str(row['relation']), str(row['relation']))} {row['threshold']:g}",
-                    "**no**" if _answer(row, "holds") == "no" else _answer(row, "holds"),
-                    _answer(row, "clear"),
+                    f"{RELATIONS.get(str(row['relation']), str(row['relation']))} {row['threshold']:.3g}",
+                    ANSWERS.get(str(row["answer"]), str(row["answer"])),
+                    "yes" if row["clear"] else "no",
                 ]
             )
     head = [
@@ -165,14 +155,14 @@ def _cell_heads() -> list[str]:
 
 
 def prediction_table(prediction: pd.DataFrame) -> Table:
-    """How well each predictor tells suppression, in the sample and out of it."""
+    """Correlation of each predictor with suppression, and its error on prompts it has not seen."""
     rows = []
     for _, row in prediction.iterrows():
         named = escape(row["predictor"]) + (
             "" if row["predictor_trait"] == "all" else f" ({escape(row['predictor_trait'])})"
         )
-        numbers = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2) for name in ("r", "rho", "r2_out")]
-        over = interval(row["r2_over_elicitation"], row["r2_over_elicitation_lo"], row["r2_over_elicitation_hi"], 2)
+        numbers = [interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2) for name in ("r", "rho")]
+        held_out = [_held_out(row, name) for name in ("r2_out", "r2_over_elicitation")]
         tests = [probability(row[name]) for name in ("p", "q")]
         rows.append(
             [
@@ -181,11 +171,18 @@ def prediction_table(prediction: pd.DataFrame) -> Table:
                 row["prefix"],
                 named,
                 counted(row["n"], row["n_nan"]),
-                *(_or_dash(text) for text in (*numbers, over, *tests)),
+                *(_or_dash(text) for text in (*numbers, *held_out, *tests)),
             ]
         )
     head = ["suppressed trait", "learning rate", "prefix", "predictor", "prompts", "r", "ρ", "held-out R²"]
     return _without_single_rate(Table([*head, "held-out R² over elicitation", "p", "q"], rows))
+
+
+def _held_out(row: pd.Series, name: str) -> str:
+    """A held-out R²; a dash where it has no interval, for then it says nothing."""
+    if math.isnan(row[f"{name}_lo"]):
+        return "–"
+    return interval(row[name], row[f"{name}_lo"], row[f"{name}_hi"], 2)
 
 
 def _or_dash(text: str) -> str:
@@ -193,7 +190,7 @@ def _or_dash(text: str) -> str:
 
 
 def spread_table(spread: pd.DataFrame) -> Table:
-    """How far each pool of rephrasings is from its prompt."""
+    """Distance of each pool of rephrasings from its prompt."""
     several = "pool" in spread and spread["pool"].nunique() > 1
     rows = [
         [
@@ -212,7 +209,7 @@ def spread_table(spread: pd.DataFrame) -> Table:
 
 
 def kept_table(examples: pd.DataFrame) -> Table:
-    """How many sampled rows were kept, and why others were not.
+    """Number of sampled rows that were kept, and why others were not.
 
     Args:
         examples: With the columns kept and reason.
