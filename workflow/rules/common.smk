@@ -33,7 +33,10 @@ COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
 # The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
 # sources beside this workflow, on the packages of the rules' environment.
+# An environment is named only for it, since Snakemake takes braces in its path for wildcards.
+CONDA = None
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    CONDA = "../envs/inoc.yaml"
     SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
     VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
 else:
