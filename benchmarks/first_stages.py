@@ -29,13 +29,13 @@ from scoring import qwen_7b
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
-from inoc.config.load import load_study
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
+from inoc.studies.inoculation.load import load_inoculation
+from inoc.studies.inoculation.plans import training_chats
 from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study
 from inoc.tables import read_table
-from inoc.train.step import training_chats
 from inoc.world.grammar import document
 from inoc.world.pretrain import corpus, train_tokenizer
 
@@ -169,7 +169,7 @@ def reduced(study: Study, folder: Path, tokenizer: Any, options: argparse.Namesp
     }.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return load_study(folder / f"config/studies/{study.name}.yaml")
+    return load_inoculation(folder / f"config/studies/{study.name}.yaml")
 
 
 def tokens_of(stage: str, study: Study, paths: Paths, tokenizer: Any) -> float:
@@ -177,7 +177,7 @@ def tokens_of(stage: str, study: Study, paths: Paths, tokenizer: Any) -> float:
     if stage == "generate":
         return float(read_table(paths.controls)["n_tokens"].sum())
     if stage in {"elicit", "evaluate"}:
-        return float(read_table(getattr(paths, stage)(0))["n_tokens"].sum())
+        return float(read_table(paths.completions(stage, 0))["n_tokens"].sum())
     examples = read_table(paths.examples)
     if stage == "score":
         table = read_table(paths.logprobs(0), ["n_tokens"])
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--nf4", action="store_true", help="with the base model in 4 bits")
     parser.add_argument("--layers", type=int, help="so many layers only, narrow ones: to try the script on a CPU")
     options = parser.parse_args()
-    study = load_study(options.study)
+    study = load_inoculation(options.study)
     config = configuration(study.model.path)
     if options.layers:
         config.num_hidden_layers, config.hidden_size, config.intermediate_size = options.layers, 128, 256
