@@ -21,7 +21,6 @@ MODULES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.r
 MOST_LINES_OF_A_FILE = 450
 MOST_LINES_OF_A_FUNCTION = 60
 TOO_LONG = {
-    "studies/inoculation/checks.py",
 }
 """Files and functions that are still too long. Nothing may be added; whatever was mended must be taken out."""
 
