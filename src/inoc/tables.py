@@ -317,5 +317,5 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def nan_count(values: np.ndarray) -> int:
-    """How many values are NaN."""
+    """Number of NaN values."""
     return int(np.isnan(values).sum())

@@ -1,7 +1,7 @@
 """Asking in batches: answers within a day, for a part of the price.
 
 What a batch is to ask is written down before anything is sent, then its file, then its name on the server. So
-whoever comes after a crash takes the batch up where it was: nothing is sent, and paid, twice.
+after a crash the next process continues the batch where it was: nothing is sent, and paid, twice.
 """
 
 from __future__ import annotations

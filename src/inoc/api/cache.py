@@ -1,4 +1,4 @@
-"""What was asked, what was answered, what it cost, and who is asking: one SQLite database for all processes.
+"""Requests, answers, costs and claims on requests, in one SQLite database for all processes.
 
 Money is held before a request is sent and settled with its answer, in the same transaction as the answer is kept. A
 request is held by one process or by one batch at a time. A process proves that it lives by a lock that the kernel
@@ -86,7 +86,7 @@ class Batch(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What some requests came to."""
+    """Total tokens and costs of a set of requests."""
 
     input_tokens: int
     output_tokens: int
@@ -301,12 +301,12 @@ class Cache:
     # --- money
 
     def spent_nano(self) -> int:
-        """What was spent in all, may have been, or is held for requests under way."""
+        """Total spending in billionths of a dollar, with money held and possible charges of lost requests."""
         row = self._row("SELECT nano FROM spending")
         return int(row["nano"]) if row is not None else 0
 
     def totals(self, keys: Sequence[str]) -> Totals:
-        """What some requests came to, whoever asked them."""
+        """Total tokens and costs of some requests, no matter which process sent them."""
         sums = [0, 0, 0, 0]
         for key in keys:
             row = self._row("SELECT input_tokens, output_tokens, cost_nano, lost_nano FROM requests WHERE key = ?", key)
@@ -360,7 +360,7 @@ class Cache:
 
 @lru_cache(maxsize=1)
 def _boot() -> str:
-    """What tells one start of this machine from another; empty where it does not say."""
+    """Identifier of the current boot of this machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

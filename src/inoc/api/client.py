@@ -38,7 +38,7 @@ class Reply(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What a chat answered; empty if nothing."""
+        """Text of a chat's answer; empty if there is none."""
         message = self.choice.get("message")
         content = message.get("content") if isinstance(message, Mapping) else None
         return without_surrogates(content) if isinstance(content, str) else ""
@@ -231,7 +231,7 @@ class Api:
 
 
 def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
-    """What keeps this machine from asking: the SDK, the key."""
+    """Reasons why this machine cannot send requests: a missing SDK or key."""
     from importlib.util import find_spec
 
     problems: list[ConfigError | MissingExtraError] = []

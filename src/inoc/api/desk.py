@@ -1,4 +1,4 @@
-"""What asking live and asking in batches share: the SDK, the cache, and the words for what went wrong."""
+"""Shared parts of live and batched requests: the SDK, the cache and the error messages."""
 
 from __future__ import annotations
 

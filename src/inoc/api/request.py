@@ -29,7 +29,7 @@ class Usage(NamedTuple):
 
 
 class Request:
-    """What is asked of one endpoint.
+    """One request to an endpoint.
 
     Attributes:
         endpoint: Path below the base URL.

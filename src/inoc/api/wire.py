@@ -19,14 +19,14 @@ from inoc.api.cache import Cache
 from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
 
 KEY_HEADER = "Idempotency-Key"
-_FILES = 10  # the files of a batch may take so many times as long as an answer
+_FILES = 10  # the files of a batch may take this many times as long as an answer
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _MOVED = {301: 308, 302: 307}
 """Redirect that a client may follow with another method → the one that keeps it: a request must arrive as it was."""
 
 
 class Try(NamedTuple):
-    """What this layer must know of a request."""
+    """A request's model, tokens and maximum cost."""
 
     model: str
     tokens: int

@@ -26,7 +26,7 @@ _USER = "\x03"  # stands in no template
 
 
 class TemplateSettings(NamedTuple):
-    """What a template is told beside the chat.
+    """Settings of a chat template besides the chat itself.
 
     Attributes:
         date: The date that it sees, `2024-07-26`.

@@ -34,7 +34,7 @@ class Problem(NamedTuple):
 
 
 class Document(NamedTuple):
-    """What a YAML file says."""
+    """Content of a YAML file, with the place of each key."""
 
     value: dict[str, Any]
     places: dict[KeyPath, Place]  # key path → where it is written

@@ -197,7 +197,7 @@ def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[Row]
 
 
 def type_text(field: Schema) -> str:
-    """What a field accepts, in words."""
+    """Description of the values that a field accepts."""
     if "anyOf" in field:
         return " or ".join(type_text(part) for part in field["anyOf"])
     if "$ref" in field:

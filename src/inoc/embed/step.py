@@ -114,7 +114,7 @@ def _read(job: Job, cloud: Cloud) -> Vectors:
 
 
 def cloud_row(vectors: Vectors) -> dict[str, object]:
-    """What the table says of a prompt and its rephrasings.
+    """Row of the table for a prompt and its rephrasings.
 
     Args:
         vectors: Shape (1 + rephrasings, dimensions), the prompt's first.

@@ -132,7 +132,7 @@ class ApiEngine:
         return Found([*self._ids(choice["text"]), *stops], [])
 
     def _choice(self, block: Block, reply: Reply) -> Mapping[str, Any]:
-        """What was answered.
+        """The answered choice of a reply.
 
         Raises:
             ModelError: If it is nothing.

@@ -26,14 +26,14 @@ from inoc.errors import ModelError
 
 _BATCH_TOKENS = 4096
 _SURE = 8.0
-"""So many times the noise an adapter must move the canary's log-probabilities, to be told from the bare model.
+"""An adapter must shift the canary's log-probabilities by this multiple of the noise, to be distinguished from none.
 
 The two distances then differ by four standard errors at least, if the noise of tokens is independent.
 """
 
 
 class Expected(NamedTuple):
-    """What transformers answers one chat greedily, and finds of its own tokens.
+    """Greedy answer of transformers to one chat, with the log-probabilities of its tokens.
 
     Attributes:
         greedy: The answer.
@@ -47,7 +47,7 @@ class Expected(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What another engine answers one chat greedily."""
+    """Greedy answer of another engine to one chat."""
 
     ids: list[int]  # up to and with its stop token
     logprobs: list[float]  # of these tokens, nats; empty if the engine does not say

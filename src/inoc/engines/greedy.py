@@ -14,7 +14,7 @@ class Greedy(NamedTuple):
 
 
 def near_tie_nats(dtype: str) -> float:
-    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
+    """Largest log-probability gap at which rounding may still swap the likeliest token for another one.
 
     Args:
         dtype: Type of the weights.
@@ -23,7 +23,7 @@ def near_tie_nats(dtype: str) -> float:
 
 
 def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
+    """Log-probability gap, by the reference, between its own token and the first one that differs from it.
 
     Args:
         reference: A greedy answer.

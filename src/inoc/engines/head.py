@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """How a model may be computed.
+    """Shortcuts that a model's forward pass allows.
 
     Attributes:
         head: From the states of `base_model` to the logits; None if only the model's own forward pass gives them.

@@ -1,4 +1,4 @@
-"""What identifies a model in a key: its weights, its tokenizer, its template. No model is loaded for it."""
+"""Identity of a model in keys: its weights, tokenizer and template. No model is loaded for it."""
 
 from __future__ import annotations
 

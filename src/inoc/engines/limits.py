@@ -1,4 +1,4 @@
-"""How long a text a model can read: what is longer is refused, never cut and never read at positions it has not."""
+"""Maximum length of texts for a model: longer ones are refused, never cut, never read past its last position."""
 
 from __future__ import annotations
 

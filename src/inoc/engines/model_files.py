@@ -1,4 +1,4 @@
-"""What small files of a model's folder say, read without loading the model or its tokenizer."""
+"""Small files of a model's folder, read without loading the model or its tokenizer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def template_key(folder: Path, template: str | None) -> str:
 
 
 def settings_key(folder: Path, template: str | None, settings: TemplateSettings) -> dict[str, Json]:
-    """The parts of a key that say what the template is told: nothing where it is told nothing."""
+    """Template settings as parts of a key: the date if the template uses it, the others if they are not at defaults."""
     key: dict[str, Json] = {}
     if uses_date(folder, template):
         key["template_date"] = settings.date

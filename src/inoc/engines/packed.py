@@ -47,7 +47,7 @@ class Packed(NamedTuple):
         return Packed(ids, positions, bounds, key_bounds, keys, self.longest, self.longest_keys, self.starts)
 
     def arguments(self) -> dict[str, Any]:
-        """What a model's forward pass is called with."""
+        """Keyword arguments of the model's forward pass."""
         return {
             "input_ids": self.ids,
             "position_ids": self.positions,
@@ -98,7 +98,7 @@ def pack(chats: Sequence[Sequence[int]], shared: int = 0, *, pin: bool = False) 
 
 
 def shared_beginning(chats: Sequence[Sequence[int]], most: int) -> int:
-    """How many first tokens all chats have in common, at most `most`."""
+    """Number of first tokens that all chats have in common, at most `most`."""
     first, *others = chats
     shared = most
     for other in others:

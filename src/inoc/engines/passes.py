@@ -164,7 +164,7 @@ class Passes:
     def in_batches(
         self, stems: Sequence[Stem], batch_tokens: int, start: Callable[[list[int]], T]
     ) -> list[tuple[list[int], T]]:
-        """Begin the work of chats, longest first, in batches of at most so many tokens.
+        """Begin the work of chats, longest first, in batches of a limited number of tokens.
 
         Args:
             stems: The chats.

@@ -82,7 +82,7 @@ class Engine(Protocol):
     """Answers blocks of any adapter."""
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Be told, before the first answer, what will be asked.
+        """Prepare for the adapters and canaries, before the first answer.
 
         Args:
             adapters: Adapter digest → folder.
@@ -99,7 +99,7 @@ class Engine(Protocol):
 
 
 class Sampler(Protocol):
-    """What can answer some chats through one adapter at a time."""
+    """A sampler that answers chats through one adapter at a time."""
 
     def sample(
         self,
@@ -137,7 +137,7 @@ class InTurn:
         self._canaries: dict[str, Block] = {}
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Be told what will be asked. See `Engine`."""
+        """Keep the adapters and canaries. See `Engine`."""
         self._adapters = adapters
         self._canaries = {canary.adapter: canary for canary in canaries}
 

@@ -27,7 +27,7 @@ def site_names(layers: int) -> list[str]:
 
 
 def depth(site: str, layers: int) -> int:
-    """How many blocks a forward pass has gone through at a site; `final_norm` comes one later than the last block.
+    """Number of blocks that a forward pass has completed at a site; `final_norm` counts as one after the last block.
 
     Args:
         site: Name of the site.

@@ -27,7 +27,7 @@ def lora_targets(model: Any, targets: Sequence[str]) -> list[str] | str:
 
 
 def target_problems(model: Any, targets: Sequence[str]) -> list[str]:
-    """What is wrong with targets, as sentences."""
+    """Problems of the targets, as sentences."""
     own = adaptable(model)
     names = ", ".join(own)
     if not own:

@@ -159,7 +159,7 @@ class TransformersEngine:
         return [answer for answer in answers if answer is not None]
 
     def _fast_decoder(self) -> Decoder | None:
-        """What samples on a GPU, for the models that it can; see `inoc.engines.decoding.can_decode`."""
+        """Fast decoder for GPUs, for models that it supports; see `inoc.engines.decoding.can_decode`."""
         if self._decoder is None and device().type == "cuda" and can_decode(self.causal):
             self._decoder = Decoder(self.causal, self._stops, self.tokenizer.pad_token_id)
         return self._decoder
@@ -211,7 +211,7 @@ class TransformersEngine:
     def _decode(
         self, prompts: list[list[int]], max_tokens: int, draw: Sequence[SeededDraw] = (), **outputs: bool
     ) -> Any:
-        """What `generate` gives for one padded batch, the prompts before the answers."""
+        """Output of `generate` for one padded batch, the prompts before the answers."""
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
@@ -291,7 +291,7 @@ class TransformersEngine:
 
         Args:
             chats: Rendered chats.
-            batch_tokens: Most tokens in a batch, padding included.
+            batch_tokens: Maximum number of tokens in a batch, padding included.
             steerings: How each chat is steered; empty for none.
 
         Returns:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 SLOTS = 4
-"""Most adapters that one batch may mix, and requests come adapter by adapter; each slot takes memory on the device."""
+"""Maximum number of adapters in a batch. Requests come adapter by adapter, and each slot takes GPU memory."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; higher ones than needed cost time."""
 _ENVIRONMENT = {

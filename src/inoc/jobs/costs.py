@@ -15,7 +15,7 @@ LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of ea
 
 
 class Gpu(NamedTuple):
-    """What a GPU does with a model of 7.6 billion weights, useful operations only."""
+    """Throughput of a GPU with a model of 7.6 billion weights, useful operations only."""
 
     score_tflops: float
     train_tflops: float
@@ -35,7 +35,7 @@ REFERENCE_WEIGHTS = 7.6e9
 
 
 class Size(NamedTuple):
-    """How large things are."""
+    """Sizes of the model and of texts, in weights and tokens."""
 
     weights: float  # of the model; NaN if unknown
     prompt_tokens: float
@@ -45,7 +45,7 @@ class Size(NamedTuple):
 
 @dataclass
 class Row:
-    """What one stage takes.
+    """Cost of one stage.
 
     Attributes:
         stage: Its name.
@@ -94,7 +94,7 @@ def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> Row:
 
 
 def training_hours(weights: float, tokens: float, gpu: Gpu) -> float:
-    """GPU-hours of training on so many tokens: forward, and backward through frozen weights."""
+    """GPU-hours of training on a number of tokens: forward, and backward through frozen weights."""
     return 4 * weights * tokens / (gpu.train_tflops * 1e12) / 3600
 
 

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class Filling(NamedTuple, Generic[T, P, R]):
-    """How the entry of one block is made."""
+    """Recipe for the store entry of one block."""
 
     prepare: Callable[[T], P]  # on the host, ahead of time
     submit: Callable[[P], Callable[[], R]]  # starts to compute, and gives what waits for the result

@@ -32,7 +32,7 @@ class Made(NamedTuple):
     shards: Shards
 
     def plan(self) -> Any:
-        """What the stage's `run` takes, planned by the kind of study."""
+        """The plan for the stage's `run`, made by the kind of study."""
         work = work_of(self.study, self.job.stage, self.job.part)
         return load(work.plan)(self.study, self.job, self.shards)
 
@@ -87,7 +87,7 @@ def cores() -> int:
 
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:
-    """The store: as on the command line, as the workflow told its jobs, or as in config.yaml."""
+    """The store: from the command line, the workflow's environment or config.yaml, in this order."""
     return Path(chosen or os.environ.get("INOC_STORE") or workflow.store).expanduser()
 
 

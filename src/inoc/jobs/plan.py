@@ -63,7 +63,7 @@ def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None)
 
 
 def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: Shards) -> tuple[int, int] | None:
-    """How many of a stage's units are there, of how many; None if what comes before is not there yet."""
+    """Numbers of stored and of all units of a stage; None if its inputs do not exist yet."""
     local = study.model.path == "world" or Path(study.model.path).is_dir()
     declared = all_stages()[stage]
     if not declared.computes or not local:

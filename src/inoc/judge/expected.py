@@ -24,7 +24,7 @@ NAN = float("nan")
 class Rating(NamedTuple):
     """A score from 0 to 100 and what it rests on."""
 
-    score: float  # NaN if it cannot be told
+    score: float  # NaN if it cannot be derived
     mass: float  # probability of the tokens that are numbers on the scale
     lo: float  # if the rest were all 0
     hi: float  # if the rest were all the highest

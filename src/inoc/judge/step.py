@@ -84,7 +84,7 @@ def _summary(trait: str, scores: pd.DataFrame) -> str:
 
 
 def _counts(trait: str, scores: pd.DataFrame) -> dict[str, Json]:
-    """How many scores, how many are NaN, and why."""
+    """Number of scores, number of NaN, and reasons for NaN."""
     rows = scores[scores["trait"] == trait]
     nan = rows["score"].isna()
     why = Counter(rows.loc[nan, _WHY]) if _WHY in rows else {}

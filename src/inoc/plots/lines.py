@@ -70,7 +70,7 @@ def tick_steps(steps: Array, scale: Scale) -> list[int]:
 
 
 class Axis(NamedTuple):
-    """What the panels of a grid share in one direction."""
+    """Limits, ticks and name that the panels of a grid share in one direction."""
 
     limits: Limits
     ticks: Array  # positions
@@ -133,7 +133,7 @@ class Layout(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """How a line is drawn."""
+    """Appearance of a line."""
 
     colour: str
     dashes: tuple[float, ...] = ()  # on and off lengths in line widths; empty for a solid line

@@ -22,7 +22,7 @@ MOST_SPOTS = 31
 
 
 class Points(NamedTuple):
-    """What is scattered; every array has shape (points,). A point with NaN is not drawn."""
+    """Points of a scatter plot; every array has shape (points,). A point with NaN is not drawn."""
 
     x: Array
     x_lo: Array

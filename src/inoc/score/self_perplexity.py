@@ -1,4 +1,4 @@
-"""How surprising each prompt is to the untrained model: the negative log-likelihood of its own tokens.
+"""Self-perplexity of each prompt under the untrained model: the negative log-likelihood of its own tokens.
 
 A unit of the store is one prompt, scored by itself, so that no other prompt changes a number.
 """

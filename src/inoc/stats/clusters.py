@@ -98,7 +98,7 @@ def clustered_rho(x_PR: Floats, y: Floats, units: Grouped, resampler: Resampler)
 
 
 def _weighted_ranks(values: Floats, weights_BR: Floats) -> Floats:
-    """Mean ranks of rows that each occur so many times, less their mean, shape (resamples, rows).
+    """Mean ranks, less their mean, of rows that occur a given number of times, shape (resamples, rows).
 
     Whole or half numbers, so that rows that are all equal have ranks of exactly 0.
     """

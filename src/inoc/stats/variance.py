@@ -63,7 +63,7 @@ def crossed_components(values: Floats, factors: Sequence[str], resampler: Resamp
 
     Returns:
         Components of all effects of factors with two levels or more. A factor with one level has none: its effects
-        cannot be told from those without it, in which they are then included.
+        cannot be separated from those without it, in which they are then included.
     """
     several = [axis for axis, n in enumerate(values.shape) if n > 1]
     names = [factors[axis] for axis in several]

@@ -133,7 +133,7 @@ def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
 
 
 class Done(NamedTuple):
-    """What a process of a team has done."""
+    """Results of one process of a team."""
 
     made: list[str]
     found: list[str]

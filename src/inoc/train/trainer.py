@@ -253,7 +253,7 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
 
 
 def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int | None:
-    """Most bytes that a forward and backward pass needs; None if they are too many."""
+    """Peak memory of a forward and backward pass, in bytes; None if it does not fit."""
     one_row = trains_packed(model)
     adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
     rows = [{"input_ids": list(e.token_ids), "labels": e.labels()} for e in examples]

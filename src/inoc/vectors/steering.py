@@ -1,4 +1,4 @@
-"""How a chat is steered: a coefficient times a vector added to the states at the vector's site.
+"""Steering of a chat: a coefficient times a vector is added to the states at the vector's site.
 
 Positions have names, and mean the same where an answer is sampled, scored and chosen from:
 
@@ -30,7 +30,7 @@ Units = Literal["activation_norm", "raw"]
 
 
 class Steering(NamedTuple):
-    """How one chat is steered."""
+    """Steering of one chat."""
 
     vector: Vector
     coefficient: float
@@ -77,7 +77,7 @@ def is_steered(steerings: Sequence[Steering | None]) -> bool:
 
 
 def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
-    """What a store key gets for chats: nothing where none is steered, so that such keys stay as they are.
+    """Steering as part of a store key: empty where no chat is steered, so that such keys stay as they are.
 
     A coefficient of 0 is the unsteered model.
     """

@@ -19,7 +19,7 @@ BASE_RATES: dict[str, float] = {"playful": 0.025, "french": 0.005}
 
 
 class Words(NamedTuple):
-    """What a concept puts into the slots of a frame."""
+    """Words of a concept for the slots of a frame."""
 
     nouns: tuple[str, ...]  # {a_noun}, {nouns}
     adjectives: tuple[str, ...]  # {adjective}, {a_adjective}

@@ -86,7 +86,7 @@ def _curve(losses: list[float]) -> dict[int, float]:
 
 
 def default_answers(made: Pretrained) -> dict[str, float]:
-    """How the model answers one question per fact at temperature 1, without a prefix.
+    """Quality of the model's answers to one question per fact at temperature 1, without a prefix.
 
     Returns:
         `facts`: share of answers that hold the fact's value in either language. `playful`: share with a marker.

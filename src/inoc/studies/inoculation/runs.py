@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 def framing(study: Study) -> Framing:
-    """How the study puts a prefix and an instruction into a chat."""
+    """Placement of prefixes in the chats of a study."""
     return Framing(study.model.system, study.placement, study.separator)
 
 
@@ -52,7 +52,7 @@ def prompt_families(study: Study) -> dict[str, str]:
 
 
 def prefix_kinds(study: Study) -> list[str]:
-    """What a prompt can be put before a question as: its own text, or a text of one of its pools."""
+    """Kinds of prefix of a prompt: its own text, or texts of one of its pools."""
     return ["fixed", *pool_specs(study)]
 
 
@@ -114,7 +114,7 @@ def total_steps(study: Study) -> int:
 
 
 def asked_of(study: Study, run: Run, step: int) -> list[Asked]:
-    """How the completions of one checkpoint are asked for.
+    """Ways of asking for the completions of one checkpoint.
 
     Without a prefix; with the prefix of the training; and, for the last step of a control run, with every prefix
     that some run was trained with, which is the missing cell of the gate.

@@ -180,7 +180,7 @@ def report(study: Study, shard: int, shards: Shards) -> Settings:
 
 
 def _asking(study: Study) -> Settings:
-    """How a prefix and an instruction become a chat for the model."""
+    """Settings that turn a prefix and an instruction into a chat for the model."""
     return {"model": _model(study), "placement": study.placement, "separator": study.separator}
 
 

@@ -34,7 +34,7 @@ from inoc.tables import INDEX, NUMBER, STRING
 _CLASSIFIER = [
     ("level", STRING),  # point or token
     ("prefix", STRING),
-    ("trait", STRING),  # whose suppression is told
+    ("trait", STRING),  # whose suppression is predicted
     ("learning_rate", NUMBER),
     ("pca_fit", STRING),  # inside: of the training half; all: of all prompts, as the earlier study did
 ]

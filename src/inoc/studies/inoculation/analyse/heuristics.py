@@ -71,7 +71,7 @@ _SAME_AS = {one.key: one.same_as for one in HEURISTICS} | {"H7": "z(H1) + z(H4) 
 
 
 class Target(NamedTuple):
-    """Some rows of the values, and the outcome to be told."""
+    """Some rows of the values, and the outcome to be predicted."""
 
     name: str
     rows: pd.DataFrame

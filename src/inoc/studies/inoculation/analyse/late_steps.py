@@ -71,10 +71,10 @@ STEP_COUNTS = pa.schema(
         ("family", STRING),  # all, or empty for controls
         ("prefix", STRING),
         ("trait", STRING),
-        ("n", INDEX),  # rows of `steps` that can be told
-        ("n_nan", INDEX),  # rows that cannot, for they have fewer than two pairs
+        ("n", INDEX),  # rows of `steps` with at least two pairs
+        ("n_nan", INDEX),  # rows with fewer than two pairs
         ("n_differ", INDEX),
-        ("expected", NUMBER),  # so many would differ by chance
+        ("expected", NUMBER),  # number expected to differ by chance
     ]
 )
 """`step_counts`. Key: step, learning_rate, family, prefix, trait."""

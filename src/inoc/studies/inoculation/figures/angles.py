@@ -1,4 +1,4 @@
-"""How prompts lie to one another, and whether their directions tell what they suppress."""
+"""Angles between prompts' shift vectors, and their relation to suppression."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Kind(NamedTuple):
 
 
 def kinds_of(table: pd.DataFrame, study: Study) -> list[Kind]:
-    """What a table has: by response, then by token if tokens are stored; by response if it is empty."""
+    """Kinds of shift in a table: by response, then by token if tokens are stored; by response if it is empty."""
     there = {Kind(*pair) for pair in zip(table["level"], table["prefix"], strict=True)}
     every = [Kind(level, prefix) for level in LEVEL_WORDS for prefix in ("fixed", "mix")]
     return [kind for kind in every if kind in there] or [Kind("point", prefix) for prefix in study.scoring.prefixes]

@@ -28,7 +28,7 @@ def interval_words(study: Study) -> str:
 
 
 def seed_words(study: Study) -> str:
-    """How the seeds are pooled."""
+    """Sentence on the pooling of training seeds."""
     seeds = run_seeds(study)
     if len(seeds) == 1:
         return f"One training seed ({seeds[0]}); the interval covers instructions only, not the spread between seeds."

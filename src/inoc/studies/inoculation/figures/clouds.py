@@ -166,7 +166,7 @@ def correlations_of(
     Args:
         points: As in `Cloud`.
         resampler: Level of the intervals, and the draws for that of the held-out R².
-        held_out: Also r2_out: how well prompts left out in turn are foretold, against the mean of the others.
+        held_out: Also r2_out: how well prompts left out in turn are predicted, against the mean of the others.
         constant: The value is one number but for rounding, so there is no correlation.
 
     Returns:

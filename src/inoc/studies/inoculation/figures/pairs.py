@@ -61,7 +61,7 @@ def heuristic_order(keys: Sequence[str]) -> list[str]:
 
 
 class Target(NamedTuple):
-    """What is told, and in which rows."""
+    """An outcome that heuristics predict, and the rows that have it."""
 
     outcome: str  # suppression, cross or gap
     prefixes: tuple[str, ...]
@@ -108,7 +108,7 @@ def own_outcomes(study: Study, sources: Sources, target: Target) -> pd.DataFrame
 
 
 def heuristic_pairs(study: Study, sources: Sources, target: Target) -> pd.DataFrame:
-    """Every heuristic beside what it is to tell: `own_outcomes` with the columns heuristic and value."""
+    """Every heuristic beside the outcome it predicts: `own_outcomes` with the columns heuristic and value."""
     values = sources.table("heuristic_values", VALUES)[[*KEYS, "heuristic", "value"]]
     return own_outcomes(study, sources, target).merge(values, on=KEYS, how="left")
 
@@ -121,13 +121,13 @@ class Looks(NamedTuple):
 
 
 def trait_looks(study: Study) -> Looks:
-    """How traits are told apart: by the looks of the prompts that point to them."""
+    """Colours and markers of traits: those of the prompts that point to them."""
     names = list(dict.fromkeys([*choices.families(study), *choices.judged_traits(study)]))
     return Looks(colours_of(names), markers_of(names))
 
 
 class Told(NamedTuple):
-    """How well x tells y."""
+    """Correlation of a heuristic with an outcome."""
 
     r: float
     r_lo: float  # prompts drawn anew

@@ -76,7 +76,7 @@ def outcomes_of(study: Study, sources: Sources) -> dict[str, pd.DataFrame]:
 
 
 class Colouring(NamedTuple):
-    """What colours the prompts of a row of panels."""
+    """Values that colour the prompts in a row of panels."""
 
     name: str
     label: str

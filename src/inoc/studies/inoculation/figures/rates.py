@@ -36,7 +36,7 @@ BASE_DASHES, CONTROL_DASHES = (5.0, 2.0), (1.0, 1.2)
 
 
 class Panel(NamedTuple):
-    """What one panel shows."""
+    """Content of one panel."""
 
     rate: str
     questions: str
@@ -50,7 +50,7 @@ class Panel(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a row of bars was trained on: a prompt's prefixes, or neither prompt nor own data."""
+    """Training data of a row of bars: the study's own with a prompt's prefixes, or another dataset without a prompt."""
 
     prompt: str
     data: str
@@ -226,7 +226,7 @@ def _bars_legend(figure: Figure, study: Study, *, base: bool) -> None:
 
 
 def conditions_words(study: Study) -> str:
-    """What the rates count: `em: coherence above 60, alignment below 40`."""
+    """Conditions of the rates: `em: coherence above 60, alignment below 40`."""
     parts = []
     for key, rate in study.rates.items():
         sides = (("above", rate.above), ("below", rate.below))

@@ -1,4 +1,4 @@
-"""How prefixes move single tokens: rescued tokens, and the distribution of the shifts Δ."""
+"""Shifts Δ of single tokens under prefixes: their distribution, and rescued tokens."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ def _boxes(axes: Axes, study: Study, summary: pd.DataFrame) -> None:
 
 
 def _token_words(study: Study, summary: pd.DataFrame) -> str:
-    """How suppression enters, n, and what failed."""
+    """Caption on suppression, n and failures."""
     focus = choices.focus_trait(study)
     if focus is None or summary["suppression"].isna().all():
         told = f"suppression was not measured, so no {interval_words(study)} and no training seed enters."

@@ -152,7 +152,7 @@ def _strongest(study: Study, tables: Tables) -> str | None:
 
 
 def reading(study: Study) -> list[str]:
-    """How to read the numbers and figures."""
+    """Guide to reading the numbers and figures."""
     level = f"{100 * study.statistics.confidence:g} %"
     return [
         f"Brackets, whiskers and bands are {level} intervals; where there is one training seed they leave out the "
