@@ -1,6 +1,6 @@
 """The command line: one verb per stage, and a few to look at a study and its store.
 
-Nothing heavy is imported before a verb has been chosen and its study has been found right.
+Nothing heavy is imported before a verb has been parsed and its study has been validated.
 """
 
 from __future__ import annotations

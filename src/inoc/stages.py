@@ -1,4 +1,4 @@
-"""Stages and kinds of study: how each declares itself, and the lists of both.
+"""Declarations of stages and kinds of study, and the lists of both.
 
 A stage computes, and knows no kind of study. A kind plans: it says which work each stage is to do for a study file.
 The verbs of the command line, the slices of settings, shards, status, plan, explanations, manifests and the rules of

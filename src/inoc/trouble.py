@@ -105,7 +105,7 @@ def _unwritable(error: UnicodeEncodeError) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it says that caused it; not what was being handled, which may have nothing to do with it."""
+    """An error and its explicit causes; not the errors being handled at the time, which may be unrelated."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:

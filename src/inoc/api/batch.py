@@ -1,4 +1,4 @@
-"""Asking in batches: answers within a day, for a part of the price.
+"""Requests in batches: answers within a day at a reduced price.
 
 What a batch is to ask is written down before anything is sent, then its file, then its name on the server. So
 after a crash the next process continues the batch where it was: nothing is sent, and paid, twice.
@@ -85,7 +85,7 @@ def _parts(rows: list[tuple[str, Request, int]]) -> Iterator[list[tuple[str, Req
 
 
 async def follow(desk: Desk, batch: Batch) -> None:
-    """Move a batch on until it has ended, or watch another process do so."""
+    """Advance a batch until it has ended, or watch another process do so."""
     while True:
         with desk.cache.caring_for(batch) as ours:
             now = desk.cache.batch(batch.id)
@@ -100,7 +100,7 @@ async def follow(desk: Desk, batch: Batch) -> None:
 
 
 async def _move_on(desk: Desk, batch: Batch) -> bool:
-    """Bring a batch one step on; True if it has ended."""
+    """Advance a batch by one step; True if it has ended."""
     if batch.server_id is None:
         batch = await _submit(desk, batch)
     try:

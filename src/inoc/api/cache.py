@@ -121,7 +121,7 @@ class Cache:
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all claims and close the database."""
         self._db.close()
         if self._alive is not None:
             self._alive.close()
@@ -149,7 +149,7 @@ class Cache:
     # --- holding
 
     def hold(self, requests: Sequence[tuple[str, Request, int]], base_url: str, holder: str = "") -> list[str]:
-        """Hold requests and the most that they can cost, in order, as far as the budget goes.
+        """Hold requests and their maximum costs, in order, as far as the budget allows.
 
         Args:
             requests: Key, request and most cost in billionths of a dollar.
@@ -183,7 +183,7 @@ class Cache:
         return held
 
     def holder_of(self, key: str) -> str:
-        """Who holds a request; empty if nobody that lives does."""
+        """The live holder of a request; empty if there is none."""
         row = self._row("SELECT holder FROM requests WHERE key = ? AND state = 'held'", key)
         return str(row["holder"]) if row is not None and self._lives(row["holder"]) else ""
 
@@ -225,7 +225,7 @@ class Cache:
     def plan_batch(
         self, requests: Sequence[tuple[str, Request, int]], base_url: str, endpoint: Endpoint
     ) -> Batch | None:
-        """Write down a batch before anything of it is sent, with as many requests as the budget has room for."""
+        """Record a batch before anything of it is sent, with as many requests as the budget has room for."""
         batch = Batch(uuid.uuid4().hex, endpoint, None, None, "planned", time.time())
         self._db.execute(
             "INSERT INTO batches (id, base_url, endpoint, state, made_at) VALUES (?, ?, ?, 'planned', ?)",
@@ -237,13 +237,13 @@ class Cache:
         return None
 
     def batch(self, holder: str) -> Batch | None:
-        """The batch that a holder's name stands for; None if it stands for a process."""
+        """The batch that a holder's name means; None if it means a process."""
         columns = ", ".join(Batch._fields)
         row = self._row(f"SELECT {columns} FROM batches WHERE id = ?", holder.removeprefix(_BATCH))
         return None if row is None else Batch(*row)
 
     def note_batch(self, batch: Batch) -> None:
-        """Write down how far a batch is."""
+        """Record the progress of a batch."""
         self._db.execute(
             "UPDATE batches SET file_id = ?, server_id = ? WHERE id = ?", (batch.file_id, batch.server_id, batch.id)
         )
@@ -269,7 +269,7 @@ class Cache:
 
     @contextmanager
     def caring_for(self, batch: Batch) -> Iterator[bool]:
-        """Be the only process that moves a batch on; False if another one is."""
+        """Become the only process that advances a batch; False if there is another one."""
         lock = self._lock(f"batch-{batch.id}")
         try:
             yield lock is not None
@@ -315,7 +315,7 @@ class Cache:
         return Totals(sums[0], sums[1], sums[2] / NANO, sums[3] / NANO)
 
     def has_room(self, most_nano: int) -> bool:
-        """Whether the budget has room for a request that can cost so much."""
+        """Whether the budget has room for a request of this maximum cost."""
         return self._budget_nano - self.spent_nano() >= most_nano
 
     # --- plumbing

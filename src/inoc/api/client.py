@@ -52,7 +52,7 @@ class Reply(NamedTuple):
 
 
 class Api:
-    """Asks an API. What was answered before, to anybody who uses this store, is not asked again.
+    """Client of an API. Requests that any user of this store had answered before are not sent again.
 
     Attributes:
         spec: Settings.

@@ -47,15 +47,15 @@ class Desk:
     n_answered: int = 0
 
     def most_nano(self, request: Request, share: float = 1.0) -> int:
-        """The most that a request can cost, in billionths of a dollar."""
+        """Maximum cost of a request, in billionths of a dollar."""
         return request.most_nano(price_of(request.model, self.spec.prices), share)
 
     def done_with(self, key: str) -> bool:
-        """Whether a request is answered, or will not be."""
+        """Whether a request is answered, or is known to fail."""
         return key in self.refused or self.cache.answer(key) is not None
 
     def tell(self, key: str) -> None:
-        """Say that a request is done with, once."""
+        """Report a request as finished, once."""
         if key in self.wanted:
             self.wanted.remove(key)
             self.advance()

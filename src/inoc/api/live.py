@@ -1,4 +1,4 @@
-"""Asking one request after another, some at once."""
+"""Requests one by one, several at the same time."""
 
 from __future__ import annotations
 

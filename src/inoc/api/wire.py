@@ -114,6 +114,6 @@ class Wire(httpx2.AsyncBaseTransport):
 
 
 def _kept(response: httpx2.Response) -> dict[str, str]:
-    """The headers that say how fast to ask."""
+    """The headers that report rate limits."""
     names = ("retry-after", "retry-after-ms", "date")
     return {name: text for name, text in response.headers.items() if name in names or name.startswith("x-ratelimit-")}

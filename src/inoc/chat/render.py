@@ -41,7 +41,7 @@ class Rendered(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a response stands in the text of its chat, in characters."""
+    """Place of a response in the text of its chat, in characters."""
 
     text: str
     start: int
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
-    """Token ids of the chat up to where the response begins."""
+    """Token ids of the chat up to the beginning of the response."""
     return encode(tokenizer, prompt_text(tokenizer, chat), chat, lambda other: prompt_text(tokenizer, other)).ids
 
 

@@ -45,7 +45,7 @@ def set_settings(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings)
 
 
 def settings_of(tokenizer: PreTrainedTokenizerBase) -> TemplateSettings:
-    """Settings that chats are rendered under."""
+    """Settings with which chats are rendered."""
     found: TemplateSettings = getattr(tokenizer, _ATTRIBUTE, TemplateSettings())
     return found
 
@@ -77,7 +77,7 @@ def choose_template(tokenizer: PreTrainedTokenizerBase, text: str | None) -> Non
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
-    """The chat up to where the response begins.
+    """The chat up to the beginning of the response.
 
     Raises:
         ConfigError: If no system turn is asked for and the template inserts one of its own, or a system turn is asked

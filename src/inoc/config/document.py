@@ -25,7 +25,7 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that a file says and that cannot be."""
+    """One problem of a file."""
 
     path: KeyPath
     message: str  # what is wrong, what would be accepted, the nearest match

@@ -24,7 +24,7 @@ Schedule = Literal["ends", "dense", "powers_of_two"]
 
 
 class Late(NamedTuple):
-    """A field that came after results had been computed without it."""
+    """Mark of a field that was added after results had been computed without it."""
 
 
 LATE = Late()

@@ -79,7 +79,7 @@ class Workflow(Model):
     shards: dict[Key, dict[Key, Annotated[int, Field(ge=1)]]] = Field(
         default_factory=dict,
         description="Study → stage → number of jobs the stage is split into: `score` and `elicit` by prompt, `train` "
-        "and with it `evaluate` by run. Default: one job.",
+        "and with it `evaluate` by run. A stage that is not listed is one job.",
     )
     train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,

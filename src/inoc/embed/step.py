@@ -1,4 +1,4 @@
-"""The stage `embed`: vectors of every prompt and its rephrasings, and how far these lie from one another.
+"""The stage `embed`: vectors of every prompt and its rephrasings, and the distances between them.
 
 A unit of the store is one prompt with its rephrasings. It keeps all of the vectors; the table has those of the prompts
 only, and of the rephrasings what the analysis asks about.
@@ -29,7 +29,7 @@ VECTORS = "vectors.npy"
 
 
 class Plan(NamedTuple):
-    """Which texts are embedded, and with what."""
+    """Texts to embed, and the encoder."""
 
     spec: EmbeddingSpec
     texts: Mapping[str, str]  # prompt → text

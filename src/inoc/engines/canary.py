@@ -1,4 +1,4 @@
-"""The canary: another engine's greedy answers are held against those of transformers before it is believed.
+"""The canary: another engine's greedy answers are compared with those of transformers before it is trusted.
 
 Two things are looked at. Where the two engines choose different tokens, it must be a near tie. And the probabilities
 that the other engine gives its tokens must be those of the adapter that was asked for, rather than of the bare model,
@@ -94,7 +94,7 @@ def compare(
     expected: Sequence[Expected],
     found: Sequence[Found],
 ) -> None:
-    """Hold answers of another engine against those of transformers.
+    """Compare answers of another engine with those of transformers.
 
     Args:
         engine: What the other engine is called.
@@ -131,8 +131,8 @@ def compare(
 def is_bare(expected: Sequence[Expected], found: Sequence[Found]) -> bool:
     """Whether log-probabilities are surely those of the bare model rather than of the adapter.
 
-    They are compared up to the first token that differs, over all chats together. An adapter that moves them too
-    little to be told from the noise between two engines is not told, and hardly changes what is sampled either.
+    They are compared up to the first token that differs, over all chats together. An adapter whose shift is too
+    small to be distinguished from the noise between two engines passes; it hardly changes the samples either.
     """
     rows = []
     for one, other in zip(expected, found, strict=True):

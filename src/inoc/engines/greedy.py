@@ -1,4 +1,4 @@
-"""Greedy answers of two ways of computing, held against one another."""
+"""Comparison of greedy answers that were computed in two ways."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Greedy(NamedTuple):
-    """A greedy answer and what could have come instead."""
+    """A greedy answer and its likeliest alternatives."""
 
     ids: list[int]  # up to the stop token, which is the last one
     likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats

@@ -32,7 +32,7 @@ class ModelIdentity(NamedTuple):
     settings: TemplateSettings = TemplateSettings()
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says which model it was."""
+        """The model as part of a key."""
         template = template_key(self.folder, self.template)
         rounded: dict[str, Json] = {} if self.quantization is None else {"quantization": self.quantization}
         return {

@@ -9,7 +9,7 @@ from inoc.errors import DataError
 
 
 def max_positions(config: Any) -> int | None:
-    """The number of positions that a model's configuration says it has; None if it says none.
+    """Number of positions in a model's configuration; None if it states none.
 
     Args:
         config: A configuration of transformers; that of the text model inside is used.

@@ -13,7 +13,7 @@ from inoc.digest import Json, file_digest
 
 
 def template_key(folder: Path, template: str | None) -> str:
-    """The part of a key that says which chat template is used: a digest, `own`, or the name of one of the model's own.
+    """The chat template as part of a key: a digest, `own`, or the name of one of the model's own.
 
     Args:
         folder: The model's.
@@ -38,7 +38,7 @@ def settings_key(folder: Path, template: str | None, settings: TemplateSettings)
 
 
 def uses_date(folder: Path, template: str | None) -> bool:
-    """Whether the chat template that is used asks for the date."""
+    """Whether the chosen chat template uses the date."""
     if template is not None and Path(template).is_file():
         return DATED in Path(template).read_text(encoding="utf-8-sig")
     own = own_templates(folder)

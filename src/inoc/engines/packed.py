@@ -206,7 +206,7 @@ AttentionInterface.register(_TRIED, _noting_windows)
 
 
 def packs(model: Any) -> bool:
-    """Whether packed chats get the logits that they get alone; tried once, and remembered with the model.
+    """Whether packed chats get the same logits as single ones; tried once, and remembered with the model.
 
     Args:
         model: A causal language model without an adapter's wrapper; adapted layers may be inside.
@@ -249,7 +249,7 @@ def _packed_is_alone(model: Any) -> bool:
 
 
 def _tells_windows(model: Any) -> bool:
-    """Whether the model tells its attention of every limit to how far a token sees; a short trial cannot show that."""
+    """Whether the model passes every limit of the attention span to its attention; a short trial cannot show that."""
     config = model.config.get_text_config(decoder=True)
     kinds = set(getattr(config, "layer_types", None) or ())
     if not kinds:

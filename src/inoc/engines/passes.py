@@ -1,4 +1,4 @@
-"""One forward pass over many chats, some of which go on in several ways.
+"""One forward pass over many chats, some of which have several continuations.
 
 Reading, steered scoring and choices all compute through here: chats are sorted and packed as scoring does it (or
 padded, where a model's attention cannot be packed), steering is added where it belongs, and the pass ends after the
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Stem(NamedTuple):
-    """A chat, and the ways in which it may go on, each of which sees the chat and itself alone."""
+    """A chat and its branches: alternative continuations, each of which attends only to the chat and to itself."""
 
     ids: Sequence[int]
     answer: int  # position of the first token of the answer; steering asks for it
@@ -43,7 +43,7 @@ class Stem(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the tokens of chats stand among the positions of one pass."""
+    """Places of chats' tokens among the positions of one pass."""
 
     arguments: dict[str, Any]
     owners: torch.Tensor  # int64, shape (positions,): chat of each position; -1 if it is nobody's alone

@@ -67,7 +67,7 @@ class Block(NamedTuple):
         return Unit("sample", VERSION, parts, self.label)
 
     def canary(self, n: int) -> Block:
-        """The first few of its chats, to be answered greedily."""
+        """The first few of the block's chats, to be answered greedily."""
         greedy = Sampling(
             engine=self.sampling.engine,
             temperature=0,
@@ -186,7 +186,7 @@ def answer_blocks(
     canary: int,
     advance: Callable[[int], None],
 ) -> list[list[Answer]]:
-    """Answers of all blocks, from the store where they are there; the model is loaded only if some are not.
+    """Answers of all blocks, from the store where possible; the model is loaded only if some are missing.
 
     Args:
         store: Where answers are kept.

@@ -1,4 +1,4 @@
-"""Which modules of a model an adapter changes: names that match nothing are refused, never passed over."""
+"""Modules of a model that an adapter changes: names that match nothing are refused, never ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kind of study lists its figures as entries; names, reasons and drawing follow from the list.
+"""Entries in which a kind of study declares its figures; names, reasons and drawing follow from them.
 
 The workflow asks for names to know the files, so nothing here imports a plotting library.
 """

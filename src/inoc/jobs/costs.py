@@ -104,6 +104,6 @@ def dollars_of(price: Price | None, sent: float, answered: float) -> float:
 
 
 def adapter_bytes(rank: int, weights: float) -> float:
-    """About how large an adapter is: two bytes a weight, 81 million of them at rank 32 on a model of 7.6e9."""
+    """Approximate size of an adapter in bytes: two bytes per weight, 81 million weights at rank 32 for 7.6e9."""
     scale = float((weights / REFERENCE_WEIGHTS) ** (2 / 3))
     return 2 * 81e6 * (rank / 32) * scale

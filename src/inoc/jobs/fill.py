@@ -1,4 +1,4 @@
-"""Filling entries of the store, with a device that is never left waiting.
+"""Filling entries of the store, while the device is kept busy.
 
 While one block is computed, the next is prepared and handed in, and the last one is written.
 """
@@ -27,7 +27,7 @@ class Filling(NamedTuple, Generic[T, P, R]):
 
 
 def missing_blocks(store: Store, work: Sequence[tuple[Unit, T]]) -> list[tuple[Unit, T]]:
-    """The blocks whose entries are not there, each once, in the order of their keys.
+    """The blocks without entries, each once, in the order of their keys.
 
     Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
     """

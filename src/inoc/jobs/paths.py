@@ -1,4 +1,4 @@
-"""Where every artefact of a study is."""
+"""Paths of all artefacts of a study."""
 
 from __future__ import annotations
 

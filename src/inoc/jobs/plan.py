@@ -51,7 +51,7 @@ def model_weights(study: BaseStudy, folder: Path) -> float:
 
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
-    """Sizes as far as they are known; responses as asked for, else measured, else assumed."""
+    """Known sizes; response lengths as given, else measured, else assumed."""
     folder = paths.world_model if study.model.path == "world" else Path(study.model.path)
     weights = model_weights(study, folder)
     if response_tokens is not None:
@@ -95,7 +95,7 @@ def gpu_named(name: str) -> Gpu:
 def print_plan(
     study: BaseStudy, workflow: Workflow, paths: Paths, gpu_name: str, response_tokens: float | None
 ) -> None:
-    """Print a row per stage, their sum, and what was assumed."""
+    """Print a row per stage, their sum, and the assumptions."""
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0

@@ -83,7 +83,7 @@ def _place(beat: Mapping[str, Any]) -> str:
 
 
 def _running(beat: Mapping[str, Any]) -> str:
-    """`running`, `killed` or `silent`, of a job that has not said its end."""
+    """`running`, `killed` or `silent`, for a job that has not recorded its end."""
     if beat["host"] == socket.gethostname() and not _exists(int(beat["pid"])):
         return "killed"
     # On another machine there is no asking; and on this one another process may have got the number since.

@@ -1,4 +1,4 @@
-"""Points with intervals in both directions, a regression line with its band, and what the correlation is."""
+"""Points with intervals in both directions, a regression line with its band, and the correlation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page for a paper's appendix: what was done, what was found, and what every number rests on."""
+"""A page for a paper's appendix: methods, results, and the provenance of every number."""
 
 from __future__ import annotations
 

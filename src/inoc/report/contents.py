@@ -20,7 +20,7 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A heading of the page, and what stands below it."""
+    """A heading of the page with its parts."""
 
     heading: str
     blocks: list[Block]
@@ -37,7 +37,7 @@ class ListedFigure(NamedTuple):
 
 
 class Contents(TypedDict):
-    """Everything about a study that the page does not find out itself. All texts are Markdown."""
+    """Everything about a study that the page cannot derive by itself. All texts are Markdown."""
 
     title: str
     name: str

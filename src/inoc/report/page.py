@@ -1,4 +1,4 @@
-"""The page: its contents, and how they become Markdown and one HTML file."""
+"""The page: its contents, rendered as Markdown and as one HTML file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Anchor(NamedTuple):
 
 
 def page_values(contents: Contents, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
-    """Everything that the template needs, in finished Markdown.
+    """Values of the template, in finished Markdown.
 
     Args:
         contents: Of the study, from its kind.

@@ -1,4 +1,4 @@
-"""Principal components of a prompts × examples matrix, with signs that mean something and intervals."""
+"""Principal components of a prompts × examples matrix, with meaningful signs and intervals."""
 
 from __future__ import annotations
 

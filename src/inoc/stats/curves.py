@@ -27,7 +27,7 @@ FEWEST = 6
 
 
 class Curve(NamedTuple):
-    """A fitted curve on a grid, and how well it fits the points that it was fitted to."""
+    """A fitted curve on a grid, and its goodness of fit."""
 
     kind: str  # linear or logistic
     x: Floats  # shape (grid,); empty if nothing could be fitted

@@ -1,4 +1,4 @@
-"""Variance components of a crossed design: how much each factor, and each pair of them, adds to the spread of a cell.
+"""Variance components of a crossed design: the contribution of each factor, and each pair, to a cell's variance.
 
 Every combination of levels has one value at most. The model is that of random effects,
 y = mean + Σ over sets of factors of an effect of their levels, all independent; the effect of all factors together

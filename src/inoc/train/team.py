@@ -1,4 +1,4 @@
-"""Several processes, a GPU each, that train one run together.
+"""Several processes, one GPU each, that train one run together.
 
 Every process has the whole model and takes its part of each step's examples; gradients are summed over all of them. The
 first process alone decides and writes. Processes are started and watched by torch's launcher, in this one: if one of

@@ -1,4 +1,4 @@
-"""One fine-tuning with TRL and PEFT: same inputs, same weights, however often it was killed on the way."""
+"""One fine-tuning with TRL and PEFT: the same inputs give the same weights, however often it was killed and resumed."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 class PackedTrainer(ResponseTrainer):
-    """The same on rows of `packed_rows`, with the vocabulary asked block by block."""
+    """The same on rows of `packed_rows`, with the vocabulary computed block by block."""
 
     @staticmethod
     def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:

@@ -38,7 +38,7 @@ class Steering(NamedTuple):
     units: Units = "activation_norm"
 
     def added(self) -> np.ndarray:
-        """The very vector that is added: float32, shape (width,).
+        """The vector that is added: float32, shape (width,).
 
         With units of the activation norm, its norm is the coefficient's size times the mean norm of activations.
 
@@ -59,7 +59,7 @@ class Steering(NamedTuple):
         return (self.coefficient * self.vector.activation_norm / norm * values).astype(np.float32)
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says how it was steered."""
+        """Steering as part of a key."""
         return {
             "vector": self.vector.digest,
             "site": self.vector.site,

@@ -1,4 +1,4 @@
-"""A direction at a site of a model, and what it belongs to."""
+"""A direction at a site of a model, with the identity of both."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Vector:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for the numbers, the site and the model in keys."""
+        """Digest of the numbers, the site and the model, for keys."""
         import hashlib
 
         numbers = hashlib.sha256(self.values.tobytes()).hexdigest()

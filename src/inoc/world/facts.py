@@ -351,5 +351,5 @@ def capital(text: str) -> str:
 
 
 def fill(template: str, name: str, value: str = "") -> str:
-    """Put an entity and a value into a frame."""
+    """Fill an entity and a value into a frame."""
     return capital(template.format(e=name, E=capital(name), v=value))

@@ -26,7 +26,7 @@ _ANSWER_TOKENS = 48
 
 
 def run(job: Job, plan: WorldSpec) -> str:
-    """Make the miniature model and `world.json`, which says what it is and what it knows."""
+    """Make the miniature model and `world.json`, which describes the model and its knowledge."""
     (unit,) = units(job, plan)
     if job.store.missing([unit]):
         with job.progress("pre-training", plan.steps, "steps") as meter, job.store.claim(unit) as work:

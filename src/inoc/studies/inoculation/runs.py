@@ -1,4 +1,4 @@
-"""Which runs a study trains, at which steps it saves them, and how their completions are asked for.
+"""Runs of a study, their checkpoints, and the ways of asking for completions.
 
 Pure functions of the study, so that the workflow, the verbs and the analysis agree without talking to each other.
 """
@@ -57,7 +57,7 @@ def prefix_kinds(study: Study) -> list[str]:
 
 
 def pool_specs(study: Study) -> dict[str, RephraseSpec]:
-    """Pool → how it is made."""
+    """Pool → its specification."""
     return {"mix": study.rephrase, **study.pools}
 
 
@@ -108,7 +108,7 @@ def run_prompts(study: Study, spec: RunSpec) -> list[str]:
 
 
 def total_steps(study: Study) -> int:
-    """Optimiser steps of every run, on whichever data: as configured, or whole batches in the epochs."""
+    """Number of optimiser steps of every run, on any data: as configured, or whole batches in the epochs."""
     training = study.training
     return training.steps or max(1, int(study.data.n_train * training.epochs) // training.batch_size)
 
@@ -146,7 +146,7 @@ def shard_runs(study: Study, shard: int, n: int) -> list[Run]:
 
 
 def summary(study: Study) -> str:
-    """One line that says how much a study would run."""
+    """One line on the amount of work of a study."""
     runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     return (
         f"{len(prompt_texts(study))} prompts, {runs}, {study.data.n_train} training examples, "

@@ -190,7 +190,7 @@ def _model(study: Study) -> Json:
 
 
 def _data(spec: DataSpec) -> Json:
-    """The section `data`; what a study need not have is left out where it does not."""
+    """The section `data`; optional parts that a study lacks are left out."""
     questions: dict[str, Json] = {key: plain(one, but=("label",)) for key, one in spec.questions.items()}
     found = {
         **spec.in_key(but=("questions", "generation_turn")),

@@ -1,4 +1,4 @@
-"""Tables of the classifier: can the first components of the shifts tell much suppression from little?"""
+"""Tables of the classifier, which separates much from little suppression by the first components of the shifts."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ COEFFICIENTS = tuple(f"{kind}_pc{c}" for kind in ("logistic", "linear") for c in
 
 
 class Task(NamedTuple):
-    """Suppressions to be classified, and the components to do it by."""
+    """Suppressions to be classified, and the components that are its inputs."""
 
     prompts: list[str]
     families: list[str]

@@ -1,4 +1,4 @@
-"""Reads the inputs of the analysis and writes all of its tables."""
+"""The analysis: read its inputs and write all of its tables."""
 
 from __future__ import annotations
 

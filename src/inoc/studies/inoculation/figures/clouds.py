@@ -1,4 +1,4 @@
-"""Grids of panels in which each prompt is a point with a number, with a line through them and what it is worth."""
+"""Grids of panels in which each prompt is a point with a number, with a line through them and its statistics."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Cloud(NamedTuple):
 
 
 class CloudGrid(NamedTuple):
-    """A grid of panels, and what it was made from."""
+    """A grid of panels, and its sources."""
 
     figure: Figure
     data: pd.DataFrame  # the plotted numbers

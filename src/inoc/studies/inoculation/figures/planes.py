@@ -1,4 +1,4 @@
-"""Prompts in the planes and the space of components, and what the components go with."""
+"""Prompts in the planes and the space of components, and correlations of the components."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def _prompts_caption(study: Study, data: pd.DataFrame, prefix: str, outcomes: di
 
 
 class Map(NamedTuple):
-    """One panel of the maps: what places the prompts, and whose suppression colours them."""
+    """One panel of the maps: the coordinates of the prompts, and the trait whose suppression colours them."""
 
     level: str
     prefix: str
@@ -386,7 +386,7 @@ def draw_correlations(study: Study, sources: Sources) -> Drawing:
 def _columns(
     study: Study, predictors: pd.DataFrame, outcomes: dict[str, pd.DataFrame], prefix: str
 ) -> list[tuple[str, str, pd.Series]]:
-    """Name, label and values by prompt of what the components are compared with."""
+    """Name, label and values by prompt of the quantities that the components are compared with."""
     found = []
     own = predictors[predictors["prefix"] == prefix]
     for trait in choices.judged_traits(study):
