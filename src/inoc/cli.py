@@ -205,8 +205,9 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
-    step = importlib.import_module(all_stages()[options.stage].step)
     for made in make_jobs(options.study, options.config, options.stage, options):
+        # Imported now that the study has been read: a wrong one is answered at once.
+        step = importlib.import_module(all_stages()[options.stage].step)
         with beating(made.job.heartbeat):
             started = time.monotonic()
             summary = str(step.run(made.job, made.plan()))

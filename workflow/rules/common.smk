@@ -33,7 +33,10 @@ COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
 # The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
 # sources beside this workflow, on the packages of the rules' environment.
+# An environment is named only for it, since Snakemake takes braces in its path for wildcards.
+CONDA = None
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    CONDA = "../envs/inoc.yaml"
     SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
     VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
 else:
@@ -52,14 +55,39 @@ wildcard_constraints:
 
 
 def refuse_what_cannot_run():
-    """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
+    """Stop before the first job if another workflow runs here, or if no study that has work to do can do it.
+
+    Of several studies, one whose files are missing, or the API it asks, fails by itself and holds up no other; and what
+    only reads tables, such as a figure that is drawn again, needs none of them.
+    """
     try:
         hold(Path(".snakemake/inoc.lock"))
-        for name in STUDIES.keys() - IMPORTED:
-            check_inputs(STUDIES[name], Path())
-            check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
-    except (InocError, OSError, UnicodeEncodeError) as error:
+        blocked = {}
+        working = studies_that_compute()
+        for name in working:
+            try:
+                check_inputs(STUDIES[name], Path())
+                check_api(
+                    STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api
+                )
+            except InocError as error:
+                blocked[name] = str(error)
+    except (InocError, OSError) as error:
         raise WorkflowError(explanation(error) or str(error)) from None
+    if blocked and len(blocked) == len(working):
+        raise WorkflowError("\n".join(blocked.values()))
+    for words in blocked.values():
+        print(f"{words}\nThe other studies go on.", file=sys.stderr)
+
+
+def studies_that_compute():
+    """Studies of which a job is to run that does more than read tables."""
+    found = set()
+    for job in workflow.dag.needrun_jobs():
+        study, stage = Path(job.output[0]).relative_to(RESULTS).parts[:2] if job.output else ("", "")
+        if study in STUDIES and not stage_named(stage).reads_tables:
+            found.add(study)
+    return sorted(found - IMPORTED)
 
 
 def asks_an_api(stage):

@@ -62,7 +62,7 @@ class Plan:
 
         Raises:
             ConfigError: If ids are not unique, or not one for each chat and its candidates, or candidates cannot be
-                told apart.
+                distinguished.
         """
         n = len(self.chats)
         if len(set(self.ids)) < len(self.ids) or not len(self.ids) == len(self.candidates) == n:

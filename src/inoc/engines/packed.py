@@ -1,6 +1,6 @@
 """Chats packed end to end into one row, each attending to itself alone, so that no padding is computed.
 
-The attention is registered with transformers under a name of our own and is told the bounds of the chats by the
+The attention is registered with transformers under a name of our own and gets the bounds of the chats by the
 arguments that transformers uses for flash attention, so every model that follows its attention interface can pack.
 """
 
@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 from inoc.engines.head import REFUSALS, near, probe_rows, traits
 
 ATTENTION = "inoc_packed"
-# Older releases of torch let query heads share key heads without being told so.
+# Older releases of torch let query heads share key heads without a flag for it.
 SHARED_HEADS: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 LENGTHS = 256  # the longest chat is rounded up to this, so that compiled layers see few values of it
 

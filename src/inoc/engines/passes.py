@@ -19,10 +19,10 @@ from inoc.engines.head import traits
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
-from inoc.engines.sites import FINAL_NORM
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
 from inoc.errors import ModelError
+from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
 T = TypeVar("T")
@@ -219,12 +219,12 @@ class Passes:
         """
         steered = row_taps(layout.owners, layout.places, [stem.answer for stem in stems], steerings, self.device)
         reading = {site: [*steered.pop(site, []), _flattened(tap)] for site, tap in taps.items()}
-        arguments = {name: self._moved(value) for name, value in layout.arguments.items()}
+        arguments = {name: self._on_device(value) for name, value in layout.arguments.items()}
         whole = {**steered, **reading}
         with tapped(self.model, whole, stop=FINAL_NORM not in taps), self._attention(layout):
             until_stopped(lambda: self.model.base_model(**arguments))
 
-    def _moved(self, value: Any) -> Any:
+    def _on_device(self, value: Any) -> Any:
         return value.to(self.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
 
     def _attention(self, layout: Layout) -> Any:

@@ -42,8 +42,8 @@ def place_steps(steps: Array, scale: Scale, zero_at: float) -> Array:
         scale: Of the axis.
         zero_at: From `zero_position`.
     """
-    placed = np.asarray(steps, dtype=float)
-    return np.log(np.where(placed > 0, placed, zero_at)) if scale == "log" else placed
+    positions = np.asarray(steps, dtype=float)
+    return np.log(np.where(positions > 0, positions, zero_at)) if scale == "log" else positions
 
 
 def tick_steps(steps: Array, scale: Scale) -> list[int]:
@@ -90,10 +90,10 @@ def step_axis(steps: Array, scale: Scale) -> Axis:
     if not steps.size:
         return Axis((0.0, 1.0), np.empty(0), [], name)
     zero_at = zero_position(steps)
-    placed = place_steps(steps, scale, zero_at)
-    margin = 0.04 * float(np.ptp(placed)) or 1.0
+    positions = place_steps(steps, scale, zero_at)
+    margin = 0.04 * float(np.ptp(positions)) or 1.0
     ticks = tick_steps(steps, scale)
-    limits = (float(placed.min()) - margin, float(placed.max()) + margin)
+    limits = (float(positions.min()) - margin, float(positions.max()) + margin)
     return Axis(limits, place_steps(np.array(ticks), scale, zero_at), [str(tick) for tick in ticks], name)
 
 
