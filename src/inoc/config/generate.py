@@ -25,7 +25,7 @@ WORKFLOW_SCHEMA = Path("config/schema/workflow.schema.json")
 PAGES = Path("docs/reference")
 """Folder of the reference, with one page for each kind of study."""
 
-_MEND = "inoc config generate"
+_UPDATE = "inoc config generate"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _LONGEST_COMMENT = 106
 
@@ -55,7 +55,7 @@ def write_generated(root: Path, *, check: bool) -> list[Path]:
     stale = {path: text for path, text in generated(root).items() if _text_of(root / path) != text}
     if check and stale:
         parts = [_difference(path, _text_of(root / path), text) for path, text in stale.items()]
-        raise ConfigError("\n".join([*parts, f"{len(stale)} files are out of step. Mend with: {_MEND}"]))
+        raise ConfigError("\n".join([*parts, f"{len(stale)} files are out of date. Update them with: {_UPDATE}"]))
     if not check:
         for path, text in stale.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def workflow_yaml(workflow: Workflow) -> str:
     lines = [
         f"# yaml-language-server: $schema={WORKFLOW_SCHEMA.relative_to(WORKFLOW_FILE.parent).as_posix()}",
         "# Studies to run, where, and in how many jobs. The studies themselves are in studies/*.yaml.",
-        f"# Change the values as you like; `{_MEND}` keeps them and updates the comments.",
+        f"# Change the values as you like; `{_UPDATE}` keeps them and updates the comments.",
     ]
     for name, field in Workflow.model_fields.items():
         value = getattr(workflow, name)
@@ -151,7 +151,7 @@ def study_page(kind: Kind, model: type[BaseStudy]) -> str:
     study, workflow = _schema(model), _schema(Workflow)
     parts = [
         f"# Study files of the kind `{kind.name}`",
-        f"<!-- Made from the models in src/inoc by `{_MEND}`; edits here are lost. -->",
+        f"<!-- Made from the models in src/inoc by `{_UPDATE}`; edits here are lost. -->",
         f"For studies that {kind.title}.",
         "A study is one file in `config/studies`. It holds science only: models, traits, prompts, runs, judges and "
         "seeds. Its name is the file's name. Keys that are not below are refused.",

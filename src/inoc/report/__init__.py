@@ -6,4 +6,4 @@ from inoc.stages import Stage
 
 VERSION = 3
 
-STAGE = Stage("report", VERSION, "write the appendix page", "inoc.report.step", reads_tables=True)
+STAGE = Stage("report", VERSION, "write the report page", "inoc.report.step", reads_tables=True)
