@@ -225,7 +225,7 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.work import step_version
 
     for made in make_jobs(options.study, options.config, options.stage, options):
-        # Imported now that the study has been read: a wrong one is answered at once.
+        # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
         with beating(made.job.heartbeat):
             started = time.monotonic()

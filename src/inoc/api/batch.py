@@ -118,7 +118,7 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
         for line in lines:
             _settle(desk, line, requests)
     finally:
-        # What a batch did not get to is not billed; what a completed one should have brought may have been.
+        # Requests that a batch did not reach are not billed; missing answers of a completed one may have been.
         desk.cache.end_batch(batch, found.status, billed=found.status == "completed" and len(lines) < n_lines)
     if found.status == "failed":
         errors = found.errors.data if found.errors is not None and found.errors.data else []
@@ -144,7 +144,7 @@ def _forget(desk: Desk, batch: Batch) -> bool:
 
 async def _submit(desk: Desk, batch: Batch) -> Batch:
     """Send a batch, unless it was sent and only its name was lost."""
-    once = desk.client.with_options(max_retries=0)  # a second try of this one could be a second batch
+    once = desk.client.with_options(max_retries=0)  # a retry of this request could create a second batch
     if batch.file_id is None:
         lines = "".join(
             json.dumps({"custom_id": key, "method": "POST", "url": f"/v1{batch.endpoint}", "body": json.loads(body)})
@@ -186,7 +186,7 @@ async def _find(desk: Desk, batch: Batch) -> str | None:
     async for one in desk.client.batches.list(limit=100):
         if (one.metadata or {}).get(_NAME) == batch.id:
             return str(one.id)
-        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the youngest come first
+        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the newest batches come first
             break
     return None
 

@@ -173,7 +173,7 @@ class Cache:
                     continue
                 if not self.has_room(most_nano):
                     break
-                # What a dead process held may have been billed: it is lost, not given back.
+                # Money held by a dead process may have been billed: it counts as lost, and is not released.
                 self._db.execute(
                     "UPDATE requests SET state = 'held', holder = ?, lost_nano = lost_nano + held_nano, "
                     "held_nano = ?, asked_at = ? WHERE key = ?",
@@ -290,7 +290,7 @@ class Cache:
         Returns:
             The result.
         """
-        name = f"{name} {_boot()}"  # the monotonic clock, which nobody can set, begins anew with the machine
+        name = f"{name} {_boot()}"  # the monotonic clock, which cannot be set, restarts with the machine
         with self._transaction():
             row = self._row("SELECT state FROM pace WHERE name = ?", name)
             pace = fresh(limits, time.monotonic()) if row is None else Pace(**json.loads(row["state"]))

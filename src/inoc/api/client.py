@@ -211,7 +211,7 @@ class Api:
             yield Desk(spec, cache, wire, client, self._redact, wanted, advance)
 
     def _redact(self, text: str) -> str:
-        text = without_surrogates(text)  # the database holds none
+        text = without_surrogates(text)  # the database contains no keys
         return text.replace(self._key, "[key]") if self._key else text
 
     def _take_stock(self, cache: Cache) -> None:

@@ -16,7 +16,7 @@ from inoc.config.workflow import ApiSpec
 from inoc.errors import ApiError
 
 _NOT_THE_REQUEST = {401, 402, 403, 404, 405, 407, 408, 409, 410, 429}
-_MOST_REFUSED = 20  # at the very start: then it is no single request that is wrong
+_MOST_REFUSED = 20  # at the very start, which means that the problem is not a single request
 _LONGEST_MESSAGE = 400
 
 

@@ -80,7 +80,7 @@ class Wire(httpx2.AsyncBaseTransport):
             msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
         response.status_code = _MOVED.get(response.status_code, response.status_code)
-        if response.status_code == httpx2.codes.SEE_OTHER:  # what it leads to would be no answer to this request
+        if response.status_code == httpx2.codes.SEE_OTHER:  # the target would not answer this request
             where = response.headers.get("location", "nowhere")
             message = f"the server leads on to {where} and would not take the request there"
             return httpx2.Response(405, json={"error": {"message": message}})
@@ -107,7 +107,7 @@ class Wire(httpx2.AsyncBaseTransport):
             return
         self._change(sent, lambda pace: (after_refusal(pace, headers, time.monotonic()), 0.0))
         if "insufficient_quota" in response.text:
-            response.headers["x-should-retry"] = "false"  # no waiting fills an empty account
+            response.headers["x-should-retry"] = "false"  # waiting does not refill an empty account
 
     def _change(self, sent: Try, change: Callable[[Pace], tuple[Pace, float]]) -> float:
         return self._cache.change_pace(f"{self._base_url} {sent.model}", self._limits, change)

@@ -1,7 +1,7 @@
 """Chats as text, by the model's own template, under settings that are named and recorded.
 
 A template may look at the date, may have no system turn, and may open or drop a model's thoughts. None of that is left
-to the day or to chance: the settings travel with the tokenizer, and whoever renders a chat finds them there.
+to the day or to chance: the settings travel with the tokenizer, and every function that renders a chat finds them there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Message = dict[str, str]
 _ATTRIBUTE = "inoc_template_settings"
 DATED = "strftime_now"
 """The function by which a template asks for the date."""
-_USER = "\x03"  # stands in no template
+_USER = "\x03"  # occurs in no template
 
 
 class TemplateSettings(NamedTuple):

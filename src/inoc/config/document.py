@@ -28,9 +28,9 @@ class Problem(NamedTuple):
     """One problem of a file."""
 
     path: KeyPath
-    message: str  # what is wrong, what would be accepted, the nearest match
-    value: object = None  # what was written; None if nothing was
-    place: Place | None = None  # only where the key path does not tell it
+    message: str  # the problem, accepted values, and the nearest match
+    value: object = None  # the given value; None if there is none
+    place: Place | None = None  # only where it does not follow from the key path
 
 
 class Document(NamedTuple):

@@ -74,7 +74,7 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     bare = [engine.logprobs(rendered, _BATCH_TOKENS) for rendered in chats]
     del engine
     gc.collect()
-    torch.use_deterministic_algorithms(mode=False)  # vLLM has kernels that know no such thing
+    torch.use_deterministic_algorithms(mode=False)  # not every kernel of vLLM supports it
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return [[Expected(*row) for row in zip(*block, strict=True)] for block in zip(answers, adapted, bare, strict=True)]

@@ -28,7 +28,7 @@ from inoc.vectors.steering import Steering, is_steered
 ATTENTION = "inoc_decoding"
 LENGTHS = 256  # positions for a prompt and its answer are a multiple of this
 PREFILL = 2048  # tokens in a packed row of prompts; a longer prompt has a multiple of it to itself
-LOOKS = 16  # steps between two looks at whether all answers have ended
+LOOKS = 16  # steps between checks whether all answers have ended
 
 
 MODEL_TYPES = frozenset({"gemma", "gemma3_text", "llama", "mistral", "olmo2", "qwen2", "qwen3"})
@@ -231,7 +231,7 @@ class Decoder:
         )
         buffers, advance = self._prepared(shape)
         n = len(prompts)
-        buffers.done.fill_(True)  # rows that no request has
+        buffers.done.fill_(True)  # unused rows
         buffers.done[:n] = False
         buffers.places.zero_()
         buffers.step.zero_()
@@ -280,7 +280,7 @@ class Decoder:
             return advance
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # what is made on first use must be there before
+        with torch.cuda.stream(stream):  # objects created at first use must exist before the capture
             for _ in range(2):
                 buffers.step.zero_()
                 buffers.places.zero_()

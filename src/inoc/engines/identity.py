@@ -28,7 +28,7 @@ class ModelIdentity(NamedTuple):
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
     path: str = ""  # as the study file names the model; not a part of any key
-    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, beside the tokenizer's
+    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, besides the tokenizer's
     settings: TemplateSettings = TemplateSettings()
 
     def as_key(self) -> dict[str, Json]:

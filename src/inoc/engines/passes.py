@@ -32,9 +32,9 @@ class Stem(NamedTuple):
     """A chat and its branches: alternative continuations, each of which attends only to the chat and to itself."""
 
     ids: Sequence[int]
-    answer: int  # position of the first token of the answer; steering asks for it
+    answer: int  # position of the first token of the answer, for steering
     branches: Sequence[Sequence[int]] = ()
-    own: int = 0  # the first position whose state is asked for; earlier ones may be shared with other chats
+    own: int = 0  # the first position whose state is needed; earlier ones may be shared with other chats
 
     @property
     def tokens(self) -> int:
@@ -46,9 +46,9 @@ class Layout(NamedTuple):
     """Places of chats' tokens among the positions of one pass."""
 
     arguments: dict[str, Any]
-    owners: torch.Tensor  # int64, shape (positions,): chat of each position; -1 if it is nobody's alone
+    owners: torch.Tensor  # int64, shape (positions,): chat of each position; -1 if it is shared
     places: torch.Tensor  # int64, shape (positions,): position within the chat
-    starts: list[int]  # chat → position of its token 0, were it there as a whole
+    starts: list[int]  # chat → position of its token 0, if no part of it were shared
     branches: list[list[int]]  # chat → position of the first token of each of its branches
     packed: bool
 

@@ -1,7 +1,7 @@
 """Sampling as units of the store: a way of asking × a block of instructions × an adapter.
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
-once, whoever asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
+once, no matter which study asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
 change an answer. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
 differently; the entry stays.
 """
@@ -205,13 +205,13 @@ def answer_blocks(
     todo = []
     for unit, block in sorted(zip(units, blocks, strict=True), key=lambda pair: pair[1].adapter):
         if unit.key in missing:
-            missing.discard(unit.key)  # a block that comes again is answered once
+            missing.discard(unit.key)  # a repeated block is answered once
             todo.append((unit, block))
         else:
             advance(len(block.chats))
     for _, block in todo:
         adapter_folder(adapters, block.adapter)  # refused before a model is loaded
-    # The first chats of each adapter.
+    # The canaries of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 
     asked = {block.adapter for _, block in todo}
@@ -235,7 +235,7 @@ def _fill(
     """Answer blocks together; each is written as soon as its own answers are there."""
     with ExitStack() as claims:
         works: dict[str, tuple[ExitStack, Path]] = {}
-        # Every process claims in the order of the keys, so that no two wait for one another.
+        # Every process claims units in the order of keys, so that no two deadlock.
         for unit, block in sorted(todo, key=lambda pair: pair[0].key):
             claim = claims.enter_context(ExitStack())
             work = claim.enter_context(store.claim(unit))

@@ -216,7 +216,7 @@ class TransformersEngine:
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
-        # A fresh configuration: the model's own may bring a repetition penalty or top-k that nobody asked for.
+        # A fresh configuration: the model's own may contain a repetition penalty or top-k.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,

@@ -19,11 +19,11 @@ class Gpu(NamedTuple):
 
     score_tflops: float
     train_tflops: float
-    sample_tokens: float  # new tokens a second, 128 requests at a time
+    sample_tokens: float  # new tokens per second, with 128 concurrent requests
     measured: bool
 
 
-# The H200's are measured; the others are its, times the ratio of published bfloat16 peaks or memory bandwidths.
+# Rates of the H200 are measured; the others are scaled by published bfloat16 peaks or memory bandwidths.
 H200 = Gpu(600.0, 440.0, 2_000.0, measured=True)
 GPUS = {
     "h200": H200,
@@ -40,7 +40,7 @@ class Size(NamedTuple):
     weights: float  # of the model; NaN if unknown
     prompt_tokens: float
     response_tokens: float
-    measured: bool  # whether the tokens are
+    measured: bool  # whether the numbers of tokens are measured
 
 
 @dataclass

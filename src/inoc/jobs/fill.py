@@ -22,8 +22,8 @@ class Filling(NamedTuple, Generic[T, P, R]):
     """Recipe for the store entry of one block."""
 
     prepare: Callable[[T], P]  # on the host, ahead of time
-    submit: Callable[[P], Callable[[], R]]  # starts to compute, and gives what waits for the result
-    write: Callable[[Path, P, R], None]  # into the entry's folder
+    submit: Callable[[P], Callable[[], R]]  # starts to compute; returns a function that waits for the result
+    write: Callable[[Path, P, R], None]  # writes the result into the entry's folder
 
 
 def missing_blocks(store: Store, work: Sequence[tuple[Unit, T]]) -> list[tuple[Unit, T]]:

@@ -16,7 +16,7 @@ class Block(NamedTuple):
     before: str = ""  # Markdown above the table
     table: Table = EMPTY
     after: str = ""  # Markdown below the table, which is left out without one
-    always: bool = True  # whether an empty table is said to be missing
+    always: bool = True  # whether an empty table is reported as missing
 
 
 class Section(NamedTuple):
@@ -33,7 +33,7 @@ class ListedFigure(NamedTuple):
     name: str
     title: str
     category: str
-    core: bool  # whether it carries the result, and stands on the first page
+    core: bool  # whether it shows a main result, and so is on the first page
 
 
 class Contents(TypedDict):

@@ -25,7 +25,7 @@ def evaluation_instructions(path: Path, n: int | None) -> pd.DataFrame:
 class Questions(NamedTuple):
     """All questions that are asked in one way."""
 
-    prefixes: list[str]  # the very prefix before each instruction
+    prefixes: list[str]  # text of the prefix before each instruction
     blocks: list[Block]
 
 

@@ -38,7 +38,7 @@ class Curve(NamedTuple):
     p: float  # of that, as if points were independent; never 0
     n: int  # points
     n_nan: int  # points left out because a coordinate is NaN
-    note: str  # why it is not the curve that was asked for; empty if it is
+    note: str  # reason why it is not the requested curve; empty if it is
 
 
 def linear_curve(x: Floats, y: Floats, confidence: float = 0.95, n_grid: int = 60) -> Curve:

@@ -14,7 +14,7 @@ from inoc.stats.means import NAN, Floats
 class Spread(NamedTuple):
     """Variance components of one suppression that a difference of two prompts does not cancel, points²."""
 
-    seed: float  # prompt × seed: another seed moves this prompt's suppression otherwise than another's
+    seed: float  # prompt × seed: the effect of a seed differs between prompts
     instruction: float  # prompt × instruction
     residual: float  # prompt × seed × instruction, with the noise of sampling
 

@@ -23,8 +23,8 @@ Effect = frozenset[str]
 class Components(NamedTuple):
     """Variance of each effect, in the square of the unit of the data."""
 
-    value: dict[Effect, float]  # unbiased, so that it may fall below 0; NaN if the design does not tell it
-    drawn: dict[Effect, Floats]  # what it might as well be, shape (resamples,); see `crossed_components`
+    value: dict[Effect, float]  # unbiased, so that it may be negative; NaN if the design does not determine it
+    drawn: dict[Effect, Floats]  # draws from its distribution, shape (resamples,); see `crossed_components`
     n: int  # values used
     n_nan: int
 

@@ -14,7 +14,7 @@ from inoc.errors import DataError
 
 
 class ModelOnDisk(Protocol):
-    """The part of a model's identity that a vector is held against."""
+    """The part of a model's identity that must match that of a vector."""
 
     @property
     def folder(self) -> Path:

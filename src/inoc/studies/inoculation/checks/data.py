@@ -43,7 +43,7 @@ def data_files(study: Study) -> Iterator[Problem]:
                 answers.generation_turn,
             )
     for path, source in instruction_sections(study):
-        # Completions that are given bring instructions of their own; then files are only needed for fresh ones.
+        # Given completions come with their instructions; files are then only needed for additional ones.
         optional = path == ("data", "instructions") and study.data.completions == "file" and not source.files
         if not optional and (source.kind == "files") != bool(source.files):
             yield Problem(

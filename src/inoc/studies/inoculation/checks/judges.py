@@ -42,7 +42,7 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
             f"the judge `{judge.name}` has no such setting; accepted: {listed(own)}",
             getattr(judge, field),
         )
-    # A question of the llm judge may have a setting of its own, and no other question has that.
+    # Some questions of the llm judge have a setting that belongs to no other question.
     others = {name for question, name in _QUESTION_FIELDS.items() if question != judge.question}
     for field in others & judge.model_fields_set if judge.name == "llm" else ():
         yield Problem((*path, field), f"goes with `question: {field}` and with no other", getattr(judge, field))

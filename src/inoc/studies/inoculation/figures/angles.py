@@ -297,7 +297,7 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
     suppression = sources.table("suppression", SUPPRESSION)
     traits = [trait for trait in (choices.focus_trait(study), choices.wanted_trait(study)) if trait is not None]
     outcomes = {trait: last_suppression(study, suppression, trait) for trait in traits}
-    # What a dimension is expected to go with comes first: the first with the unwanted trait, the second with the other.
+    # The expected trait of each dimension comes first: the unwanted one for the first, the other for the second.
     order = [(1, 0), (2, 1), (1, 1), (2, 0)] if len(traits) == 2 else [(1, 0), (2, 0)]
     rows: list[list[Cloud]] = []
     for kind in kinds_of(coordinates, study):

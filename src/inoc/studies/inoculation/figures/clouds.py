@@ -41,7 +41,7 @@ class Cloud(NamedTuple):
     x_label: str
     y_label: str  # empty: that of the panel to the left
     statistics: Statistics  # columns of the data, and what the lines above the panel are made of
-    constant: bool = False  # the value says the same of every prompt: in the data, but no panel
+    constant: bool = False  # the value is the same for every prompt: in the data, but without a panel
     compared: str = ""  # panels of one name share the scale of their x axis; empty: with none
 
 

@@ -38,7 +38,7 @@ class Interaction(NamedTuple):
     name: str
     values: np.ndarray  # shape (rows,)
     r: float  # with the gap, both centred for each trait
-    p: float  # that the strongest of all candidates reaches |r| when prompts change places
+    p: float  # probability that the strongest candidate reaches |r| when prompts are permuted
 
 
 def draw(study: Study, sources: Sources) -> Drawing:

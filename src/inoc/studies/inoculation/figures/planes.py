@@ -329,7 +329,7 @@ def _number_in_space(axes: Axes, key: KeyList, spots: pd.DataFrame) -> None:
     """Numbers beside the points as they are seen from where the reader stands."""
     from mpl_toolkits.mplot3d import proj3d
 
-    axes.apply_aspect()  # else the points move when the figure is drawn, and the numbers with them
+    axes.apply_aspect()  # otherwise the points and their numbers move when the figure is drawn
     seen = [proj3d.proj_transform(*spots.loc[prompt, [1, 2, 3]], axes.get_proj())[:2] for prompt in spots.index]  # type: ignore[attr-defined]
     x, y = np.array(seen, dtype=float).T
     labels = [key.label(str(prompt)) for prompt in spots.index]

@@ -239,7 +239,7 @@ def _caption(study: Study, data: pd.DataFrame, words: str, shown: Shown) -> str:
     whose = data["prompt"].where(data["data"] == "", data["data"])
     sets = ["questions"] if len(question_sets(study)) > 1 else []
     names = cell_names(data.assign(prompt=whose), "prefix", "rate", *sets, "condition")
-    # Beside the change there are other counts: pairs instead of completions.
+    # The change has counts of its own: pairs instead of completions.
     counts = {"n": data["change_n"], "n_nan": data["change_n_nan"]} if shown == "change" else {}
     counted = data.assign(**counts)
     return " ".join(
