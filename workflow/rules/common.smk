@@ -10,6 +10,7 @@ from inoc.errors import InocError
 from inoc.figures.entries import entry_of, figure_names
 from inoc.jobs.lock import hold
 from inoc.jobs.make import RESULTS
+from inoc.jobs.model_check import check_study_model
 from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
@@ -67,6 +68,7 @@ def refuse_what_cannot_run():
         for name in working:
             try:
                 check_inputs(STUDIES[name], Path())
+                check_study_model(STUDIES[name], Path())
                 check_api(
                     STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api
                 )
