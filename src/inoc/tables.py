@@ -136,7 +136,7 @@ SELF_PERPLEXITY = pa.schema(
     [
         ("prompt", STRING),
         ("context", STRING),  # raw: the text alone; ctx: alone in the turn where the study puts prefixes
-        ("n_tokens", INDEX),  # tokens after the first, which alone have a probability
+        ("n_tokens", INDEX),  # tokens that follow another one, and so have a probability
         ("nll", NUMBER),  # nats per token; NaN without a token
         ("logprobs", pa.list_(pa.float32())),  # nats, one per token
     ]

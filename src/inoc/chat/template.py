@@ -1,7 +1,7 @@
 """Chats as text, by the model's own template, under settings that are named and recorded.
 
 A template may look at the date, may have no system turn, and may open or drop a model's thoughts. None of that is left
-to the day or to chance: the settings travel with the tokenizer, and every function that renders a chat finds them there.
+to the day or to chance: the settings are kept with the tokenizer, where every rendering of a chat finds them.
 """
 
 from __future__ import annotations

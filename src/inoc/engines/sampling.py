@@ -1,7 +1,7 @@
 """Sampling as units of the store: a way of asking × a block of instructions × an adapter.
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
-once, no matter which study asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
+once for all studies. With transformers a block's batches depend on the block alone: other work of a job cannot
 change an answer. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
 differently; the entry stays.
 """
