@@ -170,7 +170,7 @@ class JudgeSpec(Model):
         description="For `lexical`: a file with one marker per line, or `world` for the markers of the miniature "
         "world.",
     )
-    saturation: float = Field(2.5, gt=0, description="For `lexical`: number of markers that scores 100.")
+    saturation: float = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
     model: str | None = Field(None, description="For `llm`: name of the rating model in its API.")
     question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
         "property", description="For `llm`: the question; `property` asks for the degree of `property` in the response."
@@ -230,7 +230,7 @@ class InstructionSource(Model):
         description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
     )
     files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
-    min_characters: int = Field(10, ge=0, description="Minimum length; shorter instructions are dropped.")
+    min_characters: int = Field(10, ge=0, description="Minimum number of characters; shorter instructions are dropped.")
     model: str | None = Field(None, description="For `api`: name of the model in the API.")
     topics: tuple[str, ...] = Field(
         (),
@@ -323,9 +323,9 @@ class RephraseSpec(Model):
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
         description="For `api`: `free`: any wording, structure and length with the same meaning; `close`: the same "
-        "form and conditions, 0.5 to 1.5 times the length; `surface`: only words change, 3 to 12 of them. For "
-        "`procedural`: `free`: sentences of the prompt's family; otherwise the sentence itself with synonyms and "
-        "polite phrases.",
+        "form and conditions, 0.5 to 1.5 times the length; `surface`: only wording and order change, with 3 to 12 "
+        "words in all. For `procedural`: `free`: sentences of the prompt's family; otherwise the sentence itself with "
+        "synonyms and polite phrases.",
     )
     temperature: float = Field(1.2, ge=0, description="For `api`: sampling temperature.")
     per_request: int = Field(200, ge=1, description="For `api`: number of rephrasings per request.")

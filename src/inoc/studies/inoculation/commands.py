@@ -23,7 +23,7 @@ def add_commands(verbs: Mapping[str, argparse.ArgumentParser]) -> None:
     verb.epilog = (
         "`inoc analyse heuristics` prints how well each heuristic predicts suppression, for an analysed study or a "
         "table file (.csv). The protocol `fair` evaluates all heuristics on the same rows, with own and other traits "
-        "separated and the prompt as the unit; `published` pools rows as the original study did."
+        "separated and the prompt as the unit; `published` pools rows as the trait-inoculation study did."
     )
     verb.add_argument(
         "table", nargs="?", type=Path, metavar="STUDY_OR_TABLE", help="after `heuristics`: the study or table file"

@@ -122,7 +122,7 @@ class ScoringSpec(Model):
         "rephrasing for the k-th example.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
-        "exclude", description="`include` also scores the end-of-turn token, as the original study did."
+        "exclude", description="`include` also scores the end-of-turn token, as the trait-inoculation study did."
     )
     tokens: bool = Field(
         True,
@@ -162,7 +162,7 @@ class Study(BaseStudy):
     """One study of inoculation."""
 
     kind: Literal["inoculation"] = Field(
-        "inoculation", description="Kind of the study: decides which further sections it has."
+        "inoculation", description="Kind of the study; determines which further sections it has."
     )
 
     traits: dict[Key, Trait] = Field(description="Trait key → trait.", min_length=1)
