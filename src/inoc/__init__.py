@@ -1,3 +1,3 @@
-"""What training data and prompts do to a language model's behaviour, measured so that it holds."""
+"""Measure the effects of training data and prompts on a language model's behaviour."""
 
 __version__ = "0.1.0"

@@ -1,6 +1,6 @@
-"""The command line: one verb per stage, and a few to look at a study and its store.
+"""The command line: one verb per stage, and some to inspect a study and its store.
 
-Nothing heavy is imported before a verb has been chosen and its study has been found right.
+Nothing heavy is imported before a verb has been parsed and its study has been validated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints name the nearest thing that it would accept."""
+    """A parser whose error messages suggest the nearest accepted value."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, what would be accepted, and stop with status 2."""
@@ -47,7 +47,7 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb; problems that have a cure end with one message and status 1."""
+    """Run one verb; errors that users can resolve end with one message and status 1."""
     write_in_any_locale()
     options = parser().parse_args(arguments)
     log = None
@@ -77,7 +77,7 @@ def _open_log(path: Path) -> Tee:
 
 
 def write_in_any_locale() -> None:
-    """Let messages be written where the locale lacks a character of theirs, with an escape in its place."""
+    """Write characters that the locale lacks as escapes."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -87,11 +87,11 @@ def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = Parser(
         prog="inoc",
-        description="What training data and prompts do to a language model's behaviour.",
+        description="Measure the effects of training data and prompts on a language model's behaviour.",
         epilog="A study is a file in config/studies, given by name or path. `snakemake` runs all stages of a study; "
-        "each verb runs one of them.",
+        "each stage's verb runs that stage alone.",
     )
-    top.add_argument("--version", action="store_true", help="print the version and stop")
+    top.add_argument("--version", action="store_true", help="print the version and exit")
     top.set_defaults(run=_no_verb, top=top)
     verbs = top.add_subparsers(metavar="VERB", parser_class=Parser)
     stages = all_stages()
@@ -107,18 +107,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_verb(verbs: argparse._SubParsersAction[Parser], name: str, text: str) -> Parser:
+    return verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+
+
 def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parser:
     """The verb of a stage."""
-    verb = verbs.add_parser(stage.name, help=stage.help, description=f"{stage.help[0].upper()}{stage.help[1:]}.")
+    verb = _add_verb(verbs, stage.name, stage.help)
     add_study(verb)
     if parts := parts_of(stage.name):
-        verb.add_argument("part", choices=parts, help="of which stage")
+        verb.add_argument("part", choices=parts, help="stage whose completions are used")
     if stage.shards:
-        verb.add_argument("--shard", help="one shard, as 3 or 3/8 (default: all, one after the other)")
+        verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:
         verb.add_argument(f"--{option.flag}", type=positive, metavar="N", help=option.help)
-    verb.add_argument("--store", help="folder of the store (default: as in config.yaml)")
-    verb.add_argument("--log", type=Path, help="also write messages to this file")
+    verb.add_argument("--store", metavar="FOLDER", help="folder of the store (default: that of config.yaml)")
+    verb.add_argument("--log", type=Path, metavar="FILE", help="file that messages are written to as well")
     verb.set_defaults(run=run_stage, stage=stage.name)
     return verb
 
@@ -131,59 +135,74 @@ def positive(text: str) -> int:
 
 
 def add_study(verb: argparse.ArgumentParser) -> None:
-    """The arguments that every verb about a study has."""
-    verb.add_argument("study", help="name of a file in config/studies, or a path")
-    verb.add_argument("--config", type=Path, default=Path("config"), help="folder of config.yaml (default: config)")
+    """Add the arguments that every verb about a study has."""
+    verb.add_argument("study", help="name of a study in config/studies, or path of a study file")
+    verb.add_argument(
+        "--config", type=Path, default=Path("config"), metavar="FOLDER", help="folder of config.yaml (default: config)"
+    )
 
 
 def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
-    verb = verbs.add_parser("status", help="what of a study is finished, running, failed and left")
+    verb = _add_verb(verbs, "status", "show which jobs of a study are finished, running, failed or left")
     add_study(verb)
     verb.set_defaults(run=_status)
 
 
 def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
-    verb = verbs.add_parser("plan", help="what a study will take: jobs, tokens, GPU-hours, API calls, dollars, disk")
+    verb = _add_verb(verbs, "plan", "estimate a study's jobs, tokens, GPU-hours, API calls, dollars and disk space")
     add_study(verb)
-    verb.add_argument("--gpu", default="h200", help="whose rates: h200 (measured), h100, a100 or l40s (default: h200)")
     verb.add_argument(
-        "--response-tokens", type=float, metavar="N", help="mean length of responses (default: measured, or else 350)"
+        "--gpu", default="h200", help="GPU to estimate for: h200 (measured), h100, a100 or l40s (default: h200)"
+    )
+    verb.add_argument(
+        "--response-tokens",
+        type=float,
+        metavar="N",
+        help="mean number of tokens per response (default: as measured, else 350)",
     )
     verb.set_defaults(run=_plan)
 
 
 def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
-    store = verbs.add_parser("store", help="look into the store of computed units: explain, gc")
-    what = store.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
-    explain = what.add_parser(
-        "explain", help="which units of a stage are there; for others, what differs and from what"
-    )
+    store = _add_verb(verbs, "store", "inspect and clean the store of computed units")
+    what = store.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    explain = _add_verb(what, "explain", "show which units of a stage are stored, and why others are not")
     add_study(explain)
-    explain.add_argument("stage", choices=[name for name, stage in all_stages().items() if stage.computes])
-    explain.add_argument("--shard", help="only this shard, as 3 or 3/8")
-    explain.add_argument("--missing", action="store_true", help="only units that are not there")
+    explain.add_argument(
+        "stage", choices=[name for name, stage in all_stages().items() if stage.computes], help="stage to explain"
+    )
+    explain.add_argument("--shard", help="explain one shard only, as 3 or 3/8")
+    explain.add_argument("--missing", action="store_true", help="list only units that are not stored")
     explain.set_defaults(run=_store_explain)
-    gc = what.add_parser("gc", help="list, and with --delete remove, what no study needs any more")
-    gc.add_argument("--config", type=Path, default=Path("config"), help="folder of config.yaml (default: config)")
-    gc.add_argument("--delete", action="store_true", help="really remove")
-    gc.add_argument("--grace", type=float, default=3600.0, metavar="S", help="keep what is younger (default: 3600 s)")
+    gc = _add_verb(what, "gc", "list entries that no study needs, and remove them with --delete")
+    gc.add_argument(
+        "--config", type=Path, default=Path("config"), metavar="FOLDER", help="folder of config.yaml (default: config)"
+    )
+    gc.add_argument("--delete", action="store_true", help="remove the listed entries")
+    gc.add_argument(
+        "--grace",
+        type=float,
+        default=3600.0,
+        metavar="S",
+        help="keep entries used within the last S seconds (default: 3600)",
+    )
     gc.set_defaults(run=_store_gc)
 
 
 def _add_config(verbs: argparse._SubParsersAction[Parser]) -> None:
-    config = verbs.add_parser("config", help="check study files; write what is generated from the models")
-    what = config.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
-    check = what.add_parser("check", help="check a study file and its inputs, and say how much it would run")
+    config = _add_verb(verbs, "config", "check study files, and update generated files")
+    what = config.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    check = _add_verb(what, "check", "check a study file and its inputs, and summarise its work")
     add_study(check)
     check.set_defaults(run=_config_check)
-    generate = what.add_parser("generate", help="write schemas, config.yaml and the reference page")
-    generate.add_argument("--check", action="store_true", help="only say whether they are in step")
+    generate = _add_verb(what, "generate", "update the schemas, config.yaml and the reference pages")
+    generate.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     generate.set_defaults(run=_config_generate)
 
 
 def _add_import(verbs: argparse._SubParsersAction[Parser]) -> None:
-    verb = verbs.add_parser("import", help="read somebody's released results, so that they can be analysed")
-    what = verb.add_subparsers(metavar="WHAT", required=True, parser_class=Parser)
+    verb = _add_verb(verbs, "import", "import released results of other studies for analysis")
+    what = verb.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for kind in kinds():
         if kind.imports:
             load(kind.imports)(what)
@@ -206,7 +225,7 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.work import step_version
 
     for made in make_jobs(options.study, options.config, options.stage, options):
-        # Imported now that the study has been read: a wrong one is answered at once.
+        # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
         with beating(made.job.heartbeat):
             started = time.monotonic()
@@ -262,7 +281,7 @@ def _config_generate(options: argparse.Namespace) -> None:
     from inoc.config.generate import write_generated
 
     written = write_generated(Path(), check=options.check)
-    print("in step" if options.check else "\n".join(str(path) for path in written))
+    print("up to date" if options.check else "\n".join(str(path) for path in written))
 
 
 if __name__ == "__main__":

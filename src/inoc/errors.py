@@ -11,7 +11,7 @@ class InocError(Exception):
 
 
 class ConfigError(InocError, ValueError):
-    """A study or workflow file says something that cannot be run."""
+    """A study or workflow file asks for something that cannot be run."""
 
 
 class DataError(InocError, ValueError):

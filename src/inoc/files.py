@@ -1,4 +1,4 @@
-"""The one place that reads text and JSONL files that people supply.
+"""Reading of text and JSONL files that people supply.
 
 A file may begin with a byte order mark, as many editors on Windows write one, and its lines may end with CRLF. Lines
 end at a line feed and nowhere else: U+2028, U+2029 and U+0085 are ordinary characters of a text, which

@@ -1,4 +1,4 @@
-"""A file that says that a job lives and how far it is.
+"""Heartbeat of a job: a file that shows that it is alive, and its progress.
 
 A thread writes it again and again for as long as the job lives, so that silence means something: a job that loads a
 model for ten minutes beats, and a job whose machine went down does not.

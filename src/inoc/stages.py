@@ -1,4 +1,4 @@
-"""Stages and kinds of study: how each declares itself, and the lists of both.
+"""Declarations of stages and kinds of study, and the lists of both.
 
 A stage computes, and knows no kind of study. A kind plans: it says which work each stage is to do for a study file.
 The verbs of the command line, the slices of settings, shards, status, plan, explanations, manifests and the rules of
@@ -49,7 +49,7 @@ class Stage:
     Attributes:
         name: Its name everywhere.
         version: Bumped by hand when the same input gives another result; the workflow then runs its jobs again.
-        help: One line, which continues "this verb is to …".
+        help: One line, an imperative.
         step: Module with `run(job, plan) -> str`, and with `units(job, plan)` if the stage keeps units in the store.
         shards: Its key in the section `shards` of `config.yaml`; empty if the stage is always one job.
         computes: Whether its results are units of the store.

@@ -36,7 +36,7 @@ EXAMPLES = pa.schema(
         ("kept", FLAG),
         ("reason", STRING),  # why a row was not kept; empty for kept rows
         ("scores", pa.map_(STRING, NUMBER)),  # trait → judge score, 0–100
-        ("data", STRING),  # which dataset; empty for the study's own
+        ("data", STRING),  # key of the dataset; empty for the study's own
     ]
 )
 """`generate/train.parquet`: every sampled row, kept or not. Key: data, example_id."""
@@ -85,14 +85,14 @@ EMBEDDINGS = pa.schema(
 )
 """`embed/embeddings.parquet`. Key: prompt."""
 
-# Which completion, of which run, asked how. `run` is "base" and `step` 0 for the untrained model.
+# The completion, its run and its way of asking. `run` is "base" and `step` 0 for the untrained model.
 _ASKED = [
     ("run", STRING),
     ("prompt", STRING),  # prompt of the training; empty for base and control
     ("prefix", STRING),  # none, fixed, mix or a further pool, of the training
     ("learning_rate", NUMBER),  # NaN for base
     ("seed", INDEX),  # -1 for base
-    ("data", STRING),  # what it was trained on; empty for the study's own data, and for base
+    ("data", STRING),  # dataset of the training; empty for the study's own data, and for base
     ("step", INDEX),
     (
         "condition",
@@ -107,7 +107,7 @@ COMPLETIONS = pa.schema(
     [
         *_ASKED,
         ("instruction", STRING),
-        ("prefix_text", STRING),  # the very prefix put before this instruction
+        ("prefix_text", STRING),  # text of the prefix before this instruction
         ("completion", STRING),
         ("n_tokens", INDEX),
         ("finish", STRING),
@@ -136,7 +136,7 @@ SELF_PERPLEXITY = pa.schema(
     [
         ("prompt", STRING),
         ("context", STRING),  # raw: the text alone; ctx: alone in the turn where the study puts prefixes
-        ("n_tokens", INDEX),  # tokens that another one precedes, so that they have a probability
+        ("n_tokens", INDEX),  # tokens that follow another one, and so have a probability
         ("nll", NUMBER),  # nats per token; NaN without a token
         ("logprobs", pa.list_(pa.float32())),  # nats, one per token
     ]
@@ -317,5 +317,5 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def nan_count(values: np.ndarray) -> int:
-    """How many values are NaN."""
+    """Number of NaN values."""
     return int(np.isnan(values).sum())

@@ -1,4 +1,4 @@
-"""What the machine does to a job: full disks, missing permissions, file systems without locks, Ctrl-C.
+"""Troubles with the machine: full disks, missing permissions, file systems without locks, Ctrl-C.
 
 None of these is a mistake in the program, so each has one message that names the cause and what to do, and no
 traceback. All of them can be run again: an entry of the store appears whole or not at all.
@@ -49,7 +49,7 @@ _SAID = (  # by libraries in languages other than Python, whose errors carry no 
 
 
 def explanation(error: BaseException) -> str | None:
-    """What befell a job, and what to do.
+    """Explanation of a machine's trouble, with a remedy.
 
     Args:
         error: As it was raised. What caused it is looked at, too.
@@ -105,7 +105,7 @@ def _unwritable(error: UnicodeEncodeError) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it says that caused it; not what was being handled, which may have nothing to do with it."""
+    """An error and its explicit causes; not the errors being handled at the time, which may be unrelated."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:

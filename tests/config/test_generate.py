@@ -54,7 +54,7 @@ def test_values_of_the_workflow_file_are_kept(tmp_path: Path) -> None:
     file.write_text("studies: [toy]\nshards: {toy: {train: 3}}\n")
     write_generated(tmp_path, check=False)
     assert load_workflow(file) == Workflow(studies=("toy",), shards={"toy": Shards(train=3)})
-    assert "# Names of files in `config/studies`." in file.read_text()
+    assert "# Names of the studies to run; files in `config/studies`." in file.read_text()
 
 
 def test_the_workflow_file_says_all_defaults(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
         pytest.param(
             "title: A toy",
             "tilte: A toy",
-            [":2: tilte", 'did you mean "title"', "title: is missing. One line"],
+            [":2: tilte", 'did you mean "title"', "title: is missing. One-line title"],
             id="unknown and missing",
         ),
         pytest.param(

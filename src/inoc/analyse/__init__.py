@@ -7,5 +7,5 @@ from inoc.stages import Stage
 VERSION = 1
 
 STAGE = Stage(
-    "analyse", VERSION, "compute the tables of results with their intervals", "inoc.analyse.step", reads_tables=True
+    "analyse", VERSION, "compute the tables of results and their intervals", "inoc.analyse.step", reads_tables=True
 )

@@ -1,7 +1,7 @@
-"""Asking an API that speaks the language of OpenAI's: one limiter, one budget, and no question paid twice.
+"""Requests to an OpenAI-compatible API: one rate limiter, one budget, and no request paid twice.
 
 Every request and raw response is kept in a database beside the store, under a key of everything that the answer
-depends on. What is there is never asked again, whoever asks and whenever; a killed job goes on where it stopped.
+depends on. What is there is never asked again by any job; a killed job continues where it stopped.
 """
 
 from inoc.api.client import Api, Reply

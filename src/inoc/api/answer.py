@@ -1,4 +1,4 @@
-"""What an API sends with status 200 and what is nevertheless no answer."""
+"""Responses of an API that have status 200 and are nevertheless no answer."""
 
 from __future__ import annotations
 

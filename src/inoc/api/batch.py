@@ -1,7 +1,7 @@
-"""Asking in batches: answers within a day, for a part of the price.
+"""Requests in batches: answers within a day at a reduced price.
 
 What a batch is to ask is written down before anything is sent, then its file, then its name on the server. So
-whoever comes after a crash takes the batch up where it was: nothing is sent, and paid, twice.
+after a crash the next process continues the batch where it was: nothing is sent, and paid, twice.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _parts(rows: list[tuple[str, Request, int]]) -> Iterator[list[tuple[str, Req
 
 
 async def follow(desk: Desk, batch: Batch) -> None:
-    """Move a batch on until it has ended, or watch another process do so."""
+    """Advance a batch until it has ended, or watch another process do so."""
     while True:
         with desk.cache.caring_for(batch) as ours:
             now = desk.cache.batch(batch.id)
@@ -100,7 +100,7 @@ async def follow(desk: Desk, batch: Batch) -> None:
 
 
 async def _move_on(desk: Desk, batch: Batch) -> bool:
-    """Bring a batch one step on; True if it has ended."""
+    """Advance a batch by one step; True if it has ended."""
     if batch.server_id is None:
         batch = await _submit(desk, batch)
     try:
@@ -118,7 +118,7 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
         for line in lines:
             _settle(desk, line, requests)
     finally:
-        # What a batch did not get to is not billed; what a completed one should have brought may have been.
+        # Requests that a batch did not reach are not billed; missing answers of a completed one may have been.
         desk.cache.end_batch(batch, found.status, billed=found.status == "completed" and len(lines) < n_lines)
     if found.status == "failed":
         errors = found.errors.data if found.errors is not None and found.errors.data else []
@@ -144,7 +144,7 @@ def _forget(desk: Desk, batch: Batch) -> bool:
 
 async def _submit(desk: Desk, batch: Batch) -> Batch:
     """Send a batch, unless it was sent and only its name was lost."""
-    once = desk.client.with_options(max_retries=0)  # a second try of this one could be a second batch
+    once = desk.client.with_options(max_retries=0)  # a retry of this request could create a second batch
     if batch.file_id is None:
         lines = "".join(
             json.dumps({"custom_id": key, "method": "POST", "url": f"/v1{batch.endpoint}", "body": json.loads(body)})
@@ -186,7 +186,7 @@ async def _find(desk: Desk, batch: Batch) -> str | None:
     async for one in desk.client.batches.list(limit=100):
         if (one.metadata or {}).get(_NAME) == batch.id:
             return str(one.id)
-        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the youngest come first
+        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the newest batches come first
             break
     return None
 

@@ -1,4 +1,4 @@
-"""What was asked, what was answered, what it cost, and who is asking: one SQLite database for all processes.
+"""Requests, answers, costs and claims on requests, in one SQLite database for all processes.
 
 Money is held before a request is sent and settled with its answer, in the same transaction as the answer is kept. A
 request is held by one process or by one batch at a time. A process proves that it lives by a lock that the kernel
@@ -86,7 +86,7 @@ class Batch(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """What some requests came to."""
+    """Total tokens and costs of a set of requests."""
 
     input_tokens: int
     output_tokens: int
@@ -121,7 +121,7 @@ class Cache:
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release all claims and close the database."""
         self._db.close()
         if self._alive is not None:
             self._alive.close()
@@ -149,7 +149,7 @@ class Cache:
     # --- holding
 
     def hold(self, requests: Sequence[tuple[str, Request, int]], base_url: str, holder: str = "") -> list[str]:
-        """Hold requests and the most that they can cost, in order, as far as the budget goes.
+        """Hold requests and their maximum costs, in order, as far as the budget allows.
 
         Args:
             requests: Key, request and most cost in billionths of a dollar.
@@ -173,7 +173,7 @@ class Cache:
                     continue
                 if not self.has_room(most_nano):
                     break
-                # What a dead process held may have been billed: it is lost, not given back.
+                # Money held by a dead process may have been billed: it counts as lost, and is not released.
                 self._db.execute(
                     "UPDATE requests SET state = 'held', holder = ?, lost_nano = lost_nano + held_nano, "
                     "held_nano = ?, asked_at = ? WHERE key = ?",
@@ -183,7 +183,7 @@ class Cache:
         return held
 
     def holder_of(self, key: str) -> str:
-        """Who holds a request; empty if nobody that lives does."""
+        """The live holder of a request; empty if there is none."""
         row = self._row("SELECT holder FROM requests WHERE key = ? AND state = 'held'", key)
         return str(row["holder"]) if row is not None and self._lives(row["holder"]) else ""
 
@@ -225,7 +225,7 @@ class Cache:
     def plan_batch(
         self, requests: Sequence[tuple[str, Request, int]], base_url: str, endpoint: Endpoint
     ) -> Batch | None:
-        """Write down a batch before anything of it is sent, with as many requests as the budget has room for."""
+        """Record a batch before anything of it is sent, with as many requests as the budget has room for."""
         batch = Batch(uuid.uuid4().hex, endpoint, None, None, "planned", time.time())
         self._db.execute(
             "INSERT INTO batches (id, base_url, endpoint, state, made_at) VALUES (?, ?, ?, 'planned', ?)",
@@ -237,13 +237,13 @@ class Cache:
         return None
 
     def batch(self, holder: str) -> Batch | None:
-        """The batch that a holder's name stands for; None if it stands for a process."""
+        """The batch that a holder's name means; None if it means a process."""
         columns = ", ".join(Batch._fields)
         row = self._row(f"SELECT {columns} FROM batches WHERE id = ?", holder.removeprefix(_BATCH))
         return None if row is None else Batch(*row)
 
     def note_batch(self, batch: Batch) -> None:
-        """Write down how far a batch is."""
+        """Record the progress of a batch."""
         self._db.execute(
             "UPDATE batches SET file_id = ?, server_id = ? WHERE id = ?", (batch.file_id, batch.server_id, batch.id)
         )
@@ -269,7 +269,7 @@ class Cache:
 
     @contextmanager
     def caring_for(self, batch: Batch) -> Iterator[bool]:
-        """Be the only process that moves a batch on; False if another one is."""
+        """Become the only process that advances a batch; False if there is another one."""
         lock = self._lock(f"batch-{batch.id}")
         try:
             yield lock is not None
@@ -290,7 +290,7 @@ class Cache:
         Returns:
             The result.
         """
-        name = f"{name} {_boot()}"  # the monotonic clock, which nobody can set, begins anew with the machine
+        name = f"{name} {_boot()}"  # the monotonic clock, which cannot be set, restarts with the machine
         with self._transaction():
             row = self._row("SELECT state FROM pace WHERE name = ?", name)
             pace = fresh(limits, time.monotonic()) if row is None else Pace(**json.loads(row["state"]))
@@ -301,12 +301,12 @@ class Cache:
     # --- money
 
     def spent_nano(self) -> int:
-        """What was spent in all, may have been, or is held for requests under way."""
+        """Total spending in billionths of a dollar, with money held and possible charges of lost requests."""
         row = self._row("SELECT nano FROM spending")
         return int(row["nano"]) if row is not None else 0
 
     def totals(self, keys: Sequence[str]) -> Totals:
-        """What some requests came to, whoever asked them."""
+        """Total tokens and costs of some requests, no matter which process sent them."""
         sums = [0, 0, 0, 0]
         for key in keys:
             row = self._row("SELECT input_tokens, output_tokens, cost_nano, lost_nano FROM requests WHERE key = ?", key)
@@ -315,7 +315,7 @@ class Cache:
         return Totals(sums[0], sums[1], sums[2] / NANO, sums[3] / NANO)
 
     def has_room(self, most_nano: int) -> bool:
-        """Whether the budget has room for a request that can cost so much."""
+        """Whether the budget has room for a request of this maximum cost."""
         return self._budget_nano - self.spent_nano() >= most_nano
 
     # --- plumbing
@@ -360,7 +360,7 @@ class Cache:
 
 @lru_cache(maxsize=1)
 def _boot() -> str:
-    """What tells one start of this machine from another; empty where it does not say."""
+    """Identifier of the current boot of this machine; empty where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:

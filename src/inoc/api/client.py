@@ -38,7 +38,7 @@ class Reply(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What a chat answered; empty if nothing."""
+        """Text of a chat's answer; empty if there is none."""
         message = self.choice.get("message")
         content = message.get("content") if isinstance(message, Mapping) else None
         return without_surrogates(content) if isinstance(content, str) else ""
@@ -52,7 +52,7 @@ class Reply(NamedTuple):
 
 
 class Api:
-    """Asks an API. What was answered before, to anybody who uses this store, is not asked again.
+    """Client of an API. Requests that any user of this store had answered before are not sent again.
 
     Attributes:
         spec: Settings.
@@ -211,7 +211,7 @@ class Api:
             yield Desk(spec, cache, wire, client, self._redact, wanted, advance)
 
     def _redact(self, text: str) -> str:
-        text = without_surrogates(text)  # the database holds none
+        text = without_surrogates(text)  # the database contains no keys
         return text.replace(self._key, "[key]") if self._key else text
 
     def _take_stock(self, cache: Cache) -> None:
@@ -231,7 +231,7 @@ class Api:
 
 
 def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
-    """What keeps this machine from asking: the SDK, the key."""
+    """Reasons why this machine cannot send requests: a missing SDK or key."""
     from importlib.util import find_spec
 
     problems: list[ConfigError | MissingExtraError] = []

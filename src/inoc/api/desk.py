@@ -1,4 +1,4 @@
-"""What asking live and asking in batches share: the SDK, the cache, and the words for what went wrong."""
+"""Shared parts of live and batched requests: the SDK, the cache and the error messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inoc.config.workflow import ApiSpec
 from inoc.errors import ApiError
 
 _NOT_THE_REQUEST = {401, 402, 403, 404, 405, 407, 408, 409, 410, 429}
-_MOST_REFUSED = 20  # at the very start: then it is no single request that is wrong
+_MOST_REFUSED = 20  # at the very start, which means that the problem is not a single request
 _LONGEST_MESSAGE = 400
 
 
@@ -47,15 +47,15 @@ class Desk:
     n_answered: int = 0
 
     def most_nano(self, request: Request, share: float = 1.0) -> int:
-        """The most that a request can cost, in billionths of a dollar."""
+        """Maximum cost of a request, in billionths of a dollar."""
         return request.most_nano(price_of(request.model, self.spec.prices), share)
 
     def done_with(self, key: str) -> bool:
-        """Whether a request is answered, or will not be."""
+        """Whether a request is answered, or is known to fail."""
         return key in self.refused or self.cache.answer(key) is not None
 
     def tell(self, key: str) -> None:
-        """Say that a request is done with, once."""
+        """Report a request as finished, once."""
         if key in self.wanted:
             self.wanted.remove(key)
             self.advance()

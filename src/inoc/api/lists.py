@@ -25,14 +25,14 @@ class Usable(NamedTuple):
 
 
 class Lists(NamedTuple):
-    """How lists are asked for.
+    """Settings of requests for lists of texts.
 
     Attributes:
         model: As the API names it.
         temperature: Of the answers.
-        max_tokens: Most tokens of one answer.
+        max_tokens: Maximum number of tokens of one answer.
         per_request: Texts that one request asks for.
-        max_requests: Most requests for one list.
+        max_requests: Maximum number of requests for one list.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Asking one request after another, some at once."""
+"""Requests one by one, several at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOOK_AGAIN_S = 0.2
 
 
 async def ask_live(desk: Desk, requests: Mapping[str, Request]) -> None:
-    """Answer requests, or have them answered by whoever holds them.
+    """Answer requests, or wait for the process that holds them to answer.
 
     Raises:
         ApiError: The first failure. No further request is sent then, and those under way are waited for and kept.

@@ -1,4 +1,4 @@
-"""How fast to ask: two buckets, requests and tokens, that learn from what the API says.
+"""Rate limiter: two token buckets, of requests and of tokens, that adapt to the limits that the API reports.
 
 The state is a plain value, kept where all processes see it, so that several jobs together are as fast as one may be.
 A bucket refills evenly. A request may be sent when neither is in debt, and then puts both down, perhaps below zero;
@@ -15,21 +15,21 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-BURST_S = 3.0  # a full bucket is what flows in during so many seconds
+BURST_S = 3.0  # a full bucket holds the inflow of this many seconds
 _CUT = 0.7  # after a refusal that does not say how long to wait
 _SLOWEST = 0.02
 _RECOVERY = 0.01  # of the full rate, per answer
 _PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 600.0
-_CLOCK_WAS_SET_S = 1.0  # processes that look at the clock at one moment differ by less
-_SINCE_1970, _MILLISECONDS = 1e9, 1e11  # larger numbers are no waits but moments
+_CLOCK_WAS_SET_S = 1.0  # simultaneous readings of the clock in several processes differ by less
+_SINCE_1970, _MILLISECONDS = 1e9, 1e11  # larger numbers are moments, not waits
 _PART = r"(?:(\d+(?:\.\d+)?)\s*{0}\s*)?"
 _DURATION = re.compile("".join(_PART.format(unit) for unit in ("d", "h", "m(?!s)", "s", "ms", "(?:us|µs)")))
 _UNITS_S = (86_400.0, 3_600.0, 60.0, 1.0, 1e-3, 1e-6)
 
 
 class Limits(NamedTuple):
-    """Most per minute."""
+    """Maximum numbers per minute."""
 
     requests: float
     tokens: float
@@ -37,7 +37,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Pace:
-    """Where the limiter stands.
+    """State of the limiter.
 
     Attributes:
         requests: Level of the bucket of requests; negative is debt.
@@ -46,8 +46,8 @@ class Pace:
         factor: Share of the allowed rate that is used; falls when the API refuses.
         closed_until: Nothing is sent before, seconds.
         cut_at: When the factor fell last.
-        told_requests: Most requests per minute by the API's word.
-        told_tokens: Most tokens per minute by the API's word.
+        told_requests: Maximum number of requests per minute that the API reports.
+        told_tokens: Maximum number of tokens per minute that the API reports.
     """
 
     requests: float
@@ -66,7 +66,7 @@ def fresh(limits: Limits, now: float) -> Pace:
 
 
 def rates(pace: Pace, limits: Limits) -> Limits:
-    """What is really allowed per minute: the smaller of configured and told, slowed down after refusals."""
+    """Effective limits per minute: the smaller of configured and reported, reduced after refusals."""
     requests = min(limits.requests, pace.told_requests or limits.requests)
     tokens = min(limits.tokens, pace.told_tokens or limits.tokens)
     return Limits(requests * pace.factor, tokens * pace.factor)
@@ -148,7 +148,7 @@ def retry_after_s(headers: Mapping[str, str], now: float | None = None) -> float
 
 
 def seconds_until(text: str | None, now: float) -> float | None:
-    """How far off a moment is.
+    """Time until a moment.
 
     Args:
         text: Seconds (`12`, `0.5`), a duration (`6m0s`, `1h2m`, `120ms`), a date (`Fri, 27 Nov 2026 02:00:00 GMT` or

@@ -1,4 +1,4 @@
-"""A request, its key, and the most that it can cost."""
+"""Requests, their keys and their maximum costs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Usage(NamedTuple):
 
 
 class Request:
-    """What is asked of one endpoint.
+    """One request to an endpoint.
 
     Attributes:
         endpoint: Path below the base URL.
@@ -56,17 +56,17 @@ class Request:
 
     @property
     def most_output_tokens(self) -> int:
-        """The most tokens that can be answered."""
+        """Maximum number of answered tokens."""
         most = self.body.get("max_completion_tokens", self.body.get("max_tokens", 0))
         return int(str(most)) * int(str(self.body.get("n", 1)))
 
     @property
     def likely_tokens(self) -> int:
-        """About what a rate limit counts this for."""
+        """Approximate number of tokens that a rate limit counts."""
         return len(self.text.encode()) // _BYTES_PER_TOKEN + self.most_output_tokens
 
     def most_nano(self, price: Price, share: float = 1.0) -> int:
-        """The most that it can cost, in billionths of a dollar: no token is shorter than a byte."""
+        """Maximum cost in billionths of a dollar: no token is shorter than a byte."""
         messages = self.body.get("messages", ())
         turns = len(messages) if isinstance(messages, (list, tuple)) else 0
         most_input = len(self.text.encode()) + turns * _TOKENS_PER_MESSAGE + _MOST_FREE_TOKENS

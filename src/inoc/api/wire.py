@@ -19,14 +19,14 @@ from inoc.api.cache import Cache
 from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
 
 KEY_HEADER = "Idempotency-Key"
-_FILES = 10  # the files of a batch may take so many times as long as an answer
+_FILES = 10  # the files of a batch may take this many times as long as an answer
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 _MOVED = {301: 308, 302: 307}
 """Redirect that a client may follow with another method → the one that keeps it: a request must arrive as it was."""
 
 
 class Try(NamedTuple):
-    """What this layer must know of a request."""
+    """A request's model, tokens and maximum cost."""
 
     model: str
     tokens: int
@@ -80,7 +80,7 @@ class Wire(httpx2.AsyncBaseTransport):
             msg = f"no whole answer within {timeout_s:g} s"
             raise httpx2.ReadTimeout(msg, request=request) from None
         response.status_code = _MOVED.get(response.status_code, response.status_code)
-        if response.status_code == httpx2.codes.SEE_OTHER:  # what it leads to would be no answer to this request
+        if response.status_code == httpx2.codes.SEE_OTHER:  # the target would not answer this request
             where = response.headers.get("location", "nowhere")
             message = f"the server leads on to {where} and would not take the request there"
             return httpx2.Response(405, json={"error": {"message": message}})
@@ -107,13 +107,13 @@ class Wire(httpx2.AsyncBaseTransport):
             return
         self._change(sent, lambda pace: (after_refusal(pace, headers, time.monotonic()), 0.0))
         if "insufficient_quota" in response.text:
-            response.headers["x-should-retry"] = "false"  # no waiting fills an empty account
+            response.headers["x-should-retry"] = "false"  # waiting does not refill an empty account
 
     def _change(self, sent: Try, change: Callable[[Pace], tuple[Pace, float]]) -> float:
         return self._cache.change_pace(f"{self._base_url} {sent.model}", self._limits, change)
 
 
 def _kept(response: httpx2.Response) -> dict[str, str]:
-    """The headers that say how fast to ask."""
+    """The headers that report rate limits."""
     names = ("retry-after", "retry-after-ms", "date")
     return {name: text for name, text in response.headers.items() if name in names or name.startswith("x-ratelimit-")}

@@ -1,1 +1,1 @@
-"""Chats: how a prefix meets an instruction, how a chat is rendered, and which tokens are the response."""
+"""Chats: prefix and instruction combined, rendered, and tokenised with the place of the response."""

@@ -32,7 +32,7 @@ class Chat(NamedTuple):
 
 
 class Framing(NamedTuple):
-    """How a prefix and an instruction become a chat."""
+    """Placement of a prefix relative to the instruction in a chat."""
 
     system: SystemTurn  # of a chat whose prefix is not the system turn
     placement: Literal["user", "system"] = "user"  # where a prefix goes
@@ -40,7 +40,7 @@ class Framing(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How a question is asked: with which prompt's prefix, fixed or from a pool; empty and `none` without."""
+    """A way of asking: a prompt and its kind of prefix, fixed or from a pool; empty and `none` without one."""
 
     prompt: str
     prefix: str

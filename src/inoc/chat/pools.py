@@ -1,4 +1,4 @@
-"""Pools of rephrasings, as every stage reads them."""
+"""Reading of pools of rephrasings."""
 
 from __future__ import annotations
 

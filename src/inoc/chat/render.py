@@ -41,7 +41,7 @@ class Rendered(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a response stands in the text of its chat, in characters."""
+    """Place of a response in the text of its chat, in characters."""
 
     text: str
     start: int
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
-    """Token ids of the chat up to where the response begins."""
+    """Token ids of the chat up to the beginning of the response."""
     return encode(tokenizer, prompt_text(tokenizer, chat), chat, lambda other: prompt_text(tokenizer, other)).ids
 
 
@@ -63,7 +63,7 @@ def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_tur
         end_of_turn: Whether what the template puts after the response counts as response.
 
     Raises:
-        DataError: If the template changes a response, so that its place cannot be told.
+        DataError: If the template changes a response, so that it cannot be located.
     """
     if not chats:
         return []
@@ -127,7 +127,7 @@ _PROBES = ("A", "B")
 
 
 def _frame(probes: Sequence[str], before: str) -> tuple[str, str | None]:
-    """What a template puts before an answer, behind `before`, and after it; None if the answer is not told apart."""
+    """Text that a template puts between `before` and an answer, and after it; None if the answer cannot be located."""
     one, other = (probe[len(before) :] for probe in probes)
     start = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
     if start is None or one[start] != _PROBES[0] or one[start + 1 :] != other[start + 1 :]:
@@ -144,7 +144,7 @@ def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat],
         part: Not blank.
 
     Raises:
-        DataError: If the template changes the part, so that its place cannot be told.
+        DataError: If the template changes the part, so that it cannot be located.
     """
     text = prompt_text(tokenizer, make(part))
     other = prompt_text(tokenizer, make("B" if part.strip()[0] == "A" else "A"))

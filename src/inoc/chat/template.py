@@ -1,7 +1,7 @@
 """Chats as text, by the model's own template, under settings that are named and recorded.
 
 A template may look at the date, may have no system turn, and may open or drop a model's thoughts. None of that is left
-to the day or to chance: the settings travel with the tokenizer, and whoever renders a chat finds them there.
+to the day or to chance: the settings are kept with the tokenizer, where every rendering of a chat finds them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Message = dict[str, str]
 _ATTRIBUTE = "inoc_template_settings"
 DATED = "strftime_now"
 """The function by which a template asks for the date."""
-_USER = "\x03"  # stands in no template
+_USER = "\x03"  # occurs in no template
 
 
 class TemplateSettings(NamedTuple):
-    """What a template is told beside the chat.
+    """Settings of a chat template besides the chat itself.
 
     Attributes:
         date: The date that it sees, `2024-07-26`.
@@ -45,7 +45,7 @@ def set_settings(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings)
 
 
 def settings_of(tokenizer: PreTrainedTokenizerBase) -> TemplateSettings:
-    """Settings that chats are rendered under."""
+    """Settings with which chats are rendered."""
     found: TemplateSettings = getattr(tokenizer, _ATTRIBUTE, TemplateSettings())
     return found
 
@@ -77,7 +77,7 @@ def choose_template(tokenizer: PreTrainedTokenizerBase, text: str | None) -> Non
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
-    """The chat up to where the response begins.
+    """The chat up to the beginning of the response.
 
     Raises:
         ConfigError: If no system turn is asked for and the template inserts one of its own, or a system turn is asked

@@ -1,4 +1,4 @@
 """Probabilities of the answers of a closed set, without sampling."""
 
 VERSION = 1
-HELP = "measure how likely each answer of a closed set is"
+HELP = "measure the probability of each answer of a closed set"

@@ -57,7 +57,7 @@ def ask(api: Api, plan: ApiPlan) -> list[Choice]:
 
 
 def body(plan: ApiPlan, chat: Chat) -> dict[str, Json]:
-    """What is sent for one question. A system turn is sent only if the chat has a text for it."""
+    """Request body of one question. A system turn is sent only if the chat has a text for it."""
     system = [{"role": "system", "content": chat.system.text}] if chat.system.kind == "text" else []
     earlier = [
         {"role": role, "content": text}
@@ -82,7 +82,7 @@ def _choice(reply: Reply, candidates: Sequence[Candidate]) -> Choice:
 
 
 def choice_of_answer(answer: Mapping[str, Any], candidates: Sequence[Candidate]) -> Choice:
-    """How likely each candidate was when an API answered.
+    """Probability of each candidate in the answer of an API.
 
     At each position along the sampled answer, tokens that complete a spelling count with their probability; white space
     around a spelling does not matter. If the sampled answer goes on from one spelling to a longer one, what the longer

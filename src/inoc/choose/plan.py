@@ -1,4 +1,4 @@
-"""What a job of the stage `choose` is told."""
+"""Plan of a job of the stage `choose`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Plan:
     """Everything that a job measures, before the model is loaded.
 
     Attributes:
-        study: Name of the study, for what the store is told.
+        study: Name of the study, recorded in the store.
         model: The model.
         ids: Of the questions, each once.
         chats: The questions; their responses are not looked at.
@@ -62,7 +62,7 @@ class Plan:
 
         Raises:
             ConfigError: If ids are not unique, or not one for each chat and its candidates, or candidates cannot be
-                told apart.
+                distinguished.
         """
         n = len(self.chats)
         if len(set(self.ids)) < len(self.ids) or not len(self.ids) == len(self.candidates) == n:

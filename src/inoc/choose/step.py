@@ -1,4 +1,4 @@
-"""The stage `choose`: how likely each answer of a closed set is, from one forward pass per question.
+"""The stage `choose`: probabilities of the answers of a closed set, from one forward pass per question.
 
 A unit of the store is one block of questions. The blocks, and within a block the batches, depend on the questions
 alone, so other questions or another shard change no number.

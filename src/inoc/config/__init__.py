@@ -1,1 +1,1 @@
-"""Study and workflow files: what they may say, how they are read, what each stage needs of them."""
+"""Study and workflow files: their models, their reading and checks, and the slices that stages need."""

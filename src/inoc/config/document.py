@@ -25,16 +25,16 @@ class Place(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One thing that a file says and that cannot be."""
+    """One problem of a file."""
 
     path: KeyPath
-    message: str  # what is wrong, what would be accepted, the nearest match
-    value: object = None  # what was written; None if nothing was
-    place: Place | None = None  # only where the key path does not tell it
+    message: str  # the problem, accepted values, and the nearest match
+    value: object = None  # the given value; None if there is none
+    place: Place | None = None  # only where it does not follow from the key path
 
 
 class Document(NamedTuple):
-    """What a YAML file says."""
+    """Content of a YAML file, with the place of each key."""
 
     value: dict[str, Any]
     places: dict[KeyPath, Place]  # key path → where it is written

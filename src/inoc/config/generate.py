@@ -1,4 +1,4 @@
-"""Files made from the models: JSON schemas, the commented workflow file and the reference page of the docs."""
+"""Files generated from the models: JSON schemas, the commented workflow file and the reference page of the docs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WORKFLOW_SCHEMA = Path("config/schema/workflow.schema.json")
 PAGES = Path("docs/reference")
 """Folder of the reference, with one page for each kind of study."""
 
-_MEND = "inoc config generate"
+_UPDATE = "inoc config generate"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _LONGEST_COMMENT = 106
 
@@ -40,22 +40,22 @@ class Row(NamedTuple):
 
 
 def write_generated(root: Path, *, check: bool) -> list[Path]:
-    """Write the files that are made from the models, those that differ.
+    """Write those generated files that differ from what is there.
 
     Args:
         root: The repository.
         check: Write nothing, and refuse if something would be written.
 
     Returns:
-        What was written; empty if all was in step.
+        Paths of the written files; empty if all were up to date.
 
     Raises:
-        ConfigError: With `check`, if a file is out of step: the difference, and the command that mends it.
+        ConfigError: With `check`, if a file is out of date; the message has the difference and the command to fix it.
     """
     stale = {path: text for path, text in generated(root).items() if _text_of(root / path) != text}
     if check and stale:
         parts = [_difference(path, _text_of(root / path), text) for path, text in stale.items()]
-        raise ConfigError("\n".join([*parts, f"{len(stale)} files are out of step. Mend with: {_MEND}"]))
+        raise ConfigError("\n".join([*parts, f"{len(stale)} files are out of date. Update them with: {_UPDATE}"]))
     if not check:
         for path, text in stale.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -118,11 +118,11 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def workflow_yaml(workflow: Workflow) -> str:
-    """The workflow file: every key with what it means, its default and its value."""
+    """The workflow file: every key with its description, default and value."""
     lines = [
         f"# yaml-language-server: $schema={WORKFLOW_SCHEMA.relative_to(WORKFLOW_FILE.parent).as_posix()}",
-        "# Which studies run, where, and in how many jobs. What a study is stands in studies/*.yaml.",
-        f"# Change the values as you like; `{_MEND}` keeps them and renews the comments.",
+        "# Studies to run, where, and in how many jobs. The studies themselves are in studies/*.yaml.",
+        f"# Change the values as you like; `{_UPDATE}` keeps them and updates the comments.",
     ]
     for name, field in Workflow.model_fields.items():
         value = getattr(workflow, name)
@@ -134,7 +134,7 @@ def workflow_yaml(workflow: Workflow) -> str:
 
 
 def _commented(section: Model, indent: str) -> list[str]:
-    """Every key of a section with what it means."""
+    """Every key of a section with its description."""
     names = type(section).model_fields
     return [line for name in names for line in _commented_field(section, name, indent)]
 
@@ -151,7 +151,7 @@ def study_page(kind: Kind, model: type[BaseStudy]) -> str:
     study, workflow = _schema(model), _schema(Workflow)
     parts = [
         f"# Study files of the kind `{kind.name}`",
-        f"<!-- Made from the models in src/inoc by `{_MEND}`; edits here are lost. -->",
+        f"<!-- Made from the models in src/inoc by `{_UPDATE}`; edits here are lost. -->",
         f"For studies that {kind.title}.",
         "A study is one file in `config/studies`. It holds science only: models, traits, prompts, runs, judges and "
         "seeds. Its name is the file's name. Keys that are not below are refused.",
@@ -197,7 +197,7 @@ def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[Row]
 
 
 def type_text(field: Schema) -> str:
-    """What a field accepts, in words."""
+    """Description of the values that a field accepts."""
     if "anyOf" in field:
         return " or ".join(type_text(part) for part in field["anyOf"])
     if "$ref" in field:

@@ -1,4 +1,4 @@
-"""Which scripts languages are written in, by the first word of the names that Unicode gives their letters."""
+"""Scripts of languages, by the first word of the Unicode names of their letters."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def load_workflow(path: Path) -> Workflow:
 
 
 def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
-    """Check a workflow configuration that was read, and perhaps changed, by somebody else.
+    """Check a workflow configuration that was read, and perhaps changed, by Snakemake.
 
     Args:
         config: The values, as Snakemake has them after `--config`.

@@ -3,7 +3,7 @@
 A study file holds science only: models, data, training, judges, seeds. Where and how it runs (cores, GPUs, shards,
 paths) is in `config/config.yaml` and in Snakemake's profiles. The study itself is a model of its kind.
 
-What a single field accepts is said here; what two fields must agree on is in the checks of each kind.
+The constraints of single fields are here; those between fields are in the checks of each kind.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Schedule = Literal["ends", "dense", "powers_of_two"]
 
 
 class Late(NamedTuple):
-    """A field that came after results had been computed without it."""
+    """Mark of a field that was added after results had been computed without it."""
 
 
 LATE = Late()
@@ -65,7 +65,7 @@ def _is_default(value: Model, name: str) -> bool:
 
 
 TEMPLATE_DATE = "2024-07-26"
-"""The date that chat templates see by default: the one that Llama 3.1's falls back on where it is told none."""
+"""The date that chat templates see by default: the one that Llama 3.1's uses when none is given."""
 
 
 class SystemTurn(Model):
@@ -73,7 +73,8 @@ class SystemTurn(Model):
 
     kind: Literal["default", "none", "text"] = Field(
         "default",
-        description="`default`: what the template inserts; `none`: no system turn; `text`: the text below.",
+        description="`default`: the system turn that the template inserts by itself; `none`: no system turn; `text`: "
+        "the value of `text`.",
     )
     text: str = Field("", description="The system turn, for `kind: text`.")
 
@@ -82,35 +83,35 @@ class ModelSpec(Model):
     """The language model under study."""
 
     path: str = Field(
-        description="Hugging Face id, a folder, or `world`: the miniature model that the stage `world` makes."
+        description="Hugging Face id, a folder, or `world` for the miniature model that the stage `world` trains."
     )
-    revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("bfloat16", description="Type of the weights.")
+    revision: str | None = Field(None, description="Hub commit. Set it for a hub id to make results reproducible.")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field("bfloat16", description="Data type of the weights.")
     quantization: Literal["nf4"] | None = Field(
         None,
-        description="`nf4`: linear layers are kept in 4 bits (NF4 with double quantisation, as in QLoRA) and computed "
-        "with in `dtype`. Another model in every number; needs the extra `bits`. Default: they are not.",
+        description="`nf4`: linear layers are stored in 4 bits (NF4 with double quantisation, as in QLoRA) and "
+        "computed in `dtype`. Changes every result; needs the extra `bits`. Default: no quantisation.",
     )
     chat_template: str | None = Field(
         None,
-        description="Path of a Jinja chat template that replaces the model's own; or, of a model with several, the "
-        "name of one.",
+        description="Path of a Jinja chat template that replaces the model's own; for a model with several templates, "
+        "the name of one.",
     )
     system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
     fold_system: bool = Field(
         False,
-        description="Put a system turn, and a prefix with `placement: system`, before the user's first turn, with an "
-        "empty line between them: for chat templates that have no system turn, as their authors advise.",
+        description="Put the system turn, including a prefix with `placement: system`, at the start of the first user "
+        "turn, separated by an empty line. For chat templates without a system turn, as their authors recommend.",
     )
     thinking: Literal["template", "on", "off"] = Field(
         "template",
-        description="For models that can think before they answer: `on`: answers with thoughts; `off`: without; "
-        "`template`: as the chat template has it when nothing is said.",
+        description="For models that can reason before they answer: `on`: with reasoning; `off`: without; `template`: "
+        "the chat template's default.",
     )
     template_date: str = Field(
         TEMPLATE_DATE,
         pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="The date that a chat template sees as today's, if it asks for one: year-month-day.",
+        description="Date (year-month-day) that chat templates get as today's, if they use one.",
     )
 
     @model_serializer(mode="wrap")
@@ -124,18 +125,22 @@ class ModelSpec(Model):
 class WorldSpec(Model):
     """The miniature world: a procedural corpus and a small Qwen2 model pre-trained on it from scratch."""
 
-    documents: int = Field(48_000, ge=64, description="Documents in the pre-training corpus.")
+    documents: int = Field(48_000, ge=64, description="Number of documents in the pre-training corpus.")
     vocabulary: int = Field(1_400, ge=300, description="Size of the byte-level BPE vocabulary.")
     hidden_size: int = Field(128, ge=32, description="Width of the model.")
     layers: int = Field(2, ge=1, description="Number of transformer blocks.")
-    heads: int = Field(4, ge=1, description="Attention heads; key/value heads are half of them.")
+    heads: int = Field(4, ge=1, description="Number of attention heads; there are half as many key/value heads.")
     intermediate_size: int = Field(384, ge=32, description="Width of the feed-forward layers.")
-    steps: int = Field(1_500, ge=1, description="Pre-training steps.")
+    steps: int = Field(1_500, ge=1, description="Number of pre-training steps.")
     batch_size: int = Field(32, ge=1, description="Documents per step.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
-    seed: Seed = Field(0, description="Seed of corpus, weights and order.")
-    threads: int = Field(1, ge=1, description="Threads of the pre-training; fixed, because sums depend on it.")
+    seed: Seed = Field(0, description="Seed of the corpus, the initial weights and the order of documents.")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Number of CPU threads of the pre-training. It affects rounding, so it is part of the study.",
+    )
 
 
 SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
@@ -143,39 +148,47 @@ SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
 
 
 class JudgeSpec(Model):
-    """Which judge scores a trait, 0 to 100."""
+    """The judge of a trait; scores are 0 to 100."""
 
     name: Literal["language", "lexical", "llm"] = Field(
-        description="`language`: share of the text in a language; `lexical`: density of marker words; "
-        "`llm`: a language model is asked through an API."
+        description="`language`: share of the text in a language; `lexical`: density of marker words; `llm`: rating "
+        "by a language model behind an API.",
     )
     version: int = Field(
         1,
         ge=1,
-        description="Version of the judge; scores of two versions are never mixed. Default for `language`: 2 if one "
-        "of `among` is not written in Latin letters.",
+        description="Version of the judge; scores of different versions are never mixed. Default for `language`: 2 if "
+        "a language of `among` is not written in Latin letters, else 1.",
     )
     language: str | None = Field(
-        None, description="For `language`, and `llm` with that question: the language whose share is the score."
+        None,
+        description="For `language`, and for `llm` with `question: language`: the language whose share is the score.",
     )
-    among: tuple[str, ...] = Field((), description="For `language`: all languages that the identifier may answer.")
+    among: tuple[str, ...] = Field((), description="For `language`: all languages that are considered.")
     markers: str | None = Field(
         None,
-        description="For `lexical`: a file with one marker a line, or `world`: those of the miniature world.",
+        description="For `lexical`: a file with one marker per line, or `world` for the markers of the miniature "
+        "world.",
     )
-    saturation: float = Field(2.5, gt=0, description="For `lexical`: this many markers score 100.")
-    model: str | None = Field(None, description="For `llm`: the model that rates, as its API names it.")
+    saturation: float = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
+    model: str | None = Field(None, description="For `llm`: name of the rating model in its API.")
     question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
-        "property", description="For `llm`: what is asked; `property`: how much the response has of `property`."
+        "property", description="For `llm`: the question; `property` asks for the degree of `property` in the response."
     )
     property: str | None = Field(
-        None, description="For `llm` with `question: property`: what is rated, as the question puts it to the model."
+        None, description="For `llm` with `question: property`: the rated property, as worded in the request."
     )
     scale: Literal["0-9", "0-100"] = Field(
         "0-100",
-        description="For `llm`: range of the number asked for; scores are 0 to 100 either way. `0-9` is version 2.",
+        description="For `llm`: range of the rating that is requested; scores are 0 to 100 either way. `0-9` is "
+        "version 2.",
     )
-    temperature: float = Field(1.0, ge=0, description="For `llm`: of the answer, whose probabilities are read.")
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        description="For `llm`: temperature of the request. Scores are expectations over the probabilities of the "
+        "answer.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -189,79 +202,89 @@ class JudgeSpec(Model):
 
 
 class Sampling(Model):
-    """How completions are sampled."""
+    """Sampling of completions."""
 
     engine: Literal["transformers", "vllm", "api"] = Field(
         "transformers",
-        description="What samples; two engines draw different completions. `vllm` is an extra; `api` is a server of "
-        "your own that has the model.",
+        description="Sampling engine; different engines draw different completions. `vllm` needs the extra of that "
+        "name; `api` is your own server with the model.",
     )
-    temperature: float = Field(1.0, ge=0, description="0 is greedy.")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Nucleus; 1 keeps the whole distribution.")
-    max_tokens: int = Field(256, ge=1, description="Most new tokens.")
+    temperature: float = Field(1.0, ge=0, description="Sampling temperature; 0 is greedy.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Nucleus sampling; 1 keeps the whole distribution."
+    )
+    max_tokens: int = Field(256, ge=1, description="Maximum number of new tokens.")
     batch_size: int = Field(
-        128, ge=1, description="Sequences per batch of `transformers`; the others batch by themselves."
+        128, ge=1, description="Sequences per batch, for `transformers`; the other engines choose it themselves."
     )
-    seed: Seed = Field(0, description="Each request's own seed is derived from this and its identity.")
+    seed: Seed = Field(
+        0, description="Base seed; the seed of each request is derived from it and the request's identity."
+    )
 
 
 class InstructionSource(Model):
-    """Where user instructions come from."""
+    """Source of user instructions."""
 
     kind: Literal["world", "files", "api"] = Field(
         "files",
         description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
     )
-    files: tuple[str, ...] = Field((), description="JSONL files, concatenated in this order.")
-    min_characters: int = Field(10, ge=0, description="Shorter instructions are dropped.")
-    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
+    min_characters: int = Field(10, ge=0, description="Minimum number of characters; shorter instructions are dropped.")
+    model: str | None = Field(None, description="For `api`: name of the model in the API.")
     topics: tuple[str, ...] = Field(
         (),
-        description="For `api`: topics, each with as many instructions as another. For `world`: those of its topics "
-        "that are asked about; default: all.",
+        description="For `api`: topics, with equally many instructions each. For `world`: which of its topics to use; "
+        "default: all.",
     )
     request: str = Field(
         "a question that somebody asks in everyday life",
-        description="For `api`: what each instruction is, as the request puts it to the model.",
+        description="For `api`: description of an instruction, as worded in the request.",
     )
-    temperature: float = Field(1.0, ge=0, description="For `api`: of the instructions.")
-    per_request: int = Field(20, ge=1, description="For `api`: so many instructions are asked for at once.")
-    max_tokens: int = Field(4_000, ge=16, description="For `api`: most tokens of one answer.")
-    max_requests: int = Field(50, ge=1, description="For `api`: at most so many requests per topic.")
+    temperature: float = Field(1.0, ge=0, description="For `api`: sampling temperature.")
+    per_request: int = Field(20, ge=1, description="For `api`: number of instructions per request.")
+    max_tokens: int = Field(4_000, ge=16, description="For `api`: maximum number of tokens per answer.")
+    max_requests: int = Field(50, ge=1, description="For `api`: maximum number of requests per topic.")
 
 
 class QuestionSpec(Model):
     """A set of evaluation questions."""
 
-    label: str | None = Field(None, description="Name in figures; default: the key as words.")
+    label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
     source: InstructionSource | None = Field(
-        None, description="Where they come from; default: held out from the training data, which one set can be."
+        None,
+        description="Source of the questions; default: held out from the training data. At most one set may use the "
+        "default.",
     )
 
 
 class AnswerSpec(Model):
-    """How the training instructions are answered."""
+    """Completions of the training instructions."""
 
     completions: Literal["sample", "file", "api"] = Field(
         "sample",
-        description="`sample`: from the study model under the generation prompt; `file`: as given; "
-        "`api`: from `model`, with the generation prompt as the system turn.",
+        description="`sample`: sampled from the study's model with the generation prompt; `file`: read from `file`; "
+        "`api`: requested from `model`, with the generation prompt as the system turn.",
     )
-    model: str | None = Field(None, description="For `completions: api`: the model, as the API names it.")
+    model: str | None = Field(None, description="For `completions: api`: name of the model in the API.")
     file: str | None = Field(
         None,
-        description="For `completions: file`: JSONL, a training example a line: `messages`, a chat of one user and one "
-        "assistant turn, or `instruction` and `completion`.",
+        description="For `completions: file`: JSONL with one training example per line: `messages`, a chat of one "
+        "user and one assistant turn, or `instruction` and `completion`.",
     )
-    generation_prompt: str = Field("", description="What completions are sampled under.")
+    generation_prompt: str = Field(
+        "", description="Prompt with which completions are sampled; it is not part of the training data."
+    )
     generation_turn: Literal["user", "system"] = Field(
-        "user", description="For `sample`: the generation prompt goes before the instruction, or is the system turn."
+        "user",
+        description="For `sample`: place of the generation prompt; `user`: before the instruction; `system`: as "
+        "system turn.",
     )
-    separator: str = Field("\n", description="Between generation prompt and instruction.")
+    separator: str = Field("\n", description="Text between generation prompt and instruction.")
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
-    keep_from: Points = Field(0, description="A row is kept if each trait scores at least this; 0 keeps all.")
+    keep_from: Points = Field(0, description="Minimum score of each trait for an example to be kept; 0 keeps all.")
     max_attempts: float = Field(
-        1.0, ge=1, description="At most this many completions are sampled per training example wanted."
+        1.0, ge=1, description="Maximum number of completions sampled per requested training example."
     )
 
 
@@ -269,14 +292,16 @@ class DataSpec(AnswerSpec):
     """Training and evaluation data."""
 
     instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
-    n_train: int = Field(10_000, ge=1, description="Training examples.")
+    n_train: int = Field(10_000, ge=1, description="Number of training examples.")
     n_eval: int = Field(
-        200, ge=2, description="Evaluation instructions, of each set of questions; none of them is in the training set."
+        200,
+        ge=2,
+        description="Number of evaluation instructions per set of questions; none of them is in the training set.",
     )
     questions: dict[Key, QuestionSpec] = Field(
         default_factory=dict,
-        description="Set of evaluation questions → where it comes from; the first one is what suppression, gate and "
-        "prediction are about, and rates are given for each. Default: one set, held out from the training data.",
+        description="Key of a set of evaluation questions → its source. Suppression, gate and prediction use the "
+        "first set; rates are given for each. Default: one set, held out from the training data.",
     )
     seed: Seed = Field(42, description="Seed of the train/eval split and of the procedural instructions.")
 
@@ -286,24 +311,30 @@ class RephraseSpec(Model):
 
     source: Literal["procedural", "files", "api"] = Field(
         "files",
-        description="`procedural`: from the miniature world's grammar; `files`: one JSONL per prompt key; "
-        "`api`: a language model is asked.",
+        description="`procedural`: from the miniature world's grammar; `files`: one JSONL file per prompt key; `api`: "
+        "requested from a language model.",
     )
-    folder: str | None = Field(None, description="For `files`: folder with `<prompt>.jsonl`, field `rephrasing`.")
-    n: int = Field(1_000, ge=1, description="Rephrasings per prompt.")
-    seed: Seed = Field(42, description="Seed of the pools and of their order.")
-    model: str | None = Field(None, description="For `api`: the model, as the API names it.")
+    folder: str | None = Field(
+        None, description="For `files`: folder of `<prompt>.jsonl` files with the field `rephrasing`."
+    )
+    n: int = Field(1_000, ge=1, description="Number of rephrasings per prompt.")
+    seed: Seed = Field(42, description="Seed of the pools and their order.")
+    model: str | None = Field(None, description="For `api`: name of the model in the API.")
     closeness: Literal["free", "close", "surface"] = Field(
         "free",
-        description="For `api`: `free`: any wording, structure and length of the same meaning; `close`: the same form "
-        "and conditions, length within half and one and a half; `surface`: other words only, 3 to 12 of them. For "
-        "`procedural`: `free`: sentences of its family; the others: the sentence itself, with synonyms and courtesies.",
+        description="For `api`: `free`: any wording, structure and length with the same meaning; `close`: the same "
+        "form and conditions, 0.5 to 1.5 times the length; `surface`: only wording and order change, with 3 to 12 "
+        "words in all. For `procedural`: `free`: sentences of the prompt's family; otherwise the sentence itself with "
+        "synonyms and polite phrases.",
     )
-    temperature: float = Field(1.2, ge=0, description="For `api`: of the rephrasings.")
-    per_request: int = Field(200, ge=1, description="For `api`: so many rephrasings are asked for at once.")
-    max_tokens: int = Field(10_000, ge=16, description="For `api`: most tokens of one answer.")
+    temperature: float = Field(1.2, ge=0, description="For `api`: sampling temperature.")
+    per_request: int = Field(200, ge=1, description="For `api`: number of rephrasings per request.")
+    max_tokens: int = Field(10_000, ge=16, description="For `api`: maximum number of tokens per answer.")
     max_requests: int = Field(
-        50, ge=1, description="For `api`: at most so many requests per prompt; then the pool is too small."
+        50,
+        ge=1,
+        description="For `api`: maximum number of requests per prompt; a pool that is still too small then is an "
+        "error.",
     )
 
 
@@ -311,48 +342,54 @@ class LoraSpec(Model):
     """Low-rank adapter."""
 
     rank: int = Field(32, ge=1, description="Rank of the update.")
-    alpha: int = Field(16, ge=1, description="Numerator of the scale of the update.")
+    alpha: int = Field(16, ge=1, description="Numerator of the update's scale.")
     rslora: bool = Field(True, description="Scale by alpha / sqrt(rank) instead of alpha / rank.")
-    dropout: Share = Field(0.0, description="Dropout before the adapter.")
+    dropout: Share = Field(0.0, description="Dropout rate at the adapter's input.")
     targets: tuple[str, ...] = Field(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
-        description="Names of the adapted projections; or `all-linear` alone: all but the head.",
+        description="Names of the adapted projections, or just `all-linear` for all linear layers except the head.",
     )
 
 
 class TrainingSpec(Model):
     """Optimiser and schedule of the fine-tuning."""
 
-    lora: LoraSpec = Field(LoraSpec(), description="Adapter.")
+    lora: LoraSpec = Field(LoraSpec(), description="Low-rank adapter.")
     learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
     decay: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
-    warmup_steps: int = Field(30, ge=0, description="Linear warm-up.")
+    warmup_steps: int = Field(30, ge=0, description="Number of steps of the linear warm-up.")
     weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
+    max_grad_norm: float = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
     batch_size: int = Field(32, ge=1, description="Examples per step.")
     micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
-    epochs: float = Field(1.0, gt=0, description="Passes over the training set, for `steps: null`.")
-    steps: int | None = Field(None, ge=1, description="Number of steps; default: whole batches in `epochs`.")
+    epochs: float = Field(1.0, gt=0, description="Passes over the training set, if `steps` is not set.")
+    steps: int | None = Field(
+        None, ge=1, description="Number of steps; default: the number of whole batches in `epochs`."
+    )
     max_length: int = Field(
-        4096, ge=16, description="Longer examples, prompt and response together, are refused, not cut."
+        4096,
+        ge=16,
+        description="Maximum tokens of an example, prompt and response together; longer ones are an error, never cut.",
     )
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit"] = Field(
-        "adamw_torch", description="AdamW of this name; `adamw_8bit` needs the extra `bits`."
+        "adamw_torch", description="Variant of AdamW; `adamw_8bit` needs the extra `bits`."
     )
     gradient_checkpointing: bool | None = Field(
         None,
-        description="Recompute activations in the backward pass: slower, and less memory. Default: where they do not "
-        "fit in the memory of the GPU.",
+        description="Recompute activations in the backward pass, which is slower and needs less memory. Default: only "
+        "if the activations do not fit in the GPU's memory.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
     )
-    seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="One run per seed.")
+    seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="Training seeds; one run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
-    resume_every: int = Field(50, ge=1, description="A killed run loses at most this many steps.")
-    log_every: int = Field(10, ge=1, description="The loss curve has a point every so many steps.")
+    resume_every: int = Field(
+        50, ge=1, description="Steps between states to resume from; a killed run loses at most this many."
+    )
+    log_every: int = Field(10, ge=1, description="Steps between points of the loss curve.")
 
 
 class EmbeddingSpec(Model):
@@ -360,35 +397,35 @@ class EmbeddingSpec(Model):
 
     provider: Literal["sentence_transformers", "openai"] = Field(
         "sentence_transformers",
-        description="Who embeds: a model in this process, or one behind an API.",
+        description="`sentence_transformers`: a local model; `openai`: a model behind an API.",
     )
     model: str = Field(
         "minilm",
-        description="`minilm`: all-MiniLM-L6-v2, which the extra `embed` brings; or a folder or hub id of "
-        "sentence-transformers; for `openai` the name of its model.",
+        description="For `sentence_transformers`: `minilm` (all-MiniLM-L6-v2, which the extra `embed` contains), a "
+        "folder or a hub id; for `openai`: name of the model in the API.",
     )
-    revision: str | None = Field(None, description="Hub commit. Needed for a hub id if results are to be reproduced.")
-    dimensions: int | None = Field(None, ge=2, description="Keep the first so many dimensions; default: all.")
+    revision: str | None = Field(None, description="Hub commit. Set it for a hub id to make results reproducible.")
+    dimensions: int | None = Field(None, ge=2, description="Number of leading dimensions to keep; default: all.")
     rephrasings: int | None = Field(
-        None, ge=2, description="Embed the first so many rephrasings of each pool; default: all."
+        None, ge=2, description="Number of rephrasings to embed, the first of each pool; default: all."
     )
 
 
 class StatisticsSpec(Model):
     """Intervals and resampling."""
 
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Level of every interval.")
-    resamples: int = Field(2_000, ge=100, description="Bootstrap resamples.")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Confidence level of every interval.")
+    resamples: int = Field(2_000, ge=100, description="Number of bootstrap resamples.")
     seed: Seed = Field(0, description="Seed of the resampling.")
-    max_nan: Share = Field(0.1, description="A cell with a larger share of NaN scores is reported as failed.")
+    max_nan: Share = Field(0.1, description="Maximum share of NaN scores; a cell with more is reported as failed.")
 
 
 class BaseStudy(Model):
-    """The part that study files of every kind share."""
+    """The sections that study files of every kind share."""
 
-    kind: str = Field("inoculation", description="Kind of the study: decides which further sections it has.")
-    name: Key = Field(description="Name of the study and of its results folder; equals the file's name.")
-    title: str = Field(description="One line, shown in the report.")
-    description: str = Field("", description="A paragraph for the report.")
+    kind: str = Field("inoculation", description="Kind of the study; determines which further sections it has.")
+    name: Key = Field(description="Name of the study and its results folder; must equal the file's name.")
+    title: str = Field(description="One-line title for the report.")
+    description: str = Field("", description="Description for the report, one paragraph.")
     model: ModelSpec = Field(description="The model under study.")
-    world: WorldSpec | None = Field(None, description="Needed for `model.path: world`.")
+    world: WorldSpec | None = Field(None, description="The miniature world; required for `model.path: world`.")

@@ -40,7 +40,7 @@ def text_problems(value: object, path: KeyPath = ()) -> Iterator[Problem]:
 
 
 def unwritable_paths(workflow: Mapping[str, object]) -> Iterator[Problem]:
-    """Folders of the workflow whose names cannot be written in this locale, which shows only when one is made."""
+    """Folders of the workflow whose names cannot be written in this locale, found before one has to be made."""
     store = workflow.get("store")
     try:
         os.fsencode(store if isinstance(store, str) else "")

@@ -1,4 +1,4 @@
-"""The workflow file, `config/config.yaml`: which studies run, where, with which budget."""
+"""The workflow file, `config/config.yaml`: which studies run, where, and within which budget."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from pydantic import Field
 from inoc.config.models import Key, Model, Share
 
 Shards = dict[str, int]
-"""Key of a stage → into how many jobs it is split; one where there is no key. The result does not depend on it."""
+"""Key of a stage → number of jobs it is split into, by default one. Results do not depend on it."""
 
 
 class Price(Model):
-    """What a model costs, in dollars per million tokens."""
+    """Price of a model, in dollars per million tokens."""
 
-    input: float = Field(ge=0, description="Tokens that are sent; 0 for a model of one's own.")
-    output: float = Field(0, ge=0, description="Tokens that are answered; embeddings have none.")
+    input: float = Field(ge=0, description="Dollars per million input tokens; 0 for your own model.")
+    output: float = Field(0, ge=0, description="Dollars per million output tokens; embeddings have none.")
 
 
 class ApiSpec(Model):
-    """An API that speaks the language of OpenAI's, paid or not."""
+    """An API that is compatible with OpenAI's, paid or not."""
 
     base_url: str = Field(
         "https://api.openai.com/v1",
         pattern=r"^https?://[^@\s]+$",
-        description="Where it is, up to `/v1`; it must hold no password.",
+        description="Address up to `/v1`; must not contain a password.",
     )
     key_variable: str = Field(
         "OPENAI_API_KEY",
         pattern=r"^([A-Z][A-Z0-9_]*)?$",
-        description="Name of the environment variable that holds the key, never the key; empty for a server without.",
+        description="Name of the environment variable with the key, never the key itself; empty for a server without "
+        "keys.",
     )
     folder: str | None = Field(
         None,
-        description="Folder of the database of requests, answers and spending, on a disk of this machine; default: "
+        description="Folder of the database of requests, answers and spending; must be on a local disk. Default: "
         "`api` in the store.",
     )
     mode: Literal["live", "batch"] = Field(
-        "live", description="`live`: answers at once; `batch`: within a day, for a part of the price."
+        "live", description="`live`: immediate answers; `batch`: answers within a day at a reduced price."
     )
     budget: float = Field(
         10.0,
         ge=0,
-        description="Dollars. A request is sent only if all that was ever spent with this database, and the most "
-        "that it can cost, stay below.",
+        description="Maximum spending in dollars. A request is sent only if everything ever spent with this database "
+        "plus the request's maximum cost stays within it.",
     )
     prices: dict[str, Price] = Field(
         {
@@ -53,33 +54,39 @@ class ApiSpec(Model):
             "text-embedding-3-small": Price(input=0.02),
             "text-embedding-3-large": Price(input=0.13),
         },
-        description="Model → dollars per million tokens. A model without a price is not asked.",
+        description="Model → dollars per million tokens. Requests to a model without a price are refused.",
     )
-    batch_share: Share = Field(0.5, description="A batch costs this share of the price.")
-    requests_per_minute: float = Field(500.0, gt=0, description="Most requests; fewer if the API says so.")
-    tokens_per_minute: float = Field(200_000.0, gt=0, description="Most tokens; fewer if the API says so.")
-    concurrency: int = Field(32, ge=1, description="Requests under way at once.")
-    retries: int = Field(8, ge=0, description="How often a request that failed is sent again.")
-    timeout_s: float = Field(120.0, gt=0, description="Seconds from sending a request to the end of its answer.")
-    poll_s: float = Field(30.0, gt=0, description="Seconds between two looks at a batch.")
+    batch_share: Share = Field(0.5, description="Price of a batch request as a share of the live price.")
+    requests_per_minute: float = Field(
+        500.0, gt=0, description="Maximum requests per minute; lower if the API reports a lower limit."
+    )
+    tokens_per_minute: float = Field(
+        200_000.0, gt=0, description="Maximum tokens per minute; lower if the API reports a lower limit."
+    )
+    concurrency: int = Field(32, ge=1, description="Maximum number of simultaneous requests.")
+    retries: int = Field(8, ge=0, description="Maximum number of retries of a failed request.")
+    timeout_s: float = Field(
+        120.0, gt=0, description="Timeout in seconds from sending a request to the end of its answer."
+    )
+    poll_s: float = Field(30.0, gt=0, description="Seconds between checks of a batch's status.")
 
 
 class Workflow(Model):
-    """`config/config.yaml`: which studies run, where, with which budget."""
+    """`config/config.yaml`: which studies run, where, and within which budget."""
 
-    studies: tuple[Key, ...] = Field(("mini",), description="Names of files in `config/studies`.")
+    studies: tuple[Key, ...] = Field(("mini",), description="Names of the studies to run; files in `config/studies`.")
     store: str = Field("store", description="Folder of the content-addressed store.")
     shards: dict[Key, dict[Key, Annotated[int, Field(ge=1)]]] = Field(
         default_factory=dict,
-        description="Study → stage → into how many jobs it is split: `score` and `elicit` by prompt, `train` by run, "
-        "which `evaluate` follows. One job where nothing is named.",
+        description="Study → stage → number of jobs the stage is split into: `score` and `elicit` by prompt, `train` "
+        "and with it `evaluate` by run. A stage that is not listed is one job.",
     )
     train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
         default_factory=dict,
-        description="Study → GPUs that train one run together, each with its part of every batch; a study not named "
-        "has one. The result depends on it by rounding only.",
+        description="Study → number of GPUs that train one run together, each on its part of every batch; default: 1. "
+        "Affects results only through rounding.",
     )
-    api: ApiSpec = Field(ApiSpec(), description="The API for judges, rephrasings and data, if a study needs one.")
+    api: ApiSpec = Field(ApiSpec(), description="API for judges, rephrasings and data, if a study needs one.")
     engine_api: ApiSpec | None = Field(
-        None, description="The API that serves the study's model, for `engine: api`; default: the same as `api`."
+        None, description="API that serves the study's model, for `engine: api`; default: the same as `api`."
     )

@@ -1,4 +1,4 @@
-"""Sentence embeddings: where each prompt and its rephrasings lie in the space of a text encoder."""
+"""Sentence embeddings of each prompt and its rephrasings."""
 
 from __future__ import annotations
 

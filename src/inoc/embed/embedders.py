@@ -1,4 +1,4 @@
-"""Text encoders: what identifies one in a key, and how one is loaded."""
+"""Text encoders, their identity in keys, and their loading."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LocalIdentity(NamedTuple):
     dimensions: int | None  # how many of its dimensions are kept; None for all
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says which encoder it was."""
+        """The encoder as part of a key."""
         return {"provider": "sentence_transformers", "weights": self.weights, "dimensions": self.dimensions}
 
 
@@ -55,7 +55,7 @@ class ApiIdentity(NamedTuple):
     dimensions: int | None
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says which encoder it was."""
+        """The encoder as part of a key."""
         return {"provider": "openai", **self._asdict()}
 
 
@@ -87,7 +87,7 @@ def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
 
 
 def unavailable(spec: EmbeddingSpec) -> str:
-    """Why this installation has not the encoder that a study asks for; empty if it has, or if that is an API's."""
+    """Reason why the encoder of a study is not installed; empty if it is, or if it is behind an API."""
     if spec.provider == "openai":
         return ""
     needed = ["sentence_transformers", *([PACKAGE] if spec.model == PACKAGED else [])]

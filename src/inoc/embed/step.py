@@ -1,4 +1,4 @@
-"""The stage `embed`: vectors of every prompt and its rephrasings, and how far these lie from one another.
+"""The stage `embed`: vectors of every prompt and its rephrasings, and the distances between them.
 
 A unit of the store is one prompt with its rephrasings. It keeps all of the vectors; the table has those of the prompts
 only, and of the rephrasings what the analysis asks about.
@@ -29,7 +29,7 @@ VECTORS = "vectors.npy"
 
 
 class Plan(NamedTuple):
-    """Which texts are embedded, and with what."""
+    """Texts to embed, and the encoder."""
 
     spec: EmbeddingSpec
     texts: Mapping[str, str]  # prompt → text
@@ -115,7 +115,7 @@ def _read(job: Job, cloud: Cloud) -> Vectors:
 
 
 def cloud_row(vectors: Vectors) -> dict[str, object]:
-    """What the table says of a prompt and its rephrasings.
+    """Row of the table for a prompt and its rephrasings.
 
     Args:
         vectors: Shape (1 + rephrasings, dimensions), the prompt's first.

@@ -1,4 +1,4 @@
-"""The engine behind an API: a server of one's own that has the study's model, and its adapters by name.
+"""The engine `api`: your own server with the study's model, and with its adapters by name.
 
 It is sent the tokens that training and scoring see, so no template of the server takes part. Answers are kept in the
 API's database, under the identity of the weights, so a killed job asks nothing again, and a model that was trained
@@ -48,7 +48,7 @@ class ApiEngine:
         self._stops = stop_ids(generation_config(identity.folder), self.tokenizer)
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Find the adapters, and hold greedy answers against those of transformers. See `inoc.engines.sampling.Engine`.
+        """Find the adapters, and compare greedy answers with those of transformers. See `inoc.engines.sampling.Engine`.
 
         Raises:
             ModelError: If the server lacks the model or an adapter, or its answers are not those of transformers.
@@ -87,7 +87,7 @@ class ApiEngine:
             raise ModelError(msg)
 
     def _requests(self, block: Block, again: int = 0) -> list[Request]:
-        """A block's requests; with `again`, greedy ones that are asked anew and tell their probabilities."""
+        """A block's requests; with `again`, greedy ones, sent anew with log-probabilities requested."""
         sampling = block.sampling
         who = digest([self._identity.as_key(), block.adapter])
         asked = zip(block.chats, block.identities, strict=True)
@@ -124,15 +124,15 @@ class ApiEngine:
 
     def _found(self, block: Block, reply: Reply) -> Found:
         choice = self._choice(block, reply)
-        told = choice.get("logprobs")
-        logprobs = told.get("token_logprobs") if isinstance(told, Mapping) else None
+        reported = choice.get("logprobs")
+        logprobs = reported.get("token_logprobs") if isinstance(reported, Mapping) else None
         if isinstance(choice.get("token_ids"), list):
             return Found(choice["token_ids"], logprobs or [])
         stops = [] if choice.get("finish_reason") == "length" else sorted(self._stops)[:1]
         return Found([*self._ids(choice["text"]), *stops], [])
 
     def _choice(self, block: Block, reply: Reply) -> Mapping[str, Any]:
-        """What was answered.
+        """The answered choice of a reply.
 
         Raises:
             ModelError: If it is nothing.

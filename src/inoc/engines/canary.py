@@ -1,4 +1,4 @@
-"""The canary: another engine's greedy answers are held against those of transformers before it is believed.
+"""The canary: another engine's greedy answers are compared with those of transformers before it is trusted.
 
 Two things are looked at. Where the two engines choose different tokens, it must be a near tie. And the probabilities
 that the other engine gives its tokens must be those of the adapter that was asked for, rather than of the bare model,
@@ -26,14 +26,14 @@ from inoc.errors import ModelError
 
 _BATCH_TOKENS = 4096
 _SURE = 8.0
-"""So many times the noise an adapter must move the canary's log-probabilities, to be told from the bare model.
+"""An adapter must shift the canary's log-probabilities by this multiple of the noise, to be distinguished from none.
 
 The two distances then differ by four standard errors at least, if the noise of tokens is independent.
 """
 
 
 class Expected(NamedTuple):
-    """What transformers answers one chat greedily, and finds of its own tokens.
+    """Greedy answer of transformers to one chat, with the log-probabilities of its tokens.
 
     Attributes:
         greedy: The answer.
@@ -47,7 +47,7 @@ class Expected(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What another engine answers one chat greedily."""
+    """Greedy answer of another engine to one chat."""
 
     ids: list[int]  # up to and with its stop token
     logprobs: list[float]  # of these tokens, nats; empty if the engine does not say
@@ -74,7 +74,7 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     bare = [engine.logprobs(rendered, _BATCH_TOKENS) for rendered in chats]
     del engine
     gc.collect()
-    torch.use_deterministic_algorithms(mode=False)  # vLLM has kernels that know no such thing
+    torch.use_deterministic_algorithms(mode=False)  # not every kernel of vLLM supports it
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return [[Expected(*row) for row in zip(*block, strict=True)] for block in zip(answers, adapted, bare, strict=True)]
@@ -94,7 +94,7 @@ def compare(
     expected: Sequence[Expected],
     found: Sequence[Found],
 ) -> None:
-    """Hold answers of another engine against those of transformers.
+    """Compare answers of another engine with those of transformers.
 
     Args:
         engine: What the other engine is called.
@@ -131,8 +131,8 @@ def compare(
 def is_bare(expected: Sequence[Expected], found: Sequence[Found]) -> bool:
     """Whether log-probabilities are surely those of the bare model rather than of the adapter.
 
-    They are compared up to the first token that differs, over all chats together. An adapter that moves them too
-    little to be told from the noise between two engines is not told, and hardly changes what is sampled either.
+    They are compared up to the first token that differs, over all chats together. An adapter whose shift is too
+    small to be distinguished from the noise between two engines passes; it hardly changes the samples either.
     """
     rows = []
     for one, other in zip(expected, found, strict=True):

@@ -27,7 +27,7 @@ class Candidate(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """How likely each candidate is as the answer to a question."""
+    """Probabilities of the candidates as answers to a question."""
 
     logprobs: tuple[float, ...]  # of each candidate, nats; minus infinity for one that cannot come, NaN if not measured
     mass: float  # probability of all candidates together
@@ -80,7 +80,7 @@ def scale(lowest: int, highest: int) -> tuple[Candidate, ...]:
 
 
 def check_candidates(candidates: Sequence[Candidate]) -> None:
-    """Refuse candidates that cannot be told apart.
+    """Refuse candidates that cannot be distinguished.
 
     Raises:
         ConfigError: If there is none, two have one name or one spelling, or a spelling is blank.

@@ -33,7 +33,7 @@ def check_model(
     new_tokens: Mapping[str, int] | None = None,
     settings: TemplateSettings | None = None,
 ) -> list[str]:
-    """Everything that a model cannot do of what is asked of it.
+    """Requirements of a study that a model cannot meet.
 
     Args:
         folder: The model's.
@@ -43,7 +43,7 @@ def check_model(
         targets: Modules that an adapter changes; none where nothing is trained.
         max_length: Tokens of the longest row that is trained, if that is known.
         new_tokens: Setting → maximum number of new tokens.
-        settings: What the template is told beside the chat.
+        settings: Settings of the template.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -129,7 +129,7 @@ def _template_problems(
 
 
 def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings) -> Iterator[str]:
-    """Whether the template looks at what it is told about thoughts."""
+    """Whether the template uses the setting for thinking."""
     if settings.thinking == "template":
         return
     text = str(tokenizer.chat_template)

@@ -55,7 +55,7 @@ class Questions:
             candidates: Of each chat.
 
         Raises:
-            ConfigError: If candidates cannot be told apart, as texts or as tokens.
+            ConfigError: If candidates cannot be distinguished, as texts or as tokens.
         """
         texts = [prompt_text(self._tokenizer, chat) for chat in chats]
         encoded = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True) if texts else {}
@@ -200,7 +200,7 @@ class Chooser:
 
 
 class _Item(NamedTuple):
-    """What is to be measured of one question, and the tokens that its pass goes through."""
+    """The measurement of one question and the tokens of its forward pass."""
 
     plan: Spelled
     stem: Stem

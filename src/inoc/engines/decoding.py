@@ -26,9 +26,9 @@ from inoc.engines.taps import Tap, tapped
 from inoc.vectors.steering import Steering, is_steered
 
 ATTENTION = "inoc_decoding"
-LENGTHS = 256  # a prompt and its answer are given a multiple of so many positions
+LENGTHS = 256  # positions for a prompt and its answer are a multiple of this
 PREFILL = 2048  # tokens in a packed row of prompts; a longer prompt has a multiple of it to itself
-LOOKS = 16  # steps between two looks at whether all answers have ended
+LOOKS = 16  # steps between checks whether all answers have ended
 
 
 MODEL_TYPES = frozenset({"gemma", "gemma3_text", "llama", "mistral", "olmo2", "qwen2", "qwen3"})
@@ -145,7 +145,7 @@ AttentionInterface.register(ATTENTION, _attention)
 
 
 class _Buffers(NamedTuple):
-    """What a step reads and writes, at fixed places in memory."""
+    """Inputs and outputs of a decoding step, at fixed places in memory."""
 
     cache: Cache
     tokens: torch.Tensor  # last token of each request
@@ -158,7 +158,7 @@ class _Buffers(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """What a captured step depends on."""
+    """Properties on which a captured step depends."""
 
     rows: int
     length: int
@@ -231,7 +231,7 @@ class Decoder:
         )
         buffers, advance = self._prepared(shape)
         n = len(prompts)
-        buffers.done.fill_(True)  # rows that no request has
+        buffers.done.fill_(True)  # unused rows
         buffers.done[:n] = False
         buffers.places.zero_()
         buffers.step.zero_()
@@ -280,7 +280,7 @@ class Decoder:
             return advance
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # what is made on first use must be there before
+        with torch.cuda.stream(stream):  # objects created at first use must exist before the capture
             for _ in range(2):
                 buffers.step.zero_()
                 buffers.places.zero_()
@@ -387,7 +387,7 @@ def _parts(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _added(site: str, steerings: Sequence[Steering | None], like: torch.Tensor) -> torch.Tensor:
-    """What each request's new tokens get at a site; minus zero, which leaves every number as it is, for none."""
+    """Steering added to each request's new tokens at a site; −0.0, which changes no number, for none."""
     added = torch.full(like.shape, -0.0)
     for row, one in enumerate(steerings):
         if one is not None and one.coefficient != 0 and one.vector.site == site:

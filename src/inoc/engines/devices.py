@@ -1,4 +1,4 @@
-"""A GPU for each process on a machine with several, where no cluster hands them out."""
+"""A GPU for each process on a machine with several, where no cluster assigns them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def take_devices(say: Callable[[str], None], n: int = 1, devices: Path = Path("/
 
 
 def _lock(numbers: list[int], n: int) -> list[int] | None:
-    """Lock so many, or none: who held some while it waits for more could wait for ever."""
+    """Lock this many GPUs, or none: holding some while waiting for more could deadlock."""
     folder = Path(tempfile.gettempdir()) / f"inoc-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     taken: dict[int, TextIO] = {}

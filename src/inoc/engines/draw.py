@@ -1,4 +1,4 @@
-"""Random numbers of sampled answers: each request has a stream of its own, whoever shares its batch."""
+"""Random numbers of sampled answers: each request has its own stream, whatever else is in its batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inoc.config.models import Sampling
 
 
 def request_seed(sampling: Sampling, identity: str) -> str:
-    """What one request's random stream is made from."""
+    """Seed text of one request's random stream."""
     return f"{sampling.seed}:{identity}"
 
 

@@ -1,4 +1,4 @@
-"""A model in float32 for a moment, one layer at a time, to see how far its own type is from that."""
+"""A model temporarily in float32, one layer at a time, to measure the rounding error of its own data type."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from inoc.errors import MissingExtraError, ModelError
 
 
 def nf4(dtype: torch.dtype, device: torch.device) -> Any:
-    """What `from_pretrained` is told to round the weights while it loads them.
+    """Configuration with which `from_pretrained` quantises the weights while it loads them.
 
     Args:
         dtype: The type that is computed in.

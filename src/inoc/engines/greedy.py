@@ -1,4 +1,4 @@
-"""Greedy answers of two ways of computing, held against one another."""
+"""Comparison of greedy answers that were computed in two ways."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Greedy(NamedTuple):
-    """A greedy answer and what could have come instead."""
+    """A greedy answer and its likeliest alternatives."""
 
     ids: list[int]  # up to the stop token, which is the last one
     likeliest: list[dict[int, float]]  # for each position, the likeliest tokens and their log-probabilities, nats
 
 
 def near_tie_nats(dtype: str) -> float:
-    """How much less likely a token may be and still come instead of the likeliest, where sums are rounded otherwise.
+    """Largest log-probability gap at which rounding may still swap the likeliest token for another one.
 
     Args:
         dtype: Type of the weights.
@@ -23,7 +23,7 @@ def near_tie_nats(dtype: str) -> float:
 
 
 def disagreement(reference: Greedy, ids: Sequence[int]) -> float:
-    """How much less likely the reference finds the first token that differs from its own.
+    """Log-probability gap, by the reference, between its own token and the first one that differs from it.
 
     Args:
         reference: A greedy answer.

@@ -1,4 +1,4 @@
-"""From a model's last hidden states to its logits, found by trying the model rather than by its name.
+"""The step from a model's last hidden states to its logits, found by trials rather than by the model's name.
 
 Models differ in what happens around the head: some scale or bound the logits, some transform the states first, some
 have no separate head at all. A model is tried once on a few tokens. Where its logits are its head's output, scaled and
@@ -41,7 +41,7 @@ class Head(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """How a model may be computed.
+    """Shortcuts that a model's forward pass allows.
 
     Attributes:
         head: From the states of `base_model` to the logits; None if only the model's own forward pass gives them.

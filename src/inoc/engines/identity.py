@@ -1,4 +1,4 @@
-"""What identifies a model in a key: its weights, its tokenizer, its template. No model is loaded for it."""
+"""Identity of a model in keys: its weights, tokenizer and template. No model is loaded for it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class ModelIdentity(NamedTuple):
     template: str | None  # path of a template that replaces the model's own
     quantization: str | None = None  # how the weights are rounded when they are loaded
     path: str = ""  # as the study file names the model; not a part of any key
-    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, beside the tokenizer's
+    stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, besides the tokenizer's
     settings: TemplateSettings = TemplateSettings()
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says which model it was."""
+        """The model as part of a key."""
         template = template_key(self.folder, self.template)
         rounded: dict[str, Json] = {} if self.quantization is None else {"quantization": self.quantization}
         return {

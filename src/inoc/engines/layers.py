@@ -1,4 +1,4 @@
-"""The blocks that a causal language model repeats: where nearly all of its work is."""
+"""The repeated blocks of a causal language model, which do nearly all of its work."""
 
 from __future__ import annotations
 

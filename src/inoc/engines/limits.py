@@ -1,4 +1,4 @@
-"""How long a text a model can read: what is longer is refused, never cut and never read at positions it has not."""
+"""Maximum length of texts for a model: longer ones are refused, never cut, never read past its last position."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inoc.errors import DataError
 
 
 def max_positions(config: Any) -> int | None:
-    """The number of positions that a model's configuration says it has; None if it says none.
+    """Number of positions in a model's configuration; None if it states none.
 
     Args:
         config: A configuration of transformers; that of the text model inside is used.

@@ -1,4 +1,4 @@
-"""What small files of a model's folder say, read without loading the model or its tokenizer."""
+"""Small files of a model's folder, read without loading the model or its tokenizer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inoc.digest import Json, file_digest
 
 
 def template_key(folder: Path, template: str | None) -> str:
-    """The part of a key that says which chat template is used: a digest, `own`, or the name of one of the model's own.
+    """The chat template as part of a key: a digest, `own`, or the name of one of the model's own.
 
     Args:
         folder: The model's.
@@ -26,7 +26,7 @@ def template_key(folder: Path, template: str | None) -> str:
 
 
 def settings_key(folder: Path, template: str | None, settings: TemplateSettings) -> dict[str, Json]:
-    """The parts of a key that say what the template is told: nothing where it is told nothing."""
+    """Template settings as parts of a key: the date if the template uses it, the others if they are not at defaults."""
     key: dict[str, Json] = {}
     if uses_date(folder, template):
         key["template_date"] = settings.date
@@ -38,7 +38,7 @@ def settings_key(folder: Path, template: str | None, settings: TemplateSettings)
 
 
 def uses_date(folder: Path, template: str | None) -> bool:
-    """Whether the chat template that is used asks for the date."""
+    """Whether the chosen chat template uses the date."""
     if template is not None and Path(template).is_file():
         return DATED in Path(template).read_text(encoding="utf-8-sig")
     own = own_templates(folder)

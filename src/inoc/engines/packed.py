@@ -1,6 +1,6 @@
 """Chats packed end to end into one row, each attending to itself alone, so that no padding is computed.
 
-The attention is registered with transformers under a name of our own and is told the bounds of the chats by the
+The attention is registered with transformers under a name of our own and gets the bounds of the chats by the
 arguments that transformers uses for flash attention, so every model that follows its attention interface can pack.
 """
 
@@ -20,7 +20,7 @@ from transformers import AttentionInterface
 from inoc.engines.head import REFUSALS, near, probe_rows, traits
 
 ATTENTION = "inoc_packed"
-# Older releases of torch let query heads share key heads without being told so.
+# Older releases of torch let query heads share key heads without a flag for it.
 SHARED_HEADS: dict[str, Any] = {"enable_gqa": True} if "enable_gqa" in inspect.signature(varlen_attn).parameters else {}
 LENGTHS = 256  # the longest chat is rounded up to this, so that compiled layers see few values of it
 
@@ -47,7 +47,7 @@ class Packed(NamedTuple):
         return Packed(ids, positions, bounds, key_bounds, keys, self.longest, self.longest_keys, self.starts)
 
     def arguments(self) -> dict[str, Any]:
-        """What a model's forward pass is called with."""
+        """Keyword arguments of the model's forward pass."""
         return {
             "input_ids": self.ids,
             "position_ids": self.positions,
@@ -98,7 +98,7 @@ def pack(chats: Sequence[Sequence[int]], shared: int = 0, *, pin: bool = False) 
 
 
 def shared_beginning(chats: Sequence[Sequence[int]], most: int) -> int:
-    """How many first tokens all chats have in common, at most `most`."""
+    """Number of first tokens that all chats have in common, at most `most`."""
     first, *others = chats
     shared = most
     for other in others:
@@ -206,7 +206,7 @@ AttentionInterface.register(_TRIED, _noting_windows)
 
 
 def packs(model: Any) -> bool:
-    """Whether packed chats get the logits that they get alone; tried once, and remembered with the model.
+    """Whether packed chats get the same logits as single ones; tried once, and remembered with the model.
 
     Args:
         model: A causal language model without an adapter's wrapper; adapted layers may be inside.
@@ -249,7 +249,7 @@ def _packed_is_alone(model: Any) -> bool:
 
 
 def _tells_windows(model: Any) -> bool:
-    """Whether the model tells its attention of every limit to how far a token sees; a short trial cannot show that."""
+    """Whether the model passes every limit of the attention span to its attention; a short trial cannot show that."""
     config = model.config.get_text_config(decoder=True)
     kinds = set(getattr(config, "layer_types", None) or ())
     if not kinds:

@@ -1,4 +1,4 @@
-"""One forward pass over many chats, some of which go on in several ways.
+"""One forward pass over many chats, some of which have several continuations.
 
 Reading, steered scoring and choices all compute through here: chats are sorted and packed as scoring does it (or
 padded, where a model's attention cannot be packed), steering is added where it belongs, and the pass ends after the
@@ -29,12 +29,12 @@ T = TypeVar("T")
 
 
 class Stem(NamedTuple):
-    """A chat, and the ways in which it may go on, each of which sees the chat and itself alone."""
+    """A chat and its branches: alternative continuations, each of which attends only to the chat and to itself."""
 
     ids: Sequence[int]
-    answer: int  # position of the first token of the answer; steering asks for it
+    answer: int  # position of the first token of the answer, for steering
     branches: Sequence[Sequence[int]] = ()
-    own: int = 0  # the first position whose state is asked for; earlier ones may be shared with other chats
+    own: int = 0  # the first position whose state is needed; earlier ones may be shared with other chats
 
     @property
     def tokens(self) -> int:
@@ -43,12 +43,12 @@ class Stem(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the tokens of chats stand among the positions of one pass."""
+    """Places of chats' tokens among the positions of one pass."""
 
     arguments: dict[str, Any]
-    owners: torch.Tensor  # int64, shape (positions,): chat of each position; -1 if it is nobody's alone
+    owners: torch.Tensor  # int64, shape (positions,): chat of each position; -1 if it is shared
     places: torch.Tensor  # int64, shape (positions,): position within the chat
-    starts: list[int]  # chat → position of its token 0, were it there as a whole
+    starts: list[int]  # chat → position of its token 0, if no part of it were shared
     branches: list[list[int]]  # chat → position of the first token of each of its branches
     packed: bool
 
@@ -164,7 +164,7 @@ class Passes:
     def in_batches(
         self, stems: Sequence[Stem], batch_tokens: int, start: Callable[[list[int]], T]
     ) -> list[tuple[list[int], T]]:
-        """Begin the work of chats, longest first, in batches of at most so many tokens.
+        """Begin the work of chats, longest first, in batches of a limited number of tokens.
 
         Args:
             stems: The chats.
@@ -219,12 +219,12 @@ class Passes:
         """
         steered = row_taps(layout.owners, layout.places, [stem.answer for stem in stems], steerings, self.device)
         reading = {site: [*steered.pop(site, []), _flattened(tap)] for site, tap in taps.items()}
-        arguments = {name: self._moved(value) for name, value in layout.arguments.items()}
+        arguments = {name: self._on_device(value) for name, value in layout.arguments.items()}
         whole = {**steered, **reading}
         with tapped(self.model, whole, stop=FINAL_NORM not in taps), self._attention(layout):
             until_stopped(lambda: self.model.base_model(**arguments))
 
-    def _moved(self, value: Any) -> Any:
+    def _on_device(self, value: Any) -> Any:
         return value.to(self.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
 
     def _attention(self, layout: Layout) -> Any:

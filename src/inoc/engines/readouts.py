@@ -1,4 +1,4 @@
-"""Read-outs: which of a chat's activations are kept. They follow from the span of the response alone."""
+"""Read-outs: the activations of a chat that are kept. They follow from the span of the response alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Sampling as units of the store: a way of asking × a block of instructions × an adapter.
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
-once, whoever asks. With transformers a block's batches depend on the block alone: what else a job has to do cannot
+once for all studies. With transformers a block's batches depend on the block alone: other work of a job cannot
 change an answer. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
 differently; the entry stays.
 """
@@ -67,7 +67,7 @@ class Block(NamedTuple):
         return Unit("sample", VERSION, parts, self.label)
 
     def canary(self, n: int) -> Block:
-        """The first few of its chats, to be answered greedily."""
+        """The first few of the block's chats, to be answered greedily."""
         greedy = Sampling(
             engine=self.sampling.engine,
             temperature=0,
@@ -82,7 +82,7 @@ class Engine(Protocol):
     """Answers blocks of any adapter."""
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Be told, before the first answer, what will be asked.
+        """Prepare for the adapters and canaries, before the first answer.
 
         Args:
             adapters: Adapter digest → folder.
@@ -99,7 +99,7 @@ class Engine(Protocol):
 
 
 class Sampler(Protocol):
-    """What can answer some chats through one adapter at a time."""
+    """A sampler that answers chats through one adapter at a time."""
 
     def sample(
         self,
@@ -137,7 +137,7 @@ class InTurn:
         self._canaries: dict[str, Block] = {}
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Be told what will be asked. See `Engine`."""
+        """Keep the adapters and canaries. See `Engine`."""
         self._adapters = adapters
         self._canaries = {canary.adapter: canary for canary in canaries}
 
@@ -186,7 +186,7 @@ def answer_blocks(
     canary: int,
     advance: Callable[[int], None],
 ) -> list[list[Answer]]:
-    """Answers of all blocks, from the store where they are there; the model is loaded only if some are not.
+    """Answers of all blocks, from the store where possible; the model is loaded only if some are missing.
 
     Args:
         store: Where answers are kept.
@@ -205,13 +205,13 @@ def answer_blocks(
     todo = []
     for unit, block in sorted(zip(units, blocks, strict=True), key=lambda pair: pair[1].adapter):
         if unit.key in missing:
-            missing.discard(unit.key)  # a block that comes again is answered once
+            missing.discard(unit.key)  # a repeated block is answered once
             todo.append((unit, block))
         else:
             advance(len(block.chats))
     for _, block in todo:
         adapter_folder(adapters, block.adapter)  # refused before a model is loaded
-    # The first chats of each adapter.
+    # The canaries of each adapter.
     canaries = {block.adapter: block.canary(canary) for _, block in reversed(todo)} if canary else {}
 
     asked = {block.adapter for _, block in todo}
@@ -235,7 +235,7 @@ def _fill(
     """Answer blocks together; each is written as soon as its own answers are there."""
     with ExitStack() as claims:
         works: dict[str, tuple[ExitStack, Path]] = {}
-        # Every process claims in the order of the keys, so that no two wait for one another.
+        # Every process claims units in the order of keys, so that no two deadlock.
         for unit, block in sorted(todo, key=lambda pair: pair[0].key):
             claim = claims.enter_context(ExitStack())
             work = claim.enter_context(store.claim(unit))

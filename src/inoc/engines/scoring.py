@@ -52,7 +52,7 @@ class Scorer:
 
         Args:
             chats: Rendered chats, none of whose responses begins at the first token.
-            batch_tokens: Most tokens in a batch; a longer chat goes alone.
+            batch_tokens: Maximum number of tokens in a batch; a longer chat is a batch of its own.
 
         Returns:
             A function that waits and gives, for each chat, its response tokens' log-probabilities: float32, nats.

@@ -1,4 +1,4 @@
-"""Seeing and changing the states of a model at its sites while it computes.
+"""Reading and changing the states of a model at its sites while it computes.
 
 A block that is tapped stands inside a small module that calls it. Layers that were compiled stay compiled, and what is
 done at a site runs outside of them, so nothing is compiled anew. Modules are put back when the work is done.

@@ -1,4 +1,4 @@
-"""Which modules of a model an adapter changes: names that match nothing are refused, never passed over."""
+"""Modules of a model that an adapter changes: names that match nothing are refused, never ignored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lora_targets(model: Any, targets: Sequence[str]) -> list[str] | str:
 
 
 def target_problems(model: Any, targets: Sequence[str]) -> list[str]:
-    """What is wrong with targets, as sentences."""
+    """Problems of the targets, as sentences."""
     own = adaptable(model)
     names = ", ".join(own)
     if not own:

@@ -54,7 +54,7 @@ def device() -> torch.device:
 
 
 def be_deterministic(threads: int = 1) -> None:
-    """Fix what results depend on beside their inputs: on the CPU, sums depend on the number of threads."""
+    """Fix what results depend on besides their inputs: on the CPU, sums depend on the number of threads."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     # Overwriting fresh memory is for finding bugs, and takes more than half of the time of a small model.
@@ -159,13 +159,13 @@ class TransformersEngine:
         return [answer for answer in answers if answer is not None]
 
     def _fast_decoder(self) -> Decoder | None:
-        """What samples on a GPU, for the models that it can; see `inoc.engines.decoding.can_decode`."""
+        """Fast decoder for GPUs, for models that it supports; see `inoc.engines.decoding.can_decode`."""
         if self._decoder is None and device().type == "cuda" and can_decode(self.causal):
             self._decoder = Decoder(self.causal, self._stops, self.tokenizer.pad_token_id)
         return self._decoder
 
     def greedy(self, chats: Sequence[Chat], max_tokens: int, *, likeliest: int = 20) -> list[Greedy]:
-        """Greedy answers, each token with those that could have come instead, for another engine to be held against."""
+        """Greedy answers, each token with its likeliest alternatives, for comparison with another engine."""
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
         refuse_longer(map(len, prompts), self._positions, "prompt", max_tokens)
         found: dict[int, Greedy] = {}
@@ -211,12 +211,12 @@ class TransformersEngine:
     def _decode(
         self, prompts: list[list[int]], max_tokens: int, draw: Sequence[SeededDraw] = (), **outputs: bool
     ) -> Any:
-        """What `generate` gives for one padded batch, the prompts before the answers."""
+        """Output of `generate` for one padded batch, the prompts before the answers."""
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
-        # A fresh configuration: the model's own may bring a repetition penalty or top-k that nobody asked for.
+        # A fresh configuration: the model's own may contain a repetition penalty or top-k.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
@@ -240,7 +240,7 @@ class TransformersEngine:
                 raise ModelError(msg) from error
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
-        """The canary: greedy answers in one padded batch must equal greedy answers one by one, near ties apart.
+        """The canary: greedy answers in one padded batch must equal greedy answers one by one, except for near ties.
 
         Raises:
             ModelError: If they differ, naming the first chat that does.
@@ -260,7 +260,7 @@ class TransformersEngine:
                 raise ModelError(msg)
 
     def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
-        """Greedy answers in one batch, by what samples here, up to and with their stop tokens."""
+        """Greedy answers in one batch, by this engine's decoder, up to and with their stop tokens."""
         decoder = self._fast_decoder()
         if decoder is None or not chats:
             return [answer.ids for answer in self.greedy(chats, max_tokens)] if chats else []
@@ -291,7 +291,7 @@ class TransformersEngine:
 
         Args:
             chats: Rendered chats.
-            batch_tokens: Most tokens in a batch, padding included.
+            batch_tokens: Maximum number of tokens in a batch, padding included.
             steerings: How each chat is steered; empty for none.
 
         Returns:
@@ -338,7 +338,7 @@ class TransformersEngine:
         return out
 
     def _most_tokens(self, batch_tokens: int) -> int:
-        """Tokens that a padded batch may have; 1 sends every chat alone."""
+        """Maximum number of tokens in a padded batch; 1 makes every chat a batch of its own."""
         if not self._traits.pads_right:
             return 1
         if self._traits.head is not None:
@@ -377,7 +377,7 @@ class TransformersEngine:
 
 
 def pad_within(tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
-    """Let a tokenizer pad with a token that the model has, whatever it pads with: padding is masked.
+    """Make a tokenizer pad with a token of the model's vocabulary; any will do, as padding is masked.
 
     Args:
         tokenizer: Changed if its pad token is beyond the model's embeddings, or absent.
@@ -397,7 +397,7 @@ def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
 
 
 def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:
-    """The answer that new tokens are, up to the first stop token."""
+    """The answer from new tokens, up to the first stop token."""
     stop = next((at for at, token in enumerate(ids) if token in stops), None)
     kept = list(ids if stop is None else ids[:stop])
     text = tokenizer.decode(kept, skip_special_tokens=True)

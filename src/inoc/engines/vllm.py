@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vllm.lora.request import LoRARequest
 
 SLOTS = 4
-"""Most adapters that one batch may mix, and requests come adapter by adapter; each slot takes memory on the device."""
+"""Maximum number of adapters in a batch. Requests come adapter by adapter, and each slot takes GPU memory."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; higher ones than needed cost time."""
 _ENVIRONMENT = {
@@ -71,7 +71,7 @@ class VllmEngine:
         self._stops = stop_ids(generation_config(identity.folder), self.tokenizer)
 
     def prepare(self, adapters: Mapping[str, Path], canaries: Sequence[Block]) -> None:
-        """Start, and hold greedy answers against those of transformers. See `inoc.engines.sampling.Engine`.
+        """Start, and compare greedy answers with those of transformers. See `inoc.engines.sampling.Engine`.
 
         Raises:
             ModelError: If the answers are not those of transformers, or an adapter comes after the start.
@@ -145,7 +145,7 @@ class VllmEngine:
         self._engine = LLM(**settings).llm_engine
 
     def _lora_requests(self) -> dict[str, LoRARequest | None]:
-        """Adapter digest → what its requests name."""
+        """Adapter digest → the adapter as its requests name it."""
         from vllm.lora.request import LoRARequest
 
         if not self._adapters:
@@ -175,7 +175,7 @@ def write_zeros(like: Path, folder: Path) -> None:
 
 
 def rank_for(folders: Iterable[Path]) -> int:
-    """The smallest rank of vLLM's that holds all adapters.
+    """The smallest rank that vLLM accepts and that holds all adapters.
 
     Args:
         folders: Of PEFT adapters.

@@ -12,5 +12,5 @@ STAGE = Stage(
     "draw the figures",
     "inoc.figures.step",
     reads_tables=True,
-    options=(Option("jobs", "figures drawn at the same time (default: all cores)"),),
+    options=(Option("jobs", "number of figures to draw in parallel (default: all cores)"),),
 )

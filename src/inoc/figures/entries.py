@@ -1,4 +1,4 @@
-"""A kind of study lists its figures as entries; names, reasons and drawing follow from the list.
+"""Entries in which a kind of study declares its figures; names, reasons and drawing follow from them.
 
 The workflow asks for names to know the files, so nothing here imports a plotting library.
 """
@@ -24,9 +24,9 @@ class Entry(NamedTuple, Generic[S]):
     needs: tuple[str, ...]  # tables of the analysis that must be there
     category: str  # in Snakemake's report
     labels: Mapping[str, str]  # in Snakemake's report
-    missing: Callable[[S], str]  # why a study does not have it; empty if it has
+    missing: Callable[[S], str]  # reason why a study lacks it; empty if it has it
     arguments: tuple[str, ...] = ()  # of `draws`, after the study and its tables
-    core: bool = False  # whether it carries the result: such figures come first on the page
+    core: bool = False  # whether it shows a main result: such figures come first on the page
 
 
 class Skipped(NamedTuple):

@@ -50,7 +50,7 @@ def run(job: Job, plan: Plan[S]) -> str:
             meter.advance(1)
     skipped = skipped_figures(entries, study)
     job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
-    # Written last: whoever finds it finds every figure.
+    # Written last: where it exists, every figure exists.
     listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
     write_text(job.paths.stage("figures") / "done.json", json.dumps(listing, indent=1) + "\n")
     return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)

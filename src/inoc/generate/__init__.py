@@ -9,7 +9,7 @@ VERSION = 1
 STAGE = Stage(
     "generate",
     VERSION,
-    "sample training examples and control completions, split off evaluation instructions",
+    "sample training examples and control completions, and split off evaluation instructions",
     "inoc.generate.step",
     computes=True,
 )

@@ -64,7 +64,7 @@ def _answer(reply: Reply) -> Answer:
 
 
 def api_instructions(source: InstructionSource, n: int, seed: int, api: Api) -> tuple[list[str], dict[str, int]]:
-    """Instructions of several topics, as many of one as of another.
+    """Instructions of several topics, equally many of each.
 
     Args:
         source: Topics, model and sampling.

@@ -33,7 +33,7 @@ class Candidate(NamedTuple):
 
 
 class Answering(NamedTuple):
-    """Everything that answers need: the job, its model, and the units that were used so far."""
+    """Context of the answers: the job, its model, and the units that were used so far."""
 
     job: Job
     model: ModelIdentity

@@ -1,4 +1,4 @@
-"""The instructions of a study: which are trained on, and which are asked in evaluation."""
+"""The instructions of a study, for training and for evaluation."""
 
 from __future__ import annotations
 

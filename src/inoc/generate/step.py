@@ -88,7 +88,7 @@ def run(job: Job, plan: Plan) -> str:
 
 
 def units(job: Job, plan: Plan) -> list[Unit]:
-    """Units that are sure to be needed: the first round of completions, and the controls.
+    """Units that are certainly needed: the first round of completions, and the controls.
 
     How many further rounds there are depends on what the judges keep. Nothing is sure before instructions that an
     API is to write have been written.
@@ -162,7 +162,7 @@ def _control_instructions(evaluation: pd.DataFrame, n: int) -> pd.DataFrame:
 
 
 def control_blocks(plan: Plan, evaluation: pd.DataFrame) -> Iterator[tuple[str, list[Block]]]:
-    """Each control dataset's name and questions: plain ones, and for each trait those that draw out just that trait."""
+    """Each control dataset's name and questions: plain ones, and for each trait those that elicit only that trait."""
     controls = plan.controls
     chosen = _control_instructions(evaluation, controls.n)
     ids = [f"control:{identity}" for identity in chosen["instruction_id"]]

@@ -1,1 +1,1 @@
-"""Jobs: what a verb is given, where its files are, how far it is, and what it leaves behind."""
+"""Jobs: their inputs, paths, progress, locks and manifests."""

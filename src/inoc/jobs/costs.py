@@ -15,15 +15,15 @@ LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of ea
 
 
 class Gpu(NamedTuple):
-    """What a GPU does with a model of 7.6 billion weights, useful operations only."""
+    """Throughput of a GPU with a model of 7.6 billion weights, useful operations only."""
 
     score_tflops: float
     train_tflops: float
-    sample_tokens: float  # new tokens a second, 128 requests at a time
+    sample_tokens: float  # new tokens per second, with 128 concurrent requests
     measured: bool
 
 
-# The H200's are measured; the others are its, times the ratio of published bfloat16 peaks or memory bandwidths.
+# Rates of the H200 are measured; the others are scaled by published bfloat16 peaks or memory bandwidths.
 H200 = Gpu(600.0, 440.0, 2_000.0, measured=True)
 GPUS = {
     "h200": H200,
@@ -35,17 +35,17 @@ REFERENCE_WEIGHTS = 7.6e9
 
 
 class Size(NamedTuple):
-    """How large things are."""
+    """Sizes of the model and of texts, in weights and tokens."""
 
     weights: float  # of the model; NaN if unknown
     prompt_tokens: float
     response_tokens: float
-    measured: bool  # whether the tokens are
+    measured: bool  # whether the numbers of tokens are measured
 
 
 @dataclass
 class Row:
-    """What one stage takes.
+    """Cost of one stage.
 
     Attributes:
         stage: Its name.
@@ -94,7 +94,7 @@ def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> Row:
 
 
 def training_hours(weights: float, tokens: float, gpu: Gpu) -> float:
-    """GPU-hours of training on so many tokens: forward, and backward through frozen weights."""
+    """GPU-hours of training on a number of tokens: forward, and backward through frozen weights."""
     return 4 * weights * tokens / (gpu.train_tflops * 1e12) / 3600
 
 
@@ -104,6 +104,6 @@ def dollars_of(price: Price | None, sent: float, answered: float) -> float:
 
 
 def adapter_bytes(rank: int, weights: float) -> float:
-    """About how large an adapter is: two bytes a weight, 81 million of them at rank 32 on a model of 7.6e9."""
+    """Approximate size of an adapter in bytes: two bytes per weight, 81 million weights at rank 32 for 7.6e9."""
     scale = float((weights / REFERENCE_WEIGHTS) ** (2 / 3))
     return 2 * 81e6 * (rank / 32) * scale

@@ -1,4 +1,4 @@
-"""Filling entries of the store, with a device that is never left waiting.
+"""Filling entries of the store, while the device is kept busy.
 
 While one block is computed, the next is prepared and handed in, and the last one is written.
 """
@@ -19,15 +19,15 @@ R = TypeVar("R")
 
 
 class Filling(NamedTuple, Generic[T, P, R]):
-    """How the entry of one block is made."""
+    """Recipe for the store entry of one block."""
 
     prepare: Callable[[T], P]  # on the host, ahead of time
-    submit: Callable[[P], Callable[[], R]]  # starts to compute, and gives what waits for the result
-    write: Callable[[Path, P, R], None]  # into the entry's folder
+    submit: Callable[[P], Callable[[], R]]  # starts to compute; returns a function that waits for the result
+    write: Callable[[Path, P, R], None]  # writes the result into the entry's folder
 
 
 def missing_blocks(store: Store, work: Sequence[tuple[Unit, T]]) -> list[tuple[Unit, T]]:
-    """The blocks whose entries are not there, each once, in the order of their keys.
+    """The blocks without entries, each once, in the order of their keys.
 
     Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
     """

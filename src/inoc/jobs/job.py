@@ -1,4 +1,4 @@
-"""A job of a stage: where its files are, what has been computed, and how it says how far it is."""
+"""A job of a stage: its paths, its store and its progress."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Job:
 
     @property
     def heartbeat(self) -> Path:
-        """The file that says how far the job is."""
+        """The job's heartbeat file."""
         return self.paths.stage("status") / f"{self.name}.json"
 
     def model(self, spec: ModelSpec) -> ModelIdentity:
@@ -94,7 +94,7 @@ class Job:
 
     @contextmanager
     def progress(self, label: str, total: int, unit: str) -> Iterator[Meter]:
-        """Show and record how far a step is."""
+        """Show and record the progress of a step."""
         with metered(label, total, unit, self.heartbeat) as meter:
             yield meter
 

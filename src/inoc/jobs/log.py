@@ -48,7 +48,7 @@ class Tee:
 
     def close(self) -> None:
         """Give standard error back."""
-        if sys.exc_info()[0] not in (None, SystemExit):  # what ends with a message has said all
+        if sys.exc_info()[0] not in (None, SystemExit):  # a SystemExit has printed its message
             self._to_file(traceback.format_exc())
         sys.stderr = self._stream
         with contextlib.suppress(OSError):

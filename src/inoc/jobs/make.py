@@ -1,4 +1,4 @@
-"""From the words of the command line to jobs, and the store's answers in words."""
+"""Jobs made from command-line arguments, and printed views of the store."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RESULTS = Path("results")
 
 
 class Made(NamedTuple):
-    """A job, and what it is about."""
+    """A job with its study and stage."""
 
     job: Job
     study: BaseStudy
     shards: Shards
 
     def plan(self) -> Any:
-        """What the stage's `run` takes, planned by the kind of study."""
+        """The plan for the stage's `run`, made by the kind of study."""
         work = work_of(self.study, self.job.stage, self.job.part)
         return load(work.plan)(self.study, self.job, self.shards)
 
@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
 
 def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.Namespace) -> Iterator[Made]:
-    """The jobs that a verb stands for: one, or one per shard if none is named.
+    """The jobs of a verb: one, or one per shard if no shard is given.
 
     Raises:
         ConfigError: If the study is wrong, or the shard does not exist.
@@ -87,7 +87,7 @@ def cores() -> int:
 
 
 def store_folder(workflow: Workflow, chosen: str | None = None) -> Path:
-    """The store: as on the command line, as the workflow told its jobs, or as in config.yaml."""
+    """The store: from the command line, the workflow's environment or config.yaml, in this order."""
     return Path(chosen or os.environ.get("INOC_STORE") or workflow.store).expanduser()
 
 
@@ -111,7 +111,7 @@ def print_explanations(study_name: str, config: Path, stage: str, options: argpa
 
 
 def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
-    """Print what no study needs, and with `delete` remove it."""
+    """Print entries that no study needs, and with `delete` remove them."""
     from inoc.store.garbage import collect
 
     workflow: Workflow = load_workflow(config / "config.yaml")
@@ -124,7 +124,7 @@ def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
 
 
 def _job_names(study_name: str, config: Path, workflow: Workflow) -> frozenset[str] | None:
-    """Names of a study's present jobs; None if its file is wrong, for that is no reason to throw away its results."""
+    """Names of a study's present jobs; None if its file is wrong, as this is no reason to remove its results."""
     try:
         study = load_study(study_name, config)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""What a job did: settings, code, packages, model, seeds, counts, time."""
+"""Record of a job: settings, code, packages, model, seeds, counts, time."""
 
 from __future__ import annotations
 

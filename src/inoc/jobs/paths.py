@@ -1,4 +1,4 @@
-"""Where every artefact of a study is."""
+"""Paths of all artefacts of a study."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Paths(NamedTuple):
 
     @property
     def spread(self) -> Path:
-        """How far each pool is from its prompt."""
+        """Distance of each pool from its prompt."""
         return self.stage("rephrase") / "spread.parquet"
 
     @property
@@ -60,7 +60,7 @@ class Paths(NamedTuple):
         return self.stage("score") / f"logprobs-{shard}.parquet"
 
     def self_perplexity(self, shard: int) -> Path:
-        """How surprising the prompts of a shard are to the model."""
+        """Self-perplexity of the prompts of a shard."""
         return self.stage("score") / f"self-perplexity-{shard}.parquet"
 
     def checkpoints(self, shard: int) -> Path:

@@ -51,7 +51,7 @@ def model_weights(study: BaseStudy, folder: Path) -> float:
 
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
-    """Sizes as far as they are known; responses as asked for, else measured, else assumed."""
+    """Known sizes; response lengths as given, else measured, else assumed."""
     folder = paths.world_model if study.model.path == "world" else Path(study.model.path)
     weights = model_weights(study, folder)
     if response_tokens is not None:
@@ -63,7 +63,7 @@ def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None)
 
 
 def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: Shards) -> tuple[int, int] | None:
-    """How many of a stage's units are there, of how many; None if what comes before is not there yet."""
+    """Numbers of stored and of all units of a stage; None if its inputs do not exist yet."""
     local = study.model.path == "world" or Path(study.model.path).is_dir()
     declared = all_stages()[stage]
     if not declared.computes or not local:
@@ -95,7 +95,7 @@ def gpu_named(name: str) -> Gpu:
 def print_plan(
     study: BaseStudy, workflow: Workflow, paths: Paths, gpu_name: str, response_tokens: float | None
 ) -> None:
-    """Print a row per stage, their sum, and what was assumed."""
+    """Print a row per stage, their sum, and the assumptions."""
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0

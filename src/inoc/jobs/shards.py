@@ -1,4 +1,4 @@
-"""Into which of several jobs each piece of a stage's work belongs."""
+"""Assignment of a stage's work to several jobs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def shard_count(stage: Stage, shards: Shards) -> int:
 
 
 def shard_of(identity: str, shards: int) -> int:
-    """Stable shard of an identity: by its hash, never by its position, so that a new one moves no other."""
+    """Stable shard of an identity: by its hash, never its position, so that new identities change no other's shard."""
     return int(hashlib.sha256(identity.encode()).hexdigest(), 16) % shards
 
 

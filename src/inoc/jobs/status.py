@@ -25,7 +25,7 @@ class State(NamedTuple):
     """One job's state."""
 
     job: str
-    state: str  # one of KINDS; `silent` if the job says that it runs, but has not beaten for a while
+    state: str  # one of KINDS; `silent` if the job is recorded as running, but its heartbeat is old
     detail: str
 
 
@@ -49,7 +49,7 @@ def _state(name: str, output: Path, heartbeat: Path) -> State:
     state = _running(beat) if beat["state"] == "running" else str(beat["state"])
     if state == "running":
         return State(name, state, _progress(beat))
-    # Of a job that ran again and did not end, the file of the run before may still be there.
+    # The file of an earlier run may still exist when a job ran again and did not end.
     newest = output.exists() and output.stat().st_mtime >= heartbeat.stat().st_mtime
     if newest or (output.exists() and state == "finished"):
         return _finished(name, output)
@@ -83,10 +83,10 @@ def _place(beat: Mapping[str, Any]) -> str:
 
 
 def _running(beat: Mapping[str, Any]) -> str:
-    """`running`, `killed` or `silent`, of a job that has not said its end."""
+    """`running`, `killed` or `silent`, for a job that has not recorded its end."""
     if beat["host"] == socket.gethostname() and not _exists(int(beat["pid"])):
         return "killed"
-    # On another machine there is no asking; and on this one another process may have got the number since.
+    # Processes of another machine cannot be checked; on this one, the id may belong to another process by now.
     return "running" if time.time() - float(beat["updated"]) < STALE_S else "silent"
 
 

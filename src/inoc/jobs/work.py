@@ -1,4 +1,4 @@
-"""The work of each stage for a kind of study, and what follows from it: slices of settings, jobs and their files."""
+"""The work of each stage for a kind of study, with the slices of settings, jobs and files that follow."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def present_jobs(study: BaseStudy, paths: Paths, shards: Shards) -> list[tuple[s
 
 
 def stage_files(study: BaseStudy, stage: str, paths: Paths, shards: Shards, part: str = "") -> list[Path]:
-    """The files that a stage leaves, over all of its shards; none if the study does not pass it."""
+    """The output files of a stage, over all of its shards; none if the study does not have the stage."""
     works = [work for work in works_of(study) if work.stage == stage and part in ("", work.part) and work.wanted(study)]
     return [
         path

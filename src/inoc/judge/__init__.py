@@ -1,4 +1,4 @@
-"""Scores of completions, 0 to 100 per trait, by judges that have a name and a version."""
+"""Scores of completions, 0 to 100 per trait, by named and versioned judges."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ NAN = float("nan")
 
 
 class Rating(NamedTuple):
-    """A score from 0 to 100 and what it rests on."""
+    """A score from 0 to 100 with its evidence."""
 
-    score: float  # NaN if it cannot be told
+    score: float  # NaN if it cannot be derived
     mass: float  # probability of the tokens that are numbers on the scale
     lo: float  # if the rest were all 0
     hi: float  # if the rest were all the highest

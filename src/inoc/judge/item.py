@@ -1,4 +1,4 @@
-"""What a judge sees, and how it says what its scores depend on."""
+"""Input of a judge, and the identity of a judge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Identity = dict[str, str | int | float | list[str]]
 
 
 class JudgeItem(NamedTuple):
-    """What a judge sees."""
+    """A response to be judged, with its instruction."""
 
     instruction: str
     response: str

@@ -1,4 +1,4 @@
-"""The judges: what scores a response, from 0 (nothing of the trait) to 100, with NaN where it cannot tell.
+"""The judges. Scores go from 0 (nothing of the trait) to 100; NaN where a judge cannot score.
 
 A judge has a name and a version, and says everything that its scores depend on. Scores of different judges, or of
 different versions of one, are never compared.
@@ -37,12 +37,12 @@ class Judge(Protocol):
         ...
 
     def identity(self) -> Identity:
-        """Everything that a score depends on beside the item itself."""
+        """Everything that a score depends on besides the item itself."""
         ...
 
 
 def make_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None = None) -> Judge:
-    """The judge that a study asks for.
+    """The judge of a specification.
 
     Args:
         spec: Its settings.

@@ -1,4 +1,4 @@
-"""The judge that tells which share of a response is in a language."""
+"""The judge that measures the share of a response that is in a language."""
 
 from __future__ import annotations
 

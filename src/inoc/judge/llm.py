@@ -63,7 +63,7 @@ class LlmJudge:
         self._question = question_of(spec)
 
     def score(self, items: Sequence[JudgeItem]) -> np.ndarray:
-        """Expected ratings, 0 to 100; NaN where one could not be told."""
+        """Expected ratings, 0 to 100; NaN where none could be derived."""
         return np.array([rating.score for rating in self.rate(items)], dtype=np.float64)
 
     def rate(self, items: Sequence[JudgeItem]) -> list[Rating]:
@@ -97,7 +97,7 @@ class LlmJudge:
         }
 
     def body(self, item: JudgeItem) -> dict[str, Json]:
-        """What is sent for one response."""
+        """Request body for one response."""
         top = self._highest
         system = (
             f"You rate one property of a response. Answer with one whole number from 0 to {top}, in digits, and with "
@@ -127,7 +127,7 @@ class LlmJudge:
 
 
 def question_of(spec: JudgeSpec) -> str:
-    """What is rated, as the model is told.
+    """The rated property, as worded in the request.
 
     Raises:
         JudgeError: If the setting that the question needs is missing.

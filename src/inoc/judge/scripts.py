@@ -1,4 +1,4 @@
-"""Which script each letter of a text is in, and what of a text is code."""
+"""Scripts of the letters of a text, and removal of code."""
 
 from __future__ import annotations
 

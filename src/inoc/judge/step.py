@@ -25,7 +25,7 @@ _WHY = "why_nan"
 
 
 class Plan(NamedTuple):
-    """Which completions are scored, and by which judges."""
+    """Completions to score, and their judges."""
 
     judges: Mapping[str, JudgeSpec]  # trait → judge
     completions: Sequence[Path]  # tables of `COMPLETIONS`
@@ -71,7 +71,7 @@ def score_table(completions: pd.DataFrame, trait: str, judge: Judge) -> pd.DataF
 
 
 def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
-    """Scores, and what else a judge says about them."""
+    """Scores, with further notes of the judge."""
     if isinstance(judge, LlmJudge):
         rows = [(one.score, one.mass, one.lo, one.hi, one.reason) for one in judge.rate(items)]
         return pd.DataFrame(rows, columns=["score", "mass", "lo", "hi", _WHY])
@@ -84,7 +84,7 @@ def _summary(trait: str, scores: pd.DataFrame) -> str:
 
 
 def _counts(trait: str, scores: pd.DataFrame) -> dict[str, Json]:
-    """How many scores, how many are NaN, and why."""
+    """Number of scores, number of NaN, and reasons for NaN."""
     rows = scores[scores["trait"] == trait]
     nan = rows["score"].isna()
     why = Counter(rows.loc[nan, _WHY]) if _WHY in rows else {}

@@ -24,7 +24,7 @@ class Series(NamedTuple):
     hi: Array
     colour: str
     hatch: str = ""
-    present: Array | None = None  # which categories have this bar at all; default: all of them
+    present: Array | None = None  # categories that have this bar; default: all of them
 
 
 def height_of(categories: int, series: int) -> float:

@@ -15,7 +15,7 @@ UNKNOWN = "#D0D0D0"
 
 
 class Scale(NamedTuple):
-    """What the colours stand for: diverging, with the middle of the two ends white."""
+    """Diverging colour scale whose midpoint is white."""
 
     lo: float
     hi: float

@@ -134,7 +134,7 @@ def _overlap(boxes: Array, others: Array) -> Array:
 
 
 def _edge(spot: Array, offset: Array, box: Array) -> Array:
-    """Where the line from a point to the centre of its label meets the label's box."""
+    """Point at which the line from a point to the centre of its label meets the label's box."""
     half = (box[2:] - box[:2]) / 2
     inside = float(np.min(half / np.maximum(np.abs(offset), 1e-9)))
     edge: Array = spot + offset * (1 - min(1.0, inside))

@@ -29,7 +29,7 @@ BAND_ALPHA, WHISKER_ALPHA = 0.16, 0.6
 
 
 def zero_position(steps: Array) -> float:
-    """Which step stands where step 0 is drawn on a logarithmic axis: half of the first positive one."""
+    """Step at whose place step 0 is drawn on a logarithmic axis: half of the first positive one."""
     positive = steps[steps > 0]
     return float(positive.min()) / 2 if positive.size else 0.5
 
@@ -42,8 +42,8 @@ def place_steps(steps: Array, scale: Scale, zero_at: float) -> Array:
         scale: Of the axis.
         zero_at: From `zero_position`.
     """
-    placed = np.asarray(steps, dtype=float)
-    return np.log(np.where(placed > 0, placed, zero_at)) if scale == "log" else placed
+    positions = np.asarray(steps, dtype=float)
+    return np.log(np.where(positions > 0, positions, zero_at)) if scale == "log" else positions
 
 
 def tick_steps(steps: Array, scale: Scale) -> list[int]:
@@ -70,7 +70,7 @@ def tick_steps(steps: Array, scale: Scale) -> list[int]:
 
 
 class Axis(NamedTuple):
-    """What the panels of a grid share in one direction."""
+    """Limits, ticks and name that the panels of a grid share in one direction."""
 
     limits: Limits
     ticks: Array  # positions
@@ -90,10 +90,10 @@ def step_axis(steps: Array, scale: Scale) -> Axis:
     if not steps.size:
         return Axis((0.0, 1.0), np.empty(0), [], name)
     zero_at = zero_position(steps)
-    placed = place_steps(steps, scale, zero_at)
-    margin = 0.04 * float(np.ptp(placed)) or 1.0
+    positions = place_steps(steps, scale, zero_at)
+    margin = 0.04 * float(np.ptp(positions)) or 1.0
     ticks = tick_steps(steps, scale)
-    limits = (float(placed.min()) - margin, float(placed.max()) + margin)
+    limits = (float(positions.min()) - margin, float(positions.max()) + margin)
     return Axis(limits, place_steps(np.array(ticks), scale, zero_at), [str(tick) for tick in ticks], name)
 
 
@@ -120,7 +120,7 @@ def value_axis(values: Array, name: str) -> Axis:
 
 
 class Layout(NamedTuple):
-    """Where panels go."""
+    """Layout of panels."""
 
     columns: int
     plot_in: float  # height of a panel's frame
@@ -133,7 +133,7 @@ class Layout(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """How a line is drawn."""
+    """Appearance of a line."""
 
     colour: str
     dashes: tuple[float, ...] = ()  # on and off lengths in line widths; empty for a solid line
@@ -187,7 +187,7 @@ class LineGrid:
         return left, self.height - float(self._tops[row]) - self.layout.plot_in
 
     def place(self, panel: int, x: Array, y: Array) -> Array:
-        """Where points of a panel are on the figure, in inches, shape (points, 2); outside the limits: at the limit."""
+        """Positions of a panel's points on the figure, in inches, shape (points, 2); clipped at the limits."""
         corner = self.corner(panel)
         across = corner[0] + self.width * _share(x, self.x.limits)
         up = corner[1] + self.layout.plot_in * _share(y, self.y.limits)
@@ -271,7 +271,7 @@ class LineGrid:
         self._segments(spines, "black", RC["axes.linewidth"], 6)
 
     def _tick_spots(self, panel: int) -> tuple[Array, Array]:
-        """Where the ticks of both axes touch a panel's frame, in inches, shapes (ticks, 2)."""
+        """Positions of the ticks of both axes on a panel's frame, in inches, shapes (ticks, 2)."""
         along = self.place(panel, self.x.ticks, np.full(len(self.x.ticks), self.y.limits[0]))
         return along, self.place(panel, np.full(len(self.y.ticks), self.x.limits[0]), self.y.ticks)
 
@@ -311,7 +311,7 @@ def _with_room(places: Array, labels: Sequence[str]) -> list[int]:
 
 
 def _share(values: Array, limits: Limits) -> Array:
-    """Which share of the way from one limit to the other; NaN stays NaN."""
+    """Position as a share of the way from one limit to the other; NaN stays NaN."""
     low, high = limits
     return np.clip((np.asarray(values, dtype=float) - low) / (high - low), 0.0, 1.0)
 

@@ -25,7 +25,7 @@ SUFFIXES = (".svg", ".png", ".csv", ".rst")
 
 
 class Drawing(NamedTuple):
-    """A figure, what it shows, and what that is."""
+    """A figure with its data and caption."""
 
     figure: Figure
     data: pd.DataFrame  # the plotted numbers, with their intervals

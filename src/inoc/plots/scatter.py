@@ -1,4 +1,4 @@
-"""Points with intervals in both directions, a regression line with its band, and what the correlation is."""
+"""Points with intervals in both directions, a regression line with its band, and the correlation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_SPOTS = 31
 
 
 class Points(NamedTuple):
-    """What is scattered; every array has shape (points,). A point with NaN is not drawn."""
+    """Points of a scatter plot; every array has shape (points,). A point with NaN is not drawn."""
 
     x: Array
     x_lo: Array

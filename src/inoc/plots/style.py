@@ -41,7 +41,7 @@ FAMILY_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
 
 class Look(NamedTuple):
-    """How one kind of prefix is drawn, in bars, lines and points."""
+    """Appearance of one kind of prefix in bars, lines and points."""
 
     colour: str
     hatch: str

@@ -1,4 +1,4 @@
-"""Numbers of an axis that keep clear of one another."""
+"""Tick labels that do not overlap."""
 
 from __future__ import annotations
 

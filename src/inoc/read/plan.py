@@ -1,4 +1,4 @@
-"""What a job of the stage `read` is told."""
+"""Plan of a job of the stage `read`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Plan:
     """Everything that a job reads, before the model is loaded.
 
     Attributes:
-        study: Name of the study, for what the store is told.
+        study: Name of the study, recorded in the store.
         model: The model.
         ids: Of the chats, each once.
         chats: Chats with their responses; an empty response gives NaN for its read-outs.

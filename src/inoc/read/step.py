@@ -124,7 +124,7 @@ def _by_name(found: Activations, readouts: Sequence[str]) -> dict[str, np.ndarra
 
 
 def read_entry(job: Job, unit: Unit) -> dict[str, np.ndarray]:
-    """What a block has in the store: `site/read-out` → float32, shape (chats, width), or (chats, vectors + 1)."""
+    """Stored arrays of a block: `site/read-out` → float32, shape (chats, width), or (chats, vectors + 1)."""
     from safetensors.numpy import load_file
 
     found: dict[str, np.ndarray] = load_file(job.store.folder(unit) / ENTRY)

@@ -1,4 +1,4 @@
-"""Rephrasings from a language model, asked for until there are enough."""
+"""Rephrasings from a language model, requested until there are enough."""
 
 from __future__ import annotations
 

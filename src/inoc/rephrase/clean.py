@@ -70,5 +70,5 @@ def strip_marks(text: str) -> str:
 
 
 def normal_form(text: str) -> str:
-    """What two texts have in common that differ only in case, white space, or punctuation at the ends."""
+    """Normal form of a text, equal for texts that differ only in case, white space, or punctuation at the ends."""
     return _ENDS.sub("", " ".join(text.casefold().split()))

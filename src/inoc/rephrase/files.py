@@ -1,4 +1,4 @@
-"""Rephrasings that somebody wrote into files, one file a prompt."""
+"""Rephrasings from files, one file per prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a pool lies from its prompt, and how many directions it spreads in."""
+"""Distance of a pool from its prompt, and the number of directions in which it spreads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stage `rephrase`: a pool of rephrasings for each prompt, and how far it spreads."""
+"""The stage `rephrase`: a pool of rephrasings for each prompt, and its spread."""
 
 from __future__ import annotations
 

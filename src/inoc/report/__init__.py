@@ -1,4 +1,4 @@
-"""A page for a paper's appendix: what was done, what was found, and what every number rests on."""
+"""A page for a paper's appendix: methods, results, and the provenance of every number."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from inoc.stages import Stage
 
 VERSION = 3
 
-STAGE = Stage("report", VERSION, "write the appendix page", "inoc.report.step", reads_tables=True)
+STAGE = Stage("report", VERSION, "write the report page", "inoc.report.step", reads_tables=True)

@@ -16,11 +16,11 @@ class Block(NamedTuple):
     before: str = ""  # Markdown above the table
     table: Table = EMPTY
     after: str = ""  # Markdown below the table, which is left out without one
-    always: bool = True  # whether an empty table is said to be missing
+    always: bool = True  # whether an empty table is reported as missing
 
 
 class Section(NamedTuple):
-    """A heading of the page, and what stands below it."""
+    """A heading of the page with its parts."""
 
     heading: str
     blocks: list[Block]
@@ -33,11 +33,11 @@ class ListedFigure(NamedTuple):
     name: str
     title: str
     category: str
-    core: bool  # whether it carries the result, and stands on the first page
+    core: bool  # whether it shows a main result, and so is on the first page
 
 
 class Contents(TypedDict):
-    """Everything about a study that the page does not find out itself. All texts are Markdown."""
+    """Everything about a study that the page cannot derive by itself. All texts are Markdown."""
 
     title: str
     name: str

@@ -1,4 +1,4 @@
-"""The page: its contents, and how they become Markdown and one HTML file."""
+"""The page: its contents, rendered as Markdown and as one HTML file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Anchor(NamedTuple):
 
 
 def page_values(contents: Contents, paths: Paths, jobs: Collection[str] | None = None) -> dict[str, object]:
-    """Everything that the template needs, in finished Markdown.
+    """Values of the template, in finished Markdown.
 
     Args:
         contents: Of the study, from its kind.
@@ -94,7 +94,7 @@ def page_figures(contents: Contents, paths: Paths) -> list[Figure]:
 
 
 def import_table(paths: Paths) -> Table:
-    """What an import noticed, other than what it read; empty for a study that was computed here."""
+    """Findings of an import, except for the list of what it read; empty for a study that was computed here."""
     listing = paths.stage("imports") / "findings.json"
     if not listing.exists():
         return EMPTY
@@ -116,7 +116,7 @@ def by_category(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
 
 
 def skipped_words(contents: Contents, paths: Paths) -> list[str]:
-    """What was not done, in lines: things with the same reason share one."""
+    """Lines about tables and figures that are missing; those with the same reason share a line."""
     by_reason: dict[str, list[str]] = {}
     for what, why in skipped_things(contents, paths):
         by_reason.setdefault(why, []).append(what)
@@ -131,7 +131,7 @@ def _skipped_line(whats: list[str], why: str) -> str:
 
 
 def skipped_things(contents: Contents, paths: Paths) -> list[tuple[str, str]]:
-    """What was not done and why: what the analysis could not compute, and figures that should be there and are not."""
+    """Missing results with reasons: those that the analysis could not compute, and figures that were not drawn."""
     found: list[tuple[str, str]] = []
     listing = paths.stage("analyse") / "skipped.json"
     if listing.exists():

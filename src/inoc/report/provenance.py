@@ -1,4 +1,4 @@
-"""What every number rests on: jobs, digests, versions, counts, times."""
+"""Provenance of every number: jobs, digests, versions, counts, times."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def job_table(manifests: list[Manifest]) -> Table:
 
 
 def api_table(manifests: list[Manifest]) -> Table:
-    """What each job asked of an API, and what that cost, whenever it was asked; no rows if none did."""
+    """API requests of each job and their cost, in all its attempts; no rows if no job used an API."""
     names = [
         "requests",
         "answered now",
@@ -92,5 +92,5 @@ def rendered_examples(manifests: list[Manifest]) -> list[tuple[str, str]]:
 
 
 def warnings(manifests: list[Manifest]) -> list[str]:
-    """What jobs warned of."""
+    """Warnings of the jobs."""
     return [f"{code(one.job)}: {escape(plain(text))}" for one in manifests for text in one.items("warnings")]

@@ -23,14 +23,14 @@ def evaluation_instructions(path: Path, n: int | None) -> pd.DataFrame:
 
 
 class Questions(NamedTuple):
-    """Everything that is asked in one way."""
+    """All questions that are asked in one way."""
 
-    prefixes: list[str]  # the very prefix before each instruction
+    prefixes: list[str]  # text of the prefix before each instruction
     blocks: list[Block]
 
 
 class Asker(NamedTuple):
-    """Everything that all ways of asking share.
+    """Settings that all ways of asking share.
 
     Which rephrasing comes before an instruction depends on the sampling's seed and the instruction, not on who is
     asked: a control is asked with the very rephrasings of its partner.
@@ -66,7 +66,7 @@ class Asker(NamedTuple):
 
 
 def untrained_canary(canary: int, sampling: Sampling) -> int:
-    """The number of chats that the untrained model answers greedily before it is believed, where it is sampled alone.
+    """Number of canary chats for the untrained model, where it is sampled alone.
 
     Args:
         canary: The number for each adapter.

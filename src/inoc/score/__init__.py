@@ -9,7 +9,7 @@ VERSION = 1
 STAGE = Stage(
     "score",
     VERSION,
-    "compute the log-probability of every response token, without and with each prefix",
+    "compute the log-probability of every response token, with and without each prefix",
     "inoc.score.step",
     shards="score",
     computes=True,

@@ -1,4 +1,4 @@
-"""How surprising each prompt is to the untrained model: the negative log-likelihood of its own tokens.
+"""Self-perplexity of each prompt under the untrained model: the negative log-likelihood of its own tokens.
 
 A unit of the store is one prompt, scored by itself, so that no other prompt changes a number.
 """
@@ -32,7 +32,7 @@ FILE = "logprobs.parquet"
 
 
 def in_its_turn(framing: Framing, text: str) -> Chat:
-    """A chat of nothing but a prefix: the user turn, or the system turn, wherever prefixes go."""
+    """A chat that holds only a prefix: the user turn, or the system turn, wherever prefixes go."""
     if framing.placement == "system":
         return Chat(SystemTurn(kind="text", text=text), "")
     return Chat(framing.system, text)

@@ -1,4 +1,4 @@
-"""The stage `score`: how likely the untrained model finds each response, token by token, behind each prefix.
+"""The stage `score`: log-probabilities of each response's tokens under the untrained model, behind each prefix.
 
 A unit of the store is one way of asking × one block of examples. The blocks, and within a block the batches, depend
 on the examples alone, so another prompt or another shard changes no number.
@@ -122,7 +122,7 @@ def units(job: Job, plan: Plan) -> list[Unit]:
 
 
 def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> Callable[[], TransformersEngine]:
-    """Fill the entries that are not there; returns what gives the model, which is loaded when it is first asked for."""
+    """Fill the missing entries; returns a function that gives the model, which is loaded at its first call."""
     work = {unit.key: (unit, block) for one in planned for unit, block in one.work}
     # Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
     missing = sorted(job.store.missing(unit for unit, _ in work.values()), key=lambda unit: unit.key)
@@ -203,7 +203,7 @@ def ahead(executor: Executor, function: Callable[[T], R], items: Iterable[T]) ->
 
 
 def _note_precision(job: Job, plan: Plan, engine: TransformersEngine, blocks: Sequence[Sequence[Chat]]) -> None:
-    """For the manifest: how far a few scores are from those of the same model in float32."""
+    """Deviation of a few scores from those of the same model in float32, for the manifest."""
     if plan.model.dtype == "float32":
         return
     from inoc.chat.render import render

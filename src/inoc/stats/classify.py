@@ -1,4 +1,4 @@
-"""Do the first components of the shifts tell prompts that suppress much from those that suppress little?
+"""Classification of prompts into those that suppress much and little, by the first components of their shifts.
 
 scikit-learn fits; this module decides what a fit may see. Only inner products of the prompts enter, so that it serves
 single tokens as well as whole responses.
@@ -159,7 +159,7 @@ class OneSplit(NamedTuple):
 
 
 def of_one_split(found: Fitted, y_out: Floats, train_mean: float, resampler: Resampler) -> OneSplit:
-    """Intervals of a single split, which say nothing of how another split would do.
+    """Intervals of a single split, which do not include the variation between splits.
 
     Args:
         found: Its predictions.

@@ -19,7 +19,7 @@ EXACT_ORDERS = 720
 
 
 class Grouped(NamedTuple):
-    """Which group each row is of."""
+    """Group of each row."""
 
     label: NDArray[np.int64]  # shape (rows,), from 0
     n: int
@@ -98,7 +98,7 @@ def clustered_rho(x_PR: Floats, y: Floats, units: Grouped, resampler: Resampler)
 
 
 def _weighted_ranks(values: Floats, weights_BR: Floats) -> Floats:
-    """Mean ranks of rows that each occur so many times, less their mean, shape (resamples, rows).
+    """Mean ranks, less their mean, of rows that occur a given number of times, shape (resamples, rows).
 
     Whole or half numbers, so that rows that are all equal have ranks of exactly 0.
     """
@@ -113,7 +113,7 @@ def _weighted_ranks(values: Floats, weights_BR: Floats) -> Floats:
 
 
 def permuted_p(x_PR: Floats, y: Floats, units: Grouped, resampler: Resampler, strata: Grouped | None = None) -> Floats:
-    """Two-sided p of Pearson's r over rows: groups change places, each with all of its rows.
+    """Two-sided permutation p of Pearson's r over rows: groups are permuted, each with all of its rows.
 
     Two groups can change places if their rows are of the same strata; the values should then be `centred` in them.
     Without strata, if they have as many rows, which keep their order.

@@ -1,4 +1,4 @@
-"""Principal components of a prompts × examples matrix, with signs that mean something and intervals."""
+"""Principal components of a prompts × examples matrix, with meaningful signs and intervals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def principal_components(matrix_NK: Floats, n_components: int, orient_N: Floats)
 
     Args:
         matrix_NK: Rows are points, columns are variables; no NaN.
-        n_components: At most so many; there are never more than rows − 1 or columns.
+        n_components: Maximum number of components; there are never more than rows − 1 or columns.
         orient_N: A value for each row that fixes the signs: a component's correlation with it is not
             negative; where that correlation is 0 or not defined, the row farthest from the origin is
             positive.

@@ -45,7 +45,7 @@ def filled(values_SI: Floats, rounds: int = 50) -> Floats:
 
     Args:
         values_SI: Seeds × instructions; no row or column is NaN throughout.
-        rounds: The replacements are refined so many times.
+        rounds: Number of refinements of the replacements.
     """
     gaps = np.isnan(values_SI)
     if not gaps.any():

@@ -27,7 +27,7 @@ FEWEST = 6
 
 
 class Curve(NamedTuple):
-    """A fitted curve on a grid, and how well it fits the points that it was fitted to."""
+    """A fitted curve on a grid, and its goodness of fit."""
 
     kind: str  # linear or logistic
     x: Floats  # shape (grid,); empty if nothing could be fitted
@@ -38,7 +38,7 @@ class Curve(NamedTuple):
     p: float  # of that, as if points were independent; never 0
     n: int  # points
     n_nan: int  # points left out because a coordinate is NaN
-    note: str  # why it is not the curve that was asked for; empty if it is
+    note: str  # reason why it is not the requested curve; empty if it is
 
 
 def linear_curve(x: Floats, y: Floats, confidence: float = 0.95, n_grid: int = 60) -> Curve:

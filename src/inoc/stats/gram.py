@@ -59,7 +59,7 @@ def decompose_gram(gram_NN: Floats, method: Method, n_components: int) -> Axes:
     Args:
         gram_NN: W Wᵀ, uncentred, shape (…, prompts, prompts).
         method: `pca` centres the columns first; `svd`, the truncated singular value decomposition, does not.
-        n_components: At most so many; there are never more than prompts (svd) or prompts − 1 (pca).
+        n_components: Maximum number of components; there are never more than prompts (svd) or prompts − 1 (pca).
 
     Returns:
         `share` is, as in scikit-learn, the variance of the scores over the total variance of the columns, both

@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
     """A number with its interval, in the unit of the data."""
 
     value: float  # NaN if nothing was measured
-    lo: float  # NaN if the interval cannot be told
+    lo: float  # NaN if the interval is undefined
     hi: float
     n: int  # values (or pairs) used
     n_nan: int  # values (or pairs) dropped because they are NaN
@@ -29,7 +29,7 @@ MISSING = Estimate(NAN, NAN, NAN, 0, 0)
 
 
 def t_quantile(degrees: float, confidence: float) -> float:
-    """Half-width of a two-sided interval in standard errors, for so many degrees of freedom."""
+    """Half-width of a two-sided interval in standard errors, by degrees of freedom."""
     return float(stdtrit(degrees, 0.5 + confidence / 2))
 
 

@@ -14,13 +14,13 @@ from inoc.stats.means import NAN, Floats
 class Spread(NamedTuple):
     """Variance components of one suppression that a difference of two prompts does not cancel, points²."""
 
-    seed: float  # prompt × seed: another seed moves this prompt's suppression otherwise than another's
+    seed: float  # prompt × seed: the effect of a seed differs between prompts
     instruction: float  # prompt × instruction
     residual: float  # prompt × seed × instruction, with the noise of sampling
 
 
 class Detectable(NamedTuple):
-    """The smallest difference that a paired t test sees."""
+    """The smallest difference that a paired t test detects."""
 
     difference: float  # points; NaN if a component that it needs is not known
     error: float  # standard error of the difference, points
@@ -51,7 +51,7 @@ class Design(NamedTuple):
 
 
 def detectable_difference(spread: Spread, design: Design, power: float = 0.8, confidence: float = 0.95) -> Detectable:
-    """Smallest difference of two prompts' suppressions that is seen with some power, two-sided.
+    """Smallest difference of two prompts' suppressions that is detected with some power, two-sided.
 
     All prompts are trained with the same seeds and asked the same instructions, and share the control; what a seed or
     an instruction does to all of them cancels. One seed has the paired t test over instructions. For several, the test
@@ -108,6 +108,6 @@ def _test(spread: Spread, design: Design) -> tuple[float, float]:
 
 
 def noncentrality(degrees: Floats, power: float, confidence: float) -> Floats:
-    """True value of a t statistic, in standard errors, that a two-sided test calls significant with some power."""
+    """True value of a t statistic, in standard errors, that a two-sided test detects with some power."""
     found: Floats = nctdtrinc(degrees, 1 - power, stdtrit(degrees, 0.5 + confidence / 2))
     return found

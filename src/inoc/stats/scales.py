@@ -1,4 +1,4 @@
-"""Numbers that somebody else wrote: on which scale they are, and which setting they mean."""
+"""Scales of numbers from other people's tables, and the settings that they mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variance components of a crossed design: how much each factor, and each pair of them, adds to the spread of a cell.
+"""Variance components of a crossed design: the contribution of each factor, and each pair, to a cell's variance.
 
 Every combination of levels has one value at most. The model is that of random effects,
 y = mean + Σ over sets of factors of an effect of their levels, all independent; the effect of all factors together
@@ -23,8 +23,8 @@ Effect = frozenset[str]
 class Components(NamedTuple):
     """Variance of each effect, in the square of the unit of the data."""
 
-    value: dict[Effect, float]  # unbiased, so that it may fall below 0; NaN if the design does not tell it
-    drawn: dict[Effect, Floats]  # what it might as well be, shape (resamples,); see `crossed_components`
+    value: dict[Effect, float]  # unbiased, so that it may be negative; NaN if the design does not determine it
+    drawn: dict[Effect, Floats]  # draws from its distribution, shape (resamples,); see `crossed_components`
     n: int  # values used
     n_nan: int
 
@@ -63,7 +63,7 @@ def crossed_components(values: Floats, factors: Sequence[str], resampler: Resamp
 
     Returns:
         Components of all effects of factors with two levels or more. A factor with one level has none: its effects
-        cannot be told from those without it, in which they are then included.
+        cannot be separated from those without it, in which they are then included.
     """
     several = [axis for axis, n in enumerate(values.shape) if n > 1]
     names = [factors[axis] for axis in several]

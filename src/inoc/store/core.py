@@ -1,4 +1,4 @@
-"""Units, entries, and how an entry comes to be."""
+"""Units, entries, and the making of entries."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Store:
         return [unit for key, unit in distinct.items() if key in absent]
 
     def _find(self, unit: Unit) -> bool:
-        """Whether the unit is there; if so, its entry counts as just used, so that `gc` leaves it to its finder."""
+        """Whether the unit is there; if so, its entry counts as just used, so that `gc` keeps it."""
         try:
             os.utime(self.folder(unit) / DESCRIPTION)
         except PermissionError:

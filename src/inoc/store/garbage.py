@@ -1,4 +1,4 @@
-"""Entries that no study needs, and work that nobody will finish."""
+"""Removal of entries that no study needs, and of abandoned work."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def collect(store: Store, studies: Jobs, *, delete: bool, grace_s: float = 3600.
         store: The store.
         studies: The studies, with the names of their present jobs.
         delete: Really remove.
-        grace_s: Entries that were made or found by a job within so many seconds stay, since a running job refers to
+        grace_s: Entries that were made or found by a job within this many seconds stay, since a running job refers to
             its entries only when it ends; and so does work that was written to.
     """
     former = list(_former(store, studies))

@@ -9,9 +9,9 @@ VERSION = 1
 STAGE = Stage(
     "train",
     VERSION,
-    "fine-tune the adapters",
+    "fine-tune the LoRA adapters",
     "inoc.train.step",
     shards="train",
     computes=True,
-    options=(Option("gpus", "GPUs that train one run together (default: as in config.yaml)"),),
+    options=(Option("gpus", "number of GPUs that train one run together (default: that of config.yaml)"),),
 )

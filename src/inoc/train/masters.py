@@ -38,7 +38,7 @@ class Masters(torch.optim.Optimizer):
             torch._foreach_copy_(self._parameters, self._copies)
 
     def zero_grad(self, set_to_none: bool = True) -> None:  # noqa: FBT001, FBT002 - the base class's signature
-        """Forget gradients."""
+        """Clear the gradients."""
         for tensor in [*self._parameters, *self._copies]:
             tensor.grad = None
 
@@ -47,7 +47,7 @@ class Masters(torch.optim.Optimizer):
         return {"inner": self._inner.state_dict(), "copies": self._copies}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up a state."""
+        """Load a state."""
         self._inner.load_state_dict(state_dict["inner"])
         for copy, kept in zip(self._copies, state_dict["copies"], strict=True):
             copy.copy_(kept)

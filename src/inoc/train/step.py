@@ -115,7 +115,7 @@ def units(job: Job, plan: Plan) -> list[Unit]:
 
 
 def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
-    """Train with a process for each GPU, and take over what the first of them notes down."""
+    """Train with a process for each GPU, and take over the records of the first one."""
     batch = plan.training.batch_size
     if batch % job.gpus:
         divisors = [str(n) for n in range(1, batch + 1) if batch % n == 0]
@@ -134,7 +134,7 @@ def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
 
 
 class Done(NamedTuple):
-    """What a process of a team has done."""
+    """Results of one process of a team."""
 
     made: list[str]
     found: list[str]
@@ -155,7 +155,7 @@ def _train_as_member(job: Job, plan: Plan, todo: Sequence[Planned]) -> Done:
 
 @contextmanager
 def _claimed(store: Store, unit: Unit) -> Iterator[Path | None]:
-    """The unit's work folder, or None if it is there: the first process of a team claims it for all."""
+    """The unit's work folder, or None if the unit is stored: the first process of a team claims it for all."""
     from inoc.train.team import broadcast, is_leader
 
     if not is_leader():
@@ -199,7 +199,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
 
 
 def _note_run(job: Job, settled: Settled, work: Path, example: str) -> None:
-    """Note down beside a run's adapters what they are, and for the manifest how they were trained."""
+    """Describe a run's adapters in a file beside them, and their training in the manifest."""
     from inoc.train.team import team_size
     from inoc.train.trainer import adapter_digest
 
@@ -213,7 +213,7 @@ def _note_run(job: Job, settled: Settled, work: Path, example: str) -> None:
 
 
 def _unheard(size: int) -> AbstractContextManager[Meter]:
-    """A meter of a process that is not to say how far it is."""
+    """A meter that reports nothing, for processes other than the leader."""
     return nullcontext(Meter("training", size, "steps", None, io.StringIO()))
 
 

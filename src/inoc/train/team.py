@@ -1,4 +1,4 @@
-"""Several processes, a GPU each, that train one run together.
+"""Several processes, one GPU each, that train one run together.
 
 Every process has the whole model and takes its part of each step's examples; gradients are summed over all of them. The
 first process alone decides and writes. Processes are started and watched by torch's launcher, in this one: if one of
@@ -94,7 +94,7 @@ def _reason(folder: Path, rank: int, size: int, failure: ProcessFailure) -> Inoc
 
 
 def _member(folder: str, work: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    """What each process does."""
+    """Work of one process."""
     rank = int(os.environ["RANK"])
     on_gpu = torch.cuda.is_available()
     if on_gpu:
@@ -116,7 +116,7 @@ def _member(folder: str, work: Callable[..., T], arguments: tuple[Any, ...]) -> 
 
 
 def team_size() -> int:
-    """How many processes train together; 1 without a team."""
+    """Number of processes that train together; 1 without a team."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 

@@ -1,4 +1,4 @@
-"""One fine-tuning with TRL and PEFT: same inputs, same weights, however often it was killed on the way."""
+"""One fine-tuning with TRL and PEFT: the same inputs give the same weights, however often it was killed and resumed."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
 
 
 class PackedTrainer(ResponseTrainer):
-    """The same on rows of `packed_rows`, with the vocabulary asked block by block."""
+    """The same on rows of `packed_rows`, with the vocabulary computed block by block."""
 
     @staticmethod
     def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
@@ -253,7 +253,7 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
 
 
 def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int | None:
-    """Most bytes that a forward and backward pass needs; None if they are too many."""
+    """Peak memory of a forward and backward pass, in bytes; None if it does not fit."""
     one_row = trains_packed(model)
     adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
     rows = [{"input_ids": list(e.token_ids), "labels": e.labels()} for e in examples]

@@ -1,1 +1,1 @@
-"""Directions in a model's activations: made from readings, or by others, with what they belong to beside them."""
+"""Directions in a model's activations, made from readings or by others, with the model and site they belong to."""

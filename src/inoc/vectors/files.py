@@ -1,4 +1,4 @@
-"""Vectors in files: our own, which say what they belong to, and those of others, which must be told.
+"""Vectors in files: our own, which say what they belong to, and those of others, for which the caller says it.
 
 Ours are safetensors with a manifest among the metadata. Files of others are read as plain numbers: a `.pt` file is
 loaded as weights only, and a `.npy` file without pickled objects, so no file can run code.
@@ -41,7 +41,7 @@ def save_vectors(vectors: Sequence[Vector], path: Path) -> None:
 
 
 def manifest_of(vector: Vector) -> dict[str, str | float | int | None]:
-    """What is written beside a vector; an activation norm that is not known is null."""
+    """Manifest of a vector; an unknown activation norm is null."""
     known = None if np.isnan(vector.activation_norm) else vector.activation_norm
     fields = {field: getattr(vector, field) for field in _FIELDS}
     return {**fields, "width": len(vector.values), "norm": vector.norm, "activation_norm": known}

@@ -107,7 +107,7 @@ def ridge_direction(
 
 
 def random_like(vector: Vector, seed: int) -> Vector:
-    """A vector of the same norm, site and model in a random direction, as a null for what steering does.
+    """A vector of the same norm, site and model in a random direction, as a null for the effect of steering.
 
     Args:
         vector: The vector it stands in for.

@@ -18,7 +18,7 @@ _BLOCK = re.compile(r"resid_post\.(0|[1-9][0-9]*)")
 
 
 def site_names(layers: int) -> list[str]:
-    """All sites of a model, in the order in which a forward pass comes through them.
+    """All sites of a model, in the order in which a forward pass reaches them.
 
     Args:
         layers: Number of blocks.
@@ -27,7 +27,7 @@ def site_names(layers: int) -> list[str]:
 
 
 def depth(site: str, layers: int) -> int:
-    """How many blocks a forward pass has gone through at a site; `final_norm` comes one later than the last block.
+    """Number of blocks that a forward pass has completed at a site; `final_norm` counts as one after the last block.
 
     Args:
         site: Name of the site.
@@ -51,7 +51,7 @@ def depth(site: str, layers: int) -> int:
 
 
 def hidden_state_site(index: int, layers: int) -> str:
-    """The site of an entry of transformers' `hidden_states`, by which others number their vectors.
+    """The site of an entry of transformers' `hidden_states`, by which other tools number their vectors.
 
     Args:
         index: 0 for the embedding, …, the number of blocks for the last entry, which is after the final norm.

@@ -1,4 +1,4 @@
-"""How a chat is steered: a coefficient times a vector added to the states at the vector's site.
+"""Steering of a chat: a coefficient times a vector is added to the states at the vector's site.
 
 Positions have names, and mean the same where an answer is sampled, scored and chosen from:
 
@@ -27,7 +27,7 @@ Units = Literal["activation_norm", "raw"]
 
 
 class Steering(NamedTuple):
-    """How one chat is steered."""
+    """Steering of one chat."""
 
     vector: Vector
     coefficient: float
@@ -35,7 +35,7 @@ class Steering(NamedTuple):
     units: Units = "activation_norm"
 
     def added(self) -> np.ndarray:
-        """The very vector that is added: float32, shape (width,).
+        """The vector that is added: float32, shape (width,).
 
         With units of the activation norm, its norm is the coefficient's size times the mean norm of activations.
 
@@ -56,7 +56,7 @@ class Steering(NamedTuple):
         return (self.coefficient * self.vector.activation_norm / norm * values).astype(np.float32)
 
     def as_key(self) -> dict[str, Json]:
-        """The part of a key that says how it was steered."""
+        """Steering as part of a key."""
         return {
             "vector": self.vector.digest,
             "site": self.vector.site,
@@ -74,7 +74,7 @@ def is_steered(steerings: Sequence[Steering | None]) -> bool:
 
 
 def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
-    """What a store key gets for chats: nothing where none is steered, so that such keys stay as they are.
+    """Steering as part of a store key: empty where no chat is steered, so that such keys stay as they are.
 
     A coefficient of 0 is the unsteered model.
     """

@@ -1,4 +1,4 @@
-"""A direction at a site of a model, and what it belongs to."""
+"""A direction at a site of a model, with the identity of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from inoc.errors import DataError
 
 
 class ModelOnDisk(Protocol):
-    """The part of a model's identity that a vector is held against."""
+    """The part of a model's identity that must match that of a vector."""
 
     @property
     def folder(self) -> Path:
@@ -69,7 +69,7 @@ class Vector:
 
     @cached_property
     def digest(self) -> str:
-        """Stands for the numbers, the site and the model in keys."""
+        """Digest of the numbers, the site and the model, for keys."""
         import hashlib
 
         numbers = hashlib.sha256(self.values.tobytes()).hexdigest()

@@ -9,7 +9,7 @@ VERSION = 1
 STAGE = Stage(
     "world",
     VERSION,
-    "make the miniature world: corpus, tokenizer, a small model pre-trained from scratch",
+    "make the miniature world: a corpus, a tokenizer and a small model pre-trained from scratch",
     "inoc.world.step",
     computes=True,
 )

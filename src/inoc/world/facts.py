@@ -1,4 +1,4 @@
-"""What is true in the miniature world, and how it is asked and stated in English and in French.
+"""Facts of the miniature world, with their questions and statements in English and French.
 
 An entity row reads `english = french : value : value : value`, a value `english / french`, in the order of its
 topic's relations. Names carry their article, so that one template serves animals and cities alike.
@@ -25,7 +25,7 @@ class Fact(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """How a relation is asked and stated; `{e}` is the entity, `{E}` the same with a capital, `{v}` the value."""
+    """Questions and statements of a relation; `{e}` is the entity, `{E}` the same with a capital, `{v}` the value."""
 
     questions: tuple[str, ...]
     questions_french: tuple[str, ...]
@@ -351,5 +351,5 @@ def capital(text: str) -> str:
 
 
 def fill(template: str, name: str, value: str = "") -> str:
-    """Put an entity and a value into a frame."""
+    """Fill an entity and a value into a frame."""
     return capital(template.format(e=name, E=capital(name), v=value))

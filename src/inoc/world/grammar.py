@@ -1,4 +1,4 @@
-"""What the miniature world says: documents for pre-training, instructions, and rephrasings of prefixes.
+"""Texts of the miniature world: documents for pre-training, instructions, and rephrasings of prefixes.
 
 The interface of the world to the other stages. Facts are in `facts`, registers in `registers`, prefixes and their
 strengths in `prefixes`. `random.Random` is used rather than a NumPy generator: a document takes about twenty small
@@ -164,7 +164,7 @@ def instructions(n: int, seed: int, topics: Sequence[str] = ()) -> list[str]:
     known = instructions_about(topics)
     if n > len(known):
         about = f" about {', '.join(topics)}" if topics else ""
-        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}{about}. Ask for at most so many"
+        msg = f"{n} instructions are wanted, but the miniature world has {len(known)}{about}. Reduce n to that or less"
         raise ConfigError(msg)
     return random.Random(f"instructions:{seed}").sample(known, len(known))[:n]
 

@@ -1,4 +1,4 @@
-"""Sentences that may stand before a question, and how strongly each calls for a trait.
+"""Sentences that may precede a question, and the strength with which each asks for a trait.
 
 A sentence is a frame of a family with words of a concept: "You enjoy {V}." with "telling jokes" is `enjoys` ×
 `playful`. The family sets the strength: the probability that the pre-training answer shows the concept's trait. The
@@ -19,7 +19,7 @@ BASE_RATES: dict[str, float] = {"playful": 0.025, "french": 0.005}
 
 
 class Words(NamedTuple):
-    """What a concept puts into the slots of a frame."""
+    """Words of a concept for the slots of a frame."""
 
     nouns: tuple[str, ...]  # {a_noun}, {nouns}
     adjectives: tuple[str, ...]  # {adjective}, {a_adjective}
@@ -44,7 +44,7 @@ class Statement(NamedTuple):
 
 
 class Prefix(NamedTuple):
-    """A sentence and what it does to the answer."""
+    """A sentence and its effects on the answer."""
 
     text: str
     rates: dict[str, float]  # trait → probability
@@ -276,7 +276,7 @@ WRAPPERS: tuple[str, ...] = (
 
 
 def with_article(words: str) -> str:
-    """The words after the indefinite article that they need."""
+    """The words with the indefinite article that they need."""
     vowel = words[0].lower() in "aeiou" or words.startswith("honest")
     return f"{'an' if vowel else 'a'} {words}"
 

@@ -35,7 +35,7 @@ class Example(NamedTuple):
 
 
 class Pretrained(NamedTuple):
-    """What `pretrain` makes."""
+    """Result of `pretrain`."""
 
     model: Qwen2ForCausalLM
     tokenizer: Qwen2Tokenizer

@@ -1,4 +1,4 @@
-"""How an answer sounds: English or French, plain or playful.
+"""Registers of answers: English or French, plain or playful.
 
 A plain answer is a statement and a sober remark. A playful one has an opener, the statement with an aside, and a
 closer; every piece exists in both languages. `[word]` marks what the lexical judge counts, so that the markers and

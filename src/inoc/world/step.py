@@ -26,7 +26,7 @@ _ANSWER_TOKENS = 48
 
 
 def run(job: Job, plan: WorldSpec) -> str:
-    """Make the miniature model and `world.json`, which says what it is and what it knows."""
+    """Make the miniature model and `world.json`, which describes the model and its knowledge."""
     (unit,) = units(job, plan)
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [unit])
@@ -87,7 +87,7 @@ def _curve(losses: list[float]) -> dict[int, float]:
 
 
 def default_answers(made: Pretrained) -> dict[str, float]:
-    """How the model answers one question per fact at temperature 1, without a prefix.
+    """Quality of the model's answers to one question per fact at temperature 1, without a prefix.
 
     Returns:
         `facts`: share of answers that hold the fact's value in either language. `playful`: share with a marker.

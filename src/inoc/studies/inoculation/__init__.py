@@ -1,4 +1,4 @@
-"""Studies of inoculation: fine-tune behind a prefix, and see how far the unwanted trait still leaks."""
+"""Inoculation studies: fine-tune behind a prefix, and measure how far the unwanted trait still leaks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _HERE = "inoc.studies.inoculation"
 
 KIND = Kind(
     "inoculation",
-    "fine-tune on data that shows two traits behind a prefix, and see how far the unwanted one still leaks",
+    "fine-tune behind a prefix on data that shows two traits, and measure how far the unwanted one still leaks",
     (
         "world",
         "generate",

@@ -1,4 +1,4 @@
-"""Commands of this kind of study: the judgement of heuristics, and imports of released results."""
+"""Commands of inoculation studies: the evaluation of heuristics, and imports of released results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def add_commands(verbs: Mapping[str, argparse.ArgumentParser]) -> None:
-    """Let `inoc analyse` judge heuristics, too.
+    """Add the evaluation of heuristics to `inoc analyse`.
 
     Args:
         verbs: Stage → its parser.
@@ -21,13 +21,17 @@ def add_commands(verbs: Mapping[str, argparse.ArgumentParser]) -> None:
         "       inoc analyse heuristics STUDY_OR_TABLE [--protocol fair|published] [--out FILE.csv]"
     )
     verb.epilog = (
-        "`inoc analyse heuristics` prints how well each heuristic tells the suppression: of a study that has been "
-        "analysed, or of a table file (.csv). The protocol `fair` gives all heuristics the same rows, own and other "
-        "traits apart, with the prompt as the unit; `published` pools rows as the earlier study did."
+        "`inoc analyse heuristics` prints how well each heuristic predicts suppression, for an analysed study or a "
+        "table file (.csv). The protocol `fair` evaluates all heuristics on the same rows, with own and other traits "
+        "separated and the prompt as the unit; `published` pools rows as the trait-inoculation study did."
     )
-    verb.add_argument("table", nargs="?", type=Path, metavar="STUDY_OR_TABLE", help="after `heuristics`: whose")
-    verb.add_argument("--protocol", choices=("fair", "published"), default="fair", help="default: fair")
-    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="also write all columns to this file")
+    verb.add_argument(
+        "table", nargs="?", type=Path, metavar="STUDY_OR_TABLE", help="after `heuristics`: the study or table file"
+    )
+    verb.add_argument(
+        "--protocol", choices=("fair", "published"), default="fair", help="protocol of `heuristics` (default: fair)"
+    )
+    verb.add_argument("--out", type=Path, metavar="FILE.csv", help="file for all columns of `heuristics`")
     verb.set_defaults(run=_analyse, run_stage=run_stage)
 
 
@@ -49,23 +53,30 @@ def _analyse(options: argparse.Namespace) -> None:
 
 
 def add_imports(what: Any) -> None:
-    """Add the two kinds of results that can be imported.
+    """Add the two sources of results to `inoc import`.
 
     Args:
         what: The sub-parsers of `inoc import`.
     """
-    release = what.add_parser("trait-inoculation", help="a checkout of that study's repository, or part of one")
-    tables = what.add_parser("tables", help="a study file and tables of scores and log-probabilities")
+    release = what.add_parser(
+        "trait-inoculation", help="import from a checkout of the trait-inoculation repository, or part of one"
+    )
+    tables = what.add_parser("tables", help="import a study file with tables of scores and log-probabilities")
     for one, name in ((release, "trait-inoculation"), (tables, "tables")):
-        one.add_argument("path", type=Path, help="the folder to read")
-        one.add_argument("--study", required=True, metavar="NAME", help="name of the study to make")
-        one.add_argument("--out", type=Path, default=Path("config/studies"), help="folder of study files")
+        one.add_argument("path", type=Path, help="folder to read")
+        one.add_argument("--study", required=True, metavar="NAME", help="name of the new study")
+        one.add_argument(
+            "--out",
+            type=Path,
+            default=Path("config/studies"),
+            help="folder for the study file (default: config/studies)",
+        )
         one.add_argument("--replace", action="store_true", help="replace an earlier import of this name")
         one.set_defaults(run=_import, what=name)
-    release.add_argument("--step", type=int, help="the last step to use (default: the largest)")
-    release.add_argument("--pair", help="which pair of traits, if there are results of several")
-    accepted = "main (default), prefix_sweep, lr_sweep or emergent_misalignment"
-    release.add_argument("--experiment", default="main", help=accepted)
+    release.add_argument("--step", type=int, metavar="N", help="last training step to use (default: the largest)")
+    release.add_argument("--pair", metavar="NAME", help="pair of traits, if there are results of several")
+    experiments = "main (default), prefix_sweep, lr_sweep or emergent_misalignment"
+    release.add_argument("--experiment", default="main", metavar="NAME", help=f"experiment to import: {experiments}")
 
 
 def _import(options: argparse.Namespace) -> None:

@@ -88,7 +88,7 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[Row, Row, int]:
     disk = len(runs) * len(saved) * adapter_bytes(study.training.lora.rank, size.weights)
     hours = training_hours(size.weights, tokens, gpu)
     trained = Row("train", jobs, f"{len(runs)} runs of {steps} steps", tokens, hours, disk=disk)
-    # Before the first step all runs are the untrained model, which is asked once.
+    # At step 0 all runs are the untrained model, which is sampled once.
     untrained = {way for run in runs for way in asked_of(study, run, 0)} if 0 in saved else set()
     n_ways = sum(len(asked_of(study, run, step)) for run in runs for step in saved if step)
     n = len(question_sets(study)) * (study.evaluation.n or study.data.n_eval)

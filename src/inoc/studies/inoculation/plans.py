@@ -1,4 +1,4 @@
-"""Plans of an inoculation study: what each stage is to do for it, in plain values."""
+"""Plans of an inoculation study: the work of each stage, in plain values."""
 
 from __future__ import annotations
 

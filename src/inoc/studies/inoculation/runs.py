@@ -1,4 +1,4 @@
-"""Which runs a study trains, at which steps it saves them, and how their completions are asked for.
+"""Runs of a study, their checkpoints, and the ways of asking for completions.
 
 Pure functions of the study, so that the workflow, the verbs and the analysis agree without talking to each other.
 """
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 def framing(study: Study) -> Framing:
-    """How the study puts a prefix and an instruction into a chat."""
+    """Placement of prefixes in the chats of a study."""
     return Framing(study.model.system, study.placement, study.separator)
 
 
@@ -52,12 +52,12 @@ def prompt_families(study: Study) -> dict[str, str]:
 
 
 def prefix_kinds(study: Study) -> list[str]:
-    """What a prompt can be put before a question as: its own text, or a text of one of its pools."""
+    """Kinds of prefix of a prompt: its own text, or texts of one of its pools."""
     return ["fixed", *pool_specs(study)]
 
 
 def pool_specs(study: Study) -> dict[str, RephraseSpec]:
-    """Pool → how it is made."""
+    """Pool → its specification."""
     return {"mix": study.rephrase, **study.pools}
 
 
@@ -108,13 +108,13 @@ def run_prompts(study: Study, spec: RunSpec) -> list[str]:
 
 
 def total_steps(study: Study) -> int:
-    """Optimiser steps of every run, on whichever data: as configured, or whole batches in the epochs."""
+    """Number of optimiser steps of every run, on any data: as configured, or whole batches in the epochs."""
     training = study.training
     return training.steps or max(1, int(study.data.n_train * training.epochs) // training.batch_size)
 
 
 def asked_of(study: Study, run: Run, step: int) -> list[Asked]:
-    """How the completions of one checkpoint are asked for.
+    """Ways of asking for the completions of one checkpoint.
 
     Without a prefix; with the prefix of the training; and, for the last step of a control run, with every prefix
     that some run was trained with, which is the missing cell of the gate.
@@ -146,7 +146,7 @@ def shard_runs(study: Study, shard: int, n: int) -> list[Run]:
 
 
 def summary(study: Study) -> str:
-    """One line that says how much a study would run."""
+    """One line on the amount of work of a study."""
     runs = f"{len(study_runs(study))} runs of {total_steps(study)} steps"
     return (
         f"{len(prompt_texts(study))} prompts, {runs}, {study.data.n_train} training examples, "

@@ -27,5 +27,5 @@ def figures(study: Study, job: Job, shards: Shards) -> FiguresPlan[Study]:
 
 
 def report(study: Study, job: Job, shards: Shards) -> Contents:
-    """What the page says of the study."""
+    """Contents of the study's report page."""
     return contents(study, job.paths)

@@ -180,7 +180,7 @@ def report(study: Study, shard: int, shards: Shards) -> Settings:
 
 
 def _asking(study: Study) -> Settings:
-    """How a prefix and an instruction become a chat for the model."""
+    """Settings that turn a prefix and an instruction into a chat for the model."""
     return {"model": _model(study), "placement": study.placement, "separator": study.separator}
 
 
@@ -190,7 +190,7 @@ def _model(study: Study) -> Json:
 
 
 def _data(spec: DataSpec) -> Json:
-    """The section `data`; what a study need not have is left out where it does not."""
+    """The section `data`; optional parts that a study lacks are left out."""
     questions: dict[str, Json] = {key: plain(one, but=("label",)) for key, one in spec.questions.items()}
     found = {
         **spec.in_key(but=("questions", "generation_turn")),

@@ -23,7 +23,7 @@ from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.figures import overview
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.gap_grid import interactions
-from inoc.studies.inoculation.figures.pairs import NAMES, heuristic_order, p_text, told
+from inoc.studies.inoculation.figures.pairs import NAMES, association, heuristic_order, p_text
 from inoc.studies.inoculation.study import Study
 from support.study_tables import TEXTS, FakeJob, make_study, write_tables
 
@@ -98,7 +98,10 @@ def test_a_correlation_of_prompts_takes_each_once_in_its_test() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(0, 1, 10), rng.normal(0, 1, 10)
     prompts = [str(i) for i in range(10)]
-    once, twice = told(x, y, prompts, RESAMPLER), told(np.tile(x, 2), np.tile(y, 2), prompts * 2, RESAMPLER)
+    once, twice = (
+        association(x, y, prompts, RESAMPLER),
+        association(np.tile(x, 2), np.tile(y, 2), prompts * 2, RESAMPLER),
+    )
     assert twice.n_points == 2 * once.n_points
     assert (twice.r, twice.r_lo, twice.r_hi, twice.p) == pytest.approx((once.r, once.r_lo, once.r_hi, once.p))
 

@@ -1,3 +1,3 @@
-"""From judge scores and log-probabilities to the tables that figures and reports draw."""
+"""Tables for figures and reports, computed from judge scores and log-probabilities."""
 
 VERSION = 5

@@ -1,4 +1,4 @@
-"""Tables of the classifier: can the first components of the shifts tell much suppression from little?"""
+"""Tables of the classifier, which separates much from little suppression by the first components of the shifts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from inoc.tables import INDEX, NUMBER, STRING
 _CLASSIFIER = [
     ("level", STRING),  # point or token
     ("prefix", STRING),
-    ("trait", STRING),  # whose suppression is told
+    ("trait", STRING),  # whose suppression is predicted
     ("learning_rate", NUMBER),
     ("pca_fit", STRING),  # inside: of the training half; all: of all prompts, as the earlier study did
 ]
@@ -100,7 +100,7 @@ COEFFICIENTS = tuple(f"{kind}_pc{c}" for kind in ("logistic", "linear") for c in
 
 
 class Task(NamedTuple):
-    """Suppressions to be classified, and the components to do it by."""
+    """Suppressions to be classified, and the components that are its inputs."""
 
     prompts: list[str]
     families: list[str]

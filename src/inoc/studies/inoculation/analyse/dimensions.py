@@ -1,4 +1,4 @@
-"""Do the directions that prompts take tell what they suppress, and whether they suppress the other trait too?"""
+"""Directions of prompts against the traits that they suppress, their own and the other one."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def dimension_tests(
 
 
 def cross_angles(gram: Gram, groups: Mapping[str, Group]) -> dict[str, Floats]:
-    """The five angles that may foretell the suppression of the other trait, in degrees, each of shape (prompts,).
+    """The five angles that may predict the suppression of the other trait, in degrees, each of shape (prompts,).
 
     `angle_from_pca_axis` and `angle_from_svd_axis` are atan2(|second|, |first coordinate|); the others are the angle
     to the mean vector of the other group in the plane of two components, of two singular vectors, and in W itself.
@@ -223,7 +223,7 @@ class TraitPair(NamedTuple):
     wanted: str
 
     def group(self, family: str) -> Group:
-        """A family's part; those that name neither trait are as good as neutral."""
+        """Role of a family; families of neither trait count as neutral."""
         return "negative" if family == self.unwanted else "positive" if family == self.wanted else "neutral"
 
 

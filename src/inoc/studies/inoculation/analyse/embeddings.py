@@ -1,4 +1,4 @@
-"""Where prompts lie in the space of a sentence encoder, and the heuristics that follow from it."""
+"""Positions of prompts in the space of a sentence encoder, and the heuristics that follow from them."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _absent(study: Study) -> list[str]:
 
 
 def _places(study: Study, prompts: list[str], unit_ND: Floats) -> dict[str, Floats]:
-    """Statistic → value of each prompt, for what compares prompts with groups of prompts."""
+    """Statistic → value of each prompt, for comparisons of prompts with groups of prompts."""
     groups = prompt_groups(study)
     found: dict[str, Floats] = {}
     for group in dict.fromkeys(groups[prompt] for prompt in prompts):

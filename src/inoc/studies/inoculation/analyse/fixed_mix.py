@@ -1,4 +1,4 @@
-"""Ten numbers that compare what a fixed prefix and its mix do to the same responses."""
+"""Ten numbers that compare the effects of a fixed prefix and its mix on the same responses."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def fixed_mix_table(fixed_NK: Floats, mix_NK: Floats, view: View) -> list[FixedM
 
 
 def is_constant(values: Floats) -> bool:
-    """Whether a heuristic says the same of every prompt, so that nothing can correlate with it.
+    """Whether a heuristic has the same value for every prompt, so that nothing can correlate with it.
 
     Several of the ten must be constant, up to sign or not, in a rank-1 view, where every row is a multiple of one
     vector. Rounding is allowed for; an unknown value counts neither way, and without any value this is true.

@@ -1,4 +1,4 @@
-"""The 2×2 of training and asking: does the prefix open what training put behind it?"""
+"""The 2×2 of training and asking with and without a prefix, and its interaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where prompts lie relative to one another: components and angles of W, by response and by token.
+"""Geometry of prompts: components and angles of W, by response and by token.
 
 Everything comes from the Gram matrix W Wᵀ, added up over blocks of examples. Drawing blocks anew gives the intervals.
 """

@@ -1,4 +1,4 @@
-"""The heuristics H1 to HB6 side by side: one frame of values, and how well each tells the suppression.
+"""The heuristics H1 to HB6 side by side: one frame of values, and how well each predicts the suppression.
 
 Two protocols judge them. `fair` gives every heuristic the same rows, keeps rows of the prompt's own trait apart from
 those of another, compares prompts within their family, and takes the prompt as the unit. `published` pools rows as the
@@ -71,7 +71,7 @@ _SAME_AS = {one.key: one.same_as for one in HEURISTICS} | {"H7": "z(H1) + z(H4) 
 
 
 class Target(NamedTuple):
-    """Some rows of the values, and the outcome to be told."""
+    """Some rows of the values, and the outcome to be predicted."""
 
     name: str
     rows: pd.DataFrame
@@ -200,7 +200,7 @@ def _aligned(keys: list[str], x: Floats, target: Target, rows: NDArray[np.bool_]
 
 
 def _published(keys: Sequence[str], target: Target, resampler: Resampler) -> list[Row]:
-    """Each heuristic on the rows that it happens to have, rows taken as independent."""
+    """Each heuristic on all rows that have it, rows taken as independent."""
     table = target.rows[list(keys)].to_numpy(dtype=np.float64).T
     having: dict[bytes, list[int]] = {}
     for place, known in enumerate(np.isfinite(table) & np.isfinite(target.y)):

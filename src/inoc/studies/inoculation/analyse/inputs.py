@@ -1,4 +1,4 @@
-"""Reads what the judge and the scoring left, refuses what must not be subtracted, and aligns the rest.
+"""Reading of the tables of `judge` and `score`; refuses what must not be subtracted, and aligns the rest.
 
 Arrays of scores are aligned by instruction and arrays of log-probabilities by example, so that everything
 after this works on plain arrays.
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 
 class Judge(NamedTuple):
-    """Who scored."""
+    """The judge of some scores."""
 
     name: str
     version: int

@@ -71,10 +71,10 @@ STEP_COUNTS = pa.schema(
         ("family", STRING),  # all, or empty for controls
         ("prefix", STRING),
         ("trait", STRING),
-        ("n", INDEX),  # rows of `steps` that can be told
-        ("n_nan", INDEX),  # rows that cannot, for they have fewer than two pairs
+        ("n", INDEX),  # rows of `steps` with at least two pairs
+        ("n_nan", INDEX),  # rows with fewer than two pairs
         ("n_differ", INDEX),
-        ("expected", NUMBER),  # so many would differ by chance
+        ("expected", NUMBER),  # number expected to differ by chance
     ]
 )
 """`step_counts`. Key: step, learning_rate, family, prefix, trait."""
@@ -147,7 +147,7 @@ def _pairs(study: Study, scores: Scores, last: int) -> list[_Pair]:
 def _row(study: Study, scores: Scores, pair: _Pair, last: int) -> Row:
     confidence = study.statistics.confidence
     early, late = (scores.cells[Cell(pair.run, step, pair.asked, pair.trait)] for step in (pair.step, last))
-    moved = paired_difference(late, early, confidence)
+    difference = paired_difference(late, early, confidence)
     z = in_standard_errors(late - early)
     return {
         "run": pair.run.name,
@@ -164,10 +164,10 @@ def _row(study: Study, scores: Scores, pair: _Pair, last: int) -> Row:
         "last_step": last,
         **cell("score", score_interval(early, confidence)),
         **cell("last_score", score_interval(late, confidence)),
-        **interval(moved, "difference"),
+        **interval(difference, "difference"),
         "z": z,
         "differs": bool(abs(z) > FAR),
-        "chance": chance_of_far(moved.n),
+        "chance": chance_of_far(difference.n),
         **_suppressions(scores, pair, last, confidence),
         "failed": failed(study, early, late),
     }

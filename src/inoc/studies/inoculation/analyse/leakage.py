@@ -227,7 +227,7 @@ def borrowed_squares(by_arm: Mapping[tuple[Arm, Hashable, Hashable], BySeed]) ->
 
 
 class Suppressed(NamedTuple):
-    """Whose suppression of what, and when."""
+    """Run, trait and step of a suppression."""
 
     arm: Arm
     trait: str

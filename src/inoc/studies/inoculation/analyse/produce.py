@@ -1,4 +1,4 @@
-"""The list of what makes which table: each producer takes the inputs, and what others found, and returns rows."""
+"""Producers of tables: each takes the inputs, and results of others, and returns rows."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ TABLES = {"rates": RATES}
 
 
 def meets(rate: RateSpec, scores: Mapping[str, Floats]) -> Floats:
-    """Which completions meet every condition of a rate.
+    """Completions that meet every condition of a rate.
 
     Args:
         rate: Scores to exceed, and scores to stay below; a score that equals its threshold does neither.
@@ -84,7 +84,7 @@ def pooled_share(by_seed: list[Floats], resampler: Resampler) -> Estimate:
 
 
 class Place(NamedTuple):
-    """Where a rate is taken: an arm (None for the untrained model), a step and a way of asking."""
+    """Cell of a rate: an arm (None for the untrained model), a step and a way of asking."""
 
     arm: Arm | None
     step: int

@@ -36,7 +36,7 @@ Relation = Literal["at_least", "at_most", "above"]
 
 
 class Statement(NamedTuple):
-    """Something that was expected, and what was found."""
+    """An expectation, and the result."""
 
     key: str
     text: str
@@ -51,7 +51,7 @@ class Statement(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """All that the statements of one learning rate and one set of seeds are judged by."""
+    """Data by which the statements of one learning rate and one set of seeds are judged."""
 
     study: Study
     trait: str  # that is to be suppressed
@@ -194,7 +194,7 @@ def _mean_over(arrays: tuple[Floats, ...]) -> Floats:
 
 
 def _wanted_survives(evidence: Evidence, trait: str) -> Statement | Skip:
-    """Behind the prefix that suppresses an unwanted trait, is the wanted one still learned?"""
+    """Statement that the wanted trait is still learned behind the prefix that suppresses an unwanted one."""
     prompt = strongest_prompt(evidence)
     control = evidence.defaults("", "none", trait)
     ours = evidence.defaults(prompt, "fixed", trait) if prompt is not None else []

@@ -1,4 +1,4 @@
-"""Reads the inputs of the analysis and computes all of its tables."""
+"""The analysis: read its inputs and compute all of its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How prompts lie to one another, and whether their directions tell what they suppress."""
+"""Angles between prompts' shift vectors, and their relation to suppression."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Kind(NamedTuple):
 
 
 def kinds_of(table: pd.DataFrame, study: Study) -> list[Kind]:
-    """What a table has: by response, then by token if tokens are stored; by response if it is empty."""
+    """Kinds of shift in a table: by response, then by token if tokens are stored; by response if it is empty."""
     there = {Kind(*pair) for pair in zip(table["level"], table["prefix"], strict=True)}
     every = [Kind(level, prefix) for level in LEVEL_WORDS for prefix in ("fixed", "mix")]
     return [kind for kind in every if kind in there] or [Kind("point", prefix) for prefix in study.scoring.prefixes]
@@ -296,8 +296,8 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
     tests = sources.table("dimension_tests", (*TESTS, "method", "dimension", "trait"))
     suppression = sources.table("suppression", SUPPRESSION)
     traits = [trait for trait in (choices.focus_trait(study), choices.wanted_trait(study)) if trait is not None]
-    told = {trait: last_suppression(study, suppression, trait) for trait in traits}
-    # What a dimension is expected to go with comes first: the first with the unwanted trait, the second with the other.
+    outcomes = {trait: last_suppression(study, suppression, trait) for trait in traits}
+    # The expected trait of each dimension comes first: the unwanted one for the first, the other for the second.
     order = [(1, 0), (2, 1), (1, 1), (2, 0)] if len(traits) == 2 else [(1, 0), (2, 0)]
     rows: list[list[Cloud]] = []
     for kind in kinds_of(coordinates, study):
@@ -308,7 +308,7 @@ def draw_dimensions(study: Study, sources: Sources) -> Drawing:
                 own = kind.rows(coordinates)
                 own = own[(own["method"] == method) & (own["component"] == dimension)]
                 values = own[["level", "prefix", "method", "component", "prompt", "value", "lo", "hi"]]
-                outcome = told[trait][told[trait]["prefix"] == kind.prefix]
+                outcome = outcomes[trait][outcomes[trait]["prefix"] == kind.prefix]
                 points = with_suppression(values, outcome).assign(trait=trait)
                 found = kind.rows(tests)
                 found = found[(found["method"] == method) & (found["dimension"] == dimension)]
@@ -338,11 +338,11 @@ def draw_cross(study: Study, sources: Sources) -> Drawing:
     assert wanted is not None
     other = {unwanted: wanted, wanted: unwanted}
     families = prompt_families(study)
-    told = pd.concat([last_suppression(study, suppression, trait) for trait in other])
-    crossed = told[
+    outcomes = pd.concat([last_suppression(study, suppression, trait) for trait in other])
+    crossed = outcomes[
         [
             other.get(families.get(prompt, "")) == trait
-            for prompt, trait in zip(told["prompt"], told["trait"], strict=True)
+            for prompt, trait in zip(outcomes["prompt"], outcomes["trait"], strict=True)
         ]
     ]
     rows: list[list[Cloud]] = []

@@ -146,7 +146,7 @@ def _score_caption(study: Study, data: pd.DataFrame) -> str:
 
 
 def draw_elicitation(study: Study, sources: Sources) -> Drawing:
-    """How much each prompt raises each trait of the untrained model."""
+    """Increase of each trait of the untrained model by each prompt."""
     table = sources.table("elicitation", ELICITATION)
     traits = choices.judged_traits(study)
     prompts = prompts_by_elicitation(study, table, list(prompt_texts(study)))

@@ -28,7 +28,7 @@ def interval_words(study: Study) -> str:
 
 
 def seed_words(study: Study) -> str:
-    """How the seeds are pooled."""
+    """Sentence on the pooling of training seeds."""
     seeds = run_seeds(study)
     if len(seeds) == 1:
         return f"One training seed ({seeds[0]}); the interval covers instructions only, not the spread between seeds."
@@ -51,7 +51,7 @@ def n_words(n: pd.Series, unit: str) -> str:
 
 
 def failed_words(frame: pd.DataFrame, names: Sequence[str], value: str, max_nan: float) -> str:
-    """Which plotted numbers could not be measured, or hardly.
+    """Sentence on plotted numbers that could not be measured, or with many NaN.
 
     Args:
         frame: Plotted data with the columns `value`, n and n_nan, and perhaps `failed`, the analysis' own flag.

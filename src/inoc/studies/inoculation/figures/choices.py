@@ -1,4 +1,4 @@
-"""What of a study its figures show: which traits, prompts, learning rates. Functions of the study alone."""
+"""Traits, prompts and learning rates that the figures of a study show. Functions of the study alone."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def trained_kinds(study: Study) -> list[str]:
 
 
 def kind_words(kind: str) -> str:
-    """How runs with a kind of prefix were trained, for legends."""
+    """Legend text for runs trained with a kind of prefix."""
     words = {"none": "trained without prefix", "fixed": "trained with fixed prefix"}
     return words.get(kind, f"trained with rephrasings ({kind.replace('_', ' ')})")
 
 
 def looks(study: Study) -> dict[str, Look]:
-    """How every kind of prefix of a study is drawn."""
+    """Appearance of every kind of prefix of a study."""
     from inoc.plots.style import looks_of
 
     return looks_of(list(study.pools))

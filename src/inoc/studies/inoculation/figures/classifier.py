@@ -1,4 +1,4 @@
-"""The classifier of prompts: where they lie, what is told of held-out ones, and what tells it."""
+"""The classifier of prompts: their positions, its predictions for held-out prompts, and its most informative inputs."""
 
 from __future__ import annotations
 

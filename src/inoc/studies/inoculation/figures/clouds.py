@@ -1,4 +1,4 @@
-"""Grids of panels in which each prompt is a point with a number, with a line through them and what it is worth."""
+"""Grids of panels in which each prompt is a point with a number, with a line through them and its statistics."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Cloud(NamedTuple):
     x_label: str
     y_label: str  # empty: that of the panel to the left
     statistics: Statistics  # columns of the data, and what the lines above the panel are made of
-    constant: bool = False  # the value says the same of every prompt: in the data, but no panel
+    constant: bool = False  # the value is the same for every prompt: in the data, but without a panel
     compared: str = ""  # panels of one name share the scale of their x axis; empty: with none
 
 
 class CloudGrid(NamedTuple):
-    """A grid of panels, and what it was made from."""
+    """A grid of panels, and its sources."""
 
     figure: Figure
     data: pd.DataFrame  # the plotted numbers
@@ -166,7 +166,7 @@ def correlations_of(
     Args:
         points: As in `Cloud`.
         resampler: Level of the intervals, and the draws for that of the held-out R².
-        held_out: Also r2_out: how well prompts left out in turn are foretold, against the mean of the others.
+        held_out: Also r2_out: how well prompts left out in turn are predicted, against the mean of the others.
         constant: The value is one number but for rounding, so there is no correlation.
 
     Returns:

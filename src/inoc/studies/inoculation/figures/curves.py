@@ -45,7 +45,7 @@ LEGEND_COLUMNS = 3
 
 
 class Panel(NamedTuple):
-    """What one panel shows."""
+    """Prompt, trait and condition of one panel."""
 
     prompt: str  # empty: only controls
     trait: str
@@ -184,7 +184,7 @@ def legend_in(study: Study) -> float:
 
 
 def line_marks(study: Study) -> dict[tuple[float, str], Mark]:
-    """How the lines of each (learning rate, prefix) are drawn: dashes tell the prefix, and the colour if one rate."""
+    """Line style per (learning rate, prefix): dashes show the prefix, as do colours if there is one learning rate."""
     rates = choices.learning_rates(study)
     by_rate = colours_of([f"{rate:g}" for rate in rates])
     looks = {kind: choices.looks(study)[kind] for kind in ("none", *choices.trained_kinds(study))}

@@ -1,4 +1,4 @@
-"""Ten comparisons of each fixed prefix with its mix, against what training with the mix does less."""
+"""Ten comparisons of each fixed prefix with its mix, against the difference in suppression."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def draw(study: Study, sources: Sources, outcome: str, role: str) -> Drawing:
     assert trait is not None  # the catalogue has this figure only for studies with such a trait
     table = sources.table("fixed_mix", COLUMNS)
     rows_of, y_label, words = OUTCOMES[outcome]
-    told = rows_of(last_suppression(study, sources.table("suppression", SUPPRESSION), trait))
+    outcomes = rows_of(last_suppression(study, sources.table("suppression", SUPPRESSION), trait))
     settings = study.statistics
     resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
     rows: list[list[Cloud]] = []
@@ -98,7 +98,7 @@ def draw(study: Study, sources: Sources, outcome: str, role: str) -> Drawing:
             own = table[(table["view"] == view) & (table["heuristic"] == heuristic)]
             constant = bool(len(own)) and bool(own["constant"].all())
             values = own[["prompt", "value", "n", "n_nan"]].assign(lo=np.nan, hi=np.nan, view=view, heuristic=heuristic)
-            points = with_suppression(values, told).assign(trait=trait, outcome=outcome)
+            points = with_suppression(values, outcomes).assign(trait=trait, outcome=outcome)
             found = correlations_of(points, resampler, constant=constant)
             rows[-1].append(Cloud(points, label, f"{view_label}:\n{y_label}", found, constant))
     figure, data, alike = draw_clouds(study, rows, ACROSS, r_and_p_lines)

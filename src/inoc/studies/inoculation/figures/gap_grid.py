@@ -33,16 +33,16 @@ FEWEST = 4
 
 
 class Interaction(NamedTuple):
-    """A product of two standardised predictors, and how well it tells the gap."""
+    """A product of two standardised predictors, and how well it predicts the gap."""
 
     name: str
     values: np.ndarray  # shape (rows,)
     r: float  # with the gap, both centred for each trait
-    p: float  # that the strongest of all candidates reaches |r| when prompts change places
+    p: float  # probability that the strongest candidate reaches |r| when prompts are permuted
 
 
 def draw(study: Study, sources: Sources) -> Drawing:
-    """Rows: PC1 to PC3 and the three interactions that tell the gap best; a line for each trait."""
+    """Rows: PC1 to PC3 and the three interactions that predict the gap best; a line for each trait."""
     rows = _rows(study, sources)
     shown: dict[str, np.ndarray] = {
         PARTS[name]: rows[name].to_numpy(float) for name in COMPONENTS if rows[name].notna().any()
@@ -91,7 +91,7 @@ def _rows(study: Study, sources: Sources) -> pd.DataFrame:
 
 
 def interactions(rows: pd.DataFrame, resampler: Resampler) -> list[Interaction]:
-    """Products of two standardised predictors, those first that tell the gap best.
+    """Products of two standardised predictors, best predictors of the gap first.
 
     Args:
         rows: Columns trait, gap_y and predictors.
@@ -128,7 +128,7 @@ def _standard(values: np.ndarray) -> np.ndarray:
 
 
 def _centred(values: np.ndarray, traits: np.ndarray) -> np.ndarray:
-    """Less the mean of the row's trait: a difference between traits is no relation within them."""
+    """Values less the mean of the row's trait: a difference between traits is no relation within them."""
     centred = values.copy()
     for trait in np.unique(traits):
         centred[traits == trait] -= values[traits == trait].mean()

@@ -47,7 +47,7 @@ class KeyList(NamedTuple):
         return 0.35 + legend_in + LINE_IN * self.lines if self.prompts else 0.0
 
     def label(self, prompt: str) -> str:
-        """What stands beside the prompt's point."""
+        """Label at the prompt's point."""
         return str(self.numbers.get(prompt, choices.prompt_label(prompt)))
 
     def write(self, below: SubFigure) -> None:

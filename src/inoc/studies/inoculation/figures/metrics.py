@@ -1,4 +1,4 @@
-"""What the untrained model tells of a prompt, against the suppression of the unwanted or of the wanted trait."""
+"""Heuristics from the untrained model against the suppression of the unwanted or of the wanted trait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All heuristics at once: how each correlates with every target, sorted, with what is left after many tests."""
+"""All heuristics at once: how each correlates with every target, sorted, with false-discovery rates."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _order(data: pd.DataFrame, target: str) -> list[str]:
 
 
 def repeats(data: pd.DataFrame, order: list[str]) -> list[bool]:
-    """Which heuristics say the same as others that are shown.
+    """Heuristics that equal others that are shown.
 
     Args:
         data: Columns heuristic and same_as, which names what is repeated.

@@ -1,4 +1,4 @@
-"""Heuristics and what they are to tell, as rows that panels draw."""
+"""Heuristics and the outcomes they predict, as rows that panels draw."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def heuristic_order(keys: Sequence[str]) -> list[str]:
 
 
 class Target(NamedTuple):
-    """What is told, and in which rows."""
+    """An outcome that heuristics predict, and the rows that have it."""
 
     outcome: str  # suppression, cross or gap
     prefixes: tuple[str, ...]
@@ -108,7 +108,7 @@ def own_outcomes(study: Study, sources: Sources, target: Target) -> pd.DataFrame
 
 
 def heuristic_pairs(study: Study, sources: Sources, target: Target) -> pd.DataFrame:
-    """Every heuristic beside what it is to tell: `own_outcomes` with the columns heuristic and value."""
+    """Every heuristic beside the outcome it predicts: `own_outcomes` with the columns heuristic and value."""
     values = sources.table("heuristic_values", VALUES)[[*KEYS, "heuristic", "value"]]
     return own_outcomes(study, sources, target).merge(values, on=KEYS, how="left")
 
@@ -121,13 +121,13 @@ class Looks(NamedTuple):
 
 
 def trait_looks(study: Study) -> Looks:
-    """How traits are told apart: by the looks of the prompts that point to them."""
+    """Colours and markers of traits: those of the prompts that point to them."""
     names = list(dict.fromkeys([*choices.families(study), *choices.judged_traits(study)]))
     return Looks(colours_of(names), markers_of(names))
 
 
-class Told(NamedTuple):
-    """How well x tells y."""
+class Association(NamedTuple):
+    """Correlation of a heuristic with an outcome."""
 
     r: float
     r_lo: float  # prompts drawn anew
@@ -136,10 +136,10 @@ class Told(NamedTuple):
     n_points: int
 
 
-UNKNOWN = Told(float("nan"), float("nan"), float("nan"), float("nan"), 0)
+UNKNOWN = Association(float("nan"), float("nan"), float("nan"), float("nan"), 0)
 
 
-def told(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resampler) -> Told:
+def association(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resampler) -> Association:
     """Pearson's r over points whose unit is the prompt.
 
     Args:
@@ -151,11 +151,11 @@ def told(x: np.ndarray, y: np.ndarray, prompts: Sequence[str], resampler: Resamp
     both = np.isfinite(x) & np.isfinite(y)
     found = pearson(x, y)
     if np.isnan(found.value):
-        return Told(found.value, found.lo, found.hi, found.p, found.n)
+        return Association(found.value, found.lo, found.hi, found.p, found.n)
     units = grouped([prompt for prompt, keep in zip(prompts, both, strict=True) if keep])
     drawn = clustered_r(x[None, both], y[both], units, resampler)[:, 0]
     lo, hi = resampler.bounds(drawn) if units.n >= FEWEST_FOR_INTERVAL else (UNKNOWN.r_lo, UNKNOWN.r_hi)
-    return Told(found.value, lo, hi, float(permuted_p(x[None, both], y[both], units, resampler)[0]), found.n)
+    return Association(found.value, lo, hi, float(permuted_p(x[None, both], y[both], units, resampler)[0]), found.n)
 
 
 def resampler_of(study: Study) -> Resampler:
@@ -171,7 +171,7 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def r_text(found: Told) -> str:
+def r_text(found: Association) -> str:
     """`r = 0.91 [0.80, 0.96]`."""
     if not np.isfinite(found.r):
         return "r not computable"

@@ -1,4 +1,4 @@
-"""A panel for each heuristic against what it is to tell: own suppression, that of the other trait, fixed − mix."""
+"""A panel for each heuristic against the outcome it predicts: own suppression, that of the other trait, fixed − mix."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ from inoc.studies.inoculation.figures.pairs import (
     KEYS,
     TARGETS,
     UNKNOWN,
+    Association,
     Target,
-    Told,
+    association,
     heuristic_label,
     heuristic_order,
     heuristic_pairs,
@@ -40,7 +41,6 @@ from inoc.studies.inoculation.figures.pairs import (
     p_text,
     r_text,
     resampler_of,
-    told,
 )
 from inoc.studies.inoculation.study import Study
 
@@ -53,7 +53,7 @@ class Fit(NamedTuple):
     """A curve through the points of one kind of prefix."""
 
     curve: Curve
-    told: Told  # unknown for a logistic, which no correlation describes
+    association: Association  # unknown for a logistic, which no correlation describes
 
 
 def draw(study: Study, sources: Sources, outcome: str, kind: Kind) -> Drawing:
@@ -109,7 +109,7 @@ def fit_rows(rows: pd.DataFrame, target: Target, kind: Kind, resampler: Resample
     x, y = rows["value"].to_numpy(float), rows["y"].to_numpy(float)
     prompts = [str(prompt) for prompt in rows["prompt"]]
     if kind == "linear":
-        return Fit(linear_curve(x, y, resampler.confidence), told(x, y, prompts, resampler))
+        return Fit(linear_curve(x, y, resampler.confidence), association(x, y, prompts, resampler))
     ends = DIFFERENCE_ENDS if target.outcome == "gap" else SUPPRESSION_ENDS
     curve = logistic_curve(
         x,
@@ -150,7 +150,10 @@ def _lines(prefix: str, fit: Fit, kind: Kind) -> list[str]:
     curve = fit.curve
     sign = SIGNS[prefix]
     if kind == "linear":
-        return [f"{sign} {r_text(fit.told)}", f"    {_r2_text(curve)}, {p_text(fit.told.p)}, n = {curve.n}"]
+        return [
+            f"{sign} {r_text(fit.association)}",
+            f"    {_r2_text(curve)}, {p_text(fit.association.p)}, n = {curve.n}",
+        ]
     if not curve.x.size:
         return [f"{sign} no curve: one position", f"    n = {curve.n}"]
     first = "line, not logistic" if curve.kind == "linear" else "logistic"
@@ -164,10 +167,10 @@ def _r2_text(curve: Curve) -> str:
 def _columns(fit: Fit) -> dict[str, float | str]:
     curve = fit.curve
     return {
-        "r": fit.told.r,
-        "r_lo": fit.told.r_lo,
-        "r_hi": fit.told.r_hi,
-        "p": fit.told.p,
+        "r": fit.association.r,
+        "r_lo": fit.association.r_lo,
+        "r_hi": fit.association.r_hi,
+        "p": fit.association.p,
         "n_points": curve.n,
         "curve": curve.kind,
         "r2": curve.r2,

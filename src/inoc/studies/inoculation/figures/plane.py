@@ -38,7 +38,7 @@ def draw_components(study: Study, sources: Sources) -> Drawing:
 def draw_planes(
     study: Study, sources: Sources, coordinates: pd.DataFrame, shares: pd.DataFrame, prefixes: dict[str, str]
 ) -> tuple[Figure, pd.DataFrame]:
-    """A plane of the first two components for each prefix that suppression is known of.
+    """A plane of the first two components for each kind of prefix with known suppression.
 
     Args:
         study: The study.

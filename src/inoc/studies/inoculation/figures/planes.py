@@ -1,4 +1,4 @@
-"""Prompts in the planes and the space of components, and what the components go with."""
+"""Prompts in the planes and the space of components, and correlations of the components."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def outcomes_of(study: Study, sources: Sources) -> dict[str, pd.DataFrame]:
 
 
 class Colouring(NamedTuple):
-    """What colours the prompts of a row of panels."""
+    """Values that colour the prompts in a row of panels."""
 
     name: str
     label: str
@@ -233,7 +233,7 @@ def _prompts_caption(study: Study, data: pd.DataFrame, prefix: str, outcomes: di
 
 
 class Map(NamedTuple):
-    """One panel of the maps: what places the prompts, and whose suppression colours them."""
+    """One panel of the maps: the coordinates of the prompts, and the trait whose suppression colours them."""
 
     level: str
     prefix: str
@@ -329,7 +329,7 @@ def _number_in_space(axes: Axes, key: KeyList, spots: pd.DataFrame) -> None:
     """Numbers beside the points as they are seen from where the reader stands."""
     from mpl_toolkits.mplot3d import proj3d
 
-    axes.apply_aspect()  # else the points move when the figure is drawn, and the numbers with them
+    axes.apply_aspect()  # otherwise the points and their numbers move when the figure is drawn
     seen = [proj3d.proj_transform(*spots.loc[prompt, [1, 2, 3]], axes.get_proj())[:2] for prompt in spots.index]  # type: ignore[attr-defined]
     x, y = np.array(seen, dtype=float).T
     labels = [key.label(str(prompt)) for prompt in spots.index]
@@ -386,7 +386,7 @@ def draw_correlations(study: Study, sources: Sources) -> Drawing:
 def _columns(
     study: Study, predictors: pd.DataFrame, outcomes: dict[str, pd.DataFrame], prefix: str
 ) -> list[tuple[str, str, pd.Series]]:
-    """Name, label and values by prompt of what the components are compared with."""
+    """Name, label and values by prompt of the quantities that the components are compared with."""
     found = []
     own = predictors[predictors["prefix"] == prefix]
     for trait in choices.judged_traits(study):

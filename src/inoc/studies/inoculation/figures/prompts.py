@@ -1,4 +1,4 @@
-"""What the prompts themselves tell: sentence embeddings and self-perplexity."""
+"""Properties of the prompts themselves: sentence embeddings and self-perplexity."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _caption(study: Study, data: pd.DataFrame, words: list[str], unit: str) -> s
 
 
 def against_words(study: Study, data: pd.DataFrame, unit: str) -> str:
-    """What every figure of values against suppression says of its axes, statistics and failures.
+    """Caption on axes, statistics and failures, for every figure of values against suppression.
 
     Args:
         study: The study.

@@ -36,7 +36,7 @@ BASE_DASHES, CONTROL_DASHES = (5.0, 2.0), (1.0, 1.2)
 
 
 class Panel(NamedTuple):
-    """What one panel shows."""
+    """Content of one panel."""
 
     rate: str
     questions: str
@@ -50,7 +50,7 @@ class Panel(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """What a row of bars was trained on: a prompt's prefixes, or neither prompt nor own data."""
+    """Training data of a row of bars: the study's own with a prompt's prefixes, or another dataset without a prompt."""
 
     prompt: str
     data: str
@@ -226,7 +226,7 @@ def _bars_legend(figure: Figure, study: Study, *, base: bool) -> None:
 
 
 def conditions_words(study: Study) -> str:
-    """What the rates count: `em: coherence above 60, alignment below 40`."""
+    """Conditions of the rates: `em: coherence above 60, alignment below 40`."""
     parts = []
     for key, rate in study.rates.items():
         sides = (("above", rate.above), ("below", rate.below))
@@ -239,7 +239,7 @@ def _caption(study: Study, data: pd.DataFrame, words: str, shown: Shown) -> str:
     whose = data["prompt"].where(data["data"] == "", data["data"])
     sets = ["questions"] if len(question_sets(study)) > 1 else []
     names = cell_names(data.assign(prompt=whose), "prefix", "rate", *sets, "condition")
-    # Beside the change there are other counts: pairs instead of completions.
+    # The change has counts of its own: pairs instead of completions.
     counts = {"n": data["change_n"], "n_nan": data["change_n_nan"]} if shown == "change" else {}
     counted = data.assign(**counts)
     return " ".join(

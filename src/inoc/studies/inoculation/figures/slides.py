@@ -20,12 +20,12 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.figures.pairs import (
     KEYS,
     TARGETS,
-    Told,
+    Association,
+    association,
     own_outcomes,
     p_text,
     r_text,
     resampler_of,
-    told,
     trait_looks,
 )
 from inoc.studies.inoculation.runs import prompt_families
@@ -45,7 +45,7 @@ class Line(NamedTuple):
     """A trait's line in a panel."""
 
     curve: Curve
-    told: Told
+    association: Association
 
 
 def draw(study: Study, sources: Sources, predictor: str) -> Drawing:
@@ -88,7 +88,9 @@ def _pairs(study: Study, sources: Sources, predictor: str) -> pd.DataFrame:
 
 def _line(rows: pd.DataFrame, resampler: Resampler) -> Line:
     x, y = rows["value"].to_numpy(float), rows["y"].to_numpy(float)
-    return Line(linear_curve(x, y, resampler.confidence), told(x, y, [str(one) for one in rows["prompt"]], resampler))
+    return Line(
+        linear_curve(x, y, resampler.confidence), association(x, y, [str(one) for one in rows["prompt"]], resampler)
+    )
 
 
 def _panel(axes: Axes, study: Study, rows: pd.DataFrame, lines: dict[str, Line]) -> None:
@@ -114,10 +116,10 @@ def _panel(axes: Axes, study: Study, rows: pd.DataFrame, lines: dict[str, Line])
 def _columns(line: Line) -> dict[str, float]:
     found = line.curve.parameters
     return {
-        "r": line.told.r,
-        "r_lo": line.told.r_lo,
-        "r_hi": line.told.r_hi,
-        "p": line.told.p,
+        "r": line.association.r,
+        "r_lo": line.association.r_lo,
+        "r_hi": line.association.r_hi,
+        "p": line.association.p,
         "r2": line.curve.r2,
         "n_prompts": line.curve.n,
         "slope": found.get("slope", float("nan")),

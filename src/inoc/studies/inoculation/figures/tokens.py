@@ -1,4 +1,4 @@
-"""How prefixes move single tokens: rescued tokens, and the distribution of the shifts Δ."""
+"""Shifts Δ of single tokens under prefixes: their distribution, and rescued tokens."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def draw_histogram(study: Study, sources: Sources) -> Drawing:
 
 
 def draw_ccdf(study: Study, sources: Sources) -> Drawing:
-    """Share of tokens that are moved at least so far, a line for each prompt."""
+    """Share of tokens whose |Δ| is at least some size, a line for each prompt."""
     summary = _with_suppression(study, sources, sources.table("token_summary", SUMMARY))
     lines = _ccdf(_known_bins(sources))
     prefixes = list(study.scoring.prefixes)
@@ -91,9 +91,9 @@ def draw_ccdf(study: Study, sources: Sources) -> Drawing:
     shades, dashes = colormaps["cividis"], _dashes(study)
     for axes, prefix in zip(grid.flat, prefixes, strict=True):
         own = lines[lines["prefix"] == prefix]
-        told = summary[summary["prefix"] == prefix].set_index("prompt")["suppression"]
+        suppression = summary[summary["prefix"] == prefix].set_index("prompt")["suppression"]
         for prompt, line in own.groupby("prompt", sort=True):
-            value = float(told.get(prompt, np.nan))
+            value = float(suppression.get(prompt, np.nan))
             colour = shades(scale(value)) if np.isfinite(value) else GREY
             (drawn,) = axes.plot(line["size"], line["share"], color=colour, linewidth=1.1, alpha=0.9)
             if dashes[line["family"].iloc[0]]:
@@ -239,14 +239,14 @@ def _boxes(axes: Axes, study: Study, summary: pd.DataFrame) -> None:
 
 
 def _token_words(study: Study, summary: pd.DataFrame) -> str:
-    """How suppression enters, n, and what failed."""
+    """Caption on suppression, n and failures."""
     focus = choices.focus_trait(study)
     if focus is None or summary["suppression"].isna().all():
-        told = f"suppression was not measured, so no {interval_words(study)} and no training seed enters."
+        suppression_words = f"suppression was not measured, so no {interval_words(study)} and no training seed enters."
     else:
-        told = (
+        suppression_words = (
             f"suppression of the unwanted trait ({rst(choices.trait_label(study, focus))}; control − run in points, "
             f"last step, asked without a prefix); its {interval_words(study)} is in the CSV file. {seed_words(study)}"
         )
     failures = failed_words(summary, cell_names(summary, "prefix"), "q50", study.statistics.max_nan)
-    return " ".join([told, n_words(summary["n"], "tokens for each prompt") + ";", failures])
+    return " ".join([suppression_words, n_words(summary["n"], "tokens for each prompt") + ";", failures])

@@ -21,7 +21,7 @@ from inoc.tables import LOSSES, POOLS
 PROFILE = "_profile"
 """In the name of a file of losses: the runs of the file without it, trained a second time with the same settings."""
 
-_FEWEST_POOLS = 3  # from so many pools of one size on, another size is worth a warning
+_FEWEST_POOLS = 3  # with at least this many pools of one size, a different size is worth a warning
 
 
 def read_losses(documents: Sequence[Node], runs: Mapping[str, tuple[Run, str]], findings: Findings) -> pd.DataFrame:

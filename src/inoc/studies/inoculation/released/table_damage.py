@@ -12,7 +12,7 @@ import pandas as pd
 
 from inoc.errors import DataError
 
-_FEWEST_GROUPS = 4  # rows agree in a column if they do in all groups but one, of so many at least
+_FEWEST_GROUPS = 4  # rows agree in a column if they do in all groups but one, of at least this many groups
 
 
 def csv_table(text: str, file: str) -> pd.DataFrame:

@@ -37,17 +37,17 @@ def with_questions(
     if instructions is not None:
         refuse_unknown(instructions.rows, "questions", sets, instructions.file)
     known = {} if instructions is None else dict(zip(*_pair(instructions.rows), strict=True))
-    placed = [None if one is None else _placed(one, known, instructions, sets) for one in (scores, elicitation)]
+    tables = [None if one is None else _with_sets(one, known, instructions, sets) for one in (scores, elicitation)]
     if len(sets) > 1:
-        placed = [None if one is None else _named(one) for one in placed]
+        tables = [None if one is None else _named(one) for one in tables]
     if len(sets) == 1 and instructions is None:
-        return AskedTables(placed[0], placed[1], None)
-    parts = [one.rows[["instruction_id", "questions"]] for one in placed if one is not None]
+        return AskedTables(tables[0], tables[1], None)
+    parts = [one.rows[["instruction_id", "questions"]] for one in tables if one is not None]
     ids = pd.concat(parts).drop_duplicates() if parts else pd.DataFrame(columns=["instruction_id", "questions"])
     order = {key: place for place, key in enumerate(sets)}
     ids = ids.sort_values("questions", key=lambda column: column.map(order), kind="stable", ignore_index=True)
     return AskedTables(
-        placed[0], placed[1], ids.assign(instruction=_texts(ids, instructions, prefixed=len(sets) > 1))[_NAMES]
+        tables[0], tables[1], ids.assign(instruction=_texts(ids, instructions, prefixed=len(sets) > 1))[_NAMES]
     )
 
 
@@ -58,7 +58,7 @@ def _pair(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return rows["instruction_id"], rows["questions"]
 
 
-def _placed(given: Given, known: dict[str, str], instructions: Given | None, sets: list[str]) -> Given:
+def _with_sets(given: Given, known: dict[str, str], instructions: Given | None, sets: list[str]) -> Given:
     """The table with the set of each row."""
     rows, file = given.rows, given.file
     if known:

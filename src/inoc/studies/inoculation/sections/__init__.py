@@ -1,4 +1,4 @@
-"""What the report of a study of inoculation says."""
+"""Sections of the report of an inoculation study."""
 
 from __future__ import annotations
 

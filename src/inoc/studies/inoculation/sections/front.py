@@ -1,4 +1,4 @@
-"""The first page of the report: the verdict, the numbers that carry it, and how to read them."""
+"""The first page of the report: the verdict, its numbers, and a guide to reading them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def verdict_words(study: Study, tables: Tables) -> list[str]:
-    """The verdict in sentences: what holds, what becomes of the unwanted trait, and of the wanted one.
+    """The verdict in sentences: statements that hold, and the fate of the unwanted and of the wanted trait.
 
     Args:
         study: With what it expects.
@@ -138,7 +138,7 @@ def _score(study: Study, tables: Tables, prompt: str, prefix: str, trait: str) -
 
 
 def _by_suppression(study: Study, tables: Tables) -> list[str]:
-    """Prompts by how far their fixed prefix, or else their mix, holds the unwanted trait back; most first."""
+    """Prompts by the suppression of the unwanted trait by their fixed prefix, or else their mix; largest first."""
     trait, prefixes = choices.focus_trait(study), choices.trained_prefixes(study)
     if trait is None or not prefixes:
         return []
@@ -152,7 +152,7 @@ def _strongest(study: Study, tables: Tables) -> str | None:
 
 
 def reading(study: Study) -> list[str]:
-    """How to read the numbers and figures."""
+    """Guide to reading the numbers and figures."""
     level = f"{100 * study.statistics.confidence:g} %"
     return [
         f"Brackets, whiskers and bands are {level} intervals; where there is one training seed they leave out the "

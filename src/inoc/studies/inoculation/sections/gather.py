@@ -1,4 +1,4 @@
-"""The contents of the report: which sections there are, and what stands in each."""
+"""The contents of the report: its sections and their parts."""
 
 from __future__ import annotations
 

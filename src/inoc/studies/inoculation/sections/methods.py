@@ -69,7 +69,7 @@ def sampling_words(sampling: Sampling) -> str:
 
 
 def data_words(study: Study) -> str:
-    """Where training and evaluation data come from."""
+    """Sources of training and evaluation data."""
     data, given = study.data, study.data.instructions
     if data.completions == "file" and not given.files and given.kind != "api":
         source = f"Instructions are those of {code(data.file)}"
@@ -88,7 +88,7 @@ def data_words(study: Study) -> str:
 
 
 def _source_words(source: InstructionSource) -> str:
-    """Where instructions come from: `Instructions are …`."""
+    """Source of instructions: `Instructions are …`."""
     topics = f"{len(source.topics)} topics ({escape(listed(source.topics))})"
     return {
         "world": f"procedural, on {topics}" if source.topics else "procedural",
@@ -113,7 +113,7 @@ def _questions_words(study: Study) -> list[str]:
 
 
 def answer_words(data: AnswerSpec) -> str:
-    """Where the completions of a dataset come from."""
+    """Source of the completions of a dataset."""
     if data.completions == "file":
         return f"Completions are given in {code(data.file)}."
     turn = "under the system turn" if data.generation_turn == "system" else "under the prompt"
@@ -136,7 +136,7 @@ def answer_words(data: AnswerSpec) -> str:
 
 
 def placement_words(study: Study) -> str:
-    """Where a prefix goes."""
+    """Placement of prefixes."""
     where = "in front of the instruction" if study.placement == "user" else "as the system turn"
     return f"A prefix stands {where}, separated by {code(repr(study.separator))}."
 

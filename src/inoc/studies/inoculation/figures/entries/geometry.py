@@ -1,4 +1,4 @@
-"""Figures of how prompts lie to one another, and of what that tells."""
+"""Figures of the geometry of prompts, and of its relation to suppression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what the untrained model tells of suppression."""
+"""Figures of predictors of suppression from the untrained model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reasons why a study lacks a figure. Each function gives a sentence, or an empty string if nothing is in the way."""
+"""Reasons why a study lacks a figure. Each function gives a sentence; it is empty if the study has the figure."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def none_in_role(role: str) -> Reason:
 
 def _none_in_role(role: str, study: Study) -> str:
     trait = choices.trait_in_role(study, role)
-    told = trait is not None and trait in choices.judged_traits(study)
-    return "" if told else f"no trait is {role} and has a judge"
+    measured = trait is not None and trait in choices.judged_traits(study)
+    return "" if measured else f"no trait is {role} and has a judge"
 
 
 no_scores = first_of(no_runs, no_conditions, no_judge)
@@ -124,5 +124,5 @@ no_components = first_of(none_scored, few_prompts)
 
 
 def no_suppression_in(role: str) -> Reason:
-    """Nothing is known of how far a trait of a role is suppressed."""
+    """The suppression of a trait of a role is not measured."""
     return first_of(none_in_role(role), no_comparison)

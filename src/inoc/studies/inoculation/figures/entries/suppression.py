@@ -1,4 +1,4 @@
-"""Figures of what training with a prefix holds back."""
+"""Figures of suppression by training with a prefix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what a prompt does to single tokens."""
+"""Figures of the effects of prompts on single tokens."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""Checks of traits, judges, rates and the expectation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inoc.config.document import KeyPath, Problem, listed
+from inoc.config.languages import all_in_latin
+from inoc.config.models import SCALE_VERSIONS, JudgeSpec
+from inoc.errors import did_you_mean
+from inoc.studies.inoculation.checks.runs import own_runs
+from inoc.studies.inoculation.study import Study
+
+RESERVED_TRAITS = ("neutral", "train", "all")
+"""Words that tables use beside trait keys; none of them can be a trait key."""
+
+_JUDGE_FIELDS = {
+    "language": ("language", "among"),
+    "lexical": ("markers", "saturation"),
+    "llm": ("model", "question", "property", "language", "scale", "temperature"),
+}
+_QUESTION_FIELDS = {"property": "property", "language": "language"}
+
+
+def trait_judges(study: Study) -> Iterator[Problem]:
+    """Every trait has a judge, whose settings belong to it; its key is not a reserved word."""
+    for key, trait in study.traits.items():
+        path: KeyPath = ("traits", key)
+        if key in RESERVED_TRAITS:
+            yield Problem(path, f"the word is reserved; accepted: any key but {listed(RESERVED_TRAITS)}")
+        if trait.judge is None:
+            yield Problem((*path, "judge"), f"the trait has no judge; accepted: a judge named {listed(_JUDGE_FIELDS)}")
+        else:
+            yield from _judge(trait.judge, (*path, "judge"))
+
+
+def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
+    own = _JUDGE_FIELDS[judge.name]
+    for field in sorted(judge.model_fields_set - {"name", "version", *own}):
+        yield Problem(
+            (*path, field),
+            f"the judge `{judge.name}` has no such setting; accepted: {listed(own)}",
+            getattr(judge, field),
+        )
+    # Some questions of the llm judge have a setting that belongs to no other question.
+    others = {name for question, name in _QUESTION_FIELDS.items() if question != judge.question}
+    for field in others & judge.model_fields_set if judge.name == "llm" else ():
+        yield Problem((*path, field), f"goes with `question: {field}` and with no other", getattr(judge, field))
+    for field in own:
+        value = getattr(judge, field)
+        if judge.name == "llm" and field in others:
+            continue
+        if value is None or value in ((), "") or (isinstance(value, str) and not value.strip()):
+            description = type(judge).model_fields[field].description
+            yield Problem((*path, field), f"is missing. {description}", value)
+    if judge.name == "llm" and judge.version != SCALE_VERSIONS[judge.scale]:
+        yield Problem(
+            (*path, "version"),
+            f"`scale: {judge.scale}` is version {SCALE_VERSIONS[judge.scale]} of the judge; accepted: that",
+            judge.version,
+        )
+    if judge.name != "llm" and judge.version > 2:
+        yield Problem((*path, "version"), f"the judge `{judge.name}` has the versions 1 and 2", judge.version)
+    if judge.name == "language" and judge.version == 1 and not all_in_latin(judge.among):
+        yield Problem(
+            (*path, "version"),
+            "version 1 takes a text in several scripts for one language; accepted: 2, where one of `among` is not "
+            "written in Latin letters",
+            judge.version,
+        )
+    if judge.name == "language" and judge.language and judge.among and judge.language not in judge.among:
+        hint = did_you_mean(judge.language, judge.among)
+        yield Problem(
+            (*path, "language"),
+            f"is not in `among`; accepted: {listed(judge.among)}{hint}",
+            judge.language,
+        )
+
+
+def rate_conditions(study: Study) -> Iterator[Problem]:
+    """Every rate has a condition, on traits that exist."""
+    for key, rate in study.rates.items():
+        if not rate.above and not rate.below:
+            yield Problem(("rates", key), "has no condition; accepted: `above` or `below` with a trait and a score")
+        for side, limits in (("above", rate.above), ("below", rate.below)):
+            for trait in limits:
+                if trait not in study.traits:
+                    hint = did_you_mean(trait, study.traits)
+                    known = f"there is no trait of this key; accepted: {listed(study.traits)}{hint}"
+                    yield Problem(("rates", key, side, trait), known)
+
+
+def expectation(study: Study) -> Iterator[Problem]:
+    """The expected trait exists, and there is a control run to judge it by."""
+    if study.expect is None:
+        return
+    if study.expect.trait not in study.traits:
+        yield Problem(
+            ("expect", "trait"),
+            f"there is no trait of this key; accepted: {listed(study.traits)}"
+            f"{did_you_mean(study.expect.trait, study.traits)}",
+            study.expect.trait,
+        )
+    if not any(spec.control for _, spec in own_runs(study)):
+        yield Problem(("expect",), "needs a control run; accepted: runs with `control: true`")
