@@ -1,4 +1,4 @@
-"""Every helper of the rules. Rules hold no logic, and what the helpers decide is decided in the package."""
+"""Helper functions of the rules. Rules contain no logic, and these helpers leave decisions to the package."""
 
 import json
 import shlex
@@ -25,24 +25,22 @@ try:
 except (InocError, OSError, UnicodeEncodeError) as error:
     raise WorkflowError(explanation(error) or str(error)) from None
 
-# What was imported is there already; no rule may make it, only read it.
+# Imported results exist already; rules may read them, but never make them.
 IMPORTED = {
     name for name in STUDIES if (RESULTS / name / "imports" / "findings.json").exists()
 }
 COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
-# The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
-# sources beside this workflow, on the packages of the rules' environment.
+# The verbs are those of the environment in which Snakemake runs, activated or not; with `--sdm conda`, those of the
+# sources next to this workflow, with the packages of the rules' environment.
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
     VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
 else:
     VERBS = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
 PREFIX = f"{VERBS}; export INOC_STORE={shlex.quote(WORKFLOW.store)} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
-# Snakemake takes braces for variables, and the shell takes nearly everything else for something else.
-shell.prefix(
-    PREFIX.replace("{", "{{").replace("}", "}}")
-)
+# Braces are doubled, because Snakemake would read them as variables; `quote` protects the rest from the shell.
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
@@ -52,7 +50,7 @@ wildcard_constraints:
 
 
 def refuse_what_cannot_run():
-    """Stop before the first job if another workflow runs here, or if a study's files, or the API it asks, are missing."""
+    """Stop before the first job if another workflow runs here, or if a study lacks a file or the API that it needs."""
     try:
         hold(Path(".snakemake/inoc.lock"))
         for name in STUDIES.keys() - IMPORTED:
@@ -63,7 +61,7 @@ def refuse_what_cannot_run():
 
 
 def asks_an_api(stage):
-    """Whether a stage asks an API for some study; then it runs here: nodes may reach none, and share no database."""
+    """Whether a stage asks an API for some study. It then runs on this machine: nodes may reach no API and no database."""
     return any(
         stage == asking.stage
         for name in STUDIES.keys() - IMPORTED
@@ -72,17 +70,17 @@ def asks_an_api(stage):
 
 
 def paths(wildcards):
-    """Artefacts of a study."""
+    """Paths of a study's results."""
     return Paths(RESULTS, wildcards.study)
 
 
 def shards(study):
-    """Into how many jobs a study's stages are split."""
+    """Number of jobs into which each stage of a study is split."""
     return WORKFLOW.shards.get(study, {})
 
 
 def n_shards(stage):
-    """Into how many jobs a stage of a study is split, for a rule's params."""
+    """Number of jobs into which a stage of a study is split, for a rule's params."""
 
     def count(wildcards):
         return shard_count(stage_named(stage), shards(wildcards.study))
@@ -113,7 +111,7 @@ def version(stage, study=None):
 
 
 def memory(megabytes):
-    """Memory of a job, twice as much at each further attempt."""
+    """Memory of a job, doubled at each further attempt."""
 
     def asked(wildcards, attempt):
         return megabytes * 2 ** (attempt - 1)
@@ -122,23 +120,23 @@ def memory(megabytes):
 
 
 def model_memory(wildcards, attempt):
-    """Memory of a job that loads the study's model: a large one passes through it on its way to the GPU."""
+    """Memory of a job that loads the study's model: a large one passes through main memory on its way to the GPU."""
     small = STUDIES[wildcards.study].model.path == "world"
     return memory(4_000 if small else 48_000)(wildcards, attempt)
 
 
 def train_gpus(wildcards):
-    """GPUs that train one run together."""
+    """Number of GPUs that train one run together."""
     return WORKFLOW.train_gpus.get(wildcards.study, 1)
 
 
 def train_memory(wildcards, attempt):
-    """Memory of a job in which each GPU's process loads the model."""
+    """Memory of a training job, in which one process per GPU loads the model."""
     return model_memory(wildcards, attempt) * train_gpus(wildcards)
 
 
 def model_of(wildcards):
-    """The summary of the miniature model, which has its digest, if the study uses it; others are not made here."""
+    """The summary of the miniature model, with its digest, if the study uses it; the workflow makes no other model."""
     made = STUDIES[wildcards.study].model.path == "world"
     return [str(paths(wildcards).stage("world") / "world.json")] if made else []
 
@@ -146,8 +144,8 @@ def model_of(wildcards):
 def inputs(stage, study=None):
     """Files that a job of the stage reads: those that the study names, and those of earlier stages.
 
-    Files that a study names and that are missing are refused before any job starts; of an imported study's tables,
-    only those are read that the import brought.
+    The workflow stops before the first job if a file that the study names is missing. Of an imported study, only the
+    tables that the import wrote are read.
     """
 
     def files(wildcards):
@@ -172,13 +170,13 @@ def inputs(stage, study=None):
 
 
 def is_made(study, path):
-    """Whether a rule makes the file; an imported study's tables of earlier stages are there or are not."""
+    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages."""
     stage = path.relative_to(RESULTS / study).parts[0]
     return study not in IMPORTED or stage_named(stage).reads_tables
 
 
 def stage_outputs(stage, study):
-    """Files that a stage of one study leaves."""
+    """Output files of a stage of one study."""
     return [
         str(path)
         for path in stage_files(
@@ -193,7 +191,7 @@ def entries(study):
 
 
 def study_targets(wildcards):
-    """Figures and appendix of every study."""
+    """Figures and appendices of all studies."""
     pages = [
         str(Paths(RESULTS, study).stage("report") / "appendix.html")
         for study in STUDIES
@@ -214,7 +212,7 @@ def figure_files(study, suffix):
 
 
 def figure_in_report(study, name):
-    """A figure with its caption, its place in the report and its labels."""
+    """A figure with its caption, category and labels in the report."""
     entry = entry_of(entries(study), name)
     folder = (Paths(RESULTS, study).stage("figures")).resolve()
     return report(
