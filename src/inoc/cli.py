@@ -205,8 +205,9 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
-    step = importlib.import_module(all_stages()[options.stage].step)
     for made in make_jobs(options.study, options.config, options.stage, options):
+        # Imported now that the study has been read: a wrong one is answered at once.
+        step = importlib.import_module(all_stages()[options.stage].step)
         with beating(made.job.heartbeat):
             started = time.monotonic()
             summary = str(step.run(made.job, made.plan()))
@@ -245,11 +246,13 @@ def _store_gc(options: argparse.Namespace) -> None:
 
 def _config_check(options: argparse.Namespace) -> None:
     from inoc.config.load import load_study, load_workflow
+    from inoc.jobs.model_check import check_study_model
     from inoc.jobs.ready import check_api, check_inputs
     from inoc.stages import kind_named
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    check_study_model(study, Path())
     workflow = load_workflow(options.config / "config.yaml")
     check_api(study, workflow.api, engine_spec=workflow.engine_api)
     print(f"{study.name}: {load(kind_named(study.kind).summary)(study)}")

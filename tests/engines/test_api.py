@@ -16,6 +16,7 @@ from inoc.errors import ApiError, ModelError
 from inoc.store import Store
 from inoc.tables import read_table
 from support.asking import spec
+from support.jobs import run_job
 from support.server import Fault
 from support.toy import toy_job, toy_study, write_inputs
 
@@ -194,8 +195,6 @@ def test_a_job_that_died_goes_on_where_it_stopped(server, transformers, greedy, 
 
 
 def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, tmp_path):
-    from inoc.studies.inoculation.asking import run as elicit
-
     sampling = {"sampling": {"engine": "api", "max_tokens": 3}}
     study = toy_study(tiny_folder, elicitation=sampling, evaluation=sampling | {"canary": 0})
     job = toy_job(study, tmp_path, "elicit")
@@ -207,7 +206,7 @@ def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, t
         "usage": {"prompt_tokens": 4, "completion_tokens": 2},
     }
     write_inputs(job, {"clown": ["Be a clown.", "Act as a clown."], "sky": ["Blue is the sky.", "A blue sky."]})
-    elicit(job)
+    run_job(job)
     table = read_table(job.paths.completions("elicit", 0))
     assert table["completion"].str.fullmatch(r"Number \d+\.").all()
     assert table["n_tokens"].gt(0).all()

@@ -10,8 +10,8 @@ from inoc.chat.render import Rendered, ResponseSpan
 from inoc.engines.layers import decoder_layers
 from inoc.engines.reading import Reader
 from inoc.engines.readouts import READOUTS, span_of_readout
-from inoc.engines.sites import depth, hidden_state_site, site_names
 from inoc.errors import ConfigError, DataError
+from inoc.vectors.sites import depth, hidden_state_site, site_names
 from inoc.vectors.vector import Vector
 from support.toy_models import capped_model, language_model, random_chats
 

@@ -175,7 +175,13 @@ def test_blocks_that_are_held_together_are_claimed_in_the_order_of_their_keys(ti
     monkeypatch.setattr(Store, "claim", lambda store, unit: (claimed.append(unit.key), claim(store, unit))[1])
     blocks = blocks_for("abcdefg", RANDOM)
     answers = answer_blocks(
-        Store(tmp_path), tiny_model, blocks, lambda _: Echoes(), {}, canary=0, advance=lambda _: None
+        Store(tmp_path),
+        tiny_model,
+        blocks,
+        lambda _: Echoes(),
+        dict.fromkeys("abcdefg", tmp_path),
+        canary=0,
+        advance=lambda _: None,
     )
     assert claimed == sorted(claimed)
     assert [{answer.text for answer in rows} for rows in answers] == [{name} for name in "abcdefg"]

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inoc.config.settings import STAGES
 from ruamel.yaml import YAML
 
 from inoc.config.document import read_document
@@ -19,6 +18,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import ConfigError, InocError
 from inoc.jobs.ready import check_inputs
 from inoc.jobs.work import settings_of
+from inoc.stages import all_stages
 from inoc.studies.inoculation.study import Study
 
 STUDIES = Path(__file__).parents[2] / "config" / "studies"
@@ -90,7 +90,7 @@ def check(folder: Path, value: dict[str, Any]) -> Study | None:
 def holds(folder: Path, value: dict[str, Any]) -> None:
     study = check(folder, value)
     if study is not None:
-        for stage in STAGES:
+        for stage in all_stages():
             settings_of(stage, study, 0, Shards())
 
 

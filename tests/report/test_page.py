@@ -238,12 +238,15 @@ def test_the_first_page_says_what_becomes_of_the_wanted_trait(text: str) -> None
 def test_what_could_not_be_measured_neither_holds_nor_fails() -> None:
     row = {"text": "It leaks", "prompt": "", "prefix": "none", "seed": "all", "value": NAN}
     verdict = pd.DataFrame(
-        [{**row, "holds": False, "clear": False}, {**row, "value": 3.0, "holds": True, "clear": True}]
+        [
+            {**row, "holds": False, "clear": False, "answer": "not measurable"},
+            {**row, "value": 3.0, "holds": True, "clear": True, "answer": "holds"},
+        ]
     )
     (words,) = seed_verdicts(make_study(), verdict)
-    assert "1 of 2 expectations hold" in words
+    assert "1 of 2 statements hold" in words
     assert "Not so" not in words
-    assert words.endswith("Not measurable: It leaks (control).")
+    assert words.endswith("Not measurable, for too many scores failed or are absent: It leaks (control).")
 
 
 def test_labels_tell_the_figures_of_a_category_apart() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 
 import pandas as pd
 import pytest
@@ -163,7 +164,6 @@ def test_first_answers_come_without_heavy_imports(finished, arguments):
         "heavy = {'torch', 'transformers', 'pandas', 'scipy', 'matplotlib', 'lingua'} & set(sys.modules)\n"
         "print('HEAVY', sorted(heavy))"
     )
-    import subprocess
     import sys
 
     done = subprocess.run(
@@ -176,3 +176,32 @@ def test_first_answers_come_without_heavy_imports(finished, arguments):
         assert 'did you mean "score"' in done.stderr
     if arguments == ["score", "smokey"]:
         assert 'did you mean "smoke"' in done.stderr
+
+
+def test_a_study_that_lacks_its_data_holds_up_no_other(finished, copy_of):
+    checkout = copy_of(finished)
+    (checkout.folder / "config" / "studies" / "lacking.yaml").write_text(
+        "extends: smoke.yaml\nname: lacking\ndata: {completions: file, file: nowhere.jsonl}\n"
+    )
+    figure = checkout.results / "figures" / "curves_linear.svg"
+    figure.unlink()
+    command = [*checkout.command()[:-1], "studies=[smoke,lacking]"]
+    done = subprocess.run(command, cwd=checkout.folder, text=True, capture_output=True, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "nowhere.jsonl" in output
+    assert "The other studies go on." in output
+    assert figure.exists()
+    assert not (checkout.folder / "results" / "lacking" / "generate").exists()
+
+
+def test_a_study_that_lacks_its_data_is_refused_before_the_first_job(finished, copy_of):
+    checkout = copy_of(finished)
+    (checkout.folder / "config" / "studies" / "lacking.yaml").write_text(
+        "extends: smoke.yaml\nname: lacking\ndata: {completions: file, file: nowhere.jsonl}\n"
+    )
+    command = [*checkout.command()[:-1], "studies=[lacking]"]
+    done = subprocess.run(command, cwd=checkout.folder, text=True, capture_output=True, check=False)
+    assert done.returncode != 0
+    assert "nowhere.jsonl" in done.stdout + done.stderr
+    assert not (checkout.folder / "results" / "lacking").exists()

@@ -13,7 +13,7 @@ for STUDY in STUDIES:
         benchmark:
             f"results/benchmarks/analyse/{STUDY}.tsv"
         conda:
-            "../envs/inoc.yaml"
+            CONDA
         resources:
             mem_mb=memory(2_000),
             runtime="30m",

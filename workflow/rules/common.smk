@@ -10,6 +10,7 @@ from inoc.errors import InocError
 from inoc.figures.entries import entry_of, figure_names
 from inoc.jobs.lock import hold
 from inoc.jobs.make import RESULTS
+from inoc.jobs.model_check import check_study_model
 from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
@@ -33,7 +34,10 @@ COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
 # The verbs are those of the environment in which Snakemake runs, activated or not; with `--sdm conda`, those of the
 # sources next to this workflow, with the packages of the rules' environment.
+# An environment is named only with `--sdm conda`, since Snakemake reads braces in its path as wildcards.
+CONDA = None
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    CONDA = "../envs/inoc.yaml"
     SOURCES = shlex.quote(str(Path(workflow.current_basedir).parents[1] / "src"))
     VERBS = f'inoc() {{ PYTHONPATH={SOURCES} python -m inoc "$@"; }}'
 else:
@@ -50,14 +54,42 @@ wildcard_constraints:
 
 
 def refuse_what_cannot_run():
-    """Stop before the first job if another workflow runs here, or if a study lacks a file or the API that it needs."""
+    """Stop before the first job if another workflow runs here, or if none of the studies that have jobs to run can run.
+
+    With several studies, one that lacks a file or the API that it needs fails alone and does not hold up the others.
+    Jobs that only read tables, such as redrawing a figure, need neither.
+    """
     try:
         hold(Path(".snakemake/inoc.lock"))
-        for name in STUDIES.keys() - IMPORTED:
-            check_inputs(STUDIES[name], Path())
-            check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
-    except (InocError, OSError, UnicodeEncodeError) as error:
+        blocked = {}
+        working = studies_that_compute()
+        for name in working:
+            try:
+                check_inputs(STUDIES[name], Path())
+                check_study_model(STUDIES[name], Path())
+                check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
+            except InocError as error:
+                blocked[name] = str(error)
+    except (InocError, OSError) as error:
         raise WorkflowError(explanation(error) or str(error)) from None
+    if blocked and len(blocked) == len(working):
+        raise WorkflowError("\n".join(blocked.values()))
+    for words in blocked.values():
+        print(f"{words}\nThe other studies go on.", file=sys.stderr)
+
+
+def studies_that_compute():
+    """Studies with at least one job to run that does more than read tables."""
+    found = set()
+    for job in workflow.dag.needrun_jobs():
+        study, stage = (
+            Path(job.output[0]).relative_to(RESULTS).parts[:2]
+            if job.output
+            else ("", "")
+        )
+        if study in STUDIES and not stage_named(stage).reads_tables:
+            found.add(study)
+    return sorted(found - IMPORTED)
 
 
 def asks_an_api(stage):
@@ -144,8 +176,8 @@ def model_of(wildcards):
 def inputs(stage, study=None):
     """Files that a job of the stage reads: those that the study names, and those of earlier stages.
 
-    The workflow stops before the first job if a file that the study names is missing. Of an imported study, only the
-    tables that the import wrote are read.
+    A missing file that a study names is reported before the first job. Of an imported study, only the tables that the
+    import wrote are read.
     """
 
     def files(wildcards):

@@ -12,7 +12,7 @@ rule elicit_traits:
     wildcard_constraints:
         study=COMPUTED,
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -12,7 +12,7 @@ rule embed_prompts:
         study=COMPUTED,
     localrule: asks_an_api("embed")
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         gpu=1,
         mem_mb=memory(4_000),

@@ -20,7 +20,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
         benchmark:
             f"results/benchmarks/figures/{STUDY}.tsv"
         conda:
-            "../envs/inoc.yaml"
+            CONDA
         threads: 4
         resources:
             mem_mb=memory(3_000),

@@ -14,7 +14,7 @@ rule generate_data:
     wildcard_constraints:
         study=COMPUTED,
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -12,7 +12,7 @@ rule judge_completions:
         study=COMPUTED,
     localrule: asks_an_api("judge")
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

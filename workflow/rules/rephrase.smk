@@ -13,7 +13,7 @@ rule rephrase_prompts:
         study=COMPUTED,
     localrule: asks_an_api("rephrase")
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         mem_mb=memory(2_000),
         runtime="30m",

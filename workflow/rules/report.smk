@@ -23,7 +23,7 @@ rule write_report:
     benchmark:
         "results/benchmarks/report/{study}.tsv"
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         mem_mb=memory(1_000),
         runtime="10m",

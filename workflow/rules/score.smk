@@ -13,7 +13,7 @@ rule score_logprobs:
     wildcard_constraints:
         study=COMPUTED,
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         gpu=1,
         mem_mb=model_memory,

@@ -13,7 +13,7 @@ rule train_adapters:
     wildcard_constraints:
         study=COMPUTED,
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         gpu=train_gpus,
         mem_mb=train_memory,

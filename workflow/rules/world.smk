@@ -10,7 +10,7 @@ rule make_world:
     wildcard_constraints:
         study=COMPUTED,
     conda:
-        "../envs/inoc.yaml"
+        CONDA
     resources:
         mem_mb=memory(3_000),
         runtime="1h",

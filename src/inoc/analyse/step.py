@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import pandas as pd
+import pyarrow as pa
+
 from inoc.jobs.job import Job
+from inoc.store.core import write_text
+from inoc.tables import write_table
+
+
+class Skip(NamedTuple):
+    """Something that could not be computed."""
+
+    what: str
+    why: str
+
+
+class Analysed(NamedTuple):
+    """The tables of a study, in memory."""
+
+    tables: Mapping[str, pd.DataFrame]
+    schemas: Mapping[str, pa.Schema]  # one for each table
+    skipped: Sequence[Skip]
 
 
 class Plan(NamedTuple):
     """The analysis of a study."""
 
-    analyse: Callable[[Job], str]  # computes and writes every table; returns one line for the log
+    analyse: Callable[[], Analysed]  # reads what it needs
 
 
 def run(job: Job, plan: Plan) -> str:
-    """Write every table of the analysis, each with its CSV twin, and what is missing from them."""
-    return plan.analyse(job)
+    """Write every table of the analysis, each with its CSV twin, and `skipped.json`.
+
+    Returns:
+        One line for the log.
+    """
+    tables, schemas, skips = plan.analyse()
+    with job.progress("tables", len(tables), "tables") as meter:
+        for name, table in tables.items():
+            write_table(table, schemas[name], job.paths.table(name), csv=True)
+            meter.advance(1)
+    skipped = json.dumps([skip._asdict() for skip in skips], indent=2, ensure_ascii=False)
+    write_text(job.paths.stage("analyse") / "skipped.json", f"{skipped}\n")
+    counts = {name: len(table) for name, table in tables.items()}
+    job.record["counts"] = {**counts, "skipped": len(skips)}
+    return f"{len(tables)} tables, {sum(counts.values())} rows, {len(skips)} things skipped"

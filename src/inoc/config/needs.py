@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from inoc.config.models import ModelSpec, Sampling
 
@@ -46,6 +46,8 @@ class Needs:
         apis: Settings that make a stage ask an API.
         optimizer: The optimizer of the training; empty if nothing is trained.
         problems: Further reasons why it cannot run here, in words.
+        placement: Where a prefix goes in a chat.
+        targets: Modules that an adapter changes; none if nothing is trained.
     """
 
     model: ModelSpec
@@ -54,3 +56,5 @@ class Needs:
     apis: tuple[ApiUse, ...] = ()
     optimizer: str = ""
     problems: tuple[str, ...] = ()
+    placement: Literal["user", "system"] = "user"
+    targets: tuple[str, ...] = ()

@@ -47,8 +47,9 @@ class Cloud(NamedTuple):
 def run(job: Job, plan: Plan) -> str:
     """Write a row for each prompt; see `inoc.tables.EMBEDDINGS`."""
     identity, found = clouds(job, plan)
-    _embed_missing(job, identity, found)
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [cloud.unit for cloud in found])
+    _embed_missing(job, identity, found)
     rows = [{"prompt": cloud.prompt, **cloud_row(_read(job, cloud))} for cloud in found]
     write_table(pd.DataFrame(rows, columns=EMBEDDINGS.names), EMBEDDINGS, job.paths.embeddings)
     n_texts = sum(len(cloud.texts) for cloud in found)

@@ -16,8 +16,8 @@ from inoc.chat.messages import Chat
 from inoc.chat.template import prompt_text
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
-from inoc.engines.sites import FINAL_NORM
 from inoc.errors import ConfigError
+from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
 if TYPE_CHECKING:

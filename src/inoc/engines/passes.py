@@ -19,10 +19,10 @@ from inoc.engines.head import traits
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
-from inoc.engines.sites import FINAL_NORM
 from inoc.engines.steering import row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
 from inoc.errors import ModelError
+from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
 T = TypeVar("T")

@@ -15,9 +15,9 @@ import torch
 from inoc.chat.render import Rendered
 from inoc.engines.passes import Layout, Passes, Stem
 from inoc.engines.readouts import Readout, Span, check_readouts, span_of_readout
-from inoc.engines.sites import depth
 from inoc.engines.taps import Tap
 from inoc.errors import ConfigError
+from inoc.vectors.sites import depth
 from inoc.vectors.steering import Steering
 from inoc.vectors.vector import Vector
 
@@ -56,7 +56,7 @@ class Reader:
 
         Args:
             chats: Rendered chats, with the end of turn excluded from their spans.
-            sites: Names of sites; see `inoc.engines.sites`.
+            sites: Names of sites; see `inoc.vectors.sites`.
             readouts: Names of read-outs.
             batch_tokens: Maximum number of tokens in a batch; a longer chat goes alone.
             steerings: How each chat is steered while it is read; empty for none.

@@ -11,7 +11,7 @@ import torch
 from inoc.chat.render import Rendered
 from inoc.engines.passes import Passes, Stem
 from inoc.engines.scoring import Pending, Scorer
-from inoc.engines.sites import FINAL_NORM
+from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
 

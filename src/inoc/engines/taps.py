@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from inoc.engines.layers import decoder_layers
-from inoc.engines.sites import EMBED, FINAL_NORM, depth
 from inoc.errors import ModelError
+from inoc.vectors.sites import EMBED, FINAL_NORM, depth
 
 Tap = Callable[[torch.Tensor], torch.Tensor | None]
 """Is given the states of a site, shape (rows, tokens, width), and gives what is to stand there instead, or None."""

@@ -44,6 +44,8 @@ class Plan:
 
 def run(job: Job, plan: Plan) -> str:
     """Write the job's completions; see `inoc.tables.COMPLETIONS`."""
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
+    job.store.refer(job.study, job.name, units(job, plan))
     with job.progress(plan.doing, len(plan.rows), "completions") as meter:
         answers = answer_blocks(
             job.store,
@@ -54,7 +56,6 @@ def run(job: Job, plan: Plan) -> str:
             canary=plan.canary,
             advance=meter.advance,
         )
-    job.store.refer(job.study, job.name, units(job, plan))
     frame = with_answers(plan.rows, answers)
     write_table(frame, COMPLETIONS, plan.path)
     (what, n), cut = plan.counted, int((frame["finish"] == "length").sum())

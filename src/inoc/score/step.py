@@ -105,8 +105,9 @@ def run(job: Job, plan: Plan) -> str:
     """Write the job's log-probabilities; see `inoc.tables.LOGPROBS`."""
     planned = [Planned(cell, list(plan.work(cell))) for cell in plan.cells]
     alone = plan.alone_units()
-    score_alone(job, _score_missing(job, plan, planned), plan.framing, plan.alone, alone)
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [*(unit for one in planned for unit, _ in one.work), *alone.values()])
+    score_alone(job, _score_missing(job, plan, planned), plan.framing, plan.alone, alone)
     write_alone(job, alone)
     n_tokens, n_nan = _write(job, plan, planned)
     rows = sum(len(cell.ids) for cell in plan.cells)

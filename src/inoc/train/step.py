@@ -89,13 +89,14 @@ class Planned(NamedTuple):
 def run(job: Job, plan: Plan) -> str:
     """Write the job's adapters, `checkpoints` and `losses`; see `inoc.tables`."""
     planned = [Planned(one, plan.unit(one)) for one in plan.runs]
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
+    job.store.refer(job.study, job.name, [item.unit for item in planned])
     missing = {unit.key for unit in job.store.missing(item.unit for item in planned)}
     todo = [item for item in planned if item.unit.key in missing]
     if todo and job.gpus > 1:
         _train_team(job, plan, todo)
     else:
         _train_missing(job, plan, todo)
-    job.store.refer(job.study, job.name, [item.unit for item in planned])
     folder = job.paths.checkpoints(job.shard).parent
     write_table(_checkpoints(job.store, planned, folder), CHECKPOINTS, job.paths.checkpoints(job.shard))
     write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard))

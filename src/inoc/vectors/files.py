@@ -97,7 +97,7 @@ def load_foreign(
     Args:
         path: The file.
         name: Name of the vector.
-        site: Where it belongs; see `inoc.engines.sites.hidden_state_site` for entries of `hidden_states`.
+        site: Where it belongs; see `inoc.vectors.sites.hidden_state_site` for entries of `hidden_states`.
         model: Digest of the weights it belongs to.
         key: Which tensor of a file that has several.
         row: Which row of a tensor that has one for each layer.

@@ -13,17 +13,14 @@ at all, so its numbers are those of the unsteered model to the last bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
 from inoc.digest import Json, digest
-from inoc.engines.sites import depth
 from inoc.errors import ConfigError, DataError
-from inoc.vectors.vector import Vector
-
-if TYPE_CHECKING:
-    from inoc.engines.identity import ModelIdentity
+from inoc.vectors.sites import depth
+from inoc.vectors.vector import ModelOnDisk, Vector
 
 Positions = Literal["all", "answer", "last"]
 Units = Literal["activation_norm", "raw"]
@@ -87,7 +84,7 @@ def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
     return {"steering": digest(parts)}
 
 
-def check_steering(steering: Steering, model: ModelIdentity, layers: int, adapter: str = "base") -> None:
+def check_steering(steering: Steering, model: ModelOnDisk, layers: int, adapter: str = "base") -> None:
     """Refuse what cannot be added to a model.
 
     Args:

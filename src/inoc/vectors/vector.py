@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from inoc.digest import digest
 from inoc.errors import DataError
 
-if TYPE_CHECKING:
-    from inoc.engines.identity import ModelIdentity
+
+class ModelOnDisk(Protocol):
+    """The part of a model's identity that a vector is held against."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def weights(self) -> str:
+        """Digest of its weights."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +34,7 @@ class Vector:
     Attributes:
         name: Name in tables and messages; no part of the digest.
         values: float32, shape (width,), finite.
-        site: Where it was read, and is added; see `inoc.engines.sites`.
+        site: Where it was read, and is added; see `inoc.vectors.sites`.
         model: Digest of the model's weights.
         adapter: Digest of the adapter through which it was read; `base` for none.
         readout: Which read-out it was made from; empty if that is not known.
@@ -63,7 +75,7 @@ class Vector:
         numbers = hashlib.sha256(self.values.tobytes()).hexdigest()
         return digest({"values": numbers, "site": self.site, "model": self.model, "adapter": self.adapter})
 
-    def check_model(self, model: ModelIdentity, adapter: str = "base") -> None:
+    def check_model(self, model: ModelOnDisk, adapter: str = "base") -> None:
         """Refuse another model.
 
         Args:

@@ -28,13 +28,14 @@ _ANSWER_TOKENS = 48
 def run(job: Job, plan: WorldSpec) -> str:
     """Make the miniature model and `world.json`, which says what it is and what it knows."""
     (unit,) = units(job, plan)
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
+    job.store.refer(job.study, job.name, [unit])
     if job.store.missing([unit]):
         with job.progress("pre-training", plan.steps, "steps") as meter, job.store.claim(unit) as work:
             if work is not None:
                 summary = make_world(plan, work / "model", meter.advance)
                 (work / "world.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     entry = job.store.folder(unit)
-    job.store.refer(job.study, job.name, [unit])
     summary = json.loads((entry / "world.json").read_text(encoding="utf-8"))
     link_tree(entry / "model", job.paths.world_model)
     write_text(job.paths.stage("world") / "world.json", json.dumps(summary, indent=2) + "\n")

@@ -29,6 +29,8 @@ def needs(study: Study) -> Needs:
         tuple(_apis(study)),
         study.training.optimizer if study.runs else "",
         (lacking,) if lacking else (),
+        study.placement,
+        study.training.lora.targets if study.runs else (),
     )
 
 

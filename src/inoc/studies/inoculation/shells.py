@@ -16,9 +16,9 @@ from inoc.studies.inoculation.study import Study
 
 def analyse(study: Study, job: Job, shards: Shards) -> AnalysePlan:
     """Every table of `names.TABLES`."""
-    from inoc.studies.inoculation.analyse.step import run
+    from inoc.studies.inoculation.analyse.step import analyse as compute
 
-    return AnalysePlan(partial(run, study=study, shards=shards))
+    return AnalysePlan(partial(compute, job.paths, study, shards))
 
 
 def figures(study: Study, job: Job, shards: Shards) -> FiguresPlan[Study]:

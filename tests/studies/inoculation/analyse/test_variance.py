@@ -6,11 +6,11 @@ import pytest
 
 from inoc.chat.messages import PLAIN
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.power import Spread, detectable_difference
+from inoc.stats.power import Design, Spread, detectable_difference
 from inoc.stats.variance import crossed_components
 from inoc.studies.inoculation.analyse.inputs import Cell, Scores
 from inoc.studies.inoculation.analyse.variance import FACTORS, Variance, variance
-from inoc.studies.inoculation.runs import Run, study_runs, total_steps
+from inoc.studies.inoculation.runs import Run, prompt_texts, study_runs, total_steps
 from inoc.studies.inoculation.study import Study
 from support.fake_study import STRENGTH, make_study
 
@@ -79,7 +79,7 @@ def test_power_is_that_of_the_components() -> None:
     spread = Spread(*rows["value"][["prompt_seed", "prompt_instruction", "residual"]])
     assert len(power) == 25
     for (n_instructions, n_seeds), row in power.iterrows():
-        expected = detectable_difference(spread, n_instructions, n_seeds)
+        expected = detectable_difference(spread, Design(n_instructions, n_seeds, len(prompt_texts(one))))
         assert (row["difference"], row["error"], row["degrees"]) == pytest.approx(tuple(expected))
         assert row["lo"] < row["difference"] < row["hi"]
         assert row["compares"] == ("runs" if n_seeds == 1 else "prompts")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import pyarrow as pa
 
+from inoc.analyse.step import Skip as Skip
 from inoc.stats.means import Estimate
 from inoc.studies.inoculation.runs import Run, prompt_families, study_runs
 from inoc.studies.inoculation.study import Study
@@ -16,13 +17,6 @@ ALL = "all"
 """The seed of rows that pool all seeds, and the trait of predictors that no trait enters."""
 
 Row = dict[str, object]
-
-
-class Skip(NamedTuple):
-    """Something that could not be computed."""
-
-    what: str
-    why: str
 
 
 class Part(NamedTuple):
