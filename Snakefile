@@ -3,7 +3,7 @@ include: "workflow/Snakefile"
 
 
 rule default:
-    """Everything, since an included file cannot say what is made by default."""
+    """Everything; an included file cannot set the default target."""
     default_target: True
     input:
         "results/figures/all",

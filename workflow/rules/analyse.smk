@@ -1,4 +1,4 @@
-# A study's tables are known from its kind, so each study has a rule of its own with its files listed.
+# The tables of a study follow from its kind, so each study has its own rule that lists its files.
 for STUDY in STUDIES:
 
     rule:

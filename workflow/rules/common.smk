@@ -1,4 +1,4 @@
-"""Every helper of the rules. Rules hold no logic, and what the helpers decide is decided in the package."""
+"""Helper functions of the rules. Rules contain no logic, and these helpers leave decisions to the package."""
 
 import json
 import shlex
@@ -26,15 +26,15 @@ try:
 except (InocError, OSError, UnicodeEncodeError) as error:
     raise WorkflowError(explanation(error) or str(error)) from None
 
-# What was imported is there already; no rule may make it, only read it.
+# Imported results exist already; rules may read them, but never make them.
 IMPORTED = {
     name for name in STUDIES if (RESULTS / name / "imports" / "findings.json").exists()
 }
 COMPUTED = "|".join(sorted(STUDIES.keys() - IMPORTED)) or "(?!)"
 
-# The verbs are those of the very environment that Snakemake runs in, activated or not; with `--sdm conda`, those of the
-# sources beside this workflow, on the packages of the rules' environment.
-# An environment is named only for it, since Snakemake takes braces in its path for wildcards.
+# The verbs are those of the environment in which Snakemake runs, activated or not; with `--sdm conda`, those of the
+# sources next to this workflow, with the packages of the rules' environment.
+# An environment is named only with `--sdm conda`, since Snakemake reads braces in its path as wildcards.
 CONDA = None
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     CONDA = "../envs/inoc.yaml"
@@ -43,10 +43,8 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 else:
     VERBS = f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
 PREFIX = f"{VERBS}; export INOC_STORE={shlex.quote(WORKFLOW.store)} INOC_PROGRESS=plain OMP_NUM_THREADS=1; "
-# Snakemake takes braces for variables, and the shell takes nearly everything else for something else.
-shell.prefix(
-    PREFIX.replace("{", "{{").replace("}", "}}")
-)
+# Braces are doubled, because Snakemake would read them as variables; `quote` protects the rest from the shell.
+shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
@@ -56,44 +54,44 @@ wildcard_constraints:
 
 
 def refuse_what_cannot_run():
-    """Stop before the first job if another workflow runs here, or if no study that has work to do can do it.
+    """Stop before the first job if another workflow runs here, or if none of the studies that have jobs to run can run.
 
-    Of several studies, one whose files are missing, or the API it asks, fails by itself and holds up no other; and what
-    only reads tables, such as a figure that is drawn again, needs none of them.
+    With several studies, one that lacks a file or the API that it needs fails alone and does not hold up the others.
+    Jobs that only read tables, such as redrawing a figure, need neither.
     """
     try:
         hold(Path(".snakemake/inoc.lock"))
-        blocked = {}
-        working = studies_that_compute()
-        for name in working:
+        blocked, due = {}, stages_to_run()
+        for name, stages in due.items():
+            if name in IMPORTED or all(stage_named(one).reads_tables for one in stages):
+                continue
             try:
                 check_inputs(STUDIES[name], Path())
                 check_study_model(STUDIES[name], Path())
-                check_api(
-                    STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api
-                )
+                check_api(STUDIES[name], WORKFLOW.api, engine_spec=WORKFLOW.engine_api)
             except InocError as error:
                 blocked[name] = str(error)
     except (InocError, OSError) as error:
         raise WorkflowError(explanation(error) or str(error)) from None
-    if blocked and len(blocked) == len(working):
+    if blocked and len(blocked) == len(due):
         raise WorkflowError("\n".join(blocked.values()))
     for words in blocked.values():
         print(f"{words}\nThe other studies go on.", file=sys.stderr)
 
 
-def studies_that_compute():
-    """Studies of which a job is to run that does more than read tables."""
-    found = set()
+def stages_to_run():
+    """Study → stages that have jobs to run."""
+    found = {}
     for job in workflow.dag.needrun_jobs():
-        study, stage = Path(job.output[0]).relative_to(RESULTS).parts[:2] if job.output else ("", "")
-        if study in STUDIES and not stage_named(stage).reads_tables:
-            found.add(study)
-    return sorted(found - IMPORTED)
+        # results/<study>/<stage>/...
+        parts = Path(job.output[0]).relative_to(RESULTS).parts if job.output else ()
+        if parts and parts[0] in STUDIES:
+            found.setdefault(parts[0], set()).add(parts[1])
+    return found
 
 
 def asks_an_api(stage):
-    """Whether a stage asks an API for some study; then it runs here: nodes may reach none, and share no database."""
+    """Whether a stage asks an API for some study. It then runs on this machine: nodes may reach no API and no database."""
     return any(
         stage == asking.stage
         for name in STUDIES.keys() - IMPORTED
@@ -102,17 +100,17 @@ def asks_an_api(stage):
 
 
 def paths(wildcards):
-    """Artefacts of a study."""
+    """Paths of a study's results."""
     return Paths(RESULTS, wildcards.study)
 
 
 def shards(study):
-    """Into how many jobs a study's stages are split."""
+    """Number of jobs into which each stage of a study is split."""
     return WORKFLOW.shards.get(study, {})
 
 
 def n_shards(stage):
-    """Into how many jobs a stage of a study is split, for a rule's params."""
+    """Number of jobs into which a stage of a study is split, for a rule's params."""
 
     def count(wildcards):
         return shard_count(stage_named(stage), shards(wildcards.study))
@@ -143,7 +141,7 @@ def version(stage, study=None):
 
 
 def memory(megabytes):
-    """Memory of a job, twice as much at each further attempt."""
+    """Memory of a job, doubled at each further attempt."""
 
     def asked(wildcards, attempt):
         return megabytes * 2 ** (attempt - 1)
@@ -152,23 +150,23 @@ def memory(megabytes):
 
 
 def model_memory(wildcards, attempt):
-    """Memory of a job that loads the study's model: a large one passes through it on its way to the GPU."""
+    """Memory of a job that loads the study's model: a large one passes through main memory on its way to the GPU."""
     small = STUDIES[wildcards.study].model.path == "world"
     return memory(4_000 if small else 48_000)(wildcards, attempt)
 
 
 def train_gpus(wildcards):
-    """GPUs that train one run together."""
+    """Number of GPUs that train one run together."""
     return WORKFLOW.train_gpus.get(wildcards.study, 1)
 
 
 def train_memory(wildcards, attempt):
-    """Memory of a job in which each GPU's process loads the model."""
+    """Memory of a training job, in which one process per GPU loads the model."""
     return model_memory(wildcards, attempt) * train_gpus(wildcards)
 
 
 def model_of(wildcards):
-    """The summary of the miniature model, which has its digest, if the study uses it; others are not made here."""
+    """The summary of the miniature model, with its digest, if the study uses it; the workflow makes no other model."""
     made = STUDIES[wildcards.study].model.path == "world"
     return [str(paths(wildcards).stage("world") / "world.json")] if made else []
 
@@ -176,8 +174,8 @@ def model_of(wildcards):
 def inputs(stage, study=None):
     """Files that a job of the stage reads: those that the study names, and those of earlier stages.
 
-    Files that a study names and that are missing are refused before any job starts; of an imported study's tables,
-    only those are read that the import brought.
+    A missing file that a study names is reported before the first job. Of an imported study, only the tables that the
+    import wrote are read.
     """
 
     def files(wildcards):
@@ -202,13 +200,13 @@ def inputs(stage, study=None):
 
 
 def is_made(study, path):
-    """Whether a rule makes the file; an imported study's tables of earlier stages are there or are not."""
+    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages."""
     stage = path.relative_to(RESULTS / study).parts[0]
     return study not in IMPORTED or stage_named(stage).reads_tables
 
 
 def stage_outputs(stage, study):
-    """Files that a stage of one study leaves."""
+    """Output files of a stage of one study."""
     return [
         str(path)
         for path in stage_files(
@@ -223,7 +221,7 @@ def entries(study):
 
 
 def study_targets(wildcards):
-    """Figures and appendix of every study."""
+    """Figures and appendices of all studies."""
     pages = [
         str(Paths(RESULTS, study).stage("report") / "appendix.html")
         for study in STUDIES
@@ -244,7 +242,7 @@ def figure_files(study, suffix):
 
 
 def figure_in_report(study, name):
-    """A figure with its caption, its place in the report and its labels."""
+    """A figure with its caption, category and labels in the report."""
     entry = entry_of(entries(study), name)
     folder = (Paths(RESULTS, study).stage("figures")).resolve()
     return report(

@@ -22,6 +22,6 @@ rule elicit_traits:
         version=version("elicit"),
         shards=n_shards("elicit"),
     message:
-        "Asking the untrained model of {wildcards.study}, shard {wildcards.shard}"
+        "Sampling from the untrained model of {wildcards.study}, shard {wildcards.shard}"
     shell:
         "inoc elicit {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

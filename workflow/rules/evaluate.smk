@@ -22,6 +22,6 @@ rule evaluate_checkpoints:
         version=version("evaluate"),
         shards=n_shards("evaluate"),
     message:
-        "Asking the checkpoints of {wildcards.study}, shard {wildcards.shard}"
+        "Sampling from the checkpoints of {wildcards.study}, shard {wildcards.shard}"
     shell:
         "inoc evaluate {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"

@@ -1,4 +1,4 @@
-# A study's figures are known from its file alone, so each study has a rule of its own with its files listed.
+# The figures of a study follow from its file alone, so each study has its own rule that lists its files.
 for STUDY, STUDY_FILE in STUDIES.items():
 
     rule:

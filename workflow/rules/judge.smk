@@ -20,6 +20,6 @@ rule judge_completions:
         settings=settings("judge"),
         version=version("judge"),
     message:
-        "Judging what {wildcards.part} sampled for {wildcards.study}"
+        "Judging the completions of {wildcards.study}, stage {wildcards.part}"
     shell:
         "inoc judge {wildcards.study} {wildcards.part} --log {log}"

@@ -3,7 +3,7 @@ localrules:
 
 
 rule write_report:
-    """The page for a paper's appendix: methods, tables, seeds, versions, counts, times, and what is missing."""
+    """The page for a paper's appendix: methods, tables, seeds, versions, counts, times, and missing items."""
     input:
         figures=figures_of,
         files=inputs("report"),

@@ -1,5 +1,5 @@
 rule score_logprobs:
-    """Log-probability of every response token, behind each prefix."""
+    """Log-probability of every response token, with and without each prefix."""
     input:
         files=inputs("score"),
         model=model_of,
