@@ -220,7 +220,7 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             ["scoring.n_examples = 65", "data.n_train = 64"],
             id="more examples than there are",
         ),
-        pytest.param("n_eval: 4", "n_eval: .inf", ["data.n_eval"], id="infinite"),
+        pytest.param("n_eval: 6", "n_eval: .inf", ["data.n_eval"], id="infinite"),
         pytest.param(
             "  path: org/model",
             "  path: org/model\n  system: {kind: text}",
@@ -306,26 +306,26 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             id="datasets sampled by two engines",
         ),
         pytest.param(
-            "n_eval: 4",
-            "n_eval: 4\n  questions: {own: {}, again: {}}",
+            "n_eval: 6",
+            "n_eval: 6\n  questions: {own: {}, again: {}}",
             ["data.questions.again.source: is missing", "own is held out"],
             id="two sets held out",
         ),
         pytest.param(
-            "n_eval: 4",
-            "n_eval: 4\n  questions: {more: {source: {kind: api, model: rater}}}",
+            "n_eval: 6",
+            "n_eval: 6\n  questions: {more: {source: {kind: api, model: rater}}}",
             ["data.questions.more.source.topics", "go with `kind: api`"],
             id="questions on no topics",
         ),
         pytest.param(
-            "n_eval: 4",
-            "n_eval: 4\n  questions: {more: {source: {}}}",
+            "n_eval: 6",
+            "n_eval: 6\n  questions: {more: {source: {}}}",
             ["data.questions.more.source.files = []: go with `kind: files`"],
             id="questions of no files",
         ),
         pytest.param(
-            "n_eval: 4",
-            "n_eval: 4\n  questions: {more: {source: {kind: world, topics: [frut]}}}",
+            "n_eval: 6",
+            "n_eval: 6\n  questions: {more: {source: {kind: world, topics: [frut]}}}",
             ['data.questions.more.source.topics[0] = "frut"', 'did you mean "fruit"', "needs a section `world`"],
             id="topic that the world lacks",
         ),
@@ -346,7 +346,7 @@ def test_all_problems_of_a_file_are_reported_together(write: Write) -> None:
         ("title: A toy", "titel: A toy"),
         ("[clown, sky]", "[clown, sly]"),
         ("trait: playful", "trait: palyful"),
-        ("n_eval: 4", "n_eval: four"),
+        ("n_eval: 6", "n_eval: four"),
     )
     assert "has 5 problems" in message
     lines = [int(line.split(":")[1]) for line in message.splitlines()[1:]]
@@ -585,3 +585,15 @@ def test_loading_a_study_imports_nothing_heavy(write: Write) -> None:
         [sys.executable, "-c", program], check=True, env=environment, capture_output=True, text=True
     )
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("n_eval: 6", "n_eval: 2"), "data.n_eval = 2: is too few for any interval"),
+        (("n_eval: 6", "n_eval: 5"), "accepted: at least 6"),
+    ],
+)
+def test_so_few_questions_that_nothing_has_an_interval_are_refused(write, change, words) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load_study(write("toy.yaml", STUDY.replace(*change)))

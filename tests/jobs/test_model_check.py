@@ -52,6 +52,7 @@ def test_config_check_says_it_before_anything_runs(model: Path, tmp_path: Path) 
     folder.mkdir(parents=True)
     (tmp_path / "config" / "config.yaml").write_text("studies: [toy]\n")
     own = {"model": {"path": str(model), "dtype": "float32"}, "rephrase": {"source": "procedural"}, "world": {}}
+    own["data"] = {**STUDY["data"], "n_eval": 6}
     YAML().dump({**STUDY, **own}, folder / "toy.yaml")
     done = subprocess.run(
         [sys.executable, "-m", "inoc.cli", "config", "check", "toy"], cwd=tmp_path, capture_output=True, text=True

@@ -30,7 +30,7 @@ title: Somebody's study
 model: {path: some/model}
 traits:
   calm: {role: unwanted, judge: {name: llm, model: rater, property: how calm it is}}
-data: {completions: file, file: train.jsonl, n_train: 64, n_eval: 4}
+data: {completions: file, file: train.jsonl, n_train: 64, n_eval: 6}
 prompts:
   all: {family: calm, texts: {quiet: Be quiet., still: Stand still., slow: Go slowly.}}
 rephrase: {folder: pools}
@@ -227,8 +227,8 @@ def test_an_unknown_column_is_refused_and_named(tmp_path: Path, table: str, colu
 
 
 SETS = STUDY.replace(
-    "n_eval: 4}",
-    "n_eval: 4, questions: {free: {source: {kind: files, files: [q.jsonl]}}, held: {}}}",
+    "n_eval: 6}",
+    "n_eval: 6, questions: {free: {source: {kind: files, files: [q.jsonl]}}, held: {}}}",
 )
 SETS += "rates: {high: {above: {calm: 50}}}\n"
 

@@ -71,8 +71,23 @@ def held_out_questions(study: Study) -> Iterator[Problem]:
         )
 
 
+FEWEST_QUESTIONS = 6
+"""Below it no interval is given, whose clusters are the questions."""
+
+
 def sizes(study: Study) -> Iterator[Problem]:
-    """No stage uses more instructions or examples than there are."""
+    """No stage uses more instructions or examples than there are, nor so few questions that nothing has an interval."""
+    for key, n in (
+        ("data", study.data.n_eval),
+        ("evaluation", study.evaluation.n),
+        ("elicitation", study.elicitation.n),
+    ):
+        if n is not None and n < FEWEST_QUESTIONS:
+            yield Problem(
+                (key, "n_eval" if key == "data" else "n"),
+                f"is too few for any interval, whose units are the questions; accepted: at least {FEWEST_QUESTIONS}",
+                n,
+            )
     limits: list[tuple[KeyPath, int | None, str, int]] = [
         (("evaluation", "n"), study.evaluation.n, "data.n_eval", study.data.n_eval),
         (("elicitation", "n"), study.elicitation.n, "data.n_eval", study.data.n_eval),
