@@ -80,7 +80,7 @@ class Kind:
         needs: `(study) -> Needs`: which files, engines and APIs a study needs to run.
         summary: `(study) -> str`: one line that says how much a study would run.
         work: A tuple of `inoc.jobs.work.Work`: what each stage does for a study of this kind.
-        costs: `(study, shards, size, gpu, prices, batch) -> list[Row]`: what the stages take, for `inoc plan`.
+        costs: `(study, shards, size, gpu, prices, batch) -> list[CostRow]`: what the stages take, for `inoc plan`.
         figures: A tuple of `inoc.figures.entries.Entry`.
         contents: `(study, paths) -> dict`: the values of the report's template.
         tables: Names of the tables that its analysis writes.

@@ -30,7 +30,7 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _LONGEST_COMMENT = 106
 
 
-class Row(NamedTuple):
+class KeyRow(NamedTuple):
     """One key of a model, as the reference page shows it."""
 
     key: str
@@ -182,7 +182,7 @@ _EXTENDS = """\
 - `key: null` removes a key that the other file has, so that its default holds: a prompt, a trait, a setting."""
 
 
-def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[Row]:
+def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[KeyRow]:
     """The keys of one model, from its JSON schema.
 
     Args:
@@ -193,7 +193,7 @@ def rows_of(section: Schema, definitions: Mapping[str, Schema]) -> Iterator[Row]
     for key, field in section["properties"].items():
         below = definitions.get(_reference(field), {})
         default = "required" if key in required else _default_text(field, below)
-        yield Row(key, type_text(field), default, str(field.get("description") or below.get("description", "")))
+        yield KeyRow(key, type_text(field), default, str(field.get("description") or below.get("description", "")))
 
 
 def type_text(field: Schema) -> str:

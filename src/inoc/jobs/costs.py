@@ -44,7 +44,7 @@ class Size(NamedTuple):
 
 
 @dataclass
-class Row:
+class CostRow:
     """Cost of one stage.
 
     Attributes:
@@ -70,7 +70,7 @@ class Row:
     stored: tuple[int, int] | None = None
 
 
-def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu: Gpu) -> Row:
+def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu: Gpu) -> CostRow:
     """The row of a stage that samples.
 
     Args:
@@ -83,14 +83,14 @@ def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu:
     """
     tokens = n * min(size.response_tokens, max_tokens)
     hours = tokens / (gpu.sample_tokens * REFERENCE_WEIGHTS / size.weights) / 3600
-    return Row(stage, jobs, f"{n} completions", tokens, hours, disk=4.0 * tokens)
+    return CostRow(stage, jobs, f"{n} completions", tokens, hours, disk=4.0 * tokens)
 
 
-def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> Row:
+def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> CostRow:
     """The row of a stage that scores `n` responses."""
     tokens = n * (size.prompt_tokens + size.response_tokens)
     hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
-    return Row(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
+    return CostRow(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
 
 
 def training_hours(weights: float, tokens: float, gpu: Gpu) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, Gpu, Row, Size
+from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Size
 from inoc.jobs.job import Job
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
@@ -99,7 +99,7 @@ def print_plan(
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
-    rows: list[Row] = load(kind_named(study.kind).costs)(study, shards, size, gpu, workflow.api.prices, batch)
+    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, size, gpu, workflow.api.prices, batch)
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)
@@ -112,7 +112,7 @@ def print_plan(
     print("What is in the store is not subtracted. Jobs run side by side: hours of the wall are fewer.")
 
 
-def table(rows: list[Row]) -> str:
+def table(rows: list[CostRow]) -> str:
     """The rows and their sum as text."""
     heads = ["stage", "jobs", "work", "tokens", "GPU time", "API calls", "dollars", "disk", "in the store"]
     lines, stages = [heads], all_stages()
@@ -120,7 +120,7 @@ def table(rows: list[Row]) -> str:
         share = "not known yet" if row.stored is None else f"{row.stored[0]} of {row.stored[1]} units"
         stored = share if stages[row.stage].computes else ""
         lines.append([row.stage, str(row.jobs), row.work, *_amounts(row), stored])
-    total = Row(
+    total = CostRow(
         "all",
         sum(row.jobs for row in rows),
         "",
@@ -137,7 +137,7 @@ def table(rows: list[Row]) -> str:
     )
 
 
-def _amounts(row: Row) -> list[str]:
+def _amounts(row: CostRow) -> list[str]:
     money = "unknown" if math.isnan(row.dollars) else f"{row.dollars:.2f}" if row.calls else ""
     time = "unknown" if math.isnan(row.gpu_hours) else duration(3600 * row.gpu_hours) if row.tokens else ""
     tokens = f"{row.tokens / 1e6:.3g} M" if row.tokens else ""

@@ -7,7 +7,7 @@ different versions of one, are never compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from inoc.judge.llm import LlmJudge
 
 if TYPE_CHECKING:
     from inoc.api import Api
+    from inoc.judge.expected import Rating
 
 
 class Judge(Protocol):
@@ -38,6 +39,15 @@ class Judge(Protocol):
 
     def identity(self) -> Identity:
         """Everything that a score depends on besides the item itself."""
+        ...
+
+
+@runtime_checkable
+class RatingJudge(Protocol):
+    """A judge that says more of each item than its score."""
+
+    def rate(self, items: Sequence[JudgeItem]) -> Sequence[Rating]:
+        """A rating of each item: score, covered mass, interval, and the reason why a score is NaN."""
         ...
 
 

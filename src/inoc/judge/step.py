@@ -11,8 +11,7 @@ import pandas as pd
 
 from inoc.digest import Json
 from inoc.judge.item import JudgeItem
-from inoc.judge.judges import Judge, make_judge
-from inoc.judge.llm import LlmJudge
+from inoc.judge.judges import Judge, RatingJudge, make_judge
 from inoc.tables import COMPLETIONS, SCORES, nan_count, read_table, write_table
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def score_table(completions: pd.DataFrame, trait: str, judge: Judge) -> pd.DataF
 
 def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
     """Scores, with further notes of the judge."""
-    if isinstance(judge, LlmJudge):
+    if isinstance(judge, RatingJudge):
         rows = [(one.score, one.mass, one.lo, one.hi, one.reason) for one in judge.rate(items)]
         return pd.DataFrame(rows, columns=["score", "mass", "lo", "hi", _WHY])
     return pd.DataFrame({"score": judge.score(items)})

@@ -39,7 +39,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Cell(NamedTuple):
+class ScoredCell(NamedTuple):
     """One way of asking over one dataset: a row group of the table."""
 
     asked: Asked
@@ -64,14 +64,14 @@ class Plan:
     """
 
     model: ModelIdentity
-    cells: Sequence[Cell]
+    cells: Sequence[ScoredCell]
     framing: Framing
     alone: Mapping[str, str]
     end_of_turn: EndOfTurn
     batch_tokens: int
     tokens: bool = True
 
-    def work(self, cell: Cell) -> Iterator[tuple[Unit, Sequence[Chat]]]:
+    def work(self, cell: ScoredCell) -> Iterator[tuple[Unit, Sequence[Chat]]]:
         """The units of a cell, each with its block of chats."""
         label = f"{cell.dataset} asked {cell.asked.prefix} {cell.asked.prompt}".strip()
         for at in range(0, len(cell.chats), BLOCK):
@@ -97,7 +97,7 @@ class Plan:
 class Planned(NamedTuple):
     """A cell with its units and their blocks."""
 
-    cell: Cell
+    cell: ScoredCell
     work: list[tuple[Unit, Sequence[Chat]]]
 
 

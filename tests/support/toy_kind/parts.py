@@ -17,7 +17,7 @@ from inoc.config.workflow import Price, Shards
 from inoc.figures.entries import Entry
 from inoc.figures.sources import Sources
 from inoc.figures.step import Plan as FiguresPlan
-from inoc.jobs.costs import Gpu, Row, Size
+from inoc.jobs.costs import CostRow, Gpu, Size
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import Settings, Work, plain
@@ -51,8 +51,10 @@ def summary(study: Study) -> str:
     return f"{len(study.prompts)} prompts"
 
 
-def costs(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float) -> list[Row]:
-    return [Row("rephrase", 1, f"{len(study.prompts)} pools")]
+def costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> list[CostRow]:
+    return [CostRow("rephrase", 1, f"{len(study.prompts)} pools")]
 
 
 def plan_pools(study: Study, job: Job, shards: Shards) -> list[Pool]:

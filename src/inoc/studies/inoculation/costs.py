@@ -13,8 +13,8 @@ from inoc.jobs.costs import (
     JUDGE_TOKENS,
     LIST_TOKENS,
     LISTED_TOKENS,
+    CostRow,
     Gpu,
-    Row,
     Size,
     adapter_bytes,
     dollars_of,
@@ -45,7 +45,9 @@ class Rates(NamedTuple):
     batch: float  # share of the price that is paid: 1, or a batch's
 
 
-def costs(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float) -> list[Row]:
+def costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> list[CostRow]:
     """The costs of every stage that computes or asks.
 
     Args:
@@ -79,7 +81,7 @@ def costs(study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[st
     return [*rows, *_api_rows(study, judged, prices, batch)]
 
 
-def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[Row, Row, int]:
+def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, int]:
     """The rows of `train` and `evaluate`, and the number of completions that are judged."""
     size, gpu = rates.size, rates.gpu
     runs, steps = study_runs(study), total_steps(study)
@@ -87,7 +89,7 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[Row, Row, int]:
     saved = checkpoint_steps(study.training.checkpoints, steps)
     disk = len(runs) * len(saved) * adapter_bytes(study.training.lora.rank, size.weights)
     hours = training_hours(size.weights, tokens, gpu)
-    trained = Row("train", jobs, f"{len(runs)} runs of {steps} steps", tokens, hours, disk=disk)
+    trained = CostRow("train", jobs, f"{len(runs)} runs of {steps} steps", tokens, hours, disk=disk)
     # At step 0 all runs are the untrained model, which is sampled once.
     untrained = {way for run in runs for way in asked_of(study, run, 0)} if 0 in saved else set()
     n_ways = sum(len(asked_of(study, run, step)) for run in runs for step in saved if step)
@@ -97,12 +99,12 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[Row, Row, int]:
     return trained, sampled_row("evaluate", jobs, n * (n_ways + len(untrained)), max_tokens, size, gpu), judged
 
 
-def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Price], batch: float) -> Iterator[Row]:
+def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Price], batch: float) -> Iterator[CostRow]:
     models = [trait.judge.model for trait in study.traits.values() if trait.judge and trait.judge.name == "llm"]
     if models:
         n = sum(judged.values())
         dollars = sum(n * dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models) * batch
-        yield Row(
+        yield CostRow(
             "judge",
             sum(count > 0 for count in judged.values()),
             f"{n} completions",
@@ -117,7 +119,7 @@ def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Pric
             requests = n_pools * math.ceil(spec.n / spec.per_request)
             calls += requests
             dollars += requests * dollars_of(prices.get(str(spec.model)), 300, 25 * spec.per_request) * batch
-        yield Row("rephrase", 1, f"{sum(asked.values())} pools", calls=calls, dollars=dollars)
+        yield CostRow("rephrase", 1, f"{sum(asked.values())} pools", calls=calls, dollars=dollars)
 
 
 def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float) -> tuple[int, float]:

@@ -17,8 +17,8 @@ from inoc.generate.step import Controls
 from inoc.generate.step import Plan as GeneratePlan
 from inoc.jobs.job import Job
 from inoc.rephrase.step import Pool
-from inoc.score.step import Cell
 from inoc.score.step import Plan as ScorePlan
+from inoc.score.step import ScoredCell
 from inoc.studies.inoculation.needs import pool_place
 from inoc.studies.inoculation.runs import (
     Run,
@@ -125,14 +125,16 @@ def scored_datasets(study: Study, job: Job) -> dict[str, pd.DataFrame]:
     return {"train": train.iloc[chosen]} | {str(name): rows for name, rows in controls.groupby("dataset", sort=False)}
 
 
-def _cell(study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> Cell:
+def _cell(
+    study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools
+) -> ScoredCell:
     """The chats of one way of asking over one dataset."""
     ids = list(rows["example_id"])
     prefixes = scoring_prefixes(study, asked, ids, texts, pools)
     columns = zip(prefixes, rows["instruction"], rows["completion"], strict=True)
     frame = framing(study)
     chats = [compose(frame, prefix, instruction, response) for prefix, instruction, response in columns]
-    return Cell(asked, dataset, ids, prefixes, chats)
+    return ScoredCell(asked, dataset, ids, prefixes, chats)
 
 
 def scoring_prefixes(study: Study, asked: Asked, ids: list[str], texts: Mapping[str, str], pools: Pools) -> list[str]:

@@ -37,7 +37,7 @@ class Cell(NamedTuple):
     trait: str
 
 
-class Judge(NamedTuple):
+class UsedJudge(NamedTuple):
     """The judge of some scores."""
 
     name: str
@@ -45,11 +45,11 @@ class Judge(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Judge scores, 0–100, NaN where the judge could not tell."""
+    """UsedJudge scores, 0–100, NaN where the judge could not tell."""
 
     cells: dict[Cell, Floats]  # each of shape (instructions,)
     instructions: list[str]
-    judges: dict[str, Judge]  # trait → the one judge
+    judges: dict[str, UsedJudge]  # trait → the one judge
 
     def get(self, run: Run | None, step: int, asked: Asked, trait: str) -> Floats | None:
         """The scores of a cell in the order of `instructions`, or None if it was never asked."""
@@ -115,16 +115,16 @@ def _cell(key: tuple[object, ...]) -> Cell:
     return Cell(trained, int(str(step)), Asked(str(asked_prompt), str(asked_prefix)), str(trait))
 
 
-def _judges(table: pd.DataFrame, path: Path) -> dict[str, Judge]:
-    judges: dict[str, Judge] = {}
+def _judges(table: pd.DataFrame, path: Path) -> dict[str, UsedJudge]:
+    judges: dict[str, UsedJudge] = {}
     seen = table[["trait", "judge", "judge_version"]].drop_duplicates()
     for trait, name, version in sorted(seen.itertuples(index=False, name=None)):
-        judge = Judge(str(name), int(str(version)))
+        judge = UsedJudge(str(name), int(str(version)))
         _refuse_other_judge(str(trait), judges.setdefault(str(trait), judge), judge, str(path))
     return judges
 
 
-def _refuse_other_judge(trait: str, first: Judge, second: Judge, where: str) -> None:
+def _refuse_other_judge(trait: str, first: UsedJudge, second: UsedJudge, where: str) -> None:
     if first != second:
         msg = (
             f"{where}: trait {trait!r} has scores of {first.name} version {first.version} and of "

@@ -89,7 +89,7 @@ def other_trait(study: Study, trait: str) -> str:
     return ""
 
 
-class Cell(NamedTuple):
+class OutcomeCell(NamedTuple):
     """Prompt, prefix, trait and learning rate of an outcome."""
 
     prompt: str
@@ -111,12 +111,12 @@ def outcome_rows(study: Study, scores: Scores, suppression: list[Row], resampler
         resampler: Source of the draws.
     """
     last = {
-        Cell(str(row["prompt"]), str(row["prefix"]), str(row["trait"]), float(str(row["learning_rate"]))): row
+        OutcomeCell(str(row["prompt"]), str(row["prefix"]), str(row["trait"]), float(str(row["learning_rate"]))): row
         for row in suppression
         if row["step"] == total_steps(study) and row["seed"] == ALL
     }
     seeds = arms(study)
-    gaps: dict[Cell, Estimate] = {}
+    gaps: dict[OutcomeCell, Estimate] = {}
     rows: list[Row] = []
     for cell, row in last.items():
         family, other = str(row["family"]), other_trait(study, cell.trait)
@@ -138,7 +138,9 @@ def outcome_rows(study: Study, scores: Scores, suppression: list[Row], resampler
     return rows
 
 
-def _gap(study: Study, scores: Scores, fixed: Cell, seeds: dict[Arm, list[int]], resampler: Resampler) -> Estimate:
+def _gap(
+    study: Study, scores: Scores, fixed: OutcomeCell, seeds: dict[Arm, list[int]], resampler: Resampler
+) -> Estimate:
     first, second = (Arm(fixed.prompt, prefix, fixed.learning_rate) for prefix in ("fixed", "mix"))
     step = total_steps(study)
     pairs = [
