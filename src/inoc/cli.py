@@ -152,7 +152,7 @@ def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb = _add_verb(verbs, "plan", "estimate a study's jobs, tokens, GPU-hours, API calls, dollars and disk space")
     add_study(verb)
     verb.add_argument(
-        "--gpu", default="h200", help="GPU to estimate for: h200 (measured), h100, a100 or l40s (default: h200)"
+        "--gpu", default="h200", help="GPU to estimate for: h200, h100, a100 or l40s (default: h200)"
     )
     verb.add_argument(
         "--response-tokens",

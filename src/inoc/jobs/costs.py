@@ -23,13 +23,14 @@ class Gpu(NamedTuple):
     measured: bool
 
 
-# Rates of the H200 are measured; the others are scaled by published bfloat16 peaks or memory bandwidths.
-H200 = Gpu(600.0, 440.0, 2_000.0, measured=True)
+# Scoring and training are measured on an H200, scoring and sampling with transformers on an H100; sampling on an H200 is
+# taken to be no faster. The others are scaled by published bfloat16 peaks or memory bandwidths.
+H200 = Gpu(600.0, 440.0, 9_000.0, measured=True)
 GPUS = {
     "h200": H200,
-    "h100": Gpu(600.0, 440.0, 1_400.0, measured=False),
-    "a100": Gpu(190.0, 140.0, 850.0, measured=False),
-    "l40s": Gpu(220.0, 160.0, 360.0, measured=False),
+    "h100": Gpu(600.0, 440.0, 9_000.0, measured=True),
+    "a100": Gpu(190.0, 140.0, 5_400.0, measured=False),
+    "l40s": Gpu(220.0, 160.0, 2_300.0, measured=False),
 }
 REFERENCE_WEIGHTS = 7.6e9
 
