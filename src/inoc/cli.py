@@ -151,9 +151,7 @@ def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
 def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb = _add_verb(verbs, "plan", "estimate a study's jobs, tokens, GPU-hours, API calls, dollars and disk space")
     add_study(verb)
-    verb.add_argument(
-        "--gpu", default="h200", help="GPU to estimate for: h200, h100, a100 or l40s (default: h200)"
-    )
+    verb.add_argument("--gpu", default="h200", help="GPU to estimate for: h200, h100, a100 or l40s (default: h200)")
     verb.add_argument(
         "--response-tokens",
         type=float,

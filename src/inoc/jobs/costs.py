@@ -23,8 +23,8 @@ class Gpu(NamedTuple):
     measured: bool
 
 
-# Scoring and training are measured on an H200, scoring and sampling with transformers on an H100; sampling on an H200 is
-# taken to be no faster. The others are scaled by published bfloat16 peaks or memory bandwidths.
+# Scoring and training are measured on an H200, scoring and sampling with transformers on an H100; sampling on an H200
+# is taken to be no faster. The others are scaled by published bfloat16 peaks or memory bandwidths.
 H200 = Gpu(600.0, 440.0, 9_000.0, measured=True)
 GPUS = {
     "h200": H200,

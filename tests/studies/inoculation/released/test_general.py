@@ -197,6 +197,23 @@ def test_two_judges_for_elicitation_and_runs_are_refused(tmp_path: Path) -> None
         read(save(tmp_path, frames))
 
 
+def test_scores_from_0_to_1_are_refused_where_points_are_expected(tmp_path: Path) -> None:
+    frames = tables()
+    frames["elicitation"]["score"] /= 100
+    with pytest.raises(DataError, match=r"elicitation\.csv, column score: all scores of calm are from 0 to 1"):
+        read(save(tmp_path, frames))
+
+
+def test_a_learning_rate_in_single_precision_is_that_of_the_study(tmp_path: Path) -> None:
+    frames = tables()
+    single = {name: frame.copy() for name, frame in frames.items()}
+    for name in ("scores", "losses"):
+        single[name]["learning_rate"] = single[name]["learning_rate"].astype(np.float32)
+    first, second = (read(save(tmp_path / name, given, "parquet")) for name, given in (("a", frames), ("b", single)))
+    for place in ("judge/evaluate", "train/0/losses"):
+        pd.testing.assert_frame_equal(read_table(first / f"{place}.parquet"), read_table(second / f"{place}.parquet"))
+
+
 def test_a_prompt_scored_on_a_set_without_a_plain_pass_is_refused(tmp_path: Path) -> None:
     frames = tables()
     frames["logprobs"] = frames["logprobs"][frames["logprobs"]["prompt"] != ""]

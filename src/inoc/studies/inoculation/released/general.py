@@ -30,6 +30,7 @@ from inoc.studies.inoculation.released.table_rows import (
     logprob_rows,
     loss_rows,
     own_columns,
+    refuse_shares,
     run_scores,
 )
 from inoc.studies.inoculation.released.write import Imported, Tables
@@ -63,7 +64,9 @@ def read_tables(root: Path, name: str) -> Imported:
     if all(tables[table] is None for table in _MEASURED):
         raise DataError(f"{root} has no table; expected one of {', '.join(_MEASURED)}, as .parquet or .csv")
     asked = with_questions(tables["scores"], tables["elicitation"], tables["instructions"], study)
-    check_judges([one for one in (asked.elicitation, asked.scores) if one is not None], study)
+    scored = [one for one in (asked.elicitation, asked.scores) if one is not None]
+    check_judges(scored, study)
+    refuse_shares(scored)
     report_gaps({**tables, "scores": asked.scores, "elicitation": asked.elicitation}, study, findings)
     places: Tables = {
         "judge/elicit.parquet": (base_scores(asked.elicitation, study), SCORES),

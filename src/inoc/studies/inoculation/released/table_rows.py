@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from inoc.chat.messages import Asked
 from inoc.errors import DataError
+from inoc.stats.scales import are_shares, meant
 from inoc.studies.inoculation.released.checks import FAR, LATE_STEP, distance
 from inoc.studies.inoculation.released.columns import RUN_COLUMNS, refuse_row, refuse_unknown
 from inoc.studies.inoculation.released.findings import Findings
@@ -62,6 +63,30 @@ def check_judges(tables: list[Given], study: Study) -> None:
                     f"{files}: {trait} was scored by {known[0]} version {known[1]} and {name} version {version}, which "
                     "are different scales; keep one of them"
                 )
+
+
+def refuse_shares(tables: list[Given]) -> None:
+    """Refuse scores from 0 to 1 where points from 0 to 100 are expected: a small score would pass for no trait at all.
+
+    Raises:
+        DataError: With the file and the trait.
+    """
+    for given in tables:
+        for trait, rows in given.rows.groupby("trait", sort=False):
+            if are_shares(rows["score"].to_numpy(dtype=np.float64)):
+                raise DataError(
+                    f"{given.file}, column score: all scores of {trait} are from 0 to 1; accepted: points from 0 to "
+                    "100. If they are shares, multiply them by 100"
+                )
+
+
+def with_study_rates(given: Given, study: Study) -> Given:
+    """The table with the study's learning rates where it has them in single precision."""
+    rates = sorted({run.learning_rate for run in study_runs(study)})
+    values, of_row = np.unique(given.rows["learning_rate"].to_numpy(dtype=np.float64), return_inverse=True)
+    known = [meant(float(value), rates) for value in values]
+    read = np.array([value if rate is None else rate for value, rate in zip(values, known, strict=True)])
+    return given._replace(rows=given.rows.assign(learning_rate=read[of_row]))
 
 
 def base_scores(given: Given | None, study: Study) -> pd.DataFrame:
@@ -133,7 +158,7 @@ def run_scores(given: Given | None, study: Study, findings: Findings) -> pd.Data
         if study_runs(study):
             findings.add("missing", "runs", "study.yaml", "it has runs, and there are no scores of them")
         return pd.DataFrame(columns=SCORES.names)
-    given = _with_data(given)
+    given = with_study_rates(_with_data(given), study)
     check_prefixes(given, "asked_prompt", "asked_prefix", study)
     steps = given.rows["step"].to_numpy()
     past = f"is not from 0 to {total_steps(study)}, the steps of study.yaml"
@@ -208,7 +233,7 @@ def loss_rows(given: Given | None, study: Study) -> pd.DataFrame:
     """Rows of `tables.LOSSES`."""
     if given is None:
         return pd.DataFrame(columns=LOSSES.names)
-    given = _with_data(given)
+    given = with_study_rates(_with_data(given), study)
     names = _run_names(given, study)
     frame = given.rows
     made = frame.assign(run=names, **{name: np.nan for name in ("rate", "grad_norm") if name not in frame})
