@@ -38,7 +38,7 @@ HEURISTICS = [entry.name for entry in ENTRIES if entry.category in ("Heuristics"
 TOKENS = ("token_rescued", "token_histogram", "token_ccdf")
 AFTER_TRAINING = [name for name in PLACED if name not in BEFORE_TRAINING]
 NEED_SUPPRESSION = (
-    *("combined", "gate", "token_rescued", "self_perplexity", "embeddings"),
+    *("combined", "combined_wanted", "gate", "token_rescued", "self_perplexity", "embeddings"),
     *HEURISTICS,
     *METRICS,
     *AFTER_TRAINING,

@@ -88,19 +88,30 @@ def heuristics(study: Study, predictors: pd.DataFrame, trait: str) -> list[Shown
     ]
 
 
-def draw_combined(study: Study, sources: Sources) -> Drawing:
-    """Elicitation, PH, PPD and PH − PPD against suppression; a row for fixed and a row for mix."""
-    focus = choices.focus_trait(study)
-    assert focus is not None  # the catalogue has this figure only for studies with an unwanted trait
+def draw_combined(study: Study, sources: Sources, role: str = "unwanted") -> Drawing:
+    """Elicitation, PH, PPD and PH − PPD against suppression; a row for fixed and a row for mix.
+
+    Args:
+        study: The study.
+        sources: Its tables.
+        role: Role of the trait whose suppression it is.
+    """
+    trait = choices.trait_in_role(study, role)
+    assert trait is not None  # the catalogue has this figure only for studies with such a trait
     predictors = sources.table("predictors", PREDICTORS)
-    figure, data = against_suppression(study, sources, predictors, heuristics(study, predictors, focus))
-    return Drawing(figure, data, _combined_caption(study, data))
+    columns = heuristics(study, predictors, trait)
+    figure, data = against_suppression(study, sources, predictors, columns, trait)
+    return Drawing(figure, data, _combined_caption(study, data, trait))
 
 
 def against_suppression(
-    study: Study, sources: Sources, values: pd.DataFrame, columns: list[ShownPredictor]
+    study: Study,
+    sources: Sources,
+    values: pd.DataFrame,
+    columns: list[ShownPredictor],
+    trait: str | None = None,
 ) -> tuple[Figure, pd.DataFrame]:
-    """Some numbers of each prompt against the suppression of the unwanted trait: a row each for fixed and for mix.
+    """Some numbers of each prompt against the suppression of a trait: a row each for fixed and for mix.
 
     Args:
         study: The study.
@@ -111,7 +122,8 @@ def against_suppression(
     Returns:
         The figure, whose points carry numbers that a list below it resolves, and what it shows.
     """
-    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), str(choices.focus_trait(study)))
+    trait = trait or str(choices.focus_trait(study))
+    suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), trait)
     prefixes, prompts = choices.trained_prefixes(study), choices.trained_prompts(study)
     key = KeyList(study, prompts)
     plot_in = 0.2 + ROW_IN * len(prefixes)
@@ -123,9 +135,9 @@ def against_suppression(
     plotted = []
     for down, prefix in enumerate(prefixes):
         for across, heuristic in enumerate(columns):
-            pairs = pairs_of(study, values, suppression, heuristic, prefix)
+            pairs = pairs_of(study, values, suppression, heuristic, prefix, trait)
             _combined_panel(grid[down, across], study, pairs)
-            found = _statistics(sources.optional("prediction"), study, heuristic, pairs)
+            found = _statistics(sources.optional("prediction"), study, heuristic, pairs, trait)
             statistics_box(grid[down, across], statistics_lines(found))
             grid[down, across].set_xlabel(heuristic.label)
             grid[down, across].tick_params(labelbottom=True)
@@ -153,7 +165,12 @@ def last_suppression(study: Study, table: pd.DataFrame, trait: str) -> pd.DataFr
 
 
 def pairs_of(
-    study: Study, predictors: pd.DataFrame, suppression: pd.DataFrame, heuristic: ShownPredictor, prefix: str
+    study: Study,
+    predictors: pd.DataFrame,
+    suppression: pd.DataFrame,
+    heuristic: ShownPredictor,
+    prefix: str,
+    trait: str | None = None,
 ) -> pd.DataFrame:
     """Each trained prompt's predictor and suppression, NaN where one is not known.
 
@@ -163,10 +180,11 @@ def pairs_of(
         suppression: As `last_suppression` gives it.
         heuristic: Which predictor.
         prefix: How the prompts were scored and trained.
+        trait: Whose suppression it is; default: the unwanted trait.
 
     Returns:
         Columns prompt, value, lo, hi, n, n_nan of the predictor; suppression and its own lo, hi, n, n_nan; family;
-        `fitted` marks the unwanted trait's own and the neutral prompts.
+        `fitted` marks the trait's own and the neutral prompts.
     """
     prompts = choices.trained_prompts(study)
     rows = predictors[
@@ -179,7 +197,7 @@ def pairs_of(
     right = right[["suppression", "lo", "hi", "n", "n_nan"]].add_prefix("suppression_")
     right = right.rename(columns={"suppression_suppression": "suppression"})
     families = prompt_families(study)
-    own = [families[prompt] in (choices.focus_trait(study), "neutral") for prompt in prompts]
+    own = [families[prompt] in (trait or choices.focus_trait(study), "neutral") for prompt in prompts]
     pairs: pd.DataFrame = left.join(right).assign(
         family=[families[prompt] for prompt in prompts],
         fitted=own,
@@ -217,12 +235,12 @@ def _combined_panel(axes: Axes, study: Study, pairs: pd.DataFrame) -> None:
 
 
 def _statistics(
-    table: pd.DataFrame | None, study: Study, heuristic: ShownPredictor, pairs: pd.DataFrame
+    table: pd.DataFrame | None, study: Study, heuristic: ShownPredictor, pairs: pd.DataFrame, trait: str
 ) -> dict[str, float]:
     """r, rho and held-out R², each with its bounds, and their n: those of the analysis, or of the panel's points."""
     if table is not None:
         row = table[
-            (table["trait"] == choices.focus_trait(study))
+            (table["trait"] == trait)
             & (table["learning_rate"] == choices.main_rate(study))
             & (table["prefix"] == pairs["prefix"].iloc[0])
             & (table["predictor"] == heuristic.predictor)
@@ -257,8 +275,8 @@ def statistics_lines(found: dict[str, float]) -> list[str]:
     ]
 
 
-def _combined_caption(study: Study, data: pd.DataFrame) -> str:
-    focus = choices.trait_label(study, str(choices.focus_trait(study)))
+def _combined_caption(study: Study, data: pd.DataFrame, trait: str) -> str:
+    label, role = choices.trait_label(study, trait), study.traits[trait].role
     # One row per predictor would count each outcome four times.
     outcome = data[data["predictor"] == "elicitation"].rename(
         columns={"suppression_n": "outcome_n", "suppression_n_nan": "outcome_n_nan"}
@@ -271,13 +289,13 @@ def _combined_caption(study: Study, data: pd.DataFrame) -> str:
     )
     return " ".join(
         [
-            f"Each prompt's suppression of the unwanted trait ({rst(focus)}; control − run, points,",
+            f"Each prompt's suppression of the {role} trait ({rst(label)}; control − run, points,",
             "asked without a prefix,",
             f"last step, learning rate {choices.main_rate(study):g}) against what the untrained model",
             "tells of the prompt:",
             "elicitation, PH (mean shift of the log-probability of training completions that the",
             "prompt causes), PPD (mean",
-            "absolute shift on completions that lack the unwanted trait) and PH − PPD; a row of panels each for fixed",
+            f"absolute shift on completions that lack the {role} trait) and PH − PPD; a row of panels each for fixed",
             f"prefixes and for rephrasings (mix), as far as they were trained.{others}",
             "Line: least squares with the interval of its mean; r is Pearson's, ρ Spearman's, n the",
             "number of prompts for",

@@ -87,6 +87,16 @@ ENTRIES: tuple[Entry[Study], ...] = (
         core=True,
     ),
     Entry(
+        "combined_wanted",
+        "What predicts the suppression of the wanted trait",
+        f"{HERE}.scatter:draw_combined",
+        ("suppression", "predictors"),
+        "Prediction",
+        {"figure": "Predictors against suppression, wanted trait", "step axis": "last step"},
+        no_suppression_in("wanted"),
+        ("wanted",),
+    ),
+    Entry(
         "pca",
         "Prompts in the plane of the first two components",
         f"{HERE}.plane:draw_components",
