@@ -108,11 +108,11 @@ def test_an_adapter_that_comes_after_the_start_is_refused(engine, tmp_path):
 
 
 @pytest.mark.vllm
-def test_answers_are_kept_and_not_asked_for_again(engine, reference, tiny_model, tmp_path):
+def test_answers_are_kept_and_not_asked_for_again(engine, reference, adapters, tiny_model, tmp_path):
     store = Store(tmp_path)
     blocks = blocks_for(["plain", BASE], GREEDY)
     for made in (2, 2):
-        answers = answer_blocks(store, tiny_model, blocks, lambda _: engine, {}, canary=0, advance=lambda _: None)
+        answers = answer_blocks(store, tiny_model, blocks, lambda _: engine, adapters, canary=0, advance=lambda _: None)
         assert answers == [reference["plain"], reference[BASE]]
         assert len(store.made) == made
 
