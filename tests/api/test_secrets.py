@@ -49,7 +49,11 @@ def test_a_stage_leaves_the_key_in_no_log_manifest_table_or_database(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     judge = {"name": "llm", "model": "rater", "property": "how playful the response is"}
-    study = STUDY | {"model": {"path": "org/model"}, "traits": {"playful": {"role": "unwanted", "judge": judge}}}
+    study = STUDY | {
+        "data": STUDY["data"] | {"n_eval": 6},
+        "model": {"path": "org/model"},
+        "traits": {"playful": {"role": "unwanted", "judge": judge}},
+    }
     study |= {"runs": [], "world": {}, "rephrase": {"source": "procedural"}}
     folder = tmp_path / "config" / "studies"
     folder.mkdir(parents=True)
