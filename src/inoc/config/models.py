@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from inoc.config.languages import all_in_latin
 
@@ -98,28 +98,21 @@ class ModelSpec(Model):
         "the name of one.",
     )
     system: SystemTurn = Field(default_factory=SystemTurn, description="System turn of every chat.")
-    fold_system: bool = Field(
+    fold_system: Annotated[bool, LATE] = Field(
         False,
         description="Put the system turn, including a prefix with `placement: system`, at the start of the first user "
         "turn, separated by an empty line. For chat templates without a system turn, as their authors recommend.",
     )
-    thinking: Literal["template", "on", "off"] = Field(
+    thinking: Annotated[Literal["template", "on", "off"], LATE] = Field(
         "template",
         description="For models that can reason before they answer: `on`: with reasoning; `off`: without; `template`: "
         "the chat template's default.",
     )
-    template_date: str = Field(
+    template_date: Annotated[str, LATE] = Field(
         TEMPLATE_DATE,
         pattern=r"^\d{4}-\d{2}-\d{2}$",
         description="Date (year-month-day) that chat templates get as today's, if they use one.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Plain values; fields that came later are left out while they do nothing, so that no job is run again."""
-        values: dict[str, Any] = dump(self)
-        later = ("fold_system", "thinking", "template_date")
-        return {k: v for k, v in values.items() if k not in later or v != type(self).model_fields[k].default}
 
 
 class WorldSpec(Model):
