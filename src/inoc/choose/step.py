@@ -61,9 +61,10 @@ def run(job: Job, plan: Plan) -> str:
     """Write `choices.parquet`, a row per question, and `candidates.parquet`, a row per question and candidate."""
     plan.check()
     work = list(plan.work())
-    _fill_missing(job, plan, work)
     made = [unit for unit, _ in work]
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(plan.study, job.name, made)
+    _fill_missing(job, plan, work)
     if made:
         example = job.store.folder(made[0]) / "example.txt"
         job.record["rendered_example"] = example.read_text(encoding="utf-8")

@@ -52,9 +52,10 @@ def run(job: Job, plan: Plan) -> str:
     """Write the shards of activations and `rows.parquet`, or `projections.parquet`."""
     plan.check()
     work = list(plan.work())
-    _fill_missing(job, plan, work)
     units = [unit for unit, _ in work]
+    # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(plan.study, job.name, units)
+    _fill_missing(job, plan, work)
     if units:
         example = job.store.folder(units[0]) / "example.txt"
         job.record["rendered_example"] = example.read_text(encoding="utf-8")
