@@ -21,6 +21,7 @@ STAGES = (
     "inoc.generate",
     "inoc.rephrase",
     "inoc.embed",
+    "inoc.sample",
     "inoc.score",
     "inoc.train",
     "inoc.judge",
