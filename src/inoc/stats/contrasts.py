@@ -1,4 +1,4 @@
-"""Differences between columns that were measured on the same rows: one error for each, from the rows' own differences."""
+"""Differences between columns that were measured on the same rows; errors are those of the rows' own differences."""
 
 from __future__ import annotations
 

@@ -89,7 +89,9 @@ def _without_one(counts: Floats) -> Floats:
     return fewer
 
 
-def divergence(first: Floats, second: Floats, rng: np.random.Generator, resamples: int, confidence: float) -> Divergence:
+def divergence(
+    first: Floats, second: Floats, rng: np.random.Generator, resamples: int, confidence: float
+) -> Divergence:
     """Divergence of two samples, with its bias-corrected value and a bootstrap interval of that.
 
     The bins stay those of the samples. The bootstrap gives the spread and the shape of the error; the interval is moved

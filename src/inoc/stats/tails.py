@@ -46,7 +46,7 @@ def tail_mean(values: Floats, share: float, confidence: float = 0.95) -> Estimat
 
 
 def tail_parts(values: Floats, share: float) -> Floats:
-    """Each value's part in the mean of the upper tail: their mean is nearly that mean, and their spread gives its error.
+    """Each value's part in the mean of the upper tail. Their mean is nearly that mean; their spread gives its error.
 
     For a cut point c, max(x − c, 0) / share + c; the influence function of the tail's mean plus a constant.
 

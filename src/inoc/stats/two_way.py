@@ -41,6 +41,4 @@ def two_way(table_RC: Floats) -> TwoWay:
     columns_C = table_RC.mean(axis=0, keepdims=True) - grand
     rest_RC = table_RC - grand - rows_R - columns_C
     n_rows, n_columns = table_RC.shape
-    return TwoWay(
-        float((rows_R**2).sum() * n_columns), float((columns_C**2).sum() * n_rows), float((rest_RC**2).sum())
-    )
+    return TwoWay(float((rows_R**2).sum() * n_columns), float((columns_C**2).sum() * n_rows), float((rest_RC**2).sum()))

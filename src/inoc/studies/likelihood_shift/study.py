@@ -15,7 +15,6 @@ from inoc.config.models import (
     Points,
     Sampling,
     Seed,
-    Share,
     StatisticsSpec,
     SystemTurn,
     TrainingSpec,
@@ -139,8 +138,10 @@ class StudentsSpec(Model):
     datasets: tuple[Key, ...] = Field((), description="Whole datasets that are trained on too.")
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser and schedule.")
     epochs: int = Field(
-        3, ge=1, description="Passes over the part; a checkpoint is saved and asked after each. Replaces "
-        "`training.epochs`, `training.steps` and `training.checkpoints`."
+        3,
+        ge=1,
+        description="Passes over the part; a checkpoint is saved and asked after each. Replaces "
+        "`training.epochs`, `training.steps` and `training.checkpoints`.",
     )
     questions: InstructionSource = Field(
         default_factory=InstructionSource, description="Questions that every checkpoint is asked."
