@@ -15,7 +15,6 @@ from inoc.config.models import (
     Points,
     Sampling,
     Seed,
-    Share,
     StatisticsSpec,
     SystemTurn,
     TrainingSpec,
