@@ -1,16 +1,17 @@
 rule sample_answers:
-    """Answers of the untrained model, such as datasets that it writes under a prompt."""
+    """Answers of a model and its adapters to a part's chats."""
     input:
         files=inputs("sample"),
         model=model_of,
     output:
-        completions="results/{study}/sample/completions-{shard}.parquet",
+        answers="results/{study}/sample/{part}/{shard}/answers.parquet",
     log:
-        "logs/sample/{study}/{shard}.log",
+        "logs/sample/{study}/{part}-{shard}.log",
     benchmark:
-        "results/benchmarks/sample/{study}/{shard}.tsv"
+        "results/benchmarks/sample/{study}/{part}-{shard}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+        part=parts("sample"),
     conda:
         CONDA
     resources:
@@ -22,6 +23,6 @@ rule sample_answers:
         version=version("sample"),
         shards=n_shards("sample"),
     message:
-        "Sampling answers of the untrained model of {wildcards.study}, shard {wildcards.shard}"
+        "Sampling the answers of {wildcards.study}, part {wildcards.part}, shard {wildcards.shard}"
     shell:
-        "inoc sample {wildcards.study} --shard {wildcards.shard}/{params.shards} --log {log}"
+        "inoc sample {wildcards.study} {wildcards.part} --shard {wildcards.shard}/{params.shards} --log {log}"

@@ -1,6 +1,7 @@
 """Completions of a model and its adapters: questions, asked in several ways, and the tables of their answers.
 
-Kinds of study also declare stages of their own that sample, such as `elicit` and `evaluate` of inoculation.
+The stage of this name answers any chats, several times if need be. Stages that kinds of study declare for themselves
+sample through here as well.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ VERSION = 1
 STAGE = Stage(
     "sample",
     VERSION,
-    "sample answers of the untrained model, such as datasets under a system prompt",
+    "sample answers to chats",
     "inoc.sample.step",
     shards="sample",
     computes=True,
