@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ from inoc.studies.likelihood_shift.runs import (
     written_datasets,
 )
 from inoc.studies.likelihood_shift.splitting import split_rows
-from inoc.studies.likelihood_shift.study import Study, StudentsSpec, own_prompt, prompt_table, split_prompt
+from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import CHECKPOINTS, read_table
 from inoc.train.step import Plan as TrainPlan
 from inoc.train.step import RunPlan
