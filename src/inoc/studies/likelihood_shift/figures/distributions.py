@@ -57,7 +57,7 @@ def histograms_of(table: pd.DataFrame) -> dict[tuple[str, str], Histogram]:
 
 
 def rebinned(histogram: Histogram, edges: np.ndarray) -> Histogram:
-    """A histogram over other bins, as if the rows of a bin were spread evenly over it; rows beyond them are left out."""
+    """A histogram over other bins, as if the rows of a bin were spread evenly over it; rows beyond are left out."""
     below = np.concatenate([[0.0], np.cumsum(histogram.counts)])
     return Histogram(edges, np.diff(np.interp(edges, histogram.edges, below)))
 

@@ -23,6 +23,9 @@ DIGIT_IN, POINT_IN, SIGN_IN = 0.0797, 0.0398, 0.105
 LETTER_IN = 0.075
 LINE_IN = 0.15  # least distance of two lines of text
 MOST_CELL_IN, LEAST_CELL_IN = 0.36, LINE_IN
+TURN = 40  # degrees
+NARROW_IN = 0.3
+"""Names of narrower columns stand upright."""
 MISSING_WORD = "–"
 
 
@@ -148,13 +151,13 @@ def row_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
     _as_written(axes.get_yticklabels())
 
 
-def column_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
-    """Names below a matrix: turned by 45° or, where columns are narrow, upright."""
+def column_names(axes: Axes, names: Sequence[str], cell_in: float, *, upright: bool | None = None) -> None:
+    """Names below a matrix: turned or, where columns are narrow, upright."""
     axes.tick_params(labelbottom=True, pad=2)
-    angle = 45 if cell_in >= 0.3 else 90
+    angle = 90 if (cell_in < NARROW_IN if upright is None else upright) else TURN
     axes.set_xticks(range(len(names)), thinned(names, cell_in))
     for label in axes.get_xticklabels():
-        label.set(rotation=angle, ha="right" if angle == 45 else "center", va="top", rotation_mode="anchor")
+        label.set(rotation=angle, ha="right" if angle == TURN else "center", va="top", rotation_mode="anchor")
         if angle == 90:
             label.set(ha="right", va="center")
     _as_written(axes.get_xticklabels())
@@ -168,7 +171,7 @@ def _as_written(labels: Sequence[object]) -> None:
 def names_height(names: Sequence[str], cell_in: float) -> float:
     """Inches that names below a matrix need."""
     longest = LETTER_IN * max((len(name) for name in names), default=0)
-    return 0.1 + (longest * 0.71 + 0.1 if cell_in >= 0.3 else longest)
+    return 0.1 + (longest * 0.64 + 0.1 if cell_in >= NARROW_IN else longest)
 
 
 def extremes(values: Array) -> list[list[tuple[int, int]]]:
@@ -302,6 +305,7 @@ class Style(NamedTuple):
     top_in: float = 0.0  # kept free above the matrix
 
 
+NAME_IN = 0.22
 LEGEND_IN, BAR_IN = 0.3, 0.62
 """Heights above a matrix: of the legend, and of the colour bar with its numbers."""
 MOST_COLUMN_IN = 1.0
@@ -331,7 +335,7 @@ def matrix_figure(cells: Cells, style: Style) -> Drawn:
     wide = min(MOST_COLUMN_IN, (WIDTH_IN - left - RIGHT_IN) / max(1, n_columns))
     tall = cell_height(n_rows)
     top = LEGEND_IN + BAR_IN + style.top_in
-    below = names_height(cells.columns, wide) + 0.3
+    below = names_height(cells.columns, wide) + NAME_IN
     figure = blank(top + tall * n_rows + below)
     axes = place(figure, left, top, wide * n_columns, tall * n_rows)
     digits = digits_that_fit(cells.values, wide, tall, style.digits)
@@ -346,7 +350,7 @@ def matrix_figure(cells: Cells, style: Style) -> Drawn:
     if style.boxed.cells:
         handles.append(frame_handle(style.boxed.words))
     legend_above(figure, handles)
-    axis_name(figure, style.across, top + tall * n_rows + below - 0.2, left + wide * n_columns / 2)
+    axis_name(figure, style.across, top + tall * n_rows + below - NAME_IN, left + wide * n_columns / 2)
     return Drawn(figure, axes, left, top, (wide, tall), digits)
 
 

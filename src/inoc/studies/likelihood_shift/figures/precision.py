@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
@@ -28,7 +31,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
         note(figure.subplots(), "precision is not known: no dataset has rows under two prompts")
         return Drawing(figure, data, join(f"No precision is known; n = 0, and there is no {interval_words(study)}."))
     figure = matrix.blank(4.4)
-    axes = matrix.place(figure, 0.9, 0.4, 7.1, 3.4)
+    axes = matrix.place(figure, 1.05, 0.4, 6.95, 3.4)
     for key in datasets:
         line = known[known["dataset"] == key].sort_values("rows")
         colour = BLUE if own_prompt(study, key) else GREY
@@ -48,7 +51,11 @@ def draw(study: Study, sources: Sources) -> Drawing:
     axes.set(
         xscale="log", yscale="log", xlabel="rows used", ylabel=f"half-width of the least precise contrast\n({UNIT})"
     )
-    axes.grid(visible=True, which="both")
+    for axis, values in ((axes.xaxis, known["rows"]), (axes.yaxis, known["half_width"])):
+        ticks = round_numbers(float(values.min()), float(values.max()))
+        axis.set_major_locator(FixedLocator(ticks))
+        axis.set_major_formatter(FixedFormatter([f"{tick:,.10g}" for tick in ticks]))
+        axis.set_minor_locator(NullLocator())
     handles = [Line2D([], [], color=BLUE, label="dataset with an own prompt")]
     handles += (
         [Line2D([], [], color=GREY, label="dataset under no prompt")]
@@ -83,7 +90,17 @@ def draw(study: Study, sources: Sources) -> Drawing:
     caption = join(
         "Half-width of the least precise contrast between two prompts on a dataset, against the rows used; both axes "
         f"are logarithmic, so that 1/√n is a straight line. {goal}",
-        f"n = {spread_words(used)} rows used in the end; half-widths are of the {interval_words(study)}, paired by row.",
+        f"n = {spread_words(used)} rows used in the end; half-widths are of the {interval_words(study)}, paired by "
+        f"row.",
         missing_words(gone),
     )
     return Drawing(figure, data, caption)
+
+
+def round_numbers(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten from the last at or below the low end to the first at or above the high one."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    steps = [float(f"{factor}e{power}") for power in powers for factor in (1, 2, 5)]
+    first = max(step for step in steps if step <= low * (1 + 1e-9))
+    last = min(step for step in steps if step >= high * (1 - 1e-9))
+    return [step for step in steps if first <= step <= last]

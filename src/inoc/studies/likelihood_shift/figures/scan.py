@@ -153,7 +153,7 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
     upper = side.tall * n_rows
     lower_gap = GAP_IN if prompts.apart else 0.0
     grids = upper + lower_gap + side.tall * len(prompts.apart)
-    below = matrix.names_height(columns, side.wide) + 0.3
+    below = matrix.names_height(columns, side.wide) + matrix.NAME_IN
     figure = matrix.blank(side.top + grids + below)
     right = side.left + side.wide * n_columns + GAP_IN
     blocks = [
@@ -163,7 +163,8 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
         (prompts.apart, datasets.apart, right, side.top + upper + lower_gap, side.apart),
     ]
     bars = [(scale, words, side.left)]
-    greys = matrix.scale_of(scan.data["value"].to_numpy(float), "Greys")
+    coloured = scan.grid(prompts.apart, datasets.all) if prompts.apart else scan.grid(prompts.all, datasets.apart)
+    greys = matrix.scale_of(coloured, "Greys")
     for index, (own_rows, own_columns, left, top, wide) in enumerate(blocks):
         if not own_rows or not own_columns:
             continue
@@ -182,14 +183,16 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
         if left == side.left:
             matrix.row_names(axes, cells.rows, side.tall)
         if own_rows == prompts.all[-len(own_rows) :]:
-            matrix.column_names(axes, cells.columns, wide)
+            matrix.column_names(axes, cells.columns, wide, upright=side.wide < matrix.NARROW_IN)
     for own_scale, name, left in bars:
         matrix.colour_bar(figure, own_scale, (left, matrix.LEGEND_IN, 3.8), name)
     handles = matrix.extreme_handles()
     if choices.owned_datasets(study):
         handles.append(matrix.frame_handle("own prompt"))
     matrix.legend_above(figure, handles)
-    matrix.axis_name(figure, "dataset", side.top + grids + below - 0.2, side.left + side.wide * n_columns / 2)
+    matrix.axis_name(
+        figure, "dataset", side.top + grids + below - matrix.NAME_IN, side.left + side.wide * n_columns / 2
+    )
     return figure
 
 

@@ -95,7 +95,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         return _nothing(study, means, "no student was trained on a part of a split by LLS")
     across = min(3, len(panels))
     figure, axes_of = panel_grid(
-        len(panels), across, plot_in=PLOT_IN, title_lines=2, legend_lines=2, gap_in=0.25, left_in=0.7
+        len(panels), across, plot_in=PLOT_IN, title_lines=2, legend_lines=2, gap_in=0.25, left_in=0.85
     )
     used: dict[str, str] = {}
     shown = []
@@ -200,7 +200,7 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     crowded = max(len(_own(trained, *panel)) for panel in panels) > 30
     across = 1 if crowded else min(2, len(panels))
     figure, axes_of = panel_grid(
-        len(panels), across, plot_in=1.5, title_lines=1, legend_lines=1 + len(epochs) // 9, left_in=0.7
+        len(panels), across, plot_in=1.5, title_lines=1, legend_lines=1 + len(epochs) // 9, left_in=0.85
     )
     for index, (axes, panel) in enumerate(zip(axes_of, panels, strict=True)):
         own = _own(trained, *panel)

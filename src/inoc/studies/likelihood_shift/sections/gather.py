@@ -48,7 +48,8 @@ def gather(study: Study, paths: Paths) -> Contents:
 
 
 QUESTION = (
-    "How much does each system prompt move the probability of each dataset, and can the prompt under which a dataset was "
+    "How much does each system prompt move the probability of each dataset, and can the prompt under which a "
+    "dataset was "
     "written be told from it?"
 )
 

@@ -175,9 +175,11 @@ def evidence_section() -> Section:
             "have that; the control of the same template shows how much is the template's.",
             "- **Not evidence:** a difference of the grand diagonal and the rest, or a row's largest cell. Both mix in "
             "differences between datasets.",
-            "- **Not evidence** about a trait's strength, or about what a student learns: LLS says how likely an answer "
+            "- **Not evidence** about a trait's strength, or about what a student learns: LLS says how likely an "
+            "answer "
             "is under a prompt. Only students trained on the rows show what they teach.",
-            "- The argument from Gibbs' inequality needs the scoring model to be the one that wrote the data; for data of "
+            "- The argument from Gibbs' inequality needs the scoring model to be the one that wrote the data; for "
+            "data of "
             "another model, or filtered data, an own prompt need not be its column's largest.",
         ]
     )
