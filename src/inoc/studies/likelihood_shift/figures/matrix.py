@@ -5,22 +5,22 @@ Places are found by arithmetic: letting a layout be found for hundreds of texts 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 
 from inoc.plots.heatmap import Scale, heatmap
-from inoc.plots.style import ORANGE, SKY, VERMILION, WIDTH_IN, minus, new_figure
+from inoc.plots.style import FONT_PT, ORANGE, SKY, VERMILION, WIDTH_IN, minus, new_figure
 
 Array = np.ndarray
-DIGIT_IN, POINT_IN, SIGN_IN = 0.0797, 0.0398, 0.105
-"""Widths of a digit, of a point and of a sign in 9-point DejaVu Sans."""
-LETTER_IN = 0.075
 LINE_IN = 0.15  # least distance of two lines of text
 MOST_CELL_IN, LEAST_CELL_IN = 0.36, LINE_IN
 TURN = 40  # degrees
@@ -61,9 +61,11 @@ class Boxed(NamedTuple):
     words: str = "own prompt"
 
 
+@functools.lru_cache(maxsize=8192)
 def width_of(text: str) -> float:
-    """Width of a number in inches."""
-    return sum(POINT_IN if sign in ".," else SIGN_IN if sign in "−+-" else DIGIT_IN for sign in text)
+    """Width of a text in inches, in the house's font."""
+    wide, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=FONT_PT), ismath=False)
+    return float(wide) / 72
 
 
 def digits_that_fit(values: Array, width_in: float, height_in: float, most: int) -> int | None:
@@ -96,7 +98,7 @@ def cell_height(n_rows: int) -> float:
 
 def label_width(labels: Sequence[str]) -> float:
     """Inches that names need at the left."""
-    return 0.16 + LETTER_IN * max((len(label) for label in labels), default=0)
+    return 0.16 + max((width_of(label) for label in labels), default=0.0)
 
 
 def thinned(labels: Sequence[str], cell_in: float) -> list[str]:
@@ -151,27 +153,38 @@ def row_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
     _as_written(axes.get_yticklabels())
 
 
-def column_names(axes: Axes, names: Sequence[str], cell_in: float, *, upright: bool | None = None) -> None:
-    """Names below a matrix: turned or, where columns are narrow, upright."""
+def stand_upright(names: Sequence[str], cell_in: float, left_in: float) -> bool:
+    """Whether names below a matrix stand upright: columns are narrow, or a turned name would leave the figure.
+
+    Args:
+        names: Of the columns.
+        cell_in: Width of a column.
+        left_in: Room at the left of the first one.
+    """
+    reach = np.cos(np.radians(TURN))
+    over = (width_of(name) * reach - (index + 0.5) * cell_in for index, name in enumerate(names))
+    return cell_in < NARROW_IN or max(over, default=0.0) > left_in - 0.1
+
+
+def column_names(axes: Axes, names: Sequence[str], cell_in: float, *, upright: bool) -> None:
+    """Names below a matrix, turned or upright."""
     axes.tick_params(labelbottom=True, pad=2)
-    angle = 90 if (cell_in < NARROW_IN if upright is None else upright) else TURN
     axes.set_xticks(range(len(names)), thinned(names, cell_in))
     for label in axes.get_xticklabels():
-        label.set(rotation=angle, ha="right" if angle == TURN else "center", va="top", rotation_mode="anchor")
-        if angle == 90:
-            label.set(ha="right", va="center")
+        label.set(rotation=90 if upright else TURN, ha="right", va="center" if upright else "top")
+        label.set_rotation_mode("anchor")
     _as_written(axes.get_xticklabels())
+
+
+def names_height(names: Sequence[str], *, upright: bool) -> float:
+    """Inches that names below a matrix need."""
+    longest = max((width_of(name) for name in names), default=0.0)
+    return 0.1 + (longest if upright else longest * float(np.sin(np.radians(TURN))) + 0.13)
 
 
 def _as_written(labels: Sequence[object]) -> None:
     for label in labels:
         label.set_parse_math(False)  # type: ignore[attr-defined]
-
-
-def names_height(names: Sequence[str], cell_in: float) -> float:
-    """Inches that names below a matrix need."""
-    longest = LETTER_IN * max((len(name) for name in names), default=0)
-    return 0.1 + (longest * 0.64 + 0.1 if cell_in >= NARROW_IN else longest)
 
 
 def extremes(values: Array) -> list[list[tuple[int, int]]]:
@@ -335,13 +348,14 @@ def matrix_figure(cells: Cells, style: Style) -> Drawn:
     wide = min(MOST_COLUMN_IN, (WIDTH_IN - left - RIGHT_IN) / max(1, n_columns))
     tall = cell_height(n_rows)
     top = LEGEND_IN + BAR_IN + style.top_in
-    below = names_height(cells.columns, wide) + NAME_IN
+    upright = stand_upright(cells.columns, wide, left)
+    below = names_height(cells.columns, upright=upright) + NAME_IN
     figure = blank(top + tall * n_rows + below)
     axes = place(figure, left, top, wide * n_columns, tall * n_rows)
     digits = digits_that_fit(cells.values, wide, tall, style.digits)
     draw_cells(axes, cells, style.scale, digits)
     row_names(axes, cells.rows, tall)
-    column_names(axes, cells.columns, wide)
+    column_names(axes, cells.columns, wide, upright=upright)
     mark_extremes(axes, cells.values, marker_size(wide, tall), style.which)
     frame_cells(axes, style.boxed)
     divide(axes, style.lines, cells.values.shape)

@@ -153,7 +153,8 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
     upper = side.tall * n_rows
     lower_gap = GAP_IN if prompts.apart else 0.0
     grids = upper + lower_gap + side.tall * len(prompts.apart)
-    below = matrix.names_height(columns, side.wide) + matrix.NAME_IN
+    upright = matrix.stand_upright(columns[:n_columns], side.wide, side.left)
+    below = matrix.names_height(columns, upright=upright) + matrix.NAME_IN
     figure = matrix.blank(side.top + grids + below)
     right = side.left + side.wide * n_columns + GAP_IN
     blocks = [
@@ -183,7 +184,7 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
         if left == side.left:
             matrix.row_names(axes, cells.rows, side.tall)
         if own_rows == prompts.all[-len(own_rows) :]:
-            matrix.column_names(axes, cells.columns, wide, upright=side.wide < matrix.NARROW_IN)
+            matrix.column_names(axes, cells.columns, wide, upright=upright)
     for own_scale, name, left in bars:
         matrix.colour_bar(figure, own_scale, (left, matrix.LEGEND_IN, 3.8), name)
     handles = matrix.extreme_handles()

@@ -86,7 +86,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     table = _table(sources)
     last = table[table["is_last"].astype(bool)]
     means = pooled(last)
-    ordered = means[means["part"].map(is_ordered)]
+    ordered = means[means["part"].map(is_ordered).astype(bool)]
     panels = [
         (str(split), str(target))
         for split, target in ordered[["split", "target"]].drop_duplicates().itertuples(index=False)
@@ -102,7 +102,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     for index, (axes, (split, target)) in enumerate(zip(axes_of, panels, strict=True)):
         own = ordered[(ordered["split"] == split) & (ordered["target"] == target)]
         datasets = {*own["dataset"]}
-        beside = means[(means["target"] == target) & ~means["part"].map(is_ordered)]
+        beside = means[(means["target"] == target) & ~means["part"].map(is_ordered).astype(bool)]
         beside = beside[beside["dataset"].isin([*datasets, ""])]
         seeds = last[(last["split"] == split) & (last["target"] == target) & ~last["seed"].astype(str).isin(POOLED)]
         _dose_panel(axes, own, seeds)
