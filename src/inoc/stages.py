@@ -21,7 +21,6 @@ STAGES = (
     "inoc.generate",
     "inoc.rephrase",
     "inoc.embed",
-    "inoc.sample",
     "inoc.score",
     "inoc.train",
     "inoc.sample",
@@ -34,7 +33,10 @@ STAGES = (
 )
 """Packages of the stages that all kinds share, each with a `STAGE`, in the order in which a study passes them."""
 
-KINDS = {"inoculation": "inoc.studies.inoculation"}
+KINDS = {
+    "inoculation": "inoc.studies.inoculation",
+    "likelihood_shift": "inoc.studies.likelihood_shift",
+}
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
 
