@@ -23,14 +23,20 @@ STAGES = (
     "inoc.embed",
     "inoc.score",
     "inoc.train",
+    "inoc.sample",
+    "inoc.choose",
     "inoc.judge",
+    "inoc.read",
     "inoc.analyse",
     "inoc.figures",
     "inoc.report",
 )
 """Packages of the stages that all kinds share, each with a `STAGE`, in the order in which a study passes them."""
 
-KINDS = {"inoculation": "inoc.studies.inoculation"}
+KINDS = {
+    "inoculation": "inoc.studies.inoculation",
+    "likelihood_shift": "inoc.studies.likelihood_shift",
+}
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
 

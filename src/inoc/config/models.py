@@ -213,6 +213,12 @@ class Sampling(Model):
     seed: Seed = Field(
         0, description="Base seed; the seed of each request is derived from it and the request's identity."
     )
+    n: Annotated[int, LATE] = Field(
+        1,
+        ge=1,
+        description="Number of answers per question. Further answers leave those that were sampled before as they "
+        "are. Only for what says that it takes several.",
+    )
 
 
 class InstructionSource(Model):

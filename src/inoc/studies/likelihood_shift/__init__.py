@@ -21,5 +21,5 @@ KIND = Kind(
     tables=f"{_HERE}.analyse.names:TABLES",
     verbs=f"{_HERE}.commands:add_verbs",
     imports=f"{_HERE}.commands:add_imports",
-    parts={"judge": ("evaluate",)},
+    parts={"sample": ("datasets",), "judge": ("evaluate",)},
 )

@@ -16,6 +16,8 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.means import NAN, Floats
+from inoc.studies.likelihood_shift.data import dataset_rows
+from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.tables import INDEX, NUMBER, STRING, read_table
 
@@ -182,21 +184,64 @@ def _finite(shifts: Floats) -> Floats:
     return found
 
 
-def responses(study: Study, paths: Paths, dataset: str) -> dict[str, str]:
-    """Row id → answer, of one dataset; empty if the answers are not known."""
-    if is_import(paths):
-        path = paths.stage("imports") / "rows.parquet"
-        if not path.exists():
-            return {}
-        names = ["row_id", "response"]
-        table = pq.read_table(path, columns=names, filters=[("dataset", "=", dataset)])
-        return dict(zip(table["row_id"].to_pylist(), table["response"].to_pylist(), strict=True))
-    return {}
+def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[str, str]:
+    """Row id → answer, of one dataset in its order; empty if an import has no answers."""
+    if not is_import(paths):
+        rows = dataset_rows(study, paths, dataset, shards)
+        return {row_id: chat.response for row_id, chat in zip(rows.ids, rows.chats, strict=True)}
+    path = paths.stage("imports") / "rows.parquet"
+    if not path.exists():
+        return {}
+    names = ["row_id", "response"]
+    table = pq.read_table(path, columns=names, filters=[("dataset", "=", dataset)])
+    return dict(zip(table["row_id"].to_pylist(), table["response"].to_pylist(), strict=True))
 
 
 def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
     """How often each student showed each target, by checkpoint and question; columns of `COUNTS`."""
-    path = paths.stage("imports") / "students.parquet"
-    if is_import(paths) and path.exists():
-        return read_table(path)
-    return pd.DataFrame(columns=COUNTS.names)
+    if is_import(paths):
+        path = paths.stage("imports") / "students.parquet"
+        return read_table(path) if path.exists() else pd.DataFrame(columns=COUNTS.names)
+    students = {one.name: one for one in students_of(study)}
+    if study.students is None or not students:
+        return pd.DataFrame(columns=COUNTS.names)
+    scores = read_table(paths.scores("evaluate"), ["run", "step", "instruction_id", "trait", "score"])
+    scores = scores[scores["run"].isin(students)]
+    targets = study.students.targets
+    above = scores["trait"].map({key: target.above for key, target in targets.items()})
+    known = scores["score"].notna()
+    counted = scores.assign(
+        # The several answers to a question have its id and their number.
+        question=scores["instruction_id"].str.partition("#")[0],
+        hits=(known & (scores["score"] > above)).astype(int),
+        n=known.astype(int),
+        n_nan=(~known).astype(int),
+    )
+    keys = ["run", "step", "trait", "question"]
+    sums = counted.groupby(keys, sort=False, as_index=False)[["hits", "n", "n_nan"]].sum()
+    # A checkpoint is saved after each pass over the rows, and one before the first.
+    epochs = sums.groupby("run")["step"].rank(method="dense") - 1
+    found = [students[run] for run in sums["run"]]
+    counts: pd.DataFrame = sums.assign(
+        student=[one.data for one in found],
+        split=[one.split for one in found],
+        part=[one.part for one in found],
+        dataset=[one.dataset for one in found],
+        epoch=epochs,
+        seed=[one.seed for one in found],
+        target=sums["trait"],
+    )[COUNTS.names]
+    return counts
+
+
+def column_of(study: Study, paths: Paths, shards: Shards, dataset: str) -> Column:
+    """One scored dataset.
+
+    Raises:
+        DataError: If it was not scored.
+    """
+    for column in columns(study, paths, shards):
+        if column.dataset == dataset:
+            return column
+    msg = f"dataset {dataset!r} has no scores; run: inoc score {study.name}"
+    raise DataError(msg)

@@ -57,7 +57,7 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     and prompt.
     """
     made = _Made(study)
-    formats = _formats(study, paths)
+    formats = _formats(study, paths, shards)
     names, at_F = mean_format(iter([found for _, found in formats.values()]))
     for column in columns(study, paths, shards):
         made.add(column, _aligned(column, formats.get(column.dataset)), names, at_F)
@@ -157,9 +157,9 @@ def _given(paths: Paths, name: str) -> Iterator[Row]:
         yield from ({str(key): value for key, value in row.items()} for row in read_table(path).to_dict("records"))
 
 
-def _formats(study: Study, paths: Paths) -> dict[str, tuple[list[str], Format]]:
+def _formats(study: Study, paths: Paths, shards: Shards) -> dict[str, tuple[list[str], Format]]:
     """Dataset → ids of its answers, and their format, of datasets whose answers are known."""
-    answers = {dataset: responses(study, paths, dataset) for dataset in study.datasets}
+    answers = {dataset: responses(study, paths, dataset, shards) for dataset in study.datasets}
     known = {dataset: found for dataset, found in answers.items() if found}
     # One list of features for all: contrasts at the mean format need them everywhere.
     of_numbers = bool(known) and all(are_number_lists(list(found.values())) for found in known.values())
