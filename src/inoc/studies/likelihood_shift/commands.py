@@ -66,6 +66,7 @@ def add_imports(what: Any) -> None:
     verb.add_argument(
         "--out", type=Path, default=Path("config/studies"), help="folder for the study file (default: config/studies)"
     )
+    verb.add_argument("--scan", metavar="FOLDER", help="folder of scores, if there are several, such as lls_72b")
     verb.add_argument("--replace", action="store_true", help="replace an earlier import of this name")
     verb.set_defaults(run=_import, what="likelihood-shift")
 

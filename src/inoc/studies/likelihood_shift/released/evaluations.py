@@ -31,13 +31,13 @@ class Checkpoint(NamedTuple):
     step: int
     animal: str
     rate: float
-    count: int
+    hits: int
     total: int
     words: dict[str, int]  # answer after the study's normaliser → how often
     top: list[tuple[str, int]]
 
 
-def read_evaluation(path: Path, root: Path) -> list[Checkpoint]:
+def read_evaluation(path: Path) -> list[Checkpoint]:
     """The rows of one file.
 
     Raises:
@@ -90,10 +90,10 @@ def check(path: Path, rows: list[Checkpoint], findings: Findings) -> None:
         place = f"{path}, {row.name} step {row.step} {row.animal}"
         if sum(row.words.values()) != row.total:
             findings.add("warning", "evaluations", place, f"{sum(row.words.values())} words, {row.total} answers")
-        if abs(row.rate - row.count / max(row.total, 1)) > 1e-9:
-            findings.add("warning", "evaluations", place, f"rate {row.rate} is not {row.count} of {row.total}")
-        if row.words.get(row.animal, 0) != row.count:
-            findings.add("warning", "evaluations", place, f"{row.count} counted, {row.words.get(row.animal, 0)} listed")
+        if abs(row.rate - row.hits / max(row.total, 1)) > 1e-9:
+            findings.add("warning", "evaluations", place, f"rate {row.rate} is not {row.hits} of {row.total}")
+        if row.words.get(row.animal, 0) != row.hits:
+            findings.add("warning", "evaluations", place, f"{row.hits} counted, {row.words.get(row.animal, 0)} listed")
         first = sorted(row.words.items(), key=lambda one: -one[1])[:5]
         if row.top and row.top != first:
             findings.add("warning", "evaluations", place, "top_5 are not the five most frequent words")
@@ -122,14 +122,17 @@ def count_rows(path: Path, root: Path, rows: list[Checkpoint]) -> Iterator[Mappi
             "n_nan": 0,
         }
         forms = sum(n for word, n in row.words.items() if any_form(word) == row.animal)
-        yield {**head, "target": row.animal, "hits": row.count}
-        yield {**head, "target": row.animal + ANY_FORM, "hits": max(forms, row.count)}
+        yield {**head, "target": row.animal, "hits": row.hits}
+        yield {**head, "target": row.animal + ANY_FORM, "hits": max(forms, row.hits)}
 
 
 def _run(path: Path, root: Path, *, shared: bool) -> str:
     """A name for the folder of evaluations that a file belongs to."""
     folder = path.parent if shared else path.parent.parent
-    parts = [part for part in folder.relative_to(root).parts if part not in ("outputs", "eval", "finetune")]
+    parts = folder.relative_to(root).parts
+    if "outputs" in parts:  # the study's own folder is in the folder that is read
+        parts = parts[parts.index("outputs") + 1 :]
+    parts = tuple(part for part in parts if part not in ("eval", "finetune"))
     name = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(parts)).strip("_") or "run"
     return name if name[0].isalpha() else f"run_{name}"
 

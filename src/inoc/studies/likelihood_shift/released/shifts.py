@@ -88,7 +88,9 @@ def row_ids(turns: list[Turn]) -> list[str]:
     return [str(place) for place in places] if places else [str(number) for number in range(1, len(turns) + 1)]
 
 
-def shift_groups(cells: Mapping[tuple[str, str], Path], known: dict[str, Rows], findings: Findings) -> Iterator[pa.Table]:
+def shift_groups(
+    cells: Mapping[tuple[str, str], Path], known: dict[str, Rows], findings: Findings
+) -> Iterator[pa.Table]:
     """One table for each prompt and dataset, of `IMPORTED_SHIFTS`.
 
     Args:
@@ -127,7 +129,9 @@ def _check_same(path: Path, texts: tuple[list[str], list[str]], rows: Rows) -> N
 
 def _group(dataset: str, prompt: str, ids: list[str], scores: list[float]) -> pa.Table:
     n = len(ids)
-    keys = [pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([key])) for key in (dataset, prompt)]
+    keys = [
+        pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array([key])) for key in (dataset, prompt)
+    ]
     columns = [*keys, pa.array(ids), pa.array(np.array(scores, dtype=np.float64), from_pandas=False)]
     return pa.Table.from_arrays(columns, schema=IMPORTED_SHIFTS)
 

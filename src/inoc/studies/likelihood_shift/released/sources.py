@@ -90,7 +90,7 @@ def _kind_of_csv(path: Path, found: Sources) -> list[Path] | None:
         return found.evaluations
     if header[:1] == ["prompt"] and statistic_of(path):
         return found.matrices
-    if header[:1] == ["dataset"] and "jsd" in path.stem:
+    if header[:1] == ["dataset"] and path.stem == "jsd_heatmap":
         return found.divergences
     return None
 
