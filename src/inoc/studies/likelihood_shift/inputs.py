@@ -56,6 +56,9 @@ IMPORTED_SPLITS = pa.schema(
 )
 """`imports/splits.parquet`: published sizes and cut points."""
 
+IMPORTED_PARTS = pa.schema([("split", STRING), ("part", STRING), ("dataset", STRING), ("row_id", STRING)])
+"""`imports/parts.parquet`: the part of a split that a row was in, where the shifts are not known."""
+
 COUNTS = pa.schema(
     [
         ("student", STRING),
@@ -251,6 +254,28 @@ def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
         target=sums["trait"],
     )[COUNTS.names]
     return counts
+
+
+def published_parts(paths: Paths, dataset: str) -> dict[str, list[str]]:
+    """Part → ids of its rows, of the published quantiles of a dataset; empty for none."""
+    path = paths.stage("imports") / "parts.parquet"
+    if not is_import(paths) or not path.exists():
+        return {}
+    table = read_table(path)
+    own = table[table["dataset"] == dataset]
+    return {str(part): rows["row_id"].tolist() for part, rows in own.groupby("part", sort=True)}
+
+
+def check_imported(study: Study, paths: Paths) -> None:
+    """Read imported shifts as the analysis does.
+
+    Raises:
+        DataError: If the rows of a dataset differ between prompts.
+    """
+    path = paths.stage("imports") / "lls.parquet"
+    for dataset, groups in _groups([path] if path.exists() else []).items():
+        if dataset in study.datasets:
+            _imported_column(dataset, list(groups), groups)
 
 
 def column_of(study: Study, paths: Paths, shards: Shards, dataset: str) -> Column:

@@ -16,7 +16,7 @@ from inoc.stats.contrasts import Contrast
 from inoc.stats.means import NAN, Floats
 from inoc.studies.likelihood_shift.analyse.cells import CELLS, cell_rows, given_cell
 from inoc.studies.likelihood_shift.analyse.columns import COLUMNS, column_rows, own_contrasts
-from inoc.studies.likelihood_shift.analyse.confounds import CONFOUNDS, Format, confound_rows, mean_format
+from inoc.studies.likelihood_shift.analyse.confounds import CONFOUNDS, Format, confound_rows, format_rows, mean_format
 from inoc.studies.likelihood_shift.analyse.contrasts import CONTRASTS, contrast_rows, with_q
 from inoc.studies.likelihood_shift.analyse.decomposition import (
     CONTROLS,
@@ -32,7 +32,7 @@ from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
 from inoc.studies.likelihood_shift.analyse.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
-from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, responses, student_counts
+from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, published_parts, responses, student_counts
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import read_table
 
@@ -66,6 +66,7 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
         made.add(column, _aligned(column, formats.get(column.dataset)), names, at_F)
     if is_import(paths):
         made.add_published(paths)
+        made.add_formats(paths, formats)
     made.finish()
     counts = student_counts(study, paths, shards)
     confidence = study.statistics.confidence
@@ -144,6 +145,18 @@ class _Made:
                 self.rows["divergence"].append(given_divergence(first, second, prompt, value))
         splits = {row["split"] for row in self.rows["splits"]}
         self.rows["splits"] += [given_split(row) for row in _given(paths, "splits") if row["split"] not in splits]
+
+    def add_formats(self, paths: Paths, formats: dict[str, tuple[list[str], Format]]) -> None:
+        """Add the formats of datasets whose answers are known and whose shifts are not, by published part."""
+        known = {dataset for dataset, _ in self._samples}
+        for dataset, (ids, found) in formats.items():
+            if dataset not in known:
+                places = pd.Index(ids)
+                parts = {
+                    part: places.get_indexer(pd.Index(members)).astype(np.int64)
+                    for part, members in published_parts(paths, dataset).items()
+                }
+                self.rows["confounds"] += format_rows(dataset, found, parts, None, self.scan.confidence)
 
     def finish(self) -> None:
         """Add what needs all datasets."""
