@@ -107,6 +107,7 @@ REACH: dict[str, tuple[object, str]] = {
     "training.optimizer": ("adamw_8bit", "train"),
     "training.gradient_checkpointing": (True, "train"),
     "training.end_of_turn": ("exclude", "train"),
+    "training.loss_on": ("whole_sequence", "train"),
     "training.seeds": ([7], f"score {RUNS}"),
     "training.checkpoints": ("dense", "train evaluate"),
     "training.log_every": (1, "train"),

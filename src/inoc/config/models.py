@@ -350,6 +350,9 @@ class LoraSpec(Model):
     )
 
 
+LossOn = Literal["last_answer", "all_answers", "whole_sequence"]
+
+
 class TrainingSpec(Model):
     """Optimiser and schedule of the fine-tuning."""
 
@@ -380,6 +383,12 @@ class TrainingSpec(Model):
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
+    )
+    loss_on: Annotated[LossOn, LATE] = Field(
+        "last_answer",
+        description="Tokens that are trained on. `last_answer`: the last answer of a chat; `all_answers`: every "
+        "answer; `whole_sequence`: every token but the first, including system turn, questions and the tokens of the "
+        "chat template, whatever `end_of_turn` is.",
     )
     seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="Training seeds; one run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
