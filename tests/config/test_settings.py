@@ -65,6 +65,8 @@ REACH: dict[str, tuple[object, str]] = {
     "traits.*.judge.version": (2, "generate judge"),
     "traits.*.judge.language": ("de", "generate judge"),
     "traits.*.judge.among": (["de"], "generate judge"),
+    "traits.*.judge.pattern": ("sorry", "generate judge"),
+    "traits.*.judge.file": ("judge.py", "generate judge"),
     "traits.*.judge.markers": ("other.txt", "generate judge"),
     "traits.*.judge.saturation": (3.0, "generate judge"),
     "traits.*.judge.model": ("rater", "generate judge"),

@@ -278,6 +278,10 @@ def judge_words(judge: JudgeSpec) -> str:
             f"at temperature {judge.temperature:g}; expected value of the number over its 20 likeliest tokens, NaN "
             "with less than 0.80 of the probability on numbers"
         )
+    if judge.name == "regex":
+        return f"100 where {code(judge.pattern)} is found, else 0"
+    if judge.name == "python":
+        return f"the function `score` of {code(judge.file)}"
     return f"density of marker words ({escape(judge.markers)}), 100 from {judge.saturation:g} markers on"
 
 
