@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
-from inoc.config.languages import all_in_latin
+from inoc.config.languages import all_in_latin, known_languages
 from inoc.config.models import SCALE_VERSIONS, JudgeSpec
-from inoc.errors import did_you_mean
+from inoc.errors import MissingExtraError, did_you_mean
 from inoc.studies.inoculation.checks.runs import own_runs
 from inoc.studies.inoculation.study import Study
 
@@ -86,6 +86,8 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
             "written in Latin letters",
             judge.version,
         )
+    if judge.name == "language":
+        yield from _languages(judge, path)
     if judge.name == "language" and judge.language and judge.among and judge.language not in judge.among:
         hint = did_you_mean(judge.language, judge.among)
         yield Problem(
@@ -93,6 +95,29 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
             f"is not in `among`; accepted: {listed(judge.among)}{hint}",
             judge.language,
         )
+
+
+def _languages(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
+    """Languages that the identifier knows, and at least two of them."""
+    try:
+        known = known_languages()
+    except MissingExtraError:
+        return  # the needs of the study name it
+    places = [(("among", position), name) for position, name in enumerate(judge.among)]
+    for place, name in places:
+        if name not in known:
+            yield Problem((*path, *place), _unknown_language(name, known), name)
+    if judge.language and judge.language.strip() and judge.language not in known and judge.language in judge.among:
+        yield Problem((*path, "language"), _unknown_language(judge.language, known), judge.language)
+    if len(set(judge.among)) == 1:
+        yield Problem(
+            (*path, "among"), "names one language; accepted: all that are considered, two or more", list(judge.among)
+        )
+
+
+def _unknown_language(name: str, known: Collection[str]) -> str:
+    hint = did_you_mean(name.strip().lower(), known)
+    return f"the judge knows no such language{hint}; accepted, in lower case: {', '.join(sorted(known))}"
 
 
 def rate_conditions(study: Study) -> Iterator[Problem]:
