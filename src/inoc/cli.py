@@ -11,6 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -99,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     for kind in kinds():
         if kind.commands:
             load(kind.commands)(added)
+        if kind.verbs:
+            load(kind.verbs)(partial(_add_verb, verbs))
     _add_status(verbs)
     _add_plan(verbs)
     _add_store(verbs)

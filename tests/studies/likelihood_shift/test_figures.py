@@ -153,6 +153,7 @@ def test_missing_values_are_shown_as_missing_and_named(name: str, tmp_path: Path
         ("decomposition", "source", "rows"),
         ("controls", "prompt", "parrot"),
         ("students", "part", "q2"),
+        ("dose_response", "part", "q2"),
     ):
         rows = tables[table][key] == gone
         numbers = ("value", "lo", "hi", "contrast", "own_rank", "jsd_bits", "jsd_corrected", "share", "rate")
@@ -288,15 +289,18 @@ def test_parts_are_ordered_from_low_to_high() -> None:
     assert part_order(["random", "q10", "top", "q2", "bottom", "q1"]) == ["q1", "q2", "q10", "bottom", "top", "random"]
 
 
-def test_rates_of_all_seeds_are_the_table_s_own_and_else_a_mean_without_an_interval() -> None:
-    rows = student_rows(make_study())
-    own = pooled(rows)
-    assert (own["seed"] == "all").all()
-    single = pooled(rows[rows["seed"] != "all"])
-    q1 = single[(single["part"] == "q1") & (single["epoch"] == 3)].iloc[0]
-    assert q1["rate"] == pytest.approx(0.36)
-    assert math.isnan(q1["lo"])
-    assert (q1["n"], q1["n_seeds"]) == (200, 2)
+def test_rates_over_seeds_are_those_of_the_analysis_and_else_a_mean() -> None:
+    study = make_study()
+    rows = student_rows(study)
+    last = rows[rows["is_last"]]
+    dose = tables_of(study)["dose_response"]
+    for table, rate, low in ((dose, 0.36, 0.26), (None, 0.36, 0.28)):
+        means = pooled(last, table)
+        q1 = means[means["part"] == "q1"].iloc[0]
+        assert (q1["rate"], q1["lo"]) == pytest.approx((rate, low))
+        assert (q1["n"], q1["n_seeds"]) == (200, 2)
+    first = pooled(rows[rows["epoch"] == 1], dose)
+    assert first[first["part"] == "q1"].iloc[0]["rate"] == pytest.approx(0.22)
 
 
 def test_ticks_of_logarithmic_axes_are_round_and_enclose_the_values() -> None:

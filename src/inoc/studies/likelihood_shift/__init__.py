@@ -19,7 +19,7 @@ KIND = Kind(
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
-    commands=f"{_HERE}.commands:add_commands",
+    verbs=f"{_HERE}.commands:add_verbs",
     imports=f"{_HERE}.commands:add_imports",
-    parts={"judge": ("evaluate",)},
+    parts={"sample": ("datasets",), "judge": ("evaluate",)},
 )

@@ -50,7 +50,7 @@ def costs(
         full = {key: min(n, limit) for key, n in full.items()}
     used = {key: min(n, rows_for(study.scoring.precision)) for key, n in full.items()}
     ways = 1 + len(prompt_table(study))
-    scored = scored_row("score", shards.get("score", 1), ways * sum(used.values()), size, gpu)
+    scored = scored_row("score", shards.get("score", 1), round(ways * sum(used.values())), size, gpu)
     if study.scoring.precision is not None:
         saved = 1 - sum(used.values()) / sum(full.values())
         scored.work += f" ({saved:.0%} fewer than all, if contrasts vary by {ASSUMED_SPREAD} nats per token)"

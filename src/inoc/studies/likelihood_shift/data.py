@@ -84,14 +84,18 @@ def _of_table(paths: Paths, table: str) -> list[tuple[str, Chat]]:
     ]
 
 
+def answers_file(paths: Paths, shard: int) -> Path:
+    """The rows that the model wrote, of a shard of datasets; see `inoc.sample.answers.ANSWERS`."""
+    return paths.part("sample", "datasets", shard) / "answers.parquet"
+
+
 def _written(study: Study, paths: Paths, key: str, shards: Shards) -> list[tuple[str, Chat]]:
-    n = shards.get("sample", 1)
-    columns = ["data", "instruction_id", "instruction", "completion"]
-    table = read_table(paths.completions("sample", shard_of(key, n)), columns)
-    own = table[table["data"] == key]
+    table = read_table(answers_file(paths, shard_of(key, shards.get("sample", 1))), ["id", "instruction", "completion"])
+    start = f"{key}:"
     return [
-        (str(row.instruction_id), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
-        for row in own.itertuples(index=False)
+        (str(row.id).removeprefix(start), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
+        for row in table.itertuples(index=False)
+        if str(row.id).startswith(start)
     ]
 
 

@@ -16,6 +16,8 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.means import NAN, Floats
+from inoc.studies.likelihood_shift.data import DatasetRows, dataset_rows
+from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.tables import INDEX, NUMBER, STRING, read_table
 
@@ -53,6 +55,9 @@ IMPORTED_SPLITS = pa.schema(
     ]
 )
 """`imports/splits.parquet`: published sizes and cut points."""
+
+IMPORTED_PARTS = pa.schema([("split", STRING), ("part", STRING), ("dataset", STRING), ("row_id", STRING)])
+"""`imports/parts.parquet`: the part of a split that a row was in, where the shifts are not known."""
 
 COUNTS = pa.schema(
     [
@@ -106,7 +111,26 @@ def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
     for dataset in study.datasets:
         if dataset in groups:
             order = [key for key in prompt_table(study) if key in groups[dataset]]
-            yield read(dataset, order, groups[dataset])
+            column = read(dataset, order, groups[dataset])
+            yield column if is_import(paths) else _in_order(column, dataset_rows(study, paths, dataset, shards))
+
+
+def _in_order(column: Column, rows: DatasetRows) -> Column:
+    """A scored column in the order of its dataset, with the rows that are left out or repeated."""
+    place = {row_id: at for at, row_id in enumerate(column.ids)}
+    kept = [place[row_id] for row_id in rows.ids if row_id in place]
+    counts = {
+        **rows.dropped,
+        "repeated, kept": rows.repeated,
+        "not needed for the precision": len(rows.ids) - len(kept),
+    }
+    return column._replace(
+        ids=[column.ids[at] for at in kept],
+        shifts=column.shifts[:, kept],
+        base=column.base[kept],
+        n_tokens=column.n_tokens[kept],
+        n_dropped={reason: n for reason, n in counts.items() if n},
+    )
 
 
 class _Group(NamedTuple):
@@ -182,21 +206,86 @@ def _finite(shifts: Floats) -> Floats:
     return found
 
 
-def responses(study: Study, paths: Paths, dataset: str) -> dict[str, str]:
-    """Row id → answer, of one dataset; empty if the answers are not known."""
-    if is_import(paths):
-        path = paths.stage("imports") / "rows.parquet"
-        if not path.exists():
-            return {}
-        names = ["row_id", "response"]
-        table = pq.read_table(path, columns=names, filters=[("dataset", "=", dataset)])
-        return dict(zip(table["row_id"].to_pylist(), table["response"].to_pylist(), strict=True))
-    return {}
+def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[str, str]:
+    """Row id → answer, of one dataset in its order; empty if an import has no answers."""
+    if not is_import(paths):
+        rows = dataset_rows(study, paths, dataset, shards)
+        return {row_id: chat.response for row_id, chat in zip(rows.ids, rows.chats, strict=True)}
+    path = paths.stage("imports") / "rows.parquet"
+    if not path.exists():
+        return {}
+    names = ["row_id", "response"]
+    table = pq.read_table(path, columns=names, filters=[("dataset", "=", dataset)])
+    return dict(zip(table["row_id"].to_pylist(), table["response"].to_pylist(), strict=True))
 
 
 def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
     """How often each student showed each target, by checkpoint and question; columns of `COUNTS`."""
-    path = paths.stage("imports") / "students.parquet"
-    if is_import(paths) and path.exists():
-        return read_table(path)
-    return pd.DataFrame(columns=COUNTS.names)
+    if is_import(paths):
+        path = paths.stage("imports") / "students.parquet"
+        return read_table(path) if path.exists() else pd.DataFrame(columns=COUNTS.names)
+    students = {one.name: one for one in students_of(study)}
+    if study.students is None or not students:
+        return pd.DataFrame(columns=COUNTS.names)
+    scores = read_table(paths.scores("evaluate"), ["run", "step", "instruction_id", "trait", "score"])
+    scores = scores[scores["run"].isin(students)]
+    targets = study.students.targets
+    above = scores["trait"].map({key: target.above for key, target in targets.items()})
+    known = scores["score"].notna()
+    counted = scores.assign(
+        # The several answers to a question have its id and their number.
+        question=scores["instruction_id"].str.partition("#")[0],
+        hits=(known & (scores["score"] > above)).astype(int),
+        n=known.astype(int),
+        n_nan=(~known).astype(int),
+    )
+    keys = ["run", "step", "trait", "question"]
+    sums = counted.groupby(keys, sort=False, as_index=False)[["hits", "n", "n_nan"]].sum()
+    # A checkpoint is saved after each pass over the rows, and one before the first.
+    epochs = sums.groupby("run")["step"].rank(method="dense") - 1
+    found = [students[run] for run in sums["run"]]
+    counts: pd.DataFrame = sums.assign(
+        student=[one.data for one in found],
+        split=[one.split for one in found],
+        part=[one.part for one in found],
+        dataset=[one.dataset for one in found],
+        epoch=epochs,
+        seed=[one.seed for one in found],
+        target=sums["trait"],
+    )[COUNTS.names]
+    return counts
+
+
+def published_parts(paths: Paths, dataset: str) -> dict[str, list[str]]:
+    """Part → ids of its rows, of the published quantiles of a dataset; empty for none."""
+    path = paths.stage("imports") / "parts.parquet"
+    if not is_import(paths) or not path.exists():
+        return {}
+    table = read_table(path)
+    own = table[table["dataset"] == dataset]
+    return {str(part): rows["row_id"].tolist() for part, rows in own.groupby("part", sort=True)}
+
+
+def check_imported(study: Study, paths: Paths) -> None:
+    """Read imported shifts as the analysis does.
+
+    Raises:
+        DataError: If the rows of a dataset differ between prompts.
+    """
+    path = paths.stage("imports") / "lls.parquet"
+    for dataset, groups in _groups([path] if path.exists() else []).items():
+        if dataset in study.datasets:
+            _imported_column(dataset, list(groups), groups)
+
+
+def column_of(study: Study, paths: Paths, shards: Shards, dataset: str) -> Column:
+    """One scored dataset.
+
+    Raises:
+        DataError: If it was not scored.
+    """
+    for column in columns(study, paths, shards):
+        if column.dataset == dataset:
+            return column
+    msg = f"dataset {dataset!r} has no scores; run: inoc score {study.name}"
+    raise DataError(msg)

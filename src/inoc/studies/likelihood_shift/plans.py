@@ -15,11 +15,13 @@ from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE, Block, blocks_of
 from inoc.errors import ConfigError
 from inoc.jobs.job import Job
+from inoc.sample.answers import ANSWERS
 from inoc.sample.questions import joined, untrained_canary
 from inoc.sample.step import Plan as SamplePlan
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell, Until
-from inoc.studies.likelihood_shift.data import dataset_rows, questions_of, scored_order, written_questions
+from inoc.studies.likelihood_shift.analyse.split_table import parts_of
+from inoc.studies.likelihood_shift.data import answers_file, dataset_rows, questions_of, scored_order, written_questions
 from inoc.studies.likelihood_shift.inputs import column_of
 from inoc.studies.likelihood_shift.precision import half_width
 from inoc.studies.likelihood_shift.runs import (
@@ -29,7 +31,7 @@ from inoc.studies.likelihood_shift.runs import (
     steps_of_epoch,
     written_datasets,
 )
-from inoc.studies.likelihood_shift.splitting import split_rows
+from inoc.studies.likelihood_shift.splitting import random_part
 from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import CHECKPOINTS, read_table
 from inoc.train.step import Plan as TrainPlan
@@ -77,16 +79,20 @@ def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:
         chats = [Chat(system, text) for text in asked["instruction"]]
         identities = [f"{key}:{one}" for one in asked["instruction_id"]]
         blocks += blocks_of(BASE, chats, identities, spec.sampling, f"dataset {key}")
-        way = Asked(own, SYSTEM) if own else PLAIN
-        rows.append(_untrained(asked, way, system.text if own else "", key))
+        rows.append(
+            pd.DataFrame({"id": identities, "sample": 0, "adapter": BASE, "vector": "", "coefficient": 0.0}).assign(
+                instruction=list(asked["instruction"])
+            )
+        )
     return SamplePlan(
         job.model(study.model),
         blocks,
-        joined(rows),
-        job.paths.completions("sample", job.shard),
+        pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=ANSWERS.names[:6]),
+        answers_file(job.paths, job.shard),
         "writing datasets",
         ("datasets", len(rows)),
         canary=max((_canary(study, key) for key in written_datasets(study)), default=0),
+        schema=ANSWERS,
     )
 
 
@@ -190,16 +196,13 @@ def student_chats(study: Study, job: Job, student: Student, shards: Shards) -> l
     chats = [chat._replace(system=study.model.system) for chat in rows.chats]
     if not student.split:
         return chats
-    spec = study.splits[student.split]
-    shift = np.full(len(chats), np.nan)
-    if spec.by != "random":
-        column = column_of(study, job.paths, shards, student.dataset)
-        at = {
-            row_id: value
-            for row_id, value in zip(column.ids, column.shift(split_prompt(study, student.split)), strict=True)
-        }
-        shift = np.array([at.get(row_id, np.nan) for row_id in rows.ids])
-    return [chats[k] for k in split_rows(spec.by, shift, spec.n, spec.share, spec.seed)[student.part]]
+    split = study.splits[student.split]
+    if split.by == "random":
+        return [chats[k] for k in random_part(len(chats), split.share, split.seed).rows]
+    column = column_of(study, job.paths, shards, student.dataset)
+    parts = {part.name: part for part in parts_of(split, column, split_prompt(study, student.split))}
+    at = dict(zip(rows.ids, chats, strict=True))
+    return [at[column.ids[k]] for k in parts[student.part].rows]
 
 
 def _students(study: Study) -> StudentsSpec:
@@ -214,17 +217,20 @@ def evaluate(study: Study, job: Job, shards: Shards) -> SamplePlan:
     spec = _students(study)
     asked = questions_of(spec.questions, spec.n_questions, spec.sampling.seed, "students.questions")
     path = job.paths.checkpoints(job.shard)
-    found = list(read_table(path, CHECKPOINTS.names).itertuples(index=False))
+    found = read_table(path, CHECKPOINTS.names).to_dict("records")
     sampled = pd.concat([_sampled(asked, k) for k in range(spec.samples)], ignore_index=True)
     rows, blocks = [], []
     for one in found:
         rows.append(
-            _untrained(sampled, PLAIN, "", str(one.data)).assign(
-                run=one.run, learning_rate=one.learning_rate, seed=one.seed, step=one.step
+            _untrained(sampled, PLAIN, "", str(one["data"])).assign(
+                run=str(one["run"]),
+                learning_rate=float(one["learning_rate"]),
+                seed=int(one["seed"]),
+                step=int(one["step"]),
             )
         )
-        blocks += list(_asked_blocks(study, spec, sampled, str(one.digest), f"{one.run} step {one.step}"))
-    adapters = {str(one.digest): path.parent / str(one.path) for one in found if one.digest != BASE}
+        blocks += list(_asked_blocks(study, spec, sampled, str(one["digest"]), f"{one['run']} step {one['step']}"))
+    adapters = {str(one["digest"]): path.parent / str(one["path"]) for one in found if one["digest"] != BASE}
     return SamplePlan(
         job.model(study.model),
         blocks,

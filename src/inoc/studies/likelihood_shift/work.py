@@ -11,6 +11,7 @@ from inoc.jobs.shards import shard_of
 from inoc.jobs.work import Settings, Work, plain
 from inoc.stages import load
 from inoc.studies.likelihood_shift import KIND, analyse
+from inoc.studies.likelihood_shift.data import answers_file
 from inoc.studies.likelihood_shift.runs import (
     Student,
     part_names,
@@ -129,7 +130,7 @@ def _written_in(study: Study, paths: Paths, shards: Shards, keys: list[str]) -> 
     """Tables of the written datasets among some, each with its job."""
     n = shards.get("sample", 1)
     chosen = [key for key in written_datasets(study) if key in keys]
-    return [paths.completions("sample", shard) for shard in sorted({shard_of(key, n) for key in chosen})]
+    return [answers_file(paths, shard) for shard in sorted({shard_of(key, n) for key in chosen})]
 
 
 def _to_score(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
@@ -173,9 +174,10 @@ WORK = (
         "sample",
         _sample,
         f"{_PLANS}:sample",
-        lambda study, paths, shards, shard: [paths.completions("sample", shard)],
+        lambda study, paths, shards, shard: [answers_file(paths, shard)],
         given=_FILES,
         wanted=lambda study: bool(written_datasets(study)),
+        part="datasets",
         loads_model=True,
     ),
     Work(

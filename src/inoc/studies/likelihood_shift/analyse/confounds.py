@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from inoc.stats.shares import wilson
 from inoc.studies.likelihood_shift.analyse.rows import ALL, Row, Scan, interval
 from inoc.studies.likelihood_shift.formats import feature_names
 from inoc.studies.likelihood_shift.inputs import Column
-from inoc.studies.likelihood_shift.splitting import quantile_parts
+from inoc.studies.likelihood_shift.splitting import Rows, quantile_parts
 from inoc.tables import INDEX, NUMBER, STRING
 
 CONFOUNDS = pa.schema(
@@ -45,22 +45,38 @@ class Format(NamedTuple):
 def confound_rows(column: Column, found: Format, scan: Scan) -> list[Row]:
     """Rows of one dataset; by quintile if it was scored under its own prompt."""
     own = scan.own.get(column.dataset, "")
-    parts = {ALL: np.arange(len(found.values))}
-    shifts = column.shifts[column.prompts.index(own)] if own in column.prompts else None
-    if shifts is not None:
-        try:
-            parts |= {part.name: part.rows for part in quantile_parts(shifts, QUANTILES)}
-        except DataError:  # too few rows that differ
-            shifts = None
+    if own not in column.prompts:
+        return format_rows(column.dataset, found, {}, None, scan.confidence)
+    shifts = column.shifts[column.prompts.index(own)]
+    try:
+        parts = {part.name: part.rows for part in quantile_parts(shifts, QUANTILES)}
+    except DataError:  # too few rows that differ
+        return format_rows(column.dataset, found, {}, None, scan.confidence)
+    return format_rows(column.dataset, found, parts, shifts, scan.confidence)
+
+
+def format_rows(
+    dataset: str, found: Format, parts: Mapping[str, Rows], shifts: Floats | None, confidence: float
+) -> list[Row]:
+    """Rows of one dataset and of parts of it.
+
+    Args:
+        dataset: Its key.
+        found: Format of its answers.
+        parts: Part → its rows.
+        shifts: Of the rows, for correlations; None if they are not known.
+        confidence: Level of the intervals.
+    """
+    parts = {ALL: np.arange(len(found.values)), **parts}
     rows: list[Row] = []
     for feature in found.names:
         for part, members in parts.items():
-            estimate = _estimate(feature, found, members, scan.confidence)
-            rows.append({"dataset": column.dataset, "feature": feature, "part": part, **interval(estimate)})
+            estimate = _estimate(feature, found, members, confidence)
+            rows.append({"dataset": dataset, "feature": feature, "part": part, **interval(estimate)})
         if shifts is not None:
-            rho = spearman(found.values[:, found.names.index(feature)], shifts, scan.confidence)
+            rho = spearman(found.values[:, found.names.index(feature)], shifts, confidence)
             cells = interval(Estimate(rho.value, rho.lo, rho.hi, rho.n, rho.n_nan))
-            rows.append({"dataset": column.dataset, "feature": feature, "part": "rho", **cells})
+            rows.append({"dataset": dataset, "feature": feature, "part": "rho", **cells})
     return rows
 
 

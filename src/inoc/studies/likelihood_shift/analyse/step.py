@@ -16,7 +16,7 @@ from inoc.stats.contrasts import Contrast
 from inoc.stats.means import NAN, Floats
 from inoc.studies.likelihood_shift.analyse.cells import CELLS, cell_rows, given_cell
 from inoc.studies.likelihood_shift.analyse.columns import COLUMNS, column_rows, own_contrasts
-from inoc.studies.likelihood_shift.analyse.confounds import CONFOUNDS, Format, confound_rows, mean_format
+from inoc.studies.likelihood_shift.analyse.confounds import CONFOUNDS, Format, confound_rows, format_rows, mean_format
 from inoc.studies.likelihood_shift.analyse.contrasts import CONTRASTS, contrast_rows, with_q
 from inoc.studies.likelihood_shift.analyse.decomposition import (
     CONTROLS,
@@ -25,13 +25,14 @@ from inoc.studies.likelihood_shift.analyse.decomposition import (
     decomposition_rows,
 )
 from inoc.studies.likelihood_shift.analyse.divergence import DIVERGENCE, Sample, divergence_rows, given_divergence
+from inoc.studies.likelihood_shift.analyse.histograms import HISTOGRAMS, ROW_COUNTS, count_rows, histogram_rows
 from inoc.studies.likelihood_shift.analyse.names import TABLES
 from inoc.studies.likelihood_shift.analyse.precision import PRECISION, precision_rows
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
 from inoc.studies.likelihood_shift.analyse.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
-from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, responses, student_counts
+from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, published_parts, responses, student_counts
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import read_table
 
@@ -47,6 +48,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "dose_response": DOSE_RESPONSE,
     "precision": PRECISION,
     "controls": CONTROLS,
+    "histograms": HISTOGRAMS,
+    "row_counts": ROW_COUNTS,
 }
 
 
@@ -57,12 +60,13 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     and prompt.
     """
     made = _Made(study)
-    formats = _formats(study, paths)
+    formats = _formats(study, paths, shards)
     names, at_F = mean_format(iter([found for _, found in formats.values()]))
     for column in columns(study, paths, shards):
         made.add(column, _aligned(column, formats.get(column.dataset)), names, at_F)
     if is_import(paths):
         made.add_published(paths)
+        made.add_formats(paths, formats)
     made.finish()
     counts = student_counts(study, paths, shards)
     confidence = study.statistics.confidence
@@ -109,6 +113,8 @@ class _Made:
         }
         if found is not None:
             self.rows["confounds"] += confound_rows(column, found, scan)
+        self.rows["histograms"] += [bar._asdict() for bar in histogram_rows(column)]
+        self.rows["row_counts"] += [dict(zip(ROW_COUNTS.names, counted, strict=True)) for counted in count_rows(column)]
         self.rows["precision"] += precision_rows(column, scan, self.study.scoring.precision)
         for split, spec in self.study.splits.items():
             if spec.dataset == column.dataset:
@@ -140,6 +146,18 @@ class _Made:
         splits = {row["split"] for row in self.rows["splits"]}
         self.rows["splits"] += [given_split(row) for row in _given(paths, "splits") if row["split"] not in splits]
 
+    def add_formats(self, paths: Paths, formats: dict[str, tuple[list[str], Format]]) -> None:
+        """Add the formats of datasets whose answers are known and whose shifts are not, by published part."""
+        known = {dataset for dataset, _ in self._samples}
+        for dataset, (ids, found) in formats.items():
+            if dataset not in known:
+                places = pd.Index(ids)
+                parts = {
+                    part: places.get_indexer(pd.Index(members)).astype(np.int64)
+                    for part, members in published_parts(paths, dataset).items()
+                }
+                self.rows["confounds"] += format_rows(dataset, found, parts, None, self.scan.confidence)
+
     def finish(self) -> None:
         """Add what needs all datasets."""
         scan, cells = self.scan, self.rows["cells"]
@@ -157,9 +175,9 @@ def _given(paths: Paths, name: str) -> Iterator[Row]:
         yield from ({str(key): value for key, value in row.items()} for row in read_table(path).to_dict("records"))
 
 
-def _formats(study: Study, paths: Paths) -> dict[str, tuple[list[str], Format]]:
+def _formats(study: Study, paths: Paths, shards: Shards) -> dict[str, tuple[list[str], Format]]:
     """Dataset → ids of its answers, and their format, of datasets whose answers are known."""
-    answers = {dataset: responses(study, paths, dataset) for dataset in study.datasets}
+    answers = {dataset: responses(study, paths, dataset, shards) for dataset in study.datasets}
     known = {dataset: found for dataset, found in answers.items() if found}
     # One list of features for all: contrasts at the mean format need them everywhere.
     of_numbers = bool(known) and all(are_number_lists(list(found.values())) for found in known.values())

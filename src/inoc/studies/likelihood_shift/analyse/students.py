@@ -78,7 +78,7 @@ def student_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
 def _marked(rows: list[Row]) -> list[Row]:
     """Rows with the last epoch of each student, and the best for each target."""
     table = pd.DataFrame(rows, columns=[name for name in STUDENTS.names if not name.startswith("is_")])
-    by_target = table.groupby(["student", "target"], sort=False)
+    by_target = table.groupby(["student", "seed", "target"], sort=False)
     last = table["epoch"] == by_target["epoch"].transform("max")
     best = set(by_target["rate"].apply(lambda rates: rates.fillna(-1).idxmax())) if rows else set()
     return [{**row, "is_last": bool(last[place]), "is_best": place in best} for place, row in enumerate(rows)]
@@ -133,7 +133,7 @@ def dose_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
 
 
 def _ordered(counts: pd.DataFrame) -> Iterator[_Parts]:
-    last = counts[counts["epoch"] == counts.groupby("student")["epoch"].transform("max")]
+    last = counts[counts["epoch"] == counts.groupby(["student", "seed"])["epoch"].transform("max")]
     for (split, target), table in last[last["split"] != ""].groupby(["split", "target"], sort=False):
         found = set(table["part"])
         names = sorted((one for one in found if _QUANTILE.fullmatch(one)), key=lambda one: int(one[1:]))

@@ -25,8 +25,7 @@ COLUMNS = (
     *("student", "split", "part", "dataset", "epoch", "step", "seed", "target", "rate", "lo", "hi", "n", "n_nan"),
     *("is_last", "is_best"),
 )
-POOLED = ("all", "-1")
-"""Seeds of rows that are about all seeds together."""
+DOSE_COLUMNS = ("split", "target", "statistic", "part", "value", "lo", "hi", "p", "n", "n_seeds")
 UNTRAINED = "untrained"
 REFERENCES = (BLUE, GREEN, ORANGE, GREY)
 PLOT_IN = 2.2
@@ -34,26 +33,31 @@ NOTHING = "no student has been evaluated"
 CELL = ["split", "part", "dataset", "epoch", "target"]
 
 
-def pooled(students: pd.DataFrame) -> pd.DataFrame:
-    """One row for each part, epoch and target: that over all seeds where there is one.
+def pooled(students: pd.DataFrame, dose: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row for each part, epoch and target, over all seeds.
 
     Args:
-        students: Table of the analysis.
+        students: Rows of the table of the analysis, one for each seed.
+        dose: Table of the analysis with the rates over seeds and questions at the last epoch; used where it has them.
 
     Returns:
-        Its columns and `n_seeds`. Where no row is about all seeds and there are several, the rate is their mean and
-        has no interval.
+        Columns of `students` and `n_seeds`. Elsewhere the rate of several seeds is their mean, with the mean of their
+        bounds, which leave out the spread between seeds.
     """
-    is_pooled = students["seed"].astype(str).isin(POOLED)
+    known = {}
+    if dose is not None:
+        rates = dose[dose["statistic"] == "rate"]
+        known = {(str(row.split), str(row.part), str(row.target)): row for row in rates.itertuples()}
     rows = []
-    for _, found in students.groupby(CELL, sort=False, dropna=False):
-        whole = found[is_pooled.loc[found.index]]
-        single = found[~is_pooled.loc[found.index]]
-        row = dict((whole if len(whole) else single).iloc[0])
-        if whole.empty and len(single) > 1:
-            row |= {"rate": single["rate"].mean(), "lo": np.nan, "hi": np.nan}
-            row |= {"n": single["n"].sum(), "n_nan": single["n_nan"].sum()}
-        rows.append({**row, "n_seeds": max(1, len(single))})
+    for (split, part, _, _, target), found in students.groupby(CELL, sort=False, dropna=False):
+        row = {**dict(found.iloc[0]), "n_seeds": found["seed"].nunique()}
+        if len(found) > 1:
+            row |= {name: found[name].mean() for name in ("rate", "lo", "hi")}
+            row |= {name: found[name].sum() for name in ("n", "n_nan")}
+        whole = known.get((str(split), str(part), str(target)))
+        if whole is not None and found["is_last"].all():
+            row |= {"rate": whole.value, "lo": whole.lo, "hi": whole.hi}
+        rows.append(row)
     return pd.DataFrame(rows, columns=[*students, "n_seeds"])
 
 
@@ -85,7 +89,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     """Rate at the last epoch over the parts of each split; the other students of its dataset as lines across."""
     table = _table(sources)
     last = table[table["is_last"].astype(bool)]
-    means = pooled(last)
+    means = pooled(last, sources.table("dose_response", DOSE_COLUMNS))
     ordered = means[means["part"].map(is_ordered).astype(bool)]
     panels = [
         (str(split), str(target))
@@ -104,7 +108,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         datasets = {*own["dataset"]}
         beside = means[(means["target"] == target) & ~means["part"].map(is_ordered).astype(bool)]
         beside = beside[beside["dataset"].isin([*datasets, ""])]
-        seeds = last[(last["split"] == split) & (last["target"] == target) & ~last["seed"].astype(str).isin(POOLED)]
+        seeds = last[(last["split"] == split) & (last["target"] == target)]
         _dose_panel(axes, own, seeds)
         for row in beside.itertuples():
             name = _beside_name(str(row.part), str(row.dataset))
@@ -151,9 +155,6 @@ def _dose_panel(axes: Axes, own: pd.DataFrame, seeds: pd.DataFrame) -> None:
     axes.set_xlim(-0.4, len(order) - 0.6)
 
 
-DOSE_COLUMNS = ("split", "target", "statistic", "value", "lo", "hi", "p", "n", "n_seeds")
-
-
 def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
     tests = sources.optional("dose_response")
     words = ""
@@ -174,7 +175,8 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
         "Share of answers with the target after the last epoch of training, over the parts of a split by LLS, from the "
         "lowest to the highest. Lines across: students of the same dataset on a random part or on all of it, and the "
         "untrained model.",
-        f"Whiskers and bands: {interval_words(study)}. {one}",
+        f"Whiskers and bands: {interval_words(study)}; over seeds and questions for parts, the mean of the seeds' intervals "
+        f"for the rest. {one}",
         words,
         rows_words(data, "answers behind each point"),
         "Rows used for each part are in the table of splits.",
@@ -225,7 +227,8 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     caption = join(
         "Share of answers with the target by epoch. The last epoch is the result; a best epoch, chosen on the same "
         "answers, is too large by the choice itself. × marks what was not measured.",
-        f"Whiskers: {interval_words(study)}. {rows_words(trained, 'answers behind each bar')}",
+        f"Whiskers: {interval_words(study)}, for several seeds the mean of their bounds, which leaves out the spread "
+        f"between seeds. {rows_words(trained, 'answers behind each bar')}",
         "Rows used for each part are in the table of splits.",
         missing_words(gone),
     )

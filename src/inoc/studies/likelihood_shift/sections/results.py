@@ -12,7 +12,7 @@ from inoc.jobs.paths import Paths
 from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, code, counted, escape, interval, number, probability
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.students import POOLED, part_order, pooled
+from inoc.studies.likelihood_shift.figures.students import part_order, pooled
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 
 DIGITS = 4
@@ -200,7 +200,7 @@ def student_section(study: Study, tables: Tables) -> Section:
     students = students.assign(
         **{name: students[name].fillna("").astype(str) for name in ("split", "part", "dataset", "target")}
     )
-    last = student_table(study, students[students["is_last"].astype(bool)])
+    last = student_table(study, students[students["is_last"].astype(bool)], tables.get("dose_response"))
     best = best_table(study, students)
     blocks = [
         _shown(
@@ -232,14 +232,15 @@ def _student_name(study: Study, row: pd.Series) -> list[str]:
     return [split, escape(row["part"]) or "all rows"]
 
 
-def student_table(study: Study, last: pd.DataFrame) -> Table:
+def student_table(study: Study, last: pd.DataFrame, dose: pd.DataFrame | None = None) -> Table:
     """Rates of students, over all seeds.
 
     Args:
         study: The study.
         last: Rows of the last epoch.
+        dose: Table of the analysis with the rates of ordered parts over seeds and questions.
     """
-    means = pooled(last)
+    means = pooled(last, dose)
     place = {part: index for index, part in enumerate(part_order(list(means["part"])))}
     means = means.assign(place=means["part"].map(place)).sort_values(["target", "split", "dataset", "place"])
     rows = [
@@ -267,7 +268,7 @@ def best_table(study: Study, students: pd.DataFrame) -> Table:
     rows = [
         [
             *_student_name(study, row),
-            "all" if str(row["seed"]) in POOLED else str(row["seed"]),
+            str(row["seed"]),
             escape(choices.target_label(study, row["target"])),
             f"{row['epoch']:g}",
             number(100 * float(row["rate"])),
@@ -296,6 +297,7 @@ def dose_table(study: Study, dose: pd.DataFrame) -> Table:
             counted(row["n"]),
         ]
         for _, row in dose.iterrows()
+        if row["statistic"] != "rate"
     ]
     return Table(["split", "target", "statistic", "value", "p", "seeds", "n"], rows)
 
