@@ -115,7 +115,16 @@ def column_rows(study: Study) -> pd.DataFrame:
             value = float(column[own] - others.mean())
             rank = int((column > column[own]).sum()) + 1
             found.append(value)
-            rest = (value - 0.001, value + 0.001, 0.0005, 0.001, 26_998, 2, others.idxmax(), int(rank == 1))
+            rest = (
+                value - 0.001,
+                value + 0.001,
+                0.0005,
+                0.001,
+                26_998,
+                2,
+                others.idxmax() if len(others) else "",
+                int(rank == 1),
+            )
             rows.append(
                 (
                     dataset,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,8 @@ import pytest
 
 from inoc.report.page import html, markdown, page_values
 from inoc.studies.likelihood_shift.sections import contents
-from inoc.studies.likelihood_shift.sections.results import best_table, published_table
+from inoc.studies.likelihood_shift.sections.published import published_table
+from inoc.studies.likelihood_shift.sections.results import best_table
 from inoc.studies.likelihood_shift.study import Study
 from support.scan_tables import NAN, make_study, student_rows, tables_of, write_tables
 
@@ -106,19 +106,36 @@ def test_the_best_epoch_stands_apart_and_only_where_it_is_not_the_last(tmp_path:
     assert "These are no result" in page(tmp_path, study, students=rows)
 
 
-def test_published_numbers_of_an_import_are_shown_and_a_computed_study_has_none(tmp_path: Path) -> None:
+def test_published_numbers_of_an_import_stand_beside_those_computed_here(tmp_path: Path) -> None:
     study = make_study(3)
-    paths = write_tables(tmp_path, study)
-    assert published_table(paths).rows == []
+    tables = tables_of(study)
+    paths = write_tables(tmp_path, study, **tables)
+    assert published_table(study, tables, paths).rows == []
     paths.stage("imports").mkdir(parents=True)
-    found = [
-        {"level": "note", "topic": "published", "place": "scan.csv", "text": "diagonal 0.1487 | ours 0.1487"},
-        {"level": "found", "topic": "rows", "place": "x", "text": "27 rows"},
-    ]
-    (paths.stage("imports") / "findings.json").write_text(json.dumps(found))
-    text = page(tmp_path, study)
-    assert "## Published numbers" in text
-    assert "diagonal 0.1487 \\| ours 0.1487" in text
+    cells = tables["cells"]
+    printed = cells[cells["statistic"].isin(["mean", "top20"])][["statistic", "prompt", "dataset", "value"]]
+    printed.assign(value=printed["value"].round(4)).to_parquet(paths.stage("imports") / "cells.parquet")
+    pairs = tables["divergence"][["prompt", "dataset_a", "dataset_b", "jsd_bits"]]
+    pairs.to_parquet(paths.stage("imports") / "divergence.parquet")
+    rows = published_table(study, tables, paths).rows
+    mean = {row[1]: row for row in rows if row[0] == "mean LLS"}
+    diagonal = cells[(cells["statistic"] == "mean") & (cells["dataset"] == cells["prompt"] + "_numbers")]["value"]
+    assert mean["own prompt"][3] == f"{diagonal.mean():.5f}"
+    assert mean["own prompt"][4] == "3 of 3 cells"
+    assert mean["other candidates"][4] == "6 of 6 cells"
+    assert 0 < float(mean["own prompt"][5]) <= 5e-5
+    assert sum(row[0].startswith("Jensen") for row in rows) == 5
+    assert "## Published numbers" in page(tmp_path, study)
+
+
+def test_published_cells_without_rows_are_not_compared_with_themselves(tmp_path: Path) -> None:
+    study = make_study(3)
+    tables = tables_of(study)
+    tables["cells"] = tables["cells"].assign(n=0, n_nan=0, rows_used=0)
+    paths = write_tables(tmp_path, study, **tables)
+    paths.stage("imports").mkdir(parents=True)
+    tables["cells"][["statistic", "prompt", "dataset", "value"]].to_parquet(paths.stage("imports") / "cells.parquet")
+    assert {row[3] for row in published_table(study, tables, paths).rows} == {"no rows were released"}
 
 
 def test_a_study_without_own_prompts_students_or_tables_still_has_a_page(tmp_path: Path) -> None:

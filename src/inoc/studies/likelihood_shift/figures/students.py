@@ -175,8 +175,8 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
         "Share of answers with the target after the last epoch of training, over the parts of a split by LLS, from the "
         "lowest to the highest. Lines across: students of the same dataset on a random part or on all of it, and the "
         "untrained model.",
-        f"Whiskers and bands: {interval_words(study)}; over seeds and questions for parts, the mean of the seeds' intervals "
-        f"for the rest. {one}",
+        f"Whiskers and bands: {interval_words(study)}; over seeds and questions for parts, for the rest the mean "
+        f"of the seeds' bounds. {one}",
         words,
         rows_words(data, "answers behind each point"),
         "Rows used for each part are in the table of splits.",

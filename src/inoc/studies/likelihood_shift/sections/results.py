@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,9 +9,10 @@ import pandas as pd
 
 from inoc.jobs.paths import Paths
 from inoc.report.contents import EMPTY, Block, Section
-from inoc.report.words import Table, code, counted, escape, interval, number, probability
+from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.figures.students import part_order, pooled
+from inoc.studies.likelihood_shift.sections.published import PUBLISHED, published_table
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 
 DIGITS = 4
@@ -49,10 +49,9 @@ def sections(study: Study, tables: Tables, paths: Paths) -> list[Section]:
     found = [Section("Results", blocks), evidence_section()]
     if study.students is not None or len(tables.get("students", NONE)):
         found.insert(1, student_section(study, tables))
-    published = published_table(paths)
+    published = published_table(study, tables, paths)
     if published.rows:
-        words = "Numbers that the imported study published, beside those computed here from its files."
-        found.append(Section("Published numbers", [Block("", words, published)]))
+        found.append(Section("Published numbers", [Block("", PUBLISHED, published)]))
     return found
 
 
@@ -300,22 +299,6 @@ def dose_table(study: Study, dose: pd.DataFrame) -> Table:
         if row["statistic"] != "rate"
     ]
     return Table(["split", "target", "statistic", "value", "p", "seeds", "n"], rows)
-
-
-def published_table(paths: Paths) -> Table:
-    """Published numbers beside those computed here; empty for a study that was computed here.
-
-    Args:
-        paths: Where the import has left its findings. Those with the topic `published` are shown.
-    """
-    listing = paths.stage("imports") / "findings.json"
-    if not listing.exists():
-        return EMPTY
-    found = json.loads(listing.read_text(encoding="utf-8"))
-    rows = [
-        [code(one.get("place", "")), escape(one.get("text", ""))] for one in found if one.get("topic") == "published"
-    ]
-    return Table(["where", "published, and computed here"], rows)
 
 
 def row_table(study: Study, counts: pd.DataFrame) -> Table:
