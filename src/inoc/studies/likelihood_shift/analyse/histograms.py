@@ -36,7 +36,7 @@ class Bar(NamedTuple):
     prompt: str
     bin_lo: float  # nats per token
     bin_hi: float
-    count: int
+    count: int  # type: ignore[assignment]  # the column's name, which a tuple has a method of
 
 
 def edges_of(shifts: np.ndarray, bins: int = BINS) -> np.ndarray:

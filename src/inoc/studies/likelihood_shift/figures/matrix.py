@@ -150,7 +150,7 @@ def row_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
     """Names at the left of a matrix."""
     axes.tick_params(labelleft=True, pad=2)
     axes.set_yticks(range(len(names)), thinned(names, cell_in))
-    _as_written(axes.get_yticklabels())
+    as_written(axes.get_yticklabels())
 
 
 def stand_upright(names: Sequence[str], cell_in: float, left_in: float) -> bool:
@@ -173,7 +173,7 @@ def column_names(axes: Axes, names: Sequence[str], cell_in: float, *, upright: b
     for label in axes.get_xticklabels():
         label.set(rotation=90 if upright else TURN, ha="right", va="center" if upright else "top")
         label.set_rotation_mode("anchor")
-    _as_written(axes.get_xticklabels())
+    as_written(axes.get_xticklabels())
 
 
 def names_height(names: Sequence[str], *, upright: bool) -> float:
@@ -182,7 +182,8 @@ def names_height(names: Sequence[str], *, upright: bool) -> float:
     return 0.1 + (longest if upright else longest * float(np.sin(np.radians(TURN))) + 0.13)
 
 
-def _as_written(labels: Sequence[object]) -> None:
+def as_written(labels: Sequence[object]) -> None:
+    """Let labels stand as they are: a dollar sign in them begins no formula."""
     for label in labels:
         label.set_parse_math(False)  # type: ignore[attr-defined]
 

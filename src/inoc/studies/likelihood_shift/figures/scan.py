@@ -243,10 +243,8 @@ def draw_normalised(study: Study, sources: Sources, statistic: str) -> Drawing:
     scan = scan_of(study, sources, statistic)
     prompts, datasets = scan.prompts.all, scan.datasets.all
     cells = cells_of(study, normalised(scan.grid(prompts, datasets)), prompts, datasets)
-    long = pd.DataFrame(
-        cells.values, index=pd.Index(prompts, name="prompt"), columns=pd.Index(datasets, name="dataset")
-    )
-    data = scan.data.merge(long.stack(future_stack=True).rename("z").reset_index(), on=["prompt", "dataset"])
+    # The rows of the data are those of the matrix, in its order.
+    data = scan.data.assign(z=cells.values.ravel())
     style = matrix.Style(
         matrix.diverging(cells.values),
         f"{STATISTICS[statistic]}, z within the column",

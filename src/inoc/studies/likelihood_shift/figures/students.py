@@ -18,7 +18,7 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words
+from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, records, rows_words
 from inoc.studies.likelihood_shift.study import Study
 
 COLUMNS = (
@@ -47,7 +47,7 @@ def pooled(students: pd.DataFrame, dose: pd.DataFrame | None = None) -> pd.DataF
     known = {}
     if dose is not None:
         rates = dose[dose["statistic"] == "rate"]
-        known = {(str(row.split), str(row.part), str(row.target)): row for row in rates.itertuples()}
+        known = {(str(row["split"]), str(row["part"]), str(row["target"])): row for row in records(rates)}
     rows = []
     for (split, part, _, _, target), found in students.groupby(CELL, sort=False, dropna=False):
         row = {**dict(found.iloc[0]), "n_seeds": found["seed"].nunique()}
@@ -56,7 +56,7 @@ def pooled(students: pd.DataFrame, dose: pd.DataFrame | None = None) -> pd.DataF
             row |= {name: found[name].sum() for name in ("n", "n_nan")}
         whole = known.get((str(split), str(part), str(target)))
         if whole is not None and found["is_last"].all():
-            row |= {"rate": whole.value, "lo": whole.lo, "hi": whole.hi}
+            row |= {"rate": whole["value"], "lo": whole["lo"], "hi": whole["hi"]}
         rows.append(row)
     return pd.DataFrame(rows, columns=[*students, "n_seeds"])
 
@@ -110,12 +110,12 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         beside = beside[beside["dataset"].isin([*datasets, ""])]
         seeds = last[(last["split"] == split) & (last["target"] == target)]
         _dose_panel(axes, own, seeds)
-        for row in beside.itertuples():
-            name = _beside_name(str(row.part), str(row.dataset))
+        for row in records(beside):
+            name = _beside_name(str(row["part"]), str(row["dataset"]))
             colour = used.setdefault(name, REFERENCES[len(used) % len(REFERENCES)])
-            axes.axhline(100 * row.rate, color=colour, dashes=(4, 2), linewidth=1.2, zorder=1)
-            if np.isfinite(row.lo):
-                axes.axhspan(100 * row.lo, 100 * row.hi, color=colour, alpha=0.1, linewidth=0)
+            axes.axhline(100 * row["rate"], color=colour, dashes=(4, 2), linewidth=1.2, zorder=1)
+            if np.isfinite(row["lo"]):
+                axes.axhspan(100 * row["lo"], 100 * row["hi"], color=colour, alpha=0.1, linewidth=0)
         shown.append(pd.concat([own, beside]).assign(panel=split))
         title = f"{choices.short(split.replace('_', ' '), 30)}\n{choices.target_label(study, target)}"
         axes.set_title(title, fontsize="medium", parse_math=False)
@@ -161,16 +161,16 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
     if tests is not None and len(tests):
         trend = tests[tests["statistic"] == "trend"]
         parts = [
-            f"{row.split.replace('_', ' ')}, {row.target}: p = {row.p:.3f}"
-            for row in trend.itertuples()
-            if np.isfinite(row.p)
+            f"{row['split'].replace('_', ' ')}, {row['target']}: p = {row['p']:.3f}"
+            for row in records(trend)
+            if np.isfinite(row["p"])
         ]
         words = f"Trend over the parts: {'; '.join(parts)}." if parts else ""
     seeds = int(data["n_seeds"].max()) if len(data) else 0
     one = (
         "One training seed: intervals leave out the spread between seeds." if seeds == 1 else f"{seeds} training seeds."
     )
-    gone = [f"{row.split}, {row.part}, {row.target}" for row in data[data["rate"].isna()].itertuples()]
+    gone = [f"{row['split']}, {row['part']}, {row['target']}" for row in records(data[data["rate"].isna()])]
     return join(
         "Share of answers with the target after the last epoch of training, over the parts of a split by LLS, from the "
         "lowest to the highest. Lines across: students of the same dataset on a random part or on all of it, and the "
@@ -223,7 +223,7 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     axes_of[0].set_ylim(0, 104)
     handles = [Patch(facecolor=shade, label=f"epoch {epoch:g}") for epoch, shade in zip(epochs, shades, strict=True)]
     figure.legend(handles=handles, loc="upper left", ncols=9)
-    gone = [f"{row.split} {row.part}, epoch {row.epoch:g}" for row in trained[trained["rate"].isna()].itertuples()]
+    gone = [f"{row['split']} {row['part']}, epoch {row['epoch']:g}" for row in records(trained[trained["rate"].isna()])]
     caption = join(
         "Share of answers with the target by epoch. The last epoch is the result; a best epoch, chosen on the same "
         "answers, is too large by the choice itself. × marks what was not measured.",

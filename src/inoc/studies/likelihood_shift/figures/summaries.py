@@ -17,7 +17,14 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILION, WIDTH_IN, new_figure
 from inoc.stats.means import mean_interval
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words, spread_words
+from inoc.studies.likelihood_shift.figures.captions import (
+    interval_words,
+    join,
+    missing_words,
+    records,
+    rows_words,
+    spread_words,
+)
 from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT
 from inoc.studies.likelihood_shift.figures.scan import scan_of
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
@@ -27,7 +34,7 @@ ALL = "all"
 SHOWN = ("mean", "top20", "top5")
 RANK_IN = 0.8
 """Kept at the right of a panel for ranks."""
-KINDS = {"own": ("own prompt", BLUE), "other": ("other datasets", ORANGE), "none": ("written under no prompt", GREY)}
+KINDS = {"own": ("own datasets", BLUE), "other": ("other datasets", ORANGE), "none": ("written under no prompt", GREY)}
 
 
 def draw_own(study: Study, sources: Sources) -> Drawing:
@@ -49,8 +56,7 @@ def draw_own(study: Study, sources: Sources) -> Drawing:
         own = data[data["statistic"] == statistic].drop_duplicates("dataset").set_index("dataset").reindex(rows)
         _own_panel(axes, own, statistic)
         name_rows(axes, names if index == 0 else [""] * len(names))
-        for label in axes.get_yticklabels():
-            label.set_parse_math(False)
+        matrix.as_written(axes.get_yticklabels())
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=colour, label=words)
         for words, colour in (
@@ -68,6 +74,8 @@ def _own_panel(axes: Axes, own: pd.DataFrame, statistic: str) -> None:
     colours = [BLACK if one else BLUE if top else VERMILION for one, top in zip(whole, first, strict=True)]
     spots = np.arange(len(own), dtype=float)
     dot_intervals(axes, spots, *(own[name].to_numpy(float) for name in ("contrast", "lo", "hi")), colours=colours)
+    if not np.isfinite(own["contrast"]).any():
+        axes.set_xlim(-1, 1)  # crosses alone would leave a range of zero
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.set_title(STATISTICS[statistic].replace("mean LLS of the ", ""), fontsize="medium")
     axes.set_xlabel(f"contrast ({UNIT})")
@@ -136,16 +144,14 @@ def draw_groups(study: Study, sources: Sources) -> Drawing:
     for kind, (words, colour) in KINDS.items():
         own = data[data["kind"] == kind].set_index("group").reindex(groups)
         if own["n"].notna().any():
-            bounds = [own[name].to_numpy(float) for name in ("value", "lo", "hi")]
-            label = words if kind != "own" else "own datasets"
-            series.append(Series(label, *bounds, colour, present=own["n"].notna().to_numpy()))
+            middle, lo, hi = (own[name].to_numpy(float) for name in ("value", "lo", "hi"))
+            series.append(Series(words, middle, lo, hi, colour, present=own["n"].notna().to_numpy()))
     names = [choices.group_label(study, group) for group in groups]
     figure = matrix.blank(height_of(len(groups), len(series)) + 1.0)
     left = matrix.label_width(names) + 0.1
     axes = matrix.place(figure, left, 0.4, 9.8 - left, height_of(len(groups), len(series)))
     grouped_bars(axes, names, series)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    matrix.as_written(axes.get_yticklabels())
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.set_xlabel(f"mean LLS ({UNIT})")
     figure.legend(loc="upper left", ncols=3)
@@ -164,7 +170,7 @@ def draw_groups(study: Study, sources: Sources) -> Drawing:
 
 
 def _without_value(data: pd.DataFrame, *keys: str) -> list[tuple[str, ...]]:
-    return [tuple(map(str, row)) for row in data.loc[data["value"].isna(), list(keys)].itertuples(index=False)]
+    return [tuple(str(row[key]) for key in keys) for row in records(data[data["value"].isna()])]
 
 
 CONTROL_COLUMNS = ("statistic", "datasets", "prompt", "against", "value", "lo", "hi", "n", "n_nan")
@@ -197,8 +203,7 @@ def draw_controls(study: Study, sources: Sources) -> Drawing:
         axes.set_xlabel(words)
         axes.locator_params(axis="x", nbins=4)
         name_rows(axes, names if index == 0 else [""] * len(names))
-        for label in axes.get_yticklabels():
-            label.set_parse_math(False)
+        matrix.as_written(axes.get_yticklabels())
     shown = [ON[key] for key in ON if (data["datasets"] == key).any()]
     handles = [Line2D([], [], linestyle="none", marker="o", color=colour, label=words) for words, colour in shown]
     figure.legend(handles=handles, loc="upper left", ncols=2)
@@ -206,7 +211,7 @@ def draw_controls(study: Study, sources: Sources) -> Drawing:
 
 
 def _control_caption(study: Study, data: pd.DataFrame) -> str:
-    gone = [f"{row.prompt} {row.against}".strip() for row in data[data["value"].isna()].itertuples()]
+    gone = [f"{row['prompt']} {row['against']}".strip() for row in records(data[data["value"].isna()])]
     return join(
         "Control prompts beside the candidates: mean LLS over the datasets written under a prompt, and over those "
         "written under none; then the same with the candidates' mean taken off within each dataset. A control of the "
@@ -258,7 +263,7 @@ def draw_decomposition(study: Study, sources: Sources) -> Drawing:
         "of diagonal and off-diagonal mixes all three; only the interaction is about pairs.",
         f"n = {int(one['n_rows'])} prompts × {int(one['n_columns'])} datasets; shares of this block have no "
         f"{interval_words(study)}. Rows used per cell are in the table of cells.",
-        missing_words([f"{row.statistic}, {row.source}" for row in data[data["share"].isna()].itertuples()]),
+        missing_words([f"{row['statistic']}, {row['source']}" for row in records(data[data["share"].isna()])]),
     )
     return Drawing(figure, data, caption)
 

@@ -100,7 +100,7 @@ def _pairs_words(tables: Tables) -> str:
         return ""
     positive, sure = known[known["value"] > 0], known[(known["value"] > 0) & (known["q"] <= 0.05)]
     against = known[(known["value"] < 0) & (known["q"] <= 0.05)]
-    least = known.loc[known["value"].idxmin()]
+    least = known.iloc[int(known["value"].argmin())]
     return (
         f"{_answer(len(sure) == len(known))} each single contrast is above zero with q ≤ 0.05: {len(sure)} of "
         f"{len(known)} are, {len(positive)} are positive at all, and {len(against)} are below zero with q ≤ 0.05. The "
@@ -237,7 +237,7 @@ def _headline_row(study: Study, row: pd.Series, pairs: pd.DataFrame) -> list[str
     known = pairs[pairs["value"].notna()]
     rival, least = "–", "–"
     if len(known):
-        closest = known.loc[known["value"].idxmin()]
+        closest = known.iloc[int(known["value"].argmin())]
         rival = escape(choices.prompt_label(study, str(closest["against"])))
         least = interval(closest["value"], closest["lo"], closest["hi"], DIGITS)
     value = interval(row["contrast"], row["lo"], row["hi"], DIGITS)

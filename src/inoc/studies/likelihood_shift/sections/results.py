@@ -160,7 +160,10 @@ def confound_table(study: Study, confounds: pd.DataFrame) -> Table:
 
 
 def _part(own: pd.DataFrame, part: str) -> str:
-    return interval(*(float(own.loc[part, name]) for name in ("value", "lo", "hi")), 2) if part in own.index else "–"
+    if part not in own.index:
+        return "–"
+    value, lo, hi = (float(own[name][part]) for name in ("value", "lo", "hi"))
+    return interval(value, lo, hi, 2)
 
 
 def evidence_section() -> Section:
@@ -317,12 +320,12 @@ def row_table(study: Study, counts: pd.DataFrame) -> Table:
         [
             escape(choices.dataset_label(study, dataset)),
             escape(choices.prompt_label(study, own_prompt(study, dataset))) or "none",
-            *(str(int(wide.loc[dataset, reason])) for reason in reasons),
+            *(str(int(wide[reason][dataset])) for reason in reasons),
         ]
         for dataset in study.datasets
         if dataset in wide.index
     ]
-    return Table(["dataset", "own prompt", *(escape(reason.replace("_", " ")) for reason in reasons)], rows)
+    return Table(["dataset", "own prompt", *(escape(str(reason).replace("_", " ")) for reason in reasons)], rows)
 
 
 def failed_words(tables: Tables) -> list[str]:
