@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from inoc.api import Api
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import prompt_tokens
 from inoc.choose.api import ApiPlan, ask
 from inoc.config.models import JudgeSpec, Sampling, SystemTurn
@@ -166,7 +166,7 @@ def test_a_judges_score_is_the_expected_value_of_the_models_own_distribution(ope
 def test_choices_through_the_server_are_those_of_one_forward_pass(open_api, transformers, tmp_path):
     answers = tuple(Candidate(str(number), (str(number),), float(number)) for number in range(10))
     system = SystemTurn(kind="text", text="You rate.")
-    chats = [Chat(system, "Where does the owl live?"), Chat(system, "Hm?", earlier=(("How loud is it?", "Honk!"),))]
+    chats = [Chat(system, "Where does the owl live?"), Chat(system, "Hm?", earlier=(Turn("How loud is it?", "Honk!"),))]
     expected = Chooser(transformers.causal, transformers.stops).submit(
         Questions(transformers.tokenizer).ask(chats, [answers] * 2), 4096
     )()
