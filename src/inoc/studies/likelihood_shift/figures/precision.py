@@ -52,7 +52,8 @@ def draw(study: Study, sources: Sources) -> Drawing:
     caption = join(
         "Half-width of the least precise contrast between two prompts on a dataset, against the rows used; both axes "
         f"are logarithmic, so that 1/√n is a straight line. {goal}",
-        f"n = {spread_words(last['rows'])} rows used in the end; half-widths are of the {interval_words(study)}, paired "
+        f"n = {spread_words(last['rows'])} rows used in the end; half-widths are of the {interval_words(study)}, "
+        f"paired "
         "by row.",
         missing_words(gone),
     )
