@@ -14,7 +14,7 @@ from support.scans import cells_and_contrasts, columns, scan
 SCANS = 200
 
 
-def simulated(rng: np.random.Generator, prompts: float, pairs: float, own: float, n_datasets: int = 6) -> pd.DataFrame:
+def simulated(rng: np.random.Generator, prompts: float, pairs: float, own: float, n_rows: int = 120) -> pd.DataFrame:
     """Rows of `columns` of one scan of 8 candidates.
 
     Args:
@@ -22,12 +22,13 @@ def simulated(rng: np.random.Generator, prompts: float, pairs: float, own: float
         prompts: SD of the prompts' effects, which are the same on every dataset.
         pairs: SD of what each prompt does to each dataset.
         own: Effect of the own prompt on its dataset.
-        n_datasets: Number of datasets.
+        n_rows: Rows of each of six datasets.
     """
+    n_datasets = 6
     of = scan(8, n_datasets)
     means = rng.normal(0, prompts, (8, 1)) + rng.normal(0, 0.1, (1, n_datasets)) + rng.normal(0, pairs, (8, n_datasets))
     means[range(n_datasets), range(n_datasets)] += own
-    cells, contrasts = cells_and_contrasts(of, columns(of, means, 120, rng))
+    cells, contrasts = cells_and_contrasts(of, columns(of, means, n_rows, rng))
     return pd.DataFrame(column_rows(of, cells, contrasts))  # type: ignore[arg-type]
 
 
@@ -43,7 +44,7 @@ def test_datasets_under_no_prompt_pass_the_own_prompt_test_in_3_to_7_percent(pro
 
 def test_a_contrast_of_equal_prompts_is_significant_in_3_to_7_percent() -> None:
     rng = np.random.default_rng(12)
-    tables = pd.concat([simulated(rng, 0, 0, own=0) for _ in range(SCANS)])
+    tables = pd.concat([simulated(rng, 0, 0, own=0, n_rows=300) for _ in range(SCANS)])
     for statistic in ("mean", "top20", "top5"):
         one = tables[(tables["statistic"] == statistic) & (tables["dataset"] != "all")]
         assert 0.03 <= (one["p"] < 0.05).mean() <= 0.07, statistic

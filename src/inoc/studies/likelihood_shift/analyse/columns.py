@@ -115,20 +115,17 @@ def _row(scan: Scan, dataset: str, statistic: str, cells_P: Floats, rows: Contra
         "statistic": statistic,
         "own_rank": rank,
         "n_prompts": int(known.sum()),
-        **contrast_cells(_at(value, rows, TAILS.get(statistic, 1.0), scan.confidence), "contrast"),
+        **contrast_cells(_at(value, rows, scan.confidence), "contrast"),
         "smallest_against": nearest,
         "n_largest": int(rank == 1),
     }
 
 
-def _at(value: float, rows: Contrast | None, share: float, confidence: float) -> Contrast:
-    """The error of the rows about the value of the cells, with as many degrees of freedom as there are rows in the tail.
-
-    The value of the cells differs from that of the rows where rows were dropped, and slightly for tails.
-    """
+def _at(value: float, rows: Contrast | None, confidence: float) -> Contrast:
+    """The error of the rows about the value of the cells, which differs from theirs in tails."""
     if rows is None or np.isnan(rows.se):
         return Contrast(value, NAN, NAN, NAN, NAN, 0 if rows is None else rows.n, 0 if rows is None else rows.n_nan)
-    return tested(value, rows.se, max(share * rows.n - 1, 1), confidence, (rows.n, rows.n_nan))
+    return tested(value, rows.se, rows.n - 1, confidence, (rows.n, rows.n_nan))
 
 
 def _summary(rows: Sequence[Row], statistic: str, confidence: float) -> list[Row]:
