@@ -71,6 +71,8 @@ def _animal(folder: str) -> str:
 
 def singular(word: str) -> str:
     """The singular of a regular plural; a word that is none stays."""
+    if word.endswith(("us", "ss", "is")):
+        return word
     for ending, rest in (("ves", "f"), ("es", ""), ("s", "")):
         one = word.removesuffix(ending) + rest
         if word.endswith(ending) and len(one) > 2 and plural(one) == word:
