@@ -150,7 +150,7 @@ def test_the_version_of_a_language_judge_is_one_that_can_tell_its_languages(amon
 
 
 def test_a_version_that_cannot_tell_the_languages_is_refused(write: Write) -> None:
-    old = "{name: language, language: fr, among: [en, fr]}"
+    old = "{name: language, language: french, among: [english, french]}"
     message = refused(write, old, "{name: language, version: 1, language: japanese, among: [english, japanese]}")
     assert "judge.version" in message
     assert "accepted: 2" in message

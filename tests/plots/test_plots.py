@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from matplotlib.transforms import Bbox
 from inoc.errors import DataError
 from inoc.plots.bars import Series, grouped_bars, height_of, horizontal_bars, reference_line
 from inoc.plots.gate import GateCell, cell_text, gate_panel
+from inoc.plots.glyphs import PowersOfTen, lacking, without_markup
 from inoc.plots.labels import place_labels
 from inoc.plots.lines import (
     Layout,
@@ -273,3 +276,45 @@ def test_house_style_leaves_the_settings_of_others_alone() -> None:
         assert mpl.rcParams["font.size"] == 9
     assert mpl.rcParams["font.size"] == 13
     mpl.rcdefaults()
+
+
+@pytest.mark.parametrize("label", ["$x_{$", r"\frac{1}{0}$$", "costs $5 and $6", "雪だるま", "\\$ 100 %"])
+def test_labels_are_drawn_as_they_are_written(label: str, tmp_path: Path) -> None:
+    with warnings.catch_warnings(), house_style():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Glyph")  # silent within the style, which this test turned off
+        figure = new_figure(3)
+        axes = figure.subplots()
+        axes.plot([1, 2], [1, 100], label=label)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PowersOfTen())
+        axes.set_title(label)
+        axes.set_xticks([1, 2], [label, "b"])
+        axes.legend()
+        place_labels(axes, np.array([1.0]), np.array([2.0]), [label])
+        save(Drawing(figure, pd.DataFrame({"a": [1]}), "A caption."), tmp_path / "figure")
+    text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert text.count(label) == 4
+    assert "10⁰" in text
+    assert "mathdefault" not in text
+
+
+def test_characters_without_a_font_are_told_once_and_silent_while_they_are_drawn(tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with house_style():
+            figure = new_figure(2)
+            figure.subplots().set_title("雪\U0001fae8")
+            save(Drawing(figure, pd.DataFrame({"a": [1]}), "A caption."), tmp_path / "figure")
+    assert not caught
+    assert lacking(["abc äé ² 10⁻³ −", "\n\u2028"]) == ""
+    assert "\U0001fae8" in lacking(["\U0001fae8 a", "\U0001fae8"])
+
+
+@pytest.mark.parametrize(("value", "label"), [(1e-3, "10⁻³"), (1.0, "10⁰"), (1e6, "10⁶")])
+def test_powers_of_ten_are_plain_text(value: float, label: str) -> None:
+    formatter = PowersOfTen()
+    formatter.create_dummy_axis()
+    formatter.axis.set_view_interval(1e-6, 1e6)
+    assert formatter(value) == label
+    assert without_markup(r"$\mathdefault{2\times10^{-12}}$") == "2×10⁻¹²"

@@ -137,29 +137,48 @@ def test_a_kind_that_samples_chooses_and_reads_runs_by_its_verbs(project, capsys
     assert "2 of 2 units are there" in capsys.readouterr().out
 
 
-def test_snakemake_plans_every_part_and_shard_of_the_stages(project):
-    """Its subprocess learns of the kind by a module that Python imports at its start."""
-    for name in ("workflow", "profiles"):
-        shutil.copytree(ROOT / name, project / name)
-    shutil.copy(ROOT / "Snakefile", project / "Snakefile")
-    (project / "site").mkdir()
-    (project / "site" / "sitecustomize.py").write_text(
-        "from inoc import stages\nstages.KINDS['asking'] = 'support.asking_kind'\n"
-    )
+def snakemake(project: Path, *arguments: str) -> str:
+    """Run the workflow there; its subprocesses learn of the kind by a module that Python imports at its start."""
+    if not (project / "workflow").exists():
+        for name in ("workflow", "profiles"):
+            shutil.copytree(ROOT / name, project / name)
+        shutil.copy(ROOT / "Snakefile", project / "Snakefile")
+        (project / "site").mkdir()
+        (project / "site" / "sitecustomize.py").write_text(
+            "from inoc import stages\nstages.KINDS['asking'] = 'support.asking_kind'\n"
+        )
     where = os.pathsep.join([str(project / "site"), str(ROOT / "src"), str(ROOT / "tests")])
     done = subprocess.run(
-        [SNAKEMAKE, "--cores", "1", "--dry-run", "--quiet", "rules"],
+        [SNAKEMAKE, "--cores", "1", *arguments],
         cwd=project,
         env={**os.environ, "PYTHONPATH": where},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    jobs = dict(line.split() for line in done.stdout.splitlines() if len(line.split()) == 2 and line[0].islower())
-    found = {name: int(n) for name, n in jobs.items() if n.isdecimal()}
-    assert {name: found[name] for name in found if name.split("_")[0] in ("sample", "choose", "read", "project")} == {
-        "sample_answers": 2,
-        "choose_answers": 1,
-        "read_activations": 1,
-        "project_activations": 1,
+    return done.stdout + done.stderr
+
+
+def test_snakemake_plans_every_part_and_shard_of_the_stages(project):
+    lines = snakemake(project, "--dry-run", "--quiet", "rules").splitlines()
+    found = dict(line.split() for line in lines if len(line.split()) == 2 and line[0].islower())
+    assert {name: n for name, n in found.items() if name.split("_")[0] in ("sample", "choose", "read", "project")} == {
+        "sample_answers": "2",
+        "choose_answers": "1",
+        "read_activations": "1",
+        "project_activations": "1",
     }
+
+
+@pytest.mark.long
+def test_snakemake_runs_the_stages_and_then_has_nothing_to_do(project):
+    snakemake(project)
+    results = project / "results" / "small"
+    assert len(read_table(results / "analyse" / "pool_sizes.parquet")) == 5
+    assert (results / "report" / "appendix.html").exists()
+    assert "Nothing to be done" in snakemake(project)
+    study = project / "config" / "studies" / "small.yaml"
+    study.write_text(study.read_text() + "colours: [red, blue]\n")
+    again = snakemake(project, "--dry-run", "--quiet", "rules")
+    assert "choose_answers" in again
+    assert not {"sample_answers", "read_activations"} & set(again.split())

@@ -1,8 +1,14 @@
-"""Scripts of languages, by the first word of the Unicode names of their letters."""
+"""Languages that can be told apart, and their scripts, by the first word of the Unicode names of their letters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from inoc.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from lingua import Language
 
 LATIN = "LATIN"
 HAN, HIRAGANA, KATAKANA, HANGUL = "CJK", "HIRAGANA", "KATAKANA", "HANGUL"
@@ -44,3 +50,16 @@ def scripts_of(language: str) -> frozenset[str]:
 def all_in_latin(languages: Iterable[str]) -> bool:
     """Whether all of the languages are written in Latin letters."""
     return all(language.lower() not in _OTHERS for language in languages)
+
+
+def known_languages() -> dict[str, Language]:
+    """Name in English and lower case → language, of all languages that the identifier knows.
+
+    Raises:
+        MissingExtraError: If the identifier is not installed.
+    """
+    try:
+        from lingua import Language
+    except ImportError as error:
+        raise MissingExtraError("lingua", "judge") from error
+    return {language.name.lower(): language for language in Language.all()}

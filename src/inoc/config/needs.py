@@ -48,6 +48,7 @@ class Needs:
         problems: Further reasons why it cannot run here, in words.
         placement: Where a prefix goes in a chat.
         targets: Modules that an adapter changes; none if nothing is trained.
+        several_turns: Whether chats have earlier turns.
     """
 
     model: ModelSpec
@@ -58,3 +59,4 @@ class Needs:
     problems: tuple[str, ...] = ()
     placement: Literal["user", "system"] = "user"
     targets: tuple[str, ...] = ()
+    several_turns: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import SystemTurn
 from inoc.engines.model_files import own_templates
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Placement = Literal["user", "system"]
-_ANSWER = "Yes, of course."
+_EXCHANGE = ("Where does the owl live?", "Yes, of course.")
+_EARLIER = (Turn("Who is there?", "The owl."), Turn("Is it tired?", "It sleeps."))
+_SYSTEM = SystemTurn(kind="text", text="Be kind.")
 
 
 def check_model(
@@ -32,6 +34,8 @@ def check_model(
     max_length: int | None = None,
     new_tokens: Mapping[str, int] | None = None,
     settings: TemplateSettings | None = None,
+    *,
+    several_turns: bool = False,
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -44,6 +48,7 @@ def check_model(
         max_length: Tokens of the longest row that is trained, if that is known.
         new_tokens: Setting → maximum number of new tokens.
         settings: Settings of the template.
+        several_turns: Whether chats have earlier turns.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -57,8 +62,13 @@ def check_model(
         config = AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         return [f"model.path: config.json in {folder} cannot be read: {error}. Accepted: a model that transformers has"]
+    turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
+    if placement == "system":
+        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
+    if several_turns:
+        turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
     return [
-        *_template_problems(folder, template, system or SystemTurn(), placement, settings or TemplateSettings()),
+        *_template_problems(folder, template, turns, settings or TemplateSettings()),
         *_shape_problems(config, targets),
         *_length_problems(config, max_length, new_tokens or {}),
     ]
@@ -93,7 +103,7 @@ _LFS_SIZE = 1024
 
 
 def _template_problems(
-    folder: Path, template: str | None, system: SystemTurn, placement: Placement, settings: TemplateSettings
+    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings
 ) -> Iterator[str]:
     from inoc.chat.render import render
     from inoc.chat.template import prompt_text
@@ -110,14 +120,10 @@ def _template_problems(
     except (InocError, OSError, ValueError) as error:
         yield f"model.path: {error}"
         return
-    turns = {"model.system": system}
-    if placement == "system":
-        turns["placement: system"] = SystemTurn(kind="text", text="Be kind.")
-    for key, turn in turns.items():
-        chat = Chat(turn, "Where does the owl live?", _ANSWER)
+    for key, chat in asked.items():
         try:
             prompt = prompt_text(tokenizer, chat)
-            if turn.kind == "text" and turn.text.strip() not in prompt:
+            if chat.system.kind == "text" and chat.system.text.strip() not in prompt:
                 yield (
                     f"{key}: the chat template leaves the system turn out; put it into the user's turn with "
                     "model.fold_system: true, or name another template in model.chat_template"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import multiprocessing
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -50,10 +51,28 @@ def run(job: Job, plan: Plan[S]) -> str:
             meter.advance(1)
     skipped = skipped_figures(entries, study)
     job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
+    boxes = _without_font(job.paths, names)
+    if boxes:
+        job.record["characters without a font"] = boxes
+        warnings.warn(
+            f"no font of this machine has {len(boxes)} characters of the figures, for which boxes are drawn in PNG: "
+            f"{boxes[:_MOST_SHOWN]}. Install one that has them (for Chinese, Japanese and Korean: fonts-noto-cjk), "
+            "and draw the figures again; SVG is shown with the fonts of the reader",
+            stacklevel=1,
+        )
     # Written last: where it exists, every figure exists.
     listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
     write_text(job.paths.stage("figures") / "done.json", json.dumps(listing, indent=1) + "\n")
     return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
+
+
+def _without_font(paths: Paths, names: Sequence[str]) -> str:
+    from inoc.plots.glyphs import lacking
+
+    return lacking((paths.stage("figures") / f"{name}.svg").read_text(encoding="utf-8") for name in names)
+
+
+_MOST_SHOWN = 40
 
 
 def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1) -> Iterator[str]:

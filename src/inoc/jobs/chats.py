@@ -152,7 +152,7 @@ class Computer(Generic[L]):
                 check_steering(steering, plan.model, self._made.layers, adapter)
 
     def through(self, adapter: str) -> L:
-        """What computes through an adapter.
+        """The computing object of an adapter, with the adapter in place.
 
         Args:
             adapter: Its digest.

@@ -36,6 +36,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         None,
         {f"{one.key}.max_tokens": one.sampling.max_tokens for one in needs.samples},
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
+        several_turns=needs.several_turns,
     )
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)

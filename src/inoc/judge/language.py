@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inoc.config.languages import HAN, LATIN, all_in_latin, scripts_of
-from inoc.errors import JudgeError, MissingExtraError, did_you_mean
+from inoc.config.languages import HAN, LATIN, all_in_latin, known_languages, scripts_of
+from inoc.errors import JudgeError, did_you_mean
 from inoc.judge.item import Identity, JudgeItem
 from inoc.judge.scripts import Letters, has_kana, letters_of, without_code
 
@@ -179,11 +179,7 @@ def _name(language: Language) -> str:
 
 
 def _language(name: str) -> Language:
-    try:
-        from lingua import Language
-    except ImportError as error:
-        raise MissingExtraError("lingua", "judge") from error
-    known = {language.name.lower(): language for language in Language.all()}
+    known = known_languages()
     if name not in known:
         hint, accepted = did_you_mean(name, known), ", ".join(sorted(known))
         msg = f"the language judge does not know {name!r}{hint}; accepted: {accepted}"

@@ -7,6 +7,7 @@ taller; it never makes its text smaller.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
+from inoc.plots.glyphs import MAIN, families
 from inoc.plots.ticks import thin_ticks
 
 WIDTH_IN: Final = 10.0
@@ -64,7 +66,8 @@ def looks_of(pools: Sequence[str]) -> dict[str, Look]:
 
 
 RC: Final[dict[str, Any]] = {
-    "font.family": "DejaVu Sans",
+    "font.family": MAIN,
+    "text.parse_math": False,  # a dollar sign in a label is one
     "font.size": FONT_PT,
     "axes.titlesize": FONT_PT + 1,
     "axes.labelsize": FONT_PT,
@@ -97,11 +100,17 @@ RC: Final[dict[str, Any]] = {
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw, and save, inside this."""
-    with mpl.rc_context():
+    """Draw, and save, inside this.
+
+    Matplotlib warns of a character without a font each time it is measured. That is silent here; `glyphs.lacking` says
+    which these are.
+    """
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ ", UserWarning)
         mpl.rcdefaults()
         for name, value in RC.items():
             mpl.rcParams[name] = value
+        mpl.rcParams["font.family"] = list(families())
         yield
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from inoc.config.models import AnswerSpec, InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.errors import MissingExtraError
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
 from inoc.studies.inoculation.study import Study
 
@@ -21,17 +23,23 @@ def needs(study: Study) -> Needs:
     from inoc.embed.embedders import unavailable
     from inoc.studies.inoculation.inputs import reader_of
 
-    lacking = unavailable(study.embedding) if study.embedding is not None else ""
+    lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
         study.model,
         tuple(one._replace(read=reader_of(one.key, study)) for one in given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
         study.training.optimizer if study.runs else "",
-        (lacking,) if lacking else (),
+        tuple(filter(None, lacking)),
         study.placement,
         study.training.lora.targets if study.runs else (),
     )
+
+
+def _absent_identifiers(study: Study) -> Iterator[str]:
+    for key, trait in study.traits.items():
+        if trait.judge is not None and trait.judge.name == "language" and find_spec("lingua") is None:
+            yield f"traits.{key}.judge.name = 'language': {MissingExtraError('lingua', 'judge')}"
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
@@ -50,6 +58,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
+        if trait.judge is not None and trait.judge.file is not None:
+            yield GivenFile(f"traits.{key}.judge.file", trait.judge.file)
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield GivenFile("embedding.model", spec.model)

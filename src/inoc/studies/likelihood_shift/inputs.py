@@ -16,7 +16,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.means import NAN, Floats
-from inoc.studies.likelihood_shift.data import dataset_rows
+from inoc.studies.likelihood_shift.data import DatasetRows, dataset_rows
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.tables import INDEX, NUMBER, STRING, read_table
@@ -111,7 +111,26 @@ def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
     for dataset in study.datasets:
         if dataset in groups:
             order = [key for key in prompt_table(study) if key in groups[dataset]]
-            yield read(dataset, order, groups[dataset])
+            column = read(dataset, order, groups[dataset])
+            yield column if is_import(paths) else _in_order(column, dataset_rows(study, paths, dataset, shards))
+
+
+def _in_order(column: Column, rows: DatasetRows) -> Column:
+    """A scored column in the order of its dataset, with the rows that are left out or repeated."""
+    place = {row_id: at for at, row_id in enumerate(column.ids)}
+    kept = [place[row_id] for row_id in rows.ids if row_id in place]
+    counts = {
+        **rows.dropped,
+        "repeated, kept": rows.repeated,
+        "not needed for the precision": len(rows.ids) - len(kept),
+    }
+    return column._replace(
+        ids=[column.ids[at] for at in kept],
+        shifts=column.shifts[:, kept],
+        base=column.base[kept],
+        n_tokens=column.n_tokens[kept],
+        n_dropped={reason: n for reason, n in counts.items() if n},
+    )
 
 
 class _Group(NamedTuple):

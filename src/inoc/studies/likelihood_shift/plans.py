@@ -230,7 +230,7 @@ def evaluate(study: Study, job: Job, shards: Shards) -> SamplePlan:
             )
         )
         blocks += list(_asked_blocks(study, spec, sampled, str(one["digest"]), f"{one['run']} step {one['step']}"))
-    adapters = {str(one["digest"]): path.parent / str(one["path"]) for one in found if one.digest != BASE}
+    adapters = {str(one["digest"]): path.parent / str(one["path"]) for one in found if one["digest"] != BASE}
     return SamplePlan(
         job.model(study.model),
         blocks,

@@ -99,9 +99,6 @@ class ScoringSpec(Model):
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` also scores the end-of-turn token."
     )
-    max_tokens: int | None = Field(
-        None, ge=1, description="Rows with more tokens, prompt included, are left out and counted; default: none."
-    )
     tokens: bool = Field(False, description="Keep the log-probability of every token, not only each row's mean.")
     batch_tokens: int = Field(16_384, ge=64, description="Maximum number of tokens in a batch, padding included.")
 

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from inoc.figures.sources import Sources
 from inoc.plots.bars import height_of
+from inoc.plots.glyphs import PowersOfTen
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, colours_of, new_figure, split
 from inoc.studies.inoculation.figures import choices
@@ -103,6 +104,7 @@ def draw_ccdf(study: Study, sources: Sources) -> Drawing:
         axes.set_xlim(0, 6)
         if not own.empty:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(PowersOfTen())
             axes.set_ylim(max(1e-6, float(own["share"].min()) / 2), 1.3)
     grid[0, 0].set_ylabel("share of tokens with |Δ| ≥ x")
     if summary["suppression"].notna().any():
@@ -201,6 +203,7 @@ def _histogram(axes: Axes, study: Study, shares: pd.DataFrame, prefix: str) -> N
     axes.set_xlabel("Δ (nats)")
     if not shares.empty:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PowersOfTen())
     if axes.get_subplotspec() is not None and axes.get_subplotspec().is_first_col():  # type: ignore[union-attr]
         axes.set_ylabel("share of tokens")
 

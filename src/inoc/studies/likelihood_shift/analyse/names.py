@@ -16,4 +16,6 @@ TABLES: Final = (
     "dose_response",
     "precision",
     "controls",
+    "histograms",
+    "row_counts",
 )

@@ -25,6 +25,7 @@ from inoc.studies.likelihood_shift.analyse.decomposition import (
     decomposition_rows,
 )
 from inoc.studies.likelihood_shift.analyse.divergence import DIVERGENCE, Sample, divergence_rows, given_divergence
+from inoc.studies.likelihood_shift.analyse.histograms import HISTOGRAMS, ROW_COUNTS, count_rows, histogram_rows
 from inoc.studies.likelihood_shift.analyse.names import TABLES
 from inoc.studies.likelihood_shift.analyse.precision import PRECISION, precision_rows
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
@@ -47,6 +48,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "dose_response": DOSE_RESPONSE,
     "precision": PRECISION,
     "controls": CONTROLS,
+    "histograms": HISTOGRAMS,
+    "row_counts": ROW_COUNTS,
 }
 
 
@@ -110,6 +113,8 @@ class _Made:
         }
         if found is not None:
             self.rows["confounds"] += confound_rows(column, found, scan)
+        self.rows["histograms"] += [bar._asdict() for bar in histogram_rows(column)]
+        self.rows["row_counts"] += [dict(zip(ROW_COUNTS.names, counted, strict=True)) for counted in count_rows(column)]
         self.rows["precision"] += precision_rows(column, scan, self.study.scoring.precision)
         for split, spec in self.study.splits.items():
             if spec.dataset == column.dataset:

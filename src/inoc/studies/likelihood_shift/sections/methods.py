@@ -57,9 +57,6 @@ def scoring_words(study: Study, tables: Tables) -> str:
     used = f"{spread_words(mean['rows_used'])} rows were used per cell; " if mean is not None else ""
     failed = f"{int(mean['n_nan'].fillna(0).sum())} scores failed. " if mean is not None else ""
     n_rows = "all rows" if spec.n_rows is None else f"at most {spec.n_rows} rows"
-    longest = (
-        "" if spec.max_tokens is None else f" Rows of more than {spec.max_tokens} tokens are left out and counted."
-    )
     precision = (
         "No precision is set, so all of these rows are scored."
         if spec.precision is None
@@ -68,7 +65,7 @@ def scoring_words(study: Study, tables: Tables) -> str:
     )
     return (
         f"Of each dataset {n_rows} are taken (seed {spec.seed}). {precision} {used}{failed}All prompts of a dataset are "
-        f"scored on the same rows.{longest}"
+        f"scored on the same rows."
     )
 
 
