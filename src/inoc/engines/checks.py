@@ -178,6 +178,14 @@ def _length_problems(config: Any, new_tokens: Mapping[str, int]) -> Iterator[str
 
 
 _MOST_TOLD = 5
+_ALL_MEASURED = 500
+_ROOM = 1_024
+"""Tokens that a template may add to a chat."""
+
+
+def _n_bytes(given: GivenChat) -> int:
+    chat: Chat = given.chat
+    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response))
 
 
 def _chat_problems(
@@ -196,7 +204,13 @@ def _chat_problems(
     positions = max_positions(config)
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=settings))
     tokenizer.model_max_length = int(1e30)  # it would warn of what is refused here
-    found = (_chat_problem(tokenizer, one, positions, max_length) for one in chats)
+    short = min((limit for limit in (positions, max_length) if limit is not None), default=_ROOM) - _ROOM
+    found = (
+        _chat_problem(tokenizer, one, positions, max_length)
+        for number, one in enumerate(chats)
+        # A token has at least one byte, so of many chats only the long ones need to be measured.
+        if number < _ALL_MEASURED or _n_bytes(one) + one.new_tokens > short
+    )
     problems = [problem for problem in found if problem]
     yield from problems[:_MOST_TOLD]
     if len(problems) > _MOST_TOLD:
