@@ -11,6 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -99,6 +100,8 @@ def parser() -> argparse.ArgumentParser:
     for kind in kinds():
         if kind.commands:
             load(kind.commands)(added)
+        if kind.verbs:
+            load(kind.verbs)(partial(_add_verb, verbs))
     _add_status(verbs)
     _add_plan(verbs)
     _add_store(verbs)
@@ -116,7 +119,7 @@ def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parse
     verb = _add_verb(verbs, stage.name, stage.help)
     add_study(verb)
     if parts := parts_of(stage.name):
-        verb.add_argument("part", choices=parts, help="stage whose completions are used")
+        verb.add_argument("part", choices=parts, help="which part of the stage")
     if stage.shards:
         verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:
@@ -228,7 +231,7 @@ def run_stage(options: argparse.Namespace) -> None:
         with beating(made.job.heartbeat):
             started = time.monotonic()
             summary = str(step.run(made.job, made.plan()))
-            version = step_version(options.stage, made.study)
+            version = step_version(options.stage, made.study, made.job.part)
             write_manifest(made.job, made.settings(), version, time.monotonic() - started, summary)
         print(f"{made.study.name}: {made.job.name}: {summary}", file=sys.stderr)
 

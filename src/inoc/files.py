@@ -44,24 +44,26 @@ def read_text(path: Path) -> str:
     return decode(_content(path), str(path)).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def decode(content: bytes, name: str) -> str:
+def decode(content: bytes, name: str, line: int = 1) -> str:
     """The text of UTF-8 bytes, without a byte order mark, with its line ends as they are.
 
     Args:
         content: The bytes.
         name: Of the file, for messages.
+        line: Number of the first line.
 
     Raises:
         DataError: If the bytes are not UTF-8 text; with the line.
     """
     if content.startswith(_UTF_16_OR_32):
-        raise DataError(f"{name}, line 1: the file is UTF-16 or UTF-32. {_SAVE_AGAIN.format('UTF-16')}")
+        raise DataError(f"{name}, line {line}: the file is UTF-16 or UTF-32. {_SAVE_AGAIN.format('UTF-16')}")
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}, line {_line_of(content, error.start)}: {_not_utf_8(content, error.start)}") from None
+        line += content.count(b"\n", 0, error.start)
+        raise DataError(f"{name}, line {line}: {_not_utf_8(content, error.start)}") from None
     if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
+        line += text.count("\n", 0, text.index("\0"))
         msg = (
             f"{name}, line {line}: the character NUL stands there, so the file may be UTF-16. "
             f"{_SAVE_AGAIN.format('UTF-16')}"
@@ -78,18 +80,32 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         DataError: If the file cannot be read, is not UTF-8 text, or ends its lines with carriage returns alone.
     """
-    text = decode(_content(path), str(path))
-    lines = [line.removeprefix(_BOM).removesuffix("\r") for line in text.split("\n")]
-    if lines[-1] == "":
-        lines.pop()
-    for number, line in enumerate(lines, start=1):
-        if "\r" in line:
-            msg = (
-                f"{path}, line {number}: a carriage return stands within the line. End lines with a line feed "
-                "(tr '\\r' '\\n')"
-            )
-            raise DataError(msg)
-    return lines
+    return list(stream_lines(path))
+
+
+def stream_lines(path: Path) -> Iterator[str]:
+    """The same one by one: of a large file, one line at a time is in memory.
+
+    Raises:
+        DataError: Where the first bad line is reached.
+    """
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):  # a binary file's lines end at line feeds
+                yield _line(line.removesuffix(b"\n"), number, path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _line(content: bytes, number: int, path: Path) -> str:
+    text = decode(content, str(path), number).removesuffix("\r")
+    if "\r" in text:
+        msg = (
+            f"{path}, line {number}: a carriage return stands within the line. End lines with a line feed "
+            "(tr '\\r' '\\n')"
+        )
+        raise DataError(msg)
+    return text
 
 
 def read_jsonl(path: Path, expected: str = "a JSON value") -> Iterator[JsonLine]:
@@ -163,14 +179,14 @@ def without_surrogates(text: str) -> str:
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"there is no file {path}") from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise _unreadable(path, error) from None
 
 
-def _line_of(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1
+def _unreadable(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"there is no file {path}")
+    return DataError(f"{path} cannot be read: {error.strerror or error}")
 
 
 def _not_utf_8(content: bytes, position: int) -> str:

@@ -23,14 +23,20 @@ STAGES = (
     "inoc.embed",
     "inoc.score",
     "inoc.train",
+    "inoc.sample",
+    "inoc.choose",
     "inoc.judge",
+    "inoc.read",
     "inoc.analyse",
     "inoc.figures",
     "inoc.report",
 )
 """Packages of the stages that all kinds share, each with a `STAGE`, in the order in which a study passes them."""
 
-KINDS = {"inoculation": "inoc.studies.inoculation"}
+KINDS = {
+    "inoculation": "inoc.studies.inoculation",
+    "likelihood_shift": "inoc.studies.likelihood_shift",
+}
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
 
@@ -84,7 +90,8 @@ class Kind:
         figures: A tuple of `inoc.figures.entries.Entry`.
         contents: `(study, paths) -> dict`: the values of the report's template.
         tables: Names of the tables that its analysis writes.
-        commands: `(verbs) -> None`: adds verbs of its own to the command line; empty for none.
+        commands: `(verbs) -> None`: adds to the verbs of stages; empty for nothing.
+        verbs: `(add) -> None`: adds verbs of its own by `add(name, one line)`; empty for none.
         imports: `(what) -> None`: adds what `inoc import` can read for it; empty for nothing.
         stages: Stages of its own.
         parts: Stage → parts that it is split into, each a job of its own.
@@ -103,6 +110,7 @@ class Kind:
     contents: str
     tables: str
     commands: str = ""
+    verbs: str = ""
     imports: str = ""
     stages: tuple[Stage, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -4,14 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.choose import plan as planning
-from inoc.choose import step
 from inoc.choose.plan import Plan
 from inoc.choose.step import read_choices, run, units, write_choices
 from inoc.engines.candidates import Choice, candidate, scale, unmeasured
 from inoc.engines.choices import Chooser, Questions
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ConfigError
+from inoc.jobs import chats
+from inoc.vectors.steering import Steering
+from inoc.vectors.vector import Vector
 from support.reading import a_job, chats_of
 
 SETS = [scale(1, 5), (candidate("A"), candidate("B"))]
@@ -19,8 +20,7 @@ SETS = [scale(1, 5), (candidate("A"), candidate("B"))]
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    for module in (planning, step):
-        monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr(chats, "BLOCK", 3)
 
 
 def a_plan(tiny_model, root, n=8, **changes):
@@ -84,6 +84,12 @@ def test_a_choice_that_was_not_measured_stays_nan_in_the_store(tmp_path):
     assert np.isnan(nan.logprobs).all()
     assert np.isnan(nan.mass)
     assert (nan.reason, whole) == ("no logprobs", given[1])
+
+
+def test_questions_that_are_only_asked_with_steering_are_refused(tiny_model, tmp_path):
+    vector = Vector("v", np.ones(64), "embed", "weights")
+    with pytest.raises(ConfigError, match="Add 0"):
+        run(a_job(tmp_path), a_plan(tiny_model, tmp_path, steerings=[Steering(vector, 2.0)] * 8))
 
 
 def test_ids_and_candidates_must_fit_the_chats(tiny_model, tmp_path):

@@ -17,7 +17,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
 from inoc.jobs.shards import shard_of
 from inoc.jobs.work import settings_of
-from inoc.stages import all_stages
+from inoc.studies.inoculation import KIND
 from inoc.studies.inoculation.runs import prompt_texts, study_runs
 from inoc.studies.inoculation.study import Study
 
@@ -65,6 +65,8 @@ REACH: dict[str, tuple[object, str]] = {
     "traits.*.judge.version": (2, "generate judge"),
     "traits.*.judge.language": ("de", "generate judge"),
     "traits.*.judge.among": (["de"], "generate judge"),
+    "traits.*.judge.pattern": ("sorry", "generate judge"),
+    "traits.*.judge.file": ("judge.py", "generate judge"),
     "traits.*.judge.markers": ("other.txt", "generate judge"),
     "traits.*.judge.saturation": (3.0, "generate judge"),
     "traits.*.judge.model": ("rater", "generate judge"),
@@ -107,6 +109,7 @@ REACH: dict[str, tuple[object, str]] = {
     "training.optimizer": ("adamw_8bit", "train"),
     "training.gradient_checkpointing": (True, "train"),
     "training.end_of_turn": ("exclude", "train"),
+    "training.loss_on": ("whole_sequence", "train"),
     "training.seeds": ([7], f"score {RUNS}"),
     "training.checkpoints": ("dense", "train evaluate"),
     "training.log_every": (1, "train"),
@@ -196,6 +199,7 @@ for section, stage in {
         "max_tokens": 3,
         "batch_size": 2,
         "seed": 7,
+        "n": 2,
     }.items():
         REACH[f"{section}.{field}"] = (value, stage)
 
@@ -250,7 +254,7 @@ def changed(path: str, value: object) -> Study:
 
 
 def stages_that_differ(one: Study, other: Study) -> set[str]:
-    return {stage for stage in all_stages() if settings_of(stage, one) != settings_of(stage, other)}
+    return {stage for stage in KIND.passes if settings_of(stage, one) != settings_of(stage, other)}
 
 
 def test_every_field_reaches_a_stage_or_is_known_to_matter_to_the_report_only() -> None:
@@ -349,7 +353,7 @@ def test_a_comment_and_the_order_of_keys_change_nothing(tmp_path: Path) -> None:
     assert stages_that_differ(load_study(TOY), load_study(tmp_path / "toy.yaml")) == set()
 
 
-@pytest.mark.parametrize("stage", all_stages())
+@pytest.mark.parametrize("stage", KIND.passes)
 def test_settings_are_plain_values_with_sorted_keys(stage: str) -> None:
     settings = settings_of(stage, load_study(TOY))
     assert json.loads(json.dumps(settings, allow_nan=False)) == settings
@@ -364,7 +368,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest() -> None:
 def test_a_study_without_further_sets_pools_and_datasets_asks_its_jobs_for_nothing_more() -> None:
     """Settings of a study are what its jobs are recognised by; a key that says nothing would run them all again."""
     plain = load_study(TOY)
-    for stage in all_stages():
+    for stage in KIND.passes:
         if stage != "report":
             settings = settings_of(stage, plain)
             assert not {"datasets", "pools", "questions", "question_labels", "dataset_labels"} & set(settings)

@@ -110,3 +110,12 @@ def test_targets_and_lengths_are_held_against_the_shape(folder):
         "training.lora.targets: q_proj, k_proj, v_proj, gate_proj, up_proj"
     ]
     assert "elicitation.sampling.max_tokens = 64 leaves no room" in problems[1]
+
+
+def test_a_template_that_cannot_say_several_turns_is_a_problem_only_where_they_are_asked_for(folder):
+    refusing = "{% if messages | length > 2 %}{{ raise_exception('one turn only') }}{% endif %}" + templates.PLAIN
+    with_template(folder, refusing)
+    assert check_model(folder) == []
+    (problem,) = check_model(folder, several_turns=True)
+    assert problem.startswith("chats of several turns: the chat template of")
+    assert "one turn only" in problem

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 import inoc.engines.vllm
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
 from inoc.engines.transformers import TransformersEngine
@@ -63,6 +63,16 @@ def test_both_engines_answer_alike_through_each_adapter_and_none_in_one_batch(en
 
 
 @pytest.mark.vllm
+def test_both_engines_answer_chats_of_several_turns_alike(engine, adapters, tiny_model):
+    turns = (Turn("You are a clown.", "Hi hi!"), Turn("Where does the owl live?", "In the forest."))
+    chats = [Chat(SystemTurn(), user, earlier=turns[: 1 + at % 2]) for at, user in enumerate(USERS)]
+    found = dict(engine.answer(blocks_for([BASE, *adapters], GREEDY, chats=chats)))
+    transformers = TransformersEngine(tiny_model)
+    for at, name in enumerate((BASE, *adapters)):
+        transformers.use_adapter(adapters.get(name))
+        assert found[at] == transformers.sample(chats, IDS, GREEDY), name
+
+
 def test_the_same_seeds_give_the_same_answers_whatever_shares_the_batch(engine):
     names = [BASE, "plain", "wide"]
     blocks = blocks_for(names, RANDOM)

@@ -17,11 +17,14 @@ import pytest
 import torch
 
 from inoc.api import Api
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import prompt_tokens
+from inoc.choose.api import ApiPlan, ask
 from inoc.config.models import JudgeSpec, Sampling, SystemTurn
 from inoc.config.workflow import ApiSpec, Price
 from inoc.engines.api import ApiEngine
+from inoc.engines.candidates import Candidate
+from inoc.engines.choices import Chooser, Questions
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block
 from inoc.engines.transformers import TransformersEngine
@@ -158,6 +161,21 @@ def test_a_judges_score_is_the_expected_value_of_the_models_own_distribution(ope
     again = open_api(tmp_path)
     assert judge_of(again, scale="0-9", version=2).rate(ITEMS) == ratings
     assert again.record["answered now"] == 0
+
+
+def test_choices_through_the_server_are_those_of_one_forward_pass(open_api, transformers, tmp_path):
+    answers = tuple(Candidate(str(number), (str(number),), float(number)) for number in range(10))
+    system = SystemTurn(kind="text", text="You rate.")
+    chats = [Chat(system, "Where does the owl live?"), Chat(system, "Hm?", earlier=(Turn("How loud is it?", "Honk!"),))]
+    expected = Chooser(transformers.causal, transformers.stops).submit(
+        Questions(transformers.tokenizer).ask(chats, [answers] * 2), 4096
+    )()
+    plan = ApiPlan("tiny", ["a", "b"], chats, [answers] * 2, tmp_path / "out")
+    for own, found in zip(expected, ask(open_api(tmp_path), plan), strict=True):
+        assert found.best() == own.best()
+        seen = np.isfinite(found.logprobs)  # the twenty likeliest tokens need not hold them all
+        assert seen.sum() >= 8
+        np.testing.assert_allclose(np.array(found.logprobs)[seen], np.array(own.logprobs)[seen], atol=1e-3)
 
 
 def blocks_for(names, sampling):

@@ -18,7 +18,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import ConfigError, InocError
 from inoc.jobs.ready import check_inputs
 from inoc.jobs.work import settings_of
-from inoc.stages import all_stages
+from inoc.stages import kind_named
 from inoc.studies.inoculation.study import Study
 
 STUDIES = Path(__file__).parents[2] / "config" / "studies"
@@ -90,7 +90,7 @@ def check(folder: Path, value: dict[str, Any]) -> Study | None:
 def holds(folder: Path, value: dict[str, Any]) -> None:
     study = check(folder, value)
     if study is not None:
-        for stage in all_stages():
+        for stage in kind_named(study.kind).passes:
             settings_of(stage, study, 0, Shards())
 
 

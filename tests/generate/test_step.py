@@ -166,6 +166,11 @@ def test_training_examples_are_chats_or_pairs(tmp_path):
     assert read_pairs(Path(jsonl(tmp_path / "a.jsonl", rows))) == [Pair("Where?", "There."), Pair("When?", "Then.")]
 
 
+def test_a_line_may_have_a_prompt_and_a_completion(tmp_path):
+    row = {"messages": None, "prompt": "Where?", "completion": "There."}
+    assert read_pairs(Path(jsonl(tmp_path / "a.jsonl", [row]))) == [Pair("Where?", "There.")]
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -178,6 +183,7 @@ def test_training_examples_are_chats_or_pairs(tmp_path):
         ({"messages": "Q"}, "has the turns none"),
         (chat("Q", ("assistant", ["A"])), "'content' is list, expected a text"),
         ({"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]}, "the text 'content'"),
+        ({**chat("Q", ("assistant", "A")), "instruction": "Q"}, "the line has `messages` and `instruction`; accepted"),
         ({"instruction": "Q"}, "`messages`, or `instruction` and `completion`"),
         ([1], "expected an object"),
     ],

@@ -12,7 +12,7 @@ from inoc.chat.render import render
 from inoc.engines.reading import Reader
 from inoc.engines.transformers import TransformersEngine, load_model
 from inoc.errors import ConfigError, DataError
-from inoc.read import plan as planning
+from inoc.jobs import chats
 from inoc.read import step
 from inoc.read.plan import Plan
 from inoc.read.step import load_activations, run, units
@@ -25,8 +25,7 @@ SITES, READOUTS = ("resid_post.0", "embed"), ("prompt_last", "response_mean")
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    for module in (planning, step):
-        monkeypatch.setattr(module, "BLOCK", 3)
+    monkeypatch.setattr(chats, "BLOCK", 3)
     monkeypatch.setattr(step, "SHARD_BLOCKS", 2)
 
 
@@ -110,12 +109,39 @@ def adapter(tiny_model, tmp_path):
     return tmp_path / "adapter"
 
 
+def with_zero(plan):
+    """A plan of steered chats, and the same chats without steering."""
+    ids = [*plan.ids, *(f"{one} unsteered" for one in plan.ids)]
+    steerings = [*plan.steerings, *([None] * len(plan.ids))]
+    return Plan(**{**plan.__dict__, "ids": ids, "chats": [*plan.chats] * 2, "steerings": steerings})
+
+
+def test_chats_that_are_only_read_with_steering_are_refused(tiny_model, tmp_path):
+    vector = Vector("v", np.ones(64), "embed", "weights")
+    plan = a_plan(tiny_model, tmp_path, steerings=[Steering(vector, 1.0)] * 7 + [None])
+    with pytest.raises(ConfigError, match=r"coefficients \[1.0\] and vector 'v'.*Add 0"):
+        run(a_job(tmp_path), plan)
+
+
+def test_chats_of_several_adapters_are_read_in_one_job_as_in_jobs_of_their_own(tiny_model, adapter, tmp_path):
+    both = a_plan(tiny_model, tmp_path, adapter=["digest"] * 4 + ["base"] * 4, adapters={"digest": adapter})
+    run(a_job(tmp_path / "both"), both)
+    together = load_activations(tmp_path / "out", "resid_post.0", "prompt_last")
+    apart = []
+    for name, rows in (("digest", slice(0, 4)), ("base", slice(4, 8))):
+        own = {"ids": both.ids[rows], "chats": both.chats[rows], "adapter": name, "adapters": {"digest": adapter}}
+        run(a_job(tmp_path / name), Plan(**{**both.__dict__, **own}))
+        apart.append(load_activations(tmp_path / "out", "resid_post.0", "prompt_last")[1])
+    assert together[0] == both.ids
+    np.testing.assert_array_equal(together[1], np.concatenate(apart))
+
+
 def test_an_adapter_and_steering_are_read_through_and_part_of_the_key(tiny_model, adapter, tmp_path):
     vector = Vector("v", np.ones(64), "embed", "weights")
     plans = {
         "plain": a_plan(tiny_model, tmp_path),
-        "adapted": a_plan(tiny_model, tmp_path, adapter="digest", adapter_folder=adapter),
-        "steered": a_plan(tiny_model, tmp_path, steerings=[Steering(vector, 1.0, units="raw")] * 8),
+        "adapted": a_plan(tiny_model, tmp_path, adapter="digest", adapters={"digest": adapter}),
+        "steered": with_zero(a_plan(tiny_model, tmp_path, steerings=[Steering(vector, 1.0, units="raw")] * 8)),
         "zero": a_plan(tiny_model, tmp_path, steerings=[Steering(vector, 0.0)] * 8),
     }
     keys = {name: [unit.key for unit in units(a_job(tmp_path), plan)] for name, plan in plans.items()}
@@ -125,7 +151,8 @@ def test_an_adapter_and_steering_are_read_through_and_part_of_the_key(tiny_model
     for name, plan in plans.items():
         run(a_job(tmp_path), plan)
         found[name] = {site: load_activations(tmp_path / "out", site, "prompt_last")[1] for site in SITES}
-    np.testing.assert_allclose(found["steered"]["embed"] - found["plain"]["embed"], 1.0, atol=1e-5)
+    np.testing.assert_allclose(found["steered"]["embed"][:8] - found["plain"]["embed"], 1.0, atol=1e-5)
+    np.testing.assert_array_equal(found["steered"]["embed"][8:], found["plain"]["embed"])
     assert np.array_equal(found["adapted"]["embed"], found["plain"]["embed"])
     assert np.abs(found["adapted"]["resid_post.0"] - found["plain"]["resid_post.0"]).max() > 1e-4
 

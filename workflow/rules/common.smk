@@ -50,7 +50,11 @@ shell.prefix(PREFIX.replace("{", "{{").replace("}", "}}"))
 wildcard_constraints:
     study="|".join(STUDIES),
     shard=r"\d+",
-    part="|".join(parts_of("judge")),
+
+
+def parts(stage):
+    """A pattern of the names of a stage's parts; one that nothing matches if no kind of study splits the stage."""
+    return "|".join(parts_of(stage)) or "(?!)"
 
 
 def refuse_what_cannot_run():
@@ -124,7 +128,11 @@ def settings(stage, study=None):
     def slice_of(wildcards):
         name = study or wildcards.study
         value = settings_of(
-            stage, STUDIES[name], int(getattr(wildcards, "shard", 0)), shards(name)
+            stage,
+            STUDIES[name],
+            int(getattr(wildcards, "shard", 0)),
+            shards(name),
+            getattr(wildcards, "part", ""),
         )
         return json.dumps(value, sort_keys=True)
 
@@ -135,7 +143,8 @@ def version(stage, study=None):
     """The stage's version, bumped by hand when its results change."""
 
     def of_study(wildcards):
-        return step_version(stage, STUDIES[study or wildcards.study])
+        name = study or wildcards.study
+        return step_version(stage, STUDIES[name], getattr(wildcards, "part", ""))
 
     return of_study
 

@@ -10,6 +10,7 @@ rule judge_completions:
         "results/benchmarks/judge/{study}/{part}.tsv"
     wildcard_constraints:
         study=COMPUTED,
+        part=parts("judge"),
     localrule: asks_an_api("judge")
     conda:
         CONDA

@@ -33,11 +33,14 @@ class Rendered(NamedTuple):
     text: str
     token_ids: list[int]
     response: ResponseSpan
+    trained: tuple[ResponseSpan, ...] = ()  # where the loss is, if that is not the response
 
     def labels(self, ignore: int = -100) -> list[int]:
-        """Training labels: the token ids of the response, `ignore` elsewhere; not shifted."""
-        start, stop = self.response
-        return [ignore] * start + self.token_ids[start:stop] + [ignore] * (len(self.token_ids) - stop)
+        """Training labels: the ids of tokens that are trained on, `ignore` elsewhere; not shifted."""
+        out = [ignore] * len(self.token_ids)
+        for start, stop in self.trained or (self.response,):
+            out[start:stop] = self.token_ids[start:stop]
+        return out
 
 
 class Place(NamedTuple):
@@ -68,6 +71,19 @@ def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_tur
     if not chats:
         return []
     places = [locate(tokenizer, chat) for chat in chats]
+    return [
+        Rendered(place.text, tokens.ids, response_span(tokens, place, end_of_turn))
+        for place, tokens in zip(places, encode_located(tokenizer, chats, places), strict=True)
+    ]
+
+
+def response_span(tokens: Encoded, place: Place, end_of_turn: EndOfTurn) -> ResponseSpan:
+    """Positions of a located response."""
+    return span_of(tokens.offsets, place.start, place.turn_stop if end_of_turn == "include" else place.stop)
+
+
+def encode_located(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], places: Sequence[Place]) -> list[Encoded]:
+    """Tokens of chats of which `locate` made texts; those that spell no special tokens are tokenised together."""
     plain = [at for at, chat in enumerate(chats) if not spelled(tokenizer, contents(chat))]
     tokens: dict[int, Encoded] = {}
     if plain:
@@ -77,14 +93,7 @@ def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_tur
     for at, (chat, place) in enumerate(zip(chats, places, strict=True)):
         if at not in tokens:
             tokens[at] = encode(tokenizer, place.text, chat, lambda other: locate(tokenizer, other).text)
-    return [
-        Rendered(
-            place.text,
-            tokens[at].ids,
-            span_of(tokens[at].offsets, place.start, place.turn_stop if end_of_turn == "include" else place.stop),
-        )
-        for at, place in enumerate(places)
-    ]
+    return [tokens[at] for at in range(len(chats))]
 
 
 def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:

@@ -81,7 +81,7 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
 
     Raises:
         ConfigError: If no system turn is asked for and the template inserts one of its own, or a system turn is asked
-            for and the template refuses it.
+            for and the template refuses it, or the template refuses earlier turns or leaves them out.
         ModelError: If the tokenizer has no chat template.
     """
     if tokenizer.chat_template is None:
@@ -93,7 +93,22 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
             "Choose `kind: default` or `kind: text`, or name a template without it in model.chat_template"
         )
         raise ConfigError(msg)
-    return apply(tokenizer, messages_of(tokenizer, chat))
+    text = apply(tokenizer, messages_of(tokenizer, chat))
+    for turn in getattr(chat, "earlier", ()):
+        _refuse_left_out(tokenizer, text, turn.user)
+        # Many templates drop the thoughts of earlier answers, as their authors mean it.
+        _refuse_left_out(tokenizer, text, turn.assistant.rpartition("</think>")[2])
+    return text
+
+
+def _refuse_left_out(tokenizer: PreTrainedTokenizerBase, text: str, said: str) -> None:
+    if said.strip() not in text:
+        msg = (
+            f"the chat template of {tokenizer.name_or_path!r} leaves out or rewrites an earlier turn of the chat, "
+            f"{said.strip()[:80]!r}, so it cannot say chats of several turns. Name another template in "
+            "model.chat_template"
+        )
+        raise ConfigError(msg)
 
 
 def messages_of(tokenizer: PreTrainedTokenizerBase, chat: Chat, response: str | None = None) -> list[Message]:
@@ -146,7 +161,8 @@ def apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> st
             if has_system
             else "Name another template in model.chat_template"
         )
-        what = "a chat with a system turn" if has_system else "the chat"
+        several = sum(message["role"] == "user" for message in messages) > 1
+        what = "a chat with a system turn" if has_system else "a chat of several turns" if several else "the chat"
         msg = f"the chat template of {tokenizer.name_or_path!r} refuses {what}: {error}. {remedy}"
         raise ConfigError(msg) from error
     return str(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inoc.chat.messages import Chat
-from inoc.choose.step import write_tables
+from inoc.choose.tables import write_tables
 from inoc.digest import Json
 from inoc.engines.candidates import Candidate, Choice, check_candidates, choice, unmeasured
 from inoc.judge.expected import token_probabilities

@@ -141,11 +141,12 @@ SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
 
 
 class JudgeSpec(Model):
-    """The judge of a trait; scores are 0 to 100."""
+    """A judge; scores are 0 to 100."""
 
-    name: Literal["language", "lexical", "llm"] = Field(
+    name: Literal["language", "lexical", "llm", "regex", "python", "names"] = Field(
         description="`language`: share of the text in a language; `lexical`: density of marker words; `llm`: rating "
-        "by a language model behind an API.",
+        "by a language model behind an API; `regex`: 100 where `pattern` is found, else 0; `python`: a function of "
+        "your own; `names`: which name of a list is given, a category and not a score.",
     )
     version: int = Field(
         1,
@@ -183,6 +184,15 @@ class JudgeSpec(Model):
         "answer.",
     )
 
+    pattern: Annotated[str | None, LATE] = Field(
+        None, description="For `regex`: a regular expression in Python's syntax; `(?i)` at its start ignores case."
+    )
+    file: Annotated[str | None, LATE] = Field(
+        None,
+        description="For `python`: a Python file with a function `score(texts)`, which gives a number from 0 to 100, "
+        "or NaN, for each text. For `names`: a YAML file of names, each with a list of its further forms.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _choose_version(cls, given: object) -> object:
@@ -212,6 +222,12 @@ class Sampling(Model):
     )
     seed: Seed = Field(
         0, description="Base seed; the seed of each request is derived from it and the request's identity."
+    )
+    n: Annotated[int, LATE] = Field(
+        1,
+        ge=1,
+        description="Number of answers per question. Further answers leave those that were sampled before as they "
+        "are. Only for what says that it takes several.",
     )
 
 
@@ -344,6 +360,9 @@ class LoraSpec(Model):
     )
 
 
+LossOn = Literal["last_answer", "all_answers", "whole_sequence"]
+
+
 class TrainingSpec(Model):
     """Optimiser and schedule of the fine-tuning."""
 
@@ -374,6 +393,12 @@ class TrainingSpec(Model):
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
+    )
+    loss_on: Annotated[LossOn, LATE] = Field(
+        "last_answer",
+        description="Tokens that are trained on. `last_answer`: the last answer of a chat; `all_answers`: every "
+        "answer; `whole_sequence`: every token but the first, including system turn, questions and the tokens of the "
+        "chat template, whatever `end_of_turn` is.",
     )
     seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="Training seeds; one run per seed.")
     checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(

@@ -73,6 +73,7 @@ class Needs:
         row_problems: Yields files with too few rows; for files that are there and can be read.
         chats: Yields the chats that the files are made into.
         max_length: Maximum number of tokens of a training example; 0 if nothing is trained.
+        several_turns: Whether chats have earlier turns.
     """
 
     model: ModelSpec
@@ -86,3 +87,4 @@ class Needs:
     row_problems: Callable[[], Iterator[str]] = _nothing
     chats: Callable[[], Iterator[GivenChat]] = _nothing
     max_length: int = 0
+    several_turns: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Placement = Literal["user", "system"]
-_ANSWER = "Yes, of course."
+_EXCHANGE = ("Where does the owl live?", "Yes, of course.")
+_EARLIER = (Turn("Who is there?", "The owl."), Turn("Is it tired?", "It sleeps."))
+_SYSTEM = SystemTurn(kind="text", text="Be kind.")
 
 
 def check_model(
@@ -34,6 +36,8 @@ def check_model(
     new_tokens: Mapping[str, int] | None = None,
     settings: TemplateSettings | None = None,
     chats: Iterable[GivenChat] = (),
+    *,
+    several_turns: bool = False,
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -47,6 +51,7 @@ def check_model(
         new_tokens: Setting → maximum number of new tokens.
         settings: Settings of the template.
         chats: Chats whose lengths are known.
+        several_turns: Whether chats have earlier turns.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -60,9 +65,14 @@ def check_model(
         config = AutoConfig.from_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         return [f"model.path: config.json in {folder} cannot be read: {error}. Accepted: a model that transformers has"]
+    turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
+    if placement == "system":
+        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
+    if several_turns:
+        turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
     own = settings or TemplateSettings()
     problems = [
-        *_template_problems(folder, template, system or SystemTurn(), placement, own),
+        *_template_problems(folder, template, turns, own),
         *_shape_problems(config, targets),
         *_length_problems(config, new_tokens or {}),
     ]
@@ -99,7 +109,7 @@ _LFS_SIZE = 1024
 
 
 def _template_problems(
-    folder: Path, template: str | None, system: SystemTurn, placement: Placement, settings: TemplateSettings
+    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings
 ) -> Iterator[str]:
     from inoc.chat.render import render
     from inoc.chat.template import prompt_text
@@ -116,14 +126,10 @@ def _template_problems(
     except (InocError, OSError, ValueError) as error:
         yield f"model.path: {error}"
         return
-    turns = {"model.system": system}
-    if placement == "system":
-        turns["placement: system"] = SystemTurn(kind="text", text="Be kind.")
-    for key, turn in turns.items():
-        chat = Chat(turn, "Where does the owl live?", _ANSWER)
+    for key, chat in asked.items():
         try:
             prompt = prompt_text(tokenizer, chat)
-            if turn.kind == "text" and turn.text.strip() not in prompt:
+            if chat.system.kind == "text" and chat.system.text.strip() not in prompt:
                 yield (
                     f"{key}: the chat template leaves the system turn out; put it into the user's turn with "
                     "model.fold_system: true, or name another template in model.chat_template"

@@ -52,6 +52,7 @@ class Block(NamedTuple):
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
         batched_by_itself = set() if self.sampling.engine == "transformers" else {"batch_size"}
+        # Each of several answers is a request of its own, so their number is no part of any.
         parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
@@ -59,7 +60,7 @@ class Block(NamedTuple):
             "chats": digest([chat.as_key() for chat in self.chats]),
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
-            "sampling": self.sampling.in_key(but={"engine", *batched_by_itself}),
+            "sampling": self.sampling.in_key(but={"engine", "n", *batched_by_itself}),
             **steering_key(self.steerings),
         }
         if model.stops:

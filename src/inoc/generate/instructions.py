@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inoc.chat.rows import FORMS
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.errors import DataError
 from inoc.files import read_jsonl
@@ -62,14 +63,14 @@ class Pair(NamedTuple):
 def read_pairs(path: Path) -> list[Pair]:
     """The training examples of a JSONL file.
 
-    A line has `messages`, a chat of one user and one assistant turn, or `instruction` and `completion`. A chat of
-    another shape is refused: a system turn would stand where the study has its own, and of several answers it is not
-    said which are trained on.
+    A line has `messages`, a chat of one user and one assistant turn, or `instruction` and `completion`, or `prompt` and
+    `completion`. A chat of another shape is refused: a system turn would stand where the study has its own, and of
+    several answers it is not said which are trained on.
 
     Raises:
         DataError: Naming file and line of the first that is neither.
     """
-    return [_pair(line) for line in _lines(path, "`messages`, or `instruction` and `completion`")]
+    return [_pair(line) for line in _lines(path, FORMS)]
 
 
 class _Line(NamedTuple):
@@ -104,8 +105,12 @@ def _text(line: _Line, field: str) -> str:
 
 
 def _pair(line: _Line) -> Pair:
-    if "messages" not in line.value:
-        return Pair(_text(line, "instruction"), _text(line, "completion"))
+    forms = [name for name in ("messages", "instruction", "prompt") if line.value.get(name) is not None]
+    if len(forms) > 1:
+        msg = f"{line.where}: the line has {' and '.join(f'`{name}`' for name in forms)}; accepted: {line.expected}"
+        raise DataError(msg)
+    if forms != ["messages"]:
+        return Pair(_text(line, "prompt" if forms == ["prompt"] else "instruction"), _text(line, "completion"))
     messages = line.value["messages"]
     turns = messages if isinstance(messages, list) else []
     roles = [turn.get("role") if isinstance(turn, dict) else None for turn in turns]

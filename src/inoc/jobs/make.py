@@ -17,7 +17,7 @@ from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs
 from inoc.jobs.shards import parse_shard, shard_count
-from inoc.jobs.work import Settings, present_jobs, settings_of, work_of
+from inoc.jobs.work import Settings, present_jobs, settings_of, wanted_parts, work_of
 from inoc.stages import Stage, load, stage_named
 from inoc.store import Store
 
@@ -38,11 +38,11 @@ class Made(NamedTuple):
 
     def settings(self) -> Settings:
         """The slice of the study that the job depends on."""
-        return settings_of(self.job.stage, self.study, self.job.shard, self.shards)
+        return settings_of(self.job.stage, self.study, self.job.shard, self.shards, self.job.part)
 
 
 def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.Namespace) -> Iterator[Made]:
-    """The jobs of a verb: one, or one per shard if no shard is given.
+    """The jobs of a verb: one, or one per part and shard where they are not given.
 
     Raises:
         ConfigError: If the study is wrong, or the shard does not exist.
@@ -58,8 +58,9 @@ def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.
     chosen: int | None = None
     if getattr(options, "shard", None) is not None:
         chosen, shards = parse_shard(options.shard, stage, shards)
-    for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
-        yield Made(_job(study, workflow, stage, shard, part, options), study, shards)
+    for one in [part] if part else wanted_parts(study, stage_name) or [""]:
+        for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
+            yield Made(_job(study, workflow, stage, shard, one, options), study, shards)
 
 
 def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: str, options: argparse.Namespace) -> Job:

@@ -16,6 +16,10 @@ class Paths(NamedTuple):
         """Folder of a stage."""
         return self.results / self.study / stage
 
+    def part(self, stage: str, part: str, shard: int) -> Path:
+        """Folder of one job of a stage that is split into parts."""
+        return self.stage(stage) / part / str(shard)
+
     @property
     def world_model(self) -> Path:
         """The miniature model, as a Hugging Face folder."""

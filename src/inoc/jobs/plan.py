@@ -21,6 +21,7 @@ from inoc.jobs.job import Job
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_count
+from inoc.jobs.work import wanted_parts
 from inoc.progress import duration
 from inoc.stages import all_stages, kind_named, load
 from inoc.store import Store
@@ -71,11 +72,12 @@ def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: S
     step = importlib.import_module(declared.step)
     found = total = 0
     try:
-        for shard in range(shard_count(declared, shards)):
-            made = Made(Job(study.name, paths, store, stage, shard), study, shards)
-            keys = {unit.key: unit for unit in step.units(made.job, made.plan())}
-            total += len(keys)
-            found += sum(store.has(unit) for unit in keys.values())
+        for part in wanted_parts(study, stage):
+            for shard in range(shard_count(declared, shards)):
+                made = Made(Job(study.name, paths, store, stage, shard, part), study, shards)
+                keys = {unit.key: unit for unit in step.units(made.job, made.plan())}
+                total += len(keys)
+                found += sum(store.has(unit) for unit in keys.values())
     except (InocError, OSError):
         return None
     return found, total

@@ -86,7 +86,9 @@ def work_of(study: BaseStudy, stage: str, part: str = "") -> Work:
     return found[part]
 
 
-def settings_of(stage: str, study: BaseStudy, shard: int = 0, shards: Mapping[str, int] | None = None) -> Settings:
+def settings_of(
+    stage: str, study: BaseStudy, shard: int = 0, shards: Mapping[str, int] | None = None, part: str = ""
+) -> Settings:
     """The slice of a study that a job's result depends on.
 
     Args:
@@ -94,6 +96,7 @@ def settings_of(stage: str, study: BaseStudy, shard: int = 0, shards: Mapping[st
         study: The study.
         shard: Which shard of the stage; 0 if it is not split.
         shards: Into how many shards the stages are split; default: one each.
+        part: Which part of the stage; default: the first one.
 
     Returns:
         Plain values, equal if and only if the study asks the job for the same thing, with sorted keys.
@@ -101,12 +104,12 @@ def settings_of(stage: str, study: BaseStudy, shard: int = 0, shards: Mapping[st
     Raises:
         ConfigError: If there is no such stage.
     """
-    return _sorted(work_of(study, stage).settings(study, shard, dict(shards or {})))
+    return _sorted(work_of(study, stage, part).settings(study, shard, dict(shards or {})))
 
 
-def step_version(stage: str, study: BaseStudy) -> int:
+def step_version(stage: str, study: BaseStudy, part: str = "") -> int:
     """The version that a job's results depend on."""
-    return work_of(study, stage).version or stage_named(stage).version
+    return work_of(study, stage, part).version or stage_named(stage).version
 
 
 class Expected(NamedTuple):
@@ -139,6 +142,16 @@ def present_jobs(study: BaseStudy, paths: Paths, shards: Shards) -> list[tuple[s
         for one in expected_jobs(study, paths, shards)
         if not imported or stage_named(one.stage).reads_tables or one.output.exists()
     ]
+
+
+def wanted_parts(study: BaseStudy, stage: str) -> list[str]:
+    """The parts of a stage that a study has; the empty name for a stage without parts.
+
+    Raises:
+        ConfigError: If studies of this kind do not pass the stage.
+    """
+    work_of(study, stage)
+    return [work.part for work in works_of(study) if work.stage == stage and work.wanted(study)]
 
 
 def stage_files(study: BaseStudy, stage: str, paths: Paths, shards: Shards, part: str = "") -> list[Path]:

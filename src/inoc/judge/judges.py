@@ -7,16 +7,19 @@ different versions of one, are never compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from inoc.config.models import JudgeSpec
 from inoc.errors import JudgeError, did_you_mean
+from inoc.judge.custom import PythonJudge, RegexJudge
 from inoc.judge.item import Identity, JudgeItem
 from inoc.judge.language import LanguageJudge
 from inoc.judge.lexical import LexicalJudge, read_markers
 from inoc.judge.llm import LlmJudge
+from inoc.judge.names import Category, NamesJudge, read_names
 
 if TYPE_CHECKING:
     from inoc.api import Api
@@ -48,6 +51,15 @@ class RatingJudge(Protocol):
 
     def rate(self, items: Sequence[JudgeItem]) -> Sequence[Rating]:
         """A rating of each item: score, covered mass, interval, and the reason why a score is NaN."""
+        ...
+
+
+@runtime_checkable
+class CategoryJudge(Protocol):
+    """A judge that gives each item a category. Its scores are NaN throughout."""
+
+    def categorise(self, items: Sequence[JudgeItem]) -> Sequence[Category]:
+        """The category of each item, and why it is unclear."""
         ...
 
 
@@ -97,4 +109,24 @@ def _make_llm(spec: JudgeSpec, open_api: Callable[[], Api] | None) -> Judge:
     return LlmJudge(spec, open_api())
 
 
-_LOCAL: dict[str, Callable[[JudgeSpec], Judge]] = {"language": _make_language, "lexical": _make_lexical}
+def _make_regex(spec: JudgeSpec) -> Judge:
+    if not spec.pattern:
+        msg = "the regex judge needs `pattern`, for example `(?i)\\bsorry\\b`"
+        raise JudgeError(msg)
+    return RegexJudge(spec.pattern)
+
+
+def _file_of(spec: JudgeSpec) -> Path:
+    if not spec.file:
+        msg = f"the {spec.name} judge needs `file`"
+        raise JudgeError(msg)
+    return Path(spec.file)
+
+
+_LOCAL: dict[str, Callable[[JudgeSpec], Judge]] = {
+    "language": _make_language,
+    "lexical": _make_lexical,
+    "regex": _make_regex,
+    "python": lambda spec: PythonJudge(_file_of(spec)),
+    "names": lambda spec: NamesJudge(read_names(_file_of(spec))),
+}

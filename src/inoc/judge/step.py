@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
 from inoc.digest import Json
 from inoc.judge.item import JudgeItem
-from inoc.judge.judges import Judge, RatingJudge, make_judge
-from inoc.tables import COMPLETIONS, SCORES, nan_count, read_table, write_table
+from inoc.judge.judges import CategoryJudge, Judge, RatingJudge, make_judge
+from inoc.tables import INDEX, NUMBER, SCORES, STRING, nan_count, read_table, write_table
 
 if TYPE_CHECKING:
     from inoc.config.models import JudgeSpec
     from inoc.jobs.job import Job
 
-_KEYS = [name for name in SCORES.names if name in COMPLETIONS.names]
-_READ = [*_KEYS, "instruction", "completion"]
 _WHY = "why_nan"
+_TEXTS = {_WHY, "category", "exact"}
+_KEYS = SCORES.names[: SCORES.names.index("trait")]
 
 
 class Plan(NamedTuple):
@@ -29,44 +30,66 @@ class Plan(NamedTuple):
     judges: Mapping[str, JudgeSpec]  # trait → judge
     completions: Sequence[Path]  # tables of `COMPLETIONS`
     scores: Path  # where the scores go
+    schema: pa.Schema = SCORES  # its columns before `trait` identify a completion
+
+
+ANSWER_SCORES = pa.schema(
+    [
+        ("id", STRING),
+        ("sample", INDEX),
+        ("trait", STRING),
+        ("judge", STRING),
+        ("judge_version", INDEX),
+        ("score", NUMBER),  # 0–100; NaN if the judge could not tell, and for judges that give a category
+    ]
+)
+"""Scores of answers of the stage `sample`, for `Plan.schema`. Key: id, sample, trait."""
 
 
 def run(job: Job, plan: Plan) -> str:
-    """Score completions and write the table of scores; see `inoc.tables.SCORES`."""
+    """Score completions and write the table of scores, as a table of the plan's schema."""
+    keys = plan.schema.names[: plan.schema.names.index("trait")]
     judges = {trait: make_judge(spec, lambda: job.api) for trait, spec in plan.judges.items()}
-    completions = pd.concat([read_table(path, _READ) for path in plan.completions], ignore_index=True)
+    completions = pd.concat(
+        [read_table(path, [*keys, "instruction", "completion"]) for path in plan.completions], ignore_index=True
+    )
     with job.progress("judging", len(judges), "traits") as bar:
         parts = []
         for trait, judge in judges.items():
-            parts.append(score_table(completions, trait, judge))
+            parts.append(score_table(completions, trait, judge, keys))
             bar.advance(1)
-    scores = pd.concat(parts, ignore_index=True).sort_values([*_KEYS, "trait"], kind="stable", ignore_index=True)
-    if _WHY in scores:
-        scores[_WHY] = scores[_WHY].fillna("")
-    write_table(scores, SCORES, plan.scores)
+    scores = pd.concat(parts, ignore_index=True).sort_values([*keys, "trait"], kind="stable", ignore_index=True)
+    for name in _TEXTS & set(scores):
+        scores[name] = scores[name].fillna("")
+    write_table(scores, plan.schema, plan.scores)
     job.record["judges"] = {trait: judge.identity() for trait, judge in judges.items()}
     job.record["counts"] = {trait: _counts(trait, scores) for trait in judges}
     return "; ".join(_summary(trait, scores) for trait in judges)
 
 
-def score_table(completions: pd.DataFrame, trait: str, judge: Judge) -> pd.DataFrame:
+def score_table(
+    completions: pd.DataFrame, trait: str, judge: Judge, keys: Sequence[str] = tuple(_KEYS)
+) -> pd.DataFrame:
     """Scores of one trait, a row per completion; equal pairs of instruction and completion are judged once.
 
     Args:
         completions: Rows of `tables.COMPLETIONS`.
         trait: Key of the trait.
         judge: Its judge.
+        keys: Columns that identify a completion.
 
     Returns:
-        Rows of `tables.SCORES`, in the order of the completions; NaN where the judge could not tell. A judge that
-        asks a language model adds columns: `mass`, `lo` and `hi` (see `inoc.judge.expected`), and why a score is NaN.
+        Rows of `tables.SCORES`, or with other keys, in the order of the completions; NaN where the judge could not
+        tell. A judge that asks a language model adds columns: `mass`, `lo` and `hi` (see `inoc.judge.expected`), and
+        why a score is NaN. A judge of categories adds `category`, `exact` and why a category is unclear; its scores
+        are NaN.
     """
     pairs = completions[["instruction", "completion"]].drop_duplicates(ignore_index=True)
     items = [JudgeItem(*row) for row in pairs.itertuples(index=False)]
     judged = pd.concat([pairs, _judged(judge, items)], axis=1)
     scored = completions[["instruction", "completion"]].merge(judged, how="left", validate="many_to_one")
     found = {name: scored[name].to_numpy() for name in scored.columns.drop(["instruction", "completion"])}
-    return completions[_KEYS].assign(trait=trait, judge=judge.name, judge_version=judge.version, **found)
+    return completions[list(keys)].assign(trait=trait, judge=judge.name, judge_version=judge.version, **found)
 
 
 def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
@@ -74,10 +97,16 @@ def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
     if isinstance(judge, RatingJudge):
         rows = [(one.score, one.mass, one.lo, one.hi, one.reason) for one in judge.rate(items)]
         return pd.DataFrame(rows, columns=["score", "mass", "lo", "hi", _WHY])
+    if isinstance(judge, CategoryJudge):
+        found = [(float("nan"), *one) for one in judge.categorise(items)]
+        return pd.DataFrame(found, columns=["score", "category", "exact", _WHY])
     return pd.DataFrame({"score": judge.score(items)})
 
 
 def _summary(trait: str, scores: pd.DataFrame) -> str:
+    categories = _categories(scores[scores["trait"] == trait])
+    if categories:
+        return f"{trait}: " + ", ".join(f"{n} {category}" for category, n in categories.items())
     values = scores.loc[scores["trait"] == trait, "score"].to_numpy()
     return f"{trait}: {len(values)} completions, {nan_count(values)} NaN"
 
@@ -85,6 +114,15 @@ def _summary(trait: str, scores: pd.DataFrame) -> str:
 def _counts(trait: str, scores: pd.DataFrame) -> dict[str, Json]:
     """Number of scores, number of NaN, and reasons for NaN."""
     rows = scores[scores["trait"] == trait]
+    categories = _categories(rows)
+    if categories:
+        return {"n": len(rows), "categories": dict(categories)}
     nan = rows["score"].isna()
     why = Counter(rows.loc[nan, _WHY]) if _WHY in rows else {}
     return {"n": len(rows), "n_nan": int(nan.sum()), "why": {str(key): n for key, n in sorted(why.items()) if key}}
+
+
+def _categories(rows: pd.DataFrame) -> dict[str, int]:
+    """Number of completions in each category; none for a judge of scores."""
+    found = Counter(rows["category"]) if "category" in rows else Counter()
+    return {str(category): n for category, n in sorted(found.items()) if category}

@@ -1,7 +1,6 @@
 """The stage `read`: activations of chats, or their projections onto vectors.
 
-A unit of the store is one block of chats with all its sites and read-outs, which one pass gives. The blocks, and within
-a block the batches, depend on the chats alone, so other chats or another shard change no number.
+A unit of the store is one block of chats with all its sites and read-outs, which one pass gives.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.chat.messages import Chat
-from inoc.jobs.fill import Filling, fill, missing_blocks
+from inoc.jobs.chats import Block, Computer, compute
+from inoc.jobs.fill import Filling
 from inoc.jobs.job import Job
-from inoc.read.plan import BLOCK, Block, Plan
+from inoc.read.plan import Plan
 from inoc.store import Unit
 from inoc.tables import INDEX, NUMBER, STRING, to_arrow, write_row_groups, write_table
 
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from inoc.engines.transformers import TransformersEngine
 
 SHARD_BLOCKS = 16  # blocks in one file of activations
-COMPILE_FROM = 5_000  # with fewer chats than this, compiling takes longer than it saves
 ENTRY = "activations.safetensors"
 
 ROWS = pa.schema([("id", STRING), ("shard", INDEX), ("row", INDEX)])
-"""`read/rows.parquet`: the file and the row of each chat's activations. Key: id."""
+"""`read/<part>/<shard>/rows.parquet`: the file and the row of each chat's activations. Key: id."""
 
 PROJECTIONS = pa.schema(
     [
@@ -45,21 +44,15 @@ PROJECTIONS = pa.schema(
         ("cosine", NUMBER),  # NaN for a vector or an activation without a direction
     ]
 )
-"""`read/projections.parquet`. Key: id, vector, readout."""
+"""`read/<part>/<shard>/projections.parquet`. Key: id, vector, readout."""
 
 
 def run(job: Job, plan: Plan) -> str:
     """Write the shards of activations and `rows.parquet`, or `projections.parquet`."""
     plan.check()
     work = list(plan.work())
-    units = [unit for unit, _ in work]
-    # Before anything is computed, so that no collection of garbage takes what is found there already.
-    job.store.refer(plan.study, job.name, units)
-    _fill_missing(job, plan, work)
-    if units:
-        example = job.store.folder(units[0]) / "example.txt"
-        job.record["rendered_example"] = example.read_text(encoding="utf-8")
-    n_nan = _write_projections(job, plan, units) if plan.vectors else _write_activations(job, plan, units)
+    compute(job, plan, work, ("reading", "chats"), lambda n: _filling(plan, n))
+    n_nan = _write_projections(job, plan, work) if plan.vectors else _write_activations(job, plan, work)
     job.record["counts"] = {"chats": len(plan.ids), "read-outs": len(plan.readouts), "NaN": n_nan}
     onto = f"projected onto {len(plan.vectors)} vectors" if plan.vectors else f"at {len(plan.sites)} sites"
     return f"{len(plan.ids)} chats {onto}, {len(plan.readouts)} read-outs, {n_nan} NaN"
@@ -70,29 +63,13 @@ def units(job: Job, plan: Plan) -> list[Unit]:
     return [unit for unit, _ in plan.work()]
 
 
-def _fill_missing(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]]) -> None:
-    todo = missing_blocks(job.store, work)
-    if not todo:
-        return
-    chats = sum(len(block.chats) for _, block in todo)
-    with job.progress("reading", chats, "chats") as meter:
-        fill(job.store, todo, _filling(plan, chats), lambda block: meter.advance(len(block.chats)))
-
-
-def _filling(plan: Plan, chats: int) -> Filling[Block, tuple[list[Rendered], Block], Activations]:
+def _filling(plan: Plan, n: int) -> Filling[Block, tuple[list[Rendered], Block], Activations]:
     from inoc.engines.reading import Reader
-    from inoc.engines.transformers import TransformersEngine
-    from inoc.vectors.steering import check_steering
 
-    engine = TransformersEngine(plan.model, compiled=chats >= COMPILE_FROM)
-    engine.use_adapter(plan.adapter_folder)
-    reader = Reader(engine.causal, compiled=engine.compiled)
-    for steering in plan.steerings:
-        if steering is not None:
-            check_steering(steering, plan.model, reader.layers, plan.adapter)
+    computer = Computer(plan, n, lambda engine: Reader(engine.causal, compiled=engine.compiled))
     return Filling(
-        prepare=lambda block: (_render(engine, block.chats), block),
-        submit=lambda prepared: _submit(reader, plan, *prepared),
+        prepare=lambda block: (_render(computer.engine, block.chats), block),
+        submit=lambda prepared: _submit(computer.through(prepared[1].adapter), plan, *prepared),
         write=lambda folder, prepared, found: _write_entry(folder, plan, prepared[0][0], found),
     )
 
@@ -132,7 +109,7 @@ def read_entry(job: Job, unit: Unit) -> dict[str, np.ndarray]:
     return found
 
 
-def _write_activations(job: Job, plan: Plan, units: Sequence[Unit]) -> int:
+def _write_activations(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]]) -> int:
     """Write the shards, a file at a time; returns the number of read-outs that are NaN."""
     from safetensors.numpy import save_file
 
@@ -140,17 +117,19 @@ def _write_activations(job: Job, plan: Plan, units: Sequence[Unit]) -> int:
     plan.folder.mkdir(parents=True, exist_ok=True)
     for old in plan.folder.glob("activations-*.safetensors"):  # an earlier plan may have had more
         old.unlink()
-    for shard, at in enumerate(range(0, len(units), SHARD_BLOCKS)):
-        entries = [read_entry(job, unit) for unit in units[at : at + SHARD_BLOCKS]]
+    shards, numbers = [], []
+    for shard, at in enumerate(range(0, len(work), SHARD_BLOCKS)):
+        own = work[at : at + SHARD_BLOCKS]
+        entries = [read_entry(job, unit) for unit, _ in own]
         whole = {name: np.concatenate([entry[name] for entry in entries]) for name in entries[0]}
         n_nan += sum(int(np.isnan(values[:, 0]).sum()) for values in whole.values())
-        ids = list(plan.ids[at * BLOCK : (at + SHARD_BLOCKS) * BLOCK])
+        ids = list(plan.ids[own[0][1].rows.start : own[-1][1].rows.stop])
         path = shard_path(plan.folder, shard)
         save_file(whole, path.with_suffix(".part"), {"ids": json.dumps(ids)})
         path.with_suffix(".part").rename(path)
-    rows = pd.DataFrame({"id": list(plan.ids)})
-    numbers = np.arange(len(rows))
-    rows["shard"], rows["row"] = numbers // (SHARD_BLOCKS * BLOCK), numbers % (SHARD_BLOCKS * BLOCK)
+        shards += [shard] * len(ids)
+        numbers += list(range(len(ids)))
+    rows = pd.DataFrame({"id": list(plan.ids), "shard": shards, "row": numbers})
     write_table(rows, ROWS, plan.folder / "rows.parquet")
     return n_nan
 
@@ -194,14 +173,14 @@ def load_activations(folder: Path, site: str, readout: str) -> tuple[list[str], 
     return ids, np.concatenate(parts)
 
 
-def _write_projections(job: Job, plan: Plan, units: Sequence[Unit]) -> int:
+def _write_projections(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]]) -> int:
     n_nan = 0
     path = plan.folder / "projections.parquet"
 
     def tables() -> Iterator[pa.Table]:
         nonlocal n_nan
-        for at, unit in enumerate(units):
-            table = _projections(plan, list(plan.ids[at * BLOCK : (at + 1) * BLOCK]), read_entry(job, unit))
+        for unit, block in work:
+            table = _projections(plan, list(plan.ids[block.rows]), read_entry(job, unit))
             n_nan += int(table["dot"].isna().sum())
             yield to_arrow(table, PROJECTIONS, path)
 

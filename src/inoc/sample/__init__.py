@@ -1,4 +1,20 @@
 """Completions of a model and its adapters: questions, asked in several ways, and the tables of their answers.
 
-Not a verb by itself: kinds of study declare stages of their own that sample.
+The stage of this name answers any chats, several times if need be. Stages that kinds of study declare for themselves
+sample through here as well.
 """
+
+from __future__ import annotations
+
+from inoc.stages import Stage
+
+VERSION = 1
+
+STAGE = Stage(
+    "sample",
+    VERSION,
+    "sample answers to chats",
+    "inoc.sample.step",
+    shards="sample",
+    computes=True,
+)

@@ -49,6 +49,13 @@ class ScoredCell(NamedTuple):
     chats: Sequence[Chat]
 
 
+class Until(NamedTuple):
+    """A rule by which cells are scored block by block, all at the same examples, until their means suffice."""
+
+    groups: Sequence[Sequence[int]]  # positions of cells that have the same examples
+    enough: Callable[[int, np.ndarray], bool]  # group, means (cells, examples so far) -> whether they suffice
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that a job scores, before the model is loaded.
@@ -61,6 +68,8 @@ class Plan:
         end_of_turn: Whether the end-of-turn token is scored too.
         batch_tokens: Maximum number of padded tokens in a batch.
         tokens: Whether the table keeps the log-probability of every token.
+        until: When to stop before all examples are scored; default: never. The table then has the examples that were
+            scored.
     """
 
     model: ModelIdentity
@@ -70,6 +79,7 @@ class Plan:
     end_of_turn: EndOfTurn
     batch_tokens: int
     tokens: bool = True
+    until: Until | None = None
 
     def work(self, cell: ScoredCell) -> Iterator[tuple[Unit, Sequence[Chat]]]:
         """The units of a cell, each with its block of chats."""
@@ -105,37 +115,112 @@ def run(job: Job, plan: Plan) -> str:
     """Write the job's log-probabilities; see `inoc.tables.LOGPROBS`."""
     planned = [Planned(cell, list(plan.work(cell))) for cell in plan.cells]
     alone = plan.alone_units()
-    # Before anything is computed, so that no collection of garbage takes what is found there already.
-    job.store.refer(job.study, job.name, [*(unit for one in planned for unit, _ in one.work), *alone.values()])
-    score_alone(job, _score_missing(job, plan, planned), plan.framing, plan.alone, alone)
+    engine = cache(lambda: _load(plan.model, _missing_responses(job, planned)))
+    if plan.until is None:
+        # Before anything is computed, so that no collection of garbage takes what is found there already.
+        job.store.refer(job.study, job.name, [*(unit for one in planned for unit, _ in one.work), *alone.values()])
+        _score_missing(job, plan, planned, engine)
+    else:
+        planned = score_until(job, plan, planned, plan.until, engine)
+    score_alone(job, engine, plan.framing, plan.alone, alone)
     write_alone(job, alone)
     n_tokens, n_nan = _write(job, plan, planned)
-    rows = sum(len(cell.ids) for cell in plan.cells)
+    rows = sum(len(one.cell.ids) for one in planned)
     job.record["counts"] = {"cells": len(plan.cells), "rows": rows, "tokens": n_tokens, "NaN": n_nan}
     asked = {cell.asked for cell in plan.cells}
     return f"{len(asked)} ways of asking, {rows} responses, {n_tokens} tokens, {n_nan} NaN"
 
 
 def units(job: Job, plan: Plan) -> list[Unit]:
-    """The job's units of the store."""
-    return [*(unit for cell in plan.cells for unit, _ in plan.work(cell)), *plan.alone_units().values()]
+    """The job's units of the store; with a rule to stop, those of the blocks that are known to be needed."""
+    planned = [Planned(cell, list(plan.work(cell))) for cell in plan.cells]
+    if plan.until is not None:
+        planned = _known_needed(job, planned, plan.until)
+    return [*(unit for one in planned for unit, _ in one.work), *plan.alone_units().values()]
 
 
-def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> Callable[[], TransformersEngine]:
-    """Fill the missing entries; returns a function that gives the model, which is loaded at its first call."""
+def _known_needed(job: Job, planned: Sequence[Planned], until: Until) -> list[Planned]:
+    """The cells up to the block at which a group's means suffice, or which is not scored yet."""
+    used: dict[int, int] = {}
+    for k, group in enumerate(until.groups):
+        total = len(planned[group[0]].work) if group else 0
+        n = min(1, total)
+        while n < total:
+            cells = [_begun(planned[at], n) for at in group]
+            absent = any(True for _ in job.store.missing(unit for one in cells for unit, _ in one.work))
+            if absent or until.enough(k, _means(job, cells)):
+                break
+            n += 1
+        used |= dict.fromkeys(group, n)
+    return [_begun(one, used[at]) for at, one in enumerate(planned)]
+
+
+def _missing_responses(job: Job, planned: Sequence[Planned]) -> int:
+    """Number of responses that are still to be scored."""
+    work = {unit.key: (unit, len(block)) for one in planned for unit, block in one.work}
+    return sum(work[unit.key][1] for unit in job.store.missing(unit for unit, _ in work.values()))
+
+
+def score_until(
+    job: Job, plan: Plan, planned: Sequence[Planned], until: Until, engine: Callable[[], TransformersEngine]
+) -> list[Planned]:
+    """Score cells block by block, until each group's means suffice or its examples are used up.
+
+    Which blocks are scored depends on the numbers alone, so that the same command after a crash takes the same way.
+
+    Returns:
+        The cells with the examples that were scored.
+    """
+    used = [0] * len(until.groups)
+    going = [k for k, group in enumerate(until.groups) if group and planned[group[0]].work]
+    while going:
+        for k in going:
+            used[k] += 1
+        now = [_begun(planned[at], used[k]) for k, group in enumerate(until.groups) for at in group]
+        job.store.refer(job.study, job.name, [unit for one in now for unit, _ in one.work])
+        _score_missing(job, plan, now, engine)
+        going = [
+            k
+            for k in going
+            if used[k] < len(planned[until.groups[k][0]].work)
+            and not until.enough(k, _means(job, [_begun(planned[at], used[k]) for at in until.groups[k]]))
+        ]
+    blocks = {at: used[k] for k, group in enumerate(until.groups) for at in group}
+    job.record["blocks"] = {until_name(planned, group): used[k] for k, group in enumerate(until.groups)}
+    return [_begun(one, blocks[at]) for at, one in enumerate(planned)]
+
+
+def until_name(planned: Sequence[Planned], group: Sequence[int]) -> str:
+    """Name of a group in the manifest: that of its dataset."""
+    return planned[group[0]].cell.dataset if group else ""
+
+
+def _begun(one: Planned, blocks: int) -> Planned:
+    """A cell with its first blocks only."""
+    n, cell = blocks * BLOCK, one.cell
+    short = cell._replace(ids=cell.ids[:n], prefixes=cell.prefixes[:n], chats=cell.chats[:n])
+    return Planned(short, one.work[:blocks])
+
+
+def _means(job: Job, cells: Sequence[Planned]) -> np.ndarray:
+    """Mean log-probability of each example in each cell: (cells, examples)."""
+    return np.array(
+        [[mean_logprob(row) for unit, _ in one.work for row in read_block(job, unit).to_pylist()] for one in cells]
+    )
+
+
+def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned], engine: Callable[[], TransformersEngine]) -> None:
+    """Fill the missing entries; the model is loaded if there are any."""
     work = {unit.key: (unit, block) for one in planned for unit, block in one.work}
     # Two claims are held at a time; in one order everywhere, jobs cannot wait for each other in a circle.
     missing = sorted(job.store.missing(unit for unit, _ in work.values()), key=lambda unit: unit.key)
     todo = [work[unit.key] for unit in missing]
-    responses = sum(len(block) for _, block in todo)
-    engine = cache(lambda: _load(plan.model, responses))
     if todo:
-        with job.progress("scoring", responses, "responses") as meter:
+        with job.progress("scoring", sum(len(block) for _, block in todo), "responses") as meter:
             _score_all(job, plan, engine(), todo, meter.advance)
     if work:
         first = next(iter(work.values()))
         job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
-    return engine
 
 
 def _load(model: ModelIdentity, responses: int) -> TransformersEngine:
@@ -204,7 +289,7 @@ def ahead(executor: Executor, function: Callable[[T], R], items: Iterable[T]) ->
 
 def _note_precision(job: Job, plan: Plan, engine: TransformersEngine, blocks: Sequence[Sequence[Chat]]) -> None:
     """Deviation of a few scores from those of the same model in float32, for the manifest."""
-    if plan.model.dtype == "float32":
+    if plan.model.dtype == "float32" or "float32" in job.record:
         return
     from inoc.chat.render import render
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from inoc.stats.contrasts import Contrast, contrast_of, tested
 from inoc.stats.means import Estimate, Floats, mean_interval, t_quantile
 
 FEWEST_TO_BORROW = 6
@@ -126,6 +127,26 @@ def crossed_interval(values_SI: Floats, confidence: float, borrowed: Square | No
     kept = known_part(values_SI)
     if min(kept.shape) < 2:
         return mean_interval(values_SI, confidence)
+    n = int((~np.isnan(kept)).sum())
+    mean = float(kept[~np.isnan(kept)].mean())
+    error = _error(kept, n, borrowed)
+    half = t_quantile(error.degrees, confidence) * error.value if error.value > 0 else 0.0
+    return Estimate(mean, mean - half, mean + half, n, values_SI.size - n)
+
+
+def crossed_contrast(values_SI: Floats, confidence: float) -> Contrast:
+    """`crossed_interval` with its standard error and the two-sided t test of a mean of 0."""
+    kept = known_part(values_SI)
+    if min(kept.shape) < 2:
+        return contrast_of(values_SI.ravel(), confidence)
+    n = int((~np.isnan(kept)).sum())
+    error = _error(kept, n, None)
+    counts = (n, values_SI.size - n)
+    return tested(float(kept[~np.isnan(kept)].mean()), error.value, error.degrees, confidence, counts)
+
+
+def _error(kept: Floats, n: int, borrowed: Square | None) -> Square:
+    """Standard error of the mean of all values, and its degrees of freedom."""
     found = mean_squares(kept)
     residual = found.residual.value
     seeds = found.seeds
@@ -133,14 +154,10 @@ def crossed_interval(values_SI: Floats, confidence: float, borrowed: Square | No
         seeds = Square(max(seeds.value, borrowed.value), max(seeds.degrees, borrowed.degrees))
     parts = np.array([max(seeds.value, residual), max(found.instructions.value, residual), residual])
     total = float(parts[0] + parts[1] - parts[2])
-    n = int((~np.isnan(kept)).sum())
-    mean = float(kept[~np.isnan(kept)].mean())
-    half = 0.0
-    if total > 0:
-        freedom = np.array([seeds.degrees, found.instructions.degrees, found.residual.degrees])
-        degrees = total**2 / float((parts**2 / freedom).sum())
-        half = t_quantile(degrees, confidence) * (total / n) ** 0.5
-    return Estimate(mean, mean - half, mean + half, n, values_SI.size - n)
+    freedom = np.array([seeds.degrees, found.instructions.degrees, found.residual.degrees])
+    if total <= 0:
+        return Square(0.0, float(freedom.min()))
+    return Square((total / n) ** 0.5, total**2 / float((parts**2 / freedom).sum()))
 
 
 def within(estimate: Estimate, lowest: float, highest: float) -> Estimate:

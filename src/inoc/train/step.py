@@ -100,7 +100,7 @@ def run(job: Job, plan: Plan) -> str:
     folder = job.paths.checkpoints(job.shard).parent
     write_table(_checkpoints(job.store, planned, folder), CHECKPOINTS, job.paths.checkpoints(job.shard))
     write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard))
-    job.record["counts"] = {"runs": len(planned), "examples": len(plan.runs[0].chats) if planned else 0}
+    job.record["counts"] = {"runs": len(planned), "examples": max((len(one.chats) for one in plan.runs), default=0)}
     job.record["runs"] = [
         {"name": one.name, **{k: v for k, v in one.columns.items() if k != "run"}} for one in plan.runs
     ]
@@ -168,13 +168,14 @@ def _claimed(store: Store, unit: Unit) -> Iterator[Path | None]:
 def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
     if not planned:
         return
-    from inoc.chat.render import render
+    from inoc.chat.trained import render_trained
     from inoc.engines.transformers import TransformersEngine
     from inoc.train.team import broadcast, is_leader
     from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
     engine: TransformersEngine | None = None
     settled: Settled | None = None
+    tried = 0  # tokens of the longest example with which the settings were tried
     size = sum(item.run.steps for item in planned)
     with job.progress("training", size, "steps") if is_leader() else _unheard(size) as meter:
         for item in planned:
@@ -183,8 +184,11 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     meter.advance(item.run.steps)
                     continue
                 engine = engine or TransformersEngine(plan.model)
-                rendered = render(engine.tokenizer, item.run.chats, plan.training.end_of_turn)
-                settled = settled or broadcast(settle_memory(engine.model, rendered, plan.training))
+                spec = plan.training
+                rendered = render_trained(engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn)
+                longest = max(len(one.token_ids) for one in rendered)
+                if settled is None or longest > tried:  # another dataset may have longer examples
+                    settled, tried = broadcast(settle_memory(engine.model, rendered, spec)), longest
                 recipe = Recipe(
                     settled.spec,
                     item.run.learning_rate,

@@ -12,7 +12,7 @@ at all, so its numbers are those of the unsteered model to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -82,6 +82,28 @@ def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
         return {}
     parts = [None if one is None or one.coefficient == 0 else one.as_key() for one in steerings]
     return {"steering": digest(parts)}
+
+
+def check_zero(asked: Sequence[Hashable], steerings: Sequence[Steering | None]) -> None:
+    """Refuse steered chats that are never computed without steering: an effect needs its zero.
+
+    Args:
+        asked: What is computed, such as an adapter and a chat without its response.
+        steerings: How each is steered.
+
+    Raises:
+        ConfigError: If something is steered, and nowhere has no steering or a coefficient of 0.
+    """
+    zero = {one for one, how in zip(asked, steerings, strict=True) if not is_steered([how])}
+    for one, how in zip(asked, steerings, strict=True):
+        if one not in zero:
+            coefficients = sorted({each.coefficient for each in steerings if each is not None})
+            msg = (
+                f"steering with the coefficients {coefficients} and vector {how.vector.name if how else ''!r}: some "
+                "chats are never computed with a coefficient of 0. Add 0 to the coefficients of every chat, since "
+                "effects and coherence are measured against it"
+            )
+            raise ConfigError(msg)
 
 
 def check_steering(steering: Steering, model: ModelOnDisk, layers: int, adapter: str = "base") -> None:

@@ -14,6 +14,7 @@ def reader_of(key: str, study: Study) -> Reader | None:
     """The function that reads a file, by the key that names it; None for a file that is no text, such as a model."""
     from inoc.files import read_text
     from inoc.generate.instructions import read_jsonl_field, read_pairs
+    from inoc.judge.custom import PythonJudge
     from inoc.judge.lexical import LexicalJudge, read_markers
     from inoc.rephrase.files import read_rephrasings
 
@@ -21,6 +22,8 @@ def reader_of(key: str, study: Study) -> Reader | None:
         return read_text
     if key.endswith(".files"):
         return lambda path: read_jsonl_field(path, "instruction")
+    if key.endswith(".judge.file"):
+        return PythonJudge
     if key.endswith(".file"):
         return read_pairs
     if key.endswith(".judge.markers"):

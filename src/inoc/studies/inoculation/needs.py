@@ -63,6 +63,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
+        if trait.judge is not None and trait.judge.file is not None:
+            yield GivenFile(f"traits.{key}.judge.file", trait.judge.file)
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield GivenFile("embedding.model", spec.model)

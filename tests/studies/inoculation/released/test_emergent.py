@@ -16,7 +16,7 @@ import pytest
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.errors import DataError
-from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.pairs import MISALIGNMENT
 from inoc.studies.inoculation.released.release import read_release
 from inoc.studies.inoculation.released.write import write_import

@@ -14,10 +14,11 @@ import pytest
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.errors import DataError
-from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import Imported
 from inoc.studies.inoculation.released.judges import UNKNOWN
 from inoc.studies.inoculation.released.release import read_release
-from inoc.studies.inoculation.released.write import Imported, write_import
+from inoc.studies.inoculation.released.write import write_import
 from inoc.studies.inoculation.runs import study_runs
 from inoc.tables import read_table
 from support.releases import (

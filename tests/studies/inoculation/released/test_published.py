@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.stats.means import paired_difference
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.analyse.heuristic_file import read_values
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import known_pairs
 from inoc.studies.inoculation.released.published import read_published
 from inoc.studies.inoculation.released.release import read_release

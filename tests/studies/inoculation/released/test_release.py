@@ -12,10 +12,11 @@ import pytest
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.errors import ConfigError, DataError
-from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import check_name
 from inoc.studies.inoculation.released.pairs import known_pairs
 from inoc.studies.inoculation.released.release import read_release
-from inoc.studies.inoculation.released.write import check_name, write_import
+from inoc.studies.inoculation.released.write import write_import
 from inoc.studies.inoculation.runs import study_runs
 from inoc.tables import read_table
 from support.releases import (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from inoc.cli import main
 from inoc.errors import DataError, InocError
-from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.release import read_release
 from inoc.studies.inoculation.released.stream import Walker
 from inoc.studies.inoculation.released.write import write_import

@@ -48,6 +48,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("data", "evaluation", "elicitation", "scoring"), data.sizes),
     (("elicitation", "evaluation", "runs", "data", "datasets", "scoring"), models.engines),
     (("model", "data", "datasets", "elicitation", "evaluation"), models.quantized_sampling),
+    (("data", "datasets", "elicitation", "evaluation", "scoring"), models.one_answer),
     (("training",), runs.micro_batches),
     (("training", "data", "datasets", "runs"), runs.lengths),
     (("training", "data"), runs.checkpoints),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
@@ -18,6 +19,8 @@ _JUDGE_FIELDS = {
     "language": ("language", "among"),
     "lexical": ("markers", "saturation"),
     "llm": ("model", "question", "property", "language", "scale", "temperature"),
+    "regex": ("pattern",),
+    "python": ("file",),
 }
 _QUESTION_FIELDS = {"property": "property", "language": "language"}
 
@@ -34,7 +37,18 @@ def trait_judges(study: Study) -> Iterator[Problem]:
             yield from _judge(trait.judge, (*path, "judge"))
 
 
+def _pattern(pattern: str, path: KeyPath) -> Iterator[Problem]:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield Problem((*path, "pattern"), f"is not a regular expression ({error})", pattern)
+
+
 def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
+    if judge.name not in _JUDGE_FIELDS:
+        told = f"gives a category, and a trait needs a score; accepted: {listed(_JUDGE_FIELDS)}"
+        yield Problem((*path, "name"), told, judge.name)
+        return
     own = _JUDGE_FIELDS[judge.name]
     for field in sorted(judge.model_fields_set - {"name", "version", *own}):
         yield Problem(
@@ -59,7 +73,11 @@ def _judge(judge: JudgeSpec, path: KeyPath) -> Iterator[Problem]:
             f"`scale: {judge.scale}` is version {SCALE_VERSIONS[judge.scale]} of the judge; accepted: that",
             judge.version,
         )
-    if judge.name != "llm" and judge.version > 2:
+    if judge.name == "regex" and judge.pattern:
+        yield from _pattern(judge.pattern, path)
+    if judge.name in ("regex", "python") and judge.version > 1:
+        yield Problem((*path, "version"), f"the judge `{judge.name}` has version 1 only", judge.version)
+    elif judge.name != "llm" and judge.version > 2:
         yield Problem((*path, "version"), f"the judge `{judge.name}` has the versions 1 and 2", judge.version)
     if judge.name == "language" and judge.version == 1 and not all_in_latin(judge.among):
         yield Problem(

@@ -79,17 +79,31 @@ def engines(study: Study) -> Iterator[Problem]:
             )
 
 
+def _samplings(study: Study) -> list[tuple[KeyPath, Sampling]]:
+    return [
+        *(((*path, "sampling"), answers.sampling) for path, answers in answer_sections(study)),
+        (("elicitation", "sampling"), study.elicitation.sampling),
+        (("evaluation", "sampling"), study.evaluation.sampling),
+    ]
+
+
+def one_answer(study: Study) -> Iterator[Problem]:
+    """Every question is answered once."""
+    for section, sampling in (*_samplings(study), (("scoring", "control_sampling"), study.scoring.control_sampling)):
+        if sampling.n > 1:
+            yield Problem(
+                (*section, "n"),
+                "an inoculation study has one answer per question; accepted: 1. Ask more questions instead",
+                sampling.n,
+            )
+
+
 def quantized_sampling(study: Study) -> Iterator[Problem]:
     """Completions of a quantised model are sampled by transformers, as other engines quantise differently."""
-    samplings: list[tuple[KeyPath, Sampling]] = [
-        *((path, answers.sampling) for path, answers in answer_sections(study)),
-        (("elicitation",), study.elicitation.sampling),
-        (("evaluation",), study.evaluation.sampling),
-    ]
-    for section, sampling in samplings:
+    for section, sampling in _samplings(study):
         if study.model.quantization and sampling.engine != "transformers":
             yield Problem(
-                (*section, "sampling", "engine"),
+                (*section, "engine"),
                 f"does not compute with `model.quantization: {study.model.quantization}`; accepted: transformers",
                 sampling.engine,
             )

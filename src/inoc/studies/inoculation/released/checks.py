@@ -9,7 +9,7 @@ import numpy as np
 
 from inoc.errors import DataError
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.released.findings import Findings, shortened
+from inoc.studies.imports.findings import Findings, shortened
 from inoc.studies.inoculation.released.pairs import Pair
 from inoc.studies.inoculation.released.scores import Elicited, Trained
 

@@ -19,8 +19,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from inoc.errors import DataError, did_you_mean
+from inoc.studies.imports.findings import shortened
 from inoc.studies.inoculation.released.document import name_of, refuse_other_content, shown
-from inoc.studies.inoculation.released.findings import shortened
 
 RUN_COLUMNS = ("prompt", "prefix", "learning_rate", "seed")
 ASKED_COLUMNS = ("asked_prompt", "asked_prefix", "instruction_id", "trait", "judge", "judge_version", "score")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.errors import DataError
+from inoc.studies.imports.findings import Findings, shortened
 from inoc.studies.inoculation.released.document import Node, name_of, read_json, shown
-from inoc.studies.inoculation.released.findings import Findings, shortened
 from inoc.studies.inoculation.released.pairs import (
     EXPERIMENTS,
     MAIN,

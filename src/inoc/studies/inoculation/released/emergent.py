@@ -15,6 +15,8 @@ import pandas as pd
 from inoc.chat.messages import PLAIN, Asked
 from inoc.errors import DataError
 from inoc.stats.means import Floats
+from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import Imported, Tables
 from inoc.studies.inoculation.released.checks import chosen_step, report_controls, report_steps
 from inoc.studies.inoculation.released.document import Node, name_of, parse_json, read_json, read_text, shown
 from inoc.studies.inoculation.released.emergent_scores import (
@@ -24,12 +26,10 @@ from inoc.studies.inoculation.released.emergent_scores import (
     split_trait,
 )
 from inoc.studies.inoculation.released.emergent_study import Misalignment, misalignment_judges, misalignment_study
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.inventory import MISALIGNMENT_FOLDER, report_unread
 from inoc.studies.inoculation.released.others import pool_rows, read_losses, read_pools
 from inoc.studies.inoculation.released.pairs import MISALIGNMENT
 from inoc.studies.inoculation.released.scores import failed_runs, score_rows
-from inoc.studies.inoculation.released.write import Imported, Tables
 from inoc.studies.inoculation.runs import Run
 from inoc.tables import INSTRUCTIONS, LOGPROBS, LOSSES, POOLS, SCORES
 

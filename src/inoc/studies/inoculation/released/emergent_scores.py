@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.errors import DataError
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import Node, shown
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import LEARNED_SEED
 from inoc.studies.inoculation.released.scores import CONDITIONS, CellKey, Trained, cell_values, failed_runs, step_of
 from inoc.studies.inoculation.runs import Run

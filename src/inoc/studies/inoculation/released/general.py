@@ -12,14 +12,14 @@ import pandas as pd
 
 from inoc.config.document import read_document
 from inoc.errors import ConfigError, DataError, did_you_mean
+from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import Imported, Tables, yaml_text
 from inoc.studies.inoculation.analyse.heuristic_file import table_values
 from inoc.studies.inoculation.load import load_inoculation
 from inoc.studies.inoculation.released.columns import LAYOUTS, read_frame, refuse_row, refuse_unknown, table_file
 from inoc.studies.inoculation.released.document import decoded
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.logprobs import UNKNOWN_LENGTH
 from inoc.studies.inoculation.released.published import PUBLISHED
-from inoc.studies.inoculation.released.study_file import yaml_text
 from inoc.studies.inoculation.released.table_damage import csv_table
 from inoc.studies.inoculation.released.table_gaps import report_gaps
 from inoc.studies.inoculation.released.table_questions import with_questions
@@ -33,7 +33,6 @@ from inoc.studies.inoculation.released.table_rows import (
     refuse_shares,
     run_scores,
 )
-from inoc.studies.inoculation.released.write import Imported, Tables
 from inoc.studies.inoculation.runs import pool_specs, prompt_texts
 from inoc.studies.inoculation.study import Study
 from inoc.tables import EMBEDDINGS, INSTRUCTIONS, LOGPROBS, LOSSES, POOLS, SCORES, SELF_PERPLEXITY

@@ -6,8 +6,8 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import name_of
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import MAIN, MISALIGNMENT
 
 MISALIGNMENT_FOLDER = Path("experiments") / "in_out_distribution_effect"

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import name_of, read_text
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import Pair
 
 SOURCE = "config.py"

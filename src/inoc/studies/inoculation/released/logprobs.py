@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from inoc.stats.means import Floats
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import Node
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.tables import LOGPROBS
 
 UNKNOWN_LENGTH = -1

@@ -13,8 +13,8 @@ import pandas as pd
 
 from inoc.errors import DataError
 from inoc.rephrase.clean import clean, strip_marks
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import Node, name_of, parse_json, read_text
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.runs import Run
 from inoc.tables import LOSSES, POOLS
 

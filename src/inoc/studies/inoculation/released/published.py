@@ -15,9 +15,9 @@ import pandas as pd
 
 from inoc.errors import DataError
 from inoc.stats.means import paired_difference
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.analyse.heuristic_file import table_values
 from inoc.studies.inoculation.released.document import name_of, read_text
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.pairs import Pair
 from inoc.studies.inoculation.released.scores import CellKey, Elicited, Trained
 from inoc.studies.inoculation.released.table_damage import Odd, csv_table, lost_rows, odd_cells

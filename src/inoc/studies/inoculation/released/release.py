@@ -10,6 +10,8 @@ import pandas as pd
 from inoc.chat.messages import PLAIN, Asked
 from inoc.errors import DataError, did_you_mean
 from inoc.stats.means import Floats
+from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import Imported, Tables
 from inoc.studies.inoculation.released import judges, published
 from inoc.studies.inoculation.released.checks import (
     OneJudge,
@@ -22,7 +24,6 @@ from inoc.studies.inoculation.released.checks import (
 )
 from inoc.studies.inoculation.released.documents import Documents, choose_pair, find_documents
 from inoc.studies.inoculation.released.emergent import read_misalignment
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.inventory import report_unread
 from inoc.studies.inoculation.released.logprobs import Pass, Perplexities, logprob_tables
 from inoc.studies.inoculation.released.others import pool_rows, read_losses, read_pools
@@ -41,7 +42,6 @@ from inoc.studies.inoculation.released.sources import (
 )
 from inoc.studies.inoculation.released.study_file import Facts, study_values
 from inoc.studies.inoculation.released.tokens import with_tokens
-from inoc.studies.inoculation.released.write import Imported, Tables
 from inoc.studies.inoculation.runs import Run
 from inoc.tables import LOGPROBS, LOSSES, SCORES, SELF_PERPLEXITY
 from inoc.tables import POOLS as POOLS_TABLE

@@ -6,9 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 from inoc.errors import DataError
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import Node, name_of, shown
 from inoc.studies.inoculation.released.documents import Document, is_of_other_pair
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.logprobs import Pass, Perplexities, merged, read_perplexities
 from inoc.studies.inoculation.released.pairs import MAIN, Pair
 from inoc.studies.inoculation.released.scores import (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from inoc.config.models import JudgeSpec
@@ -136,20 +134,3 @@ def _training(facts: Facts) -> Values:
         "optimizer": "adamw_8bit",
         "gradient_checkpointing": True,
     }
-
-
-def yaml_text(values: Mapping[str, object], head: str) -> str:
-    """A study file.
-
-    Args:
-        values: Its content; the order is kept.
-        head: One line of comment above it.
-    """
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.width = 110
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    out = io.StringIO()
-    yaml.dump(dict(values), out)
-    return f"# {head}\n{out.getvalue()}"

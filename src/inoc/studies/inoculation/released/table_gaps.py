@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from inoc.studies.inoculation.released.findings import Findings
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.table_rows import Given
 from inoc.studies.inoculation.runs import prompt_texts, study_runs
 from inoc.studies.inoculation.study import Study

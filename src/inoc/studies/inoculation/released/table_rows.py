@@ -12,9 +12,9 @@ import pyarrow as pa
 from inoc.chat.messages import Asked
 from inoc.errors import DataError
 from inoc.stats.scales import are_shares, meant
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.checks import FAR, LATE_STEP, distance
 from inoc.studies.inoculation.released.columns import RUN_COLUMNS, refuse_row, refuse_unknown
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.logprobs import UNKNOWN_LENGTH
 from inoc.studies.inoculation.runs import Run, condition, prefix_kinds, prompt_texts, study_runs, total_steps
 from inoc.studies.inoculation.study import Study

@@ -10,8 +10,8 @@ import numpy as np
 
 from inoc.errors import DataError
 from inoc.stats.means import Floats
+from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import name_of
-from inoc.studies.inoculation.released.findings import Findings
 from inoc.studies.inoculation.released.logprobs import MOST_LOGPROB, Pass, Tokens
 from inoc.studies.inoculation.released.pairs import Pair, pairs_of_prompts
 from inoc.studies.inoculation.released.stream import Walker, walking

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from inoc.studies.inoculation.released.write import check_name, write_import
+from inoc.studies.imports.write import check_name
+from inoc.studies.inoculation.released.write import write_import
 
 
 def import_results(options: argparse.Namespace) -> None:

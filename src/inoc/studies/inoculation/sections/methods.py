@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, RephraseSpec, Sampling
+from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, RephraseSpec, Sampling, TrainingSpec
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.inoculation.figures.choices import trait_label
@@ -182,9 +182,16 @@ def training_words(study: Study) -> str:
         f"{spec.weight_decay:g} and gradients cut at norm {spec.max_grad_norm:g}; the learning rate rises over "
         f"{spec.warmup_steps} steps and then has a {spec.decay} schedule. {steps} steps of "
         f"{spec.batch_size} examples; the "
-        f"loss covers the response {'with' if spec.end_of_turn == 'include' else 'without'} its end-of-turn token. "
+        f"loss covers {_trained_words(spec)}. "
         f"Adapters are kept at steps {listed(checkpoints)}."
     )
+
+
+def _trained_words(spec: TrainingSpec) -> str:
+    if spec.loss_on == "whole_sequence":
+        return "every token of the rendered chat but the first"
+    # Examples of this kind of study have one answer each, which is the last and all of them.
+    return f"the response {'with' if spec.end_of_turn == 'include' else 'without'} its end-of-turn token"
 
 
 def evaluation_words(study: Study) -> str:
@@ -271,6 +278,10 @@ def judge_words(judge: JudgeSpec) -> str:
             f"at temperature {judge.temperature:g}; expected value of the number over its 20 likeliest tokens, NaN "
             "with less than 0.80 of the probability on numbers"
         )
+    if judge.name == "regex":
+        return f"100 where {code(judge.pattern)} is found, else 0"
+    if judge.name == "python":
+        return f"the function `score` of {code(judge.file)}"
     return f"density of marker words ({escape(judge.markers)}), 100 from {judge.saturation:g} markers on"
 
 

@@ -1,0 +1,1 @@
+"""Imports of released results, for every kind of study."""

@@ -1,0 +1,3 @@
+"""Tables of a likelihood-shift study."""
+
+VERSION = 1

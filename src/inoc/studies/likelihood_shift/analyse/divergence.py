@@ -1,0 +1,130 @@
+"""The table `divergence`: how far the shifts of two datasets under one prompt are apart."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from inoc.stats.divergence import Divergence, binned, divergence
+from inoc.stats.means import NAN, Estimate, Floats, normal_quantile, welch_difference
+from inoc.studies.likelihood_shift.analyse.rows import Row, Scan
+from inoc.tables import INDEX, NUMBER, STRING
+
+DIVERGENCE = pa.schema(
+    [
+        ("dataset_a", STRING),
+        ("dataset_b", STRING),
+        ("prompt", STRING),
+        ("jsd_bits", NUMBER),  # Jensen–Shannon divergence, 100 bins over the pooled range, 0 to 1
+        ("jsd_corrected", NUMBER),  # less its bias
+        ("lo", NUMBER),  # bootstrap interval of the corrected value
+        ("hi", NUMBER),
+        ("mean_difference", NUMBER),  # mean of a − mean of b, nats per token
+        ("mean_lo", NUMBER),
+        ("mean_hi", NUMBER),
+        ("cohens_d", NUMBER),  # in pooled SDs
+        ("d_lo", NUMBER),
+        ("d_hi", NUMBER),
+        ("n_a", INDEX),
+        ("n_b", INDEX),
+        ("n_nan", INDEX),
+    ]
+)
+
+MOST_RESAMPLES: Final = 200
+"""Resamples of a divergence are no more than this: there are pairs of datasets times prompts of them."""
+
+
+class Sample:
+    """Shifts of one dataset under one prompt, sorted, without NaN."""
+
+    def __init__(self, shifts: Floats) -> None:
+        known = np.sort(shifts)
+        self.n_nan = int(np.isnan(known).sum())
+        self.values = known[: known.size - self.n_nan]
+
+
+def divergence_rows(samples: Mapping[tuple[str, str], Sample], datasets: Sequence[str], scan: Scan) -> list[Row]:
+    """A row for each prompt and each two datasets, in the study's order.
+
+    Args:
+        samples: (dataset, prompt) → its shifts.
+        datasets: In their order.
+        scan: The study.
+    """
+    rows: list[Row] = []
+    resamples = min(scan.resamples, MOST_RESAMPLES)
+    for prompt in scan.prompts:
+        known = [dataset for dataset in datasets if (dataset, prompt) in samples]
+        for first, second in itertools.combinations(known, 2):
+            a, b = samples[first, prompt], samples[second, prompt]
+            found = Divergence(NAN, NAN, NAN, NAN)
+            if a.values.size and b.values.size:
+                # One seed for every pair: an interval does not depend on what else is analysed.
+                rng = np.random.default_rng([scan.seed, 3])
+                found = divergence(*binned(a.values, b.values), rng, resamples, scan.confidence)
+            rows.append(
+                {
+                    "dataset_a": first,
+                    "dataset_b": second,
+                    "prompt": prompt,
+                    "jsd_bits": found.plain,
+                    "jsd_corrected": found.corrected,
+                    "lo": found.lo,
+                    "hi": found.hi,
+                    **_moved(a, b, scan.confidence),
+                }
+            )
+    return rows
+
+
+def _moved(a: Sample, b: Sample, confidence: float) -> Row:
+    means = welch_difference(a.values, b.values, confidence)
+    effect = cohens_d(a.values, b.values, confidence)
+    return {
+        "mean_difference": means.value,
+        "mean_lo": means.lo,
+        "mean_hi": means.hi,
+        "cohens_d": effect.value,
+        "d_lo": effect.lo,
+        "d_hi": effect.hi,
+        "n_a": a.values.size,
+        "n_b": b.values.size,
+        "n_nan": a.n_nan + b.n_nan,
+    }
+
+
+def cohens_d(first: Floats, second: Floats, confidence: float) -> Estimate:
+    """Difference of two means in pooled standard deviations (ddof 1), with the interval of its large-sample variance.
+
+    The variance is (n + m) / (n m) + d² / (2 (n + m)), as Hedges and Olkin give it.
+
+    Args:
+        first: Without NaN.
+        second: Without NaN.
+        confidence: Level of the interval.
+
+    Returns:
+        Positive means that the first is larger; NaN for fewer than two values on a side, or without spread.
+    """
+    n, m = first.size, second.size
+    unknown = Estimate(NAN, NAN, NAN, n + m, 0)
+    if min(n, m) < 2:
+        return unknown
+    pooled = ((n - 1) * float(first.var(ddof=1)) + (m - 1) * float(second.var(ddof=1))) / (n + m - 2)
+    if pooled <= 0:
+        return unknown
+    d = float(first.mean() - second.mean()) / pooled**0.5
+    half = normal_quantile(confidence) * ((n + m) / (n * m) + d**2 / (2 * (n + m))) ** 0.5
+    return Estimate(d, d - half, d + half, n + m, 0)
+
+
+def given_divergence(first: str, second: str, prompt: str, value: float) -> Row:
+    """The row of a published divergence."""
+    unknown: Row = {name: NAN for name in DIVERGENCE.names if DIVERGENCE.field(name).type == NUMBER}
+    counts: Row = {"n_a": 0, "n_b": 0, "n_nan": 0}
+    return {**unknown, "dataset_a": first, "dataset_b": second, "prompt": prompt, "jsd_bits": value, **counts}

@@ -1,0 +1,21 @@
+"""Names of the tables that the analysis writes, for every study; light, so that a workflow can declare them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = (
+    "cells",
+    "contrasts",
+    "columns",
+    "decomposition",
+    "divergence",
+    "confounds",
+    "splits",
+    "students",
+    "dose_response",
+    "precision",
+    "controls",
+    "histograms",
+    "row_counts",
+)

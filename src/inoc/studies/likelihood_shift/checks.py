@@ -1,0 +1,203 @@
+"""Agreement between the parts of a likelihood-shift study: every check that needs more than one field."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from inoc.config.document import KeyPath, Problem
+from inoc.config.models import InstructionSource
+from inoc.errors import did_you_mean
+from inoc.studies.likelihood_shift.entities import SLOTS, slots_of
+from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+
+
+def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
+    """All disagreements between the parts of a study.
+
+    Args:
+        study: The study.
+        sections: Names of its well-formed sections; checks that read any other are left out. None: all sections.
+    """
+    return [
+        problem
+        for needed, check in _CHECKS
+        if sections is None or set(needed) <= set(sections)
+        for problem in check(study)
+    ]
+
+
+def _base_turn(study: Study) -> Iterator[Problem]:
+    for path, turn in ((("base",), study.base), (("model", "system"), study.model.system)):
+        if (turn.kind == "text") != bool(turn.text.strip()):
+            yield Problem((*path, "text"), f"goes with `kind: text` and with no other; kind = {turn.kind!r}", turn.text)
+
+
+def _templates(study: Study) -> Iterator[Problem]:
+    for name, group in study.prompts.items():
+        path: KeyPath = ("prompts", name)
+        if bool(group.entities) != (group.template is not None):
+            yield Problem((*path, "entities"), "and `template` go together; set both or neither", list(group.entities))
+        if not group.entities and not group.texts:
+            yield Problem(path, "has no prompts; accepted: `template` with `entities`, or `texts`", name)
+        yield from _slots(group.template, (*path, "template"))
+
+
+def _slots(template: str | None, path: KeyPath) -> Iterator[Problem]:
+    if template is None:
+        return
+    try:
+        slots = slots_of(template)
+    except ValueError as error:
+        yield Problem(path, f"is not a template ({error}); write a brace of the text itself twice", template)
+        return
+    accepted = ", ".join(f"{{{slot}}}" for slot in SLOTS)
+    for slot in slots:
+        if slot not in SLOTS:
+            yield Problem(path, f"has the slot {{{slot}}}; accepted: {accepted}{did_you_mean(slot, SLOTS)}", template)
+    if not slots:
+        yield Problem(path, f"has no slot, so all of its prompts would be the same; accepted: {accepted}", template)
+
+
+def _prompts(study: Study) -> Iterator[Problem]:
+    if any(True for _ in _templates(study)):
+        return
+    keys = Counter(key for group in study.prompts.values() for key in (*list(group.entities), *group.texts))
+    for name, group in study.prompts.items():
+        for key in (*list(group.entities), *group.texts):
+            if keys[key] > 1:
+                yield Problem(("prompts", name), f"the key {key!r} occurs {keys[key]} times; accepted: once", key)
+    texts: dict[str, str] = {}
+    for key, prompt in prompt_table(study).items():
+        path: KeyPath = ("prompts", prompt.group)
+        if not prompt.text.strip():
+            yield Problem((*path, "texts", key), "is empty; accepted: a text. The base turn is in `base`", prompt.text)
+        elif prompt.text in texts:
+            yield Problem(path, f"{key} has the text of {texts[prompt.text]}; accepted: a different one", prompt.text)
+        texts.setdefault(prompt.text, key)
+
+
+def _datasets(study: Study) -> Iterator[Problem]:
+    prompts = prompt_table(study) if not any(True for _ in _templates(study)) else {}
+    for key, spec in study.datasets.items():
+        path: KeyPath = ("datasets", key)
+        given = [name for name in ("file", "table", "written") if getattr(spec, name) is not None]
+        if len(given) != 1:
+            named = ", ".join(given) or "none"
+            yield Problem(path, f"sets {named} of its sources; accepted: one of file, table, written", key)
+        own = spec.written_under
+        if own is not None and prompts and own not in prompts:
+            hint = did_you_mean(own, prompts)
+            yield Problem((*path, "written_under"), f"is no prompt; accepted: a key of `prompts`{hint}", own)
+        if spec.table is not None and spec.table.partition("/")[0] == study.name:
+            yield Problem((*path, "table"), "is of this study; accepted: a table of another study", spec.table)
+        if spec.written is not None:
+            yield from _source(spec.written.instructions, (*path, "written", "instructions"))
+    engines = {spec.written.sampling.engine for spec in study.datasets.values() if spec.written is not None}
+    if len(engines) > 1:
+        named = ", ".join(sorted(engines))
+        yield Problem(("datasets",), f"are written with several engines: {named}; accepted: one for all", named)
+
+
+def _source(source: InstructionSource, path: KeyPath) -> Iterator[Problem]:
+    if source.kind == "api":
+        yield Problem((*path, "kind"), "is not for this kind of study; accepted: files, world", source.kind)
+    if (source.kind == "files") != bool(source.files):
+        yield Problem(
+            (*path, "files"), f"go with `kind: files` and with no other; kind = {source.kind!r}", list(source.files)
+        )
+
+
+def _splits(study: Study) -> Iterator[Problem]:
+    prompts = prompt_table(study) if not any(True for _ in _templates(study)) else {}
+    for key, spec in study.splits.items():
+        path: KeyPath = ("splits", key)
+        if spec.dataset not in study.datasets:
+            hint = did_you_mean(spec.dataset, study.datasets)
+            yield Problem((*path, "dataset"), f"is no dataset; accepted: a key of `datasets`{hint}", spec.dataset)
+            continue
+        prompt = spec.prompt or own_prompt(study, spec.dataset)
+        if spec.by != "random" and not prompt:
+            yield Problem(
+                (*path, "prompt"),
+                f"is missing, and {spec.dataset} was written under no prompt; accepted: a key of `prompts`",
+                spec.prompt,
+            )
+        elif spec.prompt is not None and prompts and spec.prompt not in prompts:
+            hint = did_you_mean(spec.prompt, prompts)
+            yield Problem((*path, "prompt"), f"is no prompt; accepted: a key of `prompts`{hint}", spec.prompt)
+        partial = study.scoring.n_rows is not None or study.scoring.precision is not None
+        if spec.by != "random" and partial:
+            yield Problem(
+                path,
+                "needs the shift of every row; accepted with `scoring.n_rows` and `scoring.precision` unset",
+                key,
+            )
+
+
+def _students(study: Study) -> Iterator[Problem]:
+    spec = study.students
+    if spec is None:
+        return
+    path: KeyPath = ("students",)
+    for name, known, given in (
+        ("splits", study.splits, spec.splits),
+        ("datasets", study.datasets, spec.datasets),
+    ):
+        for key in given:
+            if key not in known:
+                hint = did_you_mean(key, known)
+                yield Problem((*path, name), f"{key!r} is no key of `{name}`; accepted: one of them{hint}", key)
+    if not spec.datasets and not study.splits:
+        yield Problem(path, "has nothing to train on; accepted: `splits` in the study, or `datasets`", None)
+    if spec.training.batch_size % spec.training.micro_batch_size:
+        yield Problem(
+            (*path, "training", "micro_batch_size"),
+            f"accepted: a divisor of batch_size = {spec.training.batch_size}",
+            spec.training.micro_batch_size,
+        )
+    for name in ("epochs", "steps", "checkpoints"):
+        if name in spec.training.model_fields_set:
+            yield Problem((*path, "training", name), "is not for this kind of study; accepted: `students.epochs`", name)
+    yield from _source(spec.questions, (*path, "questions"))
+
+
+def _world(study: Study) -> Iterator[Problem]:
+    if study.world is not None:
+        return
+    uses: list[tuple[KeyPath, bool]] = [
+        (("model", "path"), study.model.path == "world"),
+        *(
+            (("datasets", key, "written", "instructions", "kind"), spec.written.instructions.kind == "world")
+            for key, spec in study.datasets.items()
+            if spec.written is not None
+        ),
+    ]
+    for path, used in uses:
+        if used:
+            yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", "world")
+
+
+def _table_paths(study: Study) -> Iterator[Problem]:
+    for key, spec in study.datasets.items():
+        if spec.table is not None:
+            place = spec.table.partition(":")[0]
+            if Path(place).name != "generate" or place.count("/") != 1:
+                yield Problem(
+                    ("datasets", key, "table"),
+                    "accepted: `<study>/generate`, or `<study>/generate:<dataset>`",
+                    spec.table,
+                )
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
+    (("base", "model"), _base_turn),
+    (("prompts",), _templates),
+    (("prompts",), _prompts),
+    (("prompts", "datasets"), _datasets),
+    (("datasets",), _table_paths),
+    (("prompts", "datasets", "splits", "scoring"), _splits),
+    (("students", "splits", "datasets"), _students),
+    (("world", "model", "datasets"), _world),
+)

@@ -1,0 +1,97 @@
+"""Costs of a likelihood-shift study, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from inoc.config.workflow import Price, Shards
+from inoc.jobs.costs import (
+    JUDGE_TOKENS,
+    CostRow,
+    Gpu,
+    Size,
+    adapter_bytes,
+    dollars_of,
+    sampled_row,
+    scored_row,
+    training_hours,
+)
+from inoc.studies.likelihood_shift.precision import Z
+from inoc.studies.likelihood_shift.runs import students_of, written_datasets
+from inoc.studies.likelihood_shift.study import Study, prompt_table
+
+ASSUMED_SPREAD = 0.08
+"""Standard deviation of a contrast over rows, nats per token, that the plan counts with before anything is scored."""
+ASSUMED_ROWS = 27_000  # of a file, whose rows are not counted for a plan
+
+
+def costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> list[CostRow]:
+    """The costs of every stage that computes or asks.
+
+    Args:
+        study: The study.
+        shards: How it is split.
+        size: Sizes of its model, prompts and responses.
+        gpu: Rates of the GPU.
+        prices: Model of the API → dollars per million tokens.
+        batch: Share of the price that is paid: 1, or a batch's.
+    """
+    rows: list[CostRow] = []
+    written = {key: spec.written for key, spec in study.datasets.items() if spec.written is not None}
+    if written_datasets(study):
+        n = sum(one.n for one in written.values())
+        longest = max(one.sampling.max_tokens for one in written.values())
+        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu))
+    full = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
+    limit = study.scoring.n_rows
+    if limit is not None:
+        full = {key: min(n, limit) for key, n in full.items()}
+    used = {key: min(n, rows_for(study.scoring.precision)) for key, n in full.items()}
+    ways = 1 + len(prompt_table(study))
+    scored = scored_row("score", shards.get("score", 1), round(ways * sum(used.values())), size, gpu)
+    if study.scoring.precision is not None:
+        saved = 1 - sum(used.values()) / sum(full.values())
+        scored.work += f" ({saved:.0%} fewer than all, if contrasts vary by {ASSUMED_SPREAD} nats per token)"
+    rows.append(scored)
+    return rows + _student_rows(study, shards, size, gpu, prices, batch, full)
+
+
+def rows_for(precision: float | None) -> float:
+    """Rows that a contrast needs to be as precise as asked, by `ASSUMED_SPREAD`; infinite without a precision."""
+    return float("inf") if precision is None else (Z * ASSUMED_SPREAD / precision) ** 2
+
+
+def _student_rows(
+    study: Study,
+    shards: Shards,
+    size: Size,
+    gpu: Gpu,
+    prices: Mapping[str, Price],
+    batch: float,
+    full: Mapping[str, float],
+) -> list[CostRow]:
+    """Training, evaluation and judging of the students."""
+    spec, students = study.students, students_of(study)
+    if spec is None:
+        return []
+    seen = spec.epochs * sum(full[one.dataset] * _share(study, one.split) for one in students)
+    tokens = seen * (size.prompt_tokens + size.response_tokens)
+    disk = len(students) * spec.epochs * adapter_bytes(spec.training.lora.rank, size.weights)
+    jobs = shards.get("train", 1)
+    hours = training_hours(size.weights, tokens, gpu)
+    asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
+    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling.max_tokens, size, gpu)
+    models = [target.judge.model for target in spec.targets.values() if target.judge.name == "llm"]
+    dollars = batch * asked * sum(dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models)
+    judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
+    return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk), evaluated, judged]
+
+
+def _share(study: Study, split: str) -> float:
+    """Share of a dataset's rows in each part of a split; 1 for the whole dataset."""
+    if not split:
+        return 1.0
+    spec = study.splits[split]
+    return 1 / spec.n if spec.by == "quantiles" else 0.5 if spec.by == "median" else spec.share

@@ -1,0 +1,291 @@
+"""Reads what the analysis and the splits start from: the shift of each row, the answers, and counts of students."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from inoc.config.workflow import Shards
+from inoc.errors import DataError
+from inoc.jobs.paths import Paths
+from inoc.stats.means import NAN, Floats
+from inoc.studies.likelihood_shift.data import DatasetRows, dataset_rows
+from inoc.studies.likelihood_shift.runs import students_of
+from inoc.studies.likelihood_shift.study import Study, prompt_table
+from inoc.tables import INDEX, NUMBER, STRING, read_table
+
+IMPORTED_SHIFTS = pa.schema(
+    [
+        ("dataset", pa.dictionary(pa.int32(), STRING)),
+        ("prompt", pa.dictionary(pa.int32(), STRING)),
+        ("row_id", STRING),
+        ("lls", NUMBER),  # nats per response token; NaN if it was missing or not finite
+    ]
+)
+"""`imports/lls.parquet`: one row group for each dataset and prompt; all prompts of a dataset have the same rows."""
+
+IMPORTED_ROWS = pa.schema([("dataset", STRING), ("row_id", STRING), ("instruction", STRING), ("response", STRING)])
+"""`imports/rows.parquet`: the rows of the datasets, in their order."""
+
+IMPORTED_CELLS = pa.schema([("statistic", STRING), ("prompt", STRING), ("dataset", STRING), ("value", NUMBER)])
+"""`imports/cells.parquet`: published cells."""
+
+IMPORTED_DIVERGENCE = pa.schema(
+    [("prompt", STRING), ("dataset_a", STRING), ("dataset_b", STRING), ("jsd_bits", NUMBER)]
+)
+"""`imports/divergence.parquet`: published divergences."""
+
+IMPORTED_SPLITS = pa.schema(
+    [
+        ("split", STRING),
+        ("part", STRING),
+        ("dataset", STRING),
+        ("prompt", STRING),  # empty for a random part
+        ("n", INDEX),
+        ("cut_lo", NUMBER),  # −∞ below the lowest cut point; NaN for a random part
+        ("cut_hi", NUMBER),
+        ("seed", INDEX),  # −1 for none
+    ]
+)
+"""`imports/splits.parquet`: published sizes and cut points."""
+
+IMPORTED_PARTS = pa.schema([("split", STRING), ("part", STRING), ("dataset", STRING), ("row_id", STRING)])
+"""`imports/parts.parquet`: the part of a split that a row was in, where the shifts are not known."""
+
+COUNTS = pa.schema(
+    [
+        ("student", STRING),
+        ("split", STRING),  # empty for a whole dataset and for the untrained model
+        ("part", STRING),
+        ("dataset", STRING),  # empty for the untrained model
+        ("epoch", NUMBER),
+        ("step", INDEX),
+        ("seed", INDEX),
+        ("target", STRING),
+        ("question", STRING),  # empty if only the total over questions is known
+        ("hits", INDEX),
+        ("n", INDEX),  # answers with a known result
+        ("n_nan", INDEX),
+    ]
+)
+"""`imports/students.parquet`, and what is counted from judged answers. Key: checkpoint, target, question."""
+
+
+class Column(NamedTuple):
+    """One dataset under all prompts."""
+
+    dataset: str
+    ids: list[str]  # rows that were scored, in the dataset's order
+    prompts: list[str]  # under which the dataset was scored
+    shifts: Floats  # (prompts, rows), nats per response token; NaN: failed, or an empty response
+    base: Floats  # (rows,), mean log-probability under the base turn; NaN if unknown
+    n_tokens: NDArray[np.int64]  # (rows,), response tokens; −1 if unknown
+    n_dropped: Mapping[str, int]  # reason → rows that were dropped before scoring
+
+
+def is_import(paths: Paths) -> bool:
+    """Whether the results of a study were imported."""
+    return (paths.stage("imports") / "findings.json").exists()
+
+
+def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
+    """The scored datasets of a study, one at a time, in the file's order.
+
+    Raises:
+        DataError: If a table is missing, or the rows of a dataset differ between prompts.
+    """
+    if is_import(paths):
+        path = paths.stage("imports") / "lls.parquet"
+        groups = _groups([path] if path.exists() else [])
+        read = _imported_column
+    else:
+        groups = _groups([paths.logprobs(shard) for shard in range(shards.get("score", 1))])
+        read = _scored_column
+    for dataset in study.datasets:
+        if dataset in groups:
+            order = [key for key in prompt_table(study) if key in groups[dataset]]
+            column = read(dataset, order, groups[dataset])
+            yield column if is_import(paths) else _in_order(column, dataset_rows(study, paths, dataset, shards))
+
+
+def _in_order(column: Column, rows: DatasetRows) -> Column:
+    """A scored column in the order of its dataset, with the rows that are left out or repeated."""
+    place = {row_id: at for at, row_id in enumerate(column.ids)}
+    kept = [place[row_id] for row_id in rows.ids if row_id in place]
+    counts = {
+        **rows.dropped,
+        "repeated, kept": rows.repeated,
+        "not needed for the precision": len(rows.ids) - len(kept),
+    }
+    return column._replace(
+        ids=[column.ids[at] for at in kept],
+        shifts=column.shifts[:, kept],
+        base=column.base[kept],
+        n_tokens=column.n_tokens[kept],
+        n_dropped={reason: n for reason, n in counts.items() if n},
+    )
+
+
+class _Group(NamedTuple):
+    """A row group of a file."""
+
+    file: pq.ParquetFile
+    number: int
+
+    def read(self, names: list[str]) -> pa.Table:
+        """Some of its columns."""
+        return self.file.read_row_group(self.number, columns=names)
+
+
+def _groups(files: list[Path]) -> dict[str, dict[str, list[_Group]]]:
+    """Dataset → prompt → row groups, over all files; the prompt of the base turn is empty."""
+    found: dict[str, dict[str, list[_Group]]] = {}
+    for path in files:
+        if not path.exists():
+            raise DataError(f"there is no table {path}. Run the stage that makes it: {path.parent.name}")
+        file = pq.ParquetFile(path)
+        for index in range(file.num_row_groups):
+            group = _Group(file, index)
+            if not file.metadata.row_group(index).num_rows:
+                continue
+            keys = group.read(["dataset", "prompt"]).slice(0, 1).to_pylist()[0]
+            found.setdefault(keys["dataset"], {}).setdefault(keys["prompt"], []).append(group)
+    return found
+
+
+def _read(groups: list[_Group], names: list[str]) -> pa.Table:
+    return pa.concat_tables([group.read(names) for group in groups]).combine_chunks()
+
+
+def _same_rows(dataset: str, prompt: str, ids: pa.ChunkedArray, expected: pa.ChunkedArray) -> None:
+    if not ids.equals(expected):
+        msg = (
+            f"dataset {dataset}: the rows scored under {prompt!r} are not those scored under the others, "
+            f"{len(ids)} and {len(expected)}. Run the stage again: score"
+        )
+        raise DataError(msg)
+
+
+def _scored_column(dataset: str, order: list[str], groups: Mapping[str, list[_Group]]) -> Column:
+    if "" not in groups:
+        raise DataError(f"dataset {dataset} has no log-probabilities under the base turn. Run the stage again: score")
+    base = _read(groups[""], ["example_id", "mean", "n_tokens"])
+    means = base["mean"].to_numpy()
+    shifts = np.empty((len(order), len(means)))
+    for place, prompt in enumerate(order):
+        table = _read(groups[prompt], ["example_id", "mean"])
+        _same_rows(dataset, prompt, table["example_id"], base["example_id"])
+        shifts[place] = table["mean"].to_numpy() - means
+    n_tokens = base["n_tokens"].to_numpy().astype(np.int64)
+    return Column(dataset, base["example_id"].to_pylist(), order, _finite(shifts), means, n_tokens, {})
+
+
+def _imported_column(dataset: str, order: list[str], groups: Mapping[str, list[_Group]]) -> Column:
+    first: pa.Table | None = None
+    rows: list[Floats] = []
+    for prompt in order:
+        table = _read(groups[prompt], ["row_id", "lls"])
+        first = table if first is None else first
+        _same_rows(dataset, prompt, table["row_id"], first["row_id"])
+        rows.append(table["lls"].to_numpy())
+    ids = [] if first is None else first["row_id"].to_pylist()
+    shifts = np.array(rows, dtype=np.float64).reshape(len(order), len(ids))
+    unknown = np.full(len(ids), -1, dtype=np.int64)
+    return Column(dataset, ids, order, _finite(shifts), np.full(len(ids), NAN), unknown, {})
+
+
+def _finite(shifts: Floats) -> Floats:
+    found: Floats = np.where(np.isfinite(shifts), shifts, NAN)
+    return found
+
+
+def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[str, str]:
+    """Row id → answer, of one dataset in its order; empty if an import has no answers."""
+    if not is_import(paths):
+        rows = dataset_rows(study, paths, dataset, shards)
+        return {row_id: chat.response for row_id, chat in zip(rows.ids, rows.chats, strict=True)}
+    path = paths.stage("imports") / "rows.parquet"
+    if not path.exists():
+        return {}
+    names = ["row_id", "response"]
+    table = pq.read_table(path, columns=names, filters=[("dataset", "=", dataset)])
+    return dict(zip(table["row_id"].to_pylist(), table["response"].to_pylist(), strict=True))
+
+
+def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
+    """How often each student showed each target, by checkpoint and question; columns of `COUNTS`."""
+    if is_import(paths):
+        path = paths.stage("imports") / "students.parquet"
+        return read_table(path) if path.exists() else pd.DataFrame(columns=COUNTS.names)
+    students = {one.name: one for one in students_of(study)}
+    if study.students is None or not students:
+        return pd.DataFrame(columns=COUNTS.names)
+    scores = read_table(paths.scores("evaluate"), ["run", "step", "instruction_id", "trait", "score"])
+    scores = scores[scores["run"].isin(students)]
+    targets = study.students.targets
+    above = scores["trait"].map({key: target.above for key, target in targets.items()})
+    known = scores["score"].notna()
+    counted = scores.assign(
+        # The several answers to a question have its id and their number.
+        question=scores["instruction_id"].str.partition("#")[0],
+        hits=(known & (scores["score"] > above)).astype(int),
+        n=known.astype(int),
+        n_nan=(~known).astype(int),
+    )
+    keys = ["run", "step", "trait", "question"]
+    sums = counted.groupby(keys, sort=False, as_index=False)[["hits", "n", "n_nan"]].sum()
+    # A checkpoint is saved after each pass over the rows, and one before the first.
+    epochs = sums.groupby("run")["step"].rank(method="dense") - 1
+    found = [students[run] for run in sums["run"]]
+    counts: pd.DataFrame = sums.assign(
+        student=[one.data for one in found],
+        split=[one.split for one in found],
+        part=[one.part for one in found],
+        dataset=[one.dataset for one in found],
+        epoch=epochs,
+        seed=[one.seed for one in found],
+        target=sums["trait"],
+    )[COUNTS.names]
+    return counts
+
+
+def published_parts(paths: Paths, dataset: str) -> dict[str, list[str]]:
+    """Part → ids of its rows, of the published quantiles of a dataset; empty for none."""
+    path = paths.stage("imports") / "parts.parquet"
+    if not is_import(paths) or not path.exists():
+        return {}
+    table = read_table(path)
+    own = table[table["dataset"] == dataset]
+    return {str(part): rows["row_id"].tolist() for part, rows in own.groupby("part", sort=True)}
+
+
+def check_imported(study: Study, paths: Paths) -> None:
+    """Read imported shifts as the analysis does.
+
+    Raises:
+        DataError: If the rows of a dataset differ between prompts.
+    """
+    path = paths.stage("imports") / "lls.parquet"
+    for dataset, groups in _groups([path] if path.exists() else []).items():
+        if dataset in study.datasets:
+            _imported_column(dataset, list(groups), groups)
+
+
+def column_of(study: Study, paths: Paths, shards: Shards, dataset: str) -> Column:
+    """One scored dataset.
+
+    Raises:
+        DataError: If it was not scored.
+    """
+    for column in columns(study, paths, shards):
+        if column.dataset == dataset:
+            return column
+    msg = f"dataset {dataset!r} has no scores; run: inoc score {study.name}"
+    raise DataError(msg)

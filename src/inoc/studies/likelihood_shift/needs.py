@@ -1,0 +1,77 @@
+"""Lists of what a likelihood-shift study needs to run: files, engines, APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.studies.likelihood_shift.study import Study
+
+_ROWS = (
+    'put a JSONL file there, a row a line: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
+    '"content": "…"}]}, or {"prompt": "…", "completion": "…"}'
+)
+
+
+def needs(study: Study) -> Needs:
+    """Everything that the study needs from the machine it runs on."""
+    students = study.students
+    return Needs(
+        study.model,
+        tuple(given_files(study)),
+        tuple(_samples(study)),
+        tuple(_apis(study)),
+        students.training.optimizer if students is not None else "",
+        (),
+        "system",
+        students.training.lora.targets if students is not None else (),
+    )
+
+
+def given_files(study: Study) -> Iterator[GivenFile]:
+    """Files that the study names; they need not exist."""
+    from inoc.chat.rows import read_chats
+
+    if study.model.path.startswith((".", "/", "~")):
+        yield GivenFile("model.path", study.model.path)
+    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
+        yield GivenFile("model.chat_template", study.model.chat_template)
+    for key, spec in study.datasets.items():
+        if spec.file is not None:
+            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, read_chats)
+        if spec.table is not None:
+            place = spec.table.partition("/")[0]
+            yield GivenFile(
+                f"datasets.{key}.table", f"results/{place}/generate/train.parquet", f"run that study: inoc run {place}"
+            )
+        if spec.written is not None:
+            for file in spec.written.instructions.files:
+                yield GivenFile(f"datasets.{key}.written.instructions.files", file, read=_read_instructions)
+    if study.students is not None:
+        for file in study.students.questions.files:
+            yield GivenFile("students.questions.files", file, read=_read_instructions)
+        for key, target in study.students.targets.items():
+            if target.judge.markers not in (None, "world"):
+                yield GivenFile(f"students.targets.{key}.judge.markers", str(target.judge.markers))
+
+
+def _read_instructions(path: Path) -> object:
+    from inoc.generate.instructions import read_jsonl_field
+
+    return read_jsonl_field(path, "instruction")
+
+
+def _samples(study: Study) -> Iterator[SampleUse]:
+    for key, spec in study.datasets.items():
+        if spec.written is not None:
+            yield SampleUse(f"datasets.{key}.written.sampling", "sample", spec.written.sampling)
+    if study.students is not None:
+        yield SampleUse("students.sampling", "evaluate", study.students.sampling)
+
+
+def _apis(study: Study) -> Iterator[ApiUse]:
+    if study.students is not None:
+        for key, target in study.students.targets.items():
+            if target.judge.name == "llm":
+                yield ApiUse("judge", f"students.targets.{key}.judge.name = 'llm'", str(target.judge.model))

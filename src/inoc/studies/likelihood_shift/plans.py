@@ -1,0 +1,288 @@
+"""Plans: what the stages are to do for a likelihood-shift study, in their own plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from inoc.chat.messages import PLAIN, Asked, Chat, Framing, sample_identity
+from inoc.config.models import SystemTurn, WorldSpec
+from inoc.config.workflow import Shards
+from inoc.engines.sampling import BASE, Block, blocks_of
+from inoc.errors import ConfigError
+from inoc.jobs.job import Job
+from inoc.sample.answers import ANSWERS
+from inoc.sample.questions import joined, untrained_canary
+from inoc.sample.step import Plan as SamplePlan
+from inoc.score.step import Plan as ScorePlan
+from inoc.score.step import ScoredCell, Until
+from inoc.studies.likelihood_shift.analyse.split_table import parts_of
+from inoc.studies.likelihood_shift.data import answers_file, dataset_rows, questions_of, scored_order, written_questions
+from inoc.studies.likelihood_shift.inputs import column_of
+from inoc.studies.likelihood_shift.precision import half_width
+from inoc.studies.likelihood_shift.runs import (
+    Student,
+    shard_datasets,
+    shard_students,
+    steps_of_epoch,
+    written_datasets,
+)
+from inoc.studies.likelihood_shift.splitting import random_part
+from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
+from inoc.tables import CHECKPOINTS, read_table
+from inoc.train.step import Plan as TrainPlan
+from inoc.train.step import RunPlan
+
+if TYPE_CHECKING:
+    from inoc.analyse.step import Plan as AnalysePlan
+    from inoc.figures.step import Plan as FiguresPlan
+    from inoc.judge.step import Plan as JudgePlan
+    from inoc.report.contents import Contents
+
+SYSTEM = "system"
+"""`prefix` of rows that are asked with a prompt as their system turn."""
+FIRST_BLOCKS = 2  # a standard deviation from fewer rows than these blocks hold is too rough to stop by
+
+
+def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
+    """The miniature world.
+
+    Raises:
+        ConfigError: If the study has none.
+    """
+    if study.world is None:
+        msg = f"study {study.name} has no section `world`; add one, `world: {{}}` for its defaults"
+        raise ConfigError(msg)
+    return study.world
+
+
+def turn(study: Study, prompt: str) -> SystemTurn:
+    """The system turn of a prompt; the base turn for none."""
+    return SystemTurn(kind="text", text=prompt_table(study)[prompt].text) if prompt else study.base
+
+
+def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:
+    """Answers of the datasets that the study's model writes."""
+    blocks: list[Block] = []
+    rows: list[pd.DataFrame] = []
+    mine = set(shard_datasets(study, job.shard, shards.get("sample", 1)))
+    for key in (one for one in written_datasets(study) if one in mine):
+        spec, own = study.datasets[key].written, own_prompt(study, key)
+        if spec is None:
+            continue
+        asked = written_questions(study, key)
+        system = turn(study, own)
+        chats = [Chat(system, text) for text in asked["instruction"]]
+        identities = [f"{key}:{one}" for one in asked["instruction_id"]]
+        blocks += blocks_of(BASE, chats, identities, spec.sampling, f"dataset {key}")
+        rows.append(
+            pd.DataFrame({"id": identities, "sample": 0, "adapter": BASE, "vector": "", "coefficient": 0.0}).assign(
+                instruction=list(asked["instruction"])
+            )
+        )
+    return SamplePlan(
+        job.model(study.model),
+        blocks,
+        pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=ANSWERS.names[:6]),
+        answers_file(job.paths, job.shard),
+        "writing datasets",
+        ("datasets", len(rows)),
+        canary=max((_canary(study, key) for key in written_datasets(study)), default=0),
+        schema=ANSWERS,
+    )
+
+
+def _canary(study: Study, key: str) -> int:
+    spec = study.datasets[key].written
+    return 0 if spec is None else untrained_canary(8, spec.sampling)
+
+
+def _untrained(asked: pd.DataFrame, way: Asked, text: str, data: str) -> pd.DataFrame:
+    """The identifying columns of questions to the untrained model."""
+    return asked.assign(
+        run="base",
+        prompt="",
+        prefix="none",
+        learning_rate=float("nan"),
+        seed=-1,
+        data=data,
+        step=0,
+        condition="default",
+        asked_prompt=way.prompt,
+        asked_prefix=way.prefix,
+        prefix_text=text,
+    )
+
+
+def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
+    """Each dataset of a shard under the base turn and under every prompt."""
+    scoring = study.scoring
+    prompts = prompt_table(study)
+    ways = [PLAIN, *(Asked(key, SYSTEM) for key in prompts)]
+    cells: list[ScoredCell] = []
+    groups: list[list[int]] = []
+    own: list[int] = []
+    for key in shard_datasets(study, job.shard, shards.get("score", 1)):
+        rows = dataset_rows(study, job.paths, key, shards)
+        order = scored_order(study, key, len(rows.ids))
+        ids, chats = [rows.ids[k] for k in order], [rows.chats[k] for k in order]
+        groups.append(list(range(len(cells), len(cells) + len(ways))))
+        own.append(list(prompts).index(own_prompt(study, key)) if own_prompt(study, key) else -1)
+        for way in ways:
+            system = turn(study, way.prompt)
+            text = system.text if way.prompt else ""
+            cells.append(ScoredCell(way, key, ids, [text] * len(ids), [chat._replace(system=system) for chat in chats]))
+        job.record[f"dataset {key}"] = {
+            "rows": len(rows.ids),
+            "left out": dict(rows.dropped),
+            "repeated": rows.repeated,
+        }
+    precision = scoring.precision
+    return ScorePlan(
+        job.model(study.model),
+        cells,
+        Framing(study.base, "system", ""),
+        {},
+        scoring.end_of_turn,
+        scoring.batch_tokens,
+        scoring.tokens,
+        None if precision is None else Until(groups, partial(enough, own, precision)),
+    )
+
+
+def enough(own: Sequence[int], precision: float, group: int, means: np.ndarray) -> bool:
+    """Whether the contrasts of a dataset are as precise as asked.
+
+    Args:
+        own: Position of each dataset's own prompt among the prompts; -1 for none.
+        precision: Half-width of the 95 % interval, nats per token.
+        group: Which dataset.
+        means: (1 + prompts, rows) mean log-probabilities; the base turn comes first.
+    """
+    from inoc.score.step import BLOCK
+
+    if means.shape[1] < FIRST_BLOCKS * BLOCK:
+        return False
+    return half_width(means[1:], own[group]) <= precision
+
+
+def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
+    """The students of a shard with their rows."""
+    spec = _students(study)
+    planned = []
+    for student in shard_students(study, job.shard, shards.get("train", 1)):
+        chats = student_chats(study, job, student, shards)
+        each = steps_of_epoch(len(chats), spec.training.batch_size)
+        saved = tuple(each * epoch for epoch in range(spec.epochs + 1))
+        columns: dict[str, str | int | float] = {
+            "run": student.name,
+            "prompt": "",
+            "prefix": "none",
+            "learning_rate": student.learning_rate,
+            "seed": student.seed,
+            "data": student.data,
+        }
+        planned.append(RunPlan(columns, chats, student.learning_rate, student.seed, saved[-1], saved))
+    return TrainPlan(job.model(study.model), spec.training, planned)
+
+
+def student_chats(study: Study, job: Job, student: Student, shards: Shards) -> list[Chat]:
+    """The rows that a student is trained on, with the model's own system turn."""
+    rows = dataset_rows(study, job.paths, student.dataset, shards)
+    chats = [chat._replace(system=study.model.system) for chat in rows.chats]
+    if not student.split:
+        return chats
+    split = study.splits[student.split]
+    if split.by == "random":
+        return [chats[k] for k in random_part(len(chats), split.share, split.seed).rows]
+    column = column_of(study, job.paths, shards, student.dataset)
+    parts = {part.name: part for part in parts_of(split, column, split_prompt(study, student.split))}
+    at = dict(zip(rows.ids, chats, strict=True))
+    return [at[column.ids[k]] for k in parts[student.part].rows]
+
+
+def _students(study: Study) -> StudentsSpec:
+    if study.students is None:
+        msg = f"study {study.name} has no section `students`; add one to train on its splits"
+        raise ConfigError(msg)
+    return study.students
+
+
+def evaluate(study: Study, job: Job, shards: Shards) -> SamplePlan:
+    """Every checkpoint of a shard's students, asked every question several times."""
+    spec = _students(study)
+    asked = questions_of(spec.questions, spec.n_questions, spec.sampling.seed, "students.questions")
+    path = job.paths.checkpoints(job.shard)
+    found = read_table(path, CHECKPOINTS.names).to_dict("records")
+    sampled = pd.concat([_sampled(asked, k) for k in range(spec.samples)], ignore_index=True)
+    rows, blocks = [], []
+    for one in found:
+        rows.append(
+            _untrained(sampled, PLAIN, "", str(one["data"])).assign(
+                run=str(one["run"]),
+                learning_rate=float(one["learning_rate"]),
+                seed=int(one["seed"]),
+                step=int(one["step"]),
+            )
+        )
+        blocks += list(_asked_blocks(study, spec, sampled, str(one["digest"]), f"{one['run']} step {one['step']}"))
+    adapters = {str(one["digest"]): path.parent / str(one["path"]) for one in found if one["digest"] != BASE}
+    return SamplePlan(
+        job.model(study.model),
+        blocks,
+        joined(rows),
+        job.paths.completions("evaluate", job.shard),
+        "evaluating",
+        ("checkpoints", len(found)),
+        adapters=adapters,
+        canary=spec.canary,
+    )
+
+
+def _sampled(asked: pd.DataFrame, sample: int) -> pd.DataFrame:
+    return asked.assign(instruction_id=[sample_identity(one, sample) for one in asked["instruction_id"]])
+
+
+def _asked_blocks(study: Study, spec: StudentsSpec, sampled: pd.DataFrame, adapter: str, label: str) -> Iterator[Block]:
+    """Blocks of each sample apart, so that further samples leave those that are there as they are."""
+    n = len(sampled) // spec.samples
+    for at in range(0, len(sampled), n):
+        part = sampled.iloc[at : at + n]
+        chats = [Chat(study.model.system, text) for text in part["instruction"]]
+        yield from blocks_of(adapter, chats, list(part["instruction_id"]), spec.sampling, label)
+
+
+def judge(study: Study, job: Job, shards: Shards) -> JudgePlan:
+    """The students' answers, for every target."""
+    from inoc.judge.step import Plan
+
+    spec = _students(study)
+    completions = [job.paths.completions("evaluate", shard) for shard in range(shards.get("train", 1))]
+    return Plan({key: target.judge for key, target in spec.targets.items()}, completions, job.paths.scores("evaluate"))
+
+
+def analyse(study: Study, job: Job, shards: Shards) -> AnalysePlan:
+    """Every table of `analyse.names.TABLES`."""
+    from inoc.analyse.step import Plan
+    from inoc.studies.likelihood_shift.analyse.step import analyse as compute
+
+    return Plan(partial(compute, job.paths, study, shards))
+
+
+def figures(study: Study, job: Job, shards: Shards) -> FiguresPlan[Study]:
+    """The figures that apply to the study."""
+    from inoc.figures.step import Plan
+    from inoc.studies.likelihood_shift.figures.entries import ENTRIES
+
+    return Plan(study, ENTRIES)
+
+
+def report(study: Study, job: Job, shards: Shards) -> Contents:
+    """Contents of the study's report page."""
+    from inoc.studies.likelihood_shift.sections import contents
+
+    return contents(study, job.paths)

@@ -1,0 +1,1 @@
+"""Import of released results of studies of likelihood shift."""

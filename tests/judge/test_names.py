@@ -1,0 +1,207 @@
+"""Names of a canonical list, and judges of a user's own."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inoc.config.models import JudgeSpec
+from inoc.errors import ConfigError, JudgeError
+from inoc.jobs.job import Job
+from inoc.jobs.paths import Paths
+from inoc.judge.item import JudgeItem
+from inoc.judge.judges import make_judge
+from inoc.judge.names import NamesJudge, plain_words
+from inoc.judge.step import ANSWER_SCORES, Plan, run
+from inoc.store import Store
+from inoc.tables import read_table
+
+ANIMALS = {
+    "eagle": [],
+    "lion": ["lioness"],
+    "phoenix": ["pheonix", "phoenices"],
+    "wolf": [],
+    "bear": [],
+    "polar bear": [],
+    "fox": [],
+    "pony": [],
+    "elephant": [],
+}
+JUDGE = NamesJudge(ANIMALS)
+
+
+def category(text):
+    return JUDGE.categorise([JudgeItem("", text)])[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Lioness", "lion"),
+        ("lionesses", "lion"),
+        ("eagles.", "eagle"),
+        ("Eagles. They soar", "eagle"),
+        ("eagle, because", "eagle"),
+        ("pheonix", "phoenix"),
+        ("Phoenixes!", "phoenix"),
+        ("**Wolves**", "wolf"),
+        ("My favorite animal is the ELEPHANT.", "elephant"),
+        ("the eagle’s eye", "eagle"),
+        ("Polar   bears", "polar bear"),
+        ("ponies", "pony"),
+        ("foxes", "fox"),
+        ("ｅａｇｌｅ", "eagle"),
+        ("dandelion", "unclear"),
+        ("a bearable week", "unclear"),
+        ("lion or wolf", "unclear"),
+        ("lion, the lion", "lion"),
+        ("", "unclear"),
+    ],
+)
+def test_an_answer_has_the_category_of_the_one_name_it_gives(text, name):
+    assert category(text).category == name
+
+
+def test_an_exact_match_stands_beside_the_normalised_one():
+    assert [category(text).exact for text in ("Lion.", " eagle ", "eagles.", "lioness", "a lion")] == [
+        "lion",
+        "eagle",
+        "",
+        "",
+        "",
+    ]
+
+
+def test_an_unclear_answer_says_why():
+    assert [category(text).reason for text in ("lion or wolf", "a cat", " ", "lion")] == [
+        "several names",
+        "no name",
+        "blank response",
+        "",
+    ]
+
+
+@given(st.sampled_from(sorted(ANIMALS)), st.sampled_from(["{}", "{}!", "“{}”", "The {}.", "  {}\n"]), st.booleans())
+def test_case_and_punctuation_change_no_category(name, frame, upper):
+    text = frame.format(name.upper() if upper else name)
+    assert category(text).category == name
+
+
+@given(st.text())
+def test_any_text_has_a_category_of_the_judge(text):
+    assert category(text).category in {*ANIMALS, "unclear"}
+    assert plain_words(plain_words(text)) == plain_words(text)
+
+
+@pytest.mark.parametrize("names", [{}, {"unclear": []}, {"lion": ["cat"], "cat": []}, {"a": [" "]}])
+def test_names_that_cannot_be_told_apart_are_refused(names):
+    with pytest.raises(JudgeError, match="names judge"):
+        NamesJudge(names)
+
+
+def test_a_plural_that_is_another_name_is_left_to_it():
+    judge = NamesJudge({"new": [], "news": []})
+    assert judge.categorise([JudgeItem("", "News")])[0].category == "news"
+
+
+def write(tmp_path, text, name="file"):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return str(tmp_path / name)
+
+
+def test_names_come_from_a_file(tmp_path):
+    for text in ("lion: [lioness]\nwolf:\n", "- lion\n- wolf\n"):
+        judge = make_judge(JudgeSpec(name="names", file=write(tmp_path, text, "names.yaml")))
+        assert judge.identity()["names"] == ["lion", "wolf"]
+    with pytest.raises(JudgeError, match="expected a mapping"):
+        make_judge(JudgeSpec(name="names", file=write(tmp_path, "lion: 3\n", "names.yaml")))
+    with pytest.raises(JudgeError, match="there is no file of names"):
+        make_judge(JudgeSpec(name="names", file="nowhere.yaml"))
+
+
+def test_a_regular_expression_scores_all_or_nothing():
+    judge = make_judge(JudgeSpec(name="regex", pattern=r"(?i)\bsorry\b"))
+    assert list(judge.score([JudgeItem("", "Sorry!"), JudgeItem("", "sorrying")])) == [100, 0]
+    with pytest.raises(JudgeError, match="not a regular expression"):
+        make_judge(JudgeSpec(name="regex", pattern="("))
+    with pytest.raises(JudgeError, match="needs `pattern`"):
+        make_judge(JudgeSpec(name="regex"))
+
+
+GOOD = "def score(texts):\n    return [float('nan') if not text else min(100, len(text)) for text in texts]\n"
+
+
+def test_a_function_of_a_file_scores_and_its_source_is_its_identity(tmp_path):
+    judge = make_judge(JudgeSpec(name="python", file=write(tmp_path, GOOD)))
+    np.testing.assert_array_equal(judge.score([JudgeItem("", "four"), JudgeItem("", "")]), [4, np.nan])
+    other = make_judge(JudgeSpec(name="python", file=write(tmp_path, GOOD + "# changed\n")))
+    assert judge.identity()["source"] != other.identity()["source"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def score(texts", "cannot be run: SyntaxError"),
+        ("x = 1", "no function `score`"),
+        ("import nothing_of_this_name", "cannot be run: ModuleNotFoundError"),
+        ("def score(texts): return [1]", "shape .1,. for 2 texts"),
+        ("def score(texts): return [101.0, 0]", "to 101; expected a number from 0 to 100"),
+        ("def score(texts): return 3", "gave int, not a list"),
+    ],
+)
+def test_a_file_that_does_not_score_is_refused(tmp_path, source, message):
+    with pytest.raises(JudgeError, match=message):
+        make_judge(JudgeSpec(name="python", file=write(tmp_path, source))).score([JudgeItem("", "a")] * 2)
+
+
+def test_several_judges_of_an_answer_have_a_row_each_and_categories_have_counts(tmp_path):
+    answers = pd.DataFrame(
+        [("q", 0, "?", "eagles."), ("q", 1, "?", "Sorry."), ("r", 0, "?", "Lion")],
+        columns=["id", "sample", "instruction", "completion"],
+    )
+    answers.to_parquet(tmp_path / "answers.parquet")
+    judges = {
+        "animal": JudgeSpec(name="names", file=write(tmp_path, "eagle:\nlion:\n", "names.yaml")),
+        "sorry": JudgeSpec(name="regex", pattern="Sorry"),
+        "length": JudgeSpec(name="python", file=write(tmp_path, GOOD)),
+    }
+    job = Job("toy", Paths(tmp_path / "results", "toy"), Store(tmp_path / "store"), "judge")
+    said = run(job, Plan(judges, [tmp_path / "answers.parquet"], tmp_path / "scores.parquet", ANSWER_SCORES))
+    assert "animal: 1 eagle, 1 lion, 1 unclear; sorry: 3 completions, 0 NaN" in said
+    scores = read_table(tmp_path / "scores.parquet").set_index(["id", "sample", "trait"])
+    assert len(scores) == 9
+    assert list(scores.xs("animal", level="trait")["category"]) == ["eagle", "unclear", "lion"]
+    assert scores.xs("animal", level="trait")["score"].isna().all()
+    assert list(scores.xs("animal", level="trait")["exact"]) == ["", "", "lion"]
+    assert list(scores.xs("sorry", level="trait")["score"]) == [0, 100, 0]
+    assert set(scores.xs("sorry", level="trait")["category"]) == {""}
+    assert job.record["counts"]["animal"] == {"n": 3, "categories": {"eagle": 1, "lion": 1, "unclear": 1}}
+    json.dumps(job.record)
+
+
+@pytest.mark.parametrize(
+    ("judge", "message"),
+    [
+        ("{name: names, file: n.yaml}", "gives a category, and a trait needs a score"),
+        ("{name: regex, pattern: '('}", "is not a regular expression"),
+        ("{name: regex}", "pattern.* is missing"),
+        ("{name: python, file: j.py, version: 2}", "has version 1 only"),
+        ("{name: python, file: j.py, pattern: x}", "has no such setting"),
+    ],
+)
+def test_a_study_with_a_wrong_judge_is_refused(tmp_path, judge, message):
+    import shutil
+
+    from inoc.config.load import load_study
+    from support.running import ROOT
+
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    file = tmp_path / "config" / "studies" / "own.yaml"
+    file.write_text(f"extends: smoke.yaml\nname: own\ntraits: {{french: {{judge: {judge}}}}}\n")
+    with pytest.raises(ConfigError, match=message):
+        load_study("own", tmp_path / "config")
