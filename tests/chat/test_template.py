@@ -11,7 +11,7 @@ from inoc.chat.render import locate, prompt_tokens, render
 from inoc.chat.template import TemplateSettings, choose_template, inserts_system_turn, prompt_text, set_settings
 from inoc.config.models import TEMPLATE_DATE, SystemTurn
 from inoc.engines.transformers import load_tokenizer
-from inoc.errors import ConfigError, ModelError
+from inoc.errors import ConfigError, DataError, ModelError
 from support import templates
 
 NONE, DEFAULT, TEXT = SystemTurn(kind="none"), SystemTurn(), SystemTurn(kind="text", text="Be brief.")
@@ -60,6 +60,40 @@ def test_what_a_template_puts_before_an_answer_is_not_the_answer(having, templat
     place = locate(tokenizer, chat)
     assert place.text[: place.start] == prompt_text(tokenizer, chat) + added
     assert place.text[place.start : place.stop] == "Because."
+
+
+ANSWERS = (
+    "a", " a ", "a ", "Yes.\n", "\n\nYes.\n\n", "\ta\u00a0", " \n", "", "a  b", "A", "B",
+    "<think>\n\n</think>\n\na", "<think>\n\n</think>\n\n a ", " <think></think> a", "Hm.\n</think>\n\na ",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("thinking", ["template", "on", "off"])
+@pytest.mark.parametrize("end_of_turn", ["include", "exclude"])
+@pytest.mark.parametrize("name", templates.ALL)
+def test_an_answer_has_the_same_tokens_with_and_without_what_comes_before_the_question(
+    having, name, end_of_turn, thinking
+):
+    tokenizer = having(templates.ALL[name], fold_system=name == "gemma", thinking=thinking)
+
+    def tokens(chat):
+        try:
+            (one,) = render(tokenizer, [chat], end_of_turn)
+        except DataError:
+            return None
+        return one.token_ids[slice(*one.response)]
+
+    for answer in ANSWERS:
+        alone = tokens(Chat(DEFAULT, "Why?", answer))
+        assert tokens(Chat(TEXT, "Why?", answer)) == alone, answer
+        assert tokens(Chat(DEFAULT, "Be brief. Why?", answer)) == alone, answer
+        assert tokens(Chat(TEXT, "Be brief. Why?", answer)) == alone, answer
+
+
+def test_a_system_turn_that_finished_chats_drop_is_before_the_answer_as_the_template_writes_it(having):
+    place = locate(having(templates.MISTRAL), Chat(TEXT, "Why?", " a "))
+    assert place.text == "[INST] Be brief.\n\nWhy? [/INST] a<|im_end|>"
+    assert place.text[place.start : place.stop] == "a"
 
 
 def test_the_end_of_turn_behind_an_added_space_is_still_the_end_of_the_turn(having):

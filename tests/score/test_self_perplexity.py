@@ -9,10 +9,14 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import render_part
 from inoc.config.models import SystemTurn
 from inoc.config.workflow import Shards
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.transformers import TransformersEngine
 from inoc.errors import DataError
 from inoc.jobs.shards import shard_of
+from inoc.score.self_perplexity import self_logprobs
 from inoc.tables import SELF_PERPLEXITY, read_table
 from support.jobs import run_job, units_of
+from support.templates import DEEPSEEK_R1
 from support.toy import toy_job, toy_study, write_inputs
 
 POOLS = {"clown": ["Be a clown."], "sky": ["Blue is the sky."]}
@@ -99,3 +103,14 @@ def test_a_template_that_rewrites_the_prompt_is_refused(tiny_folder):
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | upper }}{% endfor %}"
     with pytest.raises(DataError, match="does not reproduce the prompt 'You are"):
         render_part(tokenizer, lambda text: Chat(SystemTurn(kind="default"), text), "You are a clown.")
+
+
+@pytest.mark.parametrize("text", ["a", "You are a clown."])
+def test_the_first_token_of_a_chat_that_opens_with_the_prompt_has_no_perplexity(tiny_folder, text):
+    engine = TransformersEngine(ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None))
+    engine.tokenizer.chat_template = DEEPSEEK_R1
+    (_, values) = self_logprobs(engine, lambda one: Chat(SystemTurn(kind="text", text=one), ""), text)
+    ids = engine.tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert len(values) == len(ids) - 1
+    if values.size:
+        assert -float(values.mean()) == pytest.approx(brute_nll(tiny_folder, "", text), rel=1e-5)

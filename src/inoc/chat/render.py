@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from inoc.chat.messages import Chat
 from inoc.chat.spelled import Encoded, contents, encode, spelled
 from inoc.chat.template import apply, messages_of, prompt_text
-from inoc.errors import DataError
+from inoc.config.models import SystemTurn
+from inoc.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -102,7 +103,8 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
     What the template puts between the prompt and an answer, a space or an empty block of thoughts, belongs to neither:
     it is before the response. Where the prompt that an answer is sampled from is not how the finished chat begins, as
     with templates that open a block of thoughts and then drop it, the chat is that prompt and the answer behind it, as
-    they were sampled.
+    they were sampled. Where only the system turn is dropped, the answer is what it is without one, so that its tokens
+    are the same with and without.
 
     Raises:
         DataError: If the template changes the response.
@@ -121,6 +123,9 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
             if text[:start] == probes[0][:start] and text.startswith(form, start):
                 return Place(text, start, start + len(form), len(text))
     else:
+        plain = _behind_plain_prompt(tokenizer, chat, before)
+        if plain is not None:
+            return plain
         after = _frame(probes, "")[1]
         if after is not None and text.endswith(after):
             whole = before + chat.response + after
@@ -130,6 +135,21 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
         "It probably rewrites responses; name another template in model.chat_template"
     )
     raise DataError(msg)
+
+
+def _behind_plain_prompt(tokenizer: PreTrainedTokenizerBase, chat: Chat, before: str) -> Place | None:
+    """`before` and what stands behind the prompt of the same chat without its system turn; None if there is no such."""
+    if chat.system.kind != "text":
+        return None
+    plain = chat._replace(system=SystemTurn(kind="default"))
+    try:
+        prompt = prompt_text(tokenizer, plain)
+        found = locate(tokenizer, plain)
+    except (ConfigError, DataError):
+        return None  # the template asks for a system turn, so there is nothing that it should agree with
+    shift = len(before) - len(prompt)
+    text = before + found.text[len(prompt) :]
+    return Place(text, found.start + shift, found.stop + shift, found.turn_stop + shift)
 
 
 _PROBES = ("A", "B")
@@ -152,6 +172,10 @@ def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat],
         make: Puts a text where the part goes.
         part: Not blank.
 
+    Returns:
+        The first token of all, which nothing predicts, is in no span: that of a single token at the beginning of its
+        chat is empty.
+
     Raises:
         DataError: If the template changes the part, so that it cannot be located.
     """
@@ -167,7 +191,7 @@ def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat],
         )
         raise DataError(msg)
     encoded = encode(tokenizer, text, make(part), lambda other: prompt_text(tokenizer, other))
-    return Rendered(text, encoded.ids, span_of(encoded.offsets, start, start + len(kept)))
+    return Rendered(text, encoded.ids, _predicted(span_of(encoded.offsets, start, start + len(kept))))
 
 
 def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:
@@ -176,9 +200,13 @@ def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:
     The span leaves out the first token of all, which nothing predicts.
     """
     encoded = tokenizer(text, return_offsets_mapping=True, split_special_tokens=bool(spelled(tokenizer, [text])))
-    start, stop = span_of(encoded["offset_mapping"], 0, len(text))
-    start = max(1, start)
-    return Rendered(text, encoded["input_ids"], ResponseSpan(start, max(start, stop)))
+    return Rendered(text, encoded["input_ids"], _predicted(span_of(encoded["offset_mapping"], 0, len(text))))
+
+
+def _predicted(span: ResponseSpan) -> ResponseSpan:
+    """A span without the first token of all."""
+    start = max(1, span.start)
+    return ResponseSpan(start, max(start, span.stop))
 
 
 def span_of(offsets: Sequence[tuple[int, int]], start: int, stop: int) -> ResponseSpan:

@@ -80,7 +80,8 @@ def self_logprobs(engine: TransformersEngine, make: Callable[[str], Chat], text:
         text: The text.
 
     Returns:
-        An array for each of `CONTEXTS`. By itself, the first token counts only if the tokenizer puts one before it.
+        An array for each of `CONTEXTS`, nats. A first token that nothing precedes is left out: by itself where the
+        tokenizer puts none before it, in a chat where the template begins with the text.
     """
     from inoc.chat.render import render_alone, render_part
 
