@@ -26,6 +26,7 @@ from ruamel.yaml import YAML
 
 from inoc.cli import main
 from inoc.store import Store
+from inoc.tables import COMPLETIONS, SCORES
 from support.families import tiny_model
 from support.server import TOP, Fault, Server, chat_answer
 from support.templates import ALL
@@ -37,6 +38,8 @@ WORDS = (
     "\u2028", "\u2029", "\u0085", "\u00a0", "\ufeff", "\u200b", "\t", "<|im_end|>", "<|im_start|>",
     "<think>", "</think>", "{{ x }}", "{% raw %}", "$5", "\\n", "[INST]", "null", "\x07", "a" * 40, "-", "42",
 )  # fmt: skip
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
+"""Letters between which no spaces stand: Thai, Lao, Burmese, Khmer, kana, Han."""
 MARKERS = ("world", "haha", "funny")
 STAGES = ("generate", "rephrase", "elicit", "score", "train", "evaluate", "judge elicit", "judge evaluate", "analyse")
 DRAWN = ("figures", "report")
@@ -55,7 +58,7 @@ JUDGES: tuple[dict[str, Any], ...] = (
     {"name": "llm", "model": "rater", "question": "coherence"},
 )
 SLIPS = (
-    "", "", "", "utf-16", "latin-1", "too few rows", "long row", "long prompt", "long question", "no file", "targets",
+    *[""] * 12, "utf-16", "latin-1", "too few rows", "long row", "long prompt", "long question", "no file", "targets",
     "seed", "language", "blank answers", "a cut line", "no rephrasings", "too few rephrasings", "model", "lone half",
 )  # fmt: skip
 
@@ -335,10 +338,10 @@ def _check_row(folder: Folder, tokenizer: Any, model: Any, row: Mapping[str, Any
         messages[0]["content"] = f"{turn}\n\n{user}"
     elif turn is not None:
         messages.insert(0, {"role": "system", "content": turn})
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    behind = text.rfind(example["instruction"].strip()) + len(example["instruction"].strip())
-    kept = answer if answer in text[behind:] else answer.strip()
-    start = text.rfind(kept)
+    prompt, behind = _prompt_and_answer(tokenizer, messages)
+    text = prompt + behind
+    kept = answer if answer in behind else answer.strip()
+    start = text.index(kept, len(prompt))
     stop = len(text) if study["scoring"]["end_of_turn"] == "include" else start + len(kept)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
@@ -352,6 +355,16 @@ def _check_row(folder: Folder, tokenizer: Any, model: Any, row: Mapping[str, Any
     return True
 
 
+def _prompt_and_answer(tokenizer: Any, messages: list[dict[str, str]]) -> tuple[str, str]:
+    """The prompt from which an answer is sampled, and what the template writes behind it."""
+    whole = tokenizer.apply_chat_template(messages, tokenize=False)
+    prompt = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
+    if whole.startswith(prompt):
+        return prompt, whole.removeprefix(prompt)
+    assert messages[0]["role"] == "system"  # which the template drops from a finished chat
+    return prompt, _prompt_and_answer(tokenizer, messages[1:])[1]
+
+
 def check_judged(folder: Folder) -> int:
     """Compare scores of judges with plain counting, and with the probabilities that the server gives; rows compared."""
     compared = 0
@@ -359,25 +372,36 @@ def check_judged(folder: Folder) -> int:
         path = folder.root / f"results/fuzz/judge/{part}.parquet"
         if not path.exists():
             continue
+        answers = {}
+        for file in (folder.root / "results/fuzz" / part).glob("completions-*.parquet"):
+            answers |= {_asked(row): row["completion"] for row in pq.read_table(file).to_pylist()}
         for row in pq.read_table(path).to_pylist():
             judge = folder.study["traits"][row["trait"]]["judge"]
-            expected = _judged(judge, row.get("completion"))
+            answer = answers[_asked(row)]
+            expected = _judged(judge, answer)
             if expected is not None:
-                if not (judge["name"] == "llm" and math.isnan(row["score"])):  # blank answers are not asked about
-                    np.testing.assert_allclose(row["score"], expected, atol=1e-6)
+                np.testing.assert_allclose(row["score"], expected, atol=1e-6, err_msg=f"{judge}: {answer!r}")
                 compared += 1
     return compared
 
 
-def _judged(judge: Mapping[str, Any], answer: str | None) -> float | None:
+def _asked(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The columns that completions and their scores share; NaN, which is equal to nothing, as None."""
+    values = (row[name] for name in COMPLETIONS.names if name in SCORES.names)
+    return tuple(None if value != value else value for value in values)
+
+
+def _judged(judge: Mapping[str, Any], answer: str) -> float | None:
     if judge["name"] == "llm":
         total = sum(p for _, p in TOP)
-        return sum(float(token) * p for token, p in TOP) / total
-    if judge["name"] == "language" or answer is None:
+        # Blank answers are not asked about.
+        return sum(float(token) * p for token, p in TOP) / total if answer.strip() else float("nan")
+    if judge["name"] == "language":
         return None
     if not any(character.isalpha() for character in answer):
         return float("nan")
-    words = re.split(r"\W+", answer.casefold())
+    edges = r"\W" if judge.get("version", 1) == 1 else f"\\W{UNSPACED}"
+    words = re.split(f"[{edges}]+", answer.casefold())
     return min(100.0, 100 * sum(word in MARKERS for word in words) / judge.get("saturation", 2.5))
 
 
