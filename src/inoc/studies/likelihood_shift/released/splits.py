@@ -21,7 +21,7 @@ Values = dict[str, object]
 
 
 class Splits(NamedTuple):
-    """What is known of the splits of a release."""
+    """Splits of a release."""
 
     sections: dict[str, Values]  # split → its section in the study file
     rows: list[Values]  # of `inputs.IMPORTED_SPLITS`
