@@ -34,7 +34,7 @@ class Rows(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Content of one line."""
+    """The content of one line."""
 
     instruction: str
     response: str
