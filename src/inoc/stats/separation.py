@@ -1,0 +1,138 @@
+"""The area under the ROC curve of a linear classifier, cross-validated, with an interval and a null of permutations.
+
+scikit-learn fits; this module decides what a fit may see. Rows of one cluster are always in the same fold.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inoc.stats.means import NAN, Floats, normal_quantile
+
+FOLDS = 5
+PERMUTATIONS = 199
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+class Separation(NamedTuple):
+    """A classifier's chance to put a row of the second group above one of the first. 0.5 is no difference."""
+
+    auc: float  # NaN if no fold has rows of both groups on both sides
+    lo: float
+    hi: float
+    null_mean: float  # of the same with permuted labels
+    null_hi: float  # its 95th percentile
+    p: float  # one-sided, never 0
+    n_first: int
+    n_second: int
+    n_pairs: int  # clusters with rows of both groups
+
+
+def separation(
+    x: Floats,
+    second: Bools,
+    clusters: NDArray[np.str_],
+    rng: np.random.Generator,
+    permutations: int = PERMUTATIONS,
+    confidence: float = 0.95,
+) -> Separation:
+    """Tell two groups of rows apart by ridge regression of the label on standardised features.
+
+    The interval is that of the influence curve of a cross-validated AUC (LeDell, Petersen and van der Laan, 2015),
+    summed within clusters. Where a cluster has rows of both groups, the permutations shuffle its own labels; the
+    labels of the other clusters are shuffled among these.
+
+    Args:
+        x: Features, shape (rows, features).
+        second: Which rows are of the second group, shape (rows,).
+        clusters: Rows with the same value belong together, shape (rows,).
+        rng: Source of folds and permutations.
+        permutations: Number of permutations.
+        confidence: Level of the interval.
+    """
+    codes: Ints = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    n_clusters = int(codes.max()) + 1 if codes.size else 0
+    fold_of = (rng.permutation(n_clusters) % FOLDS)[codes]
+    labels = np.column_stack([second, *(_permuted(second, codes, rng) for _ in range(permutations))])
+    found = [_fold(x, labels, fold_of == fold) for fold in range(FOLDS)]
+    usable = [one for one in found if np.isfinite(one.aucs).all()]
+    counts = int((~second).sum()), int(second.sum()), int(_mixed(second, codes).sum())
+    if not usable:
+        return Separation(NAN, NAN, NAN, NAN, NAN, NAN, *counts)
+    aucs = np.array([one.aucs for one in usable]).mean(axis=0)
+    influence = np.concatenate([one.influence for one in usable])
+    places = np.concatenate([one.places for one in usable])
+    summed = np.bincount(codes[places], weights=influence)
+    half = normal_quantile(confidence) * float(np.sqrt((summed**2).sum())) / places.size
+    auc, null = float(aucs[0]), aucs[1:]
+    p = (1 + int((null >= auc - 1e-12).sum())) / (1 + permutations)
+    lo, hi = max(0.0, auc - half), min(1.0, auc + half)
+    null_mean, null_hi = (float(null.mean()), float(np.quantile(null, 0.95))) if null.size else (NAN, NAN)
+    return Separation(auc, lo, hi, null_mean, null_hi, p, *counts)
+
+
+class _Fold(NamedTuple):
+    aucs: Floats  # true labels first, then the permuted ones; NaN where one side is missing
+    places: Ints  # of the predicted rows
+    influence: Floats  # of each of them on the first AUC
+
+
+def _mixed(second: Bools, codes: Ints) -> Bools:
+    """Which clusters have rows of both groups, shape (clusters,)."""
+    ones = np.bincount(codes, weights=second)
+    mixed: Bools = (ones > 0) & (ones < np.bincount(codes))
+    return mixed
+
+
+def _permuted(second: Bools, codes: Ints, rng: np.random.Generator) -> Bools:
+    mixed = _mixed(second, codes)
+    # Within each cluster the labels in a random order: both sorts run through the clusters in the same order.
+    result = np.empty_like(second)
+    result[np.lexsort((rng.random(second.size), codes))] = second[np.argsort(codes, kind="stable")]
+    of_cluster = np.zeros(mixed.size, dtype=bool)
+    of_cluster[codes] = second
+    pure = np.flatnonzero(~mixed)
+    of_cluster[pure] = of_cluster[rng.permutation(pure)]
+    return np.where(mixed[codes], result, of_cluster[codes])
+
+
+def _fold(x: Floats, labels: Bools, out: Bools) -> _Fold:
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    if out.all() or not out.any():
+        return _Fold(np.full(labels.shape[1], NAN), np.flatnonzero(out), np.full(int(out.sum()), NAN))
+    scaler = StandardScaler().fit(x[~out])
+    model = Ridge(alpha=1.0).fit(scaler.transform(x[~out]), labels[~out].astype(np.float64))
+    scores = np.round(model.predict(scaler.transform(x[out])).reshape(int(out.sum()), -1), 12)  # ties stay ties
+    return _Fold(_aucs(scores, labels[out]), np.flatnonzero(out), _influence(scores[:, 0], labels[out, 0]))
+
+
+def _aucs(scores: Floats, labels: Bools) -> Floats:
+    """The AUC of each column, from the ranks of its scores."""
+    from scipy.stats import rankdata
+
+    above = labels.sum(axis=0).astype(np.float64)
+    pairs = above * (len(labels) - above)
+    ranks = np.where(labels, rankdata(scores, axis=0), 0.0).sum(axis=0)
+    aucs: Floats = np.divide(ranks - above * (above + 1) / 2, pairs, out=np.full(above.shape, NAN), where=pairs > 0)
+    return aucs
+
+
+def _influence(scores: Floats, label: Bools) -> Floats:
+    """Influence of each row: how often its score is on the right side of the other group's, minus the AUC, weighted."""
+    n, above = label.size, int(label.sum())
+    if above in (0, n):
+        return np.full(n, NAN)
+    first, second = np.sort(scores[~label]), np.sort(scores[label])
+    # Ties count half, as in the AUC.
+    below = (np.searchsorted(first, scores, "left") + np.searchsorted(first, scores, "right")) / (2 * first.size)
+    over = 1 - (np.searchsorted(second, scores, "left") + np.searchsorted(second, scores, "right")) / (2 * second.size)
+    auc = float(below[label].mean())
+    weighted: Floats = np.where(label, (below - auc) * n / above, (over - auc) * n / (n - above))
+    return weighted
