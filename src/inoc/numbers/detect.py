@@ -65,7 +65,9 @@ def detectability(
 ) -> list[Detected]:
     """The separation of two files by each set of features and by all together.
 
-    Rows that answer the same prompt are one cluster, so they are never on both sides of a fold.
+    Rows that answer the same prompt are one cluster, so they are never on both sides of a fold. If the files share at
+    least half of the smaller one's prompts, rows without a partner are left out: otherwise the prompts themselves could
+    tell the files apart, and permuted labels would not be centred on 0.5.
 
     Args:
         first: Kept rows of one file.
@@ -80,6 +82,7 @@ def detectability(
         import sklearn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("scikit-learn", "figures") from error
+    first, second = _paired(first, second)
     rows = [*first, *second]
     is_second = np.repeat([False, True], [len(first), len(second)])
     prompts = np.array([row.prompt for row in rows], dtype=np.str_)
@@ -89,6 +92,14 @@ def detectability(
         Detected(name, separation(values, is_second, prompts, np.random.default_rng(seed), permutations))
         for name, values in x.items()
     ]
+
+
+def _paired(first: Sequence[Row], second: Sequence[Row]) -> tuple[Sequence[Row], Sequence[Row]]:
+    of_first, of_second = {row.prompt for row in first}, {row.prompt for row in second}
+    shared = of_first & of_second
+    if 2 * len(shared) < min(len(of_first), len(of_second)):
+        return first, second
+    return [row for row in first if row.prompt in shared], [row for row in second if row.prompt in shared]
 
 
 def _features(rows: Iterable[Row]) -> dict[str, Floats]:

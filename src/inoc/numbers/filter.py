@@ -130,8 +130,9 @@ def _told(path: Path, found: Filtered) -> list[str]:
 
 
 def _told_detected(path: Path, against: Path, detected: Sequence[Detected]) -> list[str]:
-    pairs = detected[0].found.n_pairs
-    lines = [f"{path} against {against}: cross-validated AUC, 0.5 for no difference; {pairs:,} prompts in both"]
+    one = detected[0].found
+    compared = f"{one.n_second:,} rows against {one.n_first:,}, {one.n_pairs:,} prompts in both"
+    lines = [f"{path} against {against}: {compared}; cross-validated AUC, 0.5 for no difference"]
     for name, found in detected:
         interval = f"{found.auc:.4f} [{found.lo:.4f}, {found.hi:.4f}]"
         null = f"permuted labels: mean {found.null_mean:.4f}, 95 % below {found.null_hi:.4f}; p {found.p:.3f}"
