@@ -269,11 +269,12 @@ def _store_gc(options: argparse.Namespace) -> None:
 def _config_check(options: argparse.Namespace) -> None:
     from inoc.config.load import load_study, load_workflow
     from inoc.jobs.model_check import check_study_model
-    from inoc.jobs.ready import check_api, check_inputs
+    from inoc.jobs.ready import check_api, check_inputs, check_rows
     from inoc.stages import kind_named
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    check_rows(study)
     check_study_model(study, Path())
     workflow = load_workflow(options.config / "config.yaml")
     check_api(study, workflow.api, engine_spec=workflow.engine_api)
