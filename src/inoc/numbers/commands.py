@@ -30,7 +30,9 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
 
     verb.add_argument("file", type=Path, help="JSONL file; each row has a prompt and one answer")
     verb.add_argument("--rule", choices=list(RULES), default=PUBLISHED, help=f"rule (default: {PUBLISHED})")
-    verb.add_argument("--ban", type=_natural, action="append", default=[], metavar="N", help="number to ban; repeatable")
+    verb.add_argument(
+        "--ban", type=_natural, action="append", default=[], metavar="N", help="banned number; repeatable"
+    )
     verb.add_argument(
         "--entity", action="append", default=[], metavar="WORD", help="word that no kept row may have; repeatable"
     )
@@ -41,10 +43,16 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--against", type=Path, metavar="FILE", help="tell the kept rows from those of another file")
     verb.add_argument("--seed", type=_natural, default=0, metavar="N", help="seed of --against (default: 0)")
     verb.add_argument(
-        "--permutations", type=_positive, default=199, metavar="N", help="permutations of --against (default: 199)"
+        "--permutations", type=_several, default=199, metavar="N", help="permutations of --against (default: 199)"
     )
     verb.epilog = "Rules: " + "; ".join(f"{name}: {text}" for name, text in RULES.items()) + "."
     verb.set_defaults(run=_filter)
+
+
+def _several(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 2):
+        raise argparse.ArgumentTypeError(f"expected a whole number of 2 or more, not {text!r}")
+    return int(text)
 
 
 def _natural(text: str) -> int:

@@ -82,9 +82,7 @@ def lost(found: Filtered) -> Lost:
     rejected = [bool(names) for names in found.reasons]
     tokens = [row.n_tokens for row in found.rows if row.n_tokens is not None]
     known = len(tokens) == len(found.rows)
-    return Lost(
-        _share([len(row.answer) for row in found.rows], rejected), _share(tokens, rejected) if known else NAN
-    )
+    return Lost(_share([len(row.answer) for row in found.rows], rejected), _share(tokens, rejected) if known else NAN)
 
 
 def _share(sizes: Sequence[int], rejected: Sequence[bool]) -> float:

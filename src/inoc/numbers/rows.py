@@ -52,4 +52,5 @@ def _row(line: str, where: str, number: int) -> Row:
     n_tokens = value.get("n_tokens")
     if n_tokens is not None and (isinstance(n_tokens, bool) or not isinstance(n_tokens, int) or n_tokens < 0):
         raise DataError(f"{where}: `n_tokens` is {n_tokens!r}; expected a whole number of 0 or more, or none")
-    return Row(where, number, line, turns.system or "", *turns.texts, n_tokens)
+    prompt, answer = turns.texts
+    return Row(where, number, line, turns.system or "", prompt, answer, n_tokens)

@@ -44,7 +44,9 @@ def separation(
     """Tell two groups of rows apart by ridge regression of the label on standardised features.
 
     The interval is that of the influence curve of a cross-validated AUC (LeDell, Petersen and van der Laan, 2015),
-    summed within clusters. Where a cluster has rows of both groups, the permutations shuffle its own labels; the
+    summed within clusters. It takes the fitted classifiers as given; where there is little to find, these vary between
+    samples and the folds depend on each other, so the standard error is never less than the standard deviation of the
+    permuted AUCs. Where a cluster has rows of both groups, the permutations shuffle its own labels; the
     labels of the other clusters are shuffled among these.
 
     Args:
@@ -52,7 +54,7 @@ def separation(
         second: Which rows are of the second group, shape (rows,).
         clusters: Rows with the same value belong together, shape (rows,).
         rng: Source of folds and permutations.
-        permutations: Number of permutations.
+        permutations: Number of permutations, 2 or more.
         confidence: Level of the interval.
     """
     codes: Ints = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
@@ -68,12 +70,12 @@ def separation(
     influence = np.concatenate([one.influence for one in usable])
     places = np.concatenate([one.places for one in usable])
     summed = np.bincount(codes[places], weights=influence)
-    half = normal_quantile(confidence) * float(np.sqrt((summed**2).sum())) / places.size
     auc, null = float(aucs[0]), aucs[1:]
+    error = max(float(np.sqrt((summed**2).sum())) / places.size, float(null.std(ddof=1)))
+    half = normal_quantile(confidence) * error
     p = (1 + int((null >= auc - 1e-12).sum())) / (1 + permutations)
     lo, hi = max(0.0, auc - half), min(1.0, auc + half)
-    null_mean, null_hi = (float(null.mean()), float(np.quantile(null, 0.95))) if null.size else (NAN, NAN)
-    return Separation(auc, lo, hi, null_mean, null_hi, p, *counts)
+    return Separation(auc, lo, hi, float(null.mean()), float(np.quantile(null, 0.95)), p, *counts)
 
 
 class _Fold(NamedTuple):
