@@ -52,7 +52,8 @@ def main() -> None:
     cells = column(options.rows, config.vocab_size)
     before = ceiling(SUSTAINED)
     print(
-        f"torch {torch.__version__}, {torch.cuda.get_device_name()}, ceiling {before:.0f} TFLOP/s bf16 over {SUSTAINED:.0f} s"
+        f"torch {torch.__version__}, {torch.cuda.get_device_name()}, ceiling {before:.0f} TFLOP/s bf16 "
+        f"over {SUSTAINED:.0f} s"
     )
     usual = cells[1][1][:320]
     padded_16(model, usual[:32])

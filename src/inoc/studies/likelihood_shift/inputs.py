@@ -220,7 +220,7 @@ def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[
 
 
 def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
-    """How often each student showed each target, by checkpoint and question; columns of `COUNTS`."""
+    """Counts of each student's answers that show each target, by checkpoint and question; columns of `COUNTS`."""
     if is_import(paths):
         path = paths.stage("imports") / "students.parquet"
         return read_table(path) if path.exists() else pd.DataFrame(columns=COUNTS.names)
