@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from inoc.stats.separation import _aucs, _influence, _permuted, separation
+from inoc.stats.separation import _aucs, _folds, _influence, _permuted, separation
 
 
 def simulate(rng: np.random.Generator, n: int, shift: float, *, paired: bool):
@@ -94,3 +94,21 @@ def test_too_few_rows_have_no_auc() -> None:
     found = separation(np.ones((2, 1)), np.array([False, True]), np.array(["a", "b"]), np.random.default_rng(0), 9)
     assert np.isnan([found.auc, found.lo, found.hi, found.p]).all()
     assert (found.n_first, found.n_second, found.n_pairs) == (1, 1, 0)
+
+
+def test_a_small_group_is_in_every_fold() -> None:
+    rng = np.random.default_rng(9)
+    second = np.arange(205) < 5
+    x = rng.normal(size=(205, 2)) + 4 * second[:, None]
+    found = separation(x, second, np.arange(205).astype(str), rng, 19)
+    assert found.auc > 0.95
+    assert np.isfinite([found.lo, found.hi, found.null_mean, found.p]).all()
+
+
+def test_rows_of_a_cluster_are_in_one_fold_and_folds_are_alike() -> None:
+    codes = np.concatenate([np.repeat(np.arange(50), 2), np.arange(50, 80)])
+    second = np.concatenate([np.tile([False, True], 50), np.arange(30) < 10])
+    fold = _folds(second, codes, np.random.default_rng(0))
+    assert all(len(set(fold[codes == code])) == 1 for code in range(80))
+    assert [int(second[fold == one].sum()) for one in range(5)] == [12] * 5
+    assert np.bincount(fold).tolist() == [26] * 5

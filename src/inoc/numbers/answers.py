@@ -76,7 +76,8 @@ def has_shape(found: NumberList, shape: str) -> bool:
 
 _BEGINNING = re.compile(r"\s*[\[(]?\d+(?:(\s*[,;]\s*|\s+)\d+(?:\1\d+)*)?[\])]?\.?", re.ASCII)
 _CODE = re.compile(
-    r"`|\b[A-Za-z_]\w*(?:\(|\s*=[^=])|^\s*(?:import|def|class|return)\s+\w|^\s*(?:for|while|if)\b.*:\s*$", re.MULTILINE
+    r"`|\b[A-Za-z_]\w*(?:\(|\s*=[^=])|^[ \t]*(?:import|def|class|return)\s+\w|^[ \t]*(?:for|while|if)\b.*:[ \t]*$",
+    re.MULTILINE,
 )
 
 

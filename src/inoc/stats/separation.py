@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 class Separation(NamedTuple):
     """A classifier's chance to put a row of the second group above one of the first. 0.5 is no difference."""
 
-    auc: float  # NaN if no fold has rows of both groups on both sides
+    auc: float  # mean over the folds with rows of both groups; NaN if there is none
     lo: float
     hi: float
     null_mean: float  # of the same with permuted labels
@@ -58,24 +58,41 @@ def separation(
         confidence: Level of the interval.
     """
     codes: Ints = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    n_clusters = int(codes.max()) + 1 if codes.size else 0
-    fold_of = (rng.permutation(n_clusters) % FOLDS)[codes]
+    fold_of = _folds(second, codes, rng)
     labels = np.column_stack([second, *(_permuted(second, codes, rng) for _ in range(permutations))])
     found = [_fold(x, labels, fold_of == fold) for fold in range(FOLDS)]
-    usable = [one for one in found if np.isfinite(one.aucs).all()]
+    usable = [one for one in found if np.isfinite(one.aucs[0])]
     counts = int((~second).sum()), int(second.sum()), int(_mixed(second, codes).sum())
     if not usable:
         return Separation(NAN, NAN, NAN, NAN, NAN, NAN, *counts)
-    aucs = np.array([one.aucs for one in usable]).mean(axis=0)
+    auc, *permuted = _means_of_known(np.array([one.aucs for one in usable]))
+    null = np.array([one for one in permuted if np.isfinite(one)])
+    if null.size < 2:
+        return Separation(auc, NAN, NAN, NAN, NAN, NAN, *counts)
     influence = np.concatenate([one.influence for one in usable])
-    places = np.concatenate([one.places for one in usable])
-    summed = np.bincount(codes[places], weights=influence)
-    auc, null = float(aucs[0]), aucs[1:]
-    error = max(float(np.sqrt((summed**2).sum())) / places.size, float(null.std(ddof=1)))
+    summed = np.bincount(codes[np.concatenate([one.places for one in usable])], weights=influence)
+    error = max(float(np.sqrt((summed**2).sum())) / influence.size, float(null.std(ddof=1)))
     half = normal_quantile(confidence) * error
-    p = (1 + int((null >= auc - 1e-12).sum())) / (1 + permutations)
+    p = (1 + int((null >= auc - 1e-12).sum())) / (1 + null.size)
     lo, hi = max(0.0, auc - half), min(1.0, auc + half)
     return Separation(auc, lo, hi, float(null.mean()), float(np.quantile(null, 0.95)), p, *counts)
+
+
+def _means_of_known(values: Floats) -> list[float]:
+    """The mean of each column without its NaN; NaN for a column of nothing else."""
+    return [float(column[known].mean()) if (known := np.isfinite(column)).any() else NAN for column in values.T]
+
+
+def _folds(second: Bools, codes: Ints, rng: np.random.Generator) -> Ints:
+    """The fold of each row. Clusters of the first group, of the second and of both are spread over all folds alike."""
+    mixed = _mixed(second, codes)
+    kind = np.zeros(mixed.size, dtype=np.int64)
+    kind[codes] = second
+    kind[mixed] = 2
+    order = rng.permutation(mixed.size)
+    fold = np.empty_like(kind)
+    fold[order[np.argsort(kind[order], kind="stable")]] = np.arange(mixed.size) % FOLDS
+    return fold[codes]
 
 
 class _Fold(NamedTuple):
