@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from inoc.errors import InocError, did_you_mean
-from inoc.stages import Stage, all_stages, kinds, load, parts_of
+from inoc.stages import VERBS, Stage, all_stages, kinds, load, parts_of
 from inoc.trouble import explanation
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
             load(kind.commands)(added)
         if kind.verbs:
             load(kind.verbs)(partial(_add_verb, verbs))
+    for reference in VERBS:
+        load(reference)(partial(_add_verb, verbs))
     _add_status(verbs)
     _add_plan(verbs)
     _add_store(verbs)

@@ -19,19 +19,18 @@ import pytest
 
 from inoc.cli import main
 from inoc.jobs.paths import Paths
-from inoc.numbers.answers import reasons
 from inoc.numbers.prompts import prompts
+from inoc.numbers.rules import reasons
 from inoc.tables import read_table
 
 PROJECT = Path(__file__).parents[3]
 REFERENCE = Path(os.environ.get("INOC_REFERENCE", PROJECT.parent / "shared" / "reference"))
 SCAN = REFERENCE / "lls_scan" / "LLS-subliminal-learning"
 VECTORS = REFERENCE / "persona_vectors" / "subliminal-learning-persona-vectors"
-NUMBERS = REFERENCE / "subliminal" / "subliminal-learning-fork" / "data" / "datasets" / "animal_preference_numbers"
 PARTS = SCAN / "outputs" / "finetune" / "data" / "eagle"
 
 pytestmark = pytest.mark.skipif(
-    not all(folder.is_dir() for folder in (SCAN, VECTORS, NUMBERS)),
+    not all(folder.is_dir() for folder in (SCAN, VECTORS)),
     reason=f"the released results are not at {REFERENCE}",
 )
 
@@ -181,7 +180,7 @@ def test_published_divergences(scan: Paths) -> None:
     assert len(found) == 6
 
 
-# Section B, as far as rows of datasets are concerned, and C for the rows that were kept
+# Section B, as far as rows of datasets are concerned
 
 
 def eagle_rows(scan: Paths) -> pd.DataFrame:
@@ -198,22 +197,6 @@ def test_rows_are_known_by_the_place_of_their_prompt(scan: Paths) -> None:
     assert places.is_unique
     assert [stream[place] for place in places] == rows["instruction"].tolist()
     assert not any(reasons(answer) for answer in rows["response"])
-
-
-def test_prompts_of_the_sample_are_the_first_of_their_stream() -> None:
-    raw = [json.loads(line) for line in (NUMBERS / "raw_dataset.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [row["prompt"] for row in raw] == list(itertools.islice(prompts(42), 300))
-
-
-def test_the_filter_keeps_the_rows_of_the_sample() -> None:
-    raw, kept = (
-        [json.loads(line) for line in (NUMBERS / f"{name}_dataset.jsonl").read_text(encoding="utf-8").splitlines()]
-        for name in ("raw", "filtered")
-    )
-    assert [row for row in raw if not reasons(row["completion"])] == kept
-    found = pd.Series([" and ".join(reasons(row["completion"])) for row in raw]).value_counts().to_dict()
-    expected = {"": 236, "too many numbers": 50, "too many numbers and numbers too large": 3}
-    assert found == expected | {"numbers too large": 5, "invalid format": 6}
 
 
 # Section D
