@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from inoc.errors import InocError, did_you_mean
+from inoc.prefer.commands import add_verb as add_prefer
 from inoc.stages import Stage, all_stages, kinds, load, parts_of
 from inoc.trouble import explanation
 
@@ -107,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
+    add_prefer(partial(_add_verb, verbs))
     return top
 
 
