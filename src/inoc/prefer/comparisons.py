@@ -56,8 +56,8 @@ class Comparisons:
 
     def taken(self, rows: NDArray[np.bool_]) -> Comparisons:
         """Some of the comparisons, over the same items."""
-        kept = (values[rows] for values in (self.a, self.b, self.result, self.a_first, self.weight))
-        return Comparisons(self.items, *kept)
+        a, b, result = self.a[rows], self.b[rows], self.result[rows]
+        return Comparisons(self.items, a, b, result, self.a_first[rows], self.weight[rows])
 
     def refusals_lost(self) -> Comparisons:
         """With every refusal as a win of the second item named, as an earlier study counted them."""
@@ -100,10 +100,8 @@ def comparisons(frame: pd.DataFrame, source: str, a_means: str | None, *, order_
     a, b = codes
     order_name = next((name for name in ORDER_NAMES if name in frame), None)
     choice_name = _column(frame, CHOICE_NAMES, source)
-    if order_name is None:
-        a_first = np.full(a.size, 1.0 if order_known else 0.0)
-    else:
-        a_first = _orders(frame[order_name], source)
+    unsaid = np.full(a.size, 1.0 if order_known else 0.0)
+    a_first = unsaid if order_name is None else _orders(frame[order_name], source)
     result = _results(frame, choice_name, (a_name, b_name), source)
     if order_name is not None and a_means is None and frame[choice_name].astype(str).str.lower().isin(["a", "b"]).any():
         raise DataError(

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,8 +148,6 @@ def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: arg
 
 def _known_utilities(path: Path, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """mu and sigma of the items, from a table of another fit."""
-    from io import StringIO
-
     frame = pd.read_csv(StringIO(read_text(path)))
     name = next((one for one in ("item", "task_id") if one in frame), None)
     if name is None or not {"mu", "sigma"} <= set(frame.columns):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from inoc.errors import DataError
 from inoc.files import parse_json, read_jsonl, read_text
@@ -40,11 +41,8 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    text = read_text(path)
-    from io import StringIO
-
     try:
-        return pd.read_csv(StringIO(text), dtype=str, keep_default_na=False)
+        return pd.read_csv(StringIO(read_text(path)), dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise DataError(
             f"{path}: not a readable CSV file ({error}). Write it with a header and one row per line"

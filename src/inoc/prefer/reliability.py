@@ -33,8 +33,9 @@ def split_halves(used: Comparisons, settings: Settings) -> list[Statistic]:
         fits = [fit(half, settings) for half in halves]
         linked = np.all([component_of(one.problem.outcomes) == 0 for one in fits], axis=0)
         one = pearson(fits[0].mu[linked], fits[1].mu[linked])
-        found.append(Statistic(name, one.r, one.lo, one.hi, one.n))
-        found.append(Statistic(f"{name}_full", *(_doubled(value) for value in (one.r, one.lo, one.hi)), one.n))
+        found.append(Statistic(name, one.value, one.lo, one.hi, one.n))
+        full = [_doubled(value) for value in (one.value, one.lo, one.hi)]
+        found.append(Statistic(f"{name}_full", full[0], full[1], full[2], one.n))
     return found
 
 

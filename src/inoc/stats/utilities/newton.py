@@ -64,7 +64,7 @@ def minimise(problem: Problem, start: Floats, tolerance: float = 1e-8) -> Minimu
 
 
 def _scale(here: Curvature) -> Floats:
-    return np.maximum(here.diagonal, 1e-3 * here.diagonal.max())
+    return np.asarray(np.maximum(here.diagonal, 1e-3 * here.diagonal.max()))
 
 
 def _step(here: Curvature, radius: float) -> tuple[Floats, float]:

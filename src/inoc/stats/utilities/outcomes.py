@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def tally(n_items: int, first: Ints, second: Ints, result: Ints, weight: Floats,
         winner, loser = np.where(tied, loser, winner), np.where(tied, winner, loser)
     code = (winner * n_items + loser) * 3 + result + 1
     distinct, where = np.unique(code, return_inverse=True)
-    counts = np.bincount(where, weight, distinct.size)
+    counts = np.bincount(where, weight, distinct.size).astype(np.float64)
     kind = distinct % 3 - 1
     items = distinct // 3
     order = np.where(kind >= 0, 1.0, -1.0) if ordered else np.zeros(distinct.size)
@@ -79,13 +79,9 @@ def _merged(outcomes: Outcomes) -> Outcomes:
     """One entry where the same item won from either place."""
     code = (outcomes.winner * outcomes.n_items + outcomes.loser) * 2 + outcomes.tie
     distinct, at, where = np.unique(code, return_index=True, return_inverse=True)
-    counts = np.bincount(where, outcomes.weight, distinct.size)
-    return replace(outcomes.weighted(np.ones(outcomes.weight.size)), **_taken(outcomes, at), weight=counts)
-
-
-def _taken(outcomes: Outcomes, at: Ints) -> dict[str, NDArray[np.generic]]:
-    names = ("winner", "loser", "order", "tie")
-    return {name: getattr(outcomes, name)[at] for name in names}
+    counts = np.bincount(where, outcomes.weight, distinct.size).astype(np.float64)
+    order = np.zeros(distinct.size)
+    return Outcomes(outcomes.n_items, outcomes.winner[at], outcomes.loser[at], order, outcomes.tie[at], counts)
 
 
 def component_of(outcomes: Outcomes) -> Ints:
@@ -101,7 +97,7 @@ def component_of(outcomes: Outcomes) -> Ints:
     np.minimum.at(earliest, label, np.arange(n))
     rank = np.empty(count, dtype=np.int64)
     rank[np.lexsort((earliest, -sizes))] = np.arange(count)
-    return rank[label]
+    return np.asarray(rank[label])
 
 
 def n_strong(outcomes: Outcomes) -> int:
@@ -126,4 +122,4 @@ def always_won(outcomes: Outcomes) -> Ints:
     tied = np.bincount(outcomes.winner, ties, n) + np.bincount(outcomes.loser, ties, n)
     only_won = ((wins > 0) & (losses + tied == 0)).astype(np.int64)
     only_lost = ((losses > 0) & (wins + tied == 0)).astype(np.int64)
-    return only_won - only_lost
+    return np.asarray(only_won - only_lost)

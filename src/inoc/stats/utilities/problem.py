@@ -107,7 +107,7 @@ class Problem:
         if not self.varied:
             return np.full(self.outcomes.winner.size, np.sqrt(2.0))
         variance = np.exp(2 * at[self.n : 2 * self.n])
-        return np.sqrt(variance[self.outcomes.winner] + variance[self.outcomes.loser])
+        return np.asarray(np.sqrt(variance[self.outcomes.winner] + variance[self.outcomes.loser]))
 
     def curvature(self, at: Floats) -> Curvature:
         """Value, gradient and second derivatives."""
