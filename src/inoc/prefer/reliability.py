@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from inoc.prefer.comparisons import Comparisons
+from inoc.prefer.comparisons import WON, Comparisons
 from inoc.prefer.order import Statistic
 from inoc.stats.correlation import pearson
 from inoc.stats.utilities.fit import Settings, fit
@@ -24,7 +24,7 @@ def split_halves(used: Comparisons, settings: Settings) -> list[Statistic]:
         settings: Those of the fit.
     """
     answered = used.answered()
-    pair = first_appearance(answered.pair)
+    pair = first_appearance(used.pair)[used.result <= WON]
     found = []
     for name, number in (("split_pairs", pair), ("split_samples", _within(pair))):
         halves = [answered.taken(number % 2 == half).outcomes() for half in (0, 1)]

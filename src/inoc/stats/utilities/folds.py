@@ -49,7 +49,9 @@ def held_out(outcomes: Sequence[Outcomes], settings: Settings, penalties: Sequen
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
     """The outcomes of several parts over the same items."""
     names = ("winner", "loser", "order", "tie", "weight")
-    return Outcomes(parts[0].n_items, *(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+    whole = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    order = np.argsort(whole["winner"], kind="stable")
+    return Outcomes(parts[0].n_items, **{name: values[order] for name, values in whole.items()})
 
 
 def best(tried: Sequence[Held]) -> float:

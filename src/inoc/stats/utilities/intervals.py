@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import cho_factor, cho_solve, lapack, solve_triangular
 from scipy.sparse.linalg import LinearOperator, cg
 
 from inoc.stats.bootstrap import percentile_bounds
@@ -50,18 +50,32 @@ def information_intervals(found: Fit, confidence: float = 0.95) -> Intervals:
 
 
 def _deviations(found: Fit) -> Floats:
-    """Standard errors of the parameters; all NaN if the information is not positive definite."""
-    problem = found.problem
+    """Standard errors of all parameters but ln sigma; NaN if the information is not positive definite.
+
+    By the Schur complement of the part of ln sigma, which costs less than half of the inverse of the whole.
+    """
+    problem, n = found.problem, found.problem.n
     matrix = problem.curvature(found.at).dense()
+    inner = np.arange(n, 2 * n) if problem.varied else np.arange(0)  # ln sigma
+    outer = np.setdiff1d(np.arange(problem.size), inner)
+    cross = matrix[np.ix_(inner, outer)]
+    held = _conventions(problem.outcomes, problem.size, varied=problem.varied)
     try:
-        factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        within = cho_factor(matrix[np.ix_(inner, inner)], lower=True, overwrite_a=True, check_finite=False)
+        weights = solve_triangular(within[0], cross, lower=True, check_finite=False)
+        reduced = matrix[np.ix_(outer, outer)] - weights.T @ weights
+        factor = cho_factor(reduced, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return np.full(problem.size, NAN)
-    held = _conventions(problem.outcomes, problem.size, varied=problem.varied)
-    solved = cho_solve(factor, held, check_finite=False)
+    solved = np.empty_like(held)
+    halved = cho_solve(within, held[inner], check_finite=False)
+    solved[outer] = cho_solve(factor, held[outer] - cross.T @ halved, check_finite=False)
+    solved[inner] = halved - cho_solve(within, cross @ solved[outer], check_finite=False)
     removed = np.einsum("ij,ji->i", solved, np.linalg.solve(held.T @ solved, solved.T))
     inverse, _ = lapack.dpotri(factor[0], lower=True, overwrite_c=True)
-    return np.asarray(np.sqrt(np.maximum(np.diag(inverse) - removed, 0)))
+    sd = np.full(problem.size, NAN)
+    sd[outer] = np.sqrt(np.maximum(np.diag(inverse) - removed[outer], 0))
+    return sd
 
 
 def _conventions(outcomes: Outcomes, size: int, *, varied: bool) -> Floats:

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Distinct outcomes with their frequencies; all arrays have one entry per outcome."""
+    """Outcomes with their frequencies, sorted by winner; all arrays have one entry per outcome."""
 
     n_items: int
     winner: Ints  # item; of a tie, the one shown first

@@ -17,8 +17,9 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.special import expit, log_ndtr
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.special import expit, log_ndtr, ndtr
 
 from inoc.stats.means import Floats
 from inoc.stats.utilities.outcomes import Outcomes
@@ -26,6 +27,7 @@ from inoc.stats.utilities.outcomes import Outcomes
 Model = Literal["item_variances", "case_v", "bradley_terry", "davidson"]
 MODELS: tuple[Model, ...] = ("item_variances", "case_v", "bradley_terry", "davidson")
 LOG_ROOT_TAU = 0.5 * np.log(2 * np.pi)
+TINY = 1e-100
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,12 @@ class Problem:
     def size(self) -> int:
         """Number of parameters."""
         return self.n * (1 + self.varied) + self.positioned + (self.model == "davidson")
+
+    @cached_property
+    def layout(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Where the outcomes of each winner begin, and the losers."""
+        starts = np.searchsorted(self.outcomes.winner, np.arange(self.n + 1))
+        return starts.astype(np.int32), self.outcomes.loser.astype(np.int32)
 
     def objective(self, at: Floats) -> float:
         """The penalised negative log-likelihood, in nats."""
@@ -133,8 +141,12 @@ class Curvature:
 
     def _normal(self, weight: Floats, x: Floats, spread: Floats) -> None:
         z = x / spread
-        log_p = log_ndtr(z)
-        mills = np.exp(-0.5 * z * z - LOG_ROOT_TAU - log_p)
+        p = ndtr(z)
+        log_p = np.log(np.maximum(p, TINY))
+        mills = np.exp(-0.5 * z * z - LOG_ROOT_TAU) / np.maximum(p, TINY)
+        if (far := p < TINY).any():  # where Phi itself is too small to divide by
+            log_p[far] = log_ndtr(z[far])
+            mills[far] = np.exp(-0.5 * z[far] ** 2 - LOG_ROOT_TAU - log_p[far])
         if self.problem.clip:
             clipped = self.problem.clipped(log_p)
             weight = np.where(clipped == log_p, weight, 0.0)
@@ -201,22 +213,50 @@ class Curvature:
 
     def times(self, v: Floats) -> Floats:
         """The matrix of second derivatives times a vector."""
+        n, mu, bend = self.problem.n, v[: self.problem.n], self._bend_link
+        found = self.diagonal * v
+        found[:n] -= bend @ mu + bend.T @ mu
+        if self.problem.varied:
+            eta, (link_w, link_l, both) = v[n : 2 * n], self._varied_links
+            found[:n] += self._cross_diagonal * eta + link_l @ eta - link_w.T @ eta
+            found[n : 2 * n] += self._cross_diagonal * mu + link_l.T @ mu - link_w @ mu + both @ eta + both.T @ eta
+        for at, column in self._columns:
+            found += column * v[at]
+            found[at] += column @ v
+        return found
+
+    @cached_property
+    def _bend_link(self) -> csr_matrix:
+        return self._link(self.bend)
+
+    @cached_property
+    def _varied_links(self) -> tuple[csr_matrix, csr_matrix, csr_matrix]:
+        return self._link(self.cross_w), self._link(self.cross_l), self._link(self.bend_wl)
+
+    @cached_property
+    def _cross_diagonal(self) -> Floats:
+        return self._to_items(self.cross_w, -self.cross_l)
+
+    def _link(self, values: Floats) -> csr_matrix:
+        """A matrix of winners × losers; outcomes come sorted by winner, so that this is but a change of form."""
+        indptr, columns = self.problem.layout
+        return csr_matrix((values, columns, indptr), shape=(self.problem.n, self.problem.n))
+
+    @cached_property
+    def _columns(self) -> list[tuple[int, Floats]]:
+        """Index and second derivatives with all others of position and ln nu, each pair of these once."""
         problem, n, o = self.problem, self.problem.n, self.problem.outcomes
-        found = np.empty(problem.size)
-        step = problem.difference(v)
-        pull = self.bend * step
-        if problem.varied:
-            v_w, v_l = v[n : 2 * n][o.winner], v[n : 2 * n][o.loser]
-            pull += self.cross_w * v_w + self.cross_l * v_l
-            of_w = self.cross_w * step + self.bend_ww * v_w + self.bend_wl * v_l
-            of_l = self.cross_l * step + self.bend_wl * v_w + self.bend_ll * v_l
-            found[n : 2 * n] = self._to_items(of_w, of_l) + 2 * problem.penalty * v[n : 2 * n]
-        if problem.nu_at is not None:
-            found[problem.nu_at] = self.twist @ step + self.bend_nu * v[problem.nu_at]
-            pull += self.twist * v[problem.nu_at]
-        found[:n] = self._to_items(pull, -pull) + 2 * problem.ridge * v[:n]
-        if problem.position_at is not None:
-            found[problem.position_at] = pull @ o.order
+        found = []
+        for at, values in ((problem.position_at, self.bend * o.order), (problem.nu_at, self.twist)):
+            if at is None:
+                continue
+            column = np.zeros(problem.size)
+            column[:n] = self._to_items(values, -values)
+            if problem.varied:
+                column[n : 2 * n] = self._to_items(self.cross_w * o.order, self.cross_l * o.order)
+            if at == problem.nu_at and problem.position_at is not None:
+                column[problem.position_at] = values @ o.order
+            found.append((at, column))
         return found
 
     def dense(self) -> Floats:
