@@ -22,6 +22,8 @@ DEFAULT_PENALTY: dict[Model, float] = {
     "bradley_terry": RIDGE,
     "davidson": RIDGE,
 }
+ROUGH = 1e-3
+"""Tolerance of a fit that is but a start."""
 MANY_ITEMS = 1000
 """Up to this number several starts are tried."""
 
@@ -129,9 +131,13 @@ def _minimise(problem: Problem, start: Floats, settings: Settings) -> Minimum:
 
 
 def _starts(problem: Problem, settings: Settings) -> list[Floats]:
-    """Equal items first, and then random ones."""
+    """The utilities of Case V first (in the earlier study's fit, equal items), and then random ones."""
     rng = np.random.default_rng(settings.seed)
     starts = [np.zeros(problem.size)]
+    if problem.varied and not settings.earlier:
+        simple = replace(problem, model="case_v", penalty=0.0)
+        near = minimise(simple, np.zeros(simple.size), ROUGH).at
+        starts = [np.concatenate([near[: problem.n], np.zeros(problem.n), near[problem.n :]])]
     for _ in range(settings.n_starts(problem.n) - 1):
         start = np.zeros(problem.size)
         start[: problem.n] = rng.normal(0, 1, problem.n)

@@ -40,7 +40,7 @@ def minimise(problem: Problem, start: Floats, tolerance: float = 1e-8) -> Minimu
         largest = float(np.abs(here.gradient).max())
         if largest <= small:
             break
-        step, foreseen = _step(here, radius)
+        step, foreseen = _step(here, radius, small)
         there = problem.curvature(here.at + step)
         gain = here.value - there.value
         noise = 1e-13 * (1 + abs(here.value))
@@ -67,17 +67,17 @@ def _scale(here: Curvature) -> Floats:
     return np.asarray(np.maximum(here.diagonal, 1e-3 * here.diagonal.max()))
 
 
-def _step(here: Curvature, radius: float) -> tuple[Floats, float]:
+def _step(here: Curvature, radius: float, small: float) -> tuple[Floats, float]:
     """The step and the decrease that the second-order model foresees.
 
-    Lengths are measured after scaling to a diagonal of 1.
+    Lengths are measured after scaling to a diagonal of 1. No gradient needs to become smaller than `small`.
     """
     scale = _scale(here)
     p, residual = np.zeros_like(here.at), -here.gradient
     z = residual / scale
     d, rho = z.copy(), float(residual @ z)
     h_p = np.zeros_like(p)
-    goal = min(0.1, rho**0.25) ** 2 * rho
+    goal = max(min(0.1, rho**0.25) ** 2 * rho, small**2 / float(scale.max()))
     for _ in range(MAX_INNER):
         h_d = here.times(d)
         bend = float(d @ h_d)

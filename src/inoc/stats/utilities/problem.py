@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
-from scipy.special import expit, log_ndtr, ndtr
+from scipy.special import erfcx, expit, log_ndtr, ndtr
 
 from inoc.stats.means import Floats
 from inoc.stats.utilities.outcomes import Outcomes
@@ -118,8 +118,9 @@ class Problem:
         return np.asarray(np.sqrt(variance[self.outcomes.winner] + variance[self.outcomes.loser]))
 
     def curvature(self, at: Floats) -> Curvature:
-        """Value, gradient and second derivatives."""
-        return Curvature(self, at)
+        """Value, gradient and second derivatives; not finite at steps too long to be taken."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Curvature(self, at)
 
 
 class Curvature:
@@ -146,7 +147,7 @@ class Curvature:
         mills = np.exp(-0.5 * z * z - LOG_ROOT_TAU) / np.maximum(p, TINY)
         if (far := p < TINY).any():  # where Phi itself is too small to divide by
             log_p[far] = log_ndtr(z[far])
-            mills[far] = np.exp(-0.5 * z[far] ** 2 - LOG_ROOT_TAU - log_p[far])
+            mills[far] = np.sqrt(2 / np.pi) / erfcx(-z[far] / np.sqrt(2))
         if self.problem.clip:
             clipped = self.problem.clipped(log_p)
             weight = np.where(clipped == log_p, weight, 0.0)
