@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from support.comparisons import planted
 
 from inoc.stats.utilities.fit import Settings, fit
 from inoc.stats.utilities.intervals import bootstrap_intervals, information_intervals
 from inoc.stats.utilities.outcomes import always_won, component_of, n_strong, tally
 from inoc.stats.utilities.problem import MODELS
+from support.comparisons import planted
 
 
 def test_bradley_terry_is_that_of_choix():
@@ -103,22 +103,23 @@ def test_items_that_win_or_lose_everything_are_known_and_finite():
     assert np.isfinite(bounds.lo[:3]).all()
 
 
-def coverage(model: str, spread: float) -> tuple[float, float]:
+@pytest.mark.parametrize(
+    ("how", "n_pairs", "spread"),
+    [
+        (Settings("case_v"), 1600, 0.0),
+        (Settings(starts=1), 6400, 0.3),
+        (Settings(starts=1, penalty=1 / (2 * 0.3**2)), 1600, 0.3),  # the penalty that belongs to this spread
+    ],
+)
+def test_intervals_hold_what_was_planted(how, n_pairs, spread):
     inside, positions = [], []
     for seed in range(200):
-        one = planted(20, 1600, position=0.3, spread=spread, seed=seed)
-        found = fit(one.outcomes, Settings(model, starts=1))
-        bounds = information_intervals(found)
+        one = planted(20, n_pairs, position=0.3, spread=spread, seed=seed)
+        bounds = information_intervals(fit(one.outcomes, how))
         inside.append(np.mean((bounds.lo <= one.mu) & (one.mu <= bounds.hi)))
         positions.append(bounds.position_lo <= 0.3 <= bounds.position_hi)
-    return float(np.mean(inside)), float(np.mean(positions))
-
-
-@pytest.mark.parametrize(("model", "spread"), [("case_v", 0.0), ("item_variances", 0.3)])
-def test_intervals_hold_what_was_planted(model, spread):
-    items, position = coverage(model, spread)
-    assert 0.93 <= items <= 0.97
-    assert 0.91 <= position <= 0.985  # 200 data sets: 0.95 within 2.6 standard errors
+    assert 0.93 <= np.mean(inside) <= 0.97
+    assert 0.91 <= np.mean(positions) <= 0.985  # 200 data sets: 0.95 within 2.6 standard errors
 
 
 def test_a_position_term_is_rarely_found_where_there_is_none():

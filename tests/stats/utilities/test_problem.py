@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.comparisons import planted
 
 from inoc.stats.utilities.problem import MODELS, Problem
+from support.comparisons import planted
 
 
 def some_problem(model: str, clip: float = 0.0) -> Problem:
@@ -26,9 +26,7 @@ def test_derivatives_are_those_of_differences(model):
     here, step = problem.curvature(at), 1e-6
     axes = np.eye(problem.size) * step
     slopes = [(problem.objective(at + one) - problem.objective(at - one)) / (2 * step) for one in axes]
-    bends = [
-        (problem.curvature(at + one).gradient - problem.curvature(at - one).gradient) / (2 * step) for one in axes
-    ]
+    bends = [(problem.curvature(at + one).gradient - problem.curvature(at - one).gradient) / (2 * step) for one in axes]
     assert here.value == pytest.approx(problem.objective(at), abs=1e-10)
     np.testing.assert_allclose(here.gradient, slopes, atol=1e-7)
     np.testing.assert_allclose(here.dense(), bends, atol=1e-7)
