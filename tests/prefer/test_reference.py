@@ -86,13 +86,13 @@ def test_the_converged_fit(tmp_path):
     assert mu.corr(table, method="spearman") == pytest.approx(0.99985, abs=1e-3)
 
 
-def test_random_starts_find_a_lower_minimum_with_the_same_ranks(tmp_path):
+def test_random_starts_find_a_lower_minimum_with_about_the_same_ranks(tmp_path):
     how = ("--earlier", "tight", "--refusals", "b", "--position", "none")
     one = as_earlier(tmp_path / "several", *how, "--starts", "3")
     assert 4985 < one["objective"] < 5000.08
     assert one["objective_worst_start"] < 5010
     as_earlier(tmp_path / "one", *how)
-    assert utilities(tmp_path / "several").corr(utilities(tmp_path / "one"), method="spearman") > 0.999
+    assert utilities(tmp_path / "several").corr(utilities(tmp_path / "one"), method="spearman") > 0.998
 
 
 def test_without_refusals_and_halved(tmp_path):
