@@ -124,6 +124,8 @@ def test_several_models_and_penalties(tmp_path):
     ("change", "options", "said"),
     [
         ({"item_b": "item 0", "item_a": "item 0"}, ["--a-means", "item"], "compared with itself"),
+        ({"item_a": "b", "item_b": "a"}, ["--a-means", "item"], "could be either item"),
+        ({}, ["--a-means", "item", "--earlier", "tight", "--bootstrap", "9"], "--bootstrap has no meaning"),
         ({"choice": "maybe"}, ["--a-means", "item"], "expected a, b, the name of one of its items"),
         ({"order": "sideways"}, ["--a-means", "item"], "expected one of 0, original"),
         ({"choice": "refusal"}, ["--a-means", "item"], "no comparison has a winner"),

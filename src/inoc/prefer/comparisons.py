@@ -160,6 +160,12 @@ def _results(frame: pd.DataFrame, choice: str, items: tuple[str, str], source: s
     result = low.map(CATEGORIES).to_numpy(dtype=np.float64, na_value=np.nan)
     a_won = (low == "a") | (text == frame[items[0]].astype(str))
     b_won = (low == "b") | (text == frame[items[1]].astype(str))
+    if (either := (a_won & b_won).to_numpy()).any():
+        row = int(either.argmax())
+        raise DataError(
+            f"{source}, comparison {row + 1}: {choice} {text.iloc[row]!r} could be either item, for one is named so. "
+            "Name items otherwise than a and b"
+        )
     result = np.where(a_won, WON, np.where(b_won, -WON, result))
     if (unknown := np.isnan(result)).any():
         row = int(unknown.argmax())

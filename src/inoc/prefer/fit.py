@@ -76,6 +76,8 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
             "--earlier fixes one item at 0, but the items fall into several components without a comparison "
             "between them. Leave out --earlier"
         )
+    if options.bootstrap and (options.earlier or options.utilities):
+        raise DataError("--bootstrap has no meaning with --earlier or --utilities, whose fits have no intervals")
     if options.anchor and not options.earlier:
         raise DataError("--anchor is for --earlier; other fits have a mean utility of 0 in each component")
     if options.utilities and (options.penalty and len(options.penalty) > 1):
