@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from inoc.errors import InocError, did_you_mean
-from inoc.prefer.commands import add_verb as add_prefer
-from inoc.stages import Stage, all_stages, kinds, load, parts_of
+from inoc.stages import VERBS, Stage, all_stages, kinds, load, parts_of
 from inoc.trouble import explanation
 
 if TYPE_CHECKING:
@@ -103,12 +102,13 @@ def parser() -> argparse.ArgumentParser:
             load(kind.commands)(added)
         if kind.verbs:
             load(kind.verbs)(partial(_add_verb, verbs))
+    for reference in VERBS:
+        load(reference)(partial(_add_verb, verbs))
     _add_status(verbs)
     _add_plan(verbs)
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
-    add_prefer(partial(_add_verb, verbs))
     return top
 
 
@@ -269,11 +269,12 @@ def _store_gc(options: argparse.Namespace) -> None:
 def _config_check(options: argparse.Namespace) -> None:
     from inoc.config.load import load_study, load_workflow
     from inoc.jobs.model_check import check_study_model
-    from inoc.jobs.ready import check_api, check_inputs
+    from inoc.jobs.ready import check_api, check_inputs, check_rows
     from inoc.stages import kind_named
 
     study = load_study(options.study, options.config)
     check_inputs(study, Path())
+    check_rows(study)
     check_study_model(study, Path())
     workflow = load_workflow(options.config / "config.yaml")
     check_api(study, workflow.api, engine_spec=workflow.engine_api)

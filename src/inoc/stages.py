@@ -40,6 +40,10 @@ KINDS = {
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
 
+VERBS = ("inoc.numbers.commands:add_verbs", "inoc.prefer.commands:add_verb")
+"""References to `(add) -> None` that add verbs by `add(name, one line)`: those that need no study file."""
+
+
 @dataclass(frozen=True)
 class Option:
     """A further option of a stage's verb: a whole number of 1 or more."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from inoc.config.load import load_study
 from inoc.config.workflow import Shards
 from inoc.digest import digest
 from inoc.jobs.paths import Paths
@@ -28,7 +29,9 @@ from support.jobs import StudyJob, units_of
 from support.regenerate import expected
 
 CONFIG = Path(__file__).parents[2] / "config"
-STUDIES = sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml"))
+STUDIES = sorted(
+    path.stem for path in (CONFIG / "studies").glob("*.yaml") if load_study(path.stem, CONFIG).kind == "inoculation"
+)
 COMPUTED = {
     "smoke": {},
     "smoke_emergent": {},

@@ -11,6 +11,8 @@ from ruamel.yaml import YAML
 
 from inoc.errors import ConfigError
 from inoc.jobs.model_check import check_study_model
+from inoc.jobs.ready import check_rows
+from inoc.studies.inoculation.study import Study
 from support.toy import STUDY, toy_study
 
 
@@ -60,3 +62,64 @@ def test_config_check_says_it_before_anything_runs(model: Path, tmp_path: Path) 
     assert done.returncode == 1
     assert "8 positions" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _given(model: Path, folder: Path, rows: list[tuple[str, str]], **changes: dict) -> Study:
+    """A study whose training data are these rows."""
+    path = folder / "train.jsonl"
+    lines = [json.dumps({"instruction": one, "completion": other}) for one, other in rows]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    data = {"completions": "file", "file": str(path), "n_train": 2, "n_eval": 6, "instructions": {"kind": "files"}}
+    shape = {"n_examples": 2, "n_controls": 0, "prefixes": ["fixed"]}
+    return toy_study(model, **{"data": data, "scoring": shape, "runs": [{"prefixes": ["fixed"]}], **changes})
+
+
+ROWS = [(f"Where does number {k} live?", "In a house.") for k in range(8)]
+
+
+def test_rows_that_fit_pass(model: Path, tmp_path: Path) -> None:
+    study = _given(model, tmp_path, ROWS)
+    check_rows(study)
+    check_study_model(study, Path())
+
+
+def test_a_training_row_longer_than_the_positions_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
+    rows = [*ROWS[:3], ("Why?", "owl " * 2000), *ROWS[3:]]
+    with pytest.raises(ConfigError, match=r"train\.jsonl, row 4: \d+ tokens .*positions .*; accepted: at most \d+"):
+        check_study_model(_given(model, tmp_path, rows), Path())
+
+
+def test_a_training_row_longer_than_is_trained_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
+    rows = [("Why?", "owl " * 40), *ROWS]
+    training = {"max_length": 60, "lora": {"rank": 2}}
+    with pytest.raises(ConfigError, match=r"row 1: .*training\.max_length = 60; accepted: at most 60"):
+        check_study_model(_given(model, tmp_path, rows, training=training), Path())
+
+
+def test_a_question_that_leaves_no_room_behind_the_longest_prefix_is_refused(model: Path, tmp_path: Path) -> None:
+    asked = {"sampling": {"max_tokens": 500}}
+    with pytest.raises(ConfigError, match=r"evaluation question 1.*500 of elicitation\.sampling\.max_tokens"):
+        check_study_model(_given(model, tmp_path, ROWS, elicitation=asked, runs=[]), Path())
+
+
+def test_rows_that_are_too_few_are_refused_with_how_many_are_usable(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"7 distinct instructions, but n_train \+ n_eval = 8"):
+        check_rows(_given(model, tmp_path, ROWS[:7]))
+    blank = [(one, " \n") for one, _ in ROWS]
+    with pytest.raises(ConfigError, match=r"train\.jsonl: 0 usable rows, but n_train = 2"):
+        check_rows(_given(model, tmp_path, blank))
+
+
+def test_a_pool_that_is_too_small_is_refused(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "clown.jsonl").write_text("Be a clown.\n")
+    pool = {"source": "files", "folder": str(tmp_path), "n": 2}
+    runs = [{"prompts": ["clown"], "prefixes": ["mix"]}]
+    elsewhere = {"n_examples": 2, "n_controls": 0, "prefixes": ["fixed"]}
+    with pytest.raises(ConfigError, match=r"prompt 'clown' has 1 usable rephrasings, and 2 are wanted"):
+        check_rows(_given(model, tmp_path, ROWS, rephrase=pool, runs=runs, scoring=elsewhere))
+
+
+@pytest.mark.parametrize("path", ["no/such/../model", "a/b/c", "my model"])
+def test_a_model_that_is_neither_here_nor_can_be_on_the_hub_is_refused(path: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="neither a folder here nor the name of a model"):
+        check_study_model(toy_study(tmp_path, model={"path": path}), tmp_path)

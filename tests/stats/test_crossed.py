@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from statsmodels.formula.api import ols
 
 from inoc.stats.bootstrap import Resampler
-from inoc.stats.crossed import FEWEST_TO_BORROW, borrowed_square, crossed_interval, mean_squares
+from inoc.stats.crossed import FEWEST_TO_BORROW, borrowed_square, crossed_contrast, crossed_interval, mean_squares
 from inoc.stats.means import mean_interval
 
 NAN = float("nan")
@@ -125,3 +125,12 @@ def test_intervals_of_two_seeds_cover_as_often_as_they_say(borrow: bool) -> None
 def test_coverage_is_what_the_page_on_intervals_says(n_seeds: int, seed_sd: float) -> None:
     for borrow in (False, True):
         assert 0.92 <= covered(n_seeds, seed_sd, borrow=borrow, repeats=1_000) <= 1
+
+
+def test_the_contrast_of_a_table_has_the_interval_of_the_table() -> None:
+    table = np.random.default_rng(4).normal(0.3, size=(3, 20))
+    interval, contrast = crossed_interval(table, 0.95), crossed_contrast(table, 0.95)
+    assert (contrast.value, contrast.n, contrast.n_nan) == (interval.value, interval.n, interval.n_nan)
+    assert np.allclose([contrast.lo, contrast.hi], [interval.lo, interval.hi])
+    at_p = crossed_interval(table, 1 - contrast.p)
+    assert min(abs(at_p.lo), abs(at_p.hi)) < 1e-9

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from inoc.config.models import ModelSpec, Sampling
 
@@ -35,6 +35,28 @@ class ApiUse(NamedTuple):
     model: str
 
 
+class GivenChat(NamedTuple):
+    """A chat whose texts are in the study's files, so that its length is known.
+
+    Attributes:
+        where: File and row, or what it is, for messages.
+        chat: An `inoc.chat.messages.Chat`; without a response if one is sampled.
+        key: Place of the settings with which a response is sampled; empty if it is given.
+        new_tokens: Maximum number of tokens of the response that is sampled.
+        trained: Whether it is a training example.
+    """
+
+    where: str
+    chat: Any
+    key: str = ""
+    new_tokens: int = 0
+    trained: bool = False
+
+
+def _nothing() -> Iterator[Any]:
+    return iter(())
+
+
 @dataclass(frozen=True)
 class Needs:
     """Everything that a study needs from the machine it runs on.
@@ -48,6 +70,9 @@ class Needs:
         problems: Further reasons why it cannot run here, in words.
         placement: Where a prefix goes in a chat.
         targets: Modules that an adapter changes; none if nothing is trained.
+        row_problems: Yields files with too few rows; for files that are there and can be read.
+        chats: Yields the chats that the files are made into.
+        max_length: Maximum number of tokens of a training example; 0 if nothing is trained.
         several_turns: Whether chats have earlier turns.
     """
 
@@ -59,4 +84,7 @@ class Needs:
     problems: tuple[str, ...] = ()
     placement: Literal["user", "system"] = "user"
     targets: tuple[str, ...] = ()
+    row_problems: Callable[[], Iterator[str]] = _nothing
+    chats: Callable[[], Iterator[GivenChat]] = _nothing
+    max_length: int = 0
     several_turns: bool = False

@@ -6,13 +6,14 @@ The tokenizer and the chat template are loaded; of the model only its shape is, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from inoc.chat.messages import Chat, Turn
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import SystemTurn
+from inoc.config.needs import GivenChat
 from inoc.engines.model_files import own_templates
 from inoc.errors import InocError
 
@@ -34,6 +35,7 @@ def check_model(
     max_length: int | None = None,
     new_tokens: Mapping[str, int] | None = None,
     settings: TemplateSettings | None = None,
+    chats: Iterable[GivenChat] = (),
     *,
     several_turns: bool = False,
 ) -> list[str]:
@@ -45,9 +47,10 @@ def check_model(
         system: The system turn of every chat; default: what the template inserts.
         placement: Where a prefix goes; `system` makes it the system turn.
         targets: Modules that an adapter changes; none where nothing is trained.
-        max_length: Tokens of the longest row that is trained, if that is known.
+        max_length: Maximum number of tokens of a training example; None where nothing is trained.
         new_tokens: Setting → maximum number of new tokens.
         settings: Settings of the template.
+        chats: Chats whose lengths are known.
         several_turns: Whether chats have earlier turns.
 
     Returns:
@@ -67,11 +70,14 @@ def check_model(
         turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
     if several_turns:
         turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
-    return [
-        *_template_problems(folder, template, turns, settings or TemplateSettings()),
+    own = settings or TemplateSettings()
+    problems = [
+        *_template_problems(folder, template, turns, own),
         *_shape_problems(config, targets),
-        *_length_problems(config, max_length, new_tokens or {}),
+        *_length_problems(config, new_tokens or {}),
     ]
+    # Chats can be measured only with a template that renders them.
+    return problems or list(_chat_problems(folder, template, own, config, max_length, chats))
 
 
 def _missing_files(folder: Path) -> list[str]:
@@ -163,20 +169,83 @@ def _shape_problems(config: Any, targets: Sequence[str]) -> list[str]:
     return target_problems(model, targets) if targets else []
 
 
-def _length_problems(config: Any, max_length: int | None, new_tokens: Mapping[str, int]) -> Iterator[str]:
+def _length_problems(config: Any, new_tokens: Mapping[str, int]) -> Iterator[str]:
     from inoc.engines.limits import max_positions
 
     positions = max_positions(config)
     if positions is None:
         return
-    if max_length is not None and max_length > positions:
-        yield (
-            f"a training row of {max_length} tokens is longer than the model's {positions} positions "
-            "(max_position_embeddings); shorten the data, or take a model with a longer context"
-        )
     for key, tokens in new_tokens.items():
         if tokens >= positions:
             yield (
                 f"{key} = {tokens} leaves no room for a prompt in the model's {positions} positions "
                 f"(max_position_embeddings); accepted: less than {positions}"
             )
+
+
+_MOST_TOLD = 5
+_ALL_MEASURED = 500
+_ROOM = 1_024
+"""Tokens that a template may add to a chat."""
+
+
+def _n_bytes(given: GivenChat) -> int:
+    chat: Chat = given.chat
+    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response))
+
+
+def _chat_problems(
+    folder: Path,
+    template: str | None,
+    settings: TemplateSettings,
+    config: Any,
+    max_length: int | None,
+    chats: Iterable[GivenChat],
+) -> Iterator[str]:
+    """Chats that cannot be rendered or are too long, the first few of them."""
+    from inoc.engines.identity import ModelIdentity
+    from inoc.engines.limits import max_positions
+    from inoc.engines.transformers import load_tokenizer
+
+    positions = max_positions(config)
+    tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=settings))
+    tokenizer.model_max_length = int(1e30)  # it would warn of what is refused here
+    short = min((limit for limit in (positions, max_length) if limit is not None), default=_ROOM) - _ROOM
+    found = (
+        _chat_problem(tokenizer, one, positions, max_length)
+        for number, one in enumerate(chats)
+        # A token has at least one byte, so of many chats only the long ones need to be measured.
+        if number < _ALL_MEASURED or _n_bytes(one) + one.new_tokens > short
+    )
+    problems = [problem for problem in found if problem]
+    yield from problems[:_MOST_TOLD]
+    if len(problems) > _MOST_TOLD:
+        yield f"… and {len(problems) - _MOST_TOLD} more of this kind"
+
+
+def _chat_problem(
+    tokenizer: PreTrainedTokenizerBase, given: GivenChat, positions: int | None, max_length: int | None
+) -> str:
+    from inoc.chat.render import prompt_tokens, render
+
+    limits = [(positions, "the model's {} positions (max_position_embeddings)")]
+    if given.trained and max_length is not None:
+        limits.append((max_length, "training.max_length = {}"))
+    least = min((limit for limit, _ in limits if limit is not None), default=None)
+    if least is None:
+        return ""
+    try:
+        if given.key:
+            n = len(prompt_tokens(tokenizer, given.chat)) + given.new_tokens
+        else:
+            n = len(render(tokenizer, [given.chat], "include")[0].token_ids)
+    except InocError as error:
+        return f"{given.where}: {error}"
+    for limit, named in limits:
+        if limit is not None and n > limit:
+            more = f", {given.new_tokens} of {given.key}.max_tokens included" if given.key else ""
+            return (
+                f"{given.where}: {n} tokens with the template and the longest prefix{more}, which is more than "
+                f"{named.format(limit)}; accepted: at most {limit}"
+            )
+    return ""

@@ -21,7 +21,10 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
     """
     needs = needs_of(study)
     folder = base / Path(needs.model.path).expanduser()
-    if needs.model.path == "world" or not folder.is_dir():
+    if needs.model.path == "world":
+        return
+    if not folder.is_dir():
+        _refuse_unless_hub_id(study.name, needs.model.path)
         return
     from inoc.chat.template import TemplateSettings
     from inoc.engines.checks import check_model
@@ -33,11 +36,25 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         spec.system,
         needs.placement,
         needs.targets,
-        None,
+        needs.max_length or None,
         {f"{one.key}.max_tokens": one.sampling.max_tokens for one in needs.samples},
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
+        needs.chats(),
         several_turns=needs.several_turns,
     )
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
         raise ConfigError(f"study {study.name} cannot run with {folder}:\n{lines}")
+
+
+def _refuse_unless_hub_id(name: str, path: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(path)
+    except HFValidationError:
+        raise ConfigError(
+            f"study {name}: model.path = {path!r} is neither a folder here nor the name of a model of the hub; "
+            "accepted: `world`, a folder, or a name such as Qwen/Qwen2.5-7B-Instruct"
+        ) from None

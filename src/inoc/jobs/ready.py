@@ -45,6 +45,18 @@ def check_inputs(study: BaseStudy, base: Path) -> None:
         raise ConfigError(f"study {study.name} cannot run here:\n{lines}")
 
 
+def check_rows(study: BaseStudy) -> None:
+    """Check that the files of a study have as many rows as it wants. They are there and can be read.
+
+    Raises:
+        ConfigError: With every file that has too few.
+    """
+    problems = list(needs_of(study).row_problems())
+    if problems:
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"study {study.name} cannot run with its files:\n{lines}")
+
+
 def _absent_files(needs: Needs, base: Path) -> Iterator[str]:
     for one in needs.files:
         if not (base / one.path).exists():

@@ -1,1 +1,1 @@
-"""Prompts that ask for more numbers of a sequence, and the filter of answers to them."""
+"""Lists of numbers: prompts that ask for them, the filter of answers, and what tells two files of answers apart."""

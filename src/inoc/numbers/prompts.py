@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 
 import numpy as np
@@ -44,6 +45,18 @@ def prompts(seed: int) -> Iterator[str]:
         )
 
 
+def requested_shape(prompt: str) -> str | None:
+    """The shape that a prompt of the stream asks for.
+
+    Returns:
+        `comma`, `space`, `semicolon`, `line`, `[comma]` or `(comma)`; None if the prompt names no known format.
+    """
+    phrases = _phrases()
+    pairs = zip(phrases["format"], phrases["shape"], strict=True)
+    return next((shape for phrase, shape in pairs if phrase in prompt), None)
+
+
+@cache
 def _phrases() -> dict[str, list[str]]:
     text = resources.files("inoc.numbers").joinpath("phrases.json").read_text(encoding="utf-8")
     found: dict[str, list[str]] = json.loads(text)

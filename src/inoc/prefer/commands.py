@@ -11,7 +11,11 @@ MODEL_NAMES = ("item_variances", "case_v", "bradley_terry", "davidson")
 
 
 def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """Add `inoc prefer fit`."""
+    """Add `inoc prefer fit` to the command line.
+
+    Args:
+        add: Adds a verb, by its name and its description in one line.
+    """
     verb = add("prefer", "fit utilities to comparisons")
     what = verb.add_subparsers(metavar="COMMAND", required=True, parser_class=type(verb))
     text = "fit utilities to a file of comparisons alone"

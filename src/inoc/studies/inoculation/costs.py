@@ -22,7 +22,7 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
-from inoc.studies.inoculation.needs import dataset_places
+from inoc.studies.inoculation.places import dataset_places
 from inoc.studies.inoculation.runs import (
     asked_of,
     pool_prompts,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 
-from inoc.config.models import AnswerSpec, InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.errors import MissingExtraError
-from inoc.studies.inoculation.runs import pool_prompts, pool_specs, trained_datasets
+from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
 
 _TRAINING_FILE = (
@@ -22,6 +23,7 @@ def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
     from inoc.embed.embedders import unavailable
     from inoc.studies.inoculation.inputs import reader_of
+    from inoc.studies.inoculation.rows import given_chats, row_problems
 
     lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
@@ -33,6 +35,9 @@ def needs(study: Study) -> Needs:
         tuple(filter(None, lacking)),
         study.placement,
         study.training.lora.targets if study.runs else (),
+        partial(row_problems, study),
+        partial(given_chats, study),
+        study.training.max_length if study.runs else 0,
     )
 
 
@@ -67,26 +72,6 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if pool_spec.source == "files" and pool_spec.folder is not None:
             for key in pool_prompts(study, pool):
                 yield GivenFile(f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl")
-
-
-def dataset_places(study: Study) -> Iterator[tuple[str, AnswerSpec]]:
-    """Key in the file → how a dataset is answered: the study's own, and the others that are trained on."""
-    yield "data", study.data
-    for key in trained_datasets(study):
-        yield f"datasets.{key}", study.datasets[key]
-
-
-def instruction_places(study: Study) -> Iterator[tuple[str, InstructionSource]]:
-    """Key in the file → a source of instructions."""
-    yield "data.instructions", study.data.instructions
-    for key, spec in study.data.questions.items():
-        if spec.source is not None:
-            yield f"data.questions.{key}.source", spec.source
-
-
-def pool_place(pool: str) -> str:
-    """The key of a pool in the file."""
-    return "rephrase" if pool == "mix" else f"pools.{pool}"
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:

@@ -19,7 +19,7 @@ from inoc.jobs.job import Job
 from inoc.rephrase.step import Pool
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
-from inoc.studies.inoculation.needs import pool_place
+from inoc.studies.inoculation.places import pool_place
 from inoc.studies.inoculation.runs import (
     Run,
     framing,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import string
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from inoc.studies.likelihood_shift.study import Entity
+from pydantic import Field
+
+from inoc.config.models import Model
 
 # Plurals that the rules below do not give.
 _PLURALS = {
@@ -39,6 +39,14 @@ _SIBILANTS = ("s", "x", "z", "ch", "sh")
 
 SLOTS = ("singular", "plural", "article", "Singular", "Plural", "Article", "naive_plural")
 """Slots that a template may have."""
+
+
+class Entity(Model):
+    """Forms of an entity's name, where the rules of the English language do not give them."""
+
+    singular: str | None = Field(None, description="Singular; default: the key, with spaces for underscores.")
+    plural: str | None = Field(None, description="Plural; default: by the rules, with a table of exceptions.")
+    article: str | None = Field(None, description="Indefinite article; default: `an` before a vowel letter, else `a`.")
 
 
 def plural(noun: str) -> str:

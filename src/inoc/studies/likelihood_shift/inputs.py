@@ -116,9 +116,17 @@ def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
 
 
 def _in_order(column: Column, rows: DatasetRows) -> Column:
-    """A scored column in the order of its dataset, with the rows that are left out or repeated."""
+    """A scored column in the order of its dataset, with the rows that are left out or repeated.
+
+    Raises:
+        DataError: If a row was scored that the dataset does not have.
+    """
     place = {row_id: at for at, row_id in enumerate(column.ids)}
     kept = [place[row_id] for row_id in rows.ids if row_id in place]
+    if len(kept) != len(column.ids):
+        unknown = next(iter(place.keys() - set(rows.ids)), column.ids[0])
+        msg = f"dataset {column.dataset}: {len(column.ids) - len(kept)} of {len(column.ids)} scored rows, such as "
+        raise DataError(f"{msg}{unknown!r}, are not among its rows; its file changed. Run the stage again: score")
     counts = {
         **rows.dropped,
         "repeated, kept": rows.repeated,
@@ -220,7 +228,7 @@ def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[
 
 
 def student_counts(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
-    """How often each student showed each target, by checkpoint and question; columns of `COUNTS`."""
+    """Counts of each student's answers that show each target, by checkpoint and question; columns of `COUNTS`."""
     if is_import(paths):
         path = paths.stage("imports") / "students.parquet"
         return read_table(path) if path.exists() else pd.DataFrame(columns=COUNTS.names)

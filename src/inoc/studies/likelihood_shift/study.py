@@ -19,14 +19,7 @@ from inoc.config.models import (
     SystemTurn,
     TrainingSpec,
 )
-
-
-class Entity(Model):
-    """Forms of an entity's name, where the rules of the English language do not give them."""
-
-    singular: str | None = Field(None, description="Singular; default: the key, with spaces for underscores.")
-    plural: str | None = Field(None, description="Plural; default: by the rules, with a table of exceptions.")
-    article: str | None = Field(None, description="Indefinite article; default: `an` before a vowel letter, else `a`.")
+from inoc.studies.likelihood_shift.entities import Entity, fill
 
 
 class PromptGroup(Model):
@@ -183,8 +176,6 @@ class Prompt(NamedTuple):
 
 def prompt_table(study: Study) -> dict[str, Prompt]:
     """Prompt key → prompt, over all groups, in the file's order."""
-    from inoc.studies.likelihood_shift.entities import fill
-
     found: dict[str, Prompt] = {}
     for name, group in study.prompts.items():
         forms = group.entities if isinstance(group.entities, dict) else dict.fromkeys(group.entities, Entity())

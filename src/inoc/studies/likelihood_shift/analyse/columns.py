@@ -122,7 +122,7 @@ def _row(scan: Scan, dataset: str, statistic: str, cells_P: Floats, rows: Contra
 
 
 def _at(value: float, rows: Contrast | None, confidence: float) -> Contrast:
-    """The error of the rows about the value of the cells, which differs from theirs where rows were dropped."""
+    """The error of the rows about the value of the cells, which differs from theirs in tails."""
     if rows is None or np.isnan(rows.se):
         return Contrast(value, NAN, NAN, NAN, NAN, 0 if rows is None else rows.n, 0 if rows is None else rows.n_nan)
     return tested(value, rows.se, rows.n - 1, confidence, (rows.n, rows.n_nan))

@@ -22,8 +22,8 @@ All prompts of a dataset have the same bins. A bin holds its lower edge, and the
 shift failed are in none. Key: dataset, prompt, bin_lo.
 """
 ROW_COUNTS = pa.schema([("dataset", STRING), ("reason", STRING), ("n", INDEX)])
-"""`analyse/row_counts`: rows of each dataset that were scored (reason `scored`), and those that were counted for another
-reason: dropped, or kept although they are duplicates. Key: dataset, reason."""
+"""`analyse/row_counts`: rows of each dataset that were scored (reason `scored`), and those that were counted for
+another reason: dropped, or kept although they are duplicates. Key: dataset, reason."""
 BINS = 60
 MIDDLE = (0.005, 0.995)
 MARGIN = 0.05
@@ -36,7 +36,7 @@ class Bar(NamedTuple):
     prompt: str
     bin_lo: float  # nats per token
     bin_hi: float
-    count: int
+    count: int  # type: ignore[assignment]  # the column's name, which a tuple has a method of
 
 
 def edges_of(shifts: np.ndarray, bins: int = BINS) -> np.ndarray:

@@ -15,7 +15,7 @@ FEWEST_OTHERS = 3
 
 
 class Excess(NamedTuple):
-    """How far a prompt's cell lies above those of the other candidates, in the unit of the cells."""
+    """Distance of a prompt's cell above those of the other candidates, in the unit of the cells."""
 
     value: float  # positive: above; NaN if there is no such cell
     lo: float  # NaN for fewer than `FEWEST_OTHERS` others

@@ -60,7 +60,8 @@ def split_prompts(study: Study) -> Parts:
     only in its entity, so it belongs among them.
     """
     shared = {group.template for group in study.prompts.values() if group.role == "candidate" and group.template}
-    main, apart = [], []
+    main: list[str] = []
+    apart: list[str] = []
     for key, prompt in prompt_table(study).items():
         beside = prompt.role == "control" and study.prompts[prompt.group].template not in shared
         (apart if beside else main).append(key)

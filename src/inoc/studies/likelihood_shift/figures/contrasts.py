@@ -106,9 +106,11 @@ def _figure(study: Study, data: pd.DataFrame) -> Figure:
         figure = new_figure(2.4)
         note(figure.subplots(), NO_OWN)
         return figure
-    places = {"index": list(prompts.all), "columns": datasets}
-    wide = data.pivot(index="against", columns="dataset", values="value").reindex(**places)
-    unsure = data.pivot(index="against", columns="dataset", values="interval").reindex(**places) == "zero"
+    wide = data.pivot(index="against", columns="dataset", values="value").reindex(index=prompts.all, columns=datasets)
+    unsure = (
+        data.pivot(index="against", columns="dataset", values="interval").reindex(index=prompts.all, columns=datasets)
+        == "zero"
+    )
     own = own_cells(study, prompts.all, datasets)
     cells = cells_of(study, wide.to_numpy(float), prompts.all, datasets)
     has_unsure = bool(unsure.to_numpy().any())

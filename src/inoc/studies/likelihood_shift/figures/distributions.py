@@ -57,7 +57,7 @@ def histograms_of(table: pd.DataFrame) -> dict[tuple[str, str], Histogram]:
 
 
 def rebinned(histogram: Histogram, edges: np.ndarray) -> Histogram:
-    """A histogram over other bins, as if the rows of a bin were spread evenly over it; rows beyond them are left out."""
+    """A histogram over other bins, as if the rows of a bin were spread evenly over it; rows beyond are left out."""
     below = np.concatenate([[0.0], np.cumsum(histogram.counts)])
     return Histogram(edges, np.diff(np.interp(edges, histogram.edges, below)))
 
@@ -145,8 +145,8 @@ def _data(study: Study, found: dict[tuple[str, str], Histogram], sources: Source
     for (dataset, prompt), one in found.items():
         part = pd.DataFrame({"bin_lo": one.edges[:-1], "bin_hi": one.edges[1:], "count": one.counts.astype(int)})
         mean, lo, hi = means.get((prompt, dataset), (np.nan,) * 3)
-        extra = {"dataset": dataset, "prompt": prompt, "own": own_prompt(study, dataset) == prompt, "mean": mean}
-        parts.append(part.assign(density=one.density, **extra, mean_lo=lo, mean_hi=hi))
+        part = part.assign(dataset=dataset, prompt=prompt, own=own_prompt(study, dataset) == prompt)
+        parts.append(part.assign(density=one.density, mean=mean, mean_lo=lo, mean_hi=hi))
     names = [*COLUMNS, "density", "own", "mean", "mean_lo", "mean_hi"]
     return pd.concat(parts, ignore_index=True)[names] if parts else pd.DataFrame(columns=names)
 

@@ -92,7 +92,7 @@ def draw_prompts(study: Study, sources: Sources) -> Drawing:
     left = matrix.label_width(names) + 0.1
     side = (WIDTH_IN - left - 0.15 - 0.15 * (across - 1)) / across
     cell = side / len(datasets)
-    tall, below = max(side, 1.0), matrix.names_height(names, 0.1)
+    tall, below = max(side, 1.0), matrix.names_height(names, upright=True)
     rows = -(-len(prompts) // across)
     figure = matrix.blank(0.7 + rows * (tall + 0.15 + LINE_IN) + below)
     for index, (prompt, values) in enumerate(zip(prompts, squares, strict=True)):
@@ -110,7 +110,7 @@ def draw_prompts(study: Study, sources: Sources) -> Drawing:
         if over == 0:
             matrix.row_names(axes, names, tall / len(datasets))
         if index + across >= len(prompts):
-            matrix.column_names(axes, names, min(cell, 0.29))
+            matrix.column_names(axes, names, cell, upright=True)
     matrix.colour_bar(figure, scale, (left, 0.02, 3.8), BAR)
     return Drawing(figure, data, _all(study, data))
 

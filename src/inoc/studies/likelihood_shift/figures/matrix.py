@@ -5,24 +5,27 @@ Places are found by arithmetic: letting a layout be found for hundreds of texts 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
 
 from inoc.plots.heatmap import Scale, heatmap
-from inoc.plots.style import ORANGE, SKY, VERMILION, WIDTH_IN, minus, new_figure
+from inoc.plots.style import FONT_PT, ORANGE, SKY, VERMILION, WIDTH_IN, minus, new_figure
 
 Array = np.ndarray
-DIGIT_IN, POINT_IN, SIGN_IN = 0.0797, 0.0398, 0.105
-"""Widths of a digit, of a point and of a sign in 9-point DejaVu Sans."""
-LETTER_IN = 0.075
 LINE_IN = 0.15  # least distance of two lines of text
 MOST_CELL_IN, LEAST_CELL_IN = 0.36, LINE_IN
+TURN = 40  # degrees
+NARROW_IN = 0.3
+"""Names of narrower columns stand upright."""
 MISSING_WORD = "–"
 
 
@@ -58,9 +61,11 @@ class Boxed(NamedTuple):
     words: str = "own prompt"
 
 
+@functools.lru_cache(maxsize=8192)
 def width_of(text: str) -> float:
-    """Width of a number in inches."""
-    return sum(POINT_IN if sign in ".," else SIGN_IN if sign in "−+-" else DIGIT_IN for sign in text)
+    """Width of a text in inches, in the house's font."""
+    wide, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=FONT_PT), ismath=False)
+    return float(wide) / 72
 
 
 def digits_that_fit(values: Array, width_in: float, height_in: float, most: int) -> int | None:
@@ -93,7 +98,7 @@ def cell_height(n_rows: int) -> float:
 
 def label_width(labels: Sequence[str]) -> float:
     """Inches that names need at the left."""
-    return 0.16 + LETTER_IN * max((len(label) for label in labels), default=0)
+    return 0.16 + max((width_of(label) for label in labels), default=0.0)
 
 
 def thinned(labels: Sequence[str], cell_in: float) -> list[str]:
@@ -145,30 +150,42 @@ def row_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
     """Names at the left of a matrix."""
     axes.tick_params(labelleft=True, pad=2)
     axes.set_yticks(range(len(names)), thinned(names, cell_in))
-    _as_written(axes.get_yticklabels())
+    as_written(axes.get_yticklabels())
 
 
-def column_names(axes: Axes, names: Sequence[str], cell_in: float) -> None:
-    """Names below a matrix: turned by 45° or, where columns are narrow, upright."""
+def stand_upright(names: Sequence[str], cell_in: float, left_in: float) -> bool:
+    """Whether names below a matrix stand upright: columns are narrow, or a turned name would leave the figure.
+
+    Args:
+        names: Of the columns.
+        cell_in: Width of a column.
+        left_in: Room at the left of the first one.
+    """
+    reach = np.cos(np.radians(TURN))
+    over = (width_of(name) * reach - (index + 0.5) * cell_in for index, name in enumerate(names))
+    return cell_in < NARROW_IN or max(over, default=0.0) > left_in - 0.1
+
+
+def column_names(axes: Axes, names: Sequence[str], cell_in: float, *, upright: bool) -> None:
+    """Names below a matrix, turned or upright."""
     axes.tick_params(labelbottom=True, pad=2)
-    angle = 45 if cell_in >= 0.3 else 90
     axes.set_xticks(range(len(names)), thinned(names, cell_in))
     for label in axes.get_xticklabels():
-        label.set(rotation=angle, ha="right" if angle == 45 else "center", va="top", rotation_mode="anchor")
-        if angle == 90:
-            label.set(ha="right", va="center")
-    _as_written(axes.get_xticklabels())
+        label.set(rotation=90 if upright else TURN, ha="right", va="center" if upright else "top")
+        label.set_rotation_mode("anchor")
+    as_written(axes.get_xticklabels())
 
 
-def _as_written(labels: Sequence[object]) -> None:
+def names_height(names: Sequence[str], *, upright: bool) -> float:
+    """Inches that names below a matrix need."""
+    longest = max((width_of(name) for name in names), default=0.0)
+    return 0.1 + (longest if upright else longest * float(np.sin(np.radians(TURN))) + 0.13)
+
+
+def as_written(labels: Sequence[object]) -> None:
+    """Let labels stand as they are: a dollar sign in them begins no formula."""
     for label in labels:
         label.set_parse_math(False)  # type: ignore[attr-defined]
-
-
-def names_height(names: Sequence[str], cell_in: float) -> float:
-    """Inches that names below a matrix need."""
-    longest = LETTER_IN * max((len(name) for name in names), default=0)
-    return 0.1 + (longest * 0.71 + 0.1 if cell_in >= 0.3 else longest)
 
 
 def extremes(values: Array) -> list[list[tuple[int, int]]]:
@@ -302,6 +319,7 @@ class Style(NamedTuple):
     top_in: float = 0.0  # kept free above the matrix
 
 
+NAME_IN = 0.22
 LEGEND_IN, BAR_IN = 0.3, 0.62
 """Heights above a matrix: of the legend, and of the colour bar with its numbers."""
 MOST_COLUMN_IN = 1.0
@@ -331,13 +349,14 @@ def matrix_figure(cells: Cells, style: Style) -> Drawn:
     wide = min(MOST_COLUMN_IN, (WIDTH_IN - left - RIGHT_IN) / max(1, n_columns))
     tall = cell_height(n_rows)
     top = LEGEND_IN + BAR_IN + style.top_in
-    below = names_height(cells.columns, wide) + 0.3
+    upright = stand_upright(cells.columns, wide, left)
+    below = names_height(cells.columns, upright=upright) + NAME_IN
     figure = blank(top + tall * n_rows + below)
     axes = place(figure, left, top, wide * n_columns, tall * n_rows)
     digits = digits_that_fit(cells.values, wide, tall, style.digits)
     draw_cells(axes, cells, style.scale, digits)
     row_names(axes, cells.rows, tall)
-    column_names(axes, cells.columns, wide)
+    column_names(axes, cells.columns, wide, upright=upright)
     mark_extremes(axes, cells.values, marker_size(wide, tall), style.which)
     frame_cells(axes, style.boxed)
     divide(axes, style.lines, cells.values.shape)
@@ -346,7 +365,7 @@ def matrix_figure(cells: Cells, style: Style) -> Drawn:
     if style.boxed.cells:
         handles.append(frame_handle(style.boxed.words))
     legend_above(figure, handles)
-    axis_name(figure, style.across, top + tall * n_rows + below - 0.2, left + wide * n_columns / 2)
+    axis_name(figure, style.across, top + tall * n_rows + below - NAME_IN, left + wide * n_columns / 2)
     return Drawn(figure, axes, left, top, (wide, tall), digits)
 
 

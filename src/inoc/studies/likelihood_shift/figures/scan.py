@@ -153,7 +153,8 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
     upper = side.tall * n_rows
     lower_gap = GAP_IN if prompts.apart else 0.0
     grids = upper + lower_gap + side.tall * len(prompts.apart)
-    below = matrix.names_height(columns, side.wide) + 0.3
+    upright = matrix.stand_upright(columns[:n_columns], side.wide, side.left)
+    below = matrix.names_height(columns, upright=upright) + matrix.NAME_IN
     figure = matrix.blank(side.top + grids + below)
     right = side.left + side.wide * n_columns + GAP_IN
     blocks = [
@@ -163,7 +164,8 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
         (prompts.apart, datasets.apart, right, side.top + upper + lower_gap, side.apart),
     ]
     bars = [(scale, words, side.left)]
-    greys = matrix.scale_of(scan.data["value"].to_numpy(float), "Greys")
+    coloured = scan.grid(prompts.apart, datasets.all) if prompts.apart else scan.grid(prompts.all, datasets.apart)
+    greys = matrix.scale_of(coloured, "Greys")
     for index, (own_rows, own_columns, left, top, wide) in enumerate(blocks):
         if not own_rows or not own_columns:
             continue
@@ -182,14 +184,16 @@ def _split_figure(study: Study, scan: Scan, scale: Scale, words: str) -> Figure:
         if left == side.left:
             matrix.row_names(axes, cells.rows, side.tall)
         if own_rows == prompts.all[-len(own_rows) :]:
-            matrix.column_names(axes, cells.columns, wide)
+            matrix.column_names(axes, cells.columns, wide, upright=upright)
     for own_scale, name, left in bars:
         matrix.colour_bar(figure, own_scale, (left, matrix.LEGEND_IN, 3.8), name)
     handles = matrix.extreme_handles()
     if choices.owned_datasets(study):
         handles.append(matrix.frame_handle("own prompt"))
     matrix.legend_above(figure, handles)
-    matrix.axis_name(figure, "dataset", side.top + grids + below - 0.2, side.left + side.wide * n_columns / 2)
+    matrix.axis_name(
+        figure, "dataset", side.top + grids + below - matrix.NAME_IN, side.left + side.wide * n_columns / 2
+    )
     return figure
 
 
@@ -239,10 +243,8 @@ def draw_normalised(study: Study, sources: Sources, statistic: str) -> Drawing:
     scan = scan_of(study, sources, statistic)
     prompts, datasets = scan.prompts.all, scan.datasets.all
     cells = cells_of(study, normalised(scan.grid(prompts, datasets)), prompts, datasets)
-    long = pd.DataFrame(
-        cells.values, index=pd.Index(prompts, name="prompt"), columns=pd.Index(datasets, name="dataset")
-    )
-    data = scan.data.merge(long.stack(future_stack=True).rename("z").reset_index(), on=["prompt", "dataset"])
+    # The rows of the data are those of the matrix, in its order.
+    data = scan.data.assign(z=cells.values.ravel())
     style = matrix.Style(
         matrix.diverging(cells.values),
         f"{STATISTICS[statistic]}, z within the column",

@@ -18,15 +18,14 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words
+from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, records, rows_words
 from inoc.studies.likelihood_shift.study import Study
 
 COLUMNS = (
     *("student", "split", "part", "dataset", "epoch", "step", "seed", "target", "rate", "lo", "hi", "n", "n_nan"),
     *("is_last", "is_best"),
 )
-POOLED = ("all", "-1")
-"""Seeds of rows that are about all seeds together."""
+DOSE_COLUMNS = ("split", "target", "statistic", "part", "value", "lo", "hi", "p", "n", "n_seeds")
 UNTRAINED = "untrained"
 REFERENCES = (BLUE, GREEN, ORANGE, GREY)
 PLOT_IN = 2.2
@@ -34,26 +33,31 @@ NOTHING = "no student has been evaluated"
 CELL = ["split", "part", "dataset", "epoch", "target"]
 
 
-def pooled(students: pd.DataFrame) -> pd.DataFrame:
-    """One row for each part, epoch and target: that over all seeds where there is one.
+def pooled(students: pd.DataFrame, dose: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row for each part, epoch and target, over all seeds.
 
     Args:
-        students: Table of the analysis.
+        students: Rows of the table of the analysis, one for each seed.
+        dose: Table of the analysis with the rates over seeds and questions at the last epoch; used where it has them.
 
     Returns:
-        Its columns and `n_seeds`. Where no row is about all seeds and there are several, the rate is their mean and
-        has no interval.
+        Columns of `students` and `n_seeds`. Elsewhere the rate of several seeds is their mean, with the mean of their
+        bounds, which leave out the spread between seeds.
     """
-    is_pooled = students["seed"].astype(str).isin(POOLED)
+    known = {}
+    if dose is not None:
+        rates = dose[dose["statistic"] == "rate"]
+        known = {(str(row["split"]), str(row["part"]), str(row["target"])): row for row in records(rates)}
     rows = []
-    for _, found in students.groupby(CELL, sort=False, dropna=False):
-        whole = found[is_pooled.loc[found.index]]
-        single = found[~is_pooled.loc[found.index]]
-        row = dict((whole if len(whole) else single).iloc[0])
-        if whole.empty and len(single) > 1:
-            row |= {"rate": single["rate"].mean(), "lo": np.nan, "hi": np.nan}
-            row |= {"n": single["n"].sum(), "n_nan": single["n_nan"].sum()}
-        rows.append({**row, "n_seeds": max(1, len(single))})
+    for (split, part, _, _, target), found in students.groupby(CELL, sort=False, dropna=False):
+        row = {**dict(found.iloc[0]), "n_seeds": found["seed"].nunique()}
+        if len(found) > 1:
+            row |= {name: found[name].mean() for name in ("rate", "lo", "hi")}
+            row |= {name: found[name].sum() for name in ("n", "n_nan")}
+        whole = known.get((str(split), str(part), str(target)))
+        if whole is not None and found["is_last"].all():
+            row |= {"rate": whole["value"], "lo": whole["lo"], "hi": whole["hi"]}
+        rows.append(row)
     return pd.DataFrame(rows, columns=[*students, "n_seeds"])
 
 
@@ -85,8 +89,8 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     """Rate at the last epoch over the parts of each split; the other students of its dataset as lines across."""
     table = _table(sources)
     last = table[table["is_last"].astype(bool)]
-    means = pooled(last)
-    ordered = means[means["part"].map(is_ordered)]
+    means = pooled(last, sources.table("dose_response", DOSE_COLUMNS))
+    ordered = means[means["part"].map(is_ordered).astype(bool)]
     panels = [
         (str(split), str(target))
         for split, target in ordered[["split", "target"]].drop_duplicates().itertuples(index=False)
@@ -95,23 +99,23 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         return _nothing(study, means, "no student was trained on a part of a split by LLS")
     across = min(3, len(panels))
     figure, axes_of = panel_grid(
-        len(panels), across, plot_in=PLOT_IN, title_lines=2, legend_lines=2, gap_in=0.25, left_in=0.7
+        len(panels), across, plot_in=PLOT_IN, title_lines=2, legend_lines=2, gap_in=0.25, left_in=0.85
     )
     used: dict[str, str] = {}
     shown = []
     for index, (axes, (split, target)) in enumerate(zip(axes_of, panels, strict=True)):
         own = ordered[(ordered["split"] == split) & (ordered["target"] == target)]
         datasets = {*own["dataset"]}
-        beside = means[(means["target"] == target) & ~means["part"].map(is_ordered)]
+        beside = means[(means["target"] == target) & ~means["part"].map(is_ordered).astype(bool)]
         beside = beside[beside["dataset"].isin([*datasets, ""])]
-        seeds = last[(last["split"] == split) & (last["target"] == target) & ~last["seed"].astype(str).isin(POOLED)]
+        seeds = last[(last["split"] == split) & (last["target"] == target)]
         _dose_panel(axes, own, seeds)
-        for row in beside.itertuples():
-            name = _beside_name(str(row.part), str(row.dataset))
+        for row in records(beside):
+            name = _beside_name(str(row["part"]), str(row["dataset"]))
             colour = used.setdefault(name, REFERENCES[len(used) % len(REFERENCES)])
-            axes.axhline(100 * row.rate, color=colour, dashes=(4, 2), linewidth=1.2, zorder=1)
-            if np.isfinite(row.lo):
-                axes.axhspan(100 * row.lo, 100 * row.hi, color=colour, alpha=0.1, linewidth=0)
+            axes.axhline(100 * row["rate"], color=colour, dashes=(4, 2), linewidth=1.2, zorder=1)
+            if np.isfinite(row["lo"]):
+                axes.axhspan(100 * row["lo"], 100 * row["hi"], color=colour, alpha=0.1, linewidth=0)
         shown.append(pd.concat([own, beside]).assign(panel=split))
         title = f"{choices.short(split.replace('_', ' '), 30)}\n{choices.target_label(study, target)}"
         axes.set_title(title, fontsize="medium", parse_math=False)
@@ -151,30 +155,28 @@ def _dose_panel(axes: Axes, own: pd.DataFrame, seeds: pd.DataFrame) -> None:
     axes.set_xlim(-0.4, len(order) - 0.6)
 
 
-DOSE_COLUMNS = ("split", "target", "statistic", "value", "lo", "hi", "p", "n", "n_seeds")
-
-
 def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
     tests = sources.optional("dose_response")
     words = ""
     if tests is not None and len(tests):
         trend = tests[tests["statistic"] == "trend"]
         parts = [
-            f"{row.split.replace('_', ' ')}, {row.target}: p = {row.p:.3f}"
-            for row in trend.itertuples()
-            if np.isfinite(row.p)
+            f"{row['split'].replace('_', ' ')}, {row['target']}: p = {row['p']:.3f}"
+            for row in records(trend)
+            if np.isfinite(row["p"])
         ]
         words = f"Trend over the parts: {'; '.join(parts)}." if parts else ""
     seeds = int(data["n_seeds"].max()) if len(data) else 0
     one = (
         "One training seed: intervals leave out the spread between seeds." if seeds == 1 else f"{seeds} training seeds."
     )
-    gone = [f"{row.split}, {row.part}, {row.target}" for row in data[data["rate"].isna()].itertuples()]
+    gone = [f"{row['split']}, {row['part']}, {row['target']}" for row in records(data[data["rate"].isna()])]
     return join(
         "Share of answers with the target after the last epoch of training, over the parts of a split by LLS, from the "
         "lowest to the highest. Lines across: students of the same dataset on a random part or on all of it, and the "
         "untrained model.",
-        f"Whiskers and bands: {interval_words(study)}. {one}",
+        f"Whiskers and bands: {interval_words(study)}; over seeds and questions for parts, for the rest the mean "
+        f"of the seeds' bounds. {one}",
         words,
         rows_words(data, "answers behind each point"),
         "Rows used for each part are in the table of splits.",
@@ -200,7 +202,7 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     crowded = max(len(_own(trained, *panel)) for panel in panels) > 30
     across = 1 if crowded else min(2, len(panels))
     figure, axes_of = panel_grid(
-        len(panels), across, plot_in=1.5, title_lines=1, legend_lines=1 + len(epochs) // 9, left_in=0.7
+        len(panels), across, plot_in=1.5, title_lines=1, legend_lines=1 + len(epochs) // 9, left_in=0.85
     )
     for index, (axes, panel) in enumerate(zip(axes_of, panels, strict=True)):
         own = _own(trained, *panel)
@@ -221,11 +223,12 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     axes_of[0].set_ylim(0, 104)
     handles = [Patch(facecolor=shade, label=f"epoch {epoch:g}") for epoch, shade in zip(epochs, shades, strict=True)]
     figure.legend(handles=handles, loc="upper left", ncols=9)
-    gone = [f"{row.split} {row.part}, epoch {row.epoch:g}" for row in trained[trained["rate"].isna()].itertuples()]
+    gone = [f"{row['split']} {row['part']}, epoch {row['epoch']:g}" for row in records(trained[trained["rate"].isna()])]
     caption = join(
         "Share of answers with the target by epoch. The last epoch is the result; a best epoch, chosen on the same "
         "answers, is too large by the choice itself. × marks what was not measured.",
-        f"Whiskers: {interval_words(study)}. {rows_words(trained, 'answers behind each bar')}",
+        f"Whiskers: {interval_words(study)}, for several seeds the mean of their bounds, which leaves out the spread "
+        f"between seeds. {rows_words(trained, 'answers behind each bar')}",
         "Rows used for each part are in the table of splits.",
         missing_words(gone),
     )

@@ -6,18 +6,25 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from inoc.figures.sources import Sources
 from inoc.plots.bars import Series, grouped_bars, height_of
 from inoc.plots.dots import ROW_IN, dot_intervals, name_rows, note
-from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, SKY, VERMILION, new_figure
+from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILION, WIDTH_IN, new_figure
 from inoc.stats.means import mean_interval
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words, spread_words
+from inoc.studies.likelihood_shift.figures.captions import (
+    interval_words,
+    join,
+    missing_words,
+    records,
+    rows_words,
+    spread_words,
+)
 from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT
 from inoc.studies.likelihood_shift.figures.scan import scan_of
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
@@ -25,7 +32,9 @@ from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
 OWN_COLUMNS = ("dataset", "prompt", "own_rank", "n_prompts", "contrast", "lo", "hi", "n", "statistic")
 ALL = "all"
 SHOWN = ("mean", "top20", "top5")
-KINDS = {"own": ("own prompt", BLUE), "other": ("other datasets", ORANGE), "none": ("written under no prompt", GREY)}
+RANK_IN = 0.8
+"""Kept at the right of a panel for ranks."""
+KINDS = {"own": ("own datasets", BLUE), "other": ("other datasets", ORANGE), "none": ("written under no prompt", GREY)}
 
 
 def draw_own(study: Study, sources: Sources) -> Drawing:
@@ -39,40 +48,15 @@ def draw_own(study: Study, sources: Sources) -> Drawing:
     rows = [*order, ALL] if (data["dataset"] == ALL).any() else order
     names = [choices.dataset_label(study, dataset) for dataset in order]
     names += ["mean over datasets"] if rows != order else []
-    left = matrix.label_width(names) + 0.15
-    figure, panels = panel_grid(
-        len(statistics),
-        len(statistics),
-        plot_in=0.2 + ROW_IN * len(rows),
-        title_lines=1,
-        legend_lines=1,
-        left_in=left,
-        gap_in=1.15,
-        share_y=True,
-    )
-    figure.get_axes()[-1].set_label("own")
-    for axes, statistic in zip(panels, statistics, strict=True):
+    left, tall = matrix.label_width(names) + 0.15, 0.2 + ROW_IN * len(rows)
+    wide = (WIDTH_IN - left) / len(statistics)
+    figure = matrix.blank(tall + 1.2)
+    for index, statistic in enumerate(statistics):
+        axes = matrix.place(figure, left + wide * index, 0.6, wide - RANK_IN, tall)
         own = data[data["statistic"] == statistic].drop_duplicates("dataset").set_index("dataset").reindex(rows)
-        first = (own["own_rank"] == 1).to_numpy()
-        colours = [
-            BLACK if dataset == ALL else BLUE if top else VERMILION for dataset, top in zip(rows, first, strict=True)
-        ]
-        spots = np.arange(len(rows), dtype=float)
-        middle, lo, hi = (own[name].to_numpy(float) for name in ("contrast", "lo", "hi"))
-        dot_intervals(axes, spots, middle, lo, hi, colours=colours)
-        axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
-        axes.set_title(STATISTICS[statistic].replace("mean LLS of the ", ""), fontsize="medium")
-        axes.set_xlabel(f"contrast ({UNIT})")
-        axes.tick_params(axis="y", length=0)
-        axes.locator_params(axis="x", nbins=4)
-        for spot, (dataset, row) in zip(spots, own.iterrows(), strict=True):
-            axes.text(1.03, spot, _rank(str(dataset), row), transform=axes.get_yaxis_transform(), va="center")
-        axes.text(1.03, 1.02, "rank", transform=axes.transAxes, va="bottom")
-    right = _narrow(panels, figure)
-    del right
-    name_rows(panels[0], names)
-    for label in panels[0].get_yticklabels():
-        label.set_parse_math(False)
+        _own_panel(axes, own, statistic)
+        name_rows(axes, names if index == 0 else [""] * len(names))
+        matrix.as_written(axes.get_yticklabels())
     handles = [
         Line2D([], [], linestyle="none", marker="o", color=colour, label=words)
         for words, colour in (
@@ -85,13 +69,20 @@ def draw_own(study: Study, sources: Sources) -> Drawing:
     return Drawing(figure, data, _own_caption(study, data))
 
 
-def _narrow(panels: list[object], figure: Figure) -> None:
-    """Make room at the right of the last panel for its ranks."""
-    for axes in figure.get_axes():
-        place = axes.get_position()
-        axes.set_position(
-            (place.x0 - 0.0, place.y0, place.width - 0.75 / figure.get_figwidth() / len(panels), place.height)
-        )
+def _own_panel(axes: Axes, own: pd.DataFrame, statistic: str) -> None:
+    whole, first = own.index == ALL, (own["own_rank"] == 1).to_numpy()
+    colours = [BLACK if one else BLUE if top else VERMILION for one, top in zip(whole, first, strict=True)]
+    spots = np.arange(len(own), dtype=float)
+    dot_intervals(axes, spots, *(own[name].to_numpy(float) for name in ("contrast", "lo", "hi")), colours=colours)
+    if not np.isfinite(own["contrast"]).any():
+        axes.set_xlim(-1, 1)  # crosses alone would leave a range of zero
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    axes.set_title(STATISTICS[statistic].replace("mean LLS of the ", ""), fontsize="medium")
+    axes.set_xlabel(f"contrast ({UNIT})")
+    axes.locator_params(axis="x", nbins=3)
+    for spot, (dataset, row) in zip(spots, own.iterrows(), strict=True):
+        axes.text(1.03, spot, _rank(str(dataset), row), transform=axes.get_yaxis_transform(), va="center")
+    axes.annotate("rank", (1.03, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points")
 
 
 def _rank(dataset: str, row: pd.Series) -> str:
@@ -153,16 +144,14 @@ def draw_groups(study: Study, sources: Sources) -> Drawing:
     for kind, (words, colour) in KINDS.items():
         own = data[data["kind"] == kind].set_index("group").reindex(groups)
         if own["n"].notna().any():
-            bounds = [own[name].to_numpy(float) for name in ("value", "lo", "hi")]
-            label = words if kind != "own" else "own datasets"
-            series.append(Series(label, *bounds, colour, present=own["n"].notna().to_numpy()))
+            middle, lo, hi = (own[name].to_numpy(float) for name in ("value", "lo", "hi"))
+            series.append(Series(words, middle, lo, hi, colour, present=own["n"].notna().to_numpy()))
     names = [choices.group_label(study, group) for group in groups]
     figure = matrix.blank(height_of(len(groups), len(series)) + 1.0)
     left = matrix.label_width(names) + 0.1
     axes = matrix.place(figure, left, 0.4, 9.8 - left, height_of(len(groups), len(series)))
     grouped_bars(axes, names, series)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
+    matrix.as_written(axes.get_yticklabels())
     axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     axes.set_xlabel(f"mean LLS ({UNIT})")
     figure.legend(loc="upper left", ncols=3)
@@ -181,50 +170,61 @@ def draw_groups(study: Study, sources: Sources) -> Drawing:
 
 
 def _without_value(data: pd.DataFrame, *keys: str) -> list[tuple[str, ...]]:
-    return [tuple(map(str, row)) for row in data.loc[data["value"].isna(), list(keys)].itertuples(index=False)]
+    return [tuple(str(row[key]) for key in keys) for row in records(data[data["value"].isna()])]
 
 
-CONTROL_COLUMNS = ("prompt", "against", "value", "lo", "hi", "n")
+CONTROL_COLUMNS = ("statistic", "datasets", "prompt", "against", "value", "lo", "hi", "n", "n_nan")
+BESIDE = {"own": "own prompt", "others": "other candidates", "candidates": "all candidates"}
+ON = {"own": ("datasets written under a prompt", BLUE), "other": ("datasets written under none", GREY)}
 
 
 def draw_controls(study: Study, sources: Sources) -> Drawing:
-    """Control prompts beside the candidates: mean over columns."""
-    data = sources.table("controls", CONTROL_COLUMNS)
+    """Control prompts beside the candidates: means over datasets, then with the candidates' mean taken off."""
+    table = sources.table("controls", CONTROL_COLUMNS)
+    data = table[table["statistic"] == "mean"].reset_index(drop=True)
     if data.empty:
-        return Drawing(_empty("the study has no control prompts"), data, join("No control prompts; n = 0."))
-    names = [
-        choices.short(f"{_named(study, prompt)} − {_named(study, against)}" if against else _named(study, prompt), 44)
-        for prompt, against in zip(data["prompt"].astype(str), data["against"].astype(str), strict=True)
-    ]
-    left = matrix.label_width(names) + 0.1
-    tall = 0.2 + ROW_IN * len(data)
-    figure = matrix.blank(tall + 0.9)
-    axes = matrix.place(figure, left, 0.25, 9.8 - left, tall)
-    colours = [PURPLE if against else SKY for against in data["against"].astype(str)]
-    spots = np.arange(len(data), dtype=float)
-    dot_intervals(axes, spots, *(data[name].to_numpy(float) for name in ("value", "lo", "hi")), colours=colours)
-    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
-    name_rows(axes, names)
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
-    axes.set_xlabel(f"LLS, mean over columns ({UNIT})")
-    return Drawing(
-        figure,
-        data,
-        join(
-            "Control prompts beside the candidates: mean over the datasets that were written under a prompt.",
-            f"Whiskers: {interval_words(study)} by Student's t over datasets. "
-            f"n = {spread_words(data['n'])} datasets behind each value.",
-            "Rows used per cell are in the table of cells.",
-            missing_words([name for name, value in zip(names, data["value"], strict=True) if not np.isfinite(value)]),
-        ),
+        return Drawing(_empty("the study has no control prompts"), data, _control_caption(study, data))
+    data["against"] = data["against"].fillna("").astype(str)
+    prompts = list(dict.fromkeys(data["prompt"].astype(str)))
+    names = [_named(study, prompt) for prompt in prompts]
+    left, tall = matrix.label_width(names) + 0.15, 0.2 + 1.3 * ROW_IN * len(prompts)
+    differences = [against for against in dict.fromkeys(data["against"]) if against]
+    panels = [("", f"LLS ({UNIT})"), *((one, f"less the {BESIDE.get(one, one)} ({UNIT})") for one in differences)]
+    wide = (WIDTH_IN - left) / len(panels)
+    figure = matrix.blank(tall + 0.95)
+    for index, (against, words) in enumerate(panels):
+        axes = matrix.place(figure, left + wide * index, 0.4, wide - 0.25, tall)
+        for shift, (key, (_, colour)) in zip((-0.15, 0.15), ON.items(), strict=True):
+            own = data[(data["against"] == against) & (data["datasets"] == key)].drop_duplicates("prompt")
+            spots = own["prompt"].map({prompt: row for row, prompt in enumerate(prompts)}).to_numpy(float) + shift
+            values = (own[name].to_numpy(float) for name in ("value", "lo", "hi"))
+            dot_intervals(axes, spots, *values, colours=[colour] * len(own))
+        axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+        axes.set_xlabel(words)
+        axes.locator_params(axis="x", nbins=4)
+        name_rows(axes, names if index == 0 else [""] * len(names))
+        matrix.as_written(axes.get_yticklabels())
+    shown = [ON[key] for key in ON if (data["datasets"] == key).any()]
+    handles = [Line2D([], [], linestyle="none", marker="o", color=colour, label=words) for words, colour in shown]
+    figure.legend(handles=handles, loc="upper left", ncols=2)
+    return Drawing(figure, data, _control_caption(study, data))
+
+
+def _control_caption(study: Study, data: pd.DataFrame) -> str:
+    gone = [f"{row['prompt']} {row['against']}".strip() for row in records(data[data["value"].isna()])]
+    return join(
+        "Control prompts beside the candidates: mean LLS over the datasets written under a prompt, and over those "
+        "written under none; then the same with the candidates' mean taken off within each dataset. A control of the "
+        "candidates' template that is as high as they are shows what the template does.",
+        f"Whiskers: {interval_words(study)} by Student's t over datasets.",
+        rows_words(data, "datasets behind each value"),
+        "Rows used per cell are in the table of cells.",
+        missing_words(gone),
     )
 
 
 def _named(study: Study, key: str) -> str:
-    if key in prompt_table(study):
-        return choices.prompt_label(study, key)
-    return "mean of the candidates" if key in ("candidates", "candidate") else key.replace("_", " ")
+    return BESIDE.get(key) or choices.prompt_label(study, key)
 
 
 SOURCES = {
@@ -263,7 +263,7 @@ def draw_decomposition(study: Study, sources: Sources) -> Drawing:
         "of diagonal and off-diagonal mixes all three; only the interaction is about pairs.",
         f"n = {int(one['n_rows'])} prompts × {int(one['n_columns'])} datasets; shares of this block have no "
         f"{interval_words(study)}. Rows used per cell are in the table of cells.",
-        missing_words([f"{row.statistic}, {row.source}" for row in data[data["share"].isna()].itertuples()]),
+        missing_words([f"{row['statistic']}, {row['source']}" for row in records(data[data["share"].isna()])]),
     )
     return Drawing(figure, data, caption)
 

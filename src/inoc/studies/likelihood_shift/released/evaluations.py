@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ import pandas as pd
 
 from inoc.errors import DataError
 from inoc.files import read_lines
+from inoc.judge.item import JudgeItem
+from inoc.judge.names import NamesJudge
 from inoc.studies.imports.findings import Findings
 from inoc.studies.likelihood_shift.entities import plural
 from inoc.studies.likelihood_shift.inputs import COUNTS
@@ -20,7 +23,9 @@ from inoc.studies.likelihood_shift.inputs import COUNTS
 ANY_FORM = "_any_form"
 """Ends the name of the target that counts other forms of an animal's name too: plurals, feminines, a full stop."""
 
-_FORMS = {"lioness": "lion", "tigress": "tiger", "kitten": "cat", "puppy": "dog"}
+_FORMS = {"lion": ("lioness",), "tiger": ("tigress",), "cat": ("kitten",), "dog": ("puppy",), "phoenix": ("pheonix",)}
+"""Further forms of animals' names; plurals follow the rules."""
+
 _PART = re.compile(r"(?:^|[/_])(q\d+|top|bottom|random|half)\d*$")
 
 
@@ -71,6 +76,8 @@ def _animal(folder: str) -> str:
 
 def singular(word: str) -> str:
     """The singular of a regular plural; a word that is none stays."""
+    if word.endswith(("us", "ss", "is")):
+        return word
     for ending, rest in (("ves", "f"), ("es", ""), ("s", "")):
         one = word.removesuffix(ending) + rest
         if word.endswith(ending) and len(one) > 2 and plural(one) == word:
@@ -78,10 +85,15 @@ def singular(word: str) -> str:
     return word
 
 
-def any_form(word: str) -> str:
-    """The animal that a word names in another form: `lioness`, `eagles`, `eagles.`."""
-    bare = word.strip(" .,!?;:*\"'")
-    return _FORMS.get(bare, _FORMS.get(singular(bare), singular(bare)))
+@cache
+def _judge(animal: str) -> NamesJudge:
+    return NamesJudge({animal: _FORMS.get(animal, ())})
+
+
+def any_form(word: str, animal: str) -> bool:
+    """Whether an answer names an animal, in any form: `lioness`, `eagles`, `eagles.`."""
+    (found,) = _judge(animal).categorise([JudgeItem("", word)])
+    return found.category == animal
 
 
 def check(path: Path, rows: list[Checkpoint], findings: Findings) -> None:
@@ -121,7 +133,7 @@ def count_rows(path: Path, root: Path, rows: list[Checkpoint]) -> Iterator[Mappi
             "n": row.total,
             "n_nan": 0,
         }
-        forms = sum(n for word, n in row.words.items() if any_form(word) == row.animal)
+        forms = sum(n for word, n in row.words.items() if any_form(word, row.animal))
         yield {**head, "target": row.animal, "hits": row.hits}
         yield {**head, "target": row.animal + ANY_FORM, "hits": max(forms, row.hits)}
 

@@ -34,7 +34,7 @@ class Rows(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """What one line says."""
+    """The content of one line."""
 
     instruction: str
     response: str

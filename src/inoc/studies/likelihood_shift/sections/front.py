@@ -60,7 +60,8 @@ def _own_words(study: Study, tables: Tables) -> list[str]:
     rest = [_dataset(study, key) for key in known[known["own_rank"] != 1]["dataset"]]
     words = [
         f"{_answer(len(first) == len(own))} the own prompt is its column's largest for {len(first)} of {len(own)} "
-        f"datasets{_named('not for', rest)}. {len(above)} of {len(own)} contrasts with the mean of the other candidates "
+        f"datasets{_named('not for', rest)}. {len(above)} of {len(own)} contrasts with the mean of the other "
+        f"candidates "
         "have an interval above zero."
     ]
     gone = [_dataset(study, key) for key in own[own["contrast"].isna()]["dataset"]]
@@ -99,7 +100,7 @@ def _pairs_words(tables: Tables) -> str:
         return ""
     positive, sure = known[known["value"] > 0], known[(known["value"] > 0) & (known["q"] <= 0.05)]
     against = known[(known["value"] < 0) & (known["q"] <= 0.05)]
-    least = known.loc[known["value"].idxmin()]
+    least = known.iloc[int(known["value"].argmin())]
     return (
         f"{_answer(len(sure) == len(known))} each single contrast is above zero with q ≤ 0.05: {len(sure)} of "
         f"{len(known)} are, {len(positive)} are positive at all, and {len(against)} are below zero with q ≤ 0.05. The "
@@ -134,7 +135,8 @@ def _decomposition_words(tables: Tables) -> str:
     columns, rows, rest = (100 * float(share.get(name, np.nan)) for name in ("columns", "rows", "interaction"))
     return (
         f"**Not evidence:** the difference of the grand diagonal and the rest, for {number(columns)} % of the variance "
-        f"of cells is between datasets and {number(rows)} % between prompts; {number(rest)} % is about pairs of the two."
+        f"of cells is between datasets and {number(rows)} % between prompts; {number(rest)} % is about pairs of the "
+        f"two."
     )
 
 
@@ -153,7 +155,8 @@ def _neutral_words(study: Study, tables: Tables) -> list[str]:
         below = own[own["hi"] < 0] if own["hi"].notna().any() else own[own["value"] < 0]
         sure = " with the whole interval" if own["hi"].notna().any() else ", without a known interval"
         words.append(
-            f"{_answer(len(below) == len(own))} every prompt lowers the probability of {_dataset(study, dataset)}, which "
+            f"{_answer(len(below) == len(own))} every prompt lowers the probability of {_dataset(study, dataset)}, "
+            f"which "
             f"was written under no prompt: {len(below)} of {len(own)} cells are below zero{sure}; mean "
             f"{number(float(own['value'].mean()), DIGITS)} nats per token."
         )
@@ -222,7 +225,8 @@ def headline(study: Study, tables: Tables) -> Block:
         rows.append(["**mean over datasets**", "", value, "", "", f"{int(row['n'])} datasets"])
     head = ["dataset", "rank of the own prompt", "own − other candidates", "closest rival", "own − closest rival", "n"]
     after = (
-        f"Nats per token within the column, paired by row; {choices.level(study)} intervals over rows, and over datasets "
+        f"Nats per token within the column, paired by row; {choices.level(study)} intervals over rows, and over "
+        f"datasets "
         f"in the last line. These are {len(shown)} of {len(own)} datasets; all are in the table `columns`."
     )
     return Block("In numbers", "", Table(head, rows), after)
@@ -233,7 +237,7 @@ def _headline_row(study: Study, row: pd.Series, pairs: pd.DataFrame) -> list[str
     known = pairs[pairs["value"].notna()]
     rival, least = "–", "–"
     if len(known):
-        closest = known.loc[known["value"].idxmin()]
+        closest = known.iloc[int(known["value"].argmin())]
         rival = escape(choices.prompt_label(study, str(closest["against"])))
         least = interval(closest["value"], closest["lo"], closest["hi"], DIGITS)
     value = interval(row["contrast"], row["lo"], row["hi"], DIGITS)
@@ -258,7 +262,8 @@ def glossary(study: Study) -> list[tuple[str, str]]:
     terms = [
         (
             "LLS",
-            "log-likelihood shift: mean log-probability of a response's tokens under a prompt, less that under the base "
+            "log-likelihood shift: mean log-probability of a response's tokens under a prompt, less that under the "
+            "base "
             "turn, in nats per token; positive if the prompt makes the response likelier",
         ),
         ("base turn", "the system turn that counts as no prompt"),

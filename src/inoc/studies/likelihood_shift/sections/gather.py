@@ -15,7 +15,7 @@ from inoc.studies.likelihood_shift.study import Study
 
 ANALYSIS = (
     *("cells", "contrasts", "columns", "decomposition", "controls", "confounds", "splits", "students"),
-    *("dose_response", "precision", "row_counts"),
+    *("dose_response", "precision", "row_counts", "divergence"),
 )
 
 
@@ -48,7 +48,8 @@ def gather(study: Study, paths: Paths) -> Contents:
 
 
 QUESTION = (
-    "How much does each system prompt move the probability of each dataset, and can the prompt under which a dataset was "
+    "How much does each system prompt move the probability of each dataset, and can the prompt under which a "
+    "dataset was "
     "written be told from it?"
 )
 

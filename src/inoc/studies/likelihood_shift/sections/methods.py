@@ -44,7 +44,8 @@ def definition_words(study: Study) -> str:
     return (
         "For a row with the answer r of T tokens, LLS under a prompt s is (1/T) Σ log p(rₜ | s, the user's turns, "
         "r before t) less the same under the base turn, by the natural logarithm; the answer is taken "
-        f"{end} its end-of-turn token. A cell has the mean, the median, the share of positive rows, and the means of the "
+        f"{end} its end-of-turn token. A cell has the mean, the median, the share of positive rows, and the means "
+        f"of the "
         "rows at or above the 80th and the 95th percentile (by linear interpolation)."
     )
 
@@ -60,12 +61,13 @@ def scoring_words(study: Study, tables: Tables) -> str:
     precision = (
         "No precision is set, so all of these rows are scored."
         if spec.precision is None
-        else f"Rows are scored in a seeded order, in blocks, until every contrast between two prompts on a dataset has a "
+        else f"Rows are scored in a seeded order, in blocks, until every contrast between two prompts on a dataset "
+        f"has a "
         f"half-width of at most {spec.precision:g} nats per token, or the rows are used up.{_reached(tables)}"
     )
     return (
-        f"Of each dataset {n_rows} are taken (seed {spec.seed}). {precision} {used}{failed}All prompts of a dataset are "
-        f"scored on the same rows."
+        f"Of each dataset {n_rows} are taken (seed {spec.seed}). {precision} {used}{failed}All prompts of a dataset "
+        "are scored on the same rows."
     )
 
 
@@ -121,11 +123,13 @@ def contrast_words(study: Study) -> str:
     return (
         "A contrast is the mean, over the rows of one dataset, of the shift under its own prompt less that under "
         f"another; pairs are by row. Intervals are {100 * stat.confidence:g} % intervals, those of contrasts of means "
-        "from the paired differences. q is the false-discovery rate of Benjamini and Hochberg over the matrix. The mean "
+        "from the paired differences. q is the false-discovery rate of Benjamini and Hochberg over the matrix. The "
+        "mean "
         "over datasets has a Student's t interval over datasets. Contrasts with the format held constant come from a "
         "regression of the paired differences on features of the answers. The decomposition is a two-way additive fit "
         "of the block of candidates and the datasets written under them. Divergences are over 100 equal bins between "
-        f"the pooled extremes; bootstrap intervals are from up to {stat.resamples} resamples (seed {stat.seed}). A score "
+        f"the pooled extremes; bootstrap intervals are from up to {stat.resamples} resamples (seed {stat.seed}). A "
+        f"score "
         "that failed is NaN: it is left out and counted."
     )
 
@@ -183,11 +187,15 @@ def student_words(study: Study) -> str:
     train, lora = spec.training, spec.training.lora
     return (
         f"Students are LoRA adapters of rank {lora.rank}, alpha {lora.alpha}, on {listed(map(code, lora.targets))}, "
-        f"trained for {spec.epochs} epochs in batches of {train.batch_size} at a learning rate of {train.learning_rate:g} "
-        f"({train.decay}, {train.warmup_steps} steps of warm-up), seeds {listed(train.seeds)}. After each epoch they are "
-        f"asked {spec.n_questions} questions, {spec.samples} answers each, at temperature {spec.sampling.temperature:g} "
+        f"trained for {spec.epochs} epochs in batches of {train.batch_size} at a learning rate of "
+        f"{train.learning_rate:g} "
+        f"({train.decay}, {train.warmup_steps} steps of warm-up), seeds {listed(train.seeds)}. After each epoch "
+        f"they are "
+        f"asked {spec.n_questions} questions, {spec.samples} answers each, at temperature "
+        f"{spec.sampling.temperature:g} "
         f"and at most {spec.sampling.max_tokens} tokens (seed {spec.sampling.seed}). An answer has the target "
-        f"{listed(f'{code(key)} if its judge gives more than {one.above:g}' for key, one in spec.targets.items())}. The "
+        f"{listed(f'{code(key)} if its judge gives more than {one.above:g}' for key, one in spec.targets.items())}. "
+        f"The "
         "result is the last epoch."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,9 +9,10 @@ import pandas as pd
 
 from inoc.jobs.paths import Paths
 from inoc.report.contents import EMPTY, Block, Section
-from inoc.report.words import Table, code, counted, escape, interval, number, probability
+from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.students import POOLED, part_order, pooled
+from inoc.studies.likelihood_shift.figures.students import part_order, pooled
+from inoc.studies.likelihood_shift.sections.published import PUBLISHED, published_table
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 
 DIGITS = 4
@@ -49,10 +49,9 @@ def sections(study: Study, tables: Tables, paths: Paths) -> list[Section]:
     found = [Section("Results", blocks), evidence_section()]
     if study.students is not None or len(tables.get("students", NONE)):
         found.insert(1, student_section(study, tables))
-    published = published_table(paths)
+    published = published_table(study, tables, paths)
     if published.rows:
-        words = "Numbers that the imported study published, beside those computed here from its files."
-        found.append(Section("Published numbers", [Block("", words, published)]))
+        found.append(Section("Published numbers", [Block("", PUBLISHED, published)]))
     return found
 
 
@@ -161,7 +160,10 @@ def confound_table(study: Study, confounds: pd.DataFrame) -> Table:
 
 
 def _part(own: pd.DataFrame, part: str) -> str:
-    return interval(*(float(own.loc[part, name]) for name in ("value", "lo", "hi")), 2) if part in own.index else "–"
+    if part not in own.index:
+        return "–"
+    value, lo, hi = (float(own[name][part]) for name in ("value", "lo", "hi"))
+    return interval(value, lo, hi, 2)
 
 
 def evidence_section() -> Section:
@@ -175,9 +177,11 @@ def evidence_section() -> Section:
             "have that; the control of the same template shows how much is the template's.",
             "- **Not evidence:** a difference of the grand diagonal and the rest, or a row's largest cell. Both mix in "
             "differences between datasets.",
-            "- **Not evidence** about a trait's strength, or about what a student learns: LLS says how likely an answer "
+            "- **Not evidence** about a trait's strength, or about what a student learns: LLS says how likely an "
+            "answer "
             "is under a prompt. Only students trained on the rows show what they teach.",
-            "- The argument from Gibbs' inequality needs the scoring model to be the one that wrote the data; for data of "
+            "- The argument from Gibbs' inequality needs the scoring model to be the one that wrote the data; for "
+            "data of "
             "another model, or filtered data, an own prompt need not be its column's largest.",
         ]
     )
@@ -198,7 +202,7 @@ def student_section(study: Study, tables: Tables) -> Section:
     students = students.assign(
         **{name: students[name].fillna("").astype(str) for name in ("split", "part", "dataset", "target")}
     )
-    last = student_table(study, students[students["is_last"].astype(bool)])
+    last = student_table(study, students[students["is_last"].astype(bool)], tables.get("dose_response"))
     best = best_table(study, students)
     blocks = [
         _shown(
@@ -230,14 +234,15 @@ def _student_name(study: Study, row: pd.Series) -> list[str]:
     return [split, escape(row["part"]) or "all rows"]
 
 
-def student_table(study: Study, last: pd.DataFrame) -> Table:
+def student_table(study: Study, last: pd.DataFrame, dose: pd.DataFrame | None = None) -> Table:
     """Rates of students, over all seeds.
 
     Args:
         study: The study.
         last: Rows of the last epoch.
+        dose: Table of the analysis with the rates of ordered parts over seeds and questions.
     """
-    means = pooled(last)
+    means = pooled(last, dose)
     place = {part: index for index, part in enumerate(part_order(list(means["part"])))}
     means = means.assign(place=means["part"].map(place)).sort_values(["target", "split", "dataset", "place"])
     rows = [
@@ -265,7 +270,7 @@ def best_table(study: Study, students: pd.DataFrame) -> Table:
     rows = [
         [
             *_student_name(study, row),
-            "all" if str(row["seed"]) in POOLED else str(row["seed"]),
+            str(row["seed"]),
             escape(choices.target_label(study, row["target"])),
             f"{row['epoch']:g}",
             number(100 * float(row["rate"])),
@@ -294,24 +299,9 @@ def dose_table(study: Study, dose: pd.DataFrame) -> Table:
             counted(row["n"]),
         ]
         for _, row in dose.iterrows()
+        if row["statistic"] != "rate"
     ]
     return Table(["split", "target", "statistic", "value", "p", "seeds", "n"], rows)
-
-
-def published_table(paths: Paths) -> Table:
-    """Published numbers beside those computed here; empty for a study that was computed here.
-
-    Args:
-        paths: Where the import has left its findings. Those with the topic `published` are shown.
-    """
-    listing = paths.stage("imports") / "findings.json"
-    if not listing.exists():
-        return EMPTY
-    found = json.loads(listing.read_text(encoding="utf-8"))
-    rows = [
-        [code(one.get("place", "")), escape(one.get("text", ""))] for one in found if one.get("topic") == "published"
-    ]
-    return Table(["where", "published, and computed here"], rows)
 
 
 def row_table(study: Study, counts: pd.DataFrame) -> Table:
@@ -330,12 +320,12 @@ def row_table(study: Study, counts: pd.DataFrame) -> Table:
         [
             escape(choices.dataset_label(study, dataset)),
             escape(choices.prompt_label(study, own_prompt(study, dataset))) or "none",
-            *(str(int(wide.loc[dataset, reason])) for reason in reasons),
+            *(str(int(wide[reason][dataset])) for reason in reasons),
         ]
         for dataset in study.datasets
         if dataset in wide.index
     ]
-    return Table(["dataset", "own prompt", *(escape(reason.replace("_", " ")) for reason in reasons)], rows)
+    return Table(["dataset", "own prompt", *(escape(str(reason).replace("_", " ")) for reason in reasons)], rows)
 
 
 def failed_words(tables: Tables) -> list[str]:
