@@ -69,7 +69,7 @@ class Comparisons:
         return self.taken(self.result <= WON)
 
     def outcomes(self) -> Outcomes:
-        """What a fit needs of the answered ones."""
+        """The answered ones, as a fit needs them."""
         here = self.answered()
         turned = here.a_first < 0
         first, second = np.where(turned, here.b, here.a), np.where(turned, here.a, here.b)

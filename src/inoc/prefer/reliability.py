@@ -1,4 +1,4 @@
-"""How well two halves of the comparisons agree about the utilities."""
+"""The agreement of two halves of the comparisons about the utilities."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MANY_ITEMS = 1000
 
 @dataclass(frozen=True)
 class Settings:
-    """How utilities are fitted."""
+    """The settings of a fit."""
 
     model: Model = "item_variances"
     positioned: bool = True  # with one position term; without effect where no order is known
@@ -46,7 +46,7 @@ class Settings:
         return DEFAULT_PENALTY[self.model] if self.penalty is None else self.penalty
 
     def n_starts(self, n_items: int) -> int:
-        """How many starts are tried."""
+        """Number of starts that are tried."""
         if self.model != "item_variances":
             return 1
         if self.starts is not None:
@@ -79,7 +79,7 @@ class Fit:
 
     @property
     def position(self) -> float:
-        """What being shown first adds to a utility; NaN without such a term."""
+        """The gain of utility from being shown first; NaN without such a term."""
         return float("nan") if self.problem.position_at is None else float(self.at[self.problem.position_at])
 
     @property

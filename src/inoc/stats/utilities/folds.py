@@ -14,7 +14,7 @@ from inoc.stats.utilities.outcomes import Ints, Outcomes
 
 
 class Held(NamedTuple):
-    """How well held-out comparisons are foreseen with a penalty."""
+    """The fit of a penalty to held-out comparisons."""
 
     penalty: float
     loss: float  # nats per held-out comparison

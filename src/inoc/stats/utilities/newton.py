@@ -98,6 +98,6 @@ def _step(here: Curvature, radius: float, small: float) -> tuple[Floats, float]:
 
 
 def _to_edge(p: Floats, d: Floats, scale: Floats, radius: float) -> float:
-    """How far along d the edge of the region is from p."""
+    """The distance along d from p to the edge of the region."""
     a, b, c = float(d @ (d * scale)), float(p @ (d * scale)), float(p @ (p * scale)) - radius**2
     return float((-b + np.sqrt(b * b - a * c)) / a)

@@ -32,7 +32,7 @@ TINY = 1e-100
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised. Parameters: mu (n), then ln sigma (n), position and ln nu, where the model has them."""
+    """The function to minimise. Parameters: mu (n), then ln sigma (n), position and ln nu, where the model has them."""
 
     outcomes: Outcomes
     model: Model
