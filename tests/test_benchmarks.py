@@ -21,3 +21,11 @@ def test_the_benchmark_of_reading_runs_on_the_cpu(monkeypatch, capsys):
     for way in ("scoring", "projections onto 50 vectors", "six coefficients", "usual"):
         assert way in said
     assert "times the rate of reading all, workload b" in said
+
+
+def test_the_benchmark_of_preferences_runs(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import preferences
+
+    preferences.main(["--tiny"])
+    assert "times as fast as choix" in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Utilities from files of comparisons: the verb `inoc prefer`."""

@@ -1,0 +1,116 @@
+"""The arguments of `inoc prefer`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+MODEL_NAMES = ("item_variances", "case_v", "bradley_terry", "davidson")
+
+
+def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add `inoc prefer fit` to the command line.
+
+    Args:
+        add: Adds a verb, by its name and its description in one line.
+    """
+    verb = add("prefer", "fit utilities to comparisons")
+    what = verb.add_subparsers(metavar="COMMAND", required=True, parser_class=type(verb))
+    text = "fit utilities to a file of comparisons alone"
+    fit = what.add_parser("fit", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    fit.add_argument("comparisons", type=Path, metavar="COMPARISONS", help=".yaml, .json, .jsonl, .csv or .parquet")
+    fit.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the tables are written")
+    fit.add_argument(
+        "--model",
+        choices=MODEL_NAMES,
+        nargs="+",
+        default=["item_variances"],
+        help="one or more (default: item_variances)",
+    )
+    _add_meaning(fit)
+    _add_settings(fit)
+    fit.set_defaults(run=run_fit)
+
+
+def _add_meaning(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument("--a-means", choices=("item", "first"), help='what the choice "a" is where orders differ')
+    fit.add_argument(
+        "--order",
+        choices=("a_first", "unknown"),
+        default="a_first",
+        help="which item was shown first where no column tells (default: a_first)",
+    )
+    fit.add_argument(
+        "--refusals",
+        choices=("apart", "b"),
+        default="apart",
+        help="counted apart, or as a win of item b as an earlier study did (default: apart)",
+    )
+    fit.add_argument("--position", choices=("global", "none"), default="global", help="position term (default: global)")
+
+
+def _add_settings(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument(
+        "--penalty",
+        type=above_zero,
+        nargs="+",
+        metavar="LAMBDA",
+        help="on (ln sigma)² of item variances, on mu² of the others (default: 1 and 0.001); of several, the one "
+        "that foresees held-out pairs best is used",
+    )
+    fit.add_argument("--folds", type=at_least_two, default=5, metavar="N", help="folds of pairs (default: 5)")
+    fit.add_argument(
+        "--starts", type=at_least_one, metavar="N", help="starts of item_variances (default: 5, or 1 over 1000 items)"
+    )
+    fit.add_argument("--bootstrap", type=at_least_two, metavar="N", help="intervals from N resamples of pairs instead")
+    fit.add_argument("--no-intervals", action="store_true", help="leave out the intervals of the utilities")
+    fit.add_argument("--reliability", action="store_true", help="also fit halves of the pairs and of the samples")
+    fit.add_argument("--seed", type=int, default=0, metavar="N", help="of starts and resamples (default: 0)")
+    fit.add_argument(
+        "--earlier",
+        choices=("loose", "tight"),
+        default="",
+        help="an earlier study's objective and optimiser, at its own tolerances or converged",
+    )
+    fit.add_argument("--anchor", metavar="ITEM", help="item at 0 with --earlier (default: the first in the file)")
+    fit.add_argument(
+        "--utilities",
+        type=Path,
+        metavar="FILE",
+        help="CSV file with item (or task_id), mu and sigma of another fit: fit the position term alone",
+    )
+
+
+def run_fit(options: argparse.Namespace) -> None:
+    """Fit, and write the tables."""
+    # Imported here, so that the command line starts without scipy.
+    import_module("inoc.prefer.fit").fit_file(options)
+
+
+def at_least_one(text: str) -> int:
+    """A whole number of 1 or more."""
+    return _at_least(1, text)
+
+
+def at_least_two(text: str) -> int:
+    """A whole number of 2 or more."""
+    return _at_least(2, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not (text.isdecimal() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, not {text!r}")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
+    return value

@@ -1,0 +1,248 @@
+"""The verb `inoc prefer fit`: utilities from a file of comparisons."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from inoc.errors import DataError, did_you_mean
+from inoc.files import read_text
+from inoc.prefer.comparisons import REFUSED, UNREAD, Comparisons, comparisons
+from inoc.prefer.order import order_statistics
+from inoc.prefer.read import read_frame
+from inoc.prefer.reliability import split_halves
+from inoc.prefer.tables import FITS, ORDER, PENALTIES, RELIABILITY, UTILITIES, null_loss
+from inoc.stats.means import NAN
+from inoc.stats.utilities.fit import Fit, Settings, fit, held
+from inoc.stats.utilities.folds import Held, best, first_appearance, held_out, majority_share
+from inoc.stats.utilities.intervals import LARGEST_DENSE, Intervals, bootstrap_intervals, information_intervals
+from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of, n_strong
+from inoc.tables import write_table
+
+FOLD_KINDS = ("pairs", "comparisons")
+
+
+class Made(NamedTuple):
+    """The rows of one fit."""
+
+    fit: Fit
+    utilities: pd.DataFrame
+    fits: dict[str, object]
+    penalties: list[dict[str, object]]
+    reliability: list[dict[str, object]]
+
+
+def fit_file(options: argparse.Namespace) -> None:
+    """Fit the models that are asked for, and write `utilities`, `fits` and the tables that go with them.
+
+    Raises:
+        DataError: If the file cannot be read as comparisons, or the options do not go together.
+    """
+    frame = read_frame(options.comparisons)
+    found = comparisons(frame, str(options.comparisons), options.a_means, order_known=options.order == "a_first")
+    used = found.refusals_lost() if options.refusals == "b" else found
+    outcomes = used.outcomes()
+    _check(options, outcomes)
+    if not outcomes.without_ties().weight.size:
+        raise DataError(f"{options.comparisons}: no comparison has a winner. Utilities need some that do")
+    made = [_fit_one(found, used, outcomes, model, options) for model in options.model]
+    out = options.out
+    write_table(pd.concat([one.utilities for one in made]), UTILITIES, out / "utilities.parquet", csv=True)
+    write_table(pd.DataFrame([one.fits for one in made]), FITS, out / "fits.parquet", csv=True)
+    optional = {
+        "order": (ORDER, [one._asdict() for one in order_statistics(found)]),
+        "penalties": (PENALTIES, [row for one in made for row in one.penalties]),
+        "reliability": (RELIABILITY, [row for one in made for row in one.reliability]),
+    }
+    for name, (schema, rows) in optional.items():
+        if rows:
+            write_table(pd.DataFrame(rows), schema, out / f"{name}.parquet", csv=True)
+    _say(found, used, outcomes, options, made)
+
+
+def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
+    if options.earlier and options.model != ["item_variances"]:
+        raise DataError(f"--earlier fits item_variances, not {' '.join(options.model)}. Leave out one of them")
+    if options.earlier and int(component_of(outcomes).max()) > 0:
+        raise DataError(
+            "--earlier fixes one item at 0, but the items fall into several components without a comparison "
+            "between them. Leave out --earlier"
+        )
+    if options.bootstrap and (options.earlier or options.utilities):
+        raise DataError("--bootstrap has no meaning with --earlier or --utilities, whose fits have no intervals")
+    if options.anchor and not options.earlier:
+        raise DataError("--anchor is for --earlier; other fits have a mean utility of 0 in each component")
+    if options.utilities and (options.penalty and len(options.penalty) > 1):
+        raise DataError("--utilities takes one --penalty, for nothing but the position term is fitted")
+
+
+def _fit_one(
+    found: Comparisons, used: Comparisons, outcomes: Outcomes, model: str, options: argparse.Namespace
+) -> Made:
+    settings = Settings(
+        model=model,  # type: ignore[arg-type]  # one of the choices
+        positioned=options.position == "global",
+        penalty=options.penalty[0] if options.penalty else None,
+        starts=options.starts,
+        seed=options.seed,
+        earlier=options.earlier,
+        anchor=_anchor(found.items, options.anchor),
+    )
+    penalties: list[dict[str, object]] = []
+    if options.penalty and len(options.penalty) > 1:
+        tried = {kind: _tried(used, settings, options, kind) for kind in FOLD_KINDS}
+        penalties = [_penalty_row(model, kind, one) for kind, rows in tried.items() for one in rows]
+        settings = replace(settings, penalty=best(tried["pairs"]))
+    if options.utilities:
+        mu, sigma = _known_utilities(options.utilities, found.items)
+        fitted = held(outcomes, settings, mu, sigma)
+    else:
+        fitted = fit(outcomes, settings)
+    intervals = _intervals(outcomes, fitted, settings, options)
+    reliability = split_halves(used, settings) if options.reliability else []
+    return Made(
+        fitted,
+        _utility_rows(found, fitted, intervals, model),
+        _fit_row(used, outcomes, fitted, intervals, model, settings),
+        penalties,
+        [{"fit": model, **one._asdict()} for one in reliability],
+    )
+
+
+def _anchor(items: Sequence[str], name: str | None) -> int:
+    if name is None:
+        return 0
+    if name not in items:
+        raise DataError(f"--anchor {name!r} is in no comparison{did_you_mean(name, items)}. Name one of the items")
+    return items.index(name)
+
+
+def _tried(used: Comparisons, settings: Settings, options: argparse.Namespace, kind: str) -> list[Held]:
+    answered = used.answered()
+    number = first_appearance(answered.pair) if kind == "pairs" else np.arange(answered.a.size)
+    folds = [answered.taken(number % options.folds == one).outcomes() for one in range(options.folds)]
+    if min(fold.weight.size for fold in folds) == 0:
+        raise DataError(f"fewer {kind} than the {options.folds} folds. Give fewer --folds, or one --penalty")
+    return held_out(folds, settings, options.penalty)
+
+
+def _penalty_row(model: str, kind: str, one: Held) -> dict[str, object]:
+    return {"fit": model, "folds": kind, "lambda": one.penalty, "loss": one.loss, "accuracy": one.accuracy, "n": one.n}
+
+
+def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: argparse.Namespace) -> Intervals:
+    unknown = np.full(fitted.problem.n, NAN)
+    if options.utilities or options.earlier or options.no_intervals:
+        # Inside bounds, and for parameters that were not fitted, the curvature says nothing of the uncertainty.
+        return Intervals(unknown, unknown, NAN, NAN)
+    if options.bootstrap:
+        return bootstrap_intervals(outcomes, fitted, settings, options.bootstrap)
+    return information_intervals(fitted)
+
+
+def _known_utilities(path: Path, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """mu and sigma of the items, from a table of another fit."""
+    frame = pd.read_csv(StringIO(read_text(path)))
+    name = next((one for one in ("item", "task_id") if one in frame), None)
+    if name is None or not {"mu", "sigma"} <= set(frame.columns):
+        raise DataError(f"{path}: expected columns item (or task_id), mu and sigma; found {list(frame.columns)}")
+    table = frame.assign(**{name: frame[name].astype(str)}).drop_duplicates(name).set_index(name)
+    if absent := [item for item in items if item not in table.index]:
+        raise DataError(f"{path}: no utility of {absent[0]!r} and {len(absent) - 1} more items that are compared")
+    chosen = table.loc[list(items)]
+    return chosen["mu"].to_numpy(np.float64), chosen["sigma"].to_numpy(np.float64)
+
+
+def _utility_rows(found: Comparisons, fitted: Fit, intervals: Intervals, model: str) -> pd.DataFrame:
+    def per_item(weight: np.ndarray) -> np.ndarray:
+        n = len(found.items)
+        return np.round(np.bincount(found.a, weight, n) + np.bincount(found.b, weight, n)).astype(np.int64)
+
+    return pd.DataFrame(
+        {
+            "fit": model,
+            "item": found.items,
+            "mu": fitted.mu,
+            "lo": intervals.lo,
+            "hi": intervals.hi,
+            "sigma": fitted.sigma,
+            "n_comparisons": per_item(found.weight * (found.result != UNREAD)),
+            "n_refused": per_item(found.weight * (found.result == REFUSED)),
+            "component": component_of(fitted.problem.outcomes),
+            "always": pd.Series(always_won(fitted.problem.outcomes)).map({1: "won", -1: "lost", 0: ""}),
+        }
+    )
+
+
+def _fit_row(
+    used: Comparisons, outcomes: Outcomes, fitted: Fit, intervals: Intervals, model: str, settings: Settings
+) -> dict[str, object]:
+    answered = used.answered()
+    won = answered.taken(answered.result != 0)
+    small_won = np.where(won.a < won.b, won.result, -won.result) > 0
+    own = fitted.problem.outcomes
+    return {
+        "fit": model,
+        "model": model,
+        "lambda": settings.strength,
+        "loss": fitted.loss,
+        "null_loss": null_loss(own),
+        "position": fitted.position,
+        "position_lo": intervals.position_lo,
+        "position_hi": intervals.position_hi,
+        "converged": fitted.converged,
+        "n_items": own.n_items,
+        "n_pairs": np.unique(own.pair).size,
+        "n_comparisons": round(own.total),
+        "n_ties": round(outcomes.total - outcomes.without_ties().total),
+        "n_refused": round(float(used.weight[used.result == REFUSED].sum())),
+        "n_unread": round(float(used.weight[used.result == UNREAD].sum())),
+        "n_components": int(component_of(own).max()) + 1,
+        "objective": fitted.value,
+        "objective_worst_start": max(fitted.values),
+        "gradient_norm": fitted.gradient_norm,
+        "pair_agreement": majority_share(won.pair, small_won, won.weight),
+    }
+
+
+def _say(
+    found: Comparisons, used: Comparisons, outcomes: Outcomes, options: argparse.Namespace, made: Sequence[Made]
+) -> None:
+    """The summary on standard output; what a reader must know before trusting it, on standard error."""
+    refused = found.weight[found.result == REFUSED].sum()
+    if refused:
+        how = "counted as wins of item b" if options.refusals == "b" else "kept apart"
+        print(f"{refused:.0f} refused comparisons are {how}", file=sys.stderr)
+    always = always_won(outcomes)
+    for sign, word in ((1, "won"), (-1, "lost")):
+        names = [item for item, one in zip(found.items, always, strict=True) if one == sign]
+        if names:
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            print(
+                f"{len(names)} items {word} every comparison, so only the penalty bounds them: {shown}", file=sys.stderr
+            )
+    components = int(component_of(outcomes).max()) + 1
+    if components > 1:
+        print(f"{components} components are not linked by comparisons: no common scale between them", file=sys.stderr)
+    if (groups := n_strong(outcomes)) > components:
+        print(
+            f"{groups} groups of items without wins in both directions: their distance is the penalty's",
+            file=sys.stderr,
+        )
+    if not found.ordered and options.position == "global":
+        print("the order of the items is not known, so there is no position term", file=sys.stderr)
+    for one in made:
+        if one.fit.problem.size > LARGEST_DENSE and not (options.no_intervals or options.bootstrap):
+            print("too many items for intervals from the information: add --bootstrap 200", file=sys.stderr)
+        if not one.fit.converged:
+            print(f"{one.fits['fit']}: the fit has not converged", file=sys.stderr)
+    losses = ", ".join(f"{one.fits['fit']} {one.fit.loss:.1f} nats" for one in made)
+    print(f"{options.out}: {len(found.items)} items, {used.answered().weight.sum():.0f} comparisons: {losses}")

@@ -1,0 +1,160 @@
+"""The verb `inoc prefer fit`, its formats and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inoc.cli import main
+from inoc.tables import read_table
+from support.comparisons import planted
+
+
+def rows_of(n_items: int = 6, n_pairs: int = 150, position: float = 0.5) -> pd.DataFrame:
+    """Comparisons with item a in both places, and an answer in terms of the items."""
+    one = planted(n_items, n_pairs, position=position)
+    swap = np.arange(n_pairs) % 2 == 1
+    a, b = np.where(swap, one.second, one.first), np.where(swap, one.first, one.second)
+    won = np.where(swap, -one.result, one.result) > 0
+    frame = pd.DataFrame({"item_a": a, "item_b": b}).map("item {}".format)
+    return frame.assign(order=np.where(swap, "b_first", "a_first"), choice=np.where(won, "a", "b"))
+
+
+def run(tmp_path, source, *options: str) -> dict[str, pd.DataFrame]:
+    out = tmp_path / "out"
+    main(["prefer", "fit", str(source), "--out", str(out), *options])
+    return {path.stem: read_table(path) for path in out.glob("*.parquet")}
+
+
+def written(tmp_path, frame: pd.DataFrame, ending: str):
+    path = tmp_path / f"comparisons.{ending}"
+    records = frame.to_dict("records")
+    if ending == "csv":
+        frame.to_csv(path, index=False)
+    elif ending == "parquet":
+        frame.to_parquet(path)
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in records), encoding="utf-8")
+    else:  # JSON is YAML as well
+        path.write_text(json.dumps(records), encoding="utf-8")
+    return path
+
+
+def refused(tmp_path, capsys, frame, *options: str) -> str:
+    with pytest.raises(SystemExit):
+        run(tmp_path, written(tmp_path, frame, "csv"), *options)
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["yaml", "json", "jsonl", "csv", "parquet"])
+def test_every_format_gives_the_same_tables(tmp_path, ending):
+    expected = run(tmp_path, written(tmp_path, rows_of(), "json"), "--a-means", "item")
+    found = run(tmp_path, written(tmp_path, rows_of(), ending), "--a-means", "item")
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(found[name], table)
+        assert (tmp_path / "out" / f"{name}.csv").exists()
+    assert found["fits"].loc[0, "position"] > 0
+    assert set(found) == {"utilities", "fits", "order"}
+
+
+def test_what_a_means_must_be_said(tmp_path, capsys):
+    assert "--a-means item" in refused(tmp_path, capsys, rows_of())
+
+
+def test_both_meanings_of_a_agree_when_the_answers_are_written_so(tmp_path):
+    frame = rows_of()
+    turned = frame["choice"].map({"a": "b", "b": "a"})
+    by_place = frame.assign(choice=frame["choice"].where(frame["order"] == "a_first", turned))
+    names = frame.assign(choice=frame["item_a"].where(frame["choice"] == "a", frame["item_b"]))
+    item = run(tmp_path, written(tmp_path, frame, "csv"), "--a-means", "item")
+    for other, options in ((by_place, ["--a-means", "first"]), (names, [])):
+        again = run(tmp_path, written(tmp_path, other, "csv"), *options)
+        pd.testing.assert_frame_equal(again["utilities"], item["utilities"])
+        pd.testing.assert_frame_equal(again["order"], item["order"])
+
+
+def test_counts_are_fitted_without_a_position(tmp_path):
+    frame = rows_of(position=0.0).drop(columns="order")
+    counts = frame.groupby(["item_a", "item_b"])["choice"].value_counts().unstack(fill_value=0).reset_index()
+    found = run(tmp_path, written(tmp_path, counts, "csv"))
+    one_by_one = run(tmp_path / "rows", _made(tmp_path / "rows", frame), "--order", "unknown")
+    assert np.isnan(found["fits"].loc[0, "position"])
+    assert found["fits"].loc[0, "loss"] == pytest.approx(one_by_one["fits"].loc[0, "loss"], abs=1e-5)
+
+
+def _made(folder, frame):
+    folder.mkdir()
+    return written(folder, frame, "csv")
+
+
+def test_refusals_ties_and_unread_answers_are_no_wins(tmp_path):
+    frame = rows_of()
+    extra = frame.head(9).assign(choice=["refusal"] * 4 + ["tie"] * 3 + ["unclear"] * 2)
+    plain = run(tmp_path, written(tmp_path, frame, "csv"), "--a-means", "item")
+    found = run(tmp_path, written(tmp_path, pd.concat([frame, extra]), "csv"), "--a-means", "item")
+    assert found["fits"].loc[0, ["n_refused", "n_ties", "n_unread"]].tolist() == [4, 3, 2]
+    np.testing.assert_allclose(found["utilities"]["mu"], plain["utilities"]["mu"], atol=1e-9)
+    assert found["utilities"]["n_refused"].sum() == 8
+    ties = run(
+        tmp_path, written(tmp_path, pd.concat([frame, extra]), "csv"), "--a-means", "item", "--model", "davidson"
+    )
+    assert ties["fits"].loc[0, "n_comparisons"] == len(frame) + 3
+
+
+def test_several_models_and_penalties(tmp_path):
+    options = ("--a-means", "item", "--model", "case_v", "item_variances", "--penalty", "0.1", "10")
+    found = run(tmp_path, written(tmp_path, rows_of(), "csv"), *options, "--reliability", "--bootstrap", "20")
+    assert found["fits"]["fit"].tolist() == ["case_v", "item_variances"]
+    assert len(found["penalties"]) == 8
+    pairs = (
+        found["penalties"]
+        .query("folds == 'pairs'")
+        .groupby("fit")[["lambda", "loss"]]
+        .apply(lambda rows: rows.loc[rows["loss"].idxmin(), "lambda"])
+    )
+    assert found["fits"].set_index("fit")["lambda"].to_dict() == pairs.to_dict()
+    assert set(found["reliability"]["statistic"]) >= {"split_pairs", "split_pairs_full"}
+    assert (found["utilities"]["lo"] <= found["utilities"]["hi"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ({"item_b": "item 0", "item_a": "item 0"}, ["--a-means", "item"], "compared with itself"),
+        ({"item_a": "b", "item_b": "a"}, ["--a-means", "item"], "could be either item"),
+        ({}, ["--a-means", "item", "--earlier", "tight", "--bootstrap", "9"], "--bootstrap has no meaning"),
+        ({"choice": "maybe"}, ["--a-means", "item"], "expected a, b, the name of one of its items"),
+        ({"order": "sideways"}, ["--a-means", "item"], "expected one of 0, original"),
+        ({"choice": "refusal"}, ["--a-means", "item"], "no comparison has a winner"),
+        ({}, ["--a-means", "item", "--earlier", "tight", "--model", "case_v"], "--earlier fits item_variances"),
+        ({}, ["--a-means", "item", "--earlier", "tight", "--anchor", "item 9"], "did you mean"),
+        ({}, ["--a-means", "item", "--anchor", "item 1"], "--anchor is for --earlier"),
+        ({}, ["--a-means", "item", "--penalty", "1", "2", "--folds", "1000"], "fewer pairs than the 1000 folds"),
+        ({}, ["--a-means", "item", "--penalty", "0"], "expected a number above 0"),
+    ],
+)
+def test_bad_input_is_named(tmp_path, capsys, change, options, said):
+    assert said in refused(tmp_path, capsys, rows_of().assign(**change), *options)
+
+
+def test_missing_columns_and_files_are_named(tmp_path, capsys):
+    assert "no column item_b" in refused(tmp_path, capsys, rows_of().drop(columns="item_b"))
+    assert "no column choice" in refused(tmp_path, capsys, rows_of().drop(columns="choice"))
+    with pytest.raises(SystemExit):
+        run(tmp_path, tmp_path / "nothing.txt")
+    assert "unknown format '.txt'" in capsys.readouterr().err
+
+
+def test_unlinked_and_unbeaten_items_are_said(tmp_path, capsys):
+    frame = pd.DataFrame(
+        {"item_a": ["x", "y", "z", "p", "q"], "item_b": ["y", "z", "y", "q", "p"], "choice": ["a"] * 5}
+    )
+    found = run(tmp_path, written(tmp_path, frame, "csv"))
+    said = capsys.readouterr().err
+    assert "1 items won every comparison, so only the penalty bounds them: x" in said
+    assert "2 components" in said
+    assert found["utilities"].set_index("item")["component"].to_dict() == {"x": 0, "y": 0, "z": 0, "p": 1, "q": 1}
+    assert found["utilities"]["always"].tolist() == ["won", "", "", "", ""]
