@@ -10,6 +10,9 @@ TORCH := torch==2.13.0
 UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 
 .DEFAULT_GOAL := help
+# The study of `make demo`
+STUDY ?= mini
+
 .PHONY: help env env-vllm demo test test-long test-miniatures test-slurm test-vllm check format lock clean
 
 help: ## Show this list
@@ -54,14 +57,14 @@ virtualenv:
 	@rm -rf .virtualenv
 
 demo: env ## Run the miniature study and build its report (a quarter of an hour on a CPU)
-	$(BIN)/snakemake results/figures/all --config 'studies=[mini]'
+	$(BIN)/snakemake results/figures/all --config 'studies=[$(STUDY)]'
 	@mkdir -p reports
-	$(BIN)/snakemake results/figures/all --config 'studies=[mini]' --report reports/mini.html
+	$(BIN)/snakemake results/figures/all --config 'studies=[$(STUDY)]' --report reports/$(STUDY).html
 	@echo
 	@echo "Done. Open in a browser:"
-	@echo "  reports/mini.html                   all figures with their captions, in one file"
-	@echo "  results/mini/report/appendix.html   methods, numbers, versions and seeds, for a paper's appendix"
-	@echo "Tables are in results/mini/analyse, figures in results/mini/figures."
+	@echo "  reports/$(STUDY).html                   all figures with their captions, in one file"
+	@echo "  results/$(STUDY)/report/appendix.html   methods, numbers, versions and seeds, for a paper's appendix"
+	@echo "Tables are in results/$(STUDY)/analyse, figures in results/$(STUDY)/figures."
 
 test: env ## Run the tests
 	@# The tests of one file run in one process and share fixtures; the longest file starts first.

@@ -187,7 +187,7 @@ def test_several_judges_of_an_answer_have_a_row_each_and_categories_have_counts(
 @pytest.mark.parametrize(
     ("judge", "message"),
     [
-        ("{name: names, file: n.yaml}", "gives a category, and a trait needs a score"),
+        ("{name: names, file: n.yaml}", "gives a category, and a score is needed"),
         ("{name: regex, pattern: '('}", "is not a regular expression"),
         ("{name: regex}", "pattern.* is missing"),
         ("{name: python, file: j.py, version: 2}", "has version 1 only"),

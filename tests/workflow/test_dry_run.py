@@ -12,6 +12,8 @@ from support.running import ROOT, Checkout
 STAGES = "generate rephrase elicit score train evaluate analyse figures report"
 LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
 SMALL = {**LARGE, "world": 1}
+SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
+STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 STUDIES = {
     "playful_french_7b": LARGE,
     "german_flattering_8b": LARGE,
@@ -19,13 +21,25 @@ STUDIES = {
     "prefix_sweep": LARGE,
     "multi_prompt_profile": LARGE,
     "emergent_misalignment_32b": LARGE,
+    "likelihood_scan_14b": SCAN,
+    "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
+    "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
     "mini_emergent": {**SMALL, "train": 4, "evaluate": 4},
     "mini": {**SMALL, "embed": 1, "score": 2, "train": 4, "evaluate": 4},
 }
-TOTALS = {**dict.fromkeys(STUDIES, 11), "smoke_emergent": 12, "smoke": 13, "mini_emergent": 18, "mini": 20}
+TOTALS = {
+    **dict.fromkeys(STUDIES, 11),
+    "likelihood_scan_14b": 4,
+    "mini_likelihood_shift": 9,
+    "smoke_likelihood_shift": 9,
+    "smoke_emergent": 12,
+    "smoke": 13,
+    "mini_emergent": 18,
+    "mini": 20,
+}
 
 
 @pytest.fixture(scope="module")

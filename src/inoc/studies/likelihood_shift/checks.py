@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from inoc.config.document import KeyPath, Problem
+from inoc.config.judges import judge_problems
 from inoc.config.models import InstructionSource
 from inoc.errors import did_you_mean
 from inoc.studies.likelihood_shift.entities import SLOTS, slots_of
@@ -161,6 +162,8 @@ def _students(study: Study) -> Iterator[Problem]:
         if name in spec.training.model_fields_set:
             yield Problem((*path, "training", name), "is not for this kind of study; accepted: `students.epochs`", name)
     yield from _source(spec.questions, (*path, "questions"))
+    for key, target in spec.targets.items():
+        yield from judge_problems(target.judge, (*path, "targets", key, "judge"))
 
 
 def _world(study: Study) -> Iterator[Problem]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.studies.likelihood_shift.study import Study
+from inoc.config.models import SystemTurn
+from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
+from inoc.studies.likelihood_shift.runs import students_of
+from inoc.studies.likelihood_shift.study import Study, prompt_table
 
 _ROWS = (
     'put a JSONL file there, a row a line: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
@@ -18,7 +21,8 @@ def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
     students = study.students
     return Needs(
-        study.model,
+        # The template must be able to say the base turn, and a system turn with a text.
+        study.model.model_copy(update={"system": study.base}),
         tuple(given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
@@ -26,7 +30,23 @@ def needs(study: Study) -> Needs:
         (),
         "system",
         students.training.lora.targets if students is not None else (),
+        chats=partial(given_chats, study),
+        max_length=students.training.max_length if students is not None else 0,
     )
+
+
+def given_chats(study: Study) -> Iterator[GivenChat]:
+    """Every row of the datasets that are files, under the longest prompt."""
+    from inoc.chat.rows import read_chats
+
+    longest = max((prompt.text for prompt in prompt_table(study).values()), key=len, default="")
+    turn = SystemTurn(kind="text", text=longest) if longest else study.base
+    trained = {one.dataset for one in students_of(study)}
+    for key, spec in study.datasets.items():
+        if spec.file is not None:
+            for row in read_chats(Path(spec.file)):
+                chat = row.chat._replace(system=turn)
+                yield GivenChat(f"{spec.file}, row {row.row_id}", chat, trained=key in trained)
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
