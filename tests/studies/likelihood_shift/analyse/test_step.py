@@ -171,3 +171,12 @@ def test_scored_rows_that_the_dataset_no_longer_has_are_refused(made: tuple[Stud
     other = study.model_copy(update={"datasets": {**study.datasets, "d0": changed}})
     with pytest.raises(DataError, match="1 of 400 scored rows, such as 'row000400', are not among its rows"):
         analyse(paths, other, {})
+
+
+def test_the_half_width_of_all_rows_is_the_largest_of_the_table_of_contrasts(found: Analysed) -> None:
+    contrasts = found.tables["contrasts"]
+    plain = contrasts[~contrasts["controlled"]]
+    widest = ((plain["hi"] - plain["lo"]) / 2).groupby(plain["dataset"]).max()
+    table = found.tables["precision"]
+    last = table[table["rows"] == N].set_index("dataset")["half_width"]
+    assert last[widest.index].to_numpy() == pytest.approx(widest.to_numpy(), rel=5e-3)  # t and normal quantiles
