@@ -15,11 +15,12 @@ from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.stats.means import paired_difference
 from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.write import Imported
 from inoc.studies.inoculation.analyse.heuristic_file import read_values
 from inoc.studies.inoculation.released.pairs import known_pairs
 from inoc.studies.inoculation.released.published import read_published
 from inoc.studies.inoculation.released.release import read_release
-from inoc.studies.inoculation.released.write import Imported, write_import
+from inoc.studies.inoculation.released.write import write_import
 from inoc.tables import read_table
 from support.releases import ELICITATION, LOGPROBS, SCORES, TEXTS, make_release, write, write_release
 
