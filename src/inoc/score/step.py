@@ -173,17 +173,20 @@ def score_until(
     """
     used = [0] * len(until.groups)
     going = [k for k, group in enumerate(until.groups) if group and planned[group[0]].work]
+    means: dict[int, list[np.ndarray]] = {k: [] for k in going}
     while going:
+        fresh = {k: [_blocks(planned[at], used[k], used[k] + 1) for at in until.groups[k]] for k in going}
         for k in going:
             used[k] += 1
         now = [_begun(planned[at], used[k]) for k, group in enumerate(until.groups) for at in group]
         job.store.refer(job.study, job.name, [unit for one in now for unit, _ in one.work])
-        _score_missing(job, plan, now, engine)
+        _score_missing(job, plan, [one for cells in fresh.values() for one in cells], engine)
+        for k, cells in fresh.items():
+            means[k].append(_means(job, cells))
         going = [
             k
             for k in going
-            if used[k] < len(planned[until.groups[k][0]].work)
-            and not until.enough(k, _means(job, [_begun(planned[at], used[k]) for at in until.groups[k]]))
+            if used[k] < len(planned[until.groups[k][0]].work) and not until.enough(k, np.concatenate(means[k], axis=1))
         ]
     blocks = {at: used[k] for k, group in enumerate(until.groups) for at in group}
     job.record["blocks"] = {until_name(planned, group): used[k] for k, group in enumerate(until.groups)}
@@ -197,9 +200,14 @@ def until_name(planned: Sequence[Planned], group: Sequence[int]) -> str:
 
 def _begun(one: Planned, blocks: int) -> Planned:
     """A cell with its first blocks only."""
-    n, cell = blocks * BLOCK, one.cell
-    short = cell._replace(ids=cell.ids[:n], prefixes=cell.prefixes[:n], chats=cell.chats[:n])
-    return Planned(short, one.work[:blocks])
+    return _blocks(one, 0, blocks)
+
+
+def _blocks(one: Planned, first: int, stop: int) -> Planned:
+    """A cell with some successive blocks only."""
+    rows, cell = slice(first * BLOCK, stop * BLOCK), one.cell
+    short = cell._replace(ids=cell.ids[rows], prefixes=cell.prefixes[rows], chats=cell.chats[rows])
+    return Planned(short, one.work[first:stop])
 
 
 def _means(job: Job, cells: Sequence[Planned]) -> np.ndarray:
@@ -218,7 +226,7 @@ def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned], engine: Cal
     if todo:
         with job.progress("scoring", sum(len(block) for _, block in todo), "responses") as meter:
             _score_all(job, plan, engine(), todo, meter.advance)
-    if work:
+    if work and "rendered_example" not in job.record:
         first = next(iter(work.values()))
         job.record["rendered_example"] = (job.store.folder(first[0]) / "example.txt").read_text(encoding="utf-8")
 
