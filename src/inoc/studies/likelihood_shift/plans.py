@@ -28,12 +28,12 @@ from inoc.studies.likelihood_shift.runs import (
     Student,
     shard_datasets,
     shard_students,
-    steps_of_epoch,
     written_datasets,
 )
 from inoc.studies.likelihood_shift.splitting import random_part
 from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import CHECKPOINTS, read_table
+from inoc.train.epochs import epoch_plan
 from inoc.train.step import Plan as TrainPlan
 from inoc.train.step import RunPlan
 
@@ -176,8 +176,7 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
     planned = []
     for student in shard_students(study, job.shard, shards.get("train", 1)):
         chats = student_chats(study, job, student, shards)
-        each = steps_of_epoch(len(chats), spec.training.batch_size)
-        saved = tuple(each * epoch for epoch in range(spec.epochs + 1))
+        epochs = epoch_plan(len(chats), spec.training, spec.epochs, range(spec.epochs + 1))
         columns: dict[str, str | int | float] = {
             "run": student.name,
             "prompt": "",
@@ -186,7 +185,7 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
             "seed": student.seed,
             "data": student.data,
         }
-        planned.append(RunPlan(columns, chats, student.learning_rate, student.seed, saved[-1], saved))
+        planned.append(RunPlan(columns, chats, student.learning_rate, student.seed, epochs.steps, epochs.save_at))
     return TrainPlan(job.model(study.model), spec.training, planned)
 
 

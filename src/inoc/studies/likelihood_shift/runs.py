@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from inoc.jobs.shards import shard_of
@@ -61,11 +60,6 @@ def shard_datasets(study: Study, shard: int, shards: int) -> list[str]:
 def written_datasets(study: Study) -> list[str]:
     """Datasets that the study's model writes."""
     return [key for key, spec in study.datasets.items() if spec.written is not None]
-
-
-def steps_of_epoch(n: int, batch_size: int) -> int:
-    """Steps in which every one of n rows is seen."""
-    return math.ceil(n / batch_size)
 
 
 def summary(study: Study) -> str:
