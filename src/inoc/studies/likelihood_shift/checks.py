@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from inoc.config.checks import problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.config.models import InstructionSource
@@ -21,18 +22,12 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
         study: The study.
         sections: Names of its well-formed sections; checks that read any other are left out. None: all sections.
     """
-    return [
-        problem
-        for needed, check in _CHECKS
-        if sections is None or set(needed) <= set(sections)
-        for problem in check(study)
-    ]
+    return problems_of(_CHECKS, study, sections)
 
 
 def _base_turn(study: Study) -> Iterator[Problem]:
-    for path, turn in ((("base",), study.base), (("model", "system"), study.model.system)):
-        if (turn.kind == "text") != bool(turn.text.strip()):
-            yield Problem((*path, "text"), f"goes with `kind: text` and with no other; kind = {turn.kind!r}", turn.text)
+    yield from turn_text(study.base, ("base",))
+    yield from turn_text(study.model.system, ("model", "system"))
 
 
 def _templates(study: Study) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from inoc.config.checks import problems_of
 from inoc.config.document import Problem
 from inoc.studies.inoculation.checks import data, judges, models, prompts, runs
 from inoc.studies.inoculation.study import Study
@@ -20,12 +21,7 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
         study: The study.
         sections: Names of its well-formed sections; checks that read any other are left out. None: all sections.
     """
-    return [
-        problem
-        for needed, check in _CHECKS
-        if sections is None or set(needed) <= set(sections)
-        for problem in check(study)
-    ]
+    return problems_of(_CHECKS, study, sections)
 
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (

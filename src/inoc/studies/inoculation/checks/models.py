@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inoc.config.checks import turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import Sampling
 from inoc.studies.inoculation.checks.data import answer_sections, instruction_sections
@@ -42,13 +43,7 @@ def world(study: Study) -> Iterator[Problem]:
 
 def system_turn(study: Study) -> Iterator[Problem]:
     """The system turn has a text exactly for `kind: text`."""
-    system = study.model.system
-    if (system.kind == "text") != bool(system.text.strip()):
-        yield Problem(
-            ("model", "system", "text"),
-            f"goes with `kind: text` and with no other; kind = {system.kind!r}",
-            system.text,
-        )
+    yield from turn_text(study.model.system, ("model", "system"))
 
 
 def engines(study: Study) -> Iterator[Problem]:
