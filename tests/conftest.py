@@ -13,7 +13,8 @@ from inoc.engines.identity import ModelIdentity
 from support.asking import KEY
 from support.server import Server, serving
 
-# The same examples in every run, so that a change passes or fails by what it changes. Others: --hypothesis-profile=random.
+# The same examples in every run, so that a change passes or fails by what it changes; `--hypothesis-profile=random` for
+# others.
 settings.register_profile("random", derandomize=False)
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
