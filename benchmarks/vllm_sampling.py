@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--block", type=int, default=64, help="requests of a block, as the stages hand them in")
     options = parser.parse_args()
-    config = qwen(64, 128, layers=2, heads=4, shared=2) if options.tiny else qwen_7b()
+    config = qwen(128, 256, layers=2, heads=4, shared=2) if options.tiny else qwen_7b()
     dtype = torch.float32 if options.tiny else torch.bfloat16
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root:
         folder = Path(root)
@@ -95,7 +95,7 @@ def main() -> None:
             write_adapter(path, config, dtype, at)
         print(f"wrote the model and adapters in {time.perf_counter() - began:.0f} s", flush=True)
         source = sentences(0)
-        users = [" ".join(next(source)[0] for _ in range(5)) for _ in range(max(options.requests))]
+        users = [" ".join(next(source)[0] for _ in range(4)) for _ in range(max(options.requests))]
         engine = VllmEngine(
             ModelIdentity(folder / "model", "weights", "tokenizer", str(dtype).removeprefix("torch."), None)
         )
