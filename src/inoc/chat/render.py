@@ -113,10 +113,16 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
     text = apply(tokenizer, messages_of(tokenizer, chat, chat.response))
     # Some templates strip the response; the stripped text is then what the model sees.
     forms = tuple(dict.fromkeys((chat.response, chat.response.strip())))
+    probes: list[str] = []
     for form in filter(None, forms):
         if text.startswith(before + form):
-            return Place(text, len(before), len(before) + len(form), len(text))
-    probes = [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
+            behind = text[len(before) + len(form) :]
+            # An answer such as `<think>` may be how the template begins its own block before the answer.
+            probes = probes or (_probes(tokenizer, chat) if form in behind else [])
+            framed = probes and all(probe.startswith(before) for probe in probes)
+            if not framed or _frame(probes, before)[1] in (None, behind):
+                return Place(text, len(before), len(before) + len(form), len(text))
+    probes = probes or _probes(tokenizer, chat)
     if all(probe.startswith(before) for probe in probes):
         start = len(before + _frame(probes, before)[0])
         for form in forms:
@@ -153,6 +159,11 @@ def _behind_plain_prompt(tokenizer: PreTrainedTokenizerBase, chat: Chat, before:
 
 
 _PROBES = ("A", "B")
+
+
+def _probes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[str]:
+    """The chat with other answers, of which nothing is in common."""
+    return [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
 
 
 def _frame(probes: Sequence[str], before: str) -> tuple[str, str | None]:
