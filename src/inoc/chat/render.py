@@ -113,21 +113,20 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
     text = apply(tokenizer, messages_of(tokenizer, chat, chat.response))
     # Some templates strip the response; the stripped text is then what the model sees.
     forms = tuple(dict.fromkeys((chat.response, chat.response.strip())))
-    probes: list[str] = []
     for form in filter(None, forms):
         if text.startswith(before + form):
             behind = text[len(before) + len(form) :]
-            # An answer such as `<think>` may be how the template begins its own block before the answer.
-            probes = probes or (_probes(tokenizer, chat) if form in behind else [])
-            framed = probes and all(probe.startswith(before) for probe in probes)
-            if not framed or _frame(probes, before)[1] in (None, behind):
-                return Place(text, len(before), len(before) + len(form), len(text))
-    probes = probes or _probes(tokenizer, chat)
+            # An answer such as `<think>` or a space may be what the template itself puts before the answer.
+            if form in behind or not form.strip():
+                framed = _behind_frame(_probes(tokenizer, chat), before, text, forms)
+                if framed is not None and framed.start > len(before):
+                    return framed
+            return Place(text, len(before), len(before) + len(form), len(text))
+    probes = _probes(tokenizer, chat)
     if all(probe.startswith(before) for probe in probes):
-        start = len(before + _frame(probes, before)[0])
-        for form in forms:
-            if text[:start] == probes[0][:start] and text.startswith(form, start):
-                return Place(text, start, start + len(form), len(text))
+        framed = _behind_frame(probes, before, text, forms)
+        if framed is not None:
+            return framed
     else:
         plain = _behind_plain_prompt(tokenizer, chat, before)
         if plain is not None:
@@ -164,6 +163,19 @@ _PROBES = ("A", "B")
 def _probes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[str]:
     """The chat with other answers, of which nothing is in common."""
     return [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
+
+
+def _behind_frame(probes: Sequence[str], before: str, text: str, forms: Sequence[str]) -> Place | None:
+    """The answer's place in `text` behind what the template puts before any answer; None if it is not there."""
+    if not all(probe.startswith(before) for probe in probes):
+        return None
+    frame, after = _frame(probes, before)
+    start = len(before + frame)
+    if text[:start] != probes[0][:start]:
+        return None
+    places = [Place(text, start, start + len(form), len(text)) for form in forms if text.startswith(form, start)]
+    exact = [place for place in places if text[place.stop :] == after]
+    return next(iter([*exact, *places]), None)
 
 
 def _frame(probes: Sequence[str], before: str) -> tuple[str, str | None]:
