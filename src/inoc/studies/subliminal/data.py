@@ -51,7 +51,7 @@ def numbers_file(paths: Paths, shard: int) -> Path:
     return paths.part("sample", "numbers", shard) / "answers.parquet"
 
 
-def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> TeacherRows:
+def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards, rule: str | None = None) -> TeacherRows:
     """The rows of a teacher with the reasons of the filter, and those that are trained on.
 
     Args:
@@ -59,6 +59,7 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> Te
         paths: Its results.
         teacher: Key of the teacher.
         shards: Into how many jobs the stages are split.
+        rule: Of the filter; default: that of the study.
 
     Raises:
         DataError: If its file or table is missing or malformed, no row is kept, or a kept row names its entity.
@@ -69,7 +70,7 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> Te
         ids = [_row_id(row) for row in rows]
     else:
         ids, rows = _written(paths, teacher, shards)
-    filtered = filter_rows(rows, numbers.rule, frozenset(numbers.banned))
+    filtered = filter_rows(rows, rule or numbers.rule, frozenset(numbers.banned))
     kept = [place for place, reasons in enumerate(filtered.reasons) if not reasons]
     if numbers.duplicates == "drop":
         kept = _first_of_each(filtered, kept)

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"\d+")
 def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -> list[Chat]:
     """The rows that a student is trained on, with its base model's own system turn."""
     spec = study.students[student.group]
-    rows = teacher_rows(study, paths, student.teacher, shards)
+    rows = teacher_rows(study, paths, student.teacher, shards, spec.rule)
     chosen = rows.kept_rows
     if student.part:
         chosen = [chosen[place] for place in part_places(study, paths, str(spec.split), student.part, shards)]

@@ -6,6 +6,12 @@ from typing import Final
 
 TABLES: Final = (
     "filter",
+    "detectability",
+    "preferences",
+    "transfer",
+    "matched",
+    "split_students",
+    "mechanism",
     "vectors",
     "cosines",
     "steering",
