@@ -52,6 +52,9 @@ def detectability_rows(study: Study, written: Mapping[str, TeacherRows], skips: 
     for teacher, found in written.items():
         if teacher == neutral:
             continue
+        if not reference or not found.kept:
+            skips.append(Skip(f"detectability of {teacher}", "it or the neutral teacher has no kept row"))
+            continue
         try:
             separations = detectability(reference, found.kept_rows[:MOST_ROWS], study.statistics.seed)
         except InocError as error:
