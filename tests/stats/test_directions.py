@@ -29,7 +29,7 @@ def test_sums_of_groups_give_the_mean_of_rows_and_leave_rows_with_nan_out() -> N
     rows[2, 1] = np.nan
     found = group_rows(rows, ["b", "a", "a", "b", "c", "a", "c"])
     assert found.names == ("a", "b", "c")
-    assert found.counts_G.tolist() == [2, 2, 2]
+    assert found.counts.tolist() == [2, 2, 2]
     np.testing.assert_allclose(found.mean, np.delete(rows, 2, axis=0).mean(axis=0))
     assert group_rows(np.full((2, 3), np.nan), ["a", "b"]).names == ()
 
