@@ -6,9 +6,13 @@ from typing import Final
 
 TABLES: Final = (
     "filter",
+    "persona_pairs",
+    "persona_scores",
     "vectors",
     "cosines",
     "steering",
+    "steering_best",
     "projections",
+    "projection_distances",
     "agreement",
 )
