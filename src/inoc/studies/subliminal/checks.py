@@ -88,6 +88,8 @@ def _students(study: Study) -> Iterator[Problem]:
         yield from _known(spec.teachers, study.teachers, "teachers", (*path, "teachers"))
         if spec.split is not None:
             yield from _known([spec.split], study.splits, "splits", (*path, "split"))
+            if spec.rule is not None:
+                yield Problem((*path, "rule"), "does not go with `split`, whose rows are those of `numbers.rule`", key)
             if spec.teachers:
                 yield Problem((*path, "teachers"), "do not go with `split`, which names its teacher", key)
         if spec.base == "other" and study.other is None:

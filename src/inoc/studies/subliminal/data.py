@@ -11,7 +11,7 @@ from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.judge.names import read_names
-from inoc.numbers.filtered import Filtered, check_entities, filter_rows
+from inoc.numbers.filtered import Filtered, check_entities, filter_rows, reason_counts
 from inoc.numbers.prompts import prompts
 from inoc.numbers.rows import Row, read_rows
 from inoc.studies.subliminal.runs import way_of
@@ -51,7 +51,7 @@ def numbers_file(paths: Paths, shard: int) -> Path:
     return paths.part("sample", "numbers", shard) / "answers.parquet"
 
 
-def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> TeacherRows:
+def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards, rule: str | None = None) -> TeacherRows:
     """The rows of a teacher with the reasons of the filter, and those that are trained on.
 
     Args:
@@ -59,9 +59,10 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> Te
         paths: Its results.
         teacher: Key of the teacher.
         shards: Into how many jobs the stages are split.
+        rule: Of the filter; default: that of the study.
 
     Raises:
-        DataError: If its file or table is missing or malformed, no row is kept, or a kept row names its entity.
+        DataError: If its file or table is missing or malformed, or a kept row names its entity.
     """
     spec, numbers = study.teachers[teacher], study.numbers
     if way_of(spec) == "file":
@@ -69,18 +70,30 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards) -> Te
         ids = [_row_id(row) for row in rows]
     else:
         ids, rows = _written(paths, teacher, shards)
-    filtered = filter_rows(rows, numbers.rule, frozenset(numbers.banned))
+    filtered = filter_rows(rows, rule or numbers.rule, frozenset(numbers.banned))
     kept = [place for place, reasons in enumerate(filtered.reasons) if not reasons]
     if numbers.duplicates == "drop":
         kept = _first_of_each(filtered, kept)
     kept = kept[: numbers.keep]
-    if not kept:
-        msg = f"teachers.{teacher}: none of its {len(rows)} rows is kept; see the filter's reasons in `filter`"
-        raise DataError(msg)
     if spec.entity is not None:
         forms = read_names(Path(study.preference.names)).get(spec.entity, [])
         check_entities([rows[place] for place in kept], {spec.entity: forms})
     return TeacherRows(ids, filtered, kept)
+
+
+def check_kept(teacher: str, rows: TeacherRows) -> None:
+    """Refuse to go on without rows.
+
+    Raises:
+        DataError: If no row of a teacher is kept.
+    """
+    if not rows.kept:
+        counts = ", ".join(f"{n} {name}" for name, n in reason_counts(rows.filtered).items())
+        msg = (
+            f"teachers.{teacher}: none of its {len(rows.ids)} rows is kept ({counts}). Look at what it writes in the "
+            "table of the stage `sample`, part `numbers`"
+        )
+        raise DataError(msg)
 
 
 def _row_id(row: Row) -> str:

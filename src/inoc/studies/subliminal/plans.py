@@ -18,7 +18,7 @@ from inoc.sample.step import Plan as SamplePlan
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
 from inoc.studies.subliminal.asking import adapters_of_teachers, asked_by, candidates
-from inoc.studies.subliminal.data import number_prompts, numbers_file, teacher_rows
+from inoc.studies.subliminal.data import check_kept, number_prompts, numbers_file, teacher_rows
 from inoc.studies.subliminal.runs import (
     Base,
     scored_pairs,
@@ -105,6 +105,7 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
         if teacher not in mine:
             continue
         rows = teacher_rows(study, job.paths, teacher, shards)
+        check_kept(teacher, rows)
         system = turn_of(study, under) if under else study.model.system
         chats = [Chat(system, row.prompt, row.answer) for row in rows.kept_rows]
         way = Asked(under, SYSTEM) if under else PLAIN

@@ -35,7 +35,7 @@ class Student(NamedTuple):
 
 
 def way_of(teacher: Teacher) -> Way:
-    """How a teacher comes to its preference; `system` for one that sets nothing but its entity."""
+    """The way in which a teacher comes to its preference; `system` for one that sets nothing but its entity."""
     if teacher.neutral:
         return "neutral"
     ways: tuple[Way, ...] = ("adapter", "finetuned", "file")
@@ -113,7 +113,7 @@ class ScoredPair(NamedTuple):
 
 
 def scored_pairs(study: Study) -> list[ScoredPair]:
-    """What is scored: rows that are split by LLS, and with projections every teacher's and the neutral one's rows."""
+    """Rows that are scored: those that are split by LLS, and with projections every teacher's and the neutral one's."""
     neutral = neutral_teacher(study)
     pairs: list[ScoredPair] = []
     for split in study.splits.values():

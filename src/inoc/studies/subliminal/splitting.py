@@ -30,7 +30,7 @@ def part_places(study: Study, paths: Paths, split: str, part: str, shards: Shard
 
 
 def split_values(study: Study, paths: Paths, spec: SplitSpec, shards: Shards) -> Floats:
-    """What the kept rows of a split's teacher are split by; NaN for a row without a value, which is in no part.
+    """Values by which the kept rows of a split's teacher are split; NaN for a row without one, which is in no part.
 
     With `parts: paired` it is the difference from the neutral teacher's row of the same prompt.
     """

@@ -10,7 +10,7 @@ from inoc.chat.messages import Chat
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
-from inoc.studies.subliminal.data import teacher_rows
+from inoc.studies.subliminal.data import check_kept, teacher_rows
 from inoc.studies.subliminal.runs import Student
 from inoc.studies.subliminal.splitting import part_places
 from inoc.studies.subliminal.study import Study
@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"\d+")
 def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -> list[Chat]:
     """The rows that a student is trained on, with its base model's own system turn."""
     spec = study.students[student.group]
-    rows = teacher_rows(study, paths, student.teacher, shards)
+    rows = teacher_rows(study, paths, student.teacher, shards, spec.rule)
+    check_kept(student.teacher, rows)
     chosen = rows.kept_rows
     if student.part:
         chosen = [chosen[place] for place in part_places(study, paths, str(spec.split), student.part, shards)]

@@ -126,6 +126,9 @@ class StudentGroup(Model):
         description="`shuffled`: the numbers of all of a teacher's rows change places at random; `relabelled`: every "
         "number is replaced by another one, by a permutation of all that occur; `as_written`: neither.",
     )
+    rule: Literal["published", "requested_format"] | None = Field(
+        None, description="Rule of the filter, instead of `numbers.rule`: the stricter keeps fewer rows."
+    )
     base: Literal["own", "other"] = Field(
         "own", description="`own`: the study's model, which the teachers come from; `other`: that of `other`."
     )

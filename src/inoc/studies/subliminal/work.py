@@ -90,6 +90,7 @@ def _student(study: Study, student: Student) -> dict[str, Json]:
         "seed": student.seed,
         "split": split,
         "numbers": spec.numbers,
+        "rule": spec.rule,
         "targets": spec.targets,
         "n_rows": spec.n_rows,
         "epochs": spec.epochs,

@@ -15,7 +15,7 @@ def totals(*rows: tuple[str, str, int, int]) -> pd.DataFrame:
     found = []
     for selector, role, top, bottom in rows:
         for part, hits in (("top", top), ("bottom", bottom)):
-            found.append((selector, "halves", "eagle", role, "eagle", part, 1, "", hits, 100))
+            found.append(("eagle", "10 epochs", "questions", "sample", selector, role, part, 1, "", hits, 100))
     return pd.DataFrame(found, columns=list(DIVIDED))
 
 
@@ -55,7 +55,9 @@ def asked(effects: dict[str, float], rng: np.random.Generator, *, n_questions: i
                 run = rng.normal(0, 0.03)
                 for number, level in enumerate(levels):
                     rate = float(np.clip(level + sign * effect / 2 + run + rng.normal(0, 0.05), 0, 1))
-                    rows.append((selector, "halves", "owl", "own", "owl", part, seed, f"q{number:02d}", 50 * rate, 50))
+                    rows.append(
+                        ("owl", "f", "s", "choose", selector, "own", part, seed, f"q{number:02d}", 50 * rate, 50)
+                    )
     return pd.DataFrame(rows, columns=list(DIVIDED))
 
 

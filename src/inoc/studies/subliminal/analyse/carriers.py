@@ -21,7 +21,8 @@ from inoc.stats.trend import cochran_armitage
 from inoc.studies.subliminal.analyse.persona_answers import Row
 from inoc.tables import INDEX, NUMBER, STRING
 
-DIVIDED = ("selector", "family", "dataset", "role", "entity", "part", "seed", "question", "hits", "n")
+FAMILY = ["entity", "family", "question_set", "method"]
+DIVIDED = (*FAMILY, "selector", "role", "part", "seed", "question", "hits", "n")
 """Columns of counts of the last checkpoints. `selector`: lls, projection, paired (the difference of projections);
 `family`: students that differ in nothing but the rows that they were trained on; `role`: own for rows of the entity's
 teacher, neutral for those of the neutral one; `part`: top or bottom; `question` is empty where only totals are known;
@@ -31,6 +32,8 @@ CARRIERS = pa.schema(
     [
         ("entity", STRING),
         ("family", STRING),  # students that differ in nothing but their rows
+        ("question_set", STRING),
+        ("method", STRING),
         ("comparison", STRING),  # top_minus_bottom; own_minus_neutral; or <rule>_minus_<rule>
         ("selector", STRING),  # lls, projection, paired; empty for a comparison of rules
         ("role", STRING),  # own, neutral: whose rows were divided; empty for a comparison of both
@@ -66,8 +69,8 @@ def carrier_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
         confidence: Level of the intervals.
     """
     rows: list[Row] = []
-    for keys, own in counts.groupby(["entity", "family"], sort=True):
-        head: Row = dict(zip(("entity", "family"), keys, strict=True))
+    for keys, own in counts.groupby(FAMILY, sort=True):
+        head: Row = dict(zip(FAMILY, keys, strict=True))
         n_seeds = int(own["seed"].nunique())
         rows += [{**head, **row, "n_seeds": n_seeds} for row in _family_rows(own, confidence)]
     return rows

@@ -6,6 +6,13 @@ from typing import Final
 
 TABLES: Final = (
     "filter",
+    "detectability",
+    "preferences",
+    "transfer",
+    "matched",
+    "split_students",
+    "mechanism",
+    "carriers",
     "persona_pairs",
     "persona_scores",
     "vectors",
