@@ -22,4 +22,8 @@ TABLES: Final = (
     "projections",
     "projection_distances",
     "agreement",
+    "published_rates",
+    "published_contrasts",
+    "published_steering",
+    "training_logs",
 )
