@@ -17,6 +17,7 @@ from inoc.studies.imports.evaluations import ANY_FORM
 from inoc.studies.subliminal import imported as tables
 from inoc.studies.subliminal.analyse import published
 from inoc.studies.subliminal.analyse.carriers import DIVIDED, carrier_rows
+from inoc.studies.subliminal.analyse.detectability import detectability_rows
 from inoc.studies.subliminal.analyse.filter import filter_table_rows
 from inoc.studies.subliminal.analyse.persona_answers import ANSWERED, Row, Rule, kept_pairs, pair_rows, score_rows
 from inoc.studies.subliminal.analyse.projections import Projected, distance_rows, projection_rows
@@ -50,8 +51,11 @@ def imported_rows(study: Study, paths: Paths, skips: list[Skip]) -> Rows:
     steered = imported(paths, "steered", tables.STEERED)
     evaluations = imported(paths, "evaluations", tables.EVALUATIONS)
     skips.append(Skip("table agreement", "the release has no likelihood shifts of rows with projections"))
+    written = number_teachers(paths)
+    known = {key: rows for key, rows in written.items() if key in study.teachers}
     found: Rows = {
-        "filter": [row for one in number_teachers(paths).items() for row in filter_table_rows(*one)],
+        "filter": [row for one in written.items() for row in filter_table_rows(*one)],
+        "detectability": detectability_rows(study, known, skips) if neutral_teacher(study) in known else [],
         "preferences": evaluated_rows(evaluations, confidence),
         "carriers": carrier_rows(divided_rows(evaluations), confidence),
         "published_rates": published.rate_rows(rates, confidence),
