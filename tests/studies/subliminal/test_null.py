@@ -93,7 +93,7 @@ def test_a_preference_that_is_carried_over_is_found():
 
 @pytest.mark.long
 def test_the_difference_from_neutral_students_is_not_found_too_often():
-    """The t test of seeds × questions counts with other questions too, so with the same ones it errs on the safe side."""
+    """The t test counts with other questions too, so with the same ones it errs on the safe side."""
     study, rng = study_of(seeds=4), np.random.default_rng(3)
     found: list[bool] = []
     for _ in range(STUDIES // 4):
