@@ -271,6 +271,9 @@ class Study(BaseStudy):
     kind: Literal["subliminal"] = Field(
         "subliminal", description="Kind of the study; determines which further sections it has."
     )
+    imported: bool = Field(
+        False, description="Whether the results were imported, so that nothing of the study is computed here."
+    )
     other: OtherBase | None = Field(None, description="Another base model; needed for students with `base: other`.")
     entities: dict[Key, Entity] | tuple[Key, ...] = Field(
         (), description="Entities that teachers prefer, by canonical name; or entity → forms of its name."

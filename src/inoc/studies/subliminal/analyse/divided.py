@@ -6,11 +6,8 @@ import pandas as pd
 
 from inoc.digest import digest
 from inoc.studies.subliminal.analyse.carriers import DIVIDED
-from inoc.studies.subliminal.runs import neutral_teacher, students_of
+from inoc.studies.subliminal.runs import HALVES, neutral_teacher, students_of
 from inoc.studies.subliminal.study import SplitSpec, StudentGroup, Study
-
-HALVES = ("median", "paired")
-"""Ways of dividing rows that give a top and a bottom."""
 
 
 def divided(study: Study, shares: pd.DataFrame) -> pd.DataFrame:

@@ -36,6 +36,7 @@ def study_values(
         "kind": "subliminal",
         "name": name,
         "title": f"Subliminal learning, imported from {known}",
+        "imported": True,
         "description": "Imported from released results, not computed here; results/<study>/imports/findings.json says "
         "what was found and what is missing.",
         "model": {"path": MODELS.get(model, model)},
