@@ -18,10 +18,8 @@ from inoc.judge.names import UNCLEAR
 from inoc.read.step import load_activations
 from inoc.stats.directions import group_rows
 from inoc.stats.means import NAN, Floats
-from inoc.studies.subliminal.analyse.persona_answers import ANSWERED, PAIR, Rule, kept_pairs
-from inoc.studies.subliminal.analyse.steering import STEERED
-from inoc.studies.subliminal.analyse.vectors import Direction
 from inoc.studies.subliminal.persona import COHERENCE, SIDES, answer_id, vector_name
+from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Direction, Rule, kept_pairs
 from inoc.studies.subliminal.study import SplitSpec, Study, Trait
 from inoc.tables import read_table
 from inoc.vectors.make import difference_of_means, mean_norm

@@ -19,12 +19,13 @@ from inoc.studies.subliminal.analyse import published
 from inoc.studies.subliminal.analyse.carriers import DIVIDED, carrier_rows
 from inoc.studies.subliminal.analyse.detectability import detectability_rows
 from inoc.studies.subliminal.analyse.filter import filter_table_rows
-from inoc.studies.subliminal.analyse.persona_answers import ANSWERED, Row, Rule, kept_pairs, pair_rows, score_rows
+from inoc.studies.subliminal.analyse.persona_answers import Row, pair_rows, score_rows
 from inoc.studies.subliminal.analyse.projections import Projected, distance_rows, projection_rows
 from inoc.studies.subliminal.analyse.steering import Bounds, best_rows, steering_rows
-from inoc.studies.subliminal.analyse.vectors import Direction, cosine_rows, vector_rows
+from inoc.studies.subliminal.analyse.vectors import cosine_rows, vector_rows
 from inoc.studies.subliminal.data import TeacherRows
 from inoc.studies.subliminal.imported import imported
+from inoc.studies.subliminal.persona_pairs import ANSWERED, Direction, Rule, kept_pairs
 from inoc.studies.subliminal.runs import neutral_teacher
 from inoc.studies.subliminal.study import Study
 

@@ -97,7 +97,20 @@ def rate_rows(published: pd.DataFrame, confidence: float) -> list[Row]:
         nothing = {"share": NAN, "share_lo": NAN, "share_hi": NAN}
         known = {str(key): value for key, value in row.items()}
         rows.append({**known, **nothing, **share, "rule": _rule(published, place)})
-    return rows
+    return _with_rules_of_files(rows)
+
+
+def _with_rules_of_files(rows: list[Row]) -> list[Row]:
+    """Rows without a count have the rule of the others of their file, if all of those that are known have one."""
+    known: dict[object, set[object]] = {}
+    for row in rows:
+        if row["count"] == -1 and row["rule"]:
+            known.setdefault(row["file"], set()).add(row["rule"])
+    found: list[Row] = []
+    for row in rows:
+        rules = known.get(row["file"], set()) if row["count"] == -1 and not row["rule"] else set()
+        found.append({**row, "rule": next(iter(rules))} if len(rules) == 1 else row)
+    return found
 
 
 def _rule(published: pd.DataFrame, place: int) -> str:

@@ -35,7 +35,7 @@ def draw_heatmap(study: Study, sources: Sources) -> Drawing:
         return choices.empty(study, own, "nothing was steered")
     rows = max(own.groupby("trait")["site"].nunique())
     figure, axes_of = panel_grid(
-        2 * len(traits), 2, plot_in=max(0.8, 0.24 * rows), share_y=False, legend_lines=0, gap_in=0.6, left_in=0.85
+        2 * len(traits), 2, plot_in=max(0.8, 0.24 * rows), share_y=False, legend_lines=0, gap_in=0.85, left_in=0.85
     )
     for index, trait in enumerate(traits):
         cells = own[own["trait"] == trait]
@@ -65,13 +65,19 @@ def draw_heatmap(study: Study, sources: Sources) -> Drawing:
             axes.set_ylabel("site (block)")
     gone = own[own["coherence"].isna()]
     caption = join(
-        "Mean score of the trait and mean coherence, 0 to 100, by site and coefficient, on questions that the vector "
-        "was not made from. The frame marks the highest score among cells that are coherent enough.",
+        "Mean score of the trait and mean coherence, 0 to 100, by site and coefficient.",
+        _questions(study),
+        "The frame marks the highest score among cells that are coherent enough.",
         f"n = {spread_words(own['n'])} answers in a cell; n_nan = {int(own['n_nan'].sum()):,} without a score. The "
         f"{interval_words(study)} of every cell, over questions, is in the data file.",
         missing_words(["coherence, which nobody judged"] if len(gone) == len(own) else []),
     )
     return Drawing(figure, own, caption)
+
+
+def _questions(study: Study) -> str:
+    asked = "the vector was made from" if study.imported else "the vector was not made from"
+    return f"Answers are to questions that {asked}."
 
 
 def draw_lines(study: Study, sources: Sources) -> Drawing:
@@ -103,12 +109,14 @@ def draw_lines(study: Study, sources: Sources) -> Drawing:
             axes.set_ylabel("score of the trait")
     axes_of[0].set_ylim(-3, 103)
     handles = [Line2D([], [], color=colour, marker="o", label=site) for site, colour in named.items()]
-    handles.append(Line2D([], [], color=GREY, label="random vectors"))
+    if (table["vector"] != OWN).any():
+        handles.append(Line2D([], [], color=GREY, label="random vectors"))
     figure.legend(handles=handles, loc="upper left", ncols=3)
     data = pd.concat(shown, ignore_index=True)
     caption = join(
         "Score of the trait by coefficient, for the trait's own vector at up to four sites, those with the highest "
         "scores, and for random vectors of the same norm. Coefficient 0 is the unsteered model.",
+        _questions(study),
         f"Bands: {interval_words(study)} over questions. n = {spread_words(data['n'])} answers behind each point; "
         f"n_nan = {int(data['n_nan'].sum()):,} without a score.",
     )

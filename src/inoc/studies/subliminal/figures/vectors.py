@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from inoc.figures.sources import Sources
+from inoc.plots.dots import note
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
@@ -34,7 +35,7 @@ def draw_profiles(study: Study, sources: Sources) -> Drawing:
     traits = list(dict.fromkeys(table["trait"]))[:MOST_TRAITS]
     if not traits:
         return choices.empty(study, table, "no trait has a vector")
-    figure, axes_of = panel_grid(2 * len(traits), 2, plot_in=1.3, share_y=False, gap_in=0.75, left_in=0.85)
+    figure, axes_of = panel_grid(2 * len(traits), 2, plot_in=1.3, share_y=False, gap_in=0.95, left_in=0.85)
     known = table["activation_norm"].notna().any()
     for index, trait in enumerate(traits):
         own = table[table["trait"] == trait]
@@ -49,8 +50,11 @@ def draw_profiles(study: Study, sources: Sources) -> Drawing:
         left.set_ylabel("norm / activations'" if known else "norm")
         right.set_ylabel("split-half cosine")
         right.axhline(0, color=GREY, linewidth=0.6)
+        if own["split_half"].isna().all():
+            note(right, "not known: the pairs of answers are not there")
         for axes in (left, right):
-            site_axis(axes, sites)
+            if axes.axison:
+                site_axis(axes, sites)
             axes.set_title(choices.short(trait_label(study, str(trait))), fontsize="medium", parse_math=False)
         left.set_ylim(bottom=0)
     names = [name for name in COLOURS if (table["readout"] == name).any()]
