@@ -16,7 +16,6 @@ from inoc.plots.style import FONT_PT, house_style, settle
 from inoc.report.page import html, markdown, page_values
 from inoc.studies.subliminal.figures.entries import ENTRIES
 from inoc.studies.subliminal.figures.persona import ENTRIES as OWN
-from inoc.studies.subliminal.figures.sites import in_order
 from inoc.studies.subliminal.sections import contents
 from inoc.studies.subliminal.study import Study
 from support.made_persona import persona_study, write_only, write_persona
@@ -110,9 +109,3 @@ def test_the_report_of_an_import_sets_published_numbers_beside_right_ones(tmp_pa
     text = markdown(page_values(contents(study, paths), paths))
     assert "# Published numbers" in text
     assert "Denominators and intervals" in text
-
-
-def test_sites_are_in_the_order_of_a_forward_pass() -> None:
-    assert in_order(["final_norm", "resid_post.10", "embed", "resid_post.9"]) == [
-        *["embed", "resid_post.9", "resid_post.10", "final_norm"]
-    ]
