@@ -23,6 +23,7 @@ from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Direc
 from inoc.studies.subliminal.study import SplitSpec, Study, Trait
 from inoc.tables import read_table
 from inoc.vectors.make import difference_of_means, mean_norm
+from inoc.vectors.sites import in_order
 from inoc.vectors.vector import Vector
 
 
@@ -123,9 +124,7 @@ class Readings:
 
     def sites(self) -> list[str]:
         """Sites that were read, from the first to the last."""
-        names = {site for site, _ in self._names()}
-        inner = sorted((one for one in names if "." in one), key=lambda one: int(one.rpartition(".")[2]))
-        return [one for one in ("embed", *inner, "final_norm") if one in names]
+        return in_order(site for site, _ in self._names())
 
     def readouts(self) -> list[str]:
         """Read-outs that were read."""
