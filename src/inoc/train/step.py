@@ -25,6 +25,7 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
     from inoc.engines.transformers import TransformersEngine
@@ -43,6 +44,7 @@ class RunPlan(NamedTuple):
     seed: int
     steps: int
     save_at: tuple[int, ...]  # steps at which the adapter is saved
+    teacher: Teacher | None = None  # its distributions are the targets; None: the answers of the chats are
 
     @property
     def name(self) -> str:
@@ -75,6 +77,7 @@ class Plan:
             "steps": run_.steps,
             "save_at": list(run_.save_at),
             "settings": self.training.in_key(but=NOT_IN_KEY),
+            **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
         return Unit("train", VERSION, parts, run_.name)
 
@@ -88,6 +91,9 @@ class Planned(NamedTuple):
 
 def run(job: Job, plan: Plan) -> str:
     """Write the job's adapters, `checkpoints` and `losses`; see `inoc.tables`."""
+    for one in plan.runs:
+        if one.teacher is not None:
+            one.teacher.check(len(one.chats), plan.model, one.name)
     planned = [Planned(one, plan.unit(one)) for one in plan.runs]
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [item.unit for item in planned])
@@ -170,6 +176,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
         return
     from inoc.chat.trained import render_trained
     from inoc.engines.transformers import TransformersEngine
+    from inoc.train.distribution import load_teaching
     from inoc.train.team import broadcast, is_leader
     from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
@@ -197,7 +204,11 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     item.run.save_at,
                     plan.model.path,
                 )
-                engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
+                taught = item.run.teacher
+                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
+                engine.model = fine_tune(
+                    engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
+                )
                 if is_leader():
                     _note_run(job, settled, work, rendered[0].text)
 
