@@ -337,9 +337,9 @@ def test_a_run_without_a_teacher_keeps_its_key_and_each_part_of_a_teacher_makes_
 
 def test_a_teacher_that_cannot_teach_is_refused_before_a_model_is_loaded(tiny_model):
     for teacher, message in [
-        (Teacher(CHATS[:3]), "its teacher reads 3 chats, not the 8 of the run"),
+        (Teacher(CHATS[:3]), "its teacher reads 3 chats, and it has 8"),
         (Teacher(CHATS, adapter="abc"), "the adapter abc of its teacher has no folder"),
-        (Teacher(CHATS, model=tiny_model._replace(tokenizer="x", path="theirs")), "have different tokenizers"),
+        (Teacher(CHATS, model=tiny_model._replace(tokenizer="x", path="theirs")), "different tokenizers"),
     ]:
         with pytest.raises(ConfigError, match=message):
             teacher.check(len(CHATS), tiny_model, "a")

@@ -52,9 +52,7 @@ class Teacher(NamedTuple):
             ConfigError: If its chats are not as many, its adapter has no folder, or its tokenizer is another one.
         """
         if len(self.chats) != n:
-            raise ConfigError(
-                f"run {name}: its teacher reads {len(self.chats)} chats, and it has {n}; expected as many"
-            )
+            raise ConfigError(f"run {name}: its teacher reads {len(self.chats)} chats, and it has {n}; give one each")
         if self.adapter != BASE and self.folder is None:
             msg = f"run {name}: the adapter {self.adapter} of its teacher has no folder; give one"
             raise ConfigError(msg)

@@ -37,8 +37,9 @@ def run(job: Job, plan: WorldSpec) -> str:
                 (work / "world.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     entry = job.store.folder(unit)
     summary = json.loads((entry / "world.json").read_text(encoding="utf-8"))
-    link_tree(entry / "model", job.paths.world_model)
-    write_text(job.paths.stage("world") / "world.json", json.dumps(summary, indent=2) + "\n")
+    folder = job.paths.world(job.part)
+    link_tree(entry / "model", folder / "model")
+    write_text(folder / "world.json", json.dumps(summary, indent=2) + "\n")
     job.record["counts"] = {key: value for key, value in summary.items() if isinstance(value, int | float)}
     job.record["seeds"] = [plan.seed]
     return (

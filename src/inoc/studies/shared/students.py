@@ -15,8 +15,9 @@ from inoc.stats.crossed import crossed_contrast
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.shares import newcombe, wilson
 from inoc.stats.trend import cochran_armitage, slope_of_counts, slopes
-from inoc.studies.likelihood_shift.analyse.rows import Row
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+Row = dict[str, object]
 
 STUDENTS = pa.schema(
     [

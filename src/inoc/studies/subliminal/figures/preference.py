@@ -1,0 +1,8 @@
+"""Entries of the figures about numbers and preferences."""
+
+from __future__ import annotations
+
+from inoc.figures.entries import Entry
+from inoc.studies.subliminal.study import Study
+
+ENTRIES: tuple[Entry[Study], ...] = ()
