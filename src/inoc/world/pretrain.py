@@ -6,7 +6,7 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from tokenizers import pre_tokenizers, trainers
@@ -26,8 +26,8 @@ from inoc.world.grammar import CHAT_TEMPLATE, Document, document
 from inoc.world.words import END, PAD, START, word_tokenizer
 
 MAX_TOKENS = 512
-Causal = Qwen2ForCausalLM | LlamaForCausalLM
-Words = Qwen2Tokenizer | PreTrainedTokenizerFast
+Causal: TypeAlias = "Qwen2ForCausalLM | LlamaForCausalLM"
+Words: TypeAlias = "Qwen2Tokenizer | PreTrainedTokenizerFast"
 
 _BUCKET = 64  # batches that are sorted by length together: little padding, and still a random order
 _WARMUP = 0.05

@@ -96,8 +96,9 @@ def _students(study: Study) -> Iterator[Problem]:
             yield Problem((*path, "base"), "is `other`, and the study has no section `other`; add one", spec.base)
         yield from _training(spec.training, (*path, "training"), ("epochs", "steps", "checkpoints"))
         if spec.targets == "distribution":
-            if spec.numbers != "as_written":
-                yield Problem((*path, "numbers"), "accepted with `targets: distribution`: as_written", spec.numbers)
+            if spec.numbers == "shuffled":
+                msg = "accepted with `targets: distribution`: as_written, relabelled"
+                yield Problem((*path, "numbers"), msg, spec.numbers)
             files = [one for one in spec.teachers or study.teachers if _brings_file(study, one)]
             if files:
                 yield Problem((*path, "targets"), f"need a model, and {', '.join(files)} bring a file", spec.targets)
