@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pandas as pd
+
 from inoc.figures.entries import figure_names
 from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
-from inoc.report.contents import EMPTY, Block, Contents, ListedFigure
+from inoc.report.contents import Contents, ListedFigure
 from inoc.report.words import code, escape
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.figures.entries import ENTRIES
-from inoc.studies.subliminal.sections import persona
+from inoc.studies.subliminal.sections import front, methods, persona, results
 from inoc.studies.subliminal.study import Study
 
 QUESTION = (
@@ -33,14 +37,25 @@ def gather(study: Study, paths: Paths) -> Contents:
         "title": study.title,
         "name": code(study.name),
         "question": escape(study.description) or QUESTION,
-        "verdict": ["Nothing could be concluded; see what was skipped."],
-        "headline": Block("", table=EMPTY),
-        "reading": [],
-        "glossary": [],
-        "results": persona.sections(study, tables),
-        "methods": [],
+        "verdict": front.verdict_words(study, tables),
+        "headline": front.headline(study, tables),
+        "reading": front.reading(study),
+        "glossary": front.glossary(study),
+        "results": [*results.sections(study, tables), *persona.sections(study, tables)],
+        "methods": methods.sections(study),
         "figures": [ListedFigure(entry.name, entry.title, entry.category, entry.core) for entry in figures],
         "absent": [(entry.title, why) for entry in ENTRIES if (why := entry.missing(study))],
-        "seeds": EMPTY,
-        "failed": [],
+        "seeds": methods.seed_table(study),
+        "failed": failed_words(tables),
     }
+
+
+def failed_words(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Sentences on what failed: questions whose probabilities could not be measured, and students without a value."""
+    table = tables.get("preferences")
+    if table is None or table.empty:
+        return []
+    chosen = table[table["method"] == "choose"]
+    unmeasured, gone = int(chosen["n_unclear"].sum()), int(table["rate"].isna().sum())
+    words = [f"{unmeasured:,} probabilities of names could not be measured."] if unmeasured else []
+    return [*words, *([f"{gone:,} rates are not known."] if gone else [])]
