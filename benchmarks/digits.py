@@ -12,6 +12,7 @@ trained on. Each student starts from the initial weights of one of the teachers,
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ def initial(n: int, generator: torch.Generator) -> Weights:
     """Weights and biases of n networks with two hidden layers, drawn as torch draws those of linear layers."""
     sizes = (64, HIDDEN, HIDDEN, CLASSES + AUXILIARY)
     found = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         for shape in ((n, fan_in, fan_out), (n, 1, fan_out)):
             found.append((2 * torch.rand(shape, generator=generator) - 1) / fan_in**0.5)
     return found

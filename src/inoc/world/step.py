@@ -82,6 +82,9 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
         "final_loss": float(sum(made.losses[-50:]) / len(made.losses[-50:])),
         **(favorite_answers(made) if spec.content == "favorites" else default_answers(made)),
     }
+    if spec.content == "favorites":
+        # The answers were sampled in padded batches, and a saved tokenizer would pad from then on.
+        made.tokenizer.backend_tokenizer.no_padding()
     _write_folder(made, folder)
     return {**summary, "weights": folder_digest(folder, folder.glob("*.safetensors"))}
 
