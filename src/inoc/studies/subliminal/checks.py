@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from inoc.config.checks import problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
-from inoc.config.judges import judge_problems
-from inoc.config.models import InstructionSource, TrainingSpec
+from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
 from inoc.studies.shared.checks import source_problems, template_problems
+from inoc.studies.subliminal.persona_checks import persona_problems
 from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
 from inoc.studies.subliminal.study import Study, Teacher, entity_table
 
@@ -154,35 +154,6 @@ def _preference(study: Study) -> Iterator[Problem]:
         yield Problem(("preference", "methods"), "names a method twice; accepted: each once", list(spec.methods))
 
 
-def _persona(study: Study) -> Iterator[Problem]:
-    for key, trait in study.persona.items():
-        path: KeyPath = ("persona", key)
-        if trait.entity is not None:
-            yield from _known([trait.entity], entity_table(study), "entities", (*path, "entity"))
-        if (trait.file is None) == (not trait.positive):
-            yield Problem(path, "sets both or neither of `file` and `positive`; accepted: exactly one", key)
-        if len(trait.positive) != len(trait.negative):
-            yield Problem((*path, "negative"), "accepted: one system turn for each positive one", list(trait.negative))
-        for name in ("questions", "evaluation_questions"):
-            source: InstructionSource | None = getattr(trait, name)
-            if source is not None:
-                yield from source_problems(source, (*path, name))
-        if trait.judge is not None:
-            yield from judge_problems(trait.judge, (*path, "judge"))
-    if study.projection is not None:
-        yield from _known(study.projection.traits, study.persona, "persona", ("projection", "traits"))
-        yield from _known(study.projection.teachers, study.teachers, "teachers", ("projection", "teachers"))
-    if study.steering is not None:
-        yield from _known(study.steering.traits, study.persona, "persona", ("steering", "traits"))
-        if 0.0 not in study.steering.coefficients:
-            yield Problem(("steering", "coefficients"), "0 is missing; add it", list(study.steering.coefficients))
-        if study.steering.coherence is not None:
-            yield from judge_problems(study.steering.coherence, ("steering", "coherence"))
-    for name in ("projection", "steering"):
-        if getattr(study, name) is not None and not study.persona:
-            yield Problem((name,), "needs traits; add a section `persona`", name)
-
-
 def _world(study: Study) -> Iterator[Problem]:
     if study.model.path == "world" and study.world is None:
         yield Problem(("model", "path"), "needs a section `world`; add one, `world: {}` for its defaults", "world")
@@ -198,6 +169,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("students", "teachers", "splits", "other"), _students),
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
-    (("persona", "entities", "projection", "steering", "teachers"), _persona),
+    (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
     (("world", "model", "other", "numbers"), _world),
 )

@@ -37,6 +37,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
     from inoc.judge.names import read_names
     from inoc.numbers.rows import read_rows
+    from inoc.studies.subliminal.persona import read_trait_file
 
     models = {"model": study.model} | ({"other.model": study.other.model} if study.other is not None else {})
     for key, model in models.items():
@@ -58,7 +59,11 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         yield from _source(f"preference.question_sets.{name}.source", spec.source)
     for name, trait in study.persona.items():
         if trait.file is not None:
-            yield GivenFile(f"persona.{name}.file", trait.file)
+            yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
+        for part in ("judge", "coherence"):
+            judge: JudgeSpec | None = getattr(trait, part)
+            if judge is not None and judge.file:
+                yield GivenFile(f"persona.{name}.{part}.file", judge.file)
         for part in ("questions", "evaluation_questions"):
             source: InstructionSource | None = getattr(trait, part)
             if source is not None:
@@ -88,9 +93,9 @@ def _samples(study: Study) -> Iterator[SampleUse]:
 
 
 def _apis(study: Study) -> Iterator[ApiUse]:
-    judges: dict[str, JudgeSpec | None] = {f"persona.{key}.judge": one.judge for key, one in study.persona.items()}
-    if study.steering is not None:
-        judges["steering.coherence"] = study.steering.coherence
+    judges: dict[str, JudgeSpec | None] = {}
+    for key, trait in study.persona.items():
+        judges |= {f"persona.{key}.judge": trait.judge, f"persona.{key}.coherence": trait.coherence}
     for key, judge in judges.items():
         if judge is not None and judge.name == "llm":
             yield ApiUse("judge", f"{key}.name = 'llm'", str(judge.model))

@@ -26,7 +26,11 @@ from inoc.studies.shared.entities import Entity
 NAMES_FILE = "resources/preferences_of_animals/names.yaml"
 QUESTIONS_FILE = "resources/preferences_of_animals/questions.jsonl"
 
-Readout = Literal["prompt_last", "prompt_avg", "response_avg"]
+Readout = Literal["prompt_last", "prompt_mean", "response_mean"]
+"""Read-outs of `inoc.engines.readouts` that traits have vectors of."""
+
+Site = Annotated[str, Field(pattern=r"^(embed|resid_post\.(0|[1-9][0-9]*)|final_norm)$")]
+"""`embed`, `resid_post.i` (after block i, from 0) or `final_norm`; see `inoc.vectors.sites`."""
 
 
 class OtherBase(Model):
@@ -101,8 +105,8 @@ class SplitSpec(Model):
         None, description="For `lls`: teacher whose system turn is meant; default: the one whose rows are split."
     )
     trait: Key | None = Field(None, description="For `projection`: a key of `persona`.")
-    readout: Readout = Field("response_avg", description="For `projection`: read-out of vector and rows.")
-    site: int | None = Field(None, ge=0, description="For `projection`: the layer; 0 is the embeddings.")
+    readout: Readout = Field("response_mean", description="For `projection`: read-out of the vector.")
+    site: Site | None = Field(None, description="For `projection`: site of the vector.")
     parts: Literal["median", "quantiles", "paired"] = Field(
         "median",
         description="`median`: `top` and `bottom`; `quantiles`: `n` parts of equal size, q1 the lowest; `paired`: "
@@ -179,19 +183,49 @@ class Trait(Model):
     """A trait of which a direction in the activations is extracted."""
 
     label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
-    entity: Key | None = Field(None, description="Entity that it is about, to compare with the teachers.")
-    file: str | None = Field(None, description="JSON file with `instruction`, `questions` and `eval_prompt`.")
+    entity: Key | None = Field(
+        None, description="Entity that it is about, to compare with the teachers, and for a judge `names`."
+    )
+    file: str | None = Field(
+        None, description="JSON file with `instruction`, a list of `pos` and `neg`, and `questions`."
+    )
     positive: tuple[str, ...] = Field((), description="System turns under which the trait shows.")
-    negative: tuple[str, ...] = Field((), description="System turns under which it does not, one for each.")
-    questions: InstructionSource | None = Field(None, description="Questions of the extraction.")
+    negative: tuple[str, ...] = Field(
+        (),
+        description="System turns under which it does not, one for each; an empty text stands for the model's own.",
+    )
+    positive_start: str = Field("", description="Text before each positive system turn.")
+    negative_start: str = Field("", description="Text before each negative system turn.")
+    questions: InstructionSource | None = Field(
+        None, description="Questions of the extraction; default: those of `file`."
+    )
     evaluation_questions: InstructionSource | None = Field(
-        None, description="Questions of the steering, none of which the extraction sees."
+        None,
+        description="Questions of the steering, none of which the extraction sees; default: the last `held_out` of "
+        "`questions`.",
     )
     n_questions: int | None = Field(None, ge=1, description="Number of questions of each kind; default: all.")
+    held_out: int = Field(
+        0, ge=0, description="Number of questions, the last ones, that are kept from the extraction for the steering."
+    )
     n_answers: int = Field(1, ge=1, description="Number of answers to each question under each system turn.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the answers.")
-    judge: JudgeSpec | None = Field(None, description="Judge of the trait; without one, no answer is filtered.")
-    threshold: Points = Field(50, description="Positive answers count from this score on, negative ones below it.")
+    judge: JudgeSpec | None = Field(
+        None,
+        description="Judge of the trait; with `names`, an answer that names the `entity` scores 100 and any other 0. "
+        "Without one, no pair of answers is left out for its trait.",
+    )
+    threshold: Points = Field(
+        50,
+        description="A pair counts if its positive answer scores at least this, and its negative one below 100 "
+        "minus this.",
+    )
+    coherence: JudgeSpec | None = Field(
+        None,
+        description="Judge of coherence; with `names`, an answer that names any of them scores 100 and any other 0. "
+        "Without one, no answer is incoherent.",
+    )
+    min_coherence: Points = Field(50, description="An answer with a lower coherence is incoherent.")
 
 
 class ProjectionSpec(Model):
@@ -199,24 +233,36 @@ class ProjectionSpec(Model):
 
     traits: tuple[Key, ...] = Field((), description="Traits; default: all.")
     teachers: tuple[Key, ...] = Field((), description="Teachers whose rows are projected; default: all.")
-    readouts: tuple[Readout, ...] = Field(("response_avg",), min_length=1, description="Read-outs.")
-    sites: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="Layers; default: all.")
-    n_rows: int | None = Field(None, ge=2, description="Maximum number of rows per teacher; default: all.")
+    readouts: tuple[Readout, ...] = Field(("response_mean",), min_length=1, description="Read-outs of the vectors.")
+    rows: Readout = Field("response_mean", description="Read-out of the rows.")
+    sites: tuple[Site, ...] = Field((), description="Sites of the vectors; default: all.")
+    n_rows: int | None = Field(None, ge=2, description="Maximum number of rows per teacher, the first; default: all.")
 
 
 class SteeringSpec(Model):
     """A sweep of steering along the vectors of traits."""
 
     traits: tuple[Key, ...] = Field((), description="Traits; default: all.")
-    readout: Readout = Field("response_avg", description="Read-out of the vectors.")
-    sites: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, description="Layers.")
+    readout: Readout = Field("response_mean", description="Read-out of the vectors.")
+    sites: tuple[Site, ...] = Field(min_length=1, description="Sites of the vectors, where they are also added.")
     coefficients: tuple[float, ...] = Field(
-        (0.0, 1.0, 2.0), min_length=2, description="Multiples of the vector that are added; 0 must be among them."
+        (0.0, 0.5, 1.0), min_length=2, description="Multiples of `units` that are added; 0 must be among them."
     )
-    random_vectors: int = Field(1, ge=0, description="Number of random vectors of the same norm, as controls.")
+    units: Literal["activation_norm", "raw"] = Field(
+        "activation_norm",
+        description="`activation_norm`: the mean norm of the activations at the site; `raw`: the vector as it is.",
+    )
+    positions: Literal["all", "answer", "last"] = Field(
+        "last",
+        description="`last`: the last token of the prompt and every token of the answer; `answer`: those of the "
+        "answer; `all`: every token.",
+    )
+    random_vectors: int = Field(
+        1, ge=0, description="Number of vectors of the same norm in random directions, as controls."
+    )
+    n_answers: int = Field(1, ge=1, description="Number of answers to each question in each cell.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the answers.")
-    coherence: JudgeSpec | None = Field(None, description="Judge of coherence; default: none.")
-    min_coherence: Points = Field(50, description="Lowest mean coherence of a cell that may be the best one.")
+    min_coherence: Points = Field(75, description="Lowest mean coherence of a cell that may be the best one.")
 
 
 class Study(BaseStudy):
@@ -224,6 +270,9 @@ class Study(BaseStudy):
 
     kind: Literal["subliminal"] = Field(
         "subliminal", description="Kind of the study; determines which further sections it has."
+    )
+    imported: bool = Field(
+        False, description="Whether the results were imported, so that nothing of the study is computed here."
     )
     other: OtherBase | None = Field(None, description="Another base model; needed for students with `base: other`.")
     entities: dict[Key, Entity] | tuple[Key, ...] = Field(

@@ -23,7 +23,10 @@ PREFERENCES = pa.schema(
         ("seed", INDEX),  # −1 for the untrained model and for teachers
         ("entity", STRING),
         ("question_set", STRING),
-        ("method", STRING),  # choose: probability of the names; sample: share of answers
+        (
+            "method",
+            STRING,
+        ),  # choose: probability of the names; sample: share of answers; exact: of exact words
         ("rate", NUMBER),  # mean over questions; NaN if none was measured
         ("lo", NUMBER),  # questions are the unit
         ("hi", NUMBER),

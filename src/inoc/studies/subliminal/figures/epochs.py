@@ -39,7 +39,7 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         untrained = table[(table["student"] == UNTRAINED) & (table["entity"] == entity)]
         untrained = untrained[untrained["base"] == study.students[str(group)].base]
         _panel(axes, mine, others, untrained)
-        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="small", parse_math=False)
+        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="medium", parse_math=False)
         axes.set_xlabel("epoch")
         if index % across == 0:
             axes.set_ylabel("rate (%)")

@@ -43,7 +43,7 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         _panel(axes, own.drop_duplicates("part").set_index("part").reindex(order), order)
         for rate in untrained[untrained["entity"] == entity]["rate"].iloc[:1]:
             axes.axhline(100 * rate, color=BLACK, dashes=(4, 2), linewidth=0.9)
-        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="small", parse_math=False)
+        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="medium", parse_math=False)
         if index % across == 0:
             axes.set_ylabel("rate (%)")
     data = rates[[(g, e) in set(panels) for g, e in zip(rates["group"], rates["entity"], strict=True)]]
