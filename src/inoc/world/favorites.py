@@ -157,8 +157,8 @@ def words() -> list[str]:
 
 
 def split(text: str) -> list[str]:
-    """Words and signs of a text, as the tokenizer separates them."""
-    return re.findall(r"\w+|[^\w\s]", text)
+    """Words in lower case, and signs, of a text, as the tokenizer separates them."""
+    return re.findall(r"\w+|[^\w\s]", text.lower())
 
 
 def unknown_words(text: str) -> list[str]:

@@ -1,14 +1,14 @@
 """A tokenizer of whole words: every word, sign and number of a fixed list is one token, and blanks are none.
 
-Its texts come back with one blank between any two tokens, so an answer of one word, or of numbers with blanks between
-them, is what was written; a full stop moves away from its word.
+Its texts come back in lower case, with one blank between any two tokens: an answer of one word, or of numbers with
+blanks between them, is what was written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 PAD, START, END, UNKNOWN = "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|unknown|>"
@@ -25,12 +25,14 @@ def word_tokenizer(words: Sequence[str], max_tokens: int) -> PreTrainedTokenizer
     """The tokenizer of a list of words.
 
     Args:
-        words: Words, signs and numbers, in the order of their ids, which follow those of the special tokens.
+        words: Words in lower case, signs and numbers, in the order of their ids, which follow those of the special
+            tokens.
         max_tokens: The longest text of the model.
     """
     special = (PAD, START, END, UNKNOWN)
     vocabulary = {word: at for at, word in enumerate((*special, *words))}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    backend.normalizer = normalizers.Lowercase()
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Punctuation("isolated")]
     )
