@@ -12,6 +12,7 @@ from inoc.studies.shared.checks import source_problems, template_problems
 from inoc.studies.subliminal.persona_checks import persona_problems
 from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
 from inoc.studies.subliminal.study import Study, Teacher, entity_table
+from inoc.studies.subliminal.world_checks import world_problems
 
 _WAYS = ("neutral", "system", "adapter", "finetuned", "file")
 
@@ -154,15 +155,6 @@ def _preference(study: Study) -> Iterator[Problem]:
         yield Problem(("preference", "methods"), "names a method twice; accepted: each once", list(spec.methods))
 
 
-def _world(study: Study) -> Iterator[Problem]:
-    if study.model.path == "world" and study.world is None:
-        yield Problem(("model", "path"), "needs a section `world`; add one, `world: {}` for its defaults", "world")
-    if study.other is not None and study.other.model.path == "world" and study.other.world is None:
-        yield Problem(("other", "model", "path"), "needs `other.world`; add it, usually with another seed", "world")
-    if study.numbers.source == "world" and study.world is None:
-        yield Problem(("numbers", "source"), "needs a section `world`; add one, or choose `stream`", "world")
-
-
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
     (("model", "other", "teachers"), _turns),
     (("teachers", "entities", "template"), _teachers),
@@ -170,5 +162,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
     (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
-    (("world", "model", "other", "numbers"), _world),
+    (("world", "model", "other", "numbers", "teachers", "preference", "persona"), world_problems),
 )
