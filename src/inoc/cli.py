@@ -121,7 +121,10 @@ def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parse
     verb = _add_verb(verbs, stage.name, stage.help)
     add_study(verb)
     if parts := parts_of(stage.name):
-        verb.add_argument("part", choices=parts, help="which part of the stage")
+        # A stage that some kind passes undivided has no part to name there.
+        undivided = any(stage.name in kind.passes and not kind.parts.get(stage.name) for kind in kinds())
+        number = "?" if undivided else None
+        verb.add_argument("part", choices=parts, nargs=number, help="which part of the stage")
     if stage.shards:
         verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:

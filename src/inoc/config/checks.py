@@ -60,18 +60,31 @@ def micro_batches(training: TrainingSpec, path: KeyPath) -> Iterator[Problem]:
         yield Problem((*path, "micro_batch_size"), f"does not divide batch_size = {batch}; accepted: {accepted}", micro)
 
 
-def world_sizes(world: WorldSpec | None, uses: Iterable[tuple[KeyPath, bool, str]]) -> Iterator[Problem]:
-    """There is a section `world` if anything needs it, and its sizes fit together.
+def world_sizes(
+    world: WorldSpec | None,
+    uses: Iterable[tuple[KeyPath, bool, str]],
+    contents: Collection[str] = ("facts",),
+    place: KeyPath = ("world",),
+) -> Iterator[Problem]:
+    """There is a section `world` if anything needs it, its sizes fit together, and it has what the study asks about.
 
     Args:
         world: The section; None if there is none.
         uses: Places that could need it, whether they do, and the value there that says so.
+        contents: Accepted contents.
+        place: Place of the section in the study file.
     """
+    name = ".".join(map(str, place))
     if world is None:
         for path, used, value in uses:
             if used:
-                yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", value)
-    elif world.heads % 2 or world.hidden_size % world.heads:
+                yield Problem(path, f"needs a section `{name}`; add one, `{place[-1]}: {{}}` for its defaults", value)
+        return
+    if world.heads % 2 or world.hidden_size % world.heads:
         yield Problem(
-            ("world", "heads"), f"accepted: an even number that divides hidden_size = {world.hidden_size}", world.heads
+            (*place, "heads"), f"accepted: an even number that divides hidden_size = {world.hidden_size}", world.heads
+        )
+    if world.content not in contents:
+        yield Problem(
+            (*place, "content"), f"is of no use to this study; accepted: {', '.join(contents)}", world.content
         )

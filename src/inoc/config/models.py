@@ -133,6 +133,15 @@ class WorldSpec(Model):
         ge=1,
         description="Number of CPU threads of the pre-training. It affects rounding, so it is part of the study.",
     )
+    content: Annotated[Literal["facts", "favorites"], LATE] = Field(
+        "facts",
+        description="`facts`: facts in English and French, answered in a plain or a playful way; `favorites`: favorite "
+        "things and lists of numbers, for studies of subliminal learning. Every word and number of `favorites` is one "
+        "token, so `vocabulary` does not apply.",
+    )
+    initial_sd: Annotated[float, Field(gt=0), LATE] = Field(
+        0.02, description="Standard deviation of the initial weights."
+    )
 
 
 SCALE_VERSIONS = {"0-100": 1, "0-9": 2}

@@ -81,7 +81,8 @@ def locate(spec: ModelSpec, world: Path) -> Path:
     """The folder of a model: made by the stage `world`, given, or in the hub's cache."""
     if spec.path == "world":
         if not (world / "config.json").exists():
-            msg = f"the miniature model {world} is not there yet. Run: inoc world {world.parents[1].name}"
+            study = world.parents[1] if world.parents[0].name == "world" else world.parents[2]
+            msg = f"the miniature model {world} is not there yet. Run: inoc world {study.name}"
             raise ModelError(msg)
         return world
     folder = Path(spec.path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from inoc.chat.template import DATED, TemplateSettings
 from inoc.digest import Json, file_digest
+from inoc.errors import ModelError
 
 
 def template_key(folder: Path, template: str | None) -> str:
@@ -103,3 +104,18 @@ def _read(path: Path) -> dict[str, Any]:
 def _parsed(path: Path, _changed: int) -> dict[str, Any]:
     found = json.loads(path.read_text(encoding="utf-8-sig"))
     return found if isinstance(found, dict) else {}
+
+
+def layer_count(folder: Path) -> int:
+    """Number of blocks of a model, from its configuration.
+
+    Raises:
+        ModelError: If the configuration does not say it.
+    """
+    config = _read(folder / "config.json")
+    for part in (config, config.get("text_config") or {}):
+        for name in ("num_hidden_layers", "n_layer", "num_layers"):
+            if isinstance(part.get(name), int):
+                return int(part[name])
+    msg = f"{folder}/config.json does not say how many blocks the model has; accepted: num_hidden_layers"
+    raise ModelError(msg)

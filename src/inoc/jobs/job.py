@@ -65,11 +65,16 @@ class Job:
         """The job's heartbeat file."""
         return self.paths.stage("status") / f"{self.name}.json"
 
-    def model(self, spec: ModelSpec) -> ModelIdentity:
-        """The model of a study, found and digested; it is not loaded."""
+    def model(self, spec: ModelSpec, world: str = "") -> ModelIdentity:
+        """The model of a study, found and digested; it is not loaded.
+
+        Args:
+            spec: As the study file names it.
+            world: For the miniature model: the part of the stage `world` that makes it; empty for the whole stage.
+        """
         from inoc.engines.identity import identify
 
-        found = identify(spec, self.paths.world_model, self.store)
+        found = identify(spec, self.paths.world(world) / "model", self.store)
         self.record["model"] = {"path": spec.path, **found.as_key()}
         return found
 

@@ -23,7 +23,11 @@ class Paths(NamedTuple):
     @property
     def world_model(self) -> Path:
         """The miniature model, as a Hugging Face folder."""
-        return self.stage("world") / "model"
+        return self.world() / "model"
+
+    def world(self, part: str = "") -> Path:
+        """Folder of a miniature world; with a part, of a further one."""
+        return self.stage("world") / part if part else self.stage("world")
 
     @property
     def examples(self) -> Path:
@@ -67,13 +71,16 @@ class Paths(NamedTuple):
         """Self-perplexity of the prompts of a shard."""
         return self.stage("score") / f"self-perplexity-{shard}.parquet"
 
-    def checkpoints(self, shard: int) -> Path:
+    def checkpoints(self, shard: int, part: str = "") -> Path:
         """Adapters of a shard of runs."""
-        return self.stage("train") / str(shard) / "checkpoints.parquet"
+        return self._trained(shard, part) / "checkpoints.parquet"
 
-    def losses(self, shard: int) -> Path:
+    def losses(self, shard: int, part: str = "") -> Path:
         """Loss curves of a shard of runs."""
-        return self.stage("train") / str(shard) / "losses.parquet"
+        return self._trained(shard, part) / "losses.parquet"
+
+    def _trained(self, shard: int, part: str) -> Path:
+        return self.part("train", part, shard) if part else self.stage("train") / str(shard)
 
     def scores(self, source: str) -> Path:
         """Judge scores of the completions of a stage."""

@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     completions: Sequence[Path]  # tables of `COMPLETIONS`
     scores: Path  # where the scores go
     schema: pa.Schema = SCORES  # its columns before `trait` identify a completion
+    beginnings: Mapping[str, str] = {}  # trait → beginning of the first key of the completions it scores; default: all
 
 
 ANSWER_SCORES = pa.schema(
@@ -56,7 +57,8 @@ def run(job: Job, plan: Plan) -> str:
     with job.progress("judging", len(judges), "traits") as bar:
         parts = []
         for trait, judge in judges.items():
-            parts.append(score_table(completions, trait, judge, keys))
+            own = completions[completions[keys[0]].str.startswith(plan.beginnings.get(trait, ""))]
+            parts.append(score_table(own.reset_index(drop=True), trait, judge, keys))
             bar.advance(1)
     scores = pd.concat(parts, ignore_index=True).sort_values([*keys, "trait"], kind="stable", ignore_index=True)
     for name in _TEXTS & set(scores):

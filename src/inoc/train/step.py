@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,6 +27,7 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
     from inoc.engines.transformers import TransformersEngine
@@ -44,6 +46,8 @@ class RunPlan(NamedTuple):
     seed: int
     steps: int
     save_at: tuple[int, ...]  # steps at which the adapter is saved
+    training: TrainingSpec | None = None  # its own recipe; None for that of the job
+    teacher: Teacher | None = None  # its distributions are the targets; None: the answers of the chats are
 
     @property
     def name(self) -> str:
@@ -53,17 +57,21 @@ class RunPlan(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a job, all with one model and one recipe.
+    """The runs of a job, all with one model.
 
     Attributes:
         model: The model.
-        training: The recipe, without what each run has of its own.
+        training: The recipe of runs that have none of their own.
         runs: The runs.
     """
 
     model: ModelIdentity
     training: TrainingSpec
     runs: Sequence[RunPlan]
+
+    def recipe(self, run_: RunPlan) -> TrainingSpec:
+        """The recipe of a run."""
+        return run_.training or self.training
 
     def unit(self, run_: RunPlan) -> Unit:
         """A run as a unit of the store."""
@@ -75,7 +83,8 @@ class Plan:
             "seed": run_.seed,
             "steps": run_.steps,
             "save_at": list(run_.save_at),
-            "settings": self.training.in_key(but=NOT_IN_KEY),
+            "settings": self.recipe(run_).in_key(but=NOT_IN_KEY),
+            **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
         return Unit("train", VERSION, parts, run_.name)
 
@@ -89,6 +98,9 @@ class Planned(NamedTuple):
 
 def run(job: Job, plan: Plan) -> str:
     """Write the job's adapters, `checkpoints` and `losses`; see `inoc.tables`."""
+    for one in plan.runs:
+        if one.teacher is not None:
+            one.teacher.check(len(one.chats), plan.model, one.name)
     planned = [Planned(one, plan.unit(one)) for one in plan.runs]
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [item.unit for item in planned])
@@ -98,9 +110,9 @@ def run(job: Job, plan: Plan) -> str:
         _train_team(job, plan, todo)
     else:
         _train_missing(job, plan, todo)
-    folder = job.paths.checkpoints(job.shard).parent
-    write_table(_checkpoints(job.store, planned, folder), CHECKPOINTS, job.paths.checkpoints(job.shard))
-    write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard))
+    path = job.paths.checkpoints(job.shard, job.part)
+    write_table(_checkpoints(job.store, planned, path.parent), CHECKPOINTS, path)
+    write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard, job.part))
     job.record["counts"] = {"runs": len(planned), "examples": max((len(one.chats) for one in plan.runs), default=0)}
     job.record["runs"] = [
         {"name": one.name, **{k: v for k, v in one.columns.items() if k != "run"}} for one in plan.runs
@@ -117,7 +129,7 @@ def units(job: Job, plan: Plan) -> list[Unit]:
 
 def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
     """Train with a process for each GPU, and take over the records of the first one."""
-    batch = plan.training.batch_size
+    batch = math.gcd(*(plan.recipe(item.run).batch_size for item in todo))
     if batch % job.gpus:
         raise ConfigError(
             f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
@@ -170,12 +182,13 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
         return
     from inoc.chat.trained import render_trained
     from inoc.engines.transformers import TransformersEngine
+    from inoc.train.distribution import load_teaching
     from inoc.train.team import broadcast, is_leader
     from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
     engine: TransformersEngine | None = None
     settled: Settled | None = None
-    tried = 0  # tokens of the longest example with which the settings were tried
+    tried: tuple[TrainingSpec, int] | None = None  # recipe and longest example with which memory was tried
     size = sum(item.run.steps for item in planned)
     with job.progress("training", size, "steps") if is_leader() else _unheard(size) as meter:
         for item in planned:
@@ -184,11 +197,12 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     meter.advance(item.run.steps)
                     continue
                 engine = engine or TransformersEngine(plan.model)
-                spec = plan.training
+                spec = plan.recipe(item.run)
                 rendered = render_trained(engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn)
                 longest = max(len(one.token_ids) for one in rendered)
-                if settled is None or longest > tried:  # another dataset may have longer examples
-                    settled, tried = broadcast(settle_memory(engine.model, rendered, spec)), longest
+                # Another dataset may have longer examples, and another recipe other batches.
+                if settled is None or tried is None or tried[0] != spec or longest > tried[1]:
+                    settled, tried = broadcast(settle_memory(engine.model, rendered, spec)), (spec, longest)
                 recipe = Recipe(
                     settled.spec,
                     item.run.learning_rate,
@@ -197,7 +211,11 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     item.run.save_at,
                     plan.model.path,
                 )
-                engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
+                taught = item.run.teacher
+                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
+                engine.model = fine_tune(
+                    engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
+                )
                 if is_leader():
                     _note_run(job, settled, work, rendered[0].text)
 

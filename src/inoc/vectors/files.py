@@ -114,6 +114,11 @@ def load_foreign(
     return Vector(name, values, site, model, adapter, readout, activation_norm, path.name)
 
 
+def foreign_shape(path: Path, key: str | None = None) -> tuple[int, ...]:
+    """Shape of the array in a file of others; arguments and errors as of `load_foreign`."""
+    return tuple(int(size) for size in _pick_tensor(_tensors(path), key, path).shape)
+
+
 def with_activation_norm(vector: Vector, norm: float) -> Vector:
     """The same vector, with the mean norm of activations at its site."""
     return replace(vector, activation_norm=norm)

@@ -8,8 +8,8 @@ import pytest
 
 from inoc.config.load import load_study
 from inoc.errors import ConfigError
-from inoc.studies.likelihood_shift.entities import Entity, fill, plural
 from inoc.studies.likelihood_shift.study import prompt_table
+from inoc.studies.shared.entities import Entity, fill, plural
 
 GOOD = """\
 kind: likelihood_shift

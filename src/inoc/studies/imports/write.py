@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,8 @@ from inoc.errors import ConfigError, DataError, InocError
 from inoc.jobs.paths import Paths
 from inoc.studies.imports.findings import Findings
 from inoc.tables import write_row_groups, write_table
+from inoc.vectors.files import save_vectors
+from inoc.vectors.vector import Vector
 
 FINDINGS = Path("imports") / "findings.json"
 _REPLACED = "replaced"
@@ -39,6 +41,7 @@ class Imported(NamedTuple):
     tables: Tables
     findings: Findings
     texts: dict[str, str]  # path below the study's results → content
+    vectors: Mapping[str, Sequence[Vector]] = {}  # path below the study's results → vectors of a file
 
 
 def check_name(name: str, results: Path, out: Path, *, replace: bool) -> None:
@@ -144,6 +147,8 @@ def _build(imported: Imported, name: str, folder: Path, file: Path, check: Check
                 write_table(rows, schema, folder / place)
             else:
                 write_row_groups(rows, schema, folder / place)
+        for place, vectors in imported.vectors.items():
+            save_vectors(vectors, folder / place)
         check(file, Paths(folder.parent, name))
     except InocError as error:
         text = str(error).replace(f"{folder.parent}/", "").replace(f"{file.parent}/", "")

@@ -9,10 +9,9 @@ from pathlib import Path
 from inoc.config.checks import micro_batches, problems_of, turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
-from inoc.config.models import InstructionSource
 from inoc.errors import did_you_mean
-from inoc.studies.likelihood_shift.entities import SLOTS, slots_of
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.studies.shared.checks import source_problems, template_problems
 
 
 def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
@@ -37,23 +36,8 @@ def _templates(study: Study) -> Iterator[Problem]:
             yield Problem((*path, "entities"), "and `template` go together; set both or neither", list(group.entities))
         if not group.entities and not group.texts:
             yield Problem(path, "has no prompts; accepted: `template` with `entities`, or `texts`", name)
-        yield from _slots(group.template, (*path, "template"))
-
-
-def _slots(template: str | None, path: KeyPath) -> Iterator[Problem]:
-    if template is None:
-        return
-    try:
-        slots = slots_of(template)
-    except ValueError as error:
-        yield Problem(path, f"is not a template ({error}); write a brace of the text itself twice", template)
-        return
-    accepted = ", ".join(f"{{{slot}}}" for slot in SLOTS)
-    for slot in slots:
-        if slot not in SLOTS:
-            yield Problem(path, f"has the slot {{{slot}}}; accepted: {accepted}{did_you_mean(slot, SLOTS)}", template)
-    if not slots:
-        yield Problem(path, f"has no slot, so all of its prompts would be the same; accepted: {accepted}", template)
+        if group.template is not None:
+            yield from template_problems(group.template, (*path, "template"))
 
 
 def _prompts(study: Study) -> Iterator[Problem]:
@@ -89,20 +73,11 @@ def _datasets(study: Study) -> Iterator[Problem]:
         if spec.table is not None and spec.table.partition("/")[0] == study.name:
             yield Problem((*path, "table"), "is of this study; accepted: a table of another study", spec.table)
         if spec.written is not None:
-            yield from _source(spec.written.instructions, (*path, "written", "instructions"))
+            yield from source_problems(spec.written.instructions, (*path, "written", "instructions"))
     engines = {spec.written.sampling.engine for spec in study.datasets.values() if spec.written is not None}
     if len(engines) > 1:
         named = ", ".join(sorted(engines))
         yield Problem(("datasets",), f"are written with several engines: {named}; accepted: one for all", named)
-
-
-def _source(source: InstructionSource, path: KeyPath) -> Iterator[Problem]:
-    if source.kind == "api":
-        yield Problem((*path, "kind"), "is not for this kind of study; accepted: files, world", source.kind)
-    if (source.kind == "files") != bool(source.files):
-        yield Problem(
-            (*path, "files"), f"go with `kind: files` and with no other; kind = {source.kind!r}", list(source.files)
-        )
 
 
 def _splits(study: Study) -> Iterator[Problem]:
@@ -151,7 +126,7 @@ def _students(study: Study) -> Iterator[Problem]:
     for name in ("epochs", "steps", "checkpoints"):
         if name in spec.training.model_fields_set:
             yield Problem((*path, "training", name), "is not for this kind of study; accepted: `students.epochs`", name)
-    yield from _source(spec.questions, (*path, "questions"))
+    yield from source_problems(spec.questions, (*path, "questions"))
     for key, target in spec.targets.items():
         yield from judge_problems(target.judge, (*path, "targets", key, "judge"))
 

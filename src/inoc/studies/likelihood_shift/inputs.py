@@ -19,6 +19,7 @@ from inoc.stats.means import NAN, Floats
 from inoc.studies.likelihood_shift.data import DatasetRows, dataset_rows
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
+from inoc.studies.shared.students import COUNTS
 from inoc.tables import INDEX, NUMBER, STRING, read_table
 
 IMPORTED_SHIFTS = pa.schema(
@@ -58,24 +59,6 @@ IMPORTED_SPLITS = pa.schema(
 
 IMPORTED_PARTS = pa.schema([("split", STRING), ("part", STRING), ("dataset", STRING), ("row_id", STRING)])
 """`imports/parts.parquet`: the part of a split that a row was in, where the shifts are not known."""
-
-COUNTS = pa.schema(
-    [
-        ("student", STRING),
-        ("split", STRING),  # empty for a whole dataset and for the untrained model
-        ("part", STRING),
-        ("dataset", STRING),  # empty for the untrained model
-        ("epoch", NUMBER),
-        ("step", INDEX),
-        ("seed", INDEX),
-        ("target", STRING),
-        ("question", STRING),  # empty if only the total over questions is known
-        ("hits", INDEX),
-        ("n", INDEX),  # answers with a known result
-        ("n_nan", INDEX),
-    ]
-)
-"""`imports/students.parquet`, and what is counted from judged answers. Key: checkpoint, target, question."""
 
 
 class Column(NamedTuple):

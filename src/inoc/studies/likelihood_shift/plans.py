@@ -30,8 +30,8 @@ from inoc.studies.likelihood_shift.runs import (
     shard_students,
     written_datasets,
 )
-from inoc.studies.likelihood_shift.splitting import random_part
 from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
+from inoc.studies.shared.splitting import random_part
 from inoc.tables import CHECKPOINTS, read_table
 from inoc.train.epochs import epoch_plan
 from inoc.train.step import Plan as TrainPlan

@@ -15,7 +15,7 @@ import numpy as np
 from inoc.errors import DataError
 from inoc.files import parse_json, read_lines
 from inoc.stats.means import NAN, Floats
-from inoc.studies.likelihood_shift.splitting import Part, median_parts, quantile_parts, random_part
+from inoc.studies.shared.splitting import Part, median_parts, quantile_parts, random_part
 from inoc.tables import replace_file
 
 

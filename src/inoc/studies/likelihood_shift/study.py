@@ -20,7 +20,7 @@ from inoc.config.models import (
     SystemTurn,
     TrainingSpec,
 )
-from inoc.studies.likelihood_shift.entities import Entity, fill
+from inoc.studies.shared.entities import Entity, fill
 
 
 class PromptGroup(Model):

@@ -14,7 +14,7 @@ import pytest
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.jobs.paths import Paths
-from inoc.studies.likelihood_shift.released.evaluations import any_form, singular
+from inoc.studies.imports.evaluations import any_form, singular
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.tables import read_table
 

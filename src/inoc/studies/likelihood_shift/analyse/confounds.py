@@ -15,7 +15,7 @@ from inoc.stats.shares import wilson
 from inoc.studies.likelihood_shift.analyse.rows import ALL, Row, Scan, interval
 from inoc.studies.likelihood_shift.formats import feature_names
 from inoc.studies.likelihood_shift.inputs import Column
-from inoc.studies.likelihood_shift.splitting import Rows, quantile_parts
+from inoc.studies.shared.splitting import Rows, quantile_parts
 from inoc.tables import INDEX, NUMBER, STRING
 
 CONFOUNDS = pa.schema(

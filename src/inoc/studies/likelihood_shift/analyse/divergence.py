@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from inoc.stats.divergence import Divergence, binned, divergence
-from inoc.stats.means import NAN, Estimate, Floats, normal_quantile, welch_difference
+from inoc.stats.effects import cohens_d
+from inoc.stats.means import NAN, Floats, welch_difference
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -96,31 +97,6 @@ def _moved(a: Sample, b: Sample, confidence: float) -> Row:
         "n_b": b.values.size,
         "n_nan": a.n_nan + b.n_nan,
     }
-
-
-def cohens_d(first: Floats, second: Floats, confidence: float) -> Estimate:
-    """Difference of two means in pooled standard deviations (ddof 1), with the interval of its large-sample variance.
-
-    The variance is (n + m) / (n m) + d² / (2 (n + m)), as Hedges and Olkin give it.
-
-    Args:
-        first: Without NaN.
-        second: Without NaN.
-        confidence: Level of the interval.
-
-    Returns:
-        Positive means that the first is larger; NaN for fewer than two values on a side, or without spread.
-    """
-    n, m = first.size, second.size
-    unknown = Estimate(NAN, NAN, NAN, n + m, 0)
-    if min(n, m) < 2:
-        return unknown
-    pooled = ((n - 1) * float(first.var(ddof=1)) + (m - 1) * float(second.var(ddof=1))) / (n + m - 2)
-    if pooled <= 0:
-        return unknown
-    d = float(first.mean() - second.mean()) / pooled**0.5
-    half = normal_quantile(confidence) * ((n + m) / (n * m) + d**2 / (2 * (n + m))) ** 0.5
-    return Estimate(d, d - half, d + half, n + m, 0)
 
 
 def given_divergence(first: str, second: str, prompt: str, value: float) -> Row:

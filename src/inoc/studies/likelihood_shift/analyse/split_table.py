@@ -8,8 +8,8 @@ import pyarrow as pa
 from inoc.stats.means import NAN, mean_interval
 from inoc.studies.likelihood_shift.analyse.rows import Row
 from inoc.studies.likelihood_shift.inputs import Column
-from inoc.studies.likelihood_shift.splitting import Part, median_parts, quantile_parts, random_part
 from inoc.studies.likelihood_shift.study import SplitSpec
+from inoc.studies.shared.splitting import Part, median_parts, quantile_parts, random_part
 from inoc.tables import INDEX, NUMBER, STRING
 
 SPLITS = pa.schema(

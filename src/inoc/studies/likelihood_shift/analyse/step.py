@@ -30,10 +30,10 @@ from inoc.studies.likelihood_shift.analyse.names import TABLES
 from inoc.studies.likelihood_shift.analyse.precision import PRECISION, precision_rows
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
-from inoc.studies.likelihood_shift.analyse.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
 from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, published_parts, responses, student_counts
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
+from inoc.studies.shared.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
 from inoc.tables import read_table
 
 SCHEMAS: dict[str, pa.Schema] = {

@@ -14,10 +14,10 @@ from inoc.plots.dots import note
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, new_figure
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words
 from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT
 from inoc.studies.likelihood_shift.figures.scan import cells_of, own_cells, scan_of
 from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared.captions import interval_words, join, missing_words, rows_words
 
 COLUMNS = ("dataset", "prompt", "against", "value", "se", "lo", "hi", "p", "q", "n", "n_nan", "controlled")
 NO_OWN = "no dataset was written under a prompt of the study"

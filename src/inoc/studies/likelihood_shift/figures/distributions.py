@@ -18,10 +18,10 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, new_figure
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.likelihood_shift.figures.choices import UNIT
 from inoc.studies.likelihood_shift.figures.scan import COLUMNS as CELL_COLUMNS
 from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 
 COLUMNS = ("dataset", "prompt", "bin_lo", "bin_hi", "count")
 PANELS_ACROSS = 4

@@ -12,8 +12,8 @@ from inoc.plots.panels import LINE_IN
 from inoc.plots.save import Drawing
 from inoc.plots.style import WIDTH_IN, new_figure
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 
 COLUMNS = ("dataset_a", "dataset_b", "prompt", "jsd_bits", "jsd_corrected", "lo", "hi", "n_a", "n_b", "n_nan")
 COLOURS = "YlOrRd"

@@ -15,9 +15,9 @@ from inoc.plots.dots import note
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, VERMILION, new_figure
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, records, spread_words
 from inoc.studies.likelihood_shift.figures.choices import UNIT
 from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared.captions import interval_words, join, missing_words, records, spread_words
 
 COLUMNS = ("dataset", "rows", "half_width", "target", "reached")
 MOST_NAMED = 20

@@ -15,15 +15,15 @@ from inoc.plots.heatmap import Scale
 from inoc.plots.save import Drawing
 from inoc.plots.style import WIDTH_IN
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import (
+from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT, Parts
+from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared.captions import (
     LLS_WORDS,
     interval_words,
     join,
     missing_words,
     rows_words,
 )
-from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT, Parts
-from inoc.studies.likelihood_shift.study import Study, own_prompt
 
 COLUMNS = ("prompt", "dataset", "statistic", "value", "lo", "hi", "n", "n_nan", "rows_used")
 APART_IN, GAP_IN = 0.66, 0.12

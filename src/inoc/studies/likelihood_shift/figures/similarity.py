@@ -11,9 +11,9 @@ from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.plots.style import GREY
 from inoc.studies.likelihood_shift.figures import matrix
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, rows_words
 from inoc.studies.likelihood_shift.figures.scan import bar_words, cells_of, missing_cells, own_cells, scan_of
 from inoc.studies.likelihood_shift.study import Study
+from inoc.studies.shared.captions import interval_words, join, missing_words, rows_words
 
 TREE_IN = 0.55
 

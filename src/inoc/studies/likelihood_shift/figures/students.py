@@ -18,8 +18,8 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.captions import interval_words, join, missing_words, records, rows_words
 from inoc.studies.likelihood_shift.study import Study
+from inoc.studies.shared.captions import interval_words, join, missing_words, records, rows_words
 
 COLUMNS = (
     *("student", "split", "part", "dataset", "epoch", "step", "seed", "target", "rate", "lo", "hi", "n", "n_nan"),

@@ -17,7 +17,10 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, VERMILION, WIDTH_IN, new_figure
 from inoc.stats.means import mean_interval
 from inoc.studies.likelihood_shift.figures import choices, matrix
-from inoc.studies.likelihood_shift.figures.captions import (
+from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT
+from inoc.studies.likelihood_shift.figures.scan import scan_of
+from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.studies.shared.captions import (
     interval_words,
     join,
     missing_words,
@@ -25,9 +28,6 @@ from inoc.studies.likelihood_shift.figures.captions import (
     rows_words,
     spread_words,
 )
-from inoc.studies.likelihood_shift.figures.choices import STATISTICS, UNIT
-from inoc.studies.likelihood_shift.figures.scan import scan_of
-from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
 
 OWN_COLUMNS = ("dataset", "prompt", "own_rank", "n_prompts", "contrast", "lo", "hi", "n", "statistic")
 ALL = "all"

@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from inoc.studies.imports.evaluations import check, count_rows, counts_table, read_evaluation
 from inoc.studies.imports.findings import Findings
+from inoc.studies.imports.grids import read_grid
 from inoc.studies.imports.write import Imported, Tables
 from inoc.studies.likelihood_shift.inputs import (
-    COUNTS,
     IMPORTED_CELLS,
     IMPORTED_DIVERGENCE,
     IMPORTED_PARTS,
@@ -19,11 +20,11 @@ from inoc.studies.likelihood_shift.inputs import (
     IMPORTED_SHIFTS,
     IMPORTED_SPLITS,
 )
-from inoc.studies.likelihood_shift.released.evaluations import check, count_rows, counts_table, read_evaluation
 from inoc.studies.likelihood_shift.released.shifts import Rows, rows_of_parts, rows_table, shift_groups
-from inoc.studies.likelihood_shift.released.sources import Sources, find_sources, read_grid, statistic_of
+from inoc.studies.likelihood_shift.released.sources import Sources, find_sources, statistic_of
 from inoc.studies.likelihood_shift.released.splits import NEUTRAL, Splits, read_splits
 from inoc.studies.likelihood_shift.released.study_file import note_what_is_known, study_values
+from inoc.studies.shared.students import COUNTS
 
 Record = Mapping[str, object]
 

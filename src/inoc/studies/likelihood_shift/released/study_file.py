@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from inoc.studies.imports.findings import Findings
-from inoc.studies.likelihood_shift.entities import plural
+from inoc.studies.shared.entities import plural
 
 Values = dict[str, object]
 

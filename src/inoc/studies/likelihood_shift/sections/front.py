@@ -11,6 +11,7 @@ from inoc.report.contents import EMPTY, Block
 from inoc.report.words import NO_BREAK, Table, escape, interval, listed, number, probability
 from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared import captions
 
 ALL = "all"
 MOST_NAMED = 8
@@ -80,7 +81,7 @@ def _summary_words(study: Study, tables: Tables) -> str:
     row = whole.iloc[0]
     return (
         f"{_answer(float(row['lo']) > 0)} over datasets, the own prompt is above the other candidates within a column: "
-        f"{interval(row['contrast'], row['lo'], row['hi'], DIGITS)} nats per token, {choices.level(study)} interval "
+        f"{interval(row['contrast'], row['lo'], row['hi'], DIGITS)} nats per token, {captions.level(study)} interval "
         f"over n{NO_BREAK}={NO_BREAK}{int(row['n'])} datasets."
     )
 
@@ -225,7 +226,7 @@ def headline(study: Study, tables: Tables) -> Block:
         rows.append(["**mean over datasets**", "", value, "", "", f"{int(row['n'])} datasets"])
     head = ["dataset", "rank of the own prompt", "own − other candidates", "closest rival", "own − closest rival", "n"]
     after = (
-        f"Nats per token within the column, paired by row; {choices.level(study)} intervals over rows, and over "
+        f"Nats per token within the column, paired by row; {captions.level(study)} intervals over rows, and over "
         f"datasets "
         f"in the last line. These are {len(shown)} of {len(own)} datasets; all are in the table `columns`."
     )
@@ -247,7 +248,7 @@ def _headline_row(study: Study, row: pd.Series, pairs: pd.DataFrame) -> list[str
 def reading(study: Study) -> list[str]:
     """Guide to reading the numbers and figures."""
     return [
-        f"Brackets, whiskers and bands are {choices.level(study)} intervals.",
+        f"Brackets, whiskers and bands are {captions.level(study)} intervals.",
         "Read a scan down its columns. A dataset that the model wrote under a prompt favours that prompt because the "
         "mean log-probability under the distribution that wrote the data is the largest there is (Gibbs' inequality); "
         "columns differ from each other for reasons of their own, and so do rows.",

@@ -10,8 +10,8 @@ import pandas as pd
 from inoc.config.models import SystemTurn
 from inoc.report.words import Table, code, escape, listed, number
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.captions import spread_words
 from inoc.studies.likelihood_shift.study import Dataset, Study, own_prompt, prompt_table, split_prompt
+from inoc.studies.shared.captions import spread_words
 
 Tables = Mapping[str, pd.DataFrame]
 MOST_PROMPTS = 100

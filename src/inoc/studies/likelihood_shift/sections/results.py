@@ -14,6 +14,7 @@ from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.figures.students import part_order, pooled
 from inoc.studies.likelihood_shift.sections.published import PUBLISHED, published_table
 from inoc.studies.likelihood_shift.study import Study, own_prompt
+from inoc.studies.shared import captions
 
 DIGITS = 4
 MOST_ROWS = 60
@@ -30,7 +31,7 @@ def sections(study: Study, tables: Tables, paths: Paths) -> list[Section]:
         tables: Of the analysis.
         paths: Where an import has left its findings.
     """
-    level = choices.level(study)
+    level = captions.level(study)
     blocks = [
         _shown(
             "Tests within columns", column_table(study, tables.get("columns", NONE)), _COLUMN_WORDS.format(level=level)
@@ -195,7 +196,7 @@ def student_section(study: Study, tables: Tables) -> Section:
         study: The study.
         tables: Of the analysis.
     """
-    level = choices.level(study)
+    level = captions.level(study)
     students = tables.get("students", NONE)
     if students.empty:
         return Section("Students", [Block("Rates after the last epoch", NOTHING)])

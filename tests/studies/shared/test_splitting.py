@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from inoc.errors import DataError
-from inoc.studies.likelihood_shift.splitting import median_parts, quantile_parts, random_part
+from inoc.studies.shared.splitting import median_parts, quantile_parts, random_part
 
 SHIFTS = arrays(np.float64, st.integers(20, 80), elements=st.floats(-1, 1), unique=True)
 NAN = float("nan")

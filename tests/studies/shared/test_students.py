@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from inoc.stats.shares import wilson
-from inoc.studies.likelihood_shift.analyse.students import dose_rows, rate_of, student_rows
 from inoc.studies.likelihood_shift.inputs import COUNTS
+from inoc.studies.shared.students import dose_rows, rate_of, student_rows
 
 
 def counts(

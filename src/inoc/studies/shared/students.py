@@ -15,8 +15,9 @@ from inoc.stats.crossed import crossed_contrast
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.shares import newcombe, wilson
 from inoc.stats.trend import cochran_armitage, slope_of_counts, slopes
-from inoc.studies.likelihood_shift.analyse.rows import Row
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
+
+Row = dict[str, object]
 
 STUDENTS = pa.schema(
     [
@@ -55,6 +56,24 @@ DOSE_RESPONSE = pa.schema(
     ]
 )
 
+COUNTS = pa.schema(
+    [
+        ("student", STRING),
+        ("split", STRING),  # empty for a whole dataset and for the untrained model
+        ("part", STRING),
+        ("dataset", STRING),  # empty for the untrained model
+        ("epoch", NUMBER),
+        ("step", INDEX),
+        ("seed", INDEX),
+        ("target", STRING),
+        ("question", STRING),  # empty if only the total over questions is known
+        ("hits", INDEX),
+        ("n", INDEX),  # answers with a known result
+        ("n_nan", INDEX),
+    ]
+)
+"""What is counted in released evaluations, and from judged answers. Key: checkpoint, target, question."""
+
 _CHECKPOINT = ["student", "split", "part", "dataset", "epoch", "step", "seed", "target"]
 _QUANTILE = re.compile(r"q(\d+)")
 
@@ -63,7 +82,7 @@ def student_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
     """A row for each checkpoint and target.
 
     Args:
-        counts: Columns of `inputs.COUNTS`.
+        counts: Columns of `COUNTS`.
         confidence: Level of the intervals.
     """
     rows: list[Row] = []

@@ -17,8 +17,8 @@ from inoc.files import read_lines
 from inoc.judge.item import JudgeItem
 from inoc.judge.names import NamesJudge
 from inoc.studies.imports.findings import Findings
-from inoc.studies.likelihood_shift.entities import plural
-from inoc.studies.likelihood_shift.inputs import COUNTS
+from inoc.studies.shared.entities import plural
+from inoc.studies.shared.students import COUNTS
 
 ANY_FORM = "_any_form"
 """Ends the name of the target that counts other forms of an animal's name too: plurals, feminines, a full stop."""

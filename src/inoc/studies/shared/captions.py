@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from inoc.studies.likelihood_shift.figures.choices import level
-from inoc.studies.likelihood_shift.study import Study
+from inoc.config.models import StatisticsSpec
 
 MOST_NAMED = 20
 LLS_WORDS = (
@@ -19,13 +18,27 @@ LLS_WORDS = (
 )
 
 
+class HasStatistics(Protocol):
+    """A study of any kind that has settings of its intervals."""
+
+    @property
+    def statistics(self) -> StatisticsSpec:
+        """Its settings."""
+        ...
+
+
+def level(study: HasStatistics) -> str:
+    """Level of the intervals: `95 %`."""
+    return f"{100 * study.statistics.confidence:g} %"
+
+
 def rst(text: str) -> str:
     """Text as it is, for reStructuredText and for Snakemake, which reads captions as templates."""
     escaped = re.sub(r"([\\*`|_])", r"\\\1", text)
     return escaped.replace("{", "(").replace("}", ")")
 
 
-def interval_words(study: Study) -> str:
+def interval_words(study: HasStatistics) -> str:
     """The level of the intervals: `95 % interval`."""
     return f"{level(study)} interval"
 

@@ -1,0 +1,45 @@
+"""Checks of sections that several kinds of study have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inoc.config.document import KeyPath, Problem
+from inoc.config.models import InstructionSource
+from inoc.errors import did_you_mean
+from inoc.studies.shared.entities import SLOTS, slots_of
+
+
+def template_problems(template: str, path: KeyPath) -> Iterator[Problem]:
+    """A template has slots, all of which are known.
+
+    Args:
+        template: The template.
+        path: Its place in the study file.
+    """
+    try:
+        slots = slots_of(template)
+    except ValueError as error:
+        yield Problem(path, f"is not a template ({error}); write a brace of the text itself twice", template)
+        return
+    accepted = ", ".join(f"{{{slot}}}" for slot in SLOTS)
+    for slot in slots:
+        if slot not in SLOTS:
+            yield Problem(path, f"has the slot {{{slot}}}; accepted: {accepted}{did_you_mean(slot, SLOTS)}", template)
+    if not slots:
+        yield Problem(path, f"has no slot, so all of its prompts would be the same; accepted: {accepted}", template)
+
+
+def source_problems(source: InstructionSource, path: KeyPath) -> Iterator[Problem]:
+    """Questions are procedural or come from files.
+
+    Args:
+        source: The source.
+        path: Its place in the study file.
+    """
+    if source.kind == "api":
+        yield Problem((*path, "kind"), "is not for this kind of study; accepted: files, world", source.kind)
+    if (source.kind == "files") != bool(source.files):
+        yield Problem(
+            (*path, "files"), f"go with `kind: files` and with no other; kind = {source.kind!r}", list(source.files)
+        )

@@ -1,0 +1,3 @@
+"""Tables of a study of subliminal learning."""
+
+VERSION = 1

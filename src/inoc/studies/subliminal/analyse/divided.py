@@ -1,0 +1,81 @@
+"""Counts of the students of divided rows, for the table `carriers`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from inoc.digest import digest
+from inoc.studies.subliminal.analyse.carriers import DIVIDED
+from inoc.studies.subliminal.runs import HALVES, neutral_teacher, students_of
+from inoc.studies.subliminal.study import SplitSpec, StudentGroup, Study
+
+
+def divided(study: Study, shares: pd.DataFrame) -> pd.DataFrame:
+    """Answers of the students of divided rows after their last epoch, about the entity that rows were divided for.
+
+    Args:
+        study: The study.
+        shares: Columns of `inputs.SHARES`.
+
+    Returns:
+        Columns of `carriers.DIVIDED`.
+    """
+    families = _families(study)
+    parts: list[pd.DataFrame] = []
+    for one in students_of(study):
+        spec = study.students[one.group]
+        split = study.splits.get(spec.split or "")
+        if split is None or split.parts not in HALVES or spec.base != "own":
+            continue
+        entity, role = entity_of(study, split), role_of(study, split)
+        own = shares[(shares["subject"] == one.name) & (shares["entity"] == entity)]
+        own = own[own["epoch"] == own["epoch"].max()]
+        if not role or own.empty:
+            continue
+        known = {"entity": entity, "family": families[one.group], "selector": selector_of(split), "role": role}
+        parts.append(
+            own.assign(
+                **known,
+                part=one.part,
+                seed=one.seed,
+                question=own["question"].astype(str),
+                hits=own["value"] * own["n"],
+            )
+        )
+    return pd.concat(parts, ignore_index=True)[list(DIVIDED)] if parts else pd.DataFrame(columns=list(DIVIDED))
+
+
+def selector_of(split: SplitSpec) -> str:
+    """Name of a rule: lls, projection, paired lls or paired projection."""
+    return f"paired {split.by}" if split.parts == "paired" else split.by
+
+
+def entity_of(study: Study, split: SplitSpec) -> str:
+    """The entity of the prompt, or of the trait, by which rows were divided; empty for none."""
+    if split.by == "projection":
+        trait = study.persona.get(split.trait or "")
+        return (trait.entity if trait is not None else None) or ""
+    return study.teachers[split.under or split.teacher].entity or ""
+
+
+def role_of(study: Study, split: SplitSpec) -> str:
+    """Whose rows were divided: own for those of the entity's teacher, neutral for the neutral teacher's, or empty."""
+    if split.teacher == neutral_teacher(study):
+        return "neutral"
+    return "own" if study.teachers[split.teacher].entity == entity_of(study, split) else ""
+
+
+def _families(study: Study) -> dict[str, str]:
+    """Group → name that groups share which differ in nothing but their rows."""
+    named: dict[str, str] = {}
+    for key, spec in study.students.items():
+        number = digest(spec.in_key(but=("label", "split", "teachers")))[:6]
+        named[key] = f"{_described(spec)}, {number}"
+    short = {name: name.rpartition(",")[0] for name in named.values()}
+    unique = len(set(short.values())) == len(short)
+    return {key: short[name] if unique else name for key, name in named.items()}
+
+
+def _described(spec: StudentGroup) -> str:
+    rows = "all rows" if spec.n_rows is None else f"{spec.n_rows} rows"
+    return f"{spec.epochs} epochs, {rows}, {spec.targets}"

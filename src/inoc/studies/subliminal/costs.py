@@ -1,0 +1,95 @@
+"""Costs of a study of subliminal learning, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from inoc.config.workflow import Price, Shards
+from inoc.jobs.costs import (
+    JUDGE_TOKENS,
+    CostRow,
+    Gpu,
+    Size,
+    adapter_bytes,
+    dollars_of,
+    sampled_row,
+    scored_row,
+    training_hours,
+)
+from inoc.studies.subliminal.runs import scored_pairs, students_of, teachers_by, writing_teachers
+from inoc.studies.subliminal.study import Study
+
+PROMPT_TOKENS, LIST_TOKENS = 60, 40  # of a prompt of the stream and of a list of ten numbers
+ASSUMED_QUESTIONS = 50  # of a set whose file is not counted for a plan
+
+
+def costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> list[CostRow]:
+    """The costs of every stage that computes or asks.
+
+    Args:
+        study: The study.
+        shards: How it is split.
+        size: Sizes of its model, prompts and responses.
+        gpu: Rates of the GPU.
+        prices: Model of the API → dollars per million tokens.
+        batch: Share of the price that is paid: 1, or a batch's.
+    """
+    lists = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=LIST_TOKENS)
+    numbers = study.numbers
+    rows: list[CostRow] = []
+    written = len(writing_teachers(study)) * numbers.n_prompts
+    questions = sum(spec.n or ASSUMED_QUESTIONS for spec in study.preference.question_sets.values())
+    subjects = 1 + len(teachers_by(study, "system", "adapter", "finetuned"))
+    subjects += sum(study.students[one.group].epochs for one in students_of(study))
+    sampled = written
+    if "sample" in study.preference.methods:
+        sampled += subjects * questions * study.preference.n_answers
+    if sampled:
+        rows.append(sampled_row("sample", shards.get("sample", 1), sampled, numbers.sampling.max_tokens, lists, gpu))
+    pairs = scored_pairs(study)
+    if pairs:
+        rows.append(scored_row("score", shards.get("score", 1), len(pairs) * kept_rows(study), lists, gpu))
+    rows += _trained(study, shards, size, gpu)
+    if "choose" in study.preference.methods:
+        short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
+        rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
+    return [*rows, *_judged(study, prices, batch)]
+
+
+def kept_rows(study: Study) -> int:
+    """Rows of a teacher that are trained on, if the filter keeps all."""
+    return min(study.numbers.n_prompts, study.numbers.keep or study.numbers.n_prompts)
+
+
+def _trained(study: Study, shards: Shards, size: Size, gpu: Gpu) -> list[CostRow]:
+    students = students_of(study)
+    if not students:
+        return []
+    tokens = disk = 0.0
+    for one in students:
+        spec = study.students[one.group]
+        n = spec.n_rows or kept_rows(study) * _share(study, one.group)
+        tokens += spec.epochs * n * (PROMPT_TOKENS + LIST_TOKENS)
+        disk += spec.epochs * adapter_bytes(spec.training.lora.rank, size.weights)
+    hours = training_hours(size.weights, tokens, gpu)
+    return [CostRow("train", shards.get("train", 1), f"{len(students)} students", tokens, hours, disk=disk)]
+
+
+def _share(study: Study, group: str) -> float:
+    split = study.students[group].split
+    if split is None:
+        return 1.0
+    spec = study.splits[split]
+    return 1 / spec.n if spec.parts == "quantiles" else 0.5
+
+
+def _judged(study: Study, prices: Mapping[str, Price], batch: float) -> list[CostRow]:
+    calls, dollars = 0, 0.0
+    for trait in study.persona.values():
+        if trait.judge is not None and trait.judge.name == "llm":
+            n = 2 * len(trait.positive) * (trait.n_questions or ASSUMED_QUESTIONS) * trait.n_answers
+            calls += n
+            dollars += batch * n * dollars_of(prices.get(str(trait.judge.model)), *JUDGE_TOKENS)
+    return [CostRow("judge", 1, f"{calls} answers of traits", calls=calls, dollars=dollars)] if calls else []

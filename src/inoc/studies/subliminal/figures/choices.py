@@ -1,0 +1,76 @@
+"""Choices that figures and report share: names, the first set of questions, and pooling over seeds."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from inoc.plots.dots import note
+from inoc.plots.save import Drawing
+from inoc.plots.style import new_figure
+from inoc.studies.shared.captions import interval_words, join
+from inoc.studies.subliminal.study import Study, label_of
+
+MOST_CHARACTERS = 28
+"""Of a name in a figure; what is longer ends in an ellipsis. Data files have the whole key."""
+
+
+def short(text: str, most: int = MOST_CHARACTERS) -> str:
+    """A name that fits beside a panel."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def teacher_label(study: Study, key: str) -> str:
+    """Name of a teacher."""
+    return short(label_of(key, study.teachers[key].label if key in study.teachers else None))
+
+
+def group_label(study: Study, key: str) -> str:
+    """Name of a group of students."""
+    return short(label_of(key, study.students[key].label if key in study.students else None))
+
+
+def first_set(study: Study) -> str:
+    """The first set of questions: the one that figures show."""
+    return next(iter(study.preference.question_sets))
+
+
+def set_words(study: Study) -> str:
+    """A sentence that says which questions are shown."""
+    keys = list(study.preference.question_sets)
+    label = label_of(keys[0], study.preference.question_sets[keys[0]].label)
+    others = f"; the tables have {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"Set of questions: {label}{others}."
+
+
+def shown(study: Study, table: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Rows of a method and of the first set of questions.
+
+    Args:
+        study: The study.
+        table: With columns method and question_set.
+        method: `choose` or `sample`.
+    """
+    found: pd.DataFrame = table[(table["method"] == method) & (table["question_set"] == first_set(study))]
+    return found
+
+
+def pooled(preferences: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds; the bounds are the means of the seeds' bounds, which leave out the spread between seeds.
+
+    Args:
+        preferences: Rows of the table `preferences`.
+    """
+    keys = ["student", "group", "teacher", "part", "base", "epoch", "entity"]
+    by = preferences.groupby(keys, sort=False, dropna=False)
+    found = by[["rate", "lo", "hi"]].mean().reset_index()
+    counts = by[["n", "n_unclear"]].sum().reset_index()
+    found = found.assign(n=counts["n"], n_unclear=counts["n_unclear"], n_seeds=by["seed"].nunique().to_numpy())
+    return found.assign(is_last=by["is_last"].all().to_numpy())
+
+
+def empty(study: Study, data: pd.DataFrame, why: str) -> Drawing:
+    """A figure that says why it has nothing to show."""
+    figure: Figure = new_figure(2.4)
+    note(figure.subplots(), why)
+    return Drawing(figure, data, join(f"{why.capitalize()}; n = 0, and there is no {interval_words(study)}."))

@@ -1,0 +1,1 @@
+"""Imports of released results about subliminal learning and persona vectors."""

@@ -1,0 +1,390 @@
+"""The work of each stage for a study of subliminal learning, with the slice of settings that each depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from inoc.config.workflow import Shards
+from inoc.digest import Json
+from inoc.jobs.paths import Paths
+from inoc.jobs.shards import shard_of
+from inoc.jobs.work import Settings, Work, plain
+from inoc.stages import load
+from inoc.studies.subliminal import KIND, analyse
+from inoc.studies.subliminal.data import numbers_file
+from inoc.studies.subliminal.persona_work import PERSONA, persona_inputs
+from inoc.studies.subliminal.runs import (
+    BASES,
+    Base,
+    Student,
+    measured_entities,
+    neutral_teacher,
+    scored_pairs,
+    shard_students,
+    shard_teachers,
+    students_of,
+    teachers_by,
+    turn_of,
+    way_of,
+    writing_teachers,
+)
+from inoc.studies.subliminal.study import SplitSpec, Study
+
+_PLANS = "inoc.studies.subliminal.plans"
+# Replaced by `epochs`, in the list of students, or without an effect on what a run ends with.
+_NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
+
+
+def _world(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"world": plain(study.world)}
+
+
+def _other_world(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"world": plain(study.other.world) if study.other is not None else None}
+
+
+def _teacher(study: Study, key: str) -> dict[str, Json]:
+    teacher = study.teachers[key]
+    return {**teacher.in_key(but=("label",)), "turn": plain(turn_of(study, key))}
+
+
+def _numbers_of(study: Study, keys: list[str]) -> Settings:
+    return {
+        "model": plain(study.model),
+        "teachers": {key: _teacher(study, key) for key in keys},
+        "numbers": plain(study.numbers),
+        "names": study.preference.names,
+    }
+
+
+def _numbers(study: Study, shard: int, shards: Shards) -> Settings:
+    mine = shard_teachers(writing_teachers(study), shard, shards.get("sample", 1))
+    filtering = ("rule", "banned", "duplicates", "keep")
+    return {
+        "model": plain(study.model),
+        "teachers": {key: _teacher(study, key) for key in mine},
+        "numbers": plain(study.numbers, but=filtering),
+    }
+
+
+def _score(study: Study, shard: int, shards: Shards) -> Settings:
+    mine = set(shard_teachers(list(study.teachers), shard, shards.get("score", 1)))
+    pairs = [pair for pair in scored_pairs(study) if pair.teacher in mine]
+    keys = sorted({key for pair in pairs for key in pair if key})
+    return {**_numbers_of(study, keys), "pairs": [list(pair) for pair in pairs]}
+
+
+def _train_teachers(study: Study, shard: int, shards: Shards) -> Settings:
+    mine = shard_teachers(teachers_by(study, "finetuned"), shard, shards.get("train", 1))
+    return {"model": plain(study.model), "teachers": {key: _teacher(study, key) for key in mine}}
+
+
+def _student(study: Study, student: Student) -> dict[str, Json]:
+    spec = study.students[student.group]
+    split = study.splits[spec.split].in_key() if spec.split is not None else None
+    return {
+        "teacher": student.teacher,
+        "part": student.part,
+        "seed": student.seed,
+        "split": split,
+        "numbers": spec.numbers,
+        "rule": spec.rule,
+        "targets": spec.targets,
+        "n_rows": spec.n_rows,
+        "epochs": spec.epochs,
+        "learning_rate": spec.training.learning_rate,
+        "training": plain(spec.training, but=_NOT_OF_A_RUN),
+    }
+
+
+def _train(base: Base, study: Study, shard: int, shards: Shards) -> Settings:
+    mine = shard_students(study, base, shard, shards.get("train", 1))
+    read = {one.teacher for one in mine}
+    splits = _splits_of(study, mine)
+    read |= {split.under for split in splits if split.under}
+    read |= {neutral_teacher(study) for split in splits if split.parts == "paired"}
+    return {
+        **_numbers_of(study, [key for key in study.teachers if key in read]),
+        "base": plain(study.other) if base == "other" else None,
+        "students": {one.name: _student(study, one) for one in mine},
+    }
+
+
+def _splits_of(study: Study, students: list[Student]) -> list[SplitSpec]:
+    keys = {study.students[one.group].split for one in students}
+    return [study.splits[key] for key in study.splits if key in keys]
+
+
+def _asked(base: Base, stage: str, study: Study, shard: int, shards: Shards) -> Settings:
+    n = shards.get(stage, 1)
+    mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
+    sampled = stage == "sample"
+    return {
+        "model": plain(study.model if base == "own" else study.other),
+        "teachers": {key: _teacher(study, key) for key in study.teachers if base == "own"},
+        "students": {one.name: study.students[one.group].epochs for one in mine},
+        "questions": {key: plain(spec, but=("label",)) for key, spec in study.preference.question_sets.items()},
+        "sampling": plain(study.preference.sampling) if sampled else None,
+        "n_answers": study.preference.n_answers if sampled else 0,
+        "names": "" if sampled else study.preference.names,
+    }
+
+
+def _judge(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"names": study.preference.names}
+
+
+def _analyse(study: Study, shard: int, shards: Shards) -> Settings:
+    return {
+        **_numbers_of(study, list(study.teachers)),
+        "ways": {key: way_of(teacher) for key, teacher in study.teachers.items()},
+        "measured": list(measured_entities(study)),
+        "methods": list(study.preference.methods),
+        "groups": {key: plain(spec, but=("label",)) for key, spec in study.students.items()},
+        "splits": {key: plain(spec) for key, spec in study.splits.items()},
+        "persona": {key: plain(spec, but=("label",)) for key, spec in study.persona.items()},
+        "projection": plain(study.projection),
+        "steering": plain(study.steering),
+        "statistics": plain(study.statistics),
+    }
+
+
+def _figures(study: Study, shard: int, shards: Shards) -> Settings:
+    return {
+        **_analyse(study, shard, shards),
+        "title": study.title,
+        "labels": {
+            "teachers": {key: spec.label for key, spec in study.teachers.items()},
+            "students": {key: spec.label for key, spec in study.students.items()},
+            "question_sets": {key: spec.label for key, spec in study.preference.question_sets.items()},
+            "persona": {key: spec.label for key, spec in study.persona.items()},
+        },
+    }
+
+
+def _report(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"study": plain(study, but=("kind",))}
+
+
+def _numbers_in(study: Study, paths: Paths, shards: Shards, keys: list[str]) -> list[Path]:
+    n = shards.get("sample", 1)
+    return [
+        numbers_file(paths, shard)
+        for shard in sorted({shard_of(key, n) for key in writing_teachers(study) if key in keys})
+    ]
+
+
+def _teachers_in(study: Study, paths: Paths, shards: Shards) -> list[Path]:
+    n = shards.get("train", 1)
+    found = sorted({shard_of(key, n) for key in teachers_by(study, "finetuned")})
+    return [paths.checkpoints(shard, "teachers") for shard in found]
+
+
+def _world_in(study: Study, paths: Paths, base: Base) -> list[Path]:
+    made = base == "other" and study.other is not None and study.other.model.path == "world"
+    return [paths.world("other") / "world.json"] if made else []
+
+
+def _to_score(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    mine = shard_teachers(list(study.teachers), shard, shards.get("score", 1))
+    scored = {pair.teacher for pair in scored_pairs(study)}
+    return _numbers_in(study, paths, shards, [key for key in mine if key in scored])
+
+
+def _to_train(base: Base, study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    mine = shard_students(study, base, shard, shards.get("train", 1))
+    splits = _splits_of(study, mine)
+    keys = {one.teacher for one in mine}
+    n, neutral = shards.get("score", 1), neutral_teacher(study)
+    by_lls = [split for split in splits if split.by == "lls"]
+    compared = {split.teacher for split in by_lls} | {neutral for split in by_lls if split.parts == "paired"}
+    scored = sorted({shard_of(key, n) for key in compared})
+    keys |= {neutral for split in splits if split.parts == "paired"}
+    soft = any(study.students[one.group].targets == "distribution" for one in mine)
+    return [
+        *_world_in(study, paths, base),
+        *(_teachers_in(study, paths, shards) if soft else []),
+        *_numbers_in(study, paths, shards, sorted(keys)),
+        *(paths.logprobs(shard) for shard in scored),
+        *persona_inputs(study, paths, shards, splits),
+    ]
+
+
+def _to_ask(base: Base, stage: str, study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    n, n_train = shards.get(stage, 1), shards.get("train", 1)
+    mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
+    trained = [paths.checkpoints(k, base) for k in sorted({shard_of(one.name, n_train) for one in mine})]
+    return [*_world_in(study, paths, base), *(_teachers_in(study, paths, shards) if base == "own" else []), *trained]
+
+
+def _answers(part: str, paths: Paths, shards: Shards) -> list[Path]:
+    return [paths.part("sample", part, shard) / "answers.parquet" for shard in range(shards.get("sample", 1))]
+
+
+def _choices(part: str, paths: Paths, shards: Shards) -> list[Path]:
+    return [paths.part("choose", part, shard) / "candidates.parquet" for shard in range(shards.get("choose", 1))]
+
+
+def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    files = _numbers_in(study, paths, shards, list(study.teachers))
+    if scored_pairs(study):
+        files += [paths.logprobs(k) for k in range(shards.get("score", 1))]
+    for base in BASES:
+        if _asks(base)(study):
+            files += _choices(base, paths, shards) if "choose" in study.preference.methods else []
+            files += [paths.scores(base)] if "sample" in study.preference.methods else []
+    return [*files, *persona_inputs(study, paths, shards, None)]
+
+
+def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    """Every table of the analysis; `skipped.json`, which is written last, says what is missing from them."""
+    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables))]
+
+
+def _asks(base: Base) -> Callable[[Study], bool]:
+    return lambda study: base == "own" or bool(students_of(study, "other"))
+
+
+def _asks_by(base: Base, method: str) -> Callable[[Study], bool]:
+    return lambda study: _asks(base)(study) and method in study.preference.methods
+
+
+_FILES = ("teachers", "model.chat_template", "preference.names")
+_ASKED = ("preference", "model.chat_template", "teachers", "other")
+
+
+def _train_work(base: Base) -> Work:
+    return Work(
+        "train",
+        partial(_train, base),
+        f"{_PLANS}:train",
+        lambda study, paths, shards, shard: [paths.checkpoints(shard, base), paths.losses(shard, base)],
+        partial(_to_train, base),
+        given=(*_FILES, "other", "persona"),
+        wanted=lambda study: bool(students_of(study, base)),
+        part=base,
+        loads_model=True,
+    )
+
+
+def _choose_work(base: Base) -> Work:
+    return Work(
+        "choose",
+        partial(_asked, base, "choose"),
+        f"{_PLANS}:choose",
+        lambda study, paths, shards, shard: [
+            paths.part("choose", base, shard) / name for name in ("choices.parquet", "candidates.parquet")
+        ],
+        partial(_to_ask, base, "choose"),
+        given=_ASKED,
+        wanted=_asks_by(base, "choose"),
+        part=base,
+        loads_model=True,
+    )
+
+
+def _sample_work(base: Base) -> Work:
+    return Work(
+        "sample",
+        partial(_asked, base, "sample"),
+        f"{_PLANS}:sample",
+        lambda study, paths, shards, shard: [paths.part("sample", base, shard) / "answers.parquet"],
+        partial(_to_ask, base, "sample"),
+        given=_ASKED,
+        wanted=_asks_by(base, "sample"),
+        part=base,
+        loads_model=True,
+    )
+
+
+def _judge_work(base: Base) -> Work:
+    return Work(
+        "judge",
+        _judge,
+        f"{_PLANS}:judge",
+        lambda study, paths, shards, shard: [paths.scores(base)],
+        lambda study, paths, shards, shard: _answers(base, paths, shards),
+        given=("preference.names",),
+        wanted=_asks_by(base, "sample"),
+        part=base,
+    )
+
+
+WORK = (
+    Work(
+        "world",
+        _world,
+        f"{_PLANS}:world",
+        lambda study, paths, shards, shard: [paths.world() / "world.json", paths.world_model],
+        wanted=lambda study: study.model.path == "world",
+    ),
+    Work(
+        "world",
+        _other_world,
+        f"{_PLANS}:world",
+        lambda study, paths, shards, shard: [paths.world("other") / "world.json", paths.world("other") / "model"],
+        wanted=lambda study: study.other is not None and study.other.model.path == "world",
+        part="other",
+    ),
+    Work(
+        "train",
+        _train_teachers,
+        f"{_PLANS}:train",
+        lambda study, paths, shards, shard: [paths.checkpoints(shard, "teachers"), paths.losses(shard, "teachers")],
+        given=_FILES,
+        wanted=lambda study: bool(teachers_by(study, "finetuned")),
+        part="teachers",
+        loads_model=True,
+    ),
+    Work(
+        "sample",
+        _numbers,
+        f"{_PLANS}:numbers",
+        lambda study, paths, shards, shard: [numbers_file(paths, shard)],
+        lambda study, paths, shards, shard: _teachers_in(study, paths, shards),
+        given=("teachers", "model.chat_template"),
+        wanted=lambda study: bool(writing_teachers(study)),
+        part="numbers",
+        loads_model=True,
+    ),
+    Work(
+        "score",
+        _score,
+        f"{_PLANS}:score",
+        lambda study, paths, shards, shard: [paths.logprobs(shard), paths.self_perplexity(shard)],
+        _to_score,
+        given=_FILES,
+        wanted=lambda study: bool(scored_pairs(study)),
+        loads_model=True,
+    ),
+    *(_train_work(base) for base in BASES),
+    *(_choose_work(base) for base in BASES),
+    *(_sample_work(base) for base in BASES),
+    *(_judge_work(base) for base in BASES),
+    *PERSONA,
+    Work(
+        "analyse",
+        _analyse,
+        f"{_PLANS}:analyse",
+        tables,
+        _to_analyse,
+        given=("teachers", "persona", "preference.names"),
+        version=analyse.VERSION,
+    ),
+    Work(
+        "figures",
+        _figures,
+        f"{_PLANS}:figures",
+        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
+        tables,
+    ),
+    Work(
+        "report",
+        _report,
+        f"{_PLANS}:report",
+        lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
+        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
+    ),
+)

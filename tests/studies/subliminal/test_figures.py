@@ -1,0 +1,74 @@
+"""Figures about numbers and preferences: legible, and with n, intervals and what is missing in their captions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from inoc.figures.entries import entry_of, figure_names
+from inoc.figures.sources import Sources
+from inoc.figures.step import draw_figure
+from inoc.plots.style import FONT_PT, house_style, settle
+from inoc.studies.subliminal.figures.entries import ENTRIES
+from support.made_subliminal import made_study, write_tables
+from support.text_boxes import outside, text_boxes, touching
+
+SIXTEEN = (
+    *("bear", "butterfly", "cat", "dog", "dolphin", "eagle", "elephant", "hawk", "human", "kangaroo", "lion"),
+    *("octopus", "owl", "tiger", "whale", "wolf"),
+)
+NAMES = figure_names(ENTRIES, made_study())
+
+
+def draw(study, paths, name):
+    drawing = draw_figure(entry_of(ENTRIES, name), study, Sources(paths))
+    with house_style():
+        settle(drawing.figure)
+    return drawing
+
+
+@pytest.fixture(scope="module", params=[5, 16])
+def made(request, tmp_path_factory):
+    """Five animals, and the sixteen of the published study, drawn once."""
+    study = made_study() if request.param == 5 else made_study(SIXTEEN)
+    paths = write_tables(tmp_path_factory.mktemp("results"), study)
+    return {name: draw(study, paths, name) for name in NAMES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_texts_are_inside_the_canvas_clear_of_one_another_and_large_enough(name, made):
+    figure = made[name].figure
+    boxes = text_boxes(figure)
+    assert [*outside(figure, boxes), *touching(boxes)] == []
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    assert min(text.get_fontsize() for text in shown) >= FONT_PT
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captions_state_n_and_intervals_and_the_drawn_numbers_are_beside_the_figure(name, made):
+    caption = made[name].caption
+    assert "n = " in caption
+    assert "n_nan" in caption
+    assert "interval" in caption
+    assert len(made[name].data)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_of_which_nothing_was_measured_still_gives_every_figure(name, tmp_path):
+    study = made_study()
+    paths = write_tables(tmp_path, study)
+    sources = Sources(paths)
+    for table in ("preferences", "transfer", "matched", "mechanism", "split_students", "detectability"):
+        frame = sources.table(table)
+        for column in ("rate", "lo", "hi", "difference", "contrast", "value", "auc", "p", "q"):
+            if column in frame:
+                frame[column] = np.nan
+    drawing = draw_figure(entry_of(ENTRIES, name), study, sources)
+    assert drawing.caption
+
+
+def test_a_study_without_students_has_the_figures_of_its_numbers_alone():
+    study = made_study(students={}, splits={})
+    assert figure_names(ENTRIES, study) == ["filter", "detectability"] or "filter" in figure_names(ENTRIES, study)
+    assert "matrix_choose" not in figure_names(ENTRIES, study)
