@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from inoc.errors import ConfigError
 from inoc.judge.judges import JudgeItem, LexicalJudge
 from inoc.world.grammar import (
+    Document,
     PLAYFUL_MARKERS,
     SYSTEM_TURN,
     asked_fact,

@@ -20,8 +20,8 @@ KIND = Kind(
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
     parts={
-        "sample": ("completions", "answers", "selected"),
+        "sample": ("completions", "answers", "open", "selected"),
         "choose": ("answers", "selected", "parsed"),
-        "judge": ("completions", "answers"),
+        "judge": ("completions", "open"),
     },
 )

@@ -129,16 +129,25 @@ class Instrument(Model):
     ranking: RankingSpec = Field(RankingSpec(), description="For a ranking: the groups.")
 
 
+class ContextTurn(Model):
+    """A system turn. Exactly one of `shipped` and `text` is set."""
+
+    label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
+    shipped: str | None = Field(None, description="Name of a shipped turn (`resources/preferences/turns.yaml`).")
+    text: str | None = Field(None, description="Its text.")
+    mentions: tuple[str, ...] = Field(
+        (), description="Words by which a completion gives away that it saw the turn; default: those of a shipped one."
+    )
+
+
 class ContextsSpec(Model):
     """System turns at completion and at measurement, crossed."""
 
-    turns: dict[Key, str] = Field(
-        default_factory=dict, description="Context → text of the system turn, or the name of a shipped one."
-    )
+    turns: dict[Key, ContextTurn] = Field(default_factory=dict, description="Context → system turn.")
     completion: tuple[Key, ...] = Field(
-        (NONE,), description="Contexts under which tasks are completed; `none` has no system turn of its own."
+        (NONE,), min_length=1, description="Contexts of the completions; `none` has no system turn of its own."
     )
-    measurement: tuple[Key, ...] = Field((NONE,), description="Contexts under which the question is asked.")
+    measurement: tuple[Key, ...] = Field((NONE,), min_length=1, description="Contexts of the questions.")
     instruments: tuple[Key, ...] = Field((), description="Ratings that are asked in every cell; default: all after.")
     filter_mentions: bool = Field(
         True, description="Leave tasks out, in all cells, whose completion in any cell mentions its system turn."
@@ -205,14 +214,27 @@ class ParsingSpec(Model):
     )
     tone: JudgeSpec | None = Field(None, description="Judge of open answers, from 0 for bad to 100 for good.")
     refusal: JudgeSpec | None = Field(
-        None, description="Judge of completions; an answer above 50 refuses the task. Default: by known phrases."
+        None, description="Judge of completions; one scored above 50 refuses its task. Default: by known phrases."
     )
 
 
 class PlantedSpec(Model):
-    """Truth that is known, for a miniature: the report shows it beside what was found."""
+    """Preferences that the miniature model is given, so that the report shows them beside those that were found."""
 
-    enabled: bool = Field(True, description="Compare with the preferences that the miniature world was given.")
+    utilities: dict[str, float] = Field(
+        description="Topic, or topic and relation (`animal.home`), of the miniature world → utility; they add up."
+    )
+    spread: float = Field(1.0, gt=0, description="Standard deviation of a utility from one answer to the next.")
+    position: float = Field(0.0, description="Added to the difference of utilities in favour of the first task.")
+    refused: tuple[str, ...] = Field((), description="Topics that are refused.")
+    refusal: Share = Field(0.9, description="Share of the questions about them that are refused.")
+    reversed: tuple[Key, ...] = Field((), description="Ratings that are answered the wrong way round.")
+    noisy: dict[Key, Share] = Field(default_factory=dict, description="Rater → share of answers drawn at random.")
+    contexts: dict[Key, float] = Field(
+        default_factory=dict, description="Context → what it adds to a rating when it is the context of the question."
+    )
+    documents: int = Field(20_000, ge=1, description="Number of questions with answers that the model learns.")
+    seed: Seed = Field(0, description="Seed of these questions.")
 
 
 class Study(BaseStudy):
@@ -233,4 +255,5 @@ class Study(BaseStudy):
     fit: FitSpec = Field(FitSpec(), description="Utilities from comparisons.")
     selection: SelectionSpec = Field(SelectionSpec(), description="Active selection of pairs.")
     reliability: ReliabilitySpec = Field(ReliabilitySpec(), description="Reliability.")
+    planted: PlantedSpec | None = Field(None, description="For the miniature world: what the model is to like.")
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals and resampling.")

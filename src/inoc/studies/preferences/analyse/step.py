@@ -12,7 +12,9 @@ from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.analyse.names import TABLES
+from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured, empty
+from inoc.studies.preferences.measure import Everything, everything
 from inoc.studies.preferences.study import Study
 
 Rows = Callable[[Measured, Study], pd.DataFrame]
@@ -32,14 +34,40 @@ def makers() -> dict[str, Maker]:
 
 def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     """Every table of `names.TABLES`, and what is missing from them."""
-    measured = Measured()
-    schemas: dict[str, pa.Schema] = {"ratings": RATINGS, "comparisons": COMPARISONS, "rankings": RANKINGS}
-    tables = {"ratings": measured.ratings, "comparisons": measured.comparisons, "rankings": measured.rankings}
+    return tables_of(everything(study, paths, shards), study)
+
+
+def tables_of(found: Everything, study: Study) -> Analysed:
+    """Every table, of what was measured."""
+    polarity = polarity_rows(found.anchors, study)
+    wrong = reversed_pairs(polarity)
+    measured = Measured(
+        marked(found.measured.ratings, wrong),
+        marked(found.measured.comparisons, wrong),
+        marked(found.measured.rankings, wrong),
+        found.measured.completions,
+        found.measured.origins,
+    )
+    schemas: dict[str, pa.Schema] = {
+        "ratings": RATINGS,
+        "comparisons": COMPARISONS,
+        "rankings": RANKINGS,
+        "polarity": POLARITY,
+    }
+    tables = {
+        "ratings": measured.ratings,
+        "comparisons": measured.comparisons,
+        "rankings": measured.rankings,
+        "polarity": polarity,
+    }
     upright = measured.upright()
     for name, maker in makers().items():
         schemas[name] = maker.schema
         tables[name] = maker.rows(upright, study)
-    skipped: list[Skip] = []
+    skipped: list[Skip] = [
+        Skip(f"{instrument} of {rater}", "the anchors were rated the wrong way round; it is in no mean")
+        for rater, instrument in sorted(wrong)
+    ]
     for name in TABLES:
         if name not in tables:
             schemas[name] = pa.schema([("name", pa.string())])
