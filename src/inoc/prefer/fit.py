@@ -20,7 +20,6 @@ from inoc.prefer.order import order_statistics
 from inoc.prefer.read import read_frame
 from inoc.prefer.reliability import split_halves
 from inoc.prefer.tables import FITS, ORDER, PENALTIES, RELIABILITY, UTILITIES, null_loss
-from inoc.stats.means import NAN
 from inoc.stats.utilities.fit import Fit, Settings, fit, held
 from inoc.stats.utilities.folds import Held, best, first_appearance, held_out, majority_share
 from inoc.stats.utilities.intervals import LARGEST_DENSE, Intervals, bootstrap_intervals, information_intervals
@@ -139,10 +138,9 @@ def _penalty_row(model: str, kind: str, one: Held) -> dict[str, object]:
 
 
 def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: argparse.Namespace) -> Intervals:
-    unknown = np.full(fitted.problem.n, NAN)
     if options.utilities or options.earlier or options.no_intervals:
         # Inside bounds, and for parameters that were not fitted, the curvature says nothing of the uncertainty.
-        return Intervals(unknown, unknown, NAN, NAN)
+        return Intervals.unknown(fitted.problem.n, fitted.positions.size)
     if options.bootstrap:
         return bootstrap_intervals(outcomes, fitted, settings, options.bootstrap)
     return information_intervals(fitted)

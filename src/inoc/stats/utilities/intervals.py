@@ -18,12 +18,28 @@ LARGEST_DENSE = 8000
 
 
 class Intervals(NamedTuple):
-    """Bounds of the utilities and of the position term; NaN where they are unknown."""
+    """Bounds of the utilities and of the position terms; NaN where they are unknown."""
 
     lo: Floats
     hi: Floats
-    position_lo: float
-    position_hi: float
+    positions_lo: Floats  # one per position term
+    positions_hi: Floats
+
+    @property
+    def position_lo(self) -> float:
+        """Lower bound of the one position term; NaN without it, or with several."""
+        return float(self.positions_lo[0]) if self.positions_lo.size == 1 else NAN
+
+    @property
+    def position_hi(self) -> float:
+        """Upper bound of the one position term."""
+        return float(self.positions_hi[0]) if self.positions_hi.size == 1 else NAN
+
+    @classmethod
+    def unknown(cls, n_items: int, n_positions: int = 0) -> Intervals:
+        """No bounds."""
+        items, positions = np.full(n_items, NAN), np.full(n_positions, NAN)
+        return cls(items, items, positions, positions)
 
 
 def information_intervals(found: Fit, confidence: float = 0.95) -> Intervals:
@@ -37,16 +53,15 @@ def information_intervals(found: Fit, confidence: float = 0.95) -> Intervals:
         confidence: Of the two-sided intervals.
     """
     problem, width = found.problem, normal_quantile(confidence)
-    n, place = problem.n, problem.position_at
+    n, places = problem.n, list(problem.positions_at)
     sd = np.full(problem.size, NAN)
     if problem.size <= LARGEST_DENSE:
         sd = _deviations(found)
-    elif place is not None:
-        sd[place] = _one_deviation(found, place)
+    else:
+        for place in places:
+            sd[place] = _one_deviation(found, place)
     lo, hi = _open(problem.outcomes, found.mu - width * sd[:n], found.mu + width * sd[:n])
-    if place is None:
-        return Intervals(lo, hi, NAN, NAN)
-    return Intervals(lo, hi, found.position - width * float(sd[place]), found.position + width * float(sd[place]))
+    return Intervals(lo, hi, found.positions - width * sd[places], found.positions + width * sd[places])
 
 
 def _deviations(found: Fit) -> Floats:
@@ -123,11 +138,9 @@ def bootstrap_intervals(
         row[:] = refit.at
         row[: outcomes.n_items][_lost(again, outcomes)] = NAN
     bounds = np.array([percentile_bounds(column[~np.isnan(column)], confidence) for column in draws.T])
-    n, place = outcomes.n_items, found.problem.position_at
+    n, places = outcomes.n_items, list(found.problem.positions_at)
     lo, hi = _open(found.problem.outcomes, bounds[:n, 0], bounds[:n, 1])
-    if place is None:
-        return Intervals(lo, hi, NAN, NAN)
-    return Intervals(lo, hi, float(bounds[place, 0]), float(bounds[place, 1]))
+    return Intervals(lo, hi, bounds[places, 0], bounds[places, 1])
 
 
 def _lost(again: Outcomes, outcomes: Outcomes) -> np.ndarray:
