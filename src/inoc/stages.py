@@ -36,6 +36,7 @@ STAGES = (
 KINDS = {
     "inoculation": "inoc.studies.inoculation",
     "likelihood_shift": "inoc.studies.likelihood_shift",
+    "preferences": "inoc.studies.preferences",
 }
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
