@@ -172,7 +172,7 @@ def test_every_pair_of_origins_has_a_row_of_positions(tmp_path):
     table = found["positions"]
     assert table[["origin_a", "origin_b"]].to_numpy().tolist() == [["x", "x"], ["x", "y"], ["y", "y"]]
     assert table["n"].sum() == 600
-    assert ((table["lo"] < 0.5) & (0.5 < table["hi"])).all()
+    assert ((table["lo"] < 0.5) & (table["hi"] > 0.5)).all()
     assert np.isnan(found["fits"].loc[0, "position"])
 
 
