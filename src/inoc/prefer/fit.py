@@ -19,9 +19,8 @@ from inoc.prefer.comparisons import REFUSED, UNREAD, Comparisons, comparisons
 from inoc.prefer.order import order_statistics
 from inoc.prefer.read import read_frame
 from inoc.prefer.reliability import split_halves
-from inoc.prefer.tables import FITS, ORDER, PENALTIES, RELIABILITY, UTILITIES, null_loss
-from inoc.stats.means import NAN
-from inoc.stats.utilities.fit import Fit, Settings, fit, held
+from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES, null_loss
+from inoc.stats.utilities.fit import Fit, Settings, fit, held, origin_pair_names
 from inoc.stats.utilities.folds import Held, best, first_appearance, held_out, majority_share
 from inoc.stats.utilities.intervals import LARGEST_DENSE, Intervals, bootstrap_intervals, information_intervals
 from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of, n_strong
@@ -38,6 +37,7 @@ class Made(NamedTuple):
     fits: dict[str, object]
     penalties: list[dict[str, object]]
     reliability: list[dict[str, object]]
+    positions: list[dict[str, object]]
 
 
 def fit_file(options: argparse.Namespace) -> None:
@@ -58,6 +58,7 @@ def fit_file(options: argparse.Namespace) -> None:
     write_table(pd.concat([one.utilities for one in made]), UTILITIES, out / "utilities.parquet", csv=True)
     write_table(pd.DataFrame([one.fits for one in made]), FITS, out / "fits.parquet", csv=True)
     optional = {
+        "positions": (POSITIONS, [row for one in made for row in one.positions]),
         "order": (ORDER, [one._asdict() for one in order_statistics(found)]),
         "penalties": (PENALTIES, [row for one in made for row in one.penalties]),
         "reliability": (RELIABILITY, [row for one in made for row in one.reliability]),
@@ -76,6 +77,8 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
             "--earlier fixes one item at 0, but the items fall into several components without a comparison "
             "between them. Leave out --earlier"
         )
+    if options.earlier and options.position == "origin_pairs":
+        raise DataError("--earlier has one position term at most. Leave out --position origin_pairs")
     if options.bootstrap and (options.earlier or options.utilities):
         raise DataError("--bootstrap has no meaning with --earlier or --utilities, whose fits have no intervals")
     if options.anchor and not options.earlier:
@@ -87,15 +90,7 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
 def _fit_one(
     found: Comparisons, used: Comparisons, outcomes: Outcomes, model: str, options: argparse.Namespace
 ) -> Made:
-    settings = Settings(
-        model=model,  # type: ignore[arg-type]  # one of the choices
-        positioned=options.position == "global",
-        penalty=options.penalty[0] if options.penalty else None,
-        starts=options.starts,
-        seed=options.seed,
-        earlier=options.earlier,
-        anchor=_anchor(found.items, options.anchor),
-    )
+    settings = settings_of(options, model, found)
     penalties: list[dict[str, object]] = []
     if options.penalty and len(options.penalty) > 1:
         tried = {kind: _tried(used, settings, options, kind) for kind in FOLD_KINDS}
@@ -114,7 +109,57 @@ def _fit_one(
         _fit_row(used, outcomes, fitted, intervals, model, settings),
         penalties,
         [{"fit": model, **one._asdict()} for one in reliability],
+        position_rows(fitted, intervals, model, found.origins),
     )
+
+
+def position_rows(
+    fitted: Fit, intervals: Intervals, name: str, origins: Sequence[str] | None
+) -> list[dict[str, object]]:
+    """Position terms by pair of origins, as `POSITIONS` has them; none for a fit with one term or without.
+
+    Args:
+        fitted: The fit.
+        intervals: Its intervals.
+        name: What the fit is called.
+        origins: Origin of each item.
+    """
+    if fitted.problem.group is None or origins is None:
+        return []
+    count = np.bincount(fitted.problem.group, fitted.problem.outcomes.weight, fitted.problem.n_groups)
+    pairs = origin_pair_names(sorted(set(origins)))
+    bounds = zip(fitted.positions, intervals.positions_lo, intervals.positions_hi, count, strict=True)
+    return [
+        {"fit": name, "origin_a": a, "origin_b": b, "position": value, "lo": lo, "hi": hi, "n": round(n)}
+        for (a, b), (value, lo, hi, n) in zip(pairs, bounds, strict=True)
+        if n
+    ]
+
+
+def settings_of(options: argparse.Namespace, model: str, found: Comparisons) -> Settings:
+    """The settings of a fit from the command line.
+
+    Raises:
+        DataError: If the anchor is none of the items, or a position term by origin is wanted and an origin is unknown.
+    """
+    penalty = getattr(options, "penalty", None)
+    return Settings(
+        model=model,  # type: ignore[arg-type]  # one of the choices
+        positioned=options.position != "none",
+        origins=_origin_numbers(found) if options.position == "origin_pairs" else None,
+        penalty=penalty[0] if penalty else None,
+        starts=options.starts,
+        seed=options.seed,
+        earlier=options.earlier,
+        anchor=_anchor(found.items, options.anchor),
+    )
+
+
+def _origin_numbers(found: Comparisons) -> tuple[int, ...]:
+    if found.origins is None:
+        raise DataError("--position origin_pairs needs the columns origin_a and origin_b. Add them, or leave it out")
+    names = sorted(set(found.origins))
+    return tuple(names.index(one) for one in found.origins)
 
 
 def _anchor(items: Sequence[str], name: str | None) -> int:
@@ -139,10 +184,9 @@ def _penalty_row(model: str, kind: str, one: Held) -> dict[str, object]:
 
 
 def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: argparse.Namespace) -> Intervals:
-    unknown = np.full(fitted.problem.n, NAN)
     if options.utilities or options.earlier or options.no_intervals:
         # Inside bounds, and for parameters that were not fitted, the curvature says nothing of the uncertainty.
-        return Intervals(unknown, unknown, NAN, NAN)
+        return Intervals.unknown(fitted.problem.n, fitted.positions.size)
     if options.bootstrap:
         return bootstrap_intervals(outcomes, fitted, settings, options.bootstrap)
     return information_intervals(fitted)
