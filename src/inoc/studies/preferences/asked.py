@@ -146,16 +146,11 @@ def _anchored(study: Study, instrument: str, rater: str) -> list[Asked]:
             for at, (one, other) in enumerate(zip(good, bad, strict=False))
             if min(len(good), len(bad)) > 1
         ]
-    return [
-        found
+    plain = [
+        Asked(_name(instrument, rater, "", -1, NONE, NONE, "", names), instrument, rater, "", -1, NONE, NONE, names)
         for names in shown
-        for found in _answers(
-            study,
-            Asked(
-                _name(instrument, rater, "", -1, NONE, NONE, "", names), instrument, rater, "", -1, NONE, NONE, names
-            ),
-        )
     ]
+    return [found for one in plain for found in _answers(study, one)]
 
 
 def pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:
