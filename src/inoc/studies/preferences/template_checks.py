@@ -11,12 +11,8 @@ from inoc.studies.preferences.wording import slots_of
 
 SLOTS = {"rating": ("task",), "choice": ("task_a", "task_b"), "ranking": ("tasks",), "open": ("task",)}
 """Kind of template → the slots that a question before the task needs."""
-GOOD_WORDS = frozenset(["good", "great", "excellent", "positive", "pleasant", "agree", "love", "like"]) | {
-    "very positive"
-}
-BAD_WORDS = frozenset(["bad", "poor", "awful", "negative", "unpleasant", "disagree", "hate", "dislike"]) | {
-    "very negative"
-}
+GOOD_WORDS = {"good", "great", "excellent", "positive", "very positive", "pleasant", "agree", "love", "like"}
+BAD_WORDS = {"bad", "poor", "awful", "negative", "very negative", "unpleasant", "disagree", "hate", "dislike"}
 
 
 def template_problems(template: Template, path: KeyPath) -> Iterator[Problem]:
