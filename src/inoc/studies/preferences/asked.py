@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.errors import DataError
+from inoc.errors import DataError, did_you_mean
 from inoc.prefer.graph import Pairs, all_pairs, regular_pairs
 from inoc.studies.preferences.draws import uniform
 from inoc.studies.preferences.roles import (
@@ -146,16 +146,11 @@ def _anchored(study: Study, instrument: str, rater: str) -> list[Asked]:
             for at, (one, other) in enumerate(zip(good, bad, strict=False))
             if min(len(good), len(bad)) > 1
         ]
-    return [
-        found
+    plain = [
+        Asked(_name(instrument, rater, "", -1, NONE, NONE, "", names), instrument, rater, "", -1, NONE, NONE, names)
         for names in shown
-        for found in _answers(
-            study,
-            Asked(
-                _name(instrument, rater, "", -1, NONE, NONE, "", names), instrument, rater, "", -1, NONE, NONE, names
-            ),
-        )
     ]
+    return [found for one in plain for found in _answers(study, one)]
 
 
 def pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:
@@ -164,8 +159,23 @@ def pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:
     Returns:
         Pairs of different tasks, each once, in the order in which they are shown if one order is asked.
     """
+    if spec.design == "listed":
+        return listed_pairs(ids, spec)
     numbers = all_pairs(len(ids)) if spec.design == "all" else regular_pairs(len(ids), spec.degree, spec.seed)
     return shown_pairs(ids, numbers, spec)
+
+
+def listed_pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:
+    """The pairs that a study lists.
+
+    Raises:
+        DataError: If one of their tasks is none of the study's.
+    """
+    known = set(ids)
+    for name in (name for pair in spec.listed for name in pair):
+        if name not in known:
+            raise DataError(f"pairs.listed: {name!r} is none of the {len(known)} tasks{did_you_mean(name, known)}")
+    return [(first, second) for first, second in spec.listed]
 
 
 def shown_pairs(ids: Sequence[str], numbers: Pairs, spec: PairsSpec) -> list[Pair]:

@@ -89,25 +89,21 @@ def everything(study: Study, paths: Paths, shards: Shards) -> Everything:
                 frames["comparisons"].append(comparison_rows(study, stored.given(asked, method), origins))
             for track in tracks(study, rater, method):
                 if track.instrument == key:
-                    told = replayed(
-                        study,
-                        tasks,
-                        track,
-                        lambda own, how=method: comparison_rows(study, stored.given(own, how), origins),
-                    )
-                    rows = comparison_rows(study, stored.given(told.asked, method), origins)
-                    frames["comparisons"].append(rows)
+
+                    def rows(own: Sequence[Asked], how: str = method) -> pd.DataFrame:
+                        return comparison_rows(study, stored.given(own, how), origins)
+
+                    told = replayed(study, tasks, track, rows)
+                    frames["comparisons"].append(rows(told.asked))
                     history += [(track, row) for row in told.history]
     completions = _completions(study, paths, shards, origins)
     joined = {name: _joined(parts, name) for name, parts in frames.items()}
     apart = {name: _anchors(frame, name) for name, frame in joined.items()}
-    measured = Measured(
-        **{name: frame[~apart[name]].reset_index(drop=True) for name, frame in joined.items()},
-        completions=completions,
-        origins=origins,
+    own = [joined[name][~apart[name]].reset_index(drop=True) for name in _SCHEMAS]
+    anchors = [joined[name][apart[name]].reset_index(drop=True) for name in _SCHEMAS]
+    return Everything(
+        Measured(own[0], own[1], own[2], completions, origins), Measured(anchors[0], anchors[1], anchors[2]), history
     )
-    anchors = Measured(**{name: frame[apart[name]].reset_index(drop=True) for name, frame in joined.items()})
-    return Everything(measured, anchors, history)
 
 
 _SCHEMAS = {"ratings": RATINGS, "comparisons": COMPARISONS, "rankings": RANKINGS}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from inoc.report.contents import Contents
     from inoc.world.step import Taught
 
-Answers = Union[SamplePlan, ApiPlan]
-Choices = Union[ChoosePlan, ApiChoosePlan]
+Answers = SamplePlan | ApiPlan
+Choices = ChoosePlan | ApiChoosePlan
 
 
 def world(study: Study, job: Job, shards: Shards) -> WorldSpec | Taught:

@@ -82,11 +82,12 @@ class CompletionsSpec(Model):
 class PairsSpec(Model):
     """The pairs of tasks that a choice compares."""
 
-    design: Literal["all", "regular", "active"] = Field(
+    design: Literal["all", "regular", "active", "listed"] = Field(
         "regular",
         description="`all`: every pair; `regular`: a random graph in which each task has `degree` partners; `active`: "
-        "the same at first, then the pairs that `selection` chooses by what was answered.",
+        "the same at first, then the pairs that `selection` chooses by what was answered; `listed`: those of `listed`.",
     )
+    listed: tuple[tuple[str, ...], ...] = Field((), description="For `listed`: pairs of ids of tasks.")
     degree: int = Field(5, ge=1, description="Number of partners of each task, of a regular or an initial graph.")
     seed: Seed = Field(0, description="Seed of the graph.")
     orders: Literal["both", "random"] = Field(

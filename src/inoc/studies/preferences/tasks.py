@@ -34,7 +34,7 @@ def tasks_of(study: Study) -> list[Task]:
         DataError: If a file cannot be read as tasks, two tasks have one id, or fewer than two are left.
     """
     spec = study.tasks
-    by_origin = {key: _kept(spec, _origin_tasks(key, origin)) for key, origin in spec.origins.items()}
+    by_origin = _different({key: _kept(spec, _origin_tasks(key, origin)) for key, origin in spec.origins.items()})
     _check_ids([task for tasks in by_origin.values() for task in tasks])
     chosen = draw(by_origin, spec)
     if len(chosen) < 2:
@@ -146,6 +146,20 @@ def inconsistent(spec: ConsistencyFilter) -> set[str]:
         raise DataError(f"{spec.file}: no scores; expected {{id: score}} or {{scores: {{id: score}}}}")
     threshold = float(np.percentile(list(numbers.values()), 100 * (1 - spec.keep)))
     return {key for key, value in numbers.items() if value < threshold}
+
+
+def _different(by_origin: dict[str, list[Task]]) -> dict[str, list[Task]]:
+    """Without tasks that have the text of an earlier one, as they would be compared with themselves."""
+    seen: set[str] = set()
+    found: dict[str, list[Task]] = {}
+    for key, tasks in by_origin.items():
+        found[key] = []
+        for task in tasks:
+            said = " ".join(task.text.split())
+            if said not in seen:
+                found[key].append(task)
+            seen.add(said)
+    return found
 
 
 def _check_ids(tasks: Sequence[Task]) -> None:

@@ -101,12 +101,7 @@ def _slots(template: Template, shown: Sequence[Shown]) -> dict[str, str]:
 def candidates(template: Template, form: Format) -> tuple[Candidate, ...]:
     """The answers whose probabilities are measured: those of the scale or both tasks, then the refusal."""
     values = {point.label: point.oriented for point in points_of(template)}
-    named = [
-        candidate(label, values.get(label, float("nan")), others=())
-        if form == "plain"
-        else _spelled(label, form, values)
-        for label in labels_of(template, 2)
-    ]
+    named = [_spelled(label, form, values.get(label, float("nan"))) for label in labels_of(template, 2)]
     if template.kind == "choice" and form == "plain":
         named = [_either(one) for one in named]
     openings = dict.fromkeys(space + text for text in refusals().openings for space in ("", " "))
