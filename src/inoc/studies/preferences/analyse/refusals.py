@@ -49,16 +49,16 @@ def refusal_rows(
     Args:
         measured: What was measured, for the refused questions.
         measures: All measures.
-        refused: Source → task → whether it was refused, 1 or 0; a measure is paired with the source of its completer,
-            and with every source if it has none.
+        refused: Source → task → whether it was refused, 1 or 0; a measure is paired with its completer, and with every
+            source that is no completer, such as an imported file of judgements.
         level: Confidence of the intervals.
     """
     rows: list[tuple[object, ...]] = []
-    origins = measured.origins
+    origins, completers = measured.origins, {one.completer for one in measures}
     for source, flags in refused.items():
         rows += [("", "task", source, *row) for row in _rates(flags, origins, level)]
         for one in measures:
-            if one.completer in ("", source) or one.completer not in refused:
+            if one.completer in ("", source) or source not in completers:
                 rows += [(one.name, "task", source, *row) for row in _tasks(one.values, flags, origins, level)]
     for one in measures:
         for source, shares in question_rates(measured).items():
