@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from inoc.errors import ConfigError
 from inoc.judge.judges import JudgeItem, LexicalJudge
 from inoc.world.grammar import (
-    Document,
     PLAYFUL_MARKERS,
     SYSTEM_TURN,
+    Document,
     asked_fact,
     document,
     instructions,

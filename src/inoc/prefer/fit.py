@@ -15,13 +15,14 @@ import pandas as pd
 
 from inoc.errors import DataError, did_you_mean
 from inoc.files import read_text
-from inoc.prefer.comparisons import REFUSED, UNREAD, Comparisons, comparisons
+from inoc.prefer.comparisons import REFUSED, Comparisons, comparisons
 from inoc.prefer.order import order_statistics
 from inoc.prefer.read import read_frame
 from inoc.prefer.reliability import split_halves
-from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES, null_loss
-from inoc.stats.utilities.fit import Fit, Settings, fit, held, origin_pair_names
-from inoc.stats.utilities.folds import Held, best, first_appearance, held_out, majority_share
+from inoc.prefer.rows import fit_row, position_rows, utility_rows
+from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES
+from inoc.stats.utilities.fit import Fit, Settings, fit, held
+from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
 from inoc.stats.utilities.intervals import LARGEST_DENSE, Intervals, bootstrap_intervals, information_intervals
 from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of, n_strong
 from inoc.tables import write_table
@@ -105,35 +106,12 @@ def _fit_one(
     reliability = split_halves(used, settings) if options.reliability else []
     return Made(
         fitted,
-        _utility_rows(found, fitted, intervals, model),
-        _fit_row(used, outcomes, fitted, intervals, model, settings),
+        utility_rows(found, fitted, intervals, model),
+        fit_row(used, outcomes, fitted, intervals, model, settings),
         penalties,
         [{"fit": model, **one._asdict()} for one in reliability],
         position_rows(fitted, intervals, model, found.origins),
     )
-
-
-def position_rows(
-    fitted: Fit, intervals: Intervals, name: str, origins: Sequence[str] | None
-) -> list[dict[str, object]]:
-    """Position terms by pair of origins, as `POSITIONS` has them; none for a fit with one term or without.
-
-    Args:
-        fitted: The fit.
-        intervals: Its intervals.
-        name: What the fit is called.
-        origins: Origin of each item.
-    """
-    if fitted.problem.group is None or origins is None:
-        return []
-    count = np.bincount(fitted.problem.group, fitted.problem.outcomes.weight, fitted.problem.n_groups)
-    pairs = origin_pair_names(sorted(set(origins)))
-    bounds = zip(fitted.positions, intervals.positions_lo, intervals.positions_hi, count, strict=True)
-    return [
-        {"fit": name, "origin_a": a, "origin_b": b, "position": value, "lo": lo, "hi": hi, "n": round(n)}
-        for (a, b), (value, lo, hi, n) in zip(pairs, bounds, strict=True)
-        if n
-    ]
 
 
 def settings_of(options: argparse.Namespace, model: str, found: Comparisons) -> Settings:
@@ -203,58 +181,6 @@ def _known_utilities(path: Path, items: Sequence[str]) -> tuple[np.ndarray, np.n
         raise DataError(f"{path}: no utility of {absent[0]!r} and {len(absent) - 1} more items that are compared")
     chosen = table.loc[list(items)]
     return chosen["mu"].to_numpy(np.float64), chosen["sigma"].to_numpy(np.float64)
-
-
-def _utility_rows(found: Comparisons, fitted: Fit, intervals: Intervals, model: str) -> pd.DataFrame:
-    def per_item(weight: np.ndarray) -> np.ndarray:
-        n = len(found.items)
-        return np.round(np.bincount(found.a, weight, n) + np.bincount(found.b, weight, n)).astype(np.int64)
-
-    return pd.DataFrame(
-        {
-            "fit": model,
-            "item": found.items,
-            "mu": fitted.mu,
-            "lo": intervals.lo,
-            "hi": intervals.hi,
-            "sigma": fitted.sigma,
-            "n_comparisons": per_item(found.weight * (found.result != UNREAD)),
-            "n_refused": per_item(found.weight * (found.result == REFUSED)),
-            "component": component_of(fitted.problem.outcomes),
-            "always": pd.Series(always_won(fitted.problem.outcomes)).map({1: "won", -1: "lost", 0: ""}),
-        }
-    )
-
-
-def _fit_row(
-    used: Comparisons, outcomes: Outcomes, fitted: Fit, intervals: Intervals, model: str, settings: Settings
-) -> dict[str, object]:
-    answered = used.answered()
-    won = answered.taken(answered.result != 0)
-    small_won = np.where(won.a < won.b, won.result, -won.result) > 0
-    own = fitted.problem.outcomes
-    return {
-        "fit": model,
-        "model": model,
-        "lambda": settings.strength,
-        "loss": fitted.loss,
-        "null_loss": null_loss(own),
-        "position": fitted.position,
-        "position_lo": intervals.position_lo,
-        "position_hi": intervals.position_hi,
-        "converged": fitted.converged,
-        "n_items": own.n_items,
-        "n_pairs": np.unique(own.pair).size,
-        "n_comparisons": round(own.total),
-        "n_ties": round(outcomes.total - outcomes.without_ties().total),
-        "n_refused": round(float(used.weight[used.result == REFUSED].sum())),
-        "n_unread": round(float(used.weight[used.result == UNREAD].sum())),
-        "n_components": int(component_of(own).max()) + 1,
-        "objective": fitted.value,
-        "objective_worst_start": max(fitted.values),
-        "gradient_norm": fitted.gradient_norm,
-        "pair_agreement": majority_share(won.pair, small_won, won.weight),
-    }
 
 
 def _say(

@@ -12,6 +12,7 @@ TABLES: Final = (
     "reliability",
     "utilities",
     "fits",
+    "positions",
     "selection_history",
     "instrument_correlations",
     "refusals",

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
-import pandas as pd
 import pyarrow as pa
 
 from inoc.analyse.step import Analysed, Skip
@@ -13,23 +9,10 @@ from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
+from inoc.studies.preferences.analyse.statistics import statistics
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured, empty
 from inoc.studies.preferences.measure import Everything, everything
 from inoc.studies.preferences.study import Study
-
-Rows = Callable[[Measured, Study], pd.DataFrame]
-
-
-class Maker(NamedTuple):
-    """How a table is made: of everything upright that was measured."""
-
-    schema: pa.Schema
-    rows: Rows
-
-
-def makers() -> dict[str, Maker]:
-    """Table → how it is made, in the order of `names.TABLES`, for those that need the measurements alone."""
-    return {}
 
 
 def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
@@ -61,9 +44,8 @@ def tables_of(found: Everything, study: Study) -> Analysed:
         "polarity": polarity,
     }
     upright = measured.upright()
-    for name, maker in makers().items():
-        schemas[name] = maker.schema
-        tables[name] = maker.rows(upright, study)
+    for name, (schema, rows) in statistics(upright, study, found.history).items():
+        schemas[name], tables[name] = schema, rows
     skipped: list[Skip] = [
         Skip(f"{instrument} of {rater}", "the anchors were rated the wrong way round; it is in no mean")
         for rater, instrument in sorted(wrong)
