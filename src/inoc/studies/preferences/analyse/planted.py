@@ -161,7 +161,7 @@ def _refused(truth: _Truth, comparisons: pd.DataFrame, ratings: pd.DataFrame) ->
     }
     for name, frame in (("ratings", plain), ("comparisons", comparisons)):
         for (instrument, rater), part in frame.groupby(["instrument", "rater"], sort=False):
-            refused: Floats = (part["category"] == "refused").to_numpy(dtype=np.float64)
+            refused: Floats = np.asarray(part["category"] == "refused", dtype=np.float64)
             mine = about[name].loc[part.index].to_numpy(dtype=bool)
             for check, chosen, planted in (("refused", mine, truth.spec.refusal), ("refused_others", ~mine, 0.0)):
                 if not chosen.any():
