@@ -109,7 +109,8 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     ]
     frame = pd.concat(parts).sort_index(kind="stable")
     frame = frame[frame["n"] > 0][["task_a", "task_b", "result", "n"]].rename(columns={"result": "choice"})
-    found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=True)
+    ordered = not (rows["order"] == "").any()
+    found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=ordered)
     return replace(found, origins=[origins.get(item, "") for item in found.items])
 
 

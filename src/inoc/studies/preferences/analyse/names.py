@@ -19,4 +19,5 @@ TABLES: Final = (
     "contexts",
     "consistency",
     "planted",
+    "released",
 )

@@ -119,11 +119,12 @@ def _use(rows: pd.DataFrame, instrument: str, study: Study) -> Iterator[tuple[st
 
 def _scale(rows: pd.DataFrame, instrument: str, study: Study) -> np.ndarray:
     """The values of the declared scale; none for open answers."""
+    if int(rows["n_scale"].max()) < 2:
+        return np.zeros(0)
     if instrument in study.instruments:
         values = {point.oriented for point in points_of(template_of(study.instruments[instrument]))}
         return np.array(sorted(values))
-    count = int(rows["n_scale"].max())
-    return np.linspace(rows["lowest"].min(), rows["highest"].max(), count) if count > 1 else np.zeros(0)
+    return np.linspace(rows["lowest"].min(), rows["highest"].max(), int(rows["n_scale"].max()))
 
 
 def _of_categories(measured: Measured, study: Study) -> Iterator[tuple[object, ...]]:
