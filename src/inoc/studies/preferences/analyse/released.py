@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.stats import binomtest, wilcoxon
 from inoc.stats.contrasts import contrast_of
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import NAN, mean_interval, t_quantile
-from inoc.studies.preferences.analyse.measures import in_no_context
+from inoc.studies.preferences.analyse.measures import by_seed, in_no_context
 from inoc.studies.preferences.released.read import Released
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -32,6 +33,8 @@ RELEASED = pa.schema(
 """Key: source, of, statistic. Empty for a study that was computed."""
 
 Row = tuple[object, ...]
+FEWEST = 10
+"""Tasks that two judgements must have in common."""
 
 
 def released_rows(released: Released, ratings: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -55,6 +58,8 @@ def released_rows(released: Released, ratings: pd.DataFrame, level: float) -> pd
         *_steering_summary(published),
         *_steered(released.frame("trials")),
         *_judged(released.frame("judged")),
+        *_judges_of_refusals(released.frame("completions")),
+        *_seeds(ratings, level),
     ]
     return pd.DataFrame(rows, columns=RELEASED.names)
 
@@ -281,36 +286,34 @@ def _slopes(source: str, rows: pd.DataFrame) -> Iterator[Row]:
 
 
 def _pair_effects(source: str, rows: pd.DataFrame, trials: pd.DataFrame) -> Iterator[Row]:
+    """Effects on the share of the first place, in points: over pairs, within orders, and over pairs and orders."""
     control = rows[rows["coefficient"] == 0]
-    if control.empty:  # of another file, with the same pairs
-        control = trials[(trials["coefficient"] == 0) & trials["item"].isin(rows["item"])]
-    base = control.groupby(["item", "ordering"])["value"].mean()
-    first = control["answer"].isin(["a", "b"])
-    share = float((control.loc[first, "answer"] == "a").mean())
-    yield _plain(source, "control", "first_chosen", share, int(first.sum()))
+    if control.empty:  # of another file of the folder, with the same pairs
+        near = trials["source"].str.rsplit("/", n=1).str[0] == source.rsplit("/", 1)[0]
+        control = trials[(trials["coefficient"] == 0) & near]
+    base = _shares(control)
+    if base.empty:
+        return
+    known = control["value"].notna()
+    yield _plain(source, "control", "first_chosen", float(control.loc[known, "value"].mean()), int(known.sum()))
     steered = rows[rows["coefficient"] != 0]
     for (condition, coefficient), part in steered.groupby(["condition", "coefficient"], sort=True):
-        of = f"{condition} at {coefficient:+g}"
-        moved = part.groupby(["item", "ordering"])["value"].mean()
-        yield from _tested(source, of, "by_pair", 100 * _by_pair(moved, base), 0.95)
+        of, moved = f"{condition} at {coefficient:+g}", _shares(part)
+        by_pair = (moved.groupby("item").mean() - base.groupby("item").mean()).dropna()
         within = (moved - base).dropna()
-        yield from _tested(source, of, "within_order", 100 * within.groupby("item").mean().to_numpy(), 0.95)
-        yield from _tested(source, of, "by_order", 100 * _first_moved(part, control), 0.95)
+        for name, values in (
+            ("by_pair", by_pair),
+            ("within_order", within.groupby("item").mean()),
+            ("by_order", within),
+        ):
+            yield from _tested(source, of, name, 100 * values.to_numpy(dtype=np.float64), 0.95)
+        pooled = 100 * float(part["value"].mean() - control["value"].mean())
+        yield _plain(source, of, "pooled", pooled, int(part["value"].notna().sum()))
 
 
-def _by_pair(moved: pd.Series, base: pd.Series) -> np.ndarray:
-    """Mean over the orders that have an answer, less that of the control, for pairs that have both."""
-    difference = moved.dropna().groupby("item").mean() - base.dropna().groupby("item").mean()
-    return np.asarray(difference.dropna().to_numpy(dtype=np.float64))
-
-
-def _first_moved(part: pd.DataFrame, control: pd.DataFrame) -> np.ndarray:
-    """Share of the answer that names the first place, less that of the control, for every pair and order."""
-    shares = []
-    for rows in (part, control):
-        parsed = rows[rows["answer"].isin(["a", "b"])]
-        shares.append((parsed["answer"] == "a").groupby([parsed["item"], parsed["ordering"]]).mean())
-    return np.asarray((shares[0].astype(float) - shares[1].astype(float)).dropna().to_numpy(dtype=np.float64))
+def _shares(rows: pd.DataFrame) -> pd.Series:
+    """Share of the first place for every pair and order that has an answer."""
+    return rows.groupby(["item", "ordering"])["value"].mean().dropna()
 
 
 def _judged(rows: pd.DataFrame) -> Iterator[Row]:
@@ -333,3 +336,32 @@ def _judged(rows: pd.DataFrame) -> Iterator[Row]:
         towards = np.where(part["steered_first"], part["score"], -part["score"])
         yield _plain("judge", dimension, "first_preferred", float((towards > 0).sum()), len(part))
         yield _plain("judge", dimension, "second_preferred", float((towards < 0).sum()), len(part))
+
+
+def _judges_of_refusals(completions: pd.DataFrame) -> Iterator[Row]:
+    """Agreement of two files of judgements about the same tasks: Cohen's kappa, and the plain share."""
+    files = {
+        str(name): part.drop_duplicates("task").set_index("task")["refused"].dropna()
+        for name, part in completions.groupby("completer", sort=True)
+    }
+    for first, second in itertools.combinations(files, 2):
+        common = files[first].index.intersection(files[second].index)
+        a, b = files[first][common].to_numpy(dtype=np.float64), files[second][common].to_numpy(dtype=np.float64)
+        if len(common) < FEWEST:
+            continue
+        agreement = float((a == b).mean())
+        chance = float(a.mean() * b.mean() + (1 - a.mean()) * (1 - b.mean()))
+        yield _plain(first, second, "agreement", agreement, len(common))
+        yield _plain(first, second, "kappa", (agreement - chance) / (1 - chance) if chance < 1 else NAN, len(common))
+
+
+def _seeds(ratings: pd.DataFrame, level: float) -> Iterator[Row]:
+    """Correlations of every two seeds of an instrument, however few tasks they have in common."""
+    for (instrument, rater), rows in in_no_context(ratings).groupby(["instrument", "rater"], sort=True):
+        for name, part in (("", rows), (", first sample", rows[rows["sample"] == 0])):
+            table = by_seed(part)
+            for first, second in itertools.combinations(table.columns, 2):
+                both = table[[first, second]].dropna().to_numpy(dtype=np.float64)
+                found = pearson(both[:, 0], both[:, 1], level)
+                of = f"seeds {first}, {second}{name}"
+                yield (f"{instrument}/{rater}", of, "seed_correlation", *_cells(found))

@@ -160,6 +160,7 @@ def read_trials(source: Source) -> pd.DataFrame:
         DataError: If a line is no JSON object.
     """
     rows: Rows = []
+    places = {"a": 1.0, "b": 0.0}
     for one in _records(source):
         if "scores" in one:
             base = (source.name, str(one["task_id"]), "", str(one.get("position", "")), _number(one["coefficient"]))
@@ -170,10 +171,8 @@ def read_trials(source: Source) -> pd.DataFrame:
             continue
         ordering = str(one["ordering"])
         base = (source.name, str(one["pair_id"]), ordering, str(one["condition"]), _number(one["coefficient"]))
-        # Answers name places; in the swapped order, item a stands in the second.
-        won = {"a": 1.0, "b": 0.0} if ordering == "original" else {"a": 0.0, "b": 1.0}
         for number, answer in enumerate(one["responses"]):
-            rows.append((*base, number, str(answer), won.get(str(answer), NAN)))
+            rows.append((*base, number, str(answer), places.get(str(answer), NAN)))
     return _frame(rows, TRIALS.names)
 
 

@@ -51,6 +51,8 @@ def read_run(source: Source) -> Run:
     refuse_pooled(mu, source.name)
     name = _name(source)
     config, learning = (_beside(source.path.parent / one) for one in ("config.yaml", "active_learning.yaml"))
+    if learning.get("n_tasks", len(table)) != len(table):
+        learning = {}  # of another fit in the same folder
     fit = _beside(source.path.with_suffix(".yaml"))
     losses = fit.get("history", {}).get("loss") or [NAN]
     objective, loss = float(fit.get("neg_log_likelihood", NAN)), float(losses[-1])

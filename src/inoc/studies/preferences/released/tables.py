@@ -93,7 +93,7 @@ TRIALS = pa.schema(
         ("coefficient", NUMBER),
         ("sample", INDEX),
         ("answer", STRING),  # a, b: the one of that place; a number as text; parse_fail
-        ("value", NUMBER),  # 1 for item a of the pair, 0 for b; the number; NaN where it is no answer
+        ("value", NUMBER),  # 1 for the first place, 0 for the second; the number; NaN where it is no answer
     ]
 )
 """Answers of steered models. Key: source, item, ordering, condition, coefficient, sample."""
