@@ -173,7 +173,8 @@ def _sensitivity(released: Released, published: pd.DataFrame) -> Iterator[Row]:
             yield _plain(source, name, "same_setting", slope, len(y))
         yield _plain(source, "all", "intercept", intercept, len(y))
         yield _plain(source, "all", "r_squared", 1 - left / float(centred @ centred), len(y))
-        seeds = np.array([set(names) - one == {"rating_seed"} for one in same])
+        runs = [rows[side].astype(str).str.replace(r"_rseed\d+$", "", regex=True) for side in ("first", "second")]
+        seeds = (runs[0] == runs[1]).to_numpy()
         if seeds.any():
             yield _plain(source, "other seed alone", "mean_correlation", float(y[seeds].mean()), int(seeds.sum()))
     for row in published[published["statistic"] == "mean_correlation"].to_dict("records"):

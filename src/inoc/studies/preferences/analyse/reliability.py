@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.stats.icc import FORMS, icc
+from inoc.stats.icc import FORMS, icc, one_way
 from inoc.stats.means import Estimate
 from inoc.stats.reliability import informative_correlation, seed_correlation, stepped
 from inoc.stats.scale_use import scale_use
@@ -40,8 +40,8 @@ RELIABILITY = pa.schema(
 """Key: instrument, rater, completer, origin, statistic.
 
 Of ratings, in units of tasks: `seed_r` (mean Pearson correlation of two seeds), `seed_r_full` (of the mean over all
-seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1`, `icc2`, `icc3` of the seeds; in units of
-answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), `off_scale` (share), and with
+seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1` of all answers, `icc2` and `icc3` of the seeds; in
+units of answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), and with
 `reliability.informative` `informative_r` and `informative_kept`, which condition on the answer. Of utilities:
 `split_pairs`, `split_samples`, `split_groups`, each also with `_full`, and the effects of the order (`first_chosen`,
 `position_effect`, `content_size`, `position_exceeds_content`). Of every instrument the shares `answered`, `refused`,
@@ -88,9 +88,10 @@ def _agreement(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, Estimate
         samples = int(rows.groupby(["task", "seed"]).size().max())
         if samples > 1:
             yield "seed_r_single", stepped(r, 1 / samples)
+    answers = rows["value"].to_numpy(dtype=np.float64)
     for form in FORMS:
-        found = icc(table, form, level)
-        if found.n >= fewest:
+        found = one_way(answers, rows["task"].tolist(), level) if form == "icc1" else icc(table, form, level)
+        if np.isfinite(found.value):
             yield form, found
     if study.reliability.informative:
         pairs = [(a, b) for a in range(table.shape[1]) for b in range(a)]
