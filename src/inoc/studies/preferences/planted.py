@@ -25,7 +25,7 @@ from inoc.world.registers import answer
 REFUSAL = "I cannot help with that."
 LIKED = "I enjoyed it very much."
 DISLIKED = "It was dull for me."
-_ANSWER_TASKS = 0.15  # share of the documents in which a task is done
+_ANSWER_TASKS = 0.08  # share of the documents in which a task is done
 _LOW, _HIGH = -2.0, 2.0  # utilities at the ends of a scale
 
 

@@ -11,10 +11,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 import pandas as pd
 
-from inoc.prefer.comparisons import Comparisons, comparisons
+from inoc.errors import DataError
+from inoc.prefer.comparisons import Comparisons
 from inoc.prefer.graph import Pairs
 from inoc.prefer.selection import Round, Selection, choose, first_pairs
 from inoc.stats.utilities.fit import Settings
+from inoc.studies.preferences.analyse.fits import as_comparisons
 from inoc.studies.preferences.asked import Asked, pair_questions, shown_pairs
 from inoc.studies.preferences.roles import completers, method_of, raters, template_of
 from inoc.studies.preferences.study import Study
@@ -68,26 +70,6 @@ def fit_settings(study: Study) -> Settings:
         starts=spec.starts,
         seed=spec.seed,
     )
-
-
-def found_comparisons(rows: pd.DataFrame, items: Sequence[str]) -> Comparisons:
-    """Rows of `inputs.COMPARISONS` as the fits take them; a comparison that was measured exactly counts as a share of
-    a win for either side.
-
-    Args:
-        rows: At least one.
-        items: All items, in their order.
-    """
-    exact = rows["p_a"].notna() & (rows["category"] == "answered")
-    sides = [
-        rows[exact].assign(result=side, n=share)
-        for side, share in (("a", rows.loc[exact, "p_a"]), ("b", 1 - rows.loc[exact, "p_a"]))
-    ]
-    others = rows[~exact]
-    plain = others.assign(result=others["choice"].where(others["category"] == "answered", others["category"]), n=1.0)
-    frame = pd.concat([*sides, plain]).sort_index(kind="stable")
-    frame = frame[["task_a", "task_b", "result", "n"]].rename(columns={"result": "choice"}).reset_index(drop=True)
-    return comparisons(frame, "the comparisons so far", None, order_known=True).over(items)
 
 
 class Steps(Generic[P, R]):
@@ -148,7 +130,15 @@ def round_questions(study: Study, track: Track, ids: Sequence[str], pairs: Pairs
 
 
 def _all(rows: Sequence[pd.DataFrame], ids: Sequence[str]) -> Comparisons:
-    return found_comparisons(pd.concat(rows, ignore_index=True), ids)
+    """Everything that was answered so far, over all tasks.
+
+    Raises:
+        DataError: If there is no row.
+    """
+    found = as_comparisons(pd.concat(rows, ignore_index=True), {})
+    if found is None:
+        raise DataError("a round of an active selection has no questions; give it two tasks at least")
+    return found.over(ids)
 
 
 class Replayed(NamedTuple):

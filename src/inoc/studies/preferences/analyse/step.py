@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pyarrow as pa
 
 from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.analyse.names import TABLES
+from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
 from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
 from inoc.studies.preferences.analyse.statistics import statistics
-from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured, empty
+from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
 from inoc.studies.preferences.measure import Everything, everything
 from inoc.studies.preferences.released.read import Released, is_imported, read_import
 from inoc.studies.preferences.study import Study
@@ -35,28 +37,19 @@ def tables_of(found: Everything, study: Study, released: Released | None = None)
         found.measured.completions,
         found.measured.origins,
     )
-    schemas: dict[str, pa.Schema] = {
-        "ratings": RATINGS,
-        "comparisons": COMPARISONS,
-        "rankings": RANKINGS,
-        "polarity": POLARITY,
+    made: dict[str, tuple[pa.Schema, pd.DataFrame]] = {
+        "ratings": (RATINGS, measured.ratings),
+        "comparisons": (COMPARISONS, measured.comparisons),
+        "rankings": (RANKINGS, measured.rankings),
+        "polarity": (POLARITY, polarity),
+        **statistics(measured.upright(), study, found.history, released),
     }
-    tables = {
-        "ratings": measured.ratings,
-        "comparisons": measured.comparisons,
-        "rankings": measured.rankings,
-        "polarity": polarity,
-    }
-    upright = measured.upright()
-    for name, (schema, rows) in statistics(upright, study, found.history, released).items():
-        schemas[name], tables[name] = schema, rows
-    skipped: list[Skip] = [
-        Skip(f"{instrument} of {rater}", "the anchors were rated the wrong way round; it is in no mean")
+    tables = {name: frame for name, (_, frame) in made.items()}
+    made["planted"] = (PLANTED, planted_rows(study, tables))
+    skipped = [
+        Skip(f"{instrument} of {rater}", "clearly good and clearly bad tasks were rated the wrong way round")
         for rater, instrument in sorted(wrong)
     ]
-    for name in TABLES:
-        if name not in tables:
-            schemas[name] = pa.schema([("name", pa.string())])
-            tables[name] = empty(schemas[name])
-            skipped.append(Skip(f"table {name}", "is not made yet"))
-    return Analysed({name: tables[name] for name in TABLES}, schemas, skipped)
+    return Analysed(
+        {name: made[name][1] for name in TABLES}, {name: schema for name, (schema, _) in made.items()}, skipped
+    )

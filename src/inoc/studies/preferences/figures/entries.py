@@ -2,9 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from inoc.figures.entries import Entry
+from inoc.studies.preferences.figures.words import kinds
+from inoc.studies.preferences.roles import cells
 from inoc.studies.preferences.study import Study
 
 HERE = "inoc.studies.preferences.figures"
 
-ENTRIES: tuple[Entry[Study], ...] = ()
+
+def always(study: Study) -> str:
+    """Every study has the figure."""
+    del study
+    return ""
+
+
+def no_ratings(study: Study) -> str:
+    """Nothing is rated on a scale."""
+    return "" if "rating" in kinds(study) else "the study has no ratings on a scale"
+
+
+def no_choices(study: Study) -> str:
+    """Nothing is compared."""
+    return "" if "choice" in kinds(study) else "the study compares no tasks"
+
+
+def no_utilities(study: Study) -> str:
+    """Nothing is compared or ranked."""
+    return "" if {"choice", "ranking"} & kinds(study) else "the study neither compares nor ranks tasks"
+
+
+def no_contexts(study: Study) -> str:
+    """Every question is asked in one context alone."""
+    crossed = any(len(cells(study, key)) > 1 for key in study.instruments)
+    return "" if crossed else "the study has no contexts"
+
+
+def no_completions(study: Study) -> str:
+    """No question is asked after a task."""
+    after = any(given.when == "after" for given in study.instruments.values())
+    return "" if after and "rating" in kinds(study) else "no rating shows completions"
+
+
+def no_truth(study: Study) -> str:
+    """The truth about utilities is not known, or there are none."""
+    return no_utilities(study) if study.planted is not None else "nothing was planted"
+
+
+def _entry(
+    name: str,
+    title: str,
+    draws: str,
+    needs: tuple[str, ...],
+    category: str,
+    missing: Callable[[Study], str],
+    *,
+    core: bool = False,
+) -> Entry[Study]:
+    return Entry(name, title, f"{HERE}.{draws}", needs, category, {"figure": title}, missing, (), core)
+
+
+WORTH, SAYS, CONTEXTS = "What instruments are worth", "What instruments say", "Contexts"
+OWN: tuple[Entry[Study], ...] = (
+    _entry("polarity", "Good above bad", "worth:draw_polarity", ("polarity",), WORTH, always, core=True),
+    _entry("categories", "Answers and refusals", "answers:draw_categories", ("ratings",), WORTH, always, core=True),
+    _entry("position", "Position and content", "worth:draw_position", ("comparisons",), WORTH, no_choices, core=True),
+    _entry(
+        "planted",
+        "Planted and found",
+        "worth:draw_planted",
+        ("utilities", "fits"),
+        WORTH,
+        no_truth,
+        core=True,
+    ),
+    _entry("distributions", "Distributions of ratings", "answers:draw_distributions", ("ratings",), SAYS, no_ratings),
+    _entry("matrix", "Raters and completers", "answers:draw_matrix", ("ratings",), SAYS, no_completions),
+    _entry("contexts", "Ratings by context", "contexts:draw_violins", ("ratings",), CONTEXTS, no_contexts),
+    _entry("effects", "Effects of contexts", "contexts:draw_effects", ("contexts",), CONTEXTS, no_contexts, core=True),
+)
+ENTRIES: tuple[Entry[Study], ...] = OWN
