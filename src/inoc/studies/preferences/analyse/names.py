@@ -13,6 +13,7 @@ TABLES: Final = (
     "utilities",
     "fits",
     "positions",
+    "penalties",
     "selection_history",
     "instrument_correlations",
     "refusals",

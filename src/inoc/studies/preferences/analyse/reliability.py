@@ -40,8 +40,8 @@ RELIABILITY = pa.schema(
 """Key: instrument, rater, completer, origin, statistic.
 
 Of ratings, in units of tasks: `seed_r` (mean Pearson correlation of two seeds), `seed_r_full` (of the mean over all
-seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1` of all answers, `icc2` and `icc3` of the seeds; in
-units of answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), and with
+seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1` of all answers, `icc2` and `icc3` of the seeds;
+in units of answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), and with
 `reliability.informative` `informative_r` and `informative_kept`, which condition on the answer. Of utilities:
 `split_pairs`, `split_samples`, `split_groups`, each also with `_full`, and the effects of the order (`first_chosen`,
 `position_effect`, `content_size`, `position_exceeds_content`). Of every instrument the shares `answered`, `refused`,

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.prefer.selection import Round
-from inoc.prefer.tables import POSITIONS
+from inoc.prefer.tables import PENALTIES, POSITIONS
 from inoc.studies.preferences.analyse.consistency import CONSISTENCY, consistency_rows
 from inoc.studies.preferences.analyse.contexts import CONTEXTS, context_rows
 from inoc.studies.preferences.analyse.fits import (
@@ -16,6 +16,7 @@ from inoc.studies.preferences.analyse.fits import (
     UTILITIES,
     fits_of,
     fits_table,
+    penalties_table,
     positions_table,
     utilities_table,
 )
@@ -63,6 +64,7 @@ def statistics(
         "utilities": (UTILITIES, joined(utilities_table(fits), stored_utilities(given))),
         "fits": (FITS, joined(fits_table(fits), stored_fits(given))),
         "positions": (POSITIONS, positions_table(fits)),
+        "penalties": (PENALTIES, penalties_table(fits)),
         "selection_history": (SELECTION_HISTORY, joined(history_rows(history), stored_rounds(given))),
         "instrument_correlations": (
             INSTRUMENT_CORRELATIONS,

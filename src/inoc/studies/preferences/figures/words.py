@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
+from inoc.plots.scatter import Points
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import NONE, Study
 
@@ -74,3 +76,17 @@ def without_contexts(ratings: pd.DataFrame) -> pd.DataFrame:
 def kinds(study: Study) -> set[str]:
     """Kinds of the study's instruments."""
     return {template_of(given).kind for given in study.instruments.values()}
+
+
+def spread_points(data: pd.DataFrame, x: Sequence[str], y: Sequence[str], colours: Sequence[str]) -> Points:
+    """Points of a scatter plot with their intervals.
+
+    Args:
+        data: A row per point.
+        x: Columns of value, lower and upper bound.
+        y: The same.
+        colours: One per point.
+    """
+    across, up = ([data[name].to_numpy(dtype=float) for name in names] for names in (x, y))
+    filled = np.ones(len(data), dtype=bool)
+    return Points(across[0], across[1], across[2], up[0], up[1], up[2], colours, ["o"] * len(data), filled)

@@ -31,6 +31,7 @@ def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> d
         "tasks": {"origins": _origins(frames)},
         "models": {key: {"label": key} for key in _models(frames)},
         "instruments": _instruments(frames) or {"none": _choice()},
+        "seeds": sorted({int(one) for one in frames["ratings"]["seed"]}) if "ratings" in frames else [0],
     }
 
 
@@ -56,16 +57,18 @@ def _models(frames: Mapping[str, pd.DataFrame]) -> list[str]:
     return sorted(found)
 
 
-def _choice() -> dict[str, Any]:
+def _choice(design: str = "regular") -> dict[str, Any]:
     slots = MISSING + " {task_a} {task_b}"
-    return {"template": {"kind": "choice", "before": slots, "after": MISSING}, "when": "before"}
+    template = {"kind": "choice", "before": slots, "after": MISSING}
+    return {"template": template, "when": "before", "pairs": {"design": design}}
 
 
 def _instruments(frames: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     found: dict[str, object] = {}
     for table in ("comparisons", "fits"):
         if table in frames:
-            found |= {str(one): _choice() for one in sorted(set(frames[table]["instrument"]))}
+            selected = "active" if table == "fits" and len(frames.get("rounds", ())) else "regular"
+            found |= {str(one): _choice(selected) for one in sorted(set(frames[table]["instrument"]))}
     if "ratings" in frames:
         for one, rows in frames["ratings"].groupby("instrument", sort=True):
             found[str(one)] = _rating(rows)
