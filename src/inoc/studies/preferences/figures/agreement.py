@@ -24,14 +24,16 @@ def measure_label(study: Study, name: object) -> str:
     parts = str(name).split("/")
     if len(parts) >= 2 and parts[0] in study.instruments:
         return words.who_label(study, parts[0], parts[1], parts[2] if len(parts) > 2 else "")
-    return str(name)[-34:]
+    return words.shortened(name)
 
 
 def draw_correlations(study: Study, sources: Sources) -> Drawing:
     """Every two measures: Pearson's r over all tasks, and less the means of origins."""
     table = sources.table("instrument_correlations", ("first", "second", "origin", "statistic", "value"))
     table = table[table["statistic"] == "pearson"]
-    names = list(dict.fromkeys([*table["first"], *table["second"]]))[:MOST]
+    often = pd.concat([table["first"], table["second"]]).value_counts()
+    kept = set(often.index[:MOST])  # those with the most others to compare with
+    names = [one for one in dict.fromkeys([*table["first"], *table["second"]]) if one in kept]
     figure = new_figure(1.6 + 0.27 * max(4, len(names)))
     left, right = figure.subplots(1, 2, sharey=True)
     data = table[table["origin"].isin(["all", "within"])]
@@ -85,7 +87,9 @@ def draw_slopes(study: Study, sources: Sources) -> Drawing:
     places = (("value", "lo", "hi"), ("ratio", "smaller", "larger"))
     scatter_intervals(axes, words.spread_points(data, *places, [BLUE] * len(data)), size=16)
     axes.axhline(1, color=BLACK, linewidth=0.8)
-    axes.set(yscale="log", xlabel="Pearson's r of two ratings", ylabel="ratio of their spreads (second to first)")
+    axes.set_yscale("log")
+    words.plain_ticks(axes.yaxis, (0.1, 0.2, 0.5, 1, 2, 5, 10))
+    axes.set(xlabel="Pearson's r of two ratings", ylabel="ratio of their spreads (second to first)")
     caption = words.join(
         "How much wider one rating is spread than another, against their correlation: the slope of the reduced "
         "major axis, "

@@ -88,8 +88,8 @@ def draw_discrimination(study: Study, sources: Sources) -> Drawing:
 def draw_consistency(study: Study, sources: Sources) -> Drawing:
     """The distribution over tasks of how alike their ratings are, by rater."""
     table = sources.table("consistency", ("rater", "rule", "score"))
-    rule = "scale" if (table["rule"] == "scale").any() else "earlier_half_scale"
-    own = table[table["rule"] == rule].dropna(subset=["score"])
+    # The earlier study's third rule is the same, cut at 0.
+    own = table[table["rule"].isin(["scale", "earlier_half_scale"])].dropna(subset=["score"])
     figure = new_figure(3.2)
     axes = figure.subplots()
     if own.empty:
@@ -128,7 +128,9 @@ def draw_cost(study: Study, sources: Sources) -> Drawing:
     scatter_intervals(axes, words.spread_points(data, *places, shades))
     for name, colour in (*kinds.values(), ("rankings", GREEN)):
         axes.scatter([], [], s=30, c=[colour], label=name)
-    axes.set(xscale="log", xlabel="questions asked", ylabel="reliability of the result")
+    axes.set_xscale("log")
+    words.plain_ticks(axes.xaxis, [step * 10**power for power in range(7) for step in (1, 2, 5)])
+    axes.set(xlabel="questions asked", ylabel="reliability of the result")
     axes.axhline(0, color=GREY, linewidth=0.8)
     figure.legend(loc="outside upper left", ncols=3)
     settle(figure)

@@ -22,7 +22,7 @@ def fit_label(study: Study, fit: object, instrument: object, rater: object, comp
     """Name of a fit; that of an imported one is its folder's."""
     if str(instrument) in study.instruments and str(fit).startswith(f"{instrument}/"):
         return words.who_label(study, instrument, rater, completer)
-    return str(fit)[-40:]
+    return words.shortened(fit)
 
 
 def draw_origins(study: Study, sources: Sources) -> Drawing:
@@ -80,8 +80,10 @@ def draw_penalties(study: Study, sources: Sources) -> Drawing:
             part = own[own["folds"] == folds].sort_values("lambda")
             axes.plot(part["lambda"], part["loss"], "o-", color=colour, markersize=4)
         axes.axhline(np.log(2), color=GREY, linewidth=0.8, linestyle="--")
-        axes.set(xscale="log", xlabel="strength of the penalty", ylabel="nats per comparison")
-        axes.set_title(str(fit)[-40:], loc="left", parse_math=False)
+        axes.set_xscale("log")
+        words.plain_ticks(axes.xaxis, sorted(set(own["lambda"])))
+        axes.set(xlabel="strength of the penalty", ylabel="nats per comparison")
+        axes.set_title(words.shortened(fit), loc="left", parse_math=False)
     if not fits:
         note(grid.panels[0], "one strength alone was tried")
     for name, colour in (("held-out pairs", BLUE), ("held-out comparisons: the pair is in training too", ORANGE)):
