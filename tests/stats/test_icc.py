@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inoc.errors import DataError
-from inoc.stats.icc import FORMS, icc, variance_ratio
+from inoc.stats.icc import FORMS, icc, one_way, variance_ratio
 
 TEXTBOOK = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)
 NAMES = {"icc1": "ICC(1,1)", "icc2": "ICC(A,1)", "icc3": "ICC(C,1)"}
@@ -81,3 +81,22 @@ def test_intervals_hold_the_truth(form, rho):
 def test_the_earlier_ratio_expects_a_fifth_of_noise():
     ratios = [variance_ratio(drawn(100, 4, 0.0, seed)) for seed in range(200)]
     assert np.mean(ratios) == pytest.approx(0.2, abs=0.01)
+
+
+def test_one_way_is_icc1_of_a_whole_table_and_that_of_an_analysis_of_variance_of_any():
+    table = drawn(12, 3, 0.5, 2)
+    groups = [str(one) for one in np.repeat(np.arange(12), 3)]
+    assert one_way(table.ravel(), groups)[:4] == pytest.approx(icc(table, "icc1")[:4])
+    values = table.copy()
+    values[[0, 3, 3, 7], [1, 0, 2, 1]] = np.nan
+    frame = pd.DataFrame({"y": values.ravel(), "g": groups}).dropna()
+    table_of = pingouin.anova(frame, "y", "g", detailed=True)
+    between, within = table_of["MS"]
+    sizes = frame.groupby("g").size().to_numpy()
+    size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / 11
+    found = one_way(values.ravel(), groups)
+    assert found.value == pytest.approx((between - within) / (between + (size - 1) * within))
+    assert (found.n, found.n_nan) == (12, 4)
+    assert np.isnan(one_way(np.arange(3.0), ["a", "b", "c"]).value)
+    with pytest.raises(DataError, match="thing of each rating"):
+        one_way(np.arange(3.0), ["a"])

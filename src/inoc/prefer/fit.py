@@ -19,7 +19,7 @@ from inoc.prefer.comparisons import REFUSED, Comparisons, comparisons
 from inoc.prefer.order import order_statistics
 from inoc.prefer.read import read_frame
 from inoc.prefer.reliability import split_halves
-from inoc.prefer.rows import fit_row, position_rows, utility_rows
+from inoc.prefer.rows import fit_row, penalty_row, position_rows, utility_rows
 from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES
 from inoc.stats.utilities.fit import Fit, Settings, fit, held
 from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
@@ -95,7 +95,7 @@ def _fit_one(
     penalties: list[dict[str, object]] = []
     if options.penalty and len(options.penalty) > 1:
         tried = {kind: _tried(used, settings, options, kind) for kind in FOLD_KINDS}
-        penalties = [_penalty_row(model, kind, one) for kind, rows in tried.items() for one in rows]
+        penalties = [penalty_row(model, kind, one) for kind, rows in tried.items() for one in rows]
         settings = replace(settings, penalty=best(tried["pairs"]))
     if options.utilities:
         mu, sigma = _known_utilities(options.utilities, found.items)
@@ -155,10 +155,6 @@ def _tried(used: Comparisons, settings: Settings, options: argparse.Namespace, k
     if min(fold.weight.size for fold in folds) == 0:
         raise DataError(f"fewer {kind} than the {options.folds} folds. Give fewer --folds, or one --penalty")
     return held_out(folds, settings, options.penalty)
-
-
-def _penalty_row(model: str, kind: str, one: Held) -> dict[str, object]:
-    return {"fit": model, "folds": kind, "lambda": one.penalty, "loss": one.loss, "accuracy": one.accuracy, "n": one.n}
 
 
 def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: argparse.Namespace) -> Intervals:

@@ -10,7 +10,7 @@ import pandas as pd
 from inoc.prefer.comparisons import REFUSED, UNREAD, Comparisons
 from inoc.prefer.tables import null_loss
 from inoc.stats.utilities.fit import Fit, Settings, origin_pair_names
-from inoc.stats.utilities.folds import majority_share
+from inoc.stats.utilities.folds import Held, majority_share
 from inoc.stats.utilities.intervals import Intervals
 from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of
 
@@ -107,3 +107,8 @@ def position_rows(
         for (a, b), (value, lo, hi, n) in zip(pairs, bounds, strict=True)
         if n
     ]
+
+
+def penalty_row(fit: str, folds: str, one: Held) -> dict[str, object]:
+    """A row of `PENALTIES`."""
+    return {"fit": fit, "folds": folds, "lambda": one.penalty, "loss": one.loss, "accuracy": one.accuracy, "n": one.n}

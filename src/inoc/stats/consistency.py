@@ -79,7 +79,10 @@ def pooled_tops(intra: Floats, inter: Floats, scores: Floats) -> tuple[float, fl
         the things are below.
     """
     known = np.isfinite(intra) & np.isfinite(inter) & np.isfinite(scores)
-    kept = known.copy()
+    if not known.any():
+        return NAN, NAN
+    # Those with high scores are below both percentiles, which the search starts from.
+    kept = known & (scores >= np.median(scores[known]))
     for _ in range(20):
         if kept.sum() < 3:
             return NAN, NAN

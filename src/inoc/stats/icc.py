@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -73,6 +74,39 @@ def icc(table_NK: Floats, form: Form, confidence: float = 0.95) -> Estimate:
     return Estimate(value, lo, hi, n, n_nan)
 
 
+def one_way(values: Floats, groups: Sequence[str], confidence: float = 0.95) -> Estimate:
+    """ICC(1,1) of any number of ratings per thing, by the mean squares of an analysis of variance.
+
+    With equal numbers it is `icc` with `icc1`. With unequal ones the number of ratings is replaced by Searle's n0, and
+    the interval is an approximation.
+
+    Args:
+        values: Ratings; NaN are dropped and counted.
+        groups: Rated thing of each.
+        confidence: Of the two-sided interval.
+
+    Returns:
+        `n` counts things. NaN for fewer than two things, or if none has two ratings.
+
+    Raises:
+        DataError: If there are not as many groups as ratings.
+    """
+    if values.shape != (len(groups),):
+        raise DataError(f"{values.size} ratings of {len(groups)} things: give the thing of each rating")
+    known = ~np.isnan(values)
+    y, label = values[known], np.unique(np.asarray(groups, dtype=object)[known].astype(str), return_inverse=True)[1]
+    k = np.bincount(label).astype(np.float64)
+    n, total, n_nan = k.size, y.size, int((~known).sum())
+    if n < 2 or total == n or np.ptp(y) <= 1e-12 * max(1e-300, float(np.abs(y).max())):
+        return Estimate(NAN, NAN, NAN, n, n_nan)
+    means = np.bincount(label, y) / k
+    between = float(k @ (means - y.mean()) ** 2) / (n - 1)
+    within = float(((y - means[label]) ** 2).sum()) / (total - n)
+    size = (total - float(k @ k) / total) / (n - 1)
+    value, lo, hi = _of_ratio(between, within, (n - 1, total - n), size, (1 + confidence) / 2)
+    return Estimate(value, lo, hi, n, n_nan)
+
+
 def _one_way(m: Squares, upper: float) -> tuple[float, float, float]:
     return _of_ratio(m.rows, m.within, (m.n - 1, m.n * (m.k - 1)), m.k, upper)
 
@@ -82,7 +116,7 @@ def _consistency(m: Squares, upper: float) -> tuple[float, float, float]:
 
 
 def _of_ratio(
-    between: float, error: float, degrees: tuple[int, int], k: int, upper: float
+    between: float, error: float, degrees: tuple[int, int], k: float, upper: float
 ) -> tuple[float, float, float]:
     if error <= 1e-12 * between:
         return 1.0, 1.0, 1.0

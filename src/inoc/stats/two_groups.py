@@ -67,10 +67,12 @@ def _auc_bounds(above_YN: Floats, confidence: float) -> tuple[float, float]:
         above_YN: 1 where a thing with the mark is above one without, 0.5 for a tie, with × without.
     """
     value = float(above_YN.mean())
+    if min(above_YN.shape) < FEWEST_FOR_AUC or not 0 < value < 1:
+        return NAN, NAN
     parts = [above_YN.mean(axis=axis) for axis in (1, 0)]
     variances = np.array([part.var(ddof=1) / part.size for part in parts])
     total = float(variances.sum())
-    if min(above_YN.shape) < FEWEST_FOR_AUC or not 0 < value < 1 or total == 0:
+    if total == 0:
         return NAN, NAN
     degrees = total**2 / float((variances**2 / np.array([part.size - 1 for part in parts])).sum())
     centre = float(logit(value))

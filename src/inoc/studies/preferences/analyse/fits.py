@@ -13,16 +13,16 @@ import pyarrow as pa
 from inoc.prefer.comparisons import Comparisons, comparisons
 from inoc.prefer.order import Statistic, order_statistics
 from inoc.prefer.reliability import split_halves
-from inoc.prefer.rows import fit_row, position_rows, utility_rows
+from inoc.prefer.rows import fit_row, penalty_row, position_rows, utility_rows
 from inoc.prefer.tables import FITS as FITTED
-from inoc.prefer.tables import POSITIONS
+from inoc.prefer.tables import PENALTIES, POSITIONS
 from inoc.prefer.tables import UTILITIES as FITTED_ITEMS
 from inoc.stats.correlation import pearson
 from inoc.stats.means import NAN
 from inoc.stats.rankings.plackett_luce import plackett_luce
 from inoc.stats.reliability import spearman_brown
 from inoc.stats.utilities.fit import Settings, fit
-from inoc.stats.utilities.folds import best, first_appearance, held_out
+from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
 from inoc.stats.utilities.intervals import bootstrap_intervals, information_intervals
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.study import Study
@@ -48,6 +48,7 @@ class Fitted(NamedTuple):
     fit: dict[str, object]
     positions: list[dict[str, object]]
     reliability: list[Statistic]
+    penalties: list[dict[str, object]]
     main: bool  # of the study's first model, which figures and correlations take
 
 
@@ -109,7 +110,8 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     ]
     frame = pd.concat(parts).sort_index(kind="stable")
     frame = frame[frame["n"] > 0][["task_a", "task_b", "result", "n"]].rename(columns={"result": "choice"})
-    found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=True)
+    ordered = not (rows["order"] == "").any()
+    found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=ordered)
     return replace(found, origins=[origins.get(item, "") for item in found.items])
 
 
@@ -126,8 +128,9 @@ def _fit(
         starts=spec.starts,
         seed=spec.seed,
     )
-    if len(spec.penalties) > 1:
-        settings = replace(settings, penalty=_penalty(used, settings, study))
+    tried = _tried(used, settings, study) if len(spec.penalties) > 1 else {}
+    if tried:
+        settings = replace(settings, penalty=best(tried["pairs"]))
     outcomes = used.outcomes()
     fitted = fit(outcomes, settings)
     level = study.statistics.confidence
@@ -144,18 +147,21 @@ def _fit(
         {**fit_row(used, outcomes, fitted, intervals, name, settings), "model": model, **_who_of(who)},
         position_rows(fitted, intervals, name, used.origins),
         [*halves, *statistics],
+        [penalty_row(name, kind, one) for kind, rows in tried.items() for one in rows],
         main,
     )
 
 
-def _penalty(used: Comparisons, settings: Settings, study: Study) -> float:
-    """The strength that foresees held-out pairs best."""
+def _tried(used: Comparisons, settings: Settings, study: Study) -> dict[str, list[Held]]:
+    """How well each strength of the penalty foresees held-out pairs, and held-out comparisons; none for few pairs."""
     answered = used.answered()
-    number = first_appearance(answered.pair)
-    folds = [answered.taken(number % study.fit.folds == one).outcomes() for one in range(study.fit.folds)]
-    if min(fold.weight.size for fold in folds) == 0:
-        return study.fit.penalties[0]
-    return best(held_out(folds, settings, study.fit.penalties))
+    found = {}
+    for kind, number in (("pairs", first_appearance(answered.pair)), ("comparisons", np.arange(answered.a.size))):
+        folds = [answered.taken(number % study.fit.folds == one).outcomes() for one in range(study.fit.folds)]
+        if min(fold.weight.size for fold in folds) == 0:
+            return {}
+        found[kind] = held_out(folds, settings, study.fit.penalties)
+    return found
 
 
 def _who_of(who: tuple[str, str, str]) -> dict[str, object]:
@@ -215,7 +221,9 @@ def _ranked(rows: pd.DataFrame, who: tuple[str, str, str], origins: dict[str, st
         "n_components": 1,
         **_who_of(who),
     }
-    return Fitted(name, *who, _with_who(utilities, who, origins), row, [], _halves(rankings, groups, len(items)), True)
+    return Fitted(
+        name, *who, _with_who(utilities, who, origins), row, [], _halves(rankings, groups, len(items)), [], True
+    )
 
 
 def _halves(rankings: np.ndarray, groups: np.ndarray, n_items: int) -> list[Statistic]:
@@ -244,3 +252,8 @@ def fits_table(fits: list[Fitted]) -> pd.DataFrame:
 def positions_table(fits: list[Fitted]) -> pd.DataFrame:
     """Rows of `prefer.tables.POSITIONS`."""
     return pd.DataFrame([row for one in fits for row in one.positions], columns=POSITIONS.names)
+
+
+def penalties_table(fits: list[Fitted]) -> pd.DataFrame:
+    """Rows of `prefer.tables.PENALTIES`."""
+    return pd.DataFrame([row for one in fits for row in one.penalties], columns=PENALTIES.names)

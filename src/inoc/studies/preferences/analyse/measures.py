@@ -72,6 +72,21 @@ def _utility(one: Fitted) -> Measure:
     return Measure(*names, largest["mu"], largest["sigma"], reliability)
 
 
+def stored_measures(fits: pd.DataFrame, utilities: pd.DataFrame) -> list[Measure]:
+    """Measures of fits that were imported without their comparisons; their reliability is not known.
+
+    Args:
+        fits: `released.tables.STORED_FITS`.
+        utilities: `released.tables.STORED_UTILITIES`.
+    """
+    found = []
+    for row in fits.sort_values("fit").to_dict("records"):
+        own = utilities[utilities["fit"] == row["fit"]].set_index("item").sort_index()
+        names = (str(row["fit"]), "utility", str(row["instrument"]), str(row["rater"]), "")
+        found.append(Measure(*names, own["mu"], own["sigma"], NAN))
+    return found
+
+
 def in_no_context(ratings: pd.DataFrame) -> pd.DataFrame:
     """Ratings of tasks that were done and rated without a context of the study."""
     return ratings[(ratings["context_completion"] == NONE) & (ratings["context_measurement"] == NONE)]

@@ -13,10 +13,12 @@ TABLES: Final = (
     "utilities",
     "fits",
     "positions",
+    "penalties",
     "selection_history",
     "instrument_correlations",
     "refusals",
     "contexts",
     "consistency",
     "planted",
+    "released",
 )

@@ -42,7 +42,11 @@ FEWEST = 10
 
 
 def refusal_rows(
-    measured: Measured, measures: Sequence[Measure], refused: Mapping[str, pd.Series], level: float
+    measured: Measured,
+    measures: Sequence[Measure],
+    refused: Mapping[str, pd.Series],
+    level: float,
+    stored: Mapping[str, pd.Series] | None = None,
 ) -> pd.DataFrame:
     """Rows of `REFUSALS`.
 
@@ -52,6 +56,7 @@ def refusal_rows(
         refused: Source → task → whether it was refused, 1 or 0; a measure is paired with its completer, and with every
             source that is no completer, such as an imported file of judgements.
         level: Confidence of the intervals.
+        stored: Measure → task → share of its questions that were refused, where only that was imported.
     """
     rows: list[tuple[object, ...]] = []
     origins, completers = measured.origins, {one.completer for one in measures}
@@ -61,6 +66,9 @@ def refusal_rows(
             if one.completer in ("", source) or source not in completers:
                 rows += [(one.name, "task", source, *row) for row in _tasks(one.values, flags, origins, level)]
     for one in measures:
+        if stored and one.name in stored:
+            own = _shares(one.values, stored[one.name], origins, level)
+            rows += [(one.name, "question", one.name, *row) for row in own]
         for source, shares in question_rates(measured).items():
             if source == f"{one.instrument}/{one.rater}":
                 rows += [(one.name, "question", source, *row) for row in _shares(one.values, shares, origins, level)]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.stats.icc import FORMS, icc
+from inoc.stats.icc import FORMS, icc, one_way
 from inoc.stats.means import Estimate
 from inoc.stats.reliability import informative_correlation, seed_correlation, stepped
 from inoc.stats.scale_use import scale_use
@@ -40,8 +40,8 @@ RELIABILITY = pa.schema(
 """Key: instrument, rater, completer, origin, statistic.
 
 Of ratings, in units of tasks: `seed_r` (mean Pearson correlation of two seeds), `seed_r_full` (of the mean over all
-seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1`, `icc2`, `icc3` of the seeds; in units of
-answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), `off_scale` (share), and with
+seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1` of all answers, `icc2` and `icc3` of the seeds;
+in units of answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), and with
 `reliability.informative` `informative_r` and `informative_kept`, which condition on the answer. Of utilities:
 `split_pairs`, `split_samples`, `split_groups`, each also with `_full`, and the effects of the order (`first_chosen`,
 `position_effect`, `content_size`, `position_exceeds_content`). Of every instrument the shares `answered`, `refused`,
@@ -88,9 +88,10 @@ def _agreement(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, Estimate
         samples = int(rows.groupby(["task", "seed"]).size().max())
         if samples > 1:
             yield "seed_r_single", stepped(r, 1 / samples)
+    answers = rows["value"].to_numpy(dtype=np.float64)
     for form in FORMS:
-        found = icc(table, form, level)
-        if found.n >= fewest:
+        found = one_way(answers, rows["task"].tolist(), level) if form == "icc1" else icc(table, form, level)
+        if np.isfinite(found.value):
             yield form, found
     if study.reliability.informative:
         pairs = [(a, b) for a in range(table.shape[1]) for b in range(a)]
@@ -119,11 +120,12 @@ def _use(rows: pd.DataFrame, instrument: str, study: Study) -> Iterator[tuple[st
 
 def _scale(rows: pd.DataFrame, instrument: str, study: Study) -> np.ndarray:
     """The values of the declared scale; none for open answers."""
+    if int(rows["n_scale"].max()) < 2:
+        return np.zeros(0)
     if instrument in study.instruments:
         values = {point.oriented for point in points_of(template_of(study.instruments[instrument]))}
         return np.array(sorted(values))
-    count = int(rows["n_scale"].max())
-    return np.linspace(rows["lowest"].min(), rows["highest"].max(), count) if count > 1 else np.zeros(0)
+    return np.linspace(rows["lowest"].min(), rows["highest"].max(), int(rows["n_scale"].max()))
 
 
 def _of_categories(measured: Measured, study: Study) -> Iterator[tuple[object, ...]]:

@@ -14,16 +14,20 @@ from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity
 from inoc.studies.preferences.analyse.statistics import statistics
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
 from inoc.studies.preferences.measure import Everything, everything
+from inoc.studies.preferences.released.read import Released, is_imported, read_import
 from inoc.studies.preferences.study import Study
 
 
 def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     """Every table of `names.TABLES`, and what is missing from them."""
+    if is_imported(paths):
+        measured, released = read_import(paths)
+        return tables_of(Everything(measured, Measured(), []), study, released)
     return tables_of(everything(study, paths, shards), study)
 
 
-def tables_of(found: Everything, study: Study) -> Analysed:
-    """Every table, of what was measured."""
+def tables_of(found: Everything, study: Study, released: Released | None = None) -> Analysed:
+    """Every table, of what was measured, and of what an import has beside that."""
     polarity = polarity_rows(found.anchors, study)
     wrong = reversed_pairs(polarity)
     measured = Measured(
@@ -38,7 +42,7 @@ def tables_of(found: Everything, study: Study) -> Analysed:
         "comparisons": (COMPARISONS, measured.comparisons),
         "rankings": (RANKINGS, measured.rankings),
         "polarity": (POLARITY, polarity),
-        **statistics(measured.upright(), study, found.history),
+        **statistics(measured.upright(), study, found.history, released),
     }
     tables = {name: frame for name, (_, frame) in made.items()}
     made["planted"] = (PLANTED, planted_rows(study, tables))

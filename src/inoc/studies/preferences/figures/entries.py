@@ -50,6 +50,22 @@ def no_truth(study: Study) -> str:
     return no_utilities(study) if study.planted is not None else "nothing was planted"
 
 
+def no_repeats(study: Study) -> str:
+    """Nothing is rated with two seeds."""
+    return no_ratings(study) if len(study.seeds) > 1 else "ratings have one seed"
+
+
+def no_selection(study: Study) -> str:
+    """No pairs are chosen by what was answered."""
+    active = any(given.pairs.design == "active" for given in study.instruments.values())
+    return no_choices(study) if active else "no pairs are selected by what was answered"
+
+
+def no_penalties(study: Study) -> str:
+    """One strength of the penalty alone is tried."""
+    return no_choices(study) if len(study.fit.penalties) > 1 else "one strength of the penalty is tried"
+
+
 def _entry(
     name: str,
     title: str,
@@ -82,4 +98,32 @@ OWN: tuple[Entry[Study], ...] = (
     _entry("contexts", "Ratings by context", "contexts:draw_violins", ("ratings",), CONTEXTS, no_contexts),
     _entry("effects", "Effects of contexts", "contexts:draw_effects", ("contexts",), CONTEXTS, no_contexts, core=True),
 )
-ENTRIES: tuple[Entry[Study], ...] = OWN
+STATISTICS: tuple[Entry[Study], ...] = (
+    _entry("seeds", "Agreement of seeds", "reliability:draw_seeds", ("reliability",), WORTH, no_repeats, core=True),
+    _entry(
+        "discrimination",
+        "Agreement and use of the scale",
+        "reliability:draw_discrimination",
+        ("reliability",),
+        WORTH,
+        no_repeats,
+    ),
+    _entry("consistency", "Consistency of tasks", "reliability:draw_consistency", ("consistency",), WORTH, no_repeats),
+    _entry("cost", "Reliability against cost", "reliability:draw_cost", ("reliability",), WORTH, always),
+    _entry("selection", "Active selection", "utilities:draw_selection", ("selection_history",), WORTH, no_selection),
+    _entry("penalties", "Strength of the penalty", "utilities:draw_penalties", ("penalties",), WORTH, no_penalties),
+    _entry("origins", "Utilities by origin", "utilities:draw_origins", ("utilities",), SAYS, no_utilities, core=True),
+    _entry(
+        "correlations",
+        "Agreement of instruments",
+        "agreement:draw_correlations",
+        ("instrument_correlations",),
+        SAYS,
+        always,
+        core=True,
+    ),
+    _entry("slopes", "Spread of two ratings", "agreement:draw_slopes", ("instrument_correlations",), SAYS, no_ratings),
+    _entry("refusals", "Refusals and preferences", "agreement:draw_refusals", ("refusals",), SAYS, always),
+    _entry("quartiles", "Refusals by preference", "agreement:draw_quartiles", ("refusals",), SAYS, always),
+)
+ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from inoc.plots.scatter import Points
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import NONE, Study
 
@@ -74,3 +78,30 @@ def without_contexts(ratings: pd.DataFrame) -> pd.DataFrame:
 def kinds(study: Study) -> set[str]:
     """Kinds of the study's instruments."""
     return {template_of(given).kind for given in study.instruments.values()}
+
+
+def spread_points(data: pd.DataFrame, x: Sequence[str], y: Sequence[str], colours: Sequence[str]) -> Points:
+    """Points of a scatter plot with their intervals.
+
+    Args:
+        data: A row per point.
+        x: Columns of value, lower and upper bound.
+        y: The same.
+        colours: One per point.
+    """
+    across, up = ([data[name].to_numpy(dtype=float) for name in names] for names in (x, y))
+    filled = np.ones(len(data), dtype=bool)
+    return Points(across[0], across[1], across[2], up[0], up[1], up[2], colours, ["o"] * len(data), filled)
+
+
+def shortened(name: object, most: int = 30) -> str:
+    """A long name with its middle left out."""
+    text = str(name)
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[-(most - most // 2) :]}"
+
+
+def plain_ticks(axis: Axis, ticks: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis, with numbers as they are."""
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
