@@ -36,6 +36,16 @@ def max_positions(config: Any) -> int | None:
     return max(own, int(rope["factor"] * original))
 
 
+def embedded(config: Any) -> int | None:
+    """Number of tokens that a model has embeddings of, which some tokenizers exceed; None if it is not stated.
+
+    Args:
+        config: A configuration of transformers; that of the text model inside is used.
+    """
+    stated = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    return stated if isinstance(stated, int) and stated > 0 else None
+
+
 def refuse_longer(lengths: Iterable[int], positions: int | None, thing: str, new_tokens: int = 0) -> None:
     """Refuse texts that have more tokens than the model has positions.
 
