@@ -152,11 +152,29 @@ def test_a_function_of_a_file_scores_and_its_source_is_its_identity(tmp_path):
         ("def score(texts): return [1]", "shape .1,. for 2 texts"),
         ("def score(texts): return [101.0, 0]", "to 101; expected a number from 0 to 100"),
         ("def score(texts): return 3", "gave int, not a list"),
+        ("1 / 0", r"cannot be run: ZeroDivisionError: division by zero \(line 1 of .*file\)"),
+        ("raise SystemExit(3)", "cannot be run: SystemExit: 3"),
+        ("def score(texts):\n    return {}['x']", r"`score` failed: KeyError: 'x' \(line 2 of .*file\)"),
     ],
 )
 def test_a_file_that_does_not_score_is_refused(tmp_path, source, message):
     with pytest.raises(JudgeError, match=message):
         make_judge(JudgeSpec(name="python", file=write(tmp_path, source))).score([JudgeItem("", "a")] * 2)
+
+
+def test_a_file_of_a_windows_editor_is_the_same_judge(tmp_path):
+    path = tmp_path / "other.py"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    there, here = (make_judge(JudgeSpec(name="python", file=str(one))) for one in (path, write(tmp_path, GOOD)))
+    assert there.identity() == here.identity()
+
+
+def test_an_expression_that_does_not_end_is_given_up_with_its_text(monkeypatch):
+    monkeypatch.setattr("inoc.judge.custom.LONGEST_S", 0.05)
+    judge = make_judge(JudgeSpec(name="regex", pattern="(a+)+$"))
+    assert judge.score([JudgeItem("", "aaa")])[0] == 100
+    with pytest.raises(JudgeError, match=r"takes longer than 0\.05 s with one response, 'aaaa"):
+        judge.score([JudgeItem("", "a" * 60 + "b")])
 
 
 def test_several_judges_of_an_answer_have_a_row_each_and_categories_have_counts(tmp_path):
