@@ -197,6 +197,10 @@ class QuestionSpec(Model):
     )
 
 
+BadRows = Literal["refuse", "drop", "truncate"]
+"""What is done about rows of a dataset that are empty, broken or too long."""
+
+
 class AnswerSpec(Model):
     """Completions of the training instructions."""
 
