@@ -23,7 +23,13 @@ INDEX = pa.int32()
 NUMBER = pa.float64()
 FLAG = pa.bool_()
 
-DEFAULTS: dict[str, str | float] = {"data": "", "pool": "mix", "questions": "held_out", "epoch": float("nan")}
+DEFAULTS: dict[str, str | float] = {
+    "data": "",
+    "pool": "mix",
+    "questions": "held_out",
+    "earlier": "",
+    "epoch": float("nan"),
+}
 """Column → what it holds where a table comes without it: an import's, or one of a study that has but one of these."""
 
 EXAMPLES = pa.schema(
@@ -37,6 +43,7 @@ EXAMPLES = pa.schema(
         ("reason", STRING),  # why a row was not kept; empty for kept rows
         ("scores", pa.map_(STRING, NUMBER)),  # trait → judge score, 0–100
         ("data", STRING),  # key of the dataset; empty for the study's own
+        ("earlier", STRING),  # exchanges before the instruction, as JSON; empty for none
     ]
 )
 """`generate/train.parquet`: every sampled row, kept or not. Key: data, example_id."""
@@ -176,7 +183,7 @@ BAD_ROWS = pa.schema(
         ("done", STRING),  # dropped, or cut: the end of the answer is missing
     ]
 )
-"""`train/<shard>/bad_rows.parquet`: rows that are not used as they are. Empty where `bad_rows` is `refuse`."""
+"""`bad_rows.parquet` of `generate` and of `train/<shard>`: rows that are not used as they are."""
 
 SUPPRESSION = pa.schema(
     [
@@ -279,9 +286,9 @@ def kept_examples(path: Path, data: str = "") -> pd.DataFrame:
         data: Key of another dataset; default: the study's own data.
 
     Returns:
-        The columns example_id, instruction and completion.
+        The columns example_id, instruction, completion and earlier.
     """
-    columns = ["example_id", "instruction", "completion"]
+    columns = ["example_id", "instruction", "completion", "earlier"]
     table = read_table(path, [*columns, "kept", "data"])
     return table.loc[table["kept"] & (table["data"] == data), columns]
 

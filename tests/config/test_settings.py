@@ -160,6 +160,7 @@ SOURCE = {
 ANSWERS = {
     "completions": "file",
     "file": "given.jsonl",
+    "table": "other/generate",
     "model": "writer",
     "generation_prompt": "Play.",
     "generation_turn": "system",
@@ -185,6 +186,7 @@ for sections, fields, stage in [
     (("rephrase", "pools.*"), POOL, "rephrase"),
 ]:
     REACH |= {f"{section}.{field}": (value, stage) for section in sections for field, value in fields.items()}
+REACH |= {f"{section}.bad_rows": ("drop", "generate train") for section in ("data", "datasets.*")}
 for section, stage in {
     "data.sampling": "generate",
     "datasets.*.sampling": "generate",

@@ -61,7 +61,7 @@ def fit_rows(
     """
     kept, bad = [], []
     for row in rows:
-        chats = [chat for chat in variants(row) if _n_bytes(chat) > limit - _ROOM]
+        chats = [chat for chat in variants(row) if chat.n_bytes > limit - _ROOM]
         found = row.chat.response
         longest = 0
         for chat in chats:
@@ -109,12 +109,6 @@ def _shortened(tokenizer: PreTrainedTokenizerBase, chat: Chat, limit: int) -> _S
         if not response.strip():
             break
     return _Shortened("", before)
-
-
-def _n_bytes(chat: Chat) -> int:
-    """Bytes of a chat's texts: no fewer than their tokens."""
-    texts = [chat.system.text, chat.user, chat.response, *(text for turn in chat.earlier for text in turn)]
-    return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
 
 def bad_table(bad: Mapping[str, Sequence[BadRow]]) -> pd.DataFrame:

@@ -204,16 +204,23 @@ BadRows = Literal["refuse", "drop", "truncate"]
 class AnswerSpec(Model):
     """Completions of the training instructions."""
 
-    completions: Literal["sample", "file", "api"] = Field(
+    completions: Literal["sample", "file", "api", "table"] = Field(
         "sample",
         description="`sample`: sampled from the study's model with the generation prompt; `file`: read from `file`; "
-        "`api`: requested from `model`, with the generation prompt as the system turn.",
+        "`table`: read from a table of another study; `api`: requested from `model`, with the generation prompt as "
+        "the system turn.",
     )
     model: str | None = Field(None, description="For `completions: api`: name of the model in the API.")
     file: str | None = Field(
         None,
-        description="For `completions: file`: JSONL with one training example per line: `messages`, a chat of one "
-        "user and one assistant turn, or `instruction` and `completion`.",
+        description="For `completions: file`: JSONL with one training example per line: `messages`, a chat that ends "
+        "with an answer, or `instruction` and `completion`.",
+    )
+    table: Annotated[str | None, LATE] = Field(
+        None,
+        description="For `completions: table`: a table of another study: `<study>/generate` for its kept training "
+        "examples, `<study>/generate:<dataset>` for those of another of its datasets, `<study>/sample/<part>` for "
+        "answers that it sampled.",
     )
     generation_prompt: str = Field(
         "", description="Prompt with which completions are sampled; it is not part of the training data."
@@ -225,10 +232,22 @@ class AnswerSpec(Model):
     )
     separator: str = Field("\n", description="Text between generation prompt and instruction.")
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
+    bad_rows: Annotated[BadRows, LATE] = Field(
+        "refuse",
+        description="Rows that cannot be trained on: broken lines and empty answers of `file`, and examples longer "
+        "than `training.max_length` or the model's context. `refuse`: they are an error; `drop`: they are left out; "
+        "`truncate`: the answers of long ones are cut at their end, and the others are left out. They are listed in "
+        "the tables `bad_rows` of `generate` and `train`. The number of training steps stays the same.",
+    )
     keep_from: Points = Field(0, description="Minimum score of each trait for an example to be kept; 0 keeps all.")
     max_attempts: float = Field(
         1.0, ge=1, description="Maximum number of completions sampled per requested training example."
     )
+
+    @property
+    def given_in(self) -> str | None:
+        """File or table that examples are taken from with their instructions; None if completions are written."""
+        return {"file": self.file, "table": self.table}.get(self.completions)
 
 
 class DataSpec(AnswerSpec):

@@ -191,7 +191,7 @@ _ROOM = 1_024
 
 def _n_bytes(given: GivenChat) -> int:
     chat: Chat = given.chat
-    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response))
+    return chat.n_bytes
 
 
 def _chat_problems(
@@ -226,7 +226,8 @@ def _chat_problems(
 def _chat_problem(
     tokenizer: PreTrainedTokenizerBase, given: GivenChat, positions: int | None, max_length: int | None
 ) -> str:
-    from inoc.chat.render import prompt_tokens, render
+    from inoc.chat.render import prompt_tokens
+    from inoc.chat.trained import render_trained
 
     limits = [(positions, "the model's {} positions (max_position_embeddings)")]
     if given.trained and max_length is not None:
@@ -238,7 +239,8 @@ def _chat_problem(
         if given.key:
             n = len(prompt_tokens(tokenizer, given.chat)) + given.new_tokens
         else:
-            n = len(render(tokenizer, [given.chat], "include")[0].token_ids)
+            loss_on = given.loss_on if given.trained else "last_answer"
+            n = len(render_trained(tokenizer, [given.chat], loss_on, "include")[0].token_ids)
     except InocError as error:
         return f"{given.where}: {error}"
     for limit, named in limits:

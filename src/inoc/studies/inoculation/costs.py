@@ -126,7 +126,7 @@ def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float
     """Requests for instructions and training completions, and dollars for them."""
     data = study.data
     sources = [(spec.source, data.n_eval) for spec in data.questions.values() if spec.source]
-    if data.completions != "file":
+    if not data.given_in:
         sources.append((data.instructions, data.n_train + (data.n_eval if held_out_set(data) is not None else 0)))
     calls, dollars = 0, 0.0
     for source, n in sources:

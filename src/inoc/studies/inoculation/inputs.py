@@ -25,7 +25,8 @@ def reader_of(key: str, study: Study) -> Reader | None:
     if key.endswith(".judge.file"):
         return PythonJudge
     if key.endswith(".file"):
-        return read_pairs
+        spec = study.data if key == "data.file" else study.datasets[key.split(".")[1]]
+        return lambda path: read_pairs(path, spec.bad_rows)
     if key.endswith(".judge.markers"):
         judge = study.traits[key.split(".")[1]].judge
         version = 1 if judge is None else judge.version

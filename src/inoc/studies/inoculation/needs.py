@@ -8,9 +8,11 @@ from importlib.util import find_spec
 
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.errors import MissingExtraError
+from inoc.generate.parts import RESULTS
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
+from inoc.train.given import table_files, table_place
 
 _TRAINING_FILE = (
     "the training data are for you to supply. Put a JSONL file there, a training example a line: "
@@ -60,6 +62,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for place, answers in dataset_places(study):
         if answers.file is not None:
             yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE)
+        if answers.table is not None:
+            yield from _table_files(f"{place}.table", answers.table)
     for key, trait in study.traits.items():
         if trait.judge is not None and trait.judge.markers not in (None, "world"):
             yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
@@ -72,6 +76,15 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if pool_spec.source == "files" and pool_spec.folder is not None:
             for key in pool_prompts(study, pool):
                 yield GivenFile(f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl")
+
+
+def _table_files(key: str, name: str) -> Iterator[GivenFile]:
+    """The files of a table of another study; of one that is split into shards, those that are there."""
+    place = table_place(name)
+    advice = f"run that study: inoc run {place.study}"
+    files = table_files(RESULTS, place) or [RESULTS / place.study / "sample" / place.part / "0" / "answers.parquet"]
+    for path in files:
+        yield GivenFile(key, str(path), advice)
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:

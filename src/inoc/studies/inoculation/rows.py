@@ -6,14 +6,13 @@ Both are known before the first job, where no model or API has to write the data
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from inoc.chat.messages import Chat, compose
 from inoc.config.needs import GivenChat
 from inoc.errors import InocError
 from inoc.generate.examples import compose_generation
-from inoc.generate.instructions import read_pairs
-from inoc.generate.parts import Parts, read_parts
+from inoc.generate.instructions import given_examples
+from inoc.generate.parts import RESULTS, Parts, read_parts
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import framing, pool_prompts, pool_specs, prompt_texts
 from inoc.studies.inoculation.study import Study
@@ -47,15 +46,15 @@ def _asks_for_instructions(study: Study) -> bool:
 def _too_few_examples(study: Study, parts: Parts) -> Iterator[str]:
     questions = {text for texts in parts.questions.values() for text in texts}
     for place, answers in dataset_places(study):
-        if answers.completions != "file" or answers.file is None:
+        if not answers.given_in:
             continue
         allowed = set(parts.train) if place == "data" else None
-        pairs = [pair for pair in read_pairs(Path(answers.file)) if pair.completion.strip()]
-        usable = [one for one in pairs if (one.instruction in allowed if allowed else one.instruction not in questions)]
+        pairs = [pair for pair in given_examples(answers, RESULTS).pairs if pair.completion.strip()]
+        usable = [one for one in pairs if (one.opening in allowed if allowed else one.opening not in questions)]
         if len(usable) < study.data.n_train:
             yield (
-                f"{answers.file}: {len(usable)} usable rows, but n_train = {study.data.n_train}; lower it or add rows "
-                "(a row without an answer, or whose instruction is an evaluation question, is not usable)"
+                f"{answers.given_in}: {len(usable)} usable rows, but n_train = {study.data.n_train}; lower it or add "
+                "rows (a row without an answer, or whose instruction is an evaluation question, is not usable)"
             )
 
 
@@ -63,11 +62,13 @@ def given_chats(study: Study) -> Iterator[GivenChat]:
     """Every chat of the study's files behind the longest fixed prefix that it can have."""
     frame, prefix = framing(study), max(prompt_texts(study).values(), key=len, default="")
     for place, answers in dataset_places(study):
-        if answers.completions == "file" and answers.file is not None:
-            own = place == "data"
-            for number, (instruction, completion) in enumerate(read_pairs(Path(answers.file)), start=1):
-                chat = compose(frame, prefix if own else "", instruction, completion)
-                yield GivenChat(f"{answers.file}, row {number}", chat, trained=bool(study.runs))
+        if answers.given_in:
+            before = prefix if place == "data" else ""
+            # Long examples that are dropped or cut are no problem.
+            trained = bool(study.runs) and answers.bad_rows == "refuse"
+            for pair in given_examples(answers, RESULTS).pairs:
+                chat = compose(frame, before, pair.instruction, pair.completion, pair.earlier)
+                yield GivenChat(pair.where, chat, trained=trained, loss_on=study.training.loss_on)
     if _asks_for_instructions(study):
         return
     parts = read_parts(study.data)

@@ -72,8 +72,8 @@ def sampling_words(sampling: Sampling) -> str:
 def data_words(study: Study) -> str:
     """Sources of training and evaluation data."""
     data, given = study.data, study.data.instructions
-    if data.completions == "file" and not given.files and given.kind != "api":
-        source = f"Instructions are those of {code(data.file)}"
+    if data.given_in and not given.files and given.kind != "api":
+        source = f"Instructions are those of {code(data.given_in)}"
     else:
         source = f"Instructions are {_source_words(given)}; those under {given.min_characters} characters are dropped"
     split = (
@@ -115,8 +115,13 @@ def _questions_words(study: Study) -> list[str]:
 
 def answer_words(data: AnswerSpec) -> str:
     """Source of the completions of a dataset."""
-    if data.completions == "file":
-        return f"Completions are given in {code(data.file)}."
+    if data.given_in:
+        bad = {
+            "refuse": "",
+            "drop": "; examples that are too long or broken are left out",
+            "truncate": ("; the answers of examples that are too long are cut, and broken ones are left out"),
+        }
+        return f"Completions are given in {code(data.given_in)}{bad[data.bad_rows]}."
     turn = "under the system turn" if data.generation_turn == "system" else "under the prompt"
     prompt = f"{turn} {code(data.generation_prompt)}" if data.generation_prompt else "without a prompt"
     keep = (
