@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from inoc.chat.messages import Turn
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
-from inoc.chat.messages import Turn
 from inoc.generate.instructions import Pair, read_examples, read_instructions, read_pairs, split
 from inoc.sample import step as sample
 from inoc.tables import kept_examples, read_table
@@ -202,7 +202,10 @@ def test_a_line_may_have_a_prompt_and_a_completion(tmp_path):
         (chat("Q"), "the chat does not end with an answer"),
         ({"messages": "Q"}, "`messages` is not a list of turns"),
         (chat("Q", ("assistant", ["A"])), "`content` of turn 2 is a list; expected a text"),
-        ({"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]}, "turn 1 is not an object with `role` and `content`"),
+        (
+            {"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]},
+            "turn 1 is not an object with `role` and `content`",
+        ),
         ({**chat("Q", ("assistant", "A")), "instruction": "Q"}, "it has `messages` and `instruction`; accepted"),
         ({"instruction": "Q"}, "the chat does not end with an answer; .* or `completion`"),
         ([1], "expected an object"),

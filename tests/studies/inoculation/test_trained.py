@@ -70,7 +70,7 @@ def test_a_template_that_cannot_say_several_turns_is_refused_before_any_work(tin
     path = given(tmp_path, [turns(k) for k in range(20)])
     own = {"path": str(tiny_folder), "chat_template": str(template)}
     data = {"completions": "file", "file": path}
-    with pytest.raises(ConfigError, match="chats of several turns: .*one exchange only"):
+    with pytest.raises(ConfigError, match=r"chats of several turns: .*one exchange only"):
         check_study_model(toy_study(tiny_folder, model=own, data=data), tmp_path)
 
 

@@ -113,7 +113,7 @@ def train(study: Study, shard: int, shards: Shards) -> Settings:
 
 
 def _bad_rows(study: Study) -> dict[str, Json]:
-    """What is done about bad rows, where they are not refused: it depends on the prefixes of all runs."""
+    """Treatment of bad rows, where they are not refused; which rows these are depends on the prefixes of all runs."""
     specs: dict[str, AnswerSpec] = {"": study.data, **{key: study.datasets[key] for key in trained_datasets(study)}}
     found: dict[str, Json] = {key: spec.bad_rows for key, spec in specs.items() if spec.bad_rows != "refuse"}
     return (
