@@ -39,6 +39,14 @@ def run(job: Job, plan: Plan | ApiPlan) -> str:
     return write_tables(job, plan.folder, list(_blocks(job, plan, work)))
 
 
+def measure(job: Job, plan: Plan) -> list[Choice]:
+    """Choices of a plan's questions, in their order; what is not in the store is computed. No table is written."""
+    plan.check()
+    work = list(plan.work())
+    compute(job, plan, work, ("choosing", "questions"), lambda n: _filling(plan, n))
+    return [choice for unit, _ in work for choice in read_choices(job.store.folder(unit))]
+
+
 def units(job: Job, plan: Plan | ApiPlan) -> list[Unit]:
     """The job's units of the store; none through an API, whose answers are kept with its requests."""
     return [unit for unit, _ in plan.work()] if isinstance(plan, Plan) else []

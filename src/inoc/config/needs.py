@@ -33,6 +33,15 @@ class ApiUse(NamedTuple):
     stage: str
     key: str
     model: str
+    served: bool = False  # whether it is the server of `engine_api` in config.yaml
+
+
+class LocalModel(NamedTuple):
+    """Another model than the study's that a stage loads."""
+
+    stage: str
+    key: str
+    model: str
 
 
 class GivenChat(NamedTuple):
@@ -76,6 +85,7 @@ class Needs:
         chats: Yields the chats that the files are made into.
         max_length: Maximum number of tokens of a training example; 0 if nothing is trained.
         several_turns: Whether chats that are not among `chats` have earlier turns.
+        local_models: Further models that stages load.
     """
 
     model: ModelSpec
@@ -90,3 +100,4 @@ class Needs:
     chats: Callable[[], Iterator[GivenChat]] = _nothing
     max_length: int = 0
     several_turns: bool = False
+    local_models: tuple[LocalModel, ...] = ()

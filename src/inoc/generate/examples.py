@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.chat.messages import Chat, Turn
-from inoc.config.judge_spec import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec, asks_model
 from inoc.config.models import AnswerSpec, DataSpec, SystemTurn
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of
@@ -40,13 +40,14 @@ class Candidate(NamedTuple):
 
 
 class Answering(NamedTuple):
-    """Context of the answers: the job, its model, and the units that were used so far."""
+    """Context of the answers: the job, its model, and the units and judges that were used so far."""
 
     job: Job
     model: ModelIdentity
     load: Callable[[str], Engine]
     canary: int
     used: list[Unit]
+    judges: list[Judge]  # that were asked so far
 
     def answers(self, blocks: Sequence[Block]) -> list[Answer]:
         """Answers of the untrained model."""
@@ -78,12 +79,11 @@ def candidates(
         DataError: If too few examples can be kept.
     """
     job = asking.job
-    # A paid judge is asked only if its scores decide what is kept.
+    # A judging model is asked only if its scores decide what is kept.
     judges = {
-        key: make_judge(spec, lambda: job.api)
-        for key, spec in judge_specs.items()
-        if spec.name != "llm" or data.keep_from
+        key: make_judge(spec, job=job) for key, spec in judge_specs.items() if not asks_model(spec) or data.keep_from
     }
+    asking.judges.extend(judges.values())
     if data.given_in:
         yield from _given(data, place, instructions, judges, job.paths.results)
         return

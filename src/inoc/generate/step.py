@@ -23,6 +23,7 @@ from inoc.generate.instructions import given_examples
 from inoc.generate.parts import Parts, read_parts
 from inoc.generate.sets import held_out_set
 from inoc.jobs.job import Job
+from inoc.judge.judges import judge_units
 from inoc.sample.questions import with_answers
 from inoc.sample.step import engine_loader
 from inoc.store import Unit
@@ -66,7 +67,7 @@ def run(job: Job, plan: Plan) -> str:
     data = plan.data
     parts = read_parts(data, lambda: job.api, job.paths.results)
     given = {key: _given_instructions(spec, parts, job.paths.results) for key, spec in plan.datasets.items()}
-    asking = Answering(job, plan.model, cache(engine_loader(job, plan.model)), plan.canary, [])
+    asking = Answering(job, plan.model, cache(engine_loader(job, plan.model)), plan.canary, [], [])
     datasets = {"": list(candidates(asking, data, plan.system, plan.judges, "data", parts.train))}
     kept = list(dict.fromkeys(row.opening for row in datasets[""] if not row.reason))[: data.n_train]
     for key, own in given.items():
@@ -78,7 +79,7 @@ def run(job: Job, plan: Plan) -> str:
     write_table(evaluation, INSTRUCTIONS, job.paths.instructions)
     controls = _controls(asking, plan, evaluation)
     write_table(controls, CONTROLS, job.paths.controls)
-    job.store.refer(job.study, job.name, asking.used)
+    job.store.refer(job.study, job.name, [*asking.used, *(unit for one in asking.judges for unit in judge_units(one))])
     job.record["counts"] = {
         "instructions dropped": dict(parts.dropped),
         **_counts(datasets[""]),

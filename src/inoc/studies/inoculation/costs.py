@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from inoc.config.judge_spec import asks_api
 from inoc.config.workflow import Price, Shards
 from inoc.generate.sets import held_out_set
 from inoc.jobs.costs import (
@@ -100,7 +101,7 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
 
 
 def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Price], batch: float) -> Iterator[CostRow]:
-    models = [trait.judge.model for trait in study.traits.values() if trait.judge and trait.judge.name == "llm"]
+    models = [trait.judge.model for trait in study.traits.values() if trait.judge and asks_api(trait.judge)]
     if models:
         n = sum(judged.values())
         dollars = sum(n * dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models) * batch

@@ -16,6 +16,7 @@ def reader_of(key: str, study: Study) -> Reader | None:
     from inoc.generate.instructions import read_jsonl_field, read_pairs
     from inoc.judge.custom import PythonJudge
     from inoc.judge.lexical import LexicalJudge, read_markers
+    from inoc.judge.names import read_names
     from inoc.rephrase.files import read_rephrasings
 
     if key.endswith("chat_template"):
@@ -23,7 +24,8 @@ def reader_of(key: str, study: Study) -> Reader | None:
     if key.endswith(".files"):
         return lambda path: read_jsonl_field(path, "instruction")
     if key.endswith(".judge.file"):
-        return PythonJudge
+        judge = study.traits[key.split(".")[1]].judge
+        return PythonJudge if judge is not None and judge.name == "python" else read_names
     if key.endswith(".file"):
         spec = study.data if key == "data.file" else study.datasets[key.split(".")[1]]
         return lambda path: read_pairs(path, spec.bad_rows)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 
+from inoc.config.judge_needs import judge_apis, judge_files, judge_models
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.errors import MissingExtraError
 from inoc.generate.parts import RESULTS
@@ -40,6 +41,11 @@ def needs(study: Study) -> Needs:
         partial(row_problems, study),
         partial(given_chats, study),
         study.training.max_length if study.runs else 0,
+        local_models=tuple(
+            one
+            for key, trait in study.traits.items()
+            for one in judge_models(f"traits.{key}.judge", trait.judge, _judging_stages(study))
+        ),
     )
 
 
@@ -65,10 +71,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if answers.table is not None:
             yield from _table_files(f"{place}.table", answers.table)
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.markers not in (None, "world"):
-            yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
-        if trait.judge is not None and trait.judge.file is not None:
-            yield GivenFile(f"traits.{key}.judge.file", trait.judge.file)
+        yield from judge_files(f"traits.{key}.judge", trait.judge)
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield GivenFile("embedding.model", spec.model)
@@ -99,13 +102,16 @@ def _samples(study: Study) -> Iterator[SampleUse]:
         yield SampleUse("evaluation.sampling", "evaluate", study.evaluation.sampling)
 
 
+def _judging_stages(study: Study) -> tuple[str, ...]:
+    """Stages that ask a judging model; training data are judged by one only if that decides what is kept."""
+    kept = any(answers.keep_from for _, answers in dataset_places(study))
+    return ("generate", "judge") if kept else ("judge",)
+
+
 def _apis(study: Study) -> Iterator[ApiUse]:
-    """Settings that make a stage ask an API. Training data are judged only if a judge decides what is kept."""
+    """Settings that make a stage ask an API."""
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "llm":
-            kept = any(answers.keep_from for _, answers in dataset_places(study))
-            for stage in ("generate", "judge") if kept else ("judge",):
-                yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
+        yield from judge_apis(f"traits.{key}.judge", trait.judge, _judging_stages(study))
     for place, answers in dataset_places(study):
         if answers.completions == "api":
             yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))

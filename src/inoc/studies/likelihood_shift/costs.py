@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inoc.config.judge_spec import asks_api
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import (
     JUDGE_TOKENS,
@@ -83,7 +84,7 @@ def _student_rows(
     hours = training_hours(size.weights, tokens, gpu)
     asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
     evaluated = sampled_row("evaluate", jobs, asked, spec.sampling.max_tokens, size, gpu)
-    models = [target.judge.model for target in spec.targets.values() if target.judge.name == "llm"]
+    models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
     dollars = batch * asked * sum(dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
     return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk), evaluated, judged]

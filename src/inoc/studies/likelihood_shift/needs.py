@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from inoc.config.judge_needs import judge_apis, judge_files, judge_models
 from inoc.config.models import SystemTurn
-from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
+from inoc.config.needs import ApiUse, GivenChat, GivenFile, LocalModel, Needs, SampleUse
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 
@@ -32,7 +33,14 @@ def needs(study: Study) -> Needs:
         students.training.lora.targets if students is not None else (),
         chats=partial(given_chats, study),
         max_length=students.training.max_length if students is not None else 0,
+        local_models=tuple(_local_models(study)),
     )
+
+
+def _local_models(study: Study) -> Iterator[LocalModel]:
+    if study.students is not None:
+        for key, target in study.students.targets.items():
+            yield from judge_models(f"students.targets.{key}.judge", target.judge)
 
 
 def given_chats(study: Study) -> Iterator[GivenChat]:
@@ -72,8 +80,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         for file in study.students.questions.files:
             yield GivenFile("students.questions.files", file, read=_read_instructions)
         for key, target in study.students.targets.items():
-            if target.judge.markers not in (None, "world"):
-                yield GivenFile(f"students.targets.{key}.judge.markers", str(target.judge.markers))
+            yield from judge_files(f"students.targets.{key}.judge", target.judge)
 
 
 def _read_instructions(path: Path) -> object:
@@ -93,5 +100,4 @@ def _samples(study: Study) -> Iterator[SampleUse]:
 def _apis(study: Study) -> Iterator[ApiUse]:
     if study.students is not None:
         for key, target in study.students.targets.items():
-            if target.judge.name == "llm":
-                yield ApiUse("judge", f"students.targets.{key}.judge.name = 'llm'", str(target.judge.model))
+            yield from judge_apis(f"students.targets.{key}.judge", target.judge)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import AnswerSpec, InstructionSource, RephraseSpec, Sampling, TrainingSpec
+from inoc.judge.category import sorting_of
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.inoculation.figures.choices import trait_label
@@ -277,6 +278,20 @@ def judge_words(judge: JudgeSpec) -> str:
     """Meaning of a judge's score."""
     if judge.name == "language":
         return f"share of the text in {escape(judge.language)}, among {escape(listed(judge.among, 'all languages'))}"
+    if judge.name == "names":
+        rule = "first word" if judge.rule == "first_word" else "mention"
+        return f"100 if the answer gives {escape(listed(judge.counted))} of {code(judge.file)} (by its {rule}), else 0"
+    if judge.name == "category":
+        return (
+            f"{code(judge.model)} sorts the response ({escape(sorting_of(judge).question)}); 100 times the probability "
+            f"of {escape(listed(judge.counted))}, NaN with less than 0.80 of the probability on its categories"
+        )
+    if judge.name == "llm" and judge.engine == "transformers":
+        scale = judge.scale.replace("-", " to ")
+        return (
+            f"{code(judge.model)} is asked to rate {escape(question_of(judge))}, from {scale}; expected value of the "
+            "number by its exact probabilities, NaN with less than 0.80 of the probability on numbers"
+        )
     if judge.name == "llm":
         scale = judge.scale.replace("-", " to ")
         return (
