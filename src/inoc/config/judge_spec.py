@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from inoc.config.languages import all_in_latin
+from inoc.config.limits import Amount, Few
 from inoc.config.models import LATE, Key, Model
 
 SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
@@ -28,7 +29,7 @@ class JudgeSpec(Model):
         "`names`: which name of a list is given; `category`: which of several categories a language model sorts the "
         "response into. The last two give a category; `counted` makes a score of it.",
     )
-    version: int = Field(
+    version: Few = Field(
         1,
         ge=1,
         description="Version of the judge; scores of different versions are never mixed. Default for `language`: 2 if "
@@ -44,7 +45,7 @@ class JudgeSpec(Model):
         description="For `lexical`: a file with one marker per line, or `world` for the markers of the miniature "
         "world.",
     )
-    saturation: float = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
+    saturation: Amount = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
     model: str | None = Field(
         None,
         description="For `llm` and `category`: name of the judging model in its API; with `engine: transformers` a "
@@ -66,7 +67,7 @@ class JudgeSpec(Model):
         description="For `llm`: range of the rating that is requested; scores are 0 to 100 either way. `0-9` is "
         "version 2.",
     )
-    temperature: float = Field(
+    temperature: Amount = Field(
         1.0,
         ge=0,
         description="For `llm` and `category`: temperature of the request. Scores are expectations over the "
