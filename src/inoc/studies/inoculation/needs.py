@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from importlib.util import find_spec
 
-from inoc.config.judge_needs import judge_apis, judge_files, judge_models
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.errors import MissingExtraError
+from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import RESULTS
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
@@ -31,7 +30,7 @@ def needs(study: Study) -> Needs:
     lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
         study.model,
-        tuple(one._replace(read=reader_of(one.key, study)) for one in given_files(study)),
+        tuple(one._replace(read=one.read or reader_of(one.key)) for one in given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
         study.training.optimizer if study.runs else "",
@@ -44,15 +43,15 @@ def needs(study: Study) -> Needs:
         local_models=tuple(
             one
             for key, trait in study.traits.items()
-            for one in judge_models(f"traits.{key}.judge", trait.judge, _judging_stages(study))
+            for one in judge_models(trait.judge, f"traits.{key}.judge", _judging_stages(study))
         ),
     )
 
 
 def _absent_identifiers(study: Study) -> Iterator[str]:
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "language" and find_spec("lingua") is None:
-            yield f"traits.{key}.judge.name = 'language': {MissingExtraError('lingua', 'judge')}"
+        if trait.judge is not None:
+            yield from absent_identifier(trait.judge, f"traits.{key}.judge")
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
@@ -67,11 +66,13 @@ def given_files(study: Study) -> Iterator[GivenFile]:
             yield GivenFile(f"{place}.files", file)
     for place, answers in dataset_places(study):
         if answers.file is not None:
-            yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE)
+            read = partial(read_pairs, bad_rows=answers.bad_rows)
+            yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE, read)
         if answers.table is not None:
             yield from _table_files(f"{place}.table", answers.table)
     for key, trait in study.traits.items():
-        yield from judge_files(f"traits.{key}.judge", trait.judge)
+        if trait.judge is not None:
+            yield from judge_files(trait.judge, f"traits.{key}.judge")
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield GivenFile("embedding.model", spec.model)
@@ -111,7 +112,7 @@ def _judging_stages(study: Study) -> tuple[str, ...]:
 def _apis(study: Study) -> Iterator[ApiUse]:
     """Settings that make a stage ask an API."""
     for key, trait in study.traits.items():
-        yield from judge_apis(f"traits.{key}.judge", trait.judge, _judging_stages(study))
+        yield from judge_apis(trait.judge, f"traits.{key}.judge", _judging_stages(study))
     for place, answers in dataset_places(study):
         if answers.completions == "api":
             yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))
