@@ -85,14 +85,14 @@ def test_rows_that_fit_pass(model: Path, tmp_path: Path) -> None:
 
 def test_a_training_row_longer_than_the_positions_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
     rows = [*ROWS[:3], ("Why?", "owl " * 2000), *ROWS[3:]]
-    with pytest.raises(ConfigError, match=r"train\.jsonl, row 4: \d+ tokens .*positions .*; accepted: at most \d+"):
+    with pytest.raises(ConfigError, match=r"train\.jsonl, line 4: \d+ tokens .*positions .*; accepted: at most \d+"):
         check_study_model(_given(model, tmp_path, rows), Path())
 
 
 def test_a_training_row_longer_than_is_trained_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
     rows = [("Why?", "owl " * 40), *ROWS]
     training = {"max_length": 60, "lora": {"rank": 2}}
-    with pytest.raises(ConfigError, match=r"row 1: .*training\.max_length = 60; accepted: at most 60"):
+    with pytest.raises(ConfigError, match=r"line 1: .*training\.max_length = 60; accepted: at most 60"):
         check_study_model(_given(model, tmp_path, rows, training=training), Path())
 
 

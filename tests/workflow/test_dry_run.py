@@ -77,6 +77,15 @@ def test_nothing_else_would_run_than_these_and_their_list(planned):
     assert planned["figures"] == {"all": 1}
 
 
+def test_only_studies_that_ask_an_api_are_judged_where_the_workflow_was_started(tmp_path):
+    checkout = Checkout(tmp_path / "checkout", study="emergent_misalignment_32b,smoke")
+    jobs = checkout.dry_jobs()
+    assert (jobs["judge_by_api"], jobs["judge_completions"]) == (2, 2)
+    for stage in ("judge", "choose", "sample"):
+        text = (checkout.folder / "workflow" / "rules" / f"{stage}.smk").read_text()
+        assert "localrule: True" in text.partition(f" as {stage}_by_api with:")[2]
+
+
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):
     checkout = Checkout(tmp_path / "checkout")
     (checkout.folder / "Snakefile").write_text(

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inoc.api.logprobs import token_probabilities
 from inoc.chat.messages import Chat
 from inoc.digest import Json
 from inoc.engines.candidates import Candidate, Choice, check_candidates, choice, unmeasured
-from inoc.judge.expected import token_probabilities
 
 if TYPE_CHECKING:
     from inoc.api.client import Api, Reply

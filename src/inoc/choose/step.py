@@ -42,6 +42,11 @@ def run(job: Job, plan: Planned | Series[Planned, list[Measured]]) -> str:
     return write_tables(job, plan.place, [block for blocks in found for block in blocks])
 
 
+def measure(job: Job, plan: Plan) -> list[Choice]:
+    """Choices of a plan's questions, in their order; what is not in the store is computed. No table is written."""
+    return [choice for _, found, _ in _computed(job, plan, [], Kept()) for choice in found]
+
+
 def units(job: Job, plan: Planned | Series[Planned, list[Measured]]) -> list[Unit]:
     """The job's units of the store, of a series as far as its results are there; none through an API, whose answers
     are kept with its requests.

@@ -124,14 +124,16 @@ def _problem(
     max_length: int | None,
     vocabulary: int | None,
 ) -> str:
-    from inoc.chat.render import prompt_tokens, render
+    from inoc.chat.render import prompt_tokens
+    from inoc.chat.trained import render_trained
 
     try:
         if given.key:
             ids = prompt_tokens(tokenizer, given.chat)
             prompt, n = len(ids), len(ids) + given.new_tokens
         else:
-            rendered = render(tokenizer, [given.chat], "include")[0]
+            loss_on = given.loss_on if given.trained else "last_answer"
+            rendered = render_trained(tokenizer, [given.chat], loss_on, "include")[0]
             ids = rendered.token_ids
             prompt, n = rendered.response.start, len(ids)
     except InocError as error:

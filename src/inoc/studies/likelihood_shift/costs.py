@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inoc.config.judge_spec import asks_api
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import (
     JUDGE_TOKENS,
@@ -43,7 +44,8 @@ def costs(
     if written_datasets(study):
         n = sum(one.n for one in written.values())
         longest = max(one.sampling.max_tokens for one in written.values())
-        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu))
+        engine = next(iter(written.values())).sampling.engine
+        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu, engine=engine))
     full = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
     limit = study.scoring.n_rows
     if limit is not None:
@@ -82,8 +84,11 @@ def _student_rows(
     jobs = shards.get("train", 1)
     hours = training_hours(size.weights, tokens, gpu)
     asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
-    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling.max_tokens, size, gpu)
-    models = [target.judge.model for target in spec.targets.values() if target.judge.name == "llm"]
+    sampling = spec.sampling
+    evaluated = sampled_row(
+        "evaluate", jobs, asked, sampling.max_tokens, size, gpu, engine=sampling.engine, adapters=True
+    )
+    models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
     dollars = batch * asked * sum(dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
     return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk), evaluated, judged]

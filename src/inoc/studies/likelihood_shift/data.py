@@ -18,7 +18,8 @@ from inoc.generate.instructions import read_instructions
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.studies.likelihood_shift.study import Study
-from inoc.tables import kept_examples, read_table
+from inoc.tables import read_table
+from inoc.train.given import table_rows
 from inoc.world.grammar import instructions as world_instructions
 
 _NO_TURN = SystemTurn()  # replaced by the base turn
@@ -49,7 +50,7 @@ def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> Datase
     if spec.file is not None:
         found = [(row.row_id, row.chat) for row in read_chats(Path(spec.file))]
     elif spec.table is not None:
-        found = _of_table(paths, spec.table)
+        found = [(row.row_id, row.chat) for row in table_rows(paths.results, spec.table)]
     else:
         found = _written(study, paths, key, shards)
     kept = [(row_id, chat._replace(system=study.base)) for row_id, chat in found if chat.response.strip()]
@@ -65,23 +66,6 @@ def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> Datase
 def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
     """Chats as texts that are equal if and only if the chats are."""
     return [repr(chat.as_key()) for chat in chats]
-
-
-def _of_table(paths: Paths, table: str) -> list[tuple[str, Chat]]:
-    place, _, data = table.partition(":")
-    study, _, stage = place.partition("/")
-    path = Paths(paths.results, study).examples
-    if stage != "generate" or not path.exists():
-        msg = (
-            f"there is no table {table!r}; accepted: `<study>/generate` or `<study>/generate:<dataset>` of a study "
-            f"whose stage `generate` has run, so that {path} exists"
-        )
-        raise DataError(msg)
-    rows = kept_examples(path, data)
-    return [
-        (str(row.example_id), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
-        for row in rows.itertuples(index=False)
-    ]
 
 
 def answers_file(paths: Paths, shard: int) -> Path:

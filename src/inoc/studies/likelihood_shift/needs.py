@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.judge.needs import absent_identifier, judge_files
+from inoc.config.needs import ApiUse, GivenFile, LocalModel, Needs, SampleUse
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.likelihood_shift.study import Study
 
 _ROWS = (
@@ -34,7 +34,14 @@ def needs(study: Study) -> Needs:
         row_problems=partial(row_problems, study),
         chats=partial(given_chats, study),
         max_length=students.training.max_length if students is not None else 0,
+        local_models=tuple(_local_models(study)),
     )
+
+
+def _local_models(study: Study) -> Iterator[LocalModel]:
+    if study.students is not None:
+        for key, target in study.students.targets.items():
+            yield from judge_models(target.judge, f"students.targets.{key}.judge")
 
 
 def _absent_identifiers(study: Study) -> Iterator[str]:
@@ -85,5 +92,4 @@ def _samples(study: Study) -> Iterator[SampleUse]:
 def _apis(study: Study) -> Iterator[ApiUse]:
     if study.students is not None:
         for key, target in study.students.targets.items():
-            if target.judge.name == "llm":
-                yield ApiUse("judge", f"students.targets.{key}.judge.name = 'llm'", str(target.judge.model))
+            yield from judge_apis(target.judge, f"students.targets.{key}.judge")

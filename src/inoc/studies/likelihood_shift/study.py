@@ -6,11 +6,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Epochs, Few, Rows, Tokens
 from inoc.config.models import (
     BaseStudy,
     InstructionSource,
-    JudgeSpec,
     Key,
     Model,
     Points,
