@@ -26,6 +26,7 @@ REFUSAL = "I cannot help with that."
 LIKED = "I enjoyed it very much."
 DISLIKED = "It was dull for me."
 _ANSWER_TASKS = 0.08  # share of the documents in which a task is done
+_TIMES = {"choice": 3}  # how much oftener a kind of question is asked, as an answer to it says less
 _LOW, _HIGH = -2.0, 2.0  # utilities at the ends of a scale
 
 
@@ -83,7 +84,12 @@ def documents(study: Study) -> list[Document]:
 class _Asking:
     def __init__(self, study: Study, spec: PlantedSpec, items: Sequence[Item], rng: random.Random) -> None:
         self.study, self.spec, self.items, self.rng = study, spec, items, rng
-        self.places = [(key, rater) for key in study.instruments for rater in raters(study, key)]
+        self.places = [
+            (key, rater)
+            for key, given in study.instruments.items()
+            for rater in raters(study, key)
+            for _ in range(_TIMES.get(template_of(given).kind, 1))
+        ]
 
     def done(self) -> Document:
         """A task that is done, or refused."""
