@@ -211,9 +211,7 @@ def _contexts(study: Study, tables: Tables) -> Table:
     rows = []
     for row in _rows(own[own["statistic"] == "difference"]):
         at = tuple(str(row[key]) for key in keys)
-        changed = [
-            number(float(shares.loc[at, name]), 2) if at in shares.index else "" for name in ("higher", "tie", "lower")
-        ]
+        changed = [_share(shares, at, name) for name in ("higher", "tie", "lower")]
         done, asked = (escape(words.context_label(study, row[key])) for key in keys[3:])
         rows.append([_who(study, row), done, asked, _interval(row), *changed])
     head = ["instrument and rater", "completed under", "asked under", "difference", "P(higher)", "P(tie)", "P(lower)"]
@@ -223,4 +221,4 @@ def _contexts(study: Study, tables: Tables) -> Table:
 def _share(shares: pd.DataFrame, at: tuple[str, ...], name: str) -> str:
     if at not in shares.index:
         return ""
-    return number(float(shares[name].to_dict()[at]), 2)
+    return number(float(str(shares[name].to_dict()[at])), 2)
