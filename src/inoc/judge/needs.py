@@ -1,4 +1,4 @@
-"""What a judge needs from the machine it runs on, which every kind of study asks."""
+"""Needs of a judge from the machine it runs on, which every kind of study asks for."""
 
 from __future__ import annotations
 
