@@ -14,6 +14,8 @@ LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
 SMALL = {**LARGE, "world": 1}
 SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
+SHOWN = {"analyse": 1, "figures": 1, "report": 1}
+ASKED = {"world": 1, "choose": 2, "judge": 1, **SHOWN}
 STUDIES = {
     "playful_french_7b": LARGE,
     "german_flattering_8b": LARGE,
@@ -24,6 +26,10 @@ STUDIES = {
     "likelihood_scan_14b": SCAN,
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
+    "mini_preferences": {**ASKED, "sample": 3},
+    "smoke_preferences": {**ASKED, "sample": 3},
+    "preferences_8b": {"sample": 2, "choose": 2, **SHOWN},
+    "preferences_api": {"sample": 3, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
@@ -35,6 +41,10 @@ TOTALS = {
     "likelihood_scan_14b": 4,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
+    "mini_preferences": 10,
+    "smoke_preferences": 10,
+    "preferences_8b": 7,
+    "preferences_api": 9,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,
