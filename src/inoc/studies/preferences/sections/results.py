@@ -66,6 +66,12 @@ def says_blocks(study: Study, tables: Tables) -> list[Block]:
         ),
         Block("Refusals", "Positive: refused tasks are liked more.", _refusals(tables), always=False),
         Block("Contexts", "Against no context, paired by task.", _contexts(study, tables), always=False),
+        Block(
+            "Published tables, computed again",
+            "What follows from the release's own tables; the table `released` has all of it.",
+            _released(tables),
+            always=False,
+        ),
     ]
 
 
@@ -197,6 +203,24 @@ def _refusals(tables: Tables) -> Table:
         for row in _rows(own.head(2 * MOST_ROWS))
     ]
     return Table(["measure", "refusal of", "tasks", "r", "n"], rows) if rows else EMPTY
+
+
+def _released(tables: Tables) -> Table:
+    table = tables.get("released")
+    if table is None or table.empty:
+        return EMPTY
+    tested = table[table["p"].notna()]
+    rows = [
+        [
+            escape(words.shortened(row["source"])),
+            escape(row["of"]),
+            escape(row["statistic"]),
+            _interval(row, 3),
+            str(row["n"]),
+        ]
+        for row in _rows(tested.head(2 * MOST_ROWS))
+    ]
+    return Table(["source", "of", "statistic", "value", "n"], rows) if rows else EMPTY
 
 
 def _contexts(study: Study, tables: Tables) -> Table:
