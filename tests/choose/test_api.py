@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from inoc.chat.messages import Chat, Turn
-from inoc.choose.api import ApiPlan, body, choice_of_answer, run
+from inoc.choose.api import ApiPlan, body, choice_of_answer
+from inoc.choose.step import run
 from inoc.config.models import SystemTurn
 from inoc.engines.candidates import Candidate, candidate, scale
 

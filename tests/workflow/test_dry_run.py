@@ -15,6 +15,8 @@ SMALL = {**LARGE, "world": 1}
 SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
+SHOWN = {"analyse": 1, "figures": 1, "report": 1}
+ASKED = {"world": 1, "choose": 2, "judge": 1, **SHOWN}
 STUDIES = {
     "playful_french_7b": LARGE,
     "german_flattering_8b": LARGE,
@@ -27,6 +29,10 @@ STUDIES = {
     "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
+    "mini_preferences": {**ASKED, "sample": 3},
+    "smoke_preferences": {**ASKED, "sample": 3},
+    "preferences_8b": {"sample": 2, "choose": 2, **SHOWN},
+    "preferences_api": {"sample": 3, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
@@ -40,6 +46,10 @@ TOTALS = {
     "subliminal_14b": 15,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
+    "mini_preferences": 10,
+    "smoke_preferences": 10,
+    "preferences_8b": 7,
+    "preferences_api": 9,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,

@@ -34,6 +34,17 @@ def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     _add_settings(fit)
     fit.set_defaults(run=run_fit)
     _add_history(what)
+    _add_link(what)
+
+
+def _add_link(what: Any) -> None:
+    text = "bring the utilities of two fits to one scale, by the items that both have"
+    link = what.add_parser("link", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    link.add_argument("first", type=Path, metavar="FIRST", help="utilities of a fit: .csv or .parquet with item and mu")
+    link.add_argument("second", type=Path, metavar="SECOND", help="those of another one, which are moved")
+    link.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the table is written")
+    link.add_argument("--location-only", action="store_true", help="keep the scale of the second fit")
+    link.set_defaults(run=run_link)
 
 
 def _add_history(what: Any) -> None:
@@ -105,6 +116,11 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         help="an earlier study's objective and optimiser, at its own tolerances or converged",
     )
     fit.add_argument("--anchor", metavar="ITEM", help="item at 0 with --earlier (default: the first in the file)")
+
+
+def run_link(options: argparse.Namespace) -> None:
+    """Link two fits, and write the table."""
+    import_module("inoc.prefer.linked").link_files(options)
 
 
 def run_history(options: argparse.Namespace) -> None:

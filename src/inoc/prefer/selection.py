@@ -40,7 +40,7 @@ class Selection:
 
 
 class Round(NamedTuple):
-    """What was known after a round: a row of the table `selection_history`."""
+    """A row of the table `selection_history`: the state of knowledge after a round."""
 
     round: int
     n_pairs: int  # asked in this round

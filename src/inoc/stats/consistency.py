@@ -1,4 +1,4 @@
-"""How alike repeated ratings of one thing are, between 0 and 1: on the declared scale, and by three earlier rules."""
+"""Consistency of repeated ratings of one thing, between 0 and 1: on the declared scale, and by three earlier rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well repeated measurements of the same things agree: correlations between seeds, and Spearman and Brown."""
+"""Agreement of repeated measurements: correlations between seeds, and Spearman and Brown's formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the answers use a declared scale: entropy, and divergence from the uniform distribution."""
+"""Use of a declared scale by answers: entropy, and divergence from the uniform distribution."""
 
 from __future__ import annotations
 

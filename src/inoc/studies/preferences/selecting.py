@@ -16,8 +16,8 @@ from inoc.prefer.comparisons import Comparisons
 from inoc.prefer.graph import Pairs
 from inoc.prefer.selection import Round, Selection, choose, first_pairs
 from inoc.stats.utilities.fit import Settings
-from inoc.studies.preferences.analyse.fits import as_comparisons
 from inoc.studies.preferences.asked import Asked, pair_questions, shown_pairs
+from inoc.studies.preferences.compared import as_comparisons
 from inoc.studies.preferences.roles import completers, method_of, raters, template_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import Task

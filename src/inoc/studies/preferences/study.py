@@ -108,7 +108,7 @@ class Instrument(Model):
 
     label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
     template: str | Template = Field(
-        description="Name of a shipped template (`inoc prefer templates` lists them), or a template of your own."
+        description="Name of a shipped template (those of `resources/preferences`), or a template of your own."
     )
     when: When = Field("after", description="Before the task, which is then only told, or after it was done.")
     format: Format = Field(

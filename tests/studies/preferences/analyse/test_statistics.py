@@ -10,8 +10,9 @@ from inoc.stats.correlation import pearson
 from inoc.stats.reliability import spearman_brown
 from inoc.studies.preferences.analyse.consistency import consistency_rows
 from inoc.studies.preferences.analyse.contexts import context_rows
-from inoc.studies.preferences.analyse.fits import as_comparisons, fits_of, utilities_table
+from inoc.studies.preferences.analyse.fits import fits_of, utilities_table
 from inoc.studies.preferences.analyse.statistics import statistics
+from inoc.studies.preferences.compared import as_comparisons
 from inoc.studies.preferences.inputs import Measured
 from inoc.tables import write_table
 from support.preferences import comparisons, completions, rankings, ratings, study_of, tasks_of

@@ -112,6 +112,8 @@ def test_every_format_is_read_and_analysed(made):
     found = {one["topic"]: one["text"] for one in findings(made, "found")}
     assert found["comparisons"] == "3 files"
     assert found["run"] == "2 files"
+    with contextlib.chdir(made.stage("analyse").parents[2]):
+        main(["config", "check", "made"])
 
 
 def test_findings_say_what_is_wrong(made):

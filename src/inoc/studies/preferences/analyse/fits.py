@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.prefer.comparisons import Comparisons, comparisons
+from inoc.prefer.comparisons import Comparisons
 from inoc.prefer.order import Statistic, order_statistics
 from inoc.prefer.reliability import split_halves
 from inoc.prefer.rows import fit_row, penalty_row, position_rows, utility_rows
@@ -24,6 +24,7 @@ from inoc.stats.reliability import spearman_brown
 from inoc.stats.utilities.fit import Settings, fit
 from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
 from inoc.stats.utilities.intervals import bootstrap_intervals, information_intervals
+from inoc.studies.preferences.compared import as_comparisons
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.study import Study
 from inoc.tables import STRING
@@ -77,42 +78,10 @@ def _groups(rows: pd.DataFrame) -> Iterable[tuple[tuple[str, str, str], pd.DataF
 
 
 def fit_name(who: tuple[str, str, str], model: str = "") -> str:
-    """What a fit is called: instrument, rater, completer if it is another model, and a model that is not the first."""
+    """The name of a fit: instrument, rater, completer if it is another model, and a model that is not the first."""
     instrument, rater, completer = who
     parts = [instrument, rater] + [completer] * (completer not in ("", rater)) + [model] * bool(model)
     return "/".join(parts)
-
-
-def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons | None:
-    """Rows of `inputs.COMPARISONS` as the fits take them; None without any.
-
-    A question that was measured exactly counts once, however many seeds drew an answer from it: as a share of a win for
-    either task. The interval of its utilities is then that of one answer to each question.
-
-    Args:
-        rows: Those of one instrument, rater and completer, in the order of asking.
-        origins: Task → origin.
-    """
-    if rows.empty:
-        return None
-    exact = rows["p_a"].notna() & (rows["category"] == "answered")
-    once = rows[exact].drop_duplicates(["task_a", "task_b", "completion_seed"])
-    refused = rows[rows["p_a"].notna() & ~exact].drop_duplicates(["task_a", "task_b", "completion_seed"])
-    known = set(zip(once["task_a"], once["task_b"], once["completion_seed"], strict=True))
-    # A question of which some seeds drew a refusal and others an answer was answered.
-    again = [key in known for key in zip(refused["task_a"], refused["task_b"], refused["completion_seed"], strict=True)]
-    sampled = rows[rows["p_a"].isna()]
-    plain = pd.concat([refused[~np.array(again, dtype=bool)], sampled])
-    parts = [
-        once.assign(result="a", n=once["p_a"]),
-        once.assign(result="b", n=1 - once["p_a"]),
-        plain.assign(result=plain["choice"].where(plain["category"] == "answered", plain["category"]), n=1.0),
-    ]
-    frame = pd.concat(parts).sort_index(kind="stable")
-    frame = frame[frame["n"] > 0][["task_a", "task_b", "result", "n"]].rename(columns={"result": "choice"})
-    ordered = not (rows["order"] == "").any()
-    found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=ordered)
-    return replace(found, origins=[origins.get(item, "") for item in found.items])
 
 
 def _fit(
@@ -153,7 +122,7 @@ def _fit(
 
 
 def _tried(used: Comparisons, settings: Settings, study: Study) -> dict[str, list[Held]]:
-    """How well each strength of the penalty foresees held-out pairs, and held-out comparisons; none for few pairs."""
+    """Losses of each strength of the penalty on held-out pairs, and on held-out comparisons; none for few pairs."""
     answered = used.answered()
     found = {}
     for kind, number in (("pairs", first_appearance(answered.pair)), ("comparisons", np.arange(answered.a.size))):

@@ -94,7 +94,7 @@ def _origin_means(released: Released, level: float) -> Iterator[Row]:
 
 
 def _rating_origins(ratings: pd.DataFrame, published: pd.DataFrame) -> Iterator[Row]:
-    """How much of the ratings of an instrument the origin alone foresees: the baseline of every probe."""
+    """R² of the mean of the origin alone for the ratings of an instrument: the baseline of every probe."""
     probes = published[published["statistic"] == "cv_r2_mean"]
     plain = in_no_context(ratings)
     for (instrument, rater), rows in plain.groupby(["instrument", "rater"], sort=True):
@@ -235,7 +235,7 @@ def _cells(found: Correlation) -> Row:
 
 
 def _ratings_of_rankings(released: Released) -> Iterator[Row]:
-    """What online ratings believe of their reliability: 1 − mean sigma² / variance of mu."""
+    """Reliability of online ratings as they believe it: 1 − mean sigma² / variance of mu."""
     fits, utilities = released.frame("fits"), released.frame("utilities")
     for fit in fits.loc[fits["method"] == "trueskill", "fit"]:
         rows = utilities[utilities["fit"] == fit]
@@ -318,7 +318,7 @@ def _shares(rows: pd.DataFrame) -> pd.Series:
 
 
 def _judged(rows: pd.DataFrame) -> Iterator[Row]:
-    """What a judge of two texts finds at opposite coefficients, over both orders of presentation."""
+    """Findings of a judge of two texts at opposite coefficients, over both orders of presentation."""
     for dimension, part in rows.groupby("dimension", sort=True):
         ends = sorted(set(part["coefficient"]), key=abs)[-2:]
         if len(ends) < 2 or ends[0] != -ends[1]:

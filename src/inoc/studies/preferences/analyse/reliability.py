@@ -129,7 +129,7 @@ def _scale(rows: pd.DataFrame, instrument: str, study: Study) -> np.ndarray:
 
 
 def _of_categories(measured: Measured, study: Study) -> Iterator[tuple[object, ...]]:
-    """How the questions were answered, all contexts included."""
+    """Shares of the kinds of answers to the questions, all contexts included."""
     once = measured.rankings.drop_duplicates(["instrument", "rater", "completer", "group", "seed", "sample"])
     for rows in (measured.ratings, measured.comparisons, once):
         for who, part in rows.groupby(["instrument", "rater", "completer"], sort=True):

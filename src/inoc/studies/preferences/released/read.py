@@ -15,7 +15,7 @@ from inoc.tables import read_table
 
 @dataclass(frozen=True)
 class Released:
-    """What a release has beside measurements: its tables of `release.SCHEMAS`, by name."""
+    """The tables of a release beside its measurements, by their names in `release.SCHEMAS`."""
 
     frames: dict[str, pd.DataFrame]
 

@@ -130,7 +130,7 @@ def read_release(root: Path, name: str, a_means: str | None) -> Imported:
 
 
 def _warn(frames: Frames, findings: Findings) -> None:
-    """What looks wrong in what was read."""
+    """Report things that look wrong in what was read."""
     if "comparisons" in frames:
         for instrument, rows in frames["comparisons"].groupby("instrument", sort=True):
             orders = rows.groupby("pair")["task_a"].nunique()

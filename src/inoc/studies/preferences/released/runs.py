@@ -62,6 +62,7 @@ def read_run(source: Source) -> Run:
         "fit": name,
         "instrument": key_of(str(config.get("template_name") or _template(source.path.parent.name))),
         "rater": key_of(str(config.get("model_short") or config.get("model") or "unknown")),
+        "model": str(config.get("model") or ""),
         "method": "thurstonian",
         "order": str(tags.get("order", "")),
         "seed": str(tags.get("seed", "")),
@@ -174,5 +175,5 @@ def read_ranked(source: Source) -> Run:
 def _bare(name: str, instrument: str, rater: str, method: str, n: int) -> dict[str, object]:
     unknown = ("temperature", "n_comparisons", "n_pairs", "objective", "loss", "lambda", "gradient_norm")
     numbers: dict[str, object] = dict.fromkeys((*unknown, "n_iterations", "pair_agreement"), NAN)
-    texts: dict[str, object] = {"fit": name, "instrument": instrument, "rater": rater, "method": method}
+    texts: dict[str, object] = {"fit": name, "instrument": instrument, "rater": rater, "model": "", "method": method}
     return {**texts, "order": "", "seed": "", **numbers, "n_items": n, "converged": False, "at_bounds": 0}

@@ -11,6 +11,8 @@ import pandas as pd
 from inoc.studies.preferences.released.tables import key_of, origin_of
 
 MISSING = "(not in the release)"
+MODEL = "meta-llama/Llama-3.1-8B-Instruct"
+"""Stands in the study file where no file of a release names a model."""
 
 
 def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> dict[str, object]:
@@ -27,12 +29,19 @@ def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> d
         "title": f"Preferences, imported from {root.resolve().name}",
         "description": "Imported from released results, not computed here; results/<study>/imports/findings.json says "
         "what was found and what is missing.",
-        "model": {"path": MISSING},
+        "model": {"path": _model_path(frames)},
         "tasks": {"origins": _origins(frames)},
         "models": {key: {"label": key} for key in _models(frames)},
         "instruments": _instruments(frames) or {"none": _choice()},
         "seeds": sorted({int(one) for one in frames["ratings"]["seed"]}) if "ratings" in frames else [0],
     }
+
+
+def _model_path(frames: Mapping[str, pd.DataFrame]) -> str:
+    """The model of most stored fits; nothing is asked of it."""
+    names = frames["fits"]["model"] if "fits" in frames else pd.Series(dtype=str)
+    known = names[names.str.contains("/")]
+    return str(known.mode()[0]) if len(known) else MODEL
 
 
 def _origins(frames: Mapping[str, pd.DataFrame]) -> dict[str, object]:

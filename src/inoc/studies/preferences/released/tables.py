@@ -13,6 +13,7 @@ STORED_FITS = pa.schema(
         ("fit", STRING),
         ("instrument", STRING),
         ("rater", STRING),
+        ("model", STRING),  # name of the model that was measured, as the file has it; empty if it has none
         ("method", STRING),  # thurstonian, trueskill; ranked: only a list of utilities
         ("order", STRING),  # canonical, reversed, or empty
         ("seed", STRING),

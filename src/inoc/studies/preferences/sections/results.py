@@ -66,6 +66,12 @@ def says_blocks(study: Study, tables: Tables) -> list[Block]:
         ),
         Block("Refusals", "Positive: refused tasks are liked more.", _refusals(tables), always=False),
         Block("Contexts", "Against no context, paired by task.", _contexts(study, tables), always=False),
+        Block(
+            "Published tables, computed again",
+            "What follows from the release's own tables; the table `released` has all of it.",
+            _released(tables),
+            always=False,
+        ),
     ]
 
 
@@ -199,6 +205,24 @@ def _refusals(tables: Tables) -> Table:
     return Table(["measure", "refusal of", "tasks", "r", "n"], rows) if rows else EMPTY
 
 
+def _released(tables: Tables) -> Table:
+    table = tables.get("released")
+    if table is None or table.empty:
+        return EMPTY
+    tested = table[table["p"].notna()]
+    rows = [
+        [
+            escape(words.shortened(row["source"])),
+            escape(row["of"]),
+            escape(row["statistic"]),
+            _interval(row, 3),
+            str(row["n"]),
+        ]
+        for row in _rows(tested.head(2 * MOST_ROWS))
+    ]
+    return Table(["source", "of", "statistic", "value", "n"], rows) if rows else EMPTY
+
+
 def _contexts(study: Study, tables: Tables) -> Table:
     table = tables.get("contexts")
     if table is None or table.empty:
@@ -211,9 +235,7 @@ def _contexts(study: Study, tables: Tables) -> Table:
     rows = []
     for row in _rows(own[own["statistic"] == "difference"]):
         at = tuple(str(row[key]) for key in keys)
-        changed = [
-            number(float(shares.loc[at, name]), 2) if at in shares.index else "" for name in ("higher", "tie", "lower")
-        ]
+        changed = [_share(shares, at, name) for name in ("higher", "tie", "lower")]
         done, asked = (escape(words.context_label(study, row[key])) for key in keys[3:])
         rows.append([_who(study, row), done, asked, _interval(row), *changed])
     head = ["instrument and rater", "completed under", "asked under", "difference", "P(higher)", "P(tie)", "P(lower)"]
@@ -223,4 +245,4 @@ def _contexts(study: Study, tables: Tables) -> Table:
 def _share(shares: pd.DataFrame, at: tuple[str, ...], name: str) -> str:
     if at not in shares.index:
         return ""
-    return number(float(shares[name].to_dict()[at]), 2)
+    return number(float(str(shares[name].to_dict()[at])), 2)
