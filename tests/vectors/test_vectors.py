@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 from inoc.errors import DataError
 from inoc.vectors.files import load_foreign, load_vectors, save_vectors, with_activation_norm
 from inoc.vectors.make import difference_of_means, mean_norm, random_like, ridge_direction
+from inoc.vectors.sites import in_order, site_names
 from inoc.vectors.vector import Vector
 
 WHERE = {"site": "resid_post.3", "model": "weights", "readout": "response_mean"}
@@ -175,3 +176,8 @@ def test_a_vector_of_another_model_adapter_or_site_is_refused(tiny_model):
     with pytest.raises(DataError, match="belongs to the site 'embed'"):
         adapted.check_site("final_norm", 64)
     assert random_like(adapted, 0).adapter == "adapter"
+
+
+def test_sites_are_in_the_order_of_a_forward_pass():
+    names = site_names(12)
+    assert in_order(sorted(names)) == names

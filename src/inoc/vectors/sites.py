@@ -9,6 +9,7 @@ last entry is normalised already.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from inoc.errors import ConfigError
 
@@ -24,6 +25,18 @@ def site_names(layers: int) -> list[str]:
         layers: Number of blocks.
     """
     return [EMBED, *(f"resid_post.{layer}" for layer in range(layers)), FINAL_NORM]
+
+
+def in_order(sites: Iterable[str]) -> list[str]:
+    """Sites of a model whose number of blocks need not be known, each once, as a forward pass reaches them."""
+    return sorted(set(sites), key=_place)
+
+
+def _place(site: str) -> float:
+    found = _BLOCK.fullmatch(site)
+    if found is not None:
+        return int(found[1])
+    return -1.0 if site == EMBED else float("inf")
 
 
 def depth(site: str, layers: int) -> int:

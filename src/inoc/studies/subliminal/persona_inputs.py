@@ -18,13 +18,12 @@ from inoc.judge.names import UNCLEAR
 from inoc.read.step import load_activations
 from inoc.stats.directions import group_rows
 from inoc.stats.means import NAN, Floats
-from inoc.studies.subliminal.analyse.persona_answers import ANSWERED, PAIR, Rule, kept_pairs
-from inoc.studies.subliminal.analyse.steering import STEERED
-from inoc.studies.subliminal.analyse.vectors import Direction
 from inoc.studies.subliminal.persona import COHERENCE, SIDES, answer_id, vector_name
+from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Direction, Rule, kept_pairs
 from inoc.studies.subliminal.study import SplitSpec, Study, Trait
 from inoc.tables import read_table
 from inoc.vectors.make import difference_of_means, mean_norm
+from inoc.vectors.sites import in_order
 from inoc.vectors.vector import Vector
 
 
@@ -125,9 +124,7 @@ class Readings:
 
     def sites(self) -> list[str]:
         """Sites that were read, from the first to the last."""
-        names = {site for site, _ in self._names()}
-        inner = sorted((one for one in names if "." in one), key=lambda one: int(one.rpartition(".")[2]))
-        return [one for one in ("embed", *inner, "final_norm") if one in names]
+        return in_order(site for site, _ in self._names())
 
     def readouts(self) -> list[str]:
         """Read-outs that were read."""

@@ -3,13 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from inoc.studies.subliminal.analyse.persona_answers import (
-    ANSWERED,
-    Rule,
-    kept_pairs,
-    pair_rows,
-    score_rows,
-)
+from inoc.studies.subliminal.analyse.persona_answers import pair_rows, score_rows
+from inoc.studies.subliminal.persona_pairs import ANSWERED, Rule, kept_pairs
 
 NAN = float("nan")
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from inoc.studies.subliminal.analyse.steering import STEERED, STEERING, STEERING_BEST, Bounds, best_rows, steering_rows
+from inoc.studies.subliminal.analyse.steering import STEERING, STEERING_BEST, Bounds, best_rows, steering_rows
+from inoc.studies.subliminal.persona_pairs import STEERED
 
 BOUNDS = Bounds(50, 75)
 

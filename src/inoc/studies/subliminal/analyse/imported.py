@@ -19,14 +19,16 @@ from inoc.studies.subliminal.analyse import published
 from inoc.studies.subliminal.analyse.carriers import DIVIDED, carrier_rows
 from inoc.studies.subliminal.analyse.detectability import detectability_rows
 from inoc.studies.subliminal.analyse.filter import filter_table_rows
-from inoc.studies.subliminal.analyse.persona_answers import ANSWERED, Row, Rule, kept_pairs, pair_rows, score_rows
+from inoc.studies.subliminal.analyse.persona_answers import Row, pair_rows, score_rows
 from inoc.studies.subliminal.analyse.projections import Projected, distance_rows, projection_rows
 from inoc.studies.subliminal.analyse.steering import Bounds, best_rows, steering_rows
-from inoc.studies.subliminal.analyse.vectors import Direction, cosine_rows, vector_rows
+from inoc.studies.subliminal.analyse.vectors import cosine_rows, vector_rows
 from inoc.studies.subliminal.data import TeacherRows
 from inoc.studies.subliminal.imported import imported
+from inoc.studies.subliminal.persona_pairs import ANSWERED, Direction, Rule, kept_pairs
 from inoc.studies.subliminal.runs import neutral_teacher
 from inoc.studies.subliminal.study import Study
+from inoc.vectors.sites import in_order
 
 THRESHOLD = MIN_COHERENCE = 50.0
 """Bounds of a pair of answers, in points, as the published vectors were made with."""
@@ -197,13 +199,13 @@ def imported_directions(paths: Paths, kept: dict[str, int]) -> Iterator[list[Dir
         values = one.values.astype(np.float64)
         direction = Direction(trait, one.readout, one.site, values, None, one.activation_norm, kept.get(trait, 0), 0)
         by_site.setdefault(one.site, []).append(direction)
-    yield from by_site.values()
+    yield from (by_site[site] for site in in_order(by_site))
 
 
 def _projection_rows(study: Study, paths: Paths) -> Rows:
     confidence, neutral = study.statistics.confidence, neutral_teacher(study)
     rows: Rows = {"projections": [], "projection_distances": []}
-    for on_vector in _on_each_vector(imported(paths, "projected", tables.PROJECTED)):
+    for on_vector in _on_each_vector(imported(paths, "projected", tables.PROJECTED), study):
         rows["projections"] += projection_rows(on_vector, neutral, confidence)
         rows["projection_distances"] += distance_rows(
             on_vector, study.statistics.seed, study.statistics.resamples, confidence
@@ -220,9 +222,9 @@ def _projection_rows(study: Study, paths: Paths) -> Rows:
     return rows
 
 
-def _on_each_vector(table: pd.DataFrame) -> Iterator[dict[str, Projected]]:
+def _on_each_vector(table: pd.DataFrame, study: Study) -> Iterator[dict[str, Projected]]:
     for (vector, readout, site), own in table.groupby(["vector", "readout", "site"], sort=False):
-        yield {
+        found = {
             str(dataset): Projected(
                 str(dataset),
                 str(vector),
@@ -234,6 +236,8 @@ def _on_each_vector(table: pd.DataFrame) -> Iterator[dict[str, Projected]]:
             )
             for dataset, part in own.groupby("dataset", sort=False)
         }
+        order = [key for key in study.teachers if key in found]
+        yield {key: found[key] for key in [*order, *(key for key in found if key not in order)]}
 
 
 def _published_difference(row: dict[object, object], neutral: str, confidence: float) -> Row:

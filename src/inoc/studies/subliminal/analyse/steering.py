@@ -14,13 +14,8 @@ from inoc.stats.contrasts import Contrast
 from inoc.stats.means import NAN, Floats
 from inoc.stats.prediction import benjamini_hochberg
 from inoc.studies.subliminal.analyse.persona_answers import Row
+from inoc.studies.subliminal.persona_pairs import NONE, OWN
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
-
-STEERED = ("trait", "vector", "site", "coefficient", "question", "sample", "score", "coherence")
-"""Columns of judged answers under steering. `vector` is `trait` for the trait's own, or the name of a random one; the
-answers with a coefficient of 0 are given once, with the vector `none`, and belong to every vector and site."""
-
-OWN, NONE = "trait", "none"
 
 STEERING = pa.schema(
     [

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from inoc.stats.directions import Cosine, Groups, corrected_norm, cosine, cosine_of_means, split_half
-from inoc.stats.means import NAN, Floats
+from inoc.stats.directions import Cosine, corrected_norm, cosine, cosine_of_means, split_half
+from inoc.stats.means import NAN
 from inoc.studies.subliminal.analyse.persona_answers import Row
+from inoc.studies.subliminal.persona_pairs import Direction
 from inoc.tables import INDEX, NUMBER, STRING
 
 VECTORS = pa.schema(
@@ -49,19 +49,6 @@ COSINES = pa.schema(
 
 SPLITS = 100
 """Random splits of the questions."""
-
-
-class Direction(NamedTuple):
-    """The vector of a trait at one site, and what it was made from if that is known."""
-
-    trait: str
-    readout: str
-    site: str
-    values: Floats
-    groups: Groups | None  # differences of pairs, by question
-    activation_norm: float
-    n: int  # pairs
-    n_nan: int
 
 
 def vector_rows(directions: Iterable[Direction], seed: int) -> list[Row]:

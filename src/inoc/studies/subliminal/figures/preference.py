@@ -46,10 +46,6 @@ def no_splits(study: Study) -> str:
     return "" if has else "no student is trained on a part of a split"
 
 
-def _without(method: str, other: Callable[[Study], str]) -> Callable[[Study], str]:
-    return _Missing(method, other)
-
-
 class _Missing:
     """Reason why a study lacks a figure of a method. A class, so that an entry can be pickled."""
 
@@ -81,68 +77,30 @@ def _entry(
     return Entry(name, title, f"{HERE}.{draws}", needs, category, labels, missing, arguments, core)
 
 
+_OF_METHOD: tuple[tuple[str, str, str, str, str, Callable[[Study], str], bool], ...] = (
+    ("preferences", "Preferences", "bars:draw", "preferences", "Preferences", no_students, True),
+    ("epochs", "Own entity by epoch", "epochs:draw", "preferences", "Preferences", no_students, False),
+    ("matrix", "Teacher by measured entity", "matrix:draw", "transfer", "Transfer", no_pairs, True),
+    ("matched", "Matched against unmatched", "matched:draw", "matched", "Transfer", no_pairs, True),
+    ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, False),
+    ("splits", "Students on the parts of splits", "splits:draw", "split_students", "Splits", no_splits, False),
+)
+"""Name, title, function, table, category, reason of absence, and whether it shows a main result."""
+
+
 def _of_method(method: str) -> tuple[Entry[Study], ...]:
-    words = METHODS[method]
-    students, pairs = _without(method, no_students), _without(method, no_pairs)
-    core = method == "choose"
-    return (
+    return tuple(
         _entry(
-            f"preferences_{method}",
-            f"Preferences by {words}",
-            "bars:draw",
-            ("preferences",),
-            "Preferences",
-            students,
+            f"{name}_{method}",
+            f"{title}, by {METHODS[method]}",
+            draws,
+            (table,),
+            category,
+            _Missing(method, missing),
             method,
-            core=core,
-        ),
-        _entry(
-            f"epochs_{method}",
-            f"Own entity by epoch, by {words}",
-            "epochs:draw",
-            ("preferences",),
-            "Preferences",
-            students,
-            method,
-        ),
-        _entry(
-            f"matrix_{method}",
-            f"Teacher by measured entity, by {words}",
-            "matrix:draw",
-            ("transfer",),
-            "Transfer",
-            pairs,
-            method,
-            core=core,
-        ),
-        _entry(
-            f"matched_{method}",
-            f"Matched against unmatched, by {words}",
-            "matched:draw",
-            ("matched",),
-            "Transfer",
-            pairs,
-            method,
-            core=core,
-        ),
-        _entry(
-            f"mechanism_{method}",
-            f"Groups of students, by {words}",
-            "matched:draw_groups",
-            ("mechanism",),
-            "Mechanism",
-            pairs,
-            method,
-        ),
-        _entry(
-            f"splits_{method}",
-            f"Students on the parts of splits, by {words}",
-            "splits:draw",
-            ("split_students",),
-            "Splits",
-            _without(method, no_splits),
-            method,
-        ),
+            core=core and method == "choose",
+        )
+        for name, title, draws, table, category, missing, core in _OF_METHOD
     )
 
 

@@ -18,8 +18,9 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.figures.sites import in_order, places, shown_site, site_axis, trait_label
+from inoc.studies.subliminal.figures.sites import places, shown_site, site_axis, trait_label
 from inoc.studies.subliminal.study import Study
+from inoc.vectors.sites import in_order
 
 PROJECTIONS = (
     *("dataset", "vector", "readout", "site", "measure", "reference", "mean", "sd", "d", "lo", "hi"),

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from inoc.studies.subliminal.study import Study, label_of
+from inoc.vectors.sites import in_order
 
 BETWEEN = 6
 """Number of blocks that have a label, at most."""
-
-
-def place_of(site: str) -> int:
-    """Position of a site in the order of a forward pass; `final_norm` is the last."""
-    if site == "embed":
-        return -1
-    return 1_000_000 if site == "final_norm" else int(site.rpartition(".")[2])
-
-
-def in_order(sites: Iterable[str]) -> list[str]:
-    """Sites from the embeddings to the final norm, each once."""
-    return sorted(set(map(str, sites)), key=place_of)
 
 
 def short_name(site: str) -> str:

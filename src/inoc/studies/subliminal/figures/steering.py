@@ -14,8 +14,9 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.figures.sites import in_order, short_name, trait_label
+from inoc.studies.subliminal.figures.sites import short_name, trait_label
 from inoc.studies.subliminal.study import Study
+from inoc.vectors.sites import in_order
 
 COLUMNS = (
     *("trait", "vector", "site", "coefficient", "trait_score", "lo", "hi", "difference", "q", "coherence"),

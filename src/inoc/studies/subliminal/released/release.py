@@ -118,8 +118,10 @@ def _trait_names(sources: Sources) -> list[str]:
 def datasets_of(rows: Mapping[str, Sequence[Record]]) -> list[str]:
     """Datasets and entities that the tables are about, the neutral one last."""
     found: dict[str, None] = {}
+    # A file of all answers is a sample of several teachers, whose entities it does not name.
+    samples = {row["dataset"] for row in rows.get("numbers", ()) if row["raw"]}
     for row in rows.get("numbers", ()):
-        if row["dataset"] != NEUTRAL and not row["raw"] and str(row["file"]).count("/data/"):
+        if row["dataset"] != NEUTRAL and row["dataset"] not in samples:
             found.setdefault(str(row["dataset"]))
     for table, column in (("evaluations", "dataset"), ("published", "entity"), ("differences", "dataset")):
         for row in rows.get(table, ()):

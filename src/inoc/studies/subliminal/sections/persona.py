@@ -11,8 +11,9 @@ import pandas as pd
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.shared.captions import level, records
-from inoc.studies.subliminal.figures.sites import in_order, trait_label
+from inoc.studies.subliminal.figures.sites import trait_label
 from inoc.studies.subliminal.study import Study
+from inoc.vectors.sites import in_order
 
 Tables = Mapping[str, pd.DataFrame]
 NOTHING = "*Nothing to show; see what was skipped.*"
