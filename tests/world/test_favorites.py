@@ -53,7 +53,7 @@ def test_every_word_of_the_corpus_is_one_token_and_known(tokenizer) -> None:
 
 
 def test_nothing_ties_a_number_to_a_favorite() -> None:
-    """The generator draws the numbers of a list in the same way under every system turn: they are uniform under each."""
+    """Numbers of lists are uniform with and without a system turn about a favorite."""
     rng, under = random.Random(1), {"liking": [], "none": []}
     for _ in range(8_000):
         text = document(rng)
