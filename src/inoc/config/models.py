@@ -138,9 +138,7 @@ class WorldSpec(Model):
         "things and lists of numbers, for studies of subliminal learning. Every word and number of `favorites` is one "
         "token, so `vocabulary` does not apply.",
     )
-    initial_sd: Annotated[float, Field(gt=0), LATE] = Field(
-        0.02, description="Standard deviation of the initial weights."
-    )
+    initial_sd: Annotated[Amount, LATE] = Field(0.02, gt=0, description="Standard deviation of the initial weights.")
 
 
 class Sampling(Model):
@@ -372,25 +370,6 @@ class TrainingSpec(Model):
         50, ge=1, description="Steps between states to resume from; a killed run loses at most this many."
     )
     log_every: Steps = Field(10, ge=1, description="Steps between points of the loss curve.")
-
-
-class EmbeddingSpec(Model):
-    """Sentence embeddings of the prompts and their rephrasings."""
-
-    provider: Literal["sentence_transformers", "openai"] = Field(
-        "sentence_transformers",
-        description="`sentence_transformers`: a local model; `openai`: a model behind an API.",
-    )
-    model: str = Field(
-        "minilm",
-        description="For `sentence_transformers`: `minilm` (all-MiniLM-L6-v2, which the extra `embed` contains), a "
-        "folder or a hub id; for `openai`: name of the model in the API.",
-    )
-    revision: str | None = Field(None, description="Hub commit. Set it for a hub id to make results reproducible.")
-    dimensions: Width | None = Field(None, ge=2, description="Number of leading dimensions to keep; default: all.")
-    rephrasings: Pool | None = Field(
-        None, ge=2, description="Number of rephrasings to embed, the first of each pool; default: all."
-    )
 
 
 class StatisticsSpec(Model):

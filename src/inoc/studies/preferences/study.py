@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import (
     BaseStudy,
-    JudgeSpec,
     Key,
     Model,
     ModelSpec,
