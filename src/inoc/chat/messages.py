@@ -137,8 +137,12 @@ def longest(texts: Iterable[str]) -> list[str]:
     characters that are not ASCII.
     """
     known = list(texts)
-    sizes = (lambda text: len(text.encode("utf-8", "replace")), len, lambda text: len(text.split()), _n_beyond_ascii)
+    sizes = (_n_bytes, len, lambda text: len(text.split()), lambda text: (_n_beyond_ascii(text), _n_bytes(text)))
     return list(dict.fromkeys(max(known, key=size) for size in sizes)) if known else []
+
+
+def _n_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def _n_beyond_ascii(text: str) -> int:

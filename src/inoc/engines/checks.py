@@ -56,23 +56,16 @@ def check_model(
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
     """
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
-
     from inoc.engines.chat_checks import chat_problems
     from inoc.engines.identity import ModelIdentity
     from inoc.engines.limits import embedded, max_positions
     from inoc.engines.transformers import load_tokenizer
 
-    missing = _missing_files(folder)
+    config, missing = None, _missing_files(folder)
+    if not missing:
+        config, missing = _configuration(folder)
     if missing:
         return missing
-    try:
-        # Without the last argument transformers asks in the terminal whether to run the model's own code.
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
-        why = " ".join(str(error).split())
-        return [f"model.path: config.json in {folder} cannot be read: {why}. Accepted: a model that transformers has"]
     turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
     if placement == "system":
         turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
@@ -88,6 +81,20 @@ def check_model(
         return problems  # chats can be measured only with a template that renders them
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
     return list(chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)))
+
+
+def _configuration(folder: Path) -> tuple[Any, list[str]]:
+    """The configuration of a model, and why it cannot be read."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    try:
+        # Without the last argument transformers asks in the terminal whether to run the model's own code.
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False), []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
+        why = " ".join(str(error).split())
+        told = f"config.json in {folder} cannot be read: {why}. Accepted: a model that transformers has"
+        return None, [f"model.path: {told}"]
 
 
 def _missing_files(folder: Path) -> list[str]:
