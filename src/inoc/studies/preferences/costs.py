@@ -24,7 +24,7 @@ _QUESTION_TOKENS = 120  # of a question beside the tasks that it shows
 
 
 class Asked(NamedTuple):
-    """How much one rater is asked by one instrument."""
+    """Number of questions of one instrument to one rater."""
 
     instrument: str
     rater: str
@@ -40,7 +40,7 @@ def n_tasks(study: Study) -> int:
 
 
 def asked(study: Study) -> Iterator[Asked]:
-    """How much each rater is asked by each instrument, anchors included; selections at their maximum."""
+    """Number of questions of each instrument to each rater, anchors included; selections at their maximum."""
     tasks = n_tasks(study)
     for key, given in study.instruments.items():
         kind = template_of(given).kind

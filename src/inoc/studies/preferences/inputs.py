@@ -1,4 +1,4 @@
-"""What the analysis reads, the same for a study that was computed and for one that was imported."""
+"""The frames that the analysis reads, the same for a study that was computed and for one that was imported."""
 
 from __future__ import annotations
 

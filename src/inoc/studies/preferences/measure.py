@@ -35,7 +35,7 @@ from inoc.tables import read_table
 
 
 class Everything(NamedTuple):
-    """What was measured, with the anchors apart."""
+    """All measurements, with the anchors apart."""
 
     measured: Measured
     anchors: Measured

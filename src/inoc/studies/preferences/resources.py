@@ -26,7 +26,7 @@ class ShippedTurn(NamedTuple):
 
 
 class Refusals(NamedTuple):
-    """How refusals look."""
+    """Signs of a refusal."""
 
     openings: tuple[str, ...]  # beginnings of an answer
     policy: re.Pattern[str]  # refuses the task, or the question, for what it is about
@@ -91,7 +91,7 @@ def shipped_turns() -> dict[str, ShippedTurn]:
 
 @cache
 def refusals() -> Refusals:
-    """How refusals look."""
+    """Signs of a refusal."""
     found = _read("refusals")
     policy, preferences = (re.compile("|".join(found[name]), re.IGNORECASE) for name in ("policy", "preferences"))
     return Refusals(tuple(found["openings"]), policy, preferences)

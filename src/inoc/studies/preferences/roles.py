@@ -62,7 +62,7 @@ def template_of(instrument: Instrument) -> Template:
 
 
 def method_of(study: Study, instrument: str, rater: str) -> Method:
-    """How a rater's answers to an instrument are had."""
+    """Method by which a rater is asked an instrument."""
     given = study.instruments[instrument]
     if given.method != "auto":
         return given.method

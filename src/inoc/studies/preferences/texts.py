@@ -41,7 +41,7 @@ class Completed(NamedTuple):
 
 
 def to_complete(study: Study, tasks: Sequence[Task], completer: str) -> list[tuple[Completed, Chat]]:
-    """What a completer is given to do, with the chat."""
+    """The tasks of a completer, each with its chat."""
     return [
         (Completed(completer, context, seed, task.id), Chat(completion_system(study, completer, context), task.text))
         for name, context in needed_completions(study)
@@ -68,7 +68,7 @@ def read_completions(files: Sequence[Path]) -> pd.DataFrame:
 
 
 class Texts:
-    """What questions show.
+    """The texts that questions show.
 
     Args:
         study: The study.
@@ -113,6 +113,6 @@ class Texts:
 
 
 def texts_of(study: Study, tasks: Sequence[Task], paths: Paths, n: int) -> Texts:
-    """What questions show, with the completions that were sampled in `n` shards."""
+    """The texts that questions show, with the completions that were sampled in `n` shards."""
     found = read_completions(completion_files(study, paths, n))
     return Texts(study, tasks, dict(zip(found["id"], found["completion"], strict=True)))

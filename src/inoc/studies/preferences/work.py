@@ -27,7 +27,7 @@ def _world(study: Study, shard: int, shards: Shards) -> Settings:
 
 
 def _measuring(study: Study, shard: int, shards: Shards) -> Settings:
-    """What the questions depend on: shipped texts are spelled out, so that another text is another question."""
+    """All that the questions depend on: shipped texts are spelled out, so that another text is another question."""
     return {
         "study": plain(study, but=_NOT_MEASURED),
         "templates": {key: plain(template_of(given)) for key, given in study.instruments.items()},

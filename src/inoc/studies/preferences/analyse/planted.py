@@ -207,7 +207,7 @@ def _contexts(study: Study, truth: _Truth, contexts: pd.DataFrame) -> Iterator[R
 
 
 def _shift(study: Study, truth: _Truth, instrument: str, shift: float) -> float:
-    """What a shift of all utilities adds to the mean rating of the tasks that are not refused."""
+    """Effect of a shift of all utilities on the mean rating of the tasks that are not refused."""
     if not shift:
         return 0.0
     points = sorted(point.oriented for point in points_of(template_of(study.instruments[instrument])))

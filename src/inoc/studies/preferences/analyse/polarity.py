@@ -35,7 +35,7 @@ POLARITY = pa.schema(
 
 
 class Tested(NamedTuple):
-    """How far good anchors are above bad ones."""
+    """Distance of good anchors above bad ones."""
 
     value: float
     lo: float
@@ -67,7 +67,7 @@ def polarity_rows(anchors: Measured, study: Study) -> pd.DataFrame:
 
 
 def verdict_of(tested: Tested, margin: float) -> str:
-    """What the test says.
+    """The verdict of the test.
 
     `reversed` needs an interval below 0, so that an instrument which tells nothing is called so one time in forty;
     `upright` one above the margin.
@@ -105,7 +105,7 @@ def _rating(answered: pd.DataFrame, confidence: float) -> Tested:
 
 
 def _choice(answered: pd.DataFrame, confidence: float) -> Tested:
-    """How much oftener than not the good anchor of a pair is chosen; both orders of a pair count once."""
+    """Excess over even of choices of the good anchor of a pair; both orders of a pair count once."""
     first_good = answered["task_a"].str.startswith(GOOD)
     first = answered["p_a"].where(answered["p_a"].notna(), (answered["choice"] == "a").astype(float))
     for_good = first.where(first_good, 1 - first)
@@ -114,7 +114,7 @@ def _choice(answered: pd.DataFrame, confidence: float) -> Tested:
 
 
 def _ranking(answered: pd.DataFrame, confidence: float) -> Tested:
-    """How much oftener than not a good anchor is placed before a bad one of its group."""
+    """Excess over even of good anchors that are placed before bad ones of their group."""
     shares = []
     for _, own in answered.groupby("group"):
         good = own["task"].str.startswith(GOOD)

@@ -20,7 +20,7 @@ NAN = float("nan")
 
 
 class Worth(NamedTuple):
-    """What an instrument is worth with one rater."""
+    """Worth of an instrument with one rater."""
 
     instrument: str
     rater: str
@@ -52,7 +52,7 @@ class Worth(NamedTuple):
 
 
 def worths(study: Study, tables: Tables) -> list[Worth]:
-    """What each instrument is worth, in the order of the study file."""
+    """Worth of each instrument, in the order of the study file."""
     polarity = tables.get("polarity", pd.DataFrame(columns=["instrument", "rater", "verdict"]))
     reliability = tables.get("reliability", pd.DataFrame(columns=["instrument", "rater", "origin", "statistic"]))
     whole = reliability[reliability["origin"] == "all"]
@@ -192,7 +192,7 @@ def _share(value: float) -> str:
 
 
 def reading(study: Study) -> list[str]:
-    """How to read the numbers."""
+    """A guide to the numbers."""
     found = [
         "Values are oriented: higher is better, whatever the scale and the polarity of a template are.",
         "Refused, unclear and failed answers are categories with counts; none of them is a score, a win or a loss.",

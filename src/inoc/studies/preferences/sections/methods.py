@@ -57,7 +57,7 @@ def task_words(study: Study) -> str:
 
 
 def measuring_words() -> str:
-    """How answers were had and read."""
+    """Ways in which answers were measured and read."""
     return (
         "Where the method is `choose`, the probability of every answer of the scale is read from one forward pass, "
         "with "
@@ -94,7 +94,7 @@ def instruments_table(study: Study) -> Table:
 
 
 def fit_words(study: Study) -> str:
-    """How utilities were fitted."""
+    """The fit of utilities."""
     spec = study.fit
     position = {
         "global": "with one position term",
