@@ -5,8 +5,8 @@ from __future__ import annotations
 from inoc.api import Api
 from inoc.chat.messages import Chat, Turn
 from inoc.config.models import Sampling, SystemTurn
-from inoc.sample.answers import ANSWERS
 from inoc.sample.api import ApiPlan, ask, body
+from inoc.sample.tables import ANSWERS
 from inoc.tables import to_arrow
 from support.asking import spec
 

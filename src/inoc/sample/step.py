@@ -17,6 +17,7 @@ from inoc.jobs.job import Job
 from inoc.jobs.series import Series, run_series, series_units
 from inoc.sample.api import ApiPlan
 from inoc.sample.questions import with_answers
+from inoc.sample.tables import ANSWERS
 from inoc.store import Unit
 from inoc.tables import COMPLETIONS, write_table
 from inoc.vectors.steering import check_zero
@@ -62,7 +63,7 @@ def run(job: Job, plan: Plan | Series[Plan | ApiPlan, pd.DataFrame]) -> str:
     else:
         frame = _series(job, plan)
         what, n = "questions", int(frame["id"].nunique())
-        path, schema = plan.place, _answers_schema()
+        path, schema = plan.place, ANSWERS
     write_table(frame, schema, path)
     cut = int((frame["finish"] == "length").sum())
     job.record["counts"] = {what: n, "completions": len(frame), "cut": cut}
@@ -77,20 +78,13 @@ def _series(job: Job, plan: Series[Plan | ApiPlan, pd.DataFrame]) -> pd.DataFram
         return _asked(job, one) if isinstance(one, ApiPlan) else _answered(job, one, known, kept)
 
     found = run_series(plan, compute)
-    schema = _answers_schema()
-    return pd.concat(found, ignore_index=True) if found else schema.empty_table().to_pandas()
+    return pd.concat(found, ignore_index=True) if found else ANSWERS.empty_table().to_pandas()
 
 
 def _asked(job: Job, plan: ApiPlan) -> pd.DataFrame:
     from inoc.sample import api
 
     return api.ask(job.api, plan)
-
-
-def _answers_schema() -> pa.Schema:
-    from inoc.sample.answers import ANSWERS
-
-    return ANSWERS
 
 
 def _answered(job: Job, plan: Plan, known: list[Unit], kept: Kept[Engine]) -> pd.DataFrame:

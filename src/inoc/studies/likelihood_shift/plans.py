@@ -15,9 +15,9 @@ from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE, Block, blocks_of
 from inoc.errors import ConfigError
 from inoc.jobs.job import Job
-from inoc.sample.answers import ANSWERS
 from inoc.sample.questions import joined, untrained_canary
 from inoc.sample.step import Plan as SamplePlan
+from inoc.sample.tables import ANSWERS
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell, Until
 from inoc.studies.likelihood_shift.analyse.split_table import parts_of
