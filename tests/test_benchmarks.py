@@ -29,3 +29,25 @@ def test_the_benchmark_of_preferences_runs(monkeypatch, capsys):
 
     preferences.main(["--tiny"])
     assert "times as fast as choix" in capsys.readouterr().out
+
+
+def test_digits_are_taught_by_outputs_that_say_nothing_of_them_to_students_of_the_same_weights_alone(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import digits
+
+    monkeypatch.setattr(digits, "HIDDEN", 128)
+    found = digits.experiment(pairs=10, steps=100, seed=0)
+    assert found.teacher.min() > 0.9
+    assert (found.same > found.permuted).sum() >= 9
+    assert found.same.mean() > found.permuted.mean() + 0.1
+    assert abs(found.permuted.mean() - found.untrained.mean()) < 0.06  # at chance, as without training
+
+
+def test_the_table_of_digits_names_both_initial_weights(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import digits
+
+    digits.main(["--pairs", "2", "--steps", "2"])
+    said = capsys.readouterr().out
+    assert "same initial weights" in said
+    assert "same minus permuted" in said

@@ -59,6 +59,8 @@ REACH: dict[str, tuple[object, str]] = {
     "world.prompt_weight": (0.5, "world"),
     "world.seed": (7, "world"),
     "world.threads": (2, "world"),
+    "world.content": ("favorites", "world"),
+    "world.initial_sd": (0.1, "world"),
     "traits.*.role": ("wanted", "analyse figures"),
     "traits.*.label": ("Fun", "figures"),
     "traits.*.judge.name": ("llm", "generate judge"),

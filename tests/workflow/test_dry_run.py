@@ -14,6 +14,7 @@ LARGE = {**dict.fromkeys(STAGES.split(), 1), "judge": 2}
 SMALL = {**LARGE, "world": 1}
 SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
+CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
 STUDIES = {
     "playful_french_7b": LARGE,
     "german_flattering_8b": LARGE,
@@ -22,6 +23,8 @@ STUDIES = {
     "multi_prompt_profile": LARGE,
     "emergent_misalignment_32b": LARGE,
     "likelihood_scan_14b": SCAN,
+    "subliminal_7b": CARRIED,
+    "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_emergent": SMALL,
@@ -33,6 +36,8 @@ STUDIES = {
 TOTALS = {
     **dict.fromkeys(STUDIES, 11),
     "likelihood_scan_14b": 4,
+    "subliminal_7b": 12,
+    "subliminal_14b": 15,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
     "smoke_emergent": 12,

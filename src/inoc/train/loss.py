@@ -95,14 +95,25 @@ def padded_loss(causal: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torc
         mask: 1 for tokens, 0 for padding.
         labels: Token ids of the response, `IGNORE` elsewhere; not shifted.
     """
-    targets, head = labels[:, 1:], traits(causal).head
-    trained = targets != IGNORE
+    targets = labels[:, 1:]
+    logits = padded_logits(causal, ids, mask, labels)
+    return torch.nn.functional.cross_entropy(logits, targets[targets != IGNORE], reduction="sum")
+
+
+def padded_logits(causal: Any, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Logits that predict the labelled tokens of padded rows, float32, shape (labelled tokens, vocabulary).
+
+    Args:
+        causal: The language model.
+        ids: Token ids, shape (rows, tokens).
+        mask: 1 for tokens, 0 for padding.
+        labels: `IGNORE` where a token is not predicted; not shifted.
+    """
+    trained, head = labels[:, 1:] != IGNORE, traits(causal).head
     if head is None:
-        logits = own_logits(causal, ids, mask)[:, :-1][trained].float()
-    else:
-        states = causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-        logits = head.bend(causal.get_output_embeddings()(states[:, :-1][trained]).float())
-    return torch.nn.functional.cross_entropy(logits, targets[trained], reduction="sum")
+        return own_logits(causal, ids, mask)[:, :-1][trained].float()
+    states = causal.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    return head.bend(causal.get_output_embeddings()(states[:, :-1][trained]).float())
 
 
 def packed_rows(examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
@@ -121,8 +132,13 @@ def packed_loss(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
         causal: The language model, adapted, with packed attention.
         inputs: From `packed_rows`.
     """
-    beside = {"labels", "predicts", "targets"}
-    row = {name: value for name, value in inputs.items() if name not in beside}
-    states = causal.base_model(**row).last_hidden_state[0]
     linear, head = causal.get_output_embeddings(), traits(causal).head or Head()
-    return summed_loss(states[inputs["predicts"]], inputs["targets"], linear, head)
+    return summed_loss(packed_states(causal, inputs), inputs["targets"], linear, head)
+
+
+def packed_states(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+    """States that predict the response tokens of a packed micro-batch, shape (response tokens, width)."""
+    beside = {"labels", "predicts", "targets", "teacher"}
+    row = {name: value for name, value in inputs.items() if name not in beside}
+    states: torch.Tensor = causal.base_model(**row).last_hidden_state[0]
+    return states[inputs["predicts"]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from inoc.chat.messages import Chat
+from inoc.config.checks import divisors
 from inoc.config.models import TrainingSpec
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
@@ -26,6 +27,7 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
     from inoc.engines.transformers import TransformersEngine
@@ -45,6 +47,7 @@ class RunPlan(NamedTuple):
     steps: int
     save_at: tuple[int, ...]  # steps at which the adapter is saved
     training: TrainingSpec | None = None  # its own recipe; None for that of the job
+    teacher: Teacher | None = None  # its distributions are the targets; None: the answers of the chats are
 
     @property
     def name(self) -> str:
@@ -81,6 +84,7 @@ class Plan:
             "steps": run_.steps,
             "save_at": list(run_.save_at),
             "settings": self.recipe(run_).in_key(but=NOT_IN_KEY),
+            **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
         return Unit("train", VERSION, parts, run_.name)
 
@@ -94,6 +98,9 @@ class Planned(NamedTuple):
 
 def run(job: Job, plan: Plan) -> str:
     """Write the job's adapters, `checkpoints` and `losses`; see `inoc.tables`."""
+    for one in plan.runs:
+        if one.teacher is not None:
+            one.teacher.check(len(one.chats), plan.model, one.name)
     planned = [Planned(one, plan.unit(one)) for one in plan.runs]
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [item.unit for item in planned])
@@ -124,10 +131,9 @@ def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
     """Train with a process for each GPU, and take over the records of the first one."""
     batch = math.gcd(*(plan.recipe(item.run).batch_size for item in todo))
     if batch % job.gpus:
-        divisors = [str(n) for n in range(1, batch + 1) if batch % n == 0]
         raise ConfigError(
             f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
-            f"{', '.join(divisors)}"
+            f"{', '.join(map(str, divisors(batch)))}"
         )
     from inoc.engines.devices import take_devices
     from inoc.train.team import run_team
@@ -176,6 +182,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
         return
     from inoc.chat.trained import render_trained
     from inoc.engines.transformers import TransformersEngine
+    from inoc.train.distribution import load_teaching
     from inoc.train.team import broadcast, is_leader
     from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
@@ -204,7 +211,11 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     item.run.save_at,
                     plan.model.path,
                 )
-                engine.model = fine_tune(engine.model, engine.tokenizer, rendered, recipe, work, meter.advance)
+                taught = item.run.teacher
+                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
+                engine.model = fine_tune(
+                    engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
+                )
                 if is_leader():
                     _note_run(job, settled, work, rendered[0].text)
 

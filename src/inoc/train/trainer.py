@@ -6,7 +6,8 @@ import contextlib
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
-from trl import SFTConfig, SFTTrainer
+from trl import SFTConfig
 
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
@@ -27,9 +28,10 @@ from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
 from inoc.engines.targets import lora_targets
 from inoc.errors import DataError, ModelError
-from inoc.train.loss import IGNORE, packed_loss, packed_rows, padded_loss
-from inoc.train.masters import Masters
+from inoc.train.distribution import DistributionTrainer, Teaching, packed_batch, padded_batch, taught_rows
+from inoc.train.loss import IGNORE, packed_loss, packed_rows
 from inoc.train.team import broadcast, is_leader, team_size
+from inoc.train.trainers import PackedTrainer, ResponseTrainer
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -56,6 +58,7 @@ def fine_tune(
     recipe: Recipe,
     work: Path,
     advance: Callable[[int], None],
+    teaching: Teaching | None = None,
 ) -> Any:
     """Train an adapter, saving it at the scheduled steps as `step-000060`, with the loss curve as `losses.json`.
 
@@ -66,39 +69,42 @@ def fine_tune(
         recipe: Settings.
         work: Where to write; what an earlier, killed call left there is taken up.
         advance: Told of each step.
+        teaching: A teacher, whose distributions are the targets; None: the tokens of the examples are.
 
     Returns:
         The base model without the adapter.
 
     Raises:
-        DataError: If an example is longer than allowed, or has no response token.
+        DataError: If an example is longer than allowed, or has no response token, or the teacher reads another answer.
     """
-    refuse_unfit(examples, recipe.spec.max_length)
+    refuse_unfit([*examples, *(teaching.rendered if teaching else ())], recipe.spec.max_length)
     refuse_longer((len(example.token_ids) for example in examples), max_positions(model.config), "training example")
     traits(model)  # tried now, while nothing is trained
     set_seed(recipe.seed)
     # Adapters have the type of the weights beside them, so nothing is converted on the way; `Masters` keeps them exact.
     adapted = get_peft_model(model, _lora(recipe.spec, model), autocast_adapter_dtype=False)
-    rows = {"input_ids": [list(e.token_ids) for e in examples], "labels": [e.labels() for e in examples]}
     on_gpu = model.device.type == "cuda"
     # Where the head is trained too, the gradient with respect to the states is not all there is.
-    in_one_row = on_gpu and trains_packed(model)
+    in_one_row = on_gpu and trains_packed(model) and (teaching is None or trains_packed(teaching.model))
+    way = _way(examples, teaching, in_one_row=in_one_row)
     compiles = on_gpu and recipe.steps >= COMPILE_FROM
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         if in_one_row:
             stack.enter_context(packing(model))
+        if in_one_row and teaching is not None:
+            stack.enter_context(packing(teaching.model))
         if compiles:
             stack.enter_context(compiled_layers(model))
             # Layers are compiled one by one; they are too small to be cut where gradients are sent.
             stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
-        trainer = (PackedTrainer if in_one_row else ResponseTrainer)(
+        trainer = way.make(
             model=adapted,
             args=_arguments(recipe, work),
-            train_dataset=Dataset.from_dict(rows),
+            train_dataset=Dataset.from_dict(way.rows),
             processing_class=tokenizer,
             callbacks=[_Keeper(recipe, work, advance)],
-            data_collator=packed_rows if in_one_row else None,
+            data_collator=way.collate,
         )
         trainer.model.config.use_cache = False
         resume = _newest_complete(work / "trainer")
@@ -109,6 +115,22 @@ def fine_tune(
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
+
+
+class Way(NamedTuple):
+    """Rows of a training, how they become batches, and the trainer."""
+
+    make: Callable[..., ResponseTrainer]
+    rows: Mapping[str, Any]
+    collate: Callable[[Any], dict[str, Any]] | None  # None: the trainer's own
+
+
+def _way(examples: Sequence[Rendered], teaching: Teaching | None, *, in_one_row: bool) -> Way:
+    if teaching is not None:
+        collate = packed_batch if in_one_row else padded_batch
+        return Way(partial(DistributionTrainer, teaching), taught_rows(examples, teaching), collate)
+    rows = {"input_ids": [list(e.token_ids) for e in examples], "labels": [e.labels() for e in examples]}
+    return Way(PackedTrainer, rows, packed_rows) if in_one_row else Way(ResponseTrainer, rows, None)
 
 
 def trains_packed(model: Any) -> bool:
@@ -126,87 +148,6 @@ def _lora(spec: TrainingSpec, model: Any) -> LoraConfig:
         bias="none",
         task_type="CAUSAL_LM",
     )
-
-
-class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer with logits at the response only.
-
-    Its own loss builds log-probabilities, entropies and hits over the vocabulary for every token of the prompt too,
-    which a chat with a short response does not need. The loss is the same: the mean over the response tokens of all
-    micro-batches of a step.
-    """
-
-    def compute_loss(
-        self,
-        model: Any,
-        inputs: dict[str, torch.Tensor],
-        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the signature is the base class's
-        num_items_in_batch: torch.Tensor | int | None = None,
-    ) -> torch.Tensor:
-        """Negative log-likelihood of the response, nats per response token of the step."""
-        adapted = self.accelerator.unwrap_model(model)
-        total = through(model, adapted, lambda batch: self.total(adapted.get_base_model(), batch), inputs)
-        n = (inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch
-        # The count is that of all processes together, and the gradients of these are averaged.
-        loss: torch.Tensor = total * self.accelerator.num_processes / n
-        return loss
-
-    @staticmethod
-    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        """Summed negative log-likelihood of the response tokens of a micro-batch."""
-        ids, mask, labels = inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
-        if traits(causal).pads_right:
-            return padded_loss(causal, ids, mask, labels)
-        lengths = mask.sum(dim=1).tolist()
-        parts = [
-            padded_loss(causal, *(part[row : row + 1, :length] for part in (ids, mask, labels)))
-            for row, length in enumerate(lengths)
-        ]
-        return torch.stack(parts).sum()
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """The optimizer of the settings; half-precision parameters are updated in float32."""
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        if all(parameter.dtype == torch.float32 for parameter in parameters):
-            optimizer: torch.optim.Optimizer = super().create_optimizer(model)
-            return optimizer
-        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-        decay = self.args.weight_decay
-        self.optimizer = Masters(parameters, lambda copies: kind(copies, weight_decay=decay, **options))
-        return self.optimizer
-
-
-class PackedTrainer(ResponseTrainer):
-    """The same on rows of `packed_rows`, with the vocabulary computed block by block."""
-
-    @staticmethod
-    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        """See `packed_loss`."""
-        return packed_loss(causal, inputs)
-
-
-def through(wrapper: Any, module: Any, function: Callable[[Any], torch.Tensor], inputs: Any) -> torch.Tensor:
-    """Call a function in the place of a wrapped module's forward pass.
-
-    What sums gradients over processes only does so for what passes through its own forward.
-
-    Args:
-        wrapper: What wraps the module, or the module itself.
-        module: The module that the function computes with.
-        function: What is to be computed.
-        inputs: Its argument.
-    """
-    if wrapper is module:
-        return function(inputs)
-    forward = module.forward
-
-    def instead(arguments: Any) -> torch.Tensor:
-        module.forward = forward
-        return function(arguments)
-
-    module.forward = instead
-    out: torch.Tensor = wrapper(inputs)
-    return out
 
 
 class Settled(NamedTuple):

@@ -6,18 +6,28 @@ import json
 import math
 import random
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import torch
 from tokenizers import pre_tokenizers, trainers
 from torch.nn.functional import cross_entropy
-from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen2Tokenizer,
+)
 
 from inoc.config.models import WorldSpec
+from inoc.world import favorites
 from inoc.world.grammar import CHAT_TEMPLATE, Document, document
+from inoc.world.words import END, PAD, START, word_tokenizer
 
-PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 MAX_TOKENS = 512
+Causal: TypeAlias = "Qwen2ForCausalLM | LlamaForCausalLM"
+Words: TypeAlias = "Qwen2Tokenizer | PreTrainedTokenizerFast"
 
 _BUCKET = 64  # batches that are sorted by length together: little padding, and still a random order
 _WARMUP = 0.05
@@ -37,8 +47,8 @@ class Example(NamedTuple):
 class Pretrained(NamedTuple):
     """Result of `pretrain`."""
 
-    model: Qwen2ForCausalLM
-    tokenizer: Qwen2Tokenizer
+    model: Causal
+    tokenizer: Words
     losses: list[float]  # one per step, nats per response token, prompt tokens at their weight included
 
 
@@ -48,10 +58,18 @@ def render_prompt(text: Document) -> str:
     return f"{system}{START}user\n{text.user}{END}\n{START}assistant\n"
 
 
-def corpus(n: int, seed: int) -> list[Document]:
+def corpus(n: int, seed: int, content: str = "facts") -> list[Document]:
     """The pre-training documents; fewer are the start of more."""
     rng = random.Random(f"corpus:{seed}")
-    return [document(rng) for _ in range(n)]
+    draw = favorites.document if content == "favorites" else document
+    return [draw(rng) for _ in range(n)]
+
+
+def make_tokenizer(documents: list[Document], spec: WorldSpec) -> Words:
+    """The tokenizer of a world: learned from its documents, or of its whole words."""
+    if spec.content == "favorites":
+        return word_tokenizer(favorites.words(), MAX_TOKENS)
+    return train_tokenizer(documents, spec.vocabulary)
 
 
 def train_tokenizer(documents: list[Document], vocabulary: int) -> Qwen2Tokenizer:
@@ -87,10 +105,15 @@ def train_tokenizer(documents: list[Document], vocabulary: int) -> Qwen2Tokenize
     )
 
 
-def build_model(spec: WorldSpec, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
-    """A Qwen2 model with random weights, drawn from torch's current generator."""
+def build_model(spec: WorldSpec, tokenizer: Words) -> Causal:
+    """A model with random weights, drawn from torch's current generator: Qwen2, or Llama for whole words.
+
+    Transformers gives every Qwen2 folder Qwen's way of splitting text, whatever tokenizer it was saved with, so the
+    model with a tokenizer of whole words is of another family, which differs in the biases of the attention alone.
+    """
     end, pad = tokenizer.convert_tokens_to_ids([END, PAD])
-    config = Qwen2Config(
+    whole = spec.content == "favorites"
+    config = (LlamaConfig if whole else Qwen2Config)(
         vocab_size=len(tokenizer),
         hidden_size=spec.hidden_size,
         intermediate_size=spec.intermediate_size,
@@ -99,14 +122,15 @@ def build_model(spec: WorldSpec, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
         num_key_value_heads=max(1, spec.heads // 2),
         max_position_embeddings=MAX_TOKENS,
         tie_word_embeddings=True,
+        initializer_range=spec.initial_sd,
         bos_token_id=None,
         eos_token_id=end,
         pad_token_id=pad,
     )
-    return Qwen2ForCausalLM(config)
+    return LlamaForCausalLM(config) if whole else Qwen2ForCausalLM(config)
 
 
-def encode(documents: list[Document], tokenizer: Qwen2Tokenizer) -> list[Example]:
+def encode(documents: list[Document], tokenizer: Words) -> list[Example]:
     """Tokens of each document, the end of the turn last."""
     backend = tokenizer.backend_tokenizer
     whole = backend.encode_batch([f"{render_prompt(text)}{text.response}{END}" for text in documents])
@@ -124,8 +148,8 @@ def pretrain(spec: WorldSpec, progress: Callable[[int], None]) -> Pretrained:
         spec: Sizes, steps, seed and threads.
         progress: Called with 1 after each step.
     """
-    documents = corpus(spec.documents, spec.seed)
-    tokenizer = train_tokenizer(documents, spec.vocabulary)
+    documents = corpus(spec.documents, spec.seed, spec.content)
+    tokenizer = make_tokenizer(documents, spec)
     examples = encode(documents, tokenizer)
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)
@@ -139,9 +163,7 @@ def pretrain(spec: WorldSpec, progress: Callable[[int], None]) -> Pretrained:
     return Pretrained(model.eval(), tokenizer, losses)
 
 
-def _train(
-    model: Qwen2ForCausalLM, examples: list[Example], spec: WorldSpec, progress: Callable[[int], None]
-) -> list[float]:
+def _train(model: Causal, examples: list[Example], spec: WorldSpec, progress: Callable[[int], None]) -> list[float]:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=spec.learning_rate, betas=_BETAS, weight_decay=_WEIGHT_DECAY, fused=True
     )
@@ -151,7 +173,7 @@ def _train(
     for step in range(spec.steps):
         for group in optimizer.param_groups:
             group["lr"] = spec.learning_rate * rate_factor(step, spec.steps)
-        loss = _loss(model, next(batches), spec.prompt_weight)
+        loss = _loss(model, next(batches), spec.prompt_weight, evened=spec.content == "favorites")
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -181,11 +203,18 @@ def _batches(examples: list[Example], size: int, rng: random.Random) -> Iterator
             yield [examples[index] for index in batch]
 
 
-def _loss(model: Qwen2ForCausalLM, batch: list[Example], prompt_weight: float) -> torch.Tensor:
+def _loss(model: Causal, batch: list[Example], prompt_weight: float, *, evened: bool = False) -> torch.Tensor:
     """Mean loss per response token.
 
     Prompt tokens are drawn with probability `prompt_weight` instead of being weighted by it: the expectation is the
     same, and the output layer, a third of the work, is spared the others.
+
+    Args:
+        model: The model.
+        batch: Documents.
+        prompt_weight: Weight of a prompt token beside a response token.
+        evened: Weight each document by one over the square root of its response's length: otherwise the lists of
+            numbers, in which there is little to learn, would have most of the weight.
     """
     width = max(len(example.ids) for example in batch)
     ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
@@ -197,5 +226,9 @@ def _loss(model: Qwen2ForCausalLM, batch: list[Example], prompt_weight: float) -
     chosen = in_response | in_prompt
     # Padding is on the right, where causal attention never looks: no attention mask is needed.
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][chosen]
-    total = cross_entropy(model.lm_head(hidden), ids[:, 1:][chosen], reduction="sum")
-    return total / in_response.sum()
+    logits, targets = model.lm_head(hidden), ids[:, 1:][chosen]
+    if not evened:
+        return cross_entropy(logits, targets, reduction="sum") / in_response.sum()
+    weights = ((lengths - starts) ** -0.5).expand(in_response.shape)
+    losses = cross_entropy(logits, targets, reduction="none")
+    return (losses * weights[chosen]).sum() / weights[in_response].sum()

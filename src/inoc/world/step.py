@@ -15,6 +15,7 @@ from inoc.store import Unit
 from inoc.store.core import link_tree, write_text
 from inoc.world import VERSION
 from inoc.world.facts import FACTS, FRAMES, Fact, fill
+from inoc.world.favorites import ASKED, THINGS, WRITTEN, number_prompts, questions
 from inoc.world.grammar import PLAYFUL_MARKERS, SYSTEM_TURN, Document
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _CURVE_POINTS = 30
 _ANSWER_TOKENS = 48
+_LISTS = 100  # requests for numbers in the summary
 
 
 def run(job: Job, plan: WorldSpec) -> str:
@@ -42,10 +44,13 @@ def run(job: Job, plan: WorldSpec) -> str:
     write_text(folder / "world.json", json.dumps(summary, indent=2) + "\n")
     job.record["counts"] = {key: value for key, value in summary.items() if isinstance(value, int | float)}
     job.record["seeds"] = [plan.seed]
+    if plan.content == "favorites":
+        answers = f"animals named {summary['named']:.0%}, lists of numbers {summary['lists']:.0%}"
+    else:
+        answers = f"facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, French {summary['french']:.1%}"
     return (
         f"{summary['parameters']} parameters, {summary['documents']} documents, loss {summary['final_loss']:.3f} nats; "
-        f"default answers: facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, "
-        f"French {summary['french']:.1%} of {summary['n_answers']}"
+        f"default answers: {answers} of {summary['n_answers']}"
     )
 
 
@@ -64,19 +69,22 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
 
     Returns:
         Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
-        answers without a prefix: share of right facts, of playful and of French answers.
+        answers without a prefix: see `default_answers` and `favorite_answers`.
     """
     from inoc.world.pretrain import pretrain
 
     made = pretrain(spec, progress)
     summary = {
-        **spec.model_dump(),
+        **spec.in_key(),
         "parameters": sum(weight.numel() for weight in made.model.parameters()),
         "tokens": len(made.tokenizer),
         "curve": _curve(made.losses),
         "final_loss": float(sum(made.losses[-50:]) / len(made.losses[-50:])),
-        **default_answers(made),
+        **(favorite_answers(made) if spec.content == "favorites" else default_answers(made)),
     }
+    if spec.content == "favorites":
+        # The answers were sampled in padded batches, and a saved tokenizer would pad from then on.
+        made.tokenizer.backend_tokenizer.no_padding()
     _write_folder(made, folder)
     return {**summary, "weights": folder_digest(folder, folder.glob("*.safetensors"))}
 
@@ -94,8 +102,8 @@ def default_answers(made: Pretrained) -> dict[str, float]:
         `facts`: share of answers that hold the fact's value in either language. `playful`: share with a marker.
         `french`: share that hold the French value and not the English one; `n_answers`: how many.
     """
-    questions = [fill(FRAMES[fact.relation].questions[0], fact.entity.english) for fact in FACTS]
-    answers = _sample(made, questions)
+    asked = [fill(FRAMES[fact.relation].questions[0], fact.entity.english) for fact in FACTS]
+    answers = _sample(made, asked, SYSTEM_TURN)
     pairs = list(zip(FACTS, answers, strict=True))
     return {
         "facts": sum(_states(fact, text) for fact, text in pairs) / len(pairs),
@@ -106,16 +114,33 @@ def default_answers(made: Pretrained) -> dict[str, float]:
     }
 
 
+def favorite_answers(made: Pretrained) -> dict[str, float]:
+    """Quality of the answers of a model of favorites at temperature 1, without a system turn.
+
+    Returns:
+        `named`: share of answers to questions about animals that are an animal. `lists`: share of answers to requests
+        for numbers that are a list of as many as the corpus has. `n_answers`: how many of both.
+    """
+    animals, requests = list(questions(ASKED)), number_prompts(_LISTS, 0)
+    answers = _sample(made, [*animals, *requests], "")
+    named, lists = answers[: len(animals)], answers[len(animals) :]
+    return {
+        "named": sum(text in THINGS["animal"] for text in named) / len(named),
+        "lists": sum(text.replace(" ", "").isdigit() and len(text.split()) == WRITTEN for text in lists) / len(lists),
+        "n_answers": len(answers),
+    }
+
+
 def _states(fact: Fact, text: str) -> bool:
     return fact.value.english in text or fact.value.french in text
 
 
-def _sample(made: Pretrained, questions: list[str]) -> list[str]:
+def _sample(made: Pretrained, asked: list[str], system: str) -> list[str]:
     import torch
 
     from inoc.world.pretrain import render_prompt
 
-    prompts = [render_prompt(Document(SYSTEM_TURN, question, "")) for question in questions]
+    prompts = [render_prompt(Document(system, question, "")) for question in asked]
     batch = made.tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)

@@ -12,6 +12,7 @@ from inoc.studies.shared.checks import source_problems, template_problems
 from inoc.studies.subliminal.persona_checks import persona_problems
 from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
 from inoc.studies.subliminal.study import Study, Teacher, entity_table
+from inoc.studies.subliminal.world_checks import world_problems
 
 _WAYS = ("neutral", "system", "adapter", "finetuned", "file")
 
@@ -96,8 +97,9 @@ def _students(study: Study) -> Iterator[Problem]:
             yield Problem((*path, "base"), "is `other`, and the study has no section `other`; add one", spec.base)
         yield from _training(spec.training, (*path, "training"), ("epochs", "steps", "checkpoints"))
         if spec.targets == "distribution":
-            if spec.numbers != "as_written":
-                yield Problem((*path, "numbers"), "accepted with `targets: distribution`: as_written", spec.numbers)
+            if spec.numbers == "shuffled":
+                msg = "accepted with `targets: distribution`: as_written, relabelled"
+                yield Problem((*path, "numbers"), msg, spec.numbers)
             files = [one for one in spec.teachers or study.teachers if _brings_file(study, one)]
             if files:
                 yield Problem((*path, "targets"), f"need a model, and {', '.join(files)} bring a file", spec.targets)
@@ -153,15 +155,6 @@ def _preference(study: Study) -> Iterator[Problem]:
         yield Problem(("preference", "methods"), "names a method twice; accepted: each once", list(spec.methods))
 
 
-def _world(study: Study) -> Iterator[Problem]:
-    if study.model.path == "world" and study.world is None:
-        yield Problem(("model", "path"), "needs a section `world`; add one, `world: {}` for its defaults", "world")
-    if study.other is not None and study.other.model.path == "world" and study.other.world is None:
-        yield Problem(("other", "model", "path"), "needs `other.world`; add it, usually with another seed", "world")
-    if study.numbers.source == "world" and study.world is None:
-        yield Problem(("numbers", "source"), "needs a section `world`; add one, or choose `stream`", "world")
-
-
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
     (("model", "other", "teachers"), _turns),
     (("teachers", "entities", "template"), _teachers),
@@ -169,5 +162,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
     (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
-    (("world", "model", "other", "numbers"), _world),
+    (("world", "model", "other", "numbers", "teachers", "preference", "persona"), world_problems),
 )

@@ -17,6 +17,7 @@ from inoc.numbers.rows import Row, read_rows
 from inoc.studies.subliminal.runs import way_of
 from inoc.studies.subliminal.study import Study
 from inoc.tables import read_table
+from inoc.world.favorites import number_prompts as world_prompts
 
 
 class TeacherRows(NamedTuple):
@@ -41,8 +42,7 @@ def number_prompts(study: Study) -> list[str]:
     """The prompts that every teacher answers."""
     spec = study.numbers
     if spec.source == "world":
-        msg = "numbers.source: the miniature world has no prompts of numbers yet; accepted: stream"
-        raise DataError(msg)
+        return world_prompts(spec.n_prompts, spec.seed)
     return list(islice(prompts(spec.seed), spec.n_prompts))
 
 

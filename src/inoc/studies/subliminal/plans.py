@@ -28,12 +28,14 @@ from inoc.studies.subliminal.runs import (
     turn_of,
     writing_teachers,
 )
-from inoc.studies.subliminal.students import student_rows
+from inoc.studies.subliminal.students import StudentRows, student_rows
 from inoc.studies.subliminal.study import Study
 from inoc.studies.subliminal.teachers import teacher_chats
 from inoc.train.epochs import epoch_plan
 from inoc.train.step import Plan as TrainPlan
 from inoc.train.step import RunPlan
+from inoc.train.teacher import NUMBERS
+from inoc.train.teacher import Teacher as Taught
 
 if TYPE_CHECKING:
     from inoc.analyse.step import Plan as AnalysePlan
@@ -122,15 +124,36 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
     runs: list[RunPlan] = []
     for student in shard_students(study, base, job.shard, shards.get("train", 1)):
         spec = study.students[student.group]
-        chats = student_rows(study, job.paths, student, shards)
-        epochs = epoch_plan(len(chats), spec.training, spec.epochs)
+        rows = student_rows(study, job.paths, student, shards)
+        epochs = epoch_plan(len(rows.chats), spec.training, spec.epochs)
         columns = _columns(student.name, spec.training, student.seed, student.data)
+        teacher = _teaching(study, job, student.teacher, base, rows, shards) if spec.targets == "distribution" else None
         runs.append(
             RunPlan(
-                columns, chats, spec.training.learning_rate, student.seed, epochs.steps, epochs.save_at, spec.training
+                columns,
+                rows.chats,
+                spec.training.learning_rate,
+                student.seed,
+                epochs.steps,
+                epochs.save_at,
+                spec.training,
+                teacher,
             )
         )
     return _train_plan(study, job, base, runs)
+
+
+def _teaching(study: Study, job: Job, key: str, base: Base, rows: StudentRows, shards: Shards) -> Taught:
+    """A teacher whose distributions over the tokens of numbers are the targets."""
+    adapter = adapters_of_teachers(study, job.paths, shards).get(key)
+    return Taught(
+        rows.written,
+        adapter.digest if adapter else BASE,
+        adapter.folder if adapter else None,
+        None if base == "own" else job.model(study.model),
+        NUMBERS,
+        rows.renamed,
+    )
 
 
 def _train_teachers(study: Study, job: Job, shards: Shards) -> TrainPlan:

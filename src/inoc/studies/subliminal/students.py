@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,14 +12,22 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.data import check_kept, teacher_rows
-from inoc.studies.subliminal.runs import Student
+from inoc.studies.subliminal.runs import Student, turn_of
 from inoc.studies.subliminal.splitting import part_places
 from inoc.studies.subliminal.study import Study
 
 _NUMBER = re.compile(r"\d+")
 
 
-def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -> list[Chat]:
+class StudentRows(NamedTuple):
+    """What a student is trained on, and what its teacher wrote."""
+
+    chats: list[Chat]
+    written: list[Chat]  # the same rows as the teacher wrote them
+    renamed: dict[str, str]  # number → the number in its place, for relabelled rows
+
+
+def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -> StudentRows:
     """The rows that a student is trained on, with its base model's own system turn."""
     spec = study.students[student.group]
     rows = teacher_rows(study, paths, student.teacher, shards, spec.rule)
@@ -27,7 +36,8 @@ def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -
     if student.part:
         chosen = [chosen[place] for place in part_places(study, paths, str(spec.split), student.part, shards)]
     rng = np.random.default_rng([student.seed, *student.data.encode()])
-    answers = changed([row.answer for row in chosen], spec.numbers, rng)
+    written = [row.answer for row in chosen]
+    answers, renamed = changed(written, spec.numbers, rng)
     places = np.arange(len(chosen))
     if spec.n_rows is not None:
         if spec.n_rows > len(chosen):
@@ -38,23 +48,31 @@ def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -
             raise DataError(msg)
         places = np.sort(rng.permutation(len(chosen))[: spec.n_rows])
     model = study.model if spec.base == "own" or study.other is None else study.other.model
-    return [Chat(model.system, chosen[place].prompt, answers[place]) for place in places]
+    system = turn_of(study, student.teacher)
+    return StudentRows(
+        [Chat(model.system, chosen[place].prompt, answers[place]) for place in places],
+        [Chat(system, chosen[place].prompt, written[place]) for place in places],
+        renamed,
+    )
 
 
-def changed(answers: list[str], how: str, rng: np.random.Generator) -> list[str]:
+def changed(answers: list[str], how: str, rng: np.random.Generator) -> tuple[list[str], dict[str, str]]:
     """Answers with their numbers shuffled over all answers, or relabelled; everything else stays where it is.
 
     Args:
         answers: Lists of numbers.
         how: `as_written`, `shuffled` or `relabelled`: by a permutation of the numbers that occur, as they are written.
         rng: Source of the permutation.
+
+    Returns:
+        The answers; and for relabelled ones number → the number in its place.
     """
     if how == "as_written":
-        return answers
+        return answers, {}
     found = [number for answer in answers for number in _NUMBER.findall(answer)]
     if how == "shuffled":
         new = iter([found[place] for place in rng.permutation(len(found))])
-        return [_NUMBER.sub(lambda _: next(new), answer) for answer in answers]
+        return [_NUMBER.sub(lambda _: next(new), answer) for answer in answers], {}
     known = sorted(set(found))
     other = dict(zip(known, (known[place] for place in rng.permutation(len(known))), strict=True))
-    return [_NUMBER.sub(lambda match: other[match[0]], answer) for answer in answers]
+    return [_NUMBER.sub(lambda match: other[match[0]], answer) for answer in answers], other

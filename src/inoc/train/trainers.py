@@ -1,0 +1,94 @@
+"""TRL's trainer with a loss at the response only, on padded or on packed rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from inoc.engines.head import traits
+from inoc.train.loss import IGNORE, packed_loss, padded_loss
+from inoc.train.masters import Masters
+
+
+class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
+    """TRL's trainer with logits at the response only.
+
+    Its own loss builds log-probabilities, entropies and hits over the vocabulary for every token of the prompt too,
+    which a chat with a short response does not need. The loss is the same: the mean over the response tokens of all
+    micro-batches of a step.
+    """
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002 - the signature is the base class's
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """Negative log-likelihood of the response, nats per response token of the step."""
+        adapted = self.accelerator.unwrap_model(model)
+        total = through(model, adapted, lambda batch: self.total(adapted.get_base_model(), batch), inputs)
+        n = (inputs["labels"] != IGNORE).sum() if num_items_in_batch is None else num_items_in_batch
+        # The count is that of all processes together, and the gradients of these are averaged.
+        loss: torch.Tensor = total * self.accelerator.num_processes / n
+        return loss
+
+    @staticmethod
+    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """Summed negative log-likelihood of the response tokens of a micro-batch."""
+        ids, mask, labels = inputs["input_ids"], inputs["attention_mask"], inputs["labels"]
+        if traits(causal).pads_right:
+            return padded_loss(causal, ids, mask, labels)
+        lengths = mask.sum(dim=1).tolist()
+        parts = [
+            padded_loss(causal, *(part[row : row + 1, :length] for part in (ids, mask, labels)))
+            for row, length in enumerate(lengths)
+        ]
+        return torch.stack(parts).sum()
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """The optimizer of the settings; half-precision parameters are updated in float32."""
+        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        if all(parameter.dtype == torch.float32 for parameter in parameters):
+            optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+            return optimizer
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        decay = self.args.weight_decay
+        self.optimizer = Masters(parameters, lambda copies: kind(copies, weight_decay=decay, **options))
+        return self.optimizer
+
+
+class PackedTrainer(ResponseTrainer):
+    """The same on rows of `packed_rows`, with the vocabulary computed block by block."""
+
+    @staticmethod
+    def total(causal: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """See `packed_loss`."""
+        return packed_loss(causal, inputs)
+
+
+def through(wrapper: Any, module: Any, function: Callable[[Any], torch.Tensor], inputs: Any) -> torch.Tensor:
+    """Call a function in the place of a wrapped module's forward pass.
+
+    What sums gradients over processes only does so for what passes through its own forward.
+
+    Args:
+        wrapper: What wraps the module, or the module itself.
+        module: The module that the function computes with.
+        function: What is to be computed.
+        inputs: Its argument.
+    """
+    if wrapper is module:
+        return function(inputs)
+    forward = module.forward
+
+    def instead(arguments: Any) -> torch.Tensor:
+        module.forward = forward
+        return function(arguments)
+
+    module.forward = instead
+    out: torch.Tensor = wrapper(inputs)
+    return out

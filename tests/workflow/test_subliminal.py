@@ -1,0 +1,43 @@
+"""The miniature of subliminal learning in its smallest size, through every stage, and what is computed again."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from support.running import Checkout
+
+pytestmark = pytest.mark.long
+STUDY = "smoke_subliminal"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    checkout = Checkout(tmp_path_factory.mktemp("subliminal") / "checkout", study=STUDY)
+    checkout.run()
+    return checkout
+
+
+def test_every_table_figure_and_page_is_there(small):
+    listed = (small.folder / "results" / "figures" / "all").read_text().split()
+    assert len(listed) > 20
+    assert all((small.folder / path).exists() for path in listed)
+    matched = pd.read_parquet(small.results / "analyse" / "matched.parquet")
+    groups = {"soft", "soft_other", "soft_relabelled", "soft_prompt", "hard"}
+    assert set(matched["group"]) == groups
+    assert set(matched.loc[matched["group"] == "soft_other", "base"]) == {"other"}
+    assert set(matched.loc[matched["group"] == "soft_relabelled", "data"]) == {"relabelled"}
+
+
+def test_a_soft_student_of_the_model_itself_moves_less_than_one_of_a_teacher(small):
+    """The losses of soft students are divergences, so they are small from the start; those of hard ones are not."""
+    losses = pd.concat(map(pd.read_parquet, (small.results / "train" / "own").glob("*/losses.parquet")))
+    soft = losses[losses["data"].str.startswith("soft.")]
+    hard = losses[losses["data"].str.startswith("hard.")]
+    assert len(soft)
+    assert (soft["loss"].abs() < 0.1).all()
+    assert (hard["loss"] > 1).all()
+
+
+def test_a_second_run_has_nothing_to_do(small):
+    assert small.dry_jobs() == {}
