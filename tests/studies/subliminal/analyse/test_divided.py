@@ -54,20 +54,20 @@ def test_students_of_divided_rows_are_counted_after_their_last_epoch_by_rule_and
     assert set(found["entity"]) == {"owl"}
     assert set(found["part"]) == {"top", "bottom"}
     assert found["family"].nunique() == 3  # halves of three epochs and of two, and fifths
-    fifths = found[found["family"].str.contains("1 in 5")]
+    fifths = found[found["family"].str.contains("parts of 1 in 5")]
     lowest = shares[shares["subject"].str.startswith("fifths.owl.q1.") & (shares["entity"] == "owl")]
     bottom = fifths[fifths["part"] == "bottom"]
     assert set(bottom["hits"]) == set((lowest["value"] * lowest["n"])[lowest["epoch"] == 3])
     own = shares[(shares["subject"] == "halves.owl.top.seed0") & (shares["entity"] == "owl") & (shares["epoch"] == 3)]
     chosen = found[(found["selector"] == "lls") & (found["role"] == "own") & (found["part"] == "top")]
-    chosen = chosen[chosen["family"].str.startswith("3 epochs, all rows of halves") & (chosen["seed"] == 0)]
+    chosen = chosen[chosen["family"].str.startswith("3 epochs, halves") & (chosen["seed"] == 0)]
     assert sorted(chosen["hits"]) == sorted(own["value"] * own["n"])
 
 
 def test_the_upper_part_teaches_more_and_the_rule_by_projection_as_much_when_it_does() -> None:
     study, shares = shares_and_study()
     rows = pd.DataFrame(carrier_rows(divided(study, shares), 0.95), columns=CARRIERS.names)
-    main = rows[(rows["method"] == "choose") & rows["family"].str.startswith("3 epochs, all rows of halves")]
+    main = rows[(rows["method"] == "choose") & rows["family"].str.startswith("3 epochs, halves")]
     halves = main[main["comparison"] == "top_minus_bottom"].set_index(["selector", "role"])
     assert (halves.xs("own", level="role")["lo"] > 0).all()
     assert halves.loc[("lls", "neutral"), "lo"] < 0 < halves.loc[("lls", "neutral"), "hi"]

@@ -78,13 +78,17 @@ def _families(study: Study) -> dict[str, str]:
         split = study.splits.get(spec.split or "")
         number = digest(spec.in_key(but=("label", "split", "teachers")))[:6]
         named[key] = f"{_described(spec, split)}, {number}"
-    short = {name: name.rpartition(",")[0] for name in named.values()}
-    unique = len(set(short.values())) == len(short)
-    return {key: short[name] if unique else name for key, name in named.items()}
+    meant: dict[str, set[str]] = {}
+    for name in named.values():
+        meant.setdefault(name.rpartition(",")[0], set()).add(name)
+    alone = {words: len(names) == 1 for words, names in meant.items()}
+    return {key: (words if alone[words := name.rpartition(",")[0]] else name) for key, name in named.items()}
 
 
 def _described(spec: StudentGroup, split: SplitSpec | None) -> str:
-    rows = "all rows" if spec.n_rows is None else f"{spec.n_rows} rows"
-    # Parts of different sizes are selected more or less strictly, so their students are no family.
-    parts = "" if split is None else (f" of 1 in {split.n}" if split.parts == "quantiles" else " of halves")
-    return f"{spec.epochs} epochs, {rows}{parts}, {spec.targets}"
+    words = [f"{spec.epochs} epochs" if spec.epochs > 1 else "1 epoch"]
+    if split is not None:
+        # Parts of different sizes are selected more or less strictly, so their students are no family.
+        words.append(f"parts of 1 in {split.n}" if split.parts == "quantiles" else "halves")
+    words += [f"{spec.n_rows} rows"] if spec.n_rows is not None else []
+    return ", ".join([*words, *(["distribution"] if spec.targets == "distribution" else [])])
