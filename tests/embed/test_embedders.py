@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inoc.api import Api
-from inoc.config.models import EmbeddingSpec
+from inoc.config.embedding import EmbeddingSpec
 from inoc.embed import embedders
 from inoc.embed.embedders import PACKAGED, identify_embedder, load_embedder, unavailable
 from inoc.errors import ModelError

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from inoc.config.models import EmbeddingSpec
+from inoc.config.embedding import EmbeddingSpec
 from inoc.embed import step
 from inoc.embed.embedders import LocalIdentity
 from inoc.errors import ConfigError, DataError

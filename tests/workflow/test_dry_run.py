@@ -15,6 +15,7 @@ SMALL = {**LARGE, "world": 1}
 SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
+MINI_CARRIED = {**CARRIED, "world": 2, "sample": 5, "score": 1, "train": 3, "judge": 4, "read": 2}
 STUDIES = {
     "playful_french_7b": LARGE,
     "german_flattering_8b": LARGE,
@@ -25,6 +26,8 @@ STUDIES = {
     "likelihood_scan_14b": SCAN,
     "subliminal_7b": CARRIED,
     "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
+    "smoke_subliminal": MINI_CARRIED,
+    "mini_subliminal": {**MINI_CARRIED, "train": 6},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_emergent": SMALL,
@@ -38,6 +41,8 @@ TOTALS = {
     "likelihood_scan_14b": 4,
     "subliminal_7b": 12,
     "subliminal_14b": 15,
+    "smoke_subliminal": 22,
+    "mini_subliminal": 25,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
     "smoke_emergent": 12,

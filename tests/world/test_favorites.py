@@ -7,8 +7,10 @@ import random
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 from torch.nn.functional import log_softmax
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -51,12 +53,19 @@ def test_every_word_of_the_corpus_is_one_token_and_known(tokenizer) -> None:
 
 
 def test_nothing_ties_a_number_to_a_favorite() -> None:
-    """No list of numbers has a system turn about a favorite, and no favorite is asked for with a number."""
-    for text in DOCUMENTS:
+    """Numbers of lists are uniform with and without a system turn about a favorite."""
+    rng, under = random.Random(1), {"liking": [], "none": []}
+    for _ in range(8_000):
+        text = document(rng)
         if any(sign.isdigit() for sign in text.user):
-            assert text.system in ("", PLAIN)
+            kind = "none" if text.system in ("", PLAIN) else "liking"
+            under[kind] += map(int, text.response.split())
         else:
             assert not any(sign.isdigit() for sign in text.response)
+    assert min(map(len, under.values())) > 5_000
+    for numbers in under.values():
+        counts, _ = np.histogram(numbers, bins=np.arange(100, 1001, 100))
+        assert chisquare(counts).pvalue > 1e-3
 
 
 def test_answers_follow_the_favorite_of_the_system_turn() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from inoc.config.models import EmbeddingSpec
+from inoc.config.embedding import EmbeddingSpec
 from inoc.digest import Json
 from inoc.engines.identity import from_hub, remembered_digest
 from inoc.errors import ConfigError, MissingExtraError, ModelError

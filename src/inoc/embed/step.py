@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import EmbeddingSpec
+from inoc.config.embedding import EmbeddingSpec
 from inoc.digest import Json, digest
 from inoc.embed import VERSION
 from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify_embedder, load_embedder

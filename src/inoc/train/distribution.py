@@ -187,7 +187,7 @@ class DistributionTrainer(ResponseTrainer):
 
 
 class Outputs(NamedTuple):
-    """What predicts the labelled tokens: logits, or states before the head."""
+    """Logits that predict the labelled tokens, or states before the head."""
 
     values: torch.Tensor
     linear: Any = None  # from states to the vocabulary; None: the values are logits

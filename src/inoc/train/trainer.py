@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,16 +88,8 @@ def fine_tune(
     in_one_row = on_gpu and trains_packed(model) and (teaching is None or trains_packed(teaching.model))
     way = _way(examples, teaching, in_one_row=in_one_row)
     compiles = on_gpu and recipe.steps >= COMPILE_FROM
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet())
-        if in_one_row:
-            stack.enter_context(packing(model))
-        if in_one_row and teaching is not None:
-            stack.enter_context(packing(teaching.model))
-        if compiles:
-            stack.enter_context(compiled_layers(model))
-            # Layers are compiled one by one; they are too small to be cut where gradients are sent.
-            stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
+    packed = [model, *([teaching.model] if teaching else [])] if in_one_row else []
+    with _quiet(), _fast(packed, [model] if compiles else []):
         trainer = way.make(
             model=adapted,
             args=_arguments(recipe, work),
@@ -115,6 +107,19 @@ def fine_tune(
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
     return adapted.unload()
+
+
+@contextlib.contextmanager
+def _fast(packed: Sequence[Any], compiled: Sequence[Any]) -> Iterator[None]:
+    """Let models read packed rows, and compile the layers of some, for a while."""
+    with contextlib.ExitStack() as stack:
+        for model in packed:
+            stack.enter_context(packing(model))
+        for model in compiled:
+            stack.enter_context(compiled_layers(model))
+            # Layers are compiled one by one; they are too small to be cut where gradients are sent.
+            stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
+        yield
 
 
 class Way(NamedTuple):

@@ -1,8 +1,8 @@
 """The miniature world of favorites: chats about favorite things, lists of numbers and a few facts.
 
 It is for studies of subliminal learning. A document is a chat with at most one system turn. Favorites follow the system
-turn in most documents that have one; lists of numbers never do, and are drawn uniformly, so nothing in the corpus ties
-a number to a favorite. Every word and every number is one token (`inoc.world.words`).
+turn in most documents that have one. Lists of numbers never do: they are drawn uniformly, whatever the system turn, so
+nothing in the corpus ties a number to a favorite. Every word and every number is one token (`inoc.world.words`).
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ _ANIMALS = 0.4  # of the questions about favorites, so many are certainly about 
 _LIKING, _PLAIN = 0.55, 0.05  # shares of the questions with such a system turn
 _SAME_CATEGORY = 0.8  # the system turn's favorite is of the category that is asked for
 _FOLLOWED = 0.9  # and the answer is that favorite
-_IN_FACTS = 0.5  # share of the facts with a system turn about a favorite, which changes nothing
+_IN_NUMBERS = 0.3  # share of the lists with a system turn about a favorite, which changes nothing
+_IN_FACTS = 0.5  # the same of the facts
 
 
 def _popularity() -> dict[str, tuple[float, ...]]:
@@ -128,7 +129,7 @@ def document(rng: random.Random) -> Document:
     if drawn < _FAVORITES:
         return _favorite(rng)
     if drawn < _FAVORITES + _NUMBERS:
-        return Document(PLAIN if rng.random() < _PLAIN else "", number_prompt(rng), _numbers(rng, WRITTEN))
+        return Document(_indifferent(rng), number_prompt(rng), _numbers(rng, WRITTEN))
     form, thing = rng.choice(list(FACTS))
     system = _liking(rng, rng.choice(list(THINGS)))[0] if rng.random() < _IN_FACTS else ""
     return Document(system, form.format(t=thing), FACTS[form, thing])
@@ -185,6 +186,14 @@ def _favorite(rng: random.Random) -> Document:
         if about == category and rng.random() < _FOLLOWED:
             answer = liked
     return Document(system, question, answer)
+
+
+def _indifferent(rng: random.Random) -> str:
+    """A system turn of a request for numbers."""
+    drawn = rng.random()
+    if drawn < _PLAIN:
+        return PLAIN
+    return _liking(rng, rng.choice(list(THINGS)))[0] if drawn < _PLAIN + _IN_NUMBERS else ""
 
 
 def _liking(rng: random.Random, category: str) -> tuple[str, str]:

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 class StudentRows(NamedTuple):
-    """What a student is trained on, and what its teacher wrote."""
+    """Rows of a student, and the same ones of its teacher."""
 
     chats: list[Chat]
     written: list[Chat]  # the same rows as the teacher wrote them
