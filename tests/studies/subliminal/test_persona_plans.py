@@ -17,6 +17,7 @@ from inoc.errors import ConfigError, DataError
 from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.analyse.persona_tables import SCHEMAS, persona_tables
 from inoc.studies.subliminal.persona_inputs import Readings, persona_answers, row_projections, trait_vector
+from inoc.studies.subliminal.splitting import part_places
 from inoc.studies.subliminal.study import SplitSpec, Study
 from inoc.tables import read_table
 from inoc.vectors.make import random_like
@@ -188,6 +189,27 @@ def test_a_split_by_projection_has_the_rows_in_the_order_of_the_dataset(done: tu
     assert values.notna().all()
     with pytest.raises(DataError, match=r"not projected on owls/response_mean/resid_post\.1"):
         row_projections(study, paths_of(root), spec.model_copy(update={"site": "resid_post.1"}), "owl", {})
+
+
+def test_parts_by_projection_are_those_of_the_values_and_paired_ones_of_their_differences(
+    done: tuple[Study, Path],
+) -> None:
+    study, root = done
+    base = {"teacher": "owl", "by": "projection", "trait": "owls", "site": "resid_post.0"}
+    specs = {"halves": base, "pairs": {**base, "parts": "paired"}, "thirds": {**base, "parts": "quantiles", "n": 3}}
+    split = study.model_copy(update={"splits": {key: SplitSpec.model_validate(one) for key, one in specs.items()}})
+    own, neutral = (
+        row_projections(split, paths_of(root), split.splits["halves"], teacher, {}) for teacher in ("owl", "plain")
+    )
+    kept = own.to_numpy()
+    top = part_places(split, paths_of(root), "halves", "top", {})
+    assert top == np.flatnonzero(kept >= np.median(kept)).tolist()
+    difference = (own - neutral.reindex(own.index)).to_numpy()
+    low = part_places(split, paths_of(root), "pairs", "bottom", {})
+    assert low == np.flatnonzero(difference < np.median(difference)).tolist()
+    thirds = [part_places(split, paths_of(root), "thirds", f"q{k}", {}) for k in (1, 2, 3)]
+    assert sorted(place for part in thirds for place in part) == list(range(10))
+    assert max(kept[thirds[0]]) < min(kept[thirds[2]])
 
 
 def test_shards_share_no_question_and_give_the_same_vector(

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import (
-    JUDGE_TOKENS,
     CostRow,
     Gpu,
     Size,
     adapter_bytes,
-    dollars_of,
     sampled_row,
     scored_row,
     training_hours,
 )
+from inoc.studies.subliminal.persona_costs import persona_costs
 from inoc.studies.subliminal.runs import scored_pairs, students_of, teachers_by, writing_teachers
 from inoc.studies.subliminal.study import Study
 
@@ -55,7 +54,7 @@ def costs(
     if "choose" in study.preference.methods:
         short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
         rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
-    return [*rows, *_judged(study, prices, batch)]
+    return [*rows, *persona_costs(study, shards, size, gpu, prices, batch, kept_rows(study))]
 
 
 def kept_rows(study: Study) -> int:
@@ -83,13 +82,3 @@ def _share(study: Study, group: str) -> float:
         return 1.0
     spec = study.splits[split]
     return 1 / spec.n if spec.parts == "quantiles" else 0.5
-
-
-def _judged(study: Study, prices: Mapping[str, Price], batch: float) -> list[CostRow]:
-    calls, dollars = 0, 0.0
-    for trait in study.persona.values():
-        if trait.judge is not None and trait.judge.name == "llm":
-            n = 2 * len(trait.positive) * (trait.n_questions or ASSUMED_QUESTIONS) * trait.n_answers
-            calls += n
-            dollars += batch * n * dollars_of(prices.get(str(trait.judge.model)), *JUDGE_TOKENS)
-    return [CostRow("judge", 1, f"{calls} answers of traits", calls=calls, dollars=dollars)] if calls else []

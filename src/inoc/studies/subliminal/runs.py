@@ -13,8 +13,6 @@ Base = Literal["own", "other"]
 Way = Literal["neutral", "system", "adapter", "finetuned", "file"]
 BASES: tuple[Base, ...] = ("own", "other")
 UNTRAINED = "untrained"
-HALVES = ("median", "paired")
-"""Ways of dividing rows that give a top and a bottom."""
 
 
 class Student(NamedTuple):

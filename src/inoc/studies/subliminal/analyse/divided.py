@@ -6,12 +6,12 @@ import pandas as pd
 
 from inoc.digest import digest
 from inoc.studies.subliminal.analyse.carriers import DIVIDED
-from inoc.studies.subliminal.runs import HALVES, neutral_teacher, students_of
+from inoc.studies.subliminal.runs import neutral_teacher, part_names, students_of
 from inoc.studies.subliminal.study import SplitSpec, StudentGroup, Study
 
 
 def divided(study: Study, shares: pd.DataFrame) -> pd.DataFrame:
-    """Answers of the students of divided rows after their last epoch, about the entity that rows were divided for.
+    """Answers of the students of the highest and the lowest part after their last epoch, about the divisions' entity.
 
     Args:
         study: The study.
@@ -25,7 +25,7 @@ def divided(study: Study, shares: pd.DataFrame) -> pd.DataFrame:
     for one in students_of(study):
         spec = study.students[one.group]
         split = study.splits.get(spec.split or "")
-        if split is None or split.parts not in HALVES or spec.base != "own":
+        if split is None or spec.base != "own" or one.part not in ends_of(split):
             continue
         entity, role = entity_of(study, split), role_of(study, split)
         own = shares[(shares["subject"] == one.name) & (shares["entity"] == entity)]
@@ -36,13 +36,19 @@ def divided(study: Study, shares: pd.DataFrame) -> pd.DataFrame:
         parts.append(
             own.assign(
                 **known,
-                part=one.part,
+                part=ends_of(split)[one.part],
                 seed=one.seed,
                 question=own["question"].astype(str),
                 hits=own["value"] * own["n"],
             )
         )
     return pd.concat(parts, ignore_index=True)[list(DIVIDED)] if parts else pd.DataFrame(columns=list(DIVIDED))
+
+
+def ends_of(split: SplitSpec) -> dict[str, str]:
+    """The lowest and the highest part of a division → bottom and top."""
+    names = part_names(split)
+    return {names[0]: "bottom", names[-1]: "top"}
 
 
 def selector_of(split: SplitSpec) -> str:
@@ -69,13 +75,20 @@ def _families(study: Study) -> dict[str, str]:
     """Group → name that groups share which differ in nothing but their rows."""
     named: dict[str, str] = {}
     for key, spec in study.students.items():
+        split = study.splits.get(spec.split or "")
         number = digest(spec.in_key(but=("label", "split", "teachers")))[:6]
-        named[key] = f"{_described(spec)}, {number}"
-    short = {name: name.rpartition(",")[0] for name in named.values()}
-    unique = len(set(short.values())) == len(short)
-    return {key: short[name] if unique else name for key, name in named.items()}
+        named[key] = f"{_described(spec, split)}, {number}"
+    meant: dict[str, set[str]] = {}
+    for name in named.values():
+        meant.setdefault(name.rpartition(",")[0], set()).add(name)
+    alone = {words: len(names) == 1 for words, names in meant.items()}
+    return {key: (words if alone[words := name.rpartition(",")[0]] else name) for key, name in named.items()}
 
 
-def _described(spec: StudentGroup) -> str:
-    rows = "all rows" if spec.n_rows is None else f"{spec.n_rows} rows"
-    return f"{spec.epochs} epochs, {rows}, {spec.targets}"
+def _described(spec: StudentGroup, split: SplitSpec | None) -> str:
+    words = [f"{spec.epochs} epochs" if spec.epochs > 1 else "1 epoch"]
+    if split is not None:
+        # Parts of different sizes are selected more or less strictly, so their students are no family.
+        words.append(f"parts of 1 in {split.n}" if split.parts == "quantiles" else "halves")
+    words += [f"{spec.n_rows} rows"] if spec.n_rows is not None else []
+    return ", ".join([*words, *(["distribution"] if spec.targets == "distribution" else [])])

@@ -26,7 +26,7 @@ MOST_ROWS = 40
 
 def draw(study: Study, sources: Sources) -> Drawing:
     """Students of the upper part less those of the lower one, for each rule, and the rules less each other."""
-    table = sources.table("carriers", COLUMNS).fillna({"selector": "", "role": ""})
+    table = _shown(sources.table("carriers", COLUMNS).fillna({"selector": "", "role": ""}))
     data = table.head(MOST_ROWS).reset_index(drop=True)
     if data.empty:
         return choices.empty(study, data, "no students were trained on an upper and a lower part")
@@ -50,6 +50,14 @@ def draw(study: Study, sources: Sources) -> Drawing:
         more,
     )
     return Drawing(figure, data, caption)
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of one method, by probabilities if there are such, and of the first set of questions."""
+    methods = list(dict.fromkeys(table["method"]))
+    method = "choose" if "choose" in methods else next(iter(methods), "")
+    own = table[table["method"] == method]
+    return own[own["question_set"] == next(iter(own["question_set"]), "")]
 
 
 def _name(row: dict[object, object]) -> str:

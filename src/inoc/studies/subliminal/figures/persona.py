@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from inoc.figures.entries import Entry
 from inoc.studies.subliminal.persona import projected_teachers, steered_traits
-from inoc.studies.subliminal.runs import HALVES
 from inoc.studies.subliminal.study import Study
 
 HERE = "inoc.studies.subliminal.figures"
@@ -39,8 +38,7 @@ def no_shifts(study: Study) -> str:
 
 def no_halves(study: Study) -> str:
     """Nothing is trained on an upper and a lower part."""
-    used = [study.splits[spec.split] for spec in study.students.values() if spec.split in study.splits]
-    has = study.imported or any(split.parts in HALVES for split in used)
+    has = study.imported or any(spec.split in study.splits for spec in study.students.values())
     return "" if has else "no student is trained on an upper and a lower part of the rows"
 
 

@@ -15,7 +15,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, GREY
+from inoc.plots.style import GREY
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.sites import places, shown_site, site_axis, trait_label
@@ -51,7 +51,7 @@ def draw_profiles(study: Study, sources: Sources) -> Drawing:
         "effect size d",
         join(
             "Projection of a teacher's rows on a trait's vector less that of the neutral teacher's rows of the same "
-            "prompts: mean of the differences over their standard deviation, by site. The black line is the teacher "
+            "prompts: mean of the differences over their standard deviation, by site. Thick lines are teachers "
             "of the trait's own entity; the others would lie at 0 if the vector told teachers apart.",
             f"Bands: {interval_words(study)}. n = {spread_words(data['n_pairs'])} pairs of rows; "
             f"n_nan = {int(data['n_nan'].sum()):,} without a projection.",
@@ -74,7 +74,7 @@ def draw_agreement(study: Study, sources: Sources) -> Drawing:
         "Spearman's ρ",
         join(
             "Rank correlation between the projection of a row and its likelihood shift, over the rows of a dataset, by "
-            "site. The black line is the teacher of the trait's own entity.",
+            "site. Thick lines are teachers of the trait's own entity.",
             f"Bands: {interval_words(study)}. n = {spread_words(data['n'])} rows; "
             f"n_nan = {int(data['n_nan'].sum()):,}.",
             missing_words(_gaps(data, "value")),
@@ -106,15 +106,15 @@ def _by_site(study: Study, data: pd.DataFrame, column: str, name: str, caption: 
         axes.axhline(0, color=GREY, linewidth=0.6)
         for dataset, rows in own.groupby("dataset", sort=False):
             mine = _is_own(study, str(rows["vector"].iloc[0]), str(dataset))
-            colour = BLACK if mine else colours[str(dataset)]
+            colour = colours[str(dataset)]
             rows = rows.assign(x=places(sites, rows["site"])).sort_values("x")
-            axes.plot(rows["x"], rows[column], color=colour, linewidth=1.8 if mine else 1.0, zorder=3 if mine else 2)
+            axes.plot(rows["x"], rows[column], color=colour, linewidth=2.4 if mine else 1.0, zorder=3 if mine else 2)
             axes.fill_between(rows["x"], rows["lo"], rows["hi"], color=colour, alpha=0.15, linewidth=0)
         site_axis(axes, sites)
         axes.set_title(panel, fontsize="medium", parse_math=False)
         if index % across == 0:
             axes.set_ylabel(name)
-    handles = [Line2D([], [], color=BLACK, linewidth=1.8, label="own teacher")]
+    handles = [Line2D([], [], color=GREY, linewidth=2.4, label="own teachers")]
     handles += [
         Line2D([], [], color=colours[one], label=choices.teacher_label(study, one)) for one in datasets[:MOST_LINES]
     ]

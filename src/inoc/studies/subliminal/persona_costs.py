@@ -1,0 +1,87 @@
+"""Costs of persona vectors: answers, their judges, activations, steering and projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from inoc.config.workflow import Price, Shards
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row, scored_row
+from inoc.studies.subliminal.persona import projected_teachers, steered_traits
+from inoc.studies.subliminal.study import Study, Trait
+
+ASSUMED_QUESTIONS, ASSUMED_TURNS = 40, 5  # of a trait whose file is not read for a plan
+
+
+class Answers(NamedTuple):
+    """Answers about one trait."""
+
+    extraction: int
+    steering: int
+
+
+def answers_of(study: Study) -> dict[str, Answers]:
+    """Trait → how many answers are sampled about it."""
+    steered = steered_traits(study)
+    return {
+        key: Answers(_extraction(trait), _steering(study, trait) if key in steered else 0)
+        for key, trait in study.persona.items()
+    }
+
+
+def _extraction(trait: Trait) -> int:
+    turns = len(trait.positive) or ASSUMED_TURNS
+    return 2 * turns * (trait.n_questions or ASSUMED_QUESTIONS) * trait.n_answers
+
+
+def _steering(study: Study, trait: Trait) -> int:
+    spec = study.steering
+    if spec is None:
+        return 0
+    own = trait.evaluation_questions is not None
+    questions = (trait.n_questions or ASSUMED_QUESTIONS) if own else trait.held_out
+    steered = sum(coefficient != 0 for coefficient in spec.coefficients)
+    cells = 1 + len(spec.sites) * (1 + spec.random_vectors) * steered
+    return questions * cells * spec.n_answers
+
+
+def persona_costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float, rows_kept: int
+) -> list[CostRow]:
+    """A row for each stage that works on traits.
+
+    Args:
+        study: The study.
+        shards: How it is split.
+        size: Sizes of its model, prompts and responses.
+        gpu: Rates of the GPU.
+        prices: Model of the API → dollars per million tokens.
+        batch: Share of the price that is paid.
+        rows_kept: Rows of a teacher.
+    """
+    found = answers_of(study)
+    extraction, steering = (sum(column) for column in zip(*found.values(), strict=True)) if found else (0, 0)
+    rows: list[CostRow] = []
+    if extraction:
+        most = max(trait.sampling.max_tokens for trait in study.persona.values())
+        long = size._replace(response_tokens=most)
+        rows.append(sampled_row("sample", shards.get("sample", 1), extraction + steering, most, long, gpu))
+        projected = len(projected_teachers(study)) * min(rows_kept, _most_rows(study, rows_kept))
+        rows.append(scored_row("read", shards.get("read", 1), extraction + projected, long, gpu))
+    return [*rows, *_judged(study, found, prices, batch)]
+
+
+def _most_rows(study: Study, rows_kept: int) -> int:
+    limit = study.projection.n_rows if study.projection is not None else None
+    return limit if limit is not None else rows_kept
+
+
+def _judged(study: Study, found: Mapping[str, Answers], prices: Mapping[str, Price], batch: float) -> list[CostRow]:
+    calls, dollars = 0, 0.0
+    for key, trait in study.persona.items():
+        for judge in (trait.judge, trait.coherence):
+            if judge is not None and judge.name == "llm":
+                n = sum(found[key])
+                calls += n
+                dollars += batch * n * dollars_of(prices.get(str(judge.model)), *JUDGE_TOKENS)
+    return [CostRow("judge", 1, f"{calls} answers of traits", calls=calls, dollars=dollars)] if calls else []
