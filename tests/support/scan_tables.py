@@ -261,11 +261,13 @@ def dose_rows() -> pd.DataFrame:
 def precision_rows(study: Study) -> pd.DataFrame:
     sizes = (100, 200, 500, 1000, 2000, 5000, 10_000, 27_000)
     rows = [
-        (dataset, n, (0.03 + 0.002 * index) / n**0.5, 0.0005, (0.03 + 0.002 * index) / n**0.5 <= 0.0005)
+        (dataset, n, width * (1 - n / 27_000) ** 0.5, width, 0.0005, width * (1 - n / 27_000) ** 0.5 <= 0.0005)
         for index, dataset in enumerate(study.datasets)
         for n in sizes
+        for width in [(0.03 + 0.002 * index) / n**0.5]
     ]
-    return pd.DataFrame(rows, columns=["dataset", "rows", "half_width", "target", "reached"])
+    names = ["dataset", "rows", "half_width", "half_width_population", "target", "reached"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def row_counts(study: Study) -> pd.DataFrame:

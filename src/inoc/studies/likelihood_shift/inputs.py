@@ -88,6 +88,7 @@ class Column(NamedTuple):
     base: Floats  # (rows,), mean log-probability under the base turn; NaN if unknown
     n_tokens: NDArray[np.int64]  # (rows,), response tokens; −1 if unknown
     n_dropped: Mapping[str, int]  # reason → rows that were dropped before scoring
+    n_rows: int  # of the dataset that can be scored, of which the scored ones are all, or a random sample
 
 
 def is_import(paths: Paths) -> bool:
@@ -138,6 +139,7 @@ def _in_order(column: Column, rows: DatasetRows) -> Column:
         base=column.base[kept],
         n_tokens=column.n_tokens[kept],
         n_dropped={reason: n for reason, n in counts.items() if n},
+        n_rows=len(rows.ids),
     )
 
 
@@ -192,7 +194,7 @@ def _scored_column(dataset: str, order: list[str], groups: Mapping[str, list[_Gr
         _same_rows(dataset, prompt, table["example_id"], base["example_id"])
         shifts[place] = table["mean"].to_numpy() - means
     n_tokens = base["n_tokens"].to_numpy().astype(np.int64)
-    return Column(dataset, base["example_id"].to_pylist(), order, _finite(shifts), means, n_tokens, {})
+    return Column(dataset, base["example_id"].to_pylist(), order, _finite(shifts), means, n_tokens, {}, len(means))
 
 
 def _imported_column(dataset: str, order: list[str], groups: Mapping[str, list[_Group]]) -> Column:
@@ -206,7 +208,7 @@ def _imported_column(dataset: str, order: list[str], groups: Mapping[str, list[_
     ids = [] if first is None else first["row_id"].to_pylist()
     shifts = np.array(rows, dtype=np.float64).reshape(len(order), len(ids))
     unknown = np.full(len(ids), -1, dtype=np.int64)
-    return Column(dataset, ids, order, _finite(shifts), np.full(len(ids), NAN), unknown, {})
+    return Column(dataset, ids, order, _finite(shifts), np.full(len(ids), NAN), unknown, {}, len(ids))
 
 
 def _finite(shifts: Floats) -> Floats:

@@ -23,7 +23,7 @@ from inoc.score.step import ScoredCell, Until
 from inoc.studies.likelihood_shift.analyse.split_table import parts_of
 from inoc.studies.likelihood_shift.data import answers_file, dataset_rows, questions_of, scored_order, written_questions
 from inoc.studies.likelihood_shift.inputs import column_of
-from inoc.studies.likelihood_shift.precision import half_width
+from inoc.studies.likelihood_shift.precision import FIRST_BLOCKS, half_width
 from inoc.studies.likelihood_shift.runs import (
     Student,
     shard_datasets,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 """`prefix` of rows that are asked with a prompt as their system turn."""
-FIRST_BLOCKS = 2  # a standard deviation from fewer rows than these blocks hold is too rough to stop by
 
 
 def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
@@ -126,11 +125,13 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
     cells: list[ScoredCell] = []
     groups: list[list[int]] = []
     own: list[int] = []
+    sizes: list[int] = []
     for key in shard_datasets(study, job.shard, shards.get("score", 1)):
         rows = dataset_rows(study, job.paths, key, shards)
         order = scored_order(study, key, len(rows.ids))
         ids, chats = [rows.ids[k] for k in order], [rows.chats[k] for k in order]
         groups.append(list(range(len(cells), len(cells) + len(ways))))
+        sizes.append(len(rows.ids))
         own.append(list(prompts).index(own_prompt(study, key)) if own_prompt(study, key) else -1)
         for way in ways:
             system = turn(study, way.prompt)
@@ -150,16 +151,17 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
         scoring.end_of_turn,
         scoring.batch_tokens,
         scoring.tokens,
-        None if precision is None else Until(groups, partial(enough, own, precision)),
+        None if precision is None else Until(groups, partial(enough, own, sizes, precision)),
     )
 
 
-def enough(own: Sequence[int], precision: float, group: int, means: np.ndarray) -> bool:
+def enough(own: Sequence[int], sizes: Sequence[int], precision: float, group: int, means: np.ndarray) -> bool:
     """Whether the contrasts of a dataset are as precise as asked.
 
     Args:
         own: Position of each dataset's own prompt among the prompts; -1 for none.
-        precision: Half-width of the 95 % interval, nats per token.
+        sizes: Number of rows of each dataset, of which those scored are a random sample.
+        precision: Half-width of the 95 % interval about the contrast over all rows, nats per token.
         group: Which dataset.
         means: (1 + prompts, rows) mean log-probabilities; the base turn comes first.
     """
@@ -167,7 +169,7 @@ def enough(own: Sequence[int], precision: float, group: int, means: np.ndarray) 
 
     if means.shape[1] < FIRST_BLOCKS * BLOCK:
         return False
-    return half_width(means[1:], own[group]) <= precision
+    return half_width(means[1:], own[group], sizes[group]) <= precision
 
 
 def train(study: Study, job: Job, shards: Shards) -> TrainPlan:

@@ -86,8 +86,8 @@ class ScoringSpec(Model):
     precision: Annotated[float, Field(gt=0)] | None = Field(
         None,
         description="Half-width, in nats per token, of the 95 % interval of every contrast between two prompts on one "
-        "dataset. Rows are scored block by block until each contrast is as precise as this, or the rows are used up. "
-        "Default: all rows.",
+        "dataset, about the value that all its rows would give. Rows are scored block by block until each contrast is "
+        "as precise as this, or the rows are used up. Default: all rows.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` also scores the end-of-turn token."
