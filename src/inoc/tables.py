@@ -23,7 +23,7 @@ INDEX = pa.int32()
 NUMBER = pa.float64()
 FLAG = pa.bool_()
 
-DEFAULTS = {"data": "", "pool": "mix", "questions": "held_out"}
+DEFAULTS: dict[str, str | float] = {"data": "", "pool": "mix", "questions": "held_out", "epoch": float("nan")}
 """Column → what it holds where a table comes without it: an import's, or one of a study that has but one of these."""
 
 EXAMPLES = pa.schema(
@@ -152,11 +152,31 @@ _RUN = [
     ("data", STRING),
 ]
 
-CHECKPOINTS = pa.schema([*_RUN, ("step", INDEX), ("path", STRING), ("digest", STRING)])
+CHECKPOINTS = pa.schema(
+    [
+        *_RUN,
+        ("step", INDEX),
+        ("path", STRING),
+        ("digest", STRING),
+        ("epoch", NUMBER),  # that ends at this step, 0 before the first step; NaN where none does
+    ]
+)
 """`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
 
 LOSSES = pa.schema([*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER)])
 """`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
+
+BAD_ROWS = pa.schema(
+    [
+        ("dataset", STRING),
+        ("row_id", STRING),  # empty for a line that is no row
+        ("where", STRING),  # file and line
+        ("problem", STRING),  # broken, empty or too long
+        ("reason", STRING),
+        ("done", STRING),  # dropped, or cut: the end of the answer is missing
+    ]
+)
+"""`train/<shard>/bad_rows.parquet`: rows that are not used as they are. Empty where `bad_rows` is `refuse`."""
 
 SUPPRESSION = pa.schema(
     [

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import ConfigError, JudgeError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths

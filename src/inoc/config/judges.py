@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
+from inoc.config.judge_spec import SCALE_VERSIONS, JudgeSpec
 from inoc.config.languages import all_in_latin, known_languages
-from inoc.config.models import SCALE_VERSIONS, JudgeSpec
 from inoc.errors import MissingExtraError, did_you_mean
 
 SCORING = {

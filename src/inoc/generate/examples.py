@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.chat.messages import Chat
-from inoc.config.models import AnswerSpec, DataSpec, JudgeSpec, SystemTurn
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import AnswerSpec, DataSpec, SystemTurn
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of
 from inoc.errors import DataError

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from inoc.chat.messages import Chat
-from inoc.config.models import AnswerSpec, DataSpec, JudgeSpec, Sampling, SystemTurn
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import AnswerSpec, DataSpec, Sampling, SystemTurn
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, blocks_of

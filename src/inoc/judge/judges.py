@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import JudgeError, did_you_mean
 from inoc.judge.custom import PythonJudge, RegexJudge
 from inoc.judge.item import Identity, JudgeItem

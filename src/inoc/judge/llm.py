@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inoc.config.models import SCALE_VERSIONS, JudgeSpec
+from inoc.config.judge_spec import SCALE_VERSIONS, JudgeSpec
 from inoc.digest import Json
 from inoc.errors import JudgeError
 from inoc.judge.expected import Rating, rate, unrated

@@ -16,7 +16,7 @@ from inoc.judge.judges import CategoryJudge, Judge, RatingJudge, make_judge
 from inoc.tables import INDEX, NUMBER, SCORES, STRING, nan_count, read_table, write_table
 
 if TYPE_CHECKING:
-    from inoc.config.models import JudgeSpec
+    from inoc.config.judge_spec import JudgeSpec
     from inoc.jobs.job import Job
 
 _WHY = "why_nan"

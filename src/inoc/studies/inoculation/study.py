@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import (
     AnswerSpec,
     BaseStudy,
     DataSpec,
     EmbeddingSpec,
-    JudgeSpec,
     Key,
     Model,
     Points,

@@ -187,7 +187,8 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
             "seed": student.seed,
             "data": student.data,
         }
-        planned.append(RunPlan(columns, chats, student.learning_rate, student.seed, epochs.steps, epochs.save_at))
+        rate, seed = student.learning_rate, student.seed
+        planned.append(RunPlan(columns, chats, rate, seed, epochs.steps, epochs.save_at, epochs.epoch_of))
     return TrainPlan(job.model(study.model), spec.training, planned)
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import (
     BaseStudy,
     InstructionSource,
-    JudgeSpec,
     Key,
     Model,
     Points,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, RephraseSpec, Sampling, TrainingSpec
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import AnswerSpec, InstructionSource, RephraseSpec, Sampling, TrainingSpec
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.inoculation.figures.choices import trait_label
