@@ -44,6 +44,7 @@ class GivenChat(NamedTuple):
         key: Place of the settings with which a response is sampled; empty if it is given.
         new_tokens: Maximum number of tokens of the response that is sampled.
         trained: Whether it is a training example.
+        may_be_long: Whether it is left out or cut where it is too long, so that its length is no problem.
     """
 
     where: str
@@ -51,6 +52,7 @@ class GivenChat(NamedTuple):
     key: str = ""
     new_tokens: int = 0
     trained: bool = False
+    may_be_long: bool = False
 
 
 def _nothing() -> Iterator[Any]:

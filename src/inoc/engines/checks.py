@@ -191,7 +191,8 @@ _ROOM = 1_024
 
 def _n_bytes(given: GivenChat) -> int:
     chat: Chat = given.chat
-    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response))
+    earlier = (text for turn in chat.earlier for text in turn)
+    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response, *earlier))
 
 
 def _chat_problems(
@@ -232,7 +233,7 @@ def _chat_problem(
     if given.trained and max_length is not None:
         limits.append((max_length, "training.max_length = {}"))
     least = min((limit for limit, _ in limits if limit is not None), default=None)
-    if least is None:
+    if least is None or given.may_be_long:
         return ""
     try:
         if given.key:

@@ -262,8 +262,8 @@ def test_histograms_count_every_finite_row_once(seed: int, n: int) -> None:
     assert (np.diff(edges) > 0).all()
 
 
-def _unused(n: int) -> tuple[np.ndarray, np.ndarray, dict[str, int], int]:
-    return np.full(n, np.nan), np.full(n, -1), {"empty": 2}, n
+def _unused(n: int) -> tuple[np.ndarray, np.ndarray, dict[str, int], int, np.ndarray]:
+    return np.full(n, np.nan), np.full(n, -1), {"empty": 2}, n, np.arange(n)
 
 
 def test_a_column_without_a_finite_shift_has_no_histogram_and_its_rows_are_counted() -> None:

@@ -37,7 +37,7 @@ def stopped(means: np.ndarray, precision: float, n_rows: int) -> int:
 def contrasts(means: np.ndarray, n_rows: int) -> list[dict[str, object]]:
     n = means.shape[1]
     base, tokens = np.full(n, -1.0), np.full(n, 40)
-    column = Column("data", [str(k) for k in range(n)], PROMPTS, means, base, tokens, {}, n_rows)
+    column = Column("data", [str(k) for k in range(n)], PROMPTS, means, base, tokens, {}, n_rows, np.arange(n))
     return contrast_rows(column, Scan(PROMPTS, [], {"data": "own"}, 0.95, 200, 0), None, np.empty(0))
 
 

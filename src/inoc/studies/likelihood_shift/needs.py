@@ -37,21 +37,21 @@ def needs(study: Study) -> Needs:
 
 def given_chats(study: Study) -> Iterator[GivenChat]:
     """Every row of the datasets that are files, under the longest prompt."""
-    from inoc.chat.rows import read_chats
+    from inoc.chat.rows import read_rows
 
     longest = max((prompt.text for prompt in prompt_table(study).values()), key=len, default="")
     turn = SystemTurn(kind="text", text=longest) if longest else study.base
     trained = {one.dataset for one in students_of(study)}
     for key, spec in study.datasets.items():
         if spec.file is not None:
-            for row in read_chats(Path(spec.file)):
-                chat = row.chat._replace(system=turn)
-                yield GivenChat(f"{spec.file}, row {row.row_id}", chat, trained=key in trained)
+            for row in read_rows(Path(spec.file), bad_rows=spec.bad_rows).rows:
+                chat, may_be_long = row.chat._replace(system=turn), spec.bad_rows != "refuse"
+                yield GivenChat(row.where, chat, trained=key in trained, may_be_long=may_be_long)
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
-    from inoc.chat.rows import read_chats
+    from inoc.chat.rows import read_rows
 
     if study.model.path.startswith((".", "/", "~")):
         yield GivenFile("model.path", study.model.path)
@@ -59,7 +59,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("model.chat_template", study.model.chat_template)
     for key, spec in study.datasets.items():
         if spec.file is not None:
-            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, read_chats)
+            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, partial(read_rows, bad_rows=spec.bad_rows))
         if spec.table is not None:
             place = spec.table.partition("/")[0]
             yield GivenFile(

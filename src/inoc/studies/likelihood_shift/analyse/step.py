@@ -32,7 +32,15 @@ from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
 from inoc.studies.likelihood_shift.analyse.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
-from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, published_parts, responses, student_counts
+from inoc.studies.likelihood_shift.inputs import (
+    Column,
+    columns,
+    given_rows,
+    imported_responses,
+    is_import,
+    published_parts,
+    student_counts,
+)
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
 from inoc.tables import read_table
 
@@ -60,11 +68,16 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     and prompt.
     """
     made = _Made(study)
-    formats = _formats(study, paths, shards)
+    imported = is_import(paths)
+    # Each source is read once.
+    given = {} if imported else {key: given_rows(study, paths, key, shards) for key in study.datasets}
+    formats = _formats(
+        {key: imported_responses(paths, key) if imported else given[key].responses for key in study.datasets}
+    )
     names, at_F = mean_format(iter([found for _, found in formats.values()]))
-    for column in columns(study, paths, shards):
+    for column in columns(study, paths, shards, given):
         made.add(column, _aligned(column, formats.get(column.dataset)), names, at_F)
-    if is_import(paths):
+    if imported:
         made.add_published(paths)
         made.add_formats(paths, formats)
     made.finish()
@@ -175,9 +188,8 @@ def _given(paths: Paths, name: str) -> Iterator[Row]:
         yield from ({str(key): value for key, value in row.items()} for row in read_table(path).to_dict("records"))
 
 
-def _formats(study: Study, paths: Paths, shards: Shards) -> dict[str, tuple[list[str], Format]]:
+def _formats(answers: dict[str, dict[str, str]]) -> dict[str, tuple[list[str], Format]]:
     """Dataset → ids of its answers, and their format, of datasets whose answers are known."""
-    answers = {dataset: responses(study, paths, dataset, shards) for dataset in study.datasets}
     known = {dataset: found for dataset, found in answers.items() if found}
     # One list of features for all: contrasts at the mean format need them everywhere.
     of_numbers = bool(known) and all(are_number_lists(list(found.values())) for found in known.values())
