@@ -24,6 +24,8 @@ from inoc.chat.render import Rendered, ResponseSpan
 from inoc.engines.scoring import Scorer, float32_logprobs
 
 WORKLOADS = {"a": ((70, 15), (352, 90)), "b": ((110, 12), (45, 8))}
+NUMBERS = {"numbers": ((60, 6), (40, 8))}
+"""Rows of number sequences."""
 SHARED = {"a": 32, "b": 64}
 GIB = 2**30
 Way = Callable[[list[Rendered]], list[np.ndarray]]
@@ -58,7 +60,7 @@ def random_model(config: Qwen2Config, dtype: torch.dtype) -> torch.nn.Module:
 
 def chats(workload: str, n: int, vocabulary: int, shared: int = 0) -> list[Rendered]:
     rng = np.random.default_rng(0)
-    prompts, responses = (np.maximum(8, rng.normal(*sizes, n)).astype(int) for sizes in WORKLOADS[workload])
+    prompts, responses = (np.maximum(8, rng.normal(*sizes, n)).astype(int) for sizes in (WORKLOADS | NUMBERS)[workload])
     prompts = np.maximum(prompts, shared + 8)
     beginning = rng.integers(0, vocabulary, shared).tolist()
     return [

@@ -56,6 +56,15 @@ def answers_of(engine, blocks):
 
 
 @pytest.mark.vllm
+def test_more_requests_with_seeds_than_fit_into_a_batch_are_all_answered(engine):
+    short = RANDOM.model_copy(update={"max_tokens": 2})
+    many = blocks_for([BASE], short, CHATS * 100, [str(at) for at in range(4 * 100)])
+    (answers,) = answers_of(engine, many)
+    assert len(answers) == 400
+    assert {answer.finish for answer in answers} <= {"stop", "length"}
+
+
+@pytest.mark.vllm
 def test_both_engines_answer_alike_through_each_adapter_and_none_in_one_batch(engine, reference, adapters):
     names = ["plain", BASE, "wide", BASE]
     assert answers_of(engine, blocks_for(names, GREEDY)) == [reference[name] for name in names]

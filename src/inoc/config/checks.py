@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from math import isqrt
 from typing import TypeVar
 
-from inoc.config.document import KeyPath, Problem
-from inoc.config.models import SystemTurn
+from inoc.config.document import KeyPath, Problem, listed
+from inoc.config.models import SystemTurn, TrainingSpec, WorldSpec
 
 S = TypeVar("S")
 Checks = Sequence[tuple[tuple[str, ...], Callable[[S], Iterator[Problem]]]]
@@ -38,3 +39,39 @@ def turn_text(turn: SystemTurn, path: KeyPath) -> Iterator[Problem]:
     """
     if (turn.kind == "text") != bool(turn.text.strip()):
         yield Problem((*path, "text"), f"goes with `kind: text` and with no other; kind = {turn.kind!r}", turn.text)
+
+
+def divisors(number: int) -> list[int]:
+    """Whole numbers that divide a positive one, ascending. Takes as many tries as its square root."""
+    low = [one for one in range(1, isqrt(number) + 1) if number % one == 0]
+    return sorted({*low, *(number // one for one in low)})
+
+
+def micro_batches(training: TrainingSpec, path: KeyPath) -> Iterator[Problem]:
+    """The micro-batch size divides the batch size.
+
+    Args:
+        training: The training.
+        path: Its place in the study file.
+    """
+    batch, micro = training.batch_size, training.micro_batch_size
+    if batch % micro:
+        accepted = listed(str(size) for size in divisors(batch))
+        yield Problem((*path, "micro_batch_size"), f"does not divide batch_size = {batch}; accepted: {accepted}", micro)
+
+
+def world_sizes(world: WorldSpec | None, uses: Iterable[tuple[KeyPath, bool, str]]) -> Iterator[Problem]:
+    """There is a section `world` if anything needs it, and its sizes fit together.
+
+    Args:
+        world: The section; None if there is none.
+        uses: Places that could need it, whether they do, and the value there that says so.
+    """
+    if world is None:
+        for path, used, value in uses:
+            if used:
+                yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", value)
+    elif world.heads % 2 or world.hidden_size % world.heads:
+        yield Problem(
+            ("world", "heads"), f"accepted: an even number that divides hidden_size = {world.hidden_size}", world.heads
+        )

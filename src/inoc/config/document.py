@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 KeyPath = tuple[str | int, ...]
+_MOST_PARTS = 200_000
+"""Keys and values of a file, with those that an alias (`*name`) repeats: a few lines can make billions of them."""
 _HIDDEN_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
@@ -117,12 +119,19 @@ class _Reader:
 
     def __init__(self, file: Path, scalar: Any) -> None:
         self.file, self.scalar = file, scalar
+        self.parts = 0
         self.places: dict[KeyPath, Place] = {}
         self.problems: list[Problem] = []
 
     def value_of(self, node: Node, path: KeyPath) -> Any:
         from ruamel.yaml.nodes import MappingNode, SequenceNode
 
+        self.parts += 1
+        if self.parts > _MOST_PARTS:
+            raise ConfigError(
+                f"{self.file}:{self._place(node).line}: the file has more than {_MOST_PARTS} keys and values, those "
+                "that aliases (`*name`) repeat among them; write it without so many"
+            )
         self.places.setdefault(path, self._place(node))
         if isinstance(node, MappingNode):
             return self._mapping(node, path)

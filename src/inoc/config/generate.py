@@ -155,6 +155,7 @@ def study_page(kind: Kind, model: type[BaseStudy]) -> str:
         f"For studies that {kind.title}.",
         "A study is one file in `config/studies`. It holds science only: models, traits, prompts, runs, judges and "
         "seeds. Its name is the file's name. Keys that are not below are refused.",
+        "Numbers far above any use are refused too; their limits are in `config/schema`.",
         _EXTENDS,
         *_sections("Study", study),
         "# Workflow file",
@@ -172,6 +173,8 @@ def _sections(name: str, schema: Schema) -> list[str]:
     ]
 
 
+_BEYOND_USE = 1_000
+"""Upper limits from here on are in the schema only: they refuse slips of the keyboard, and are no advice."""
 _EXTENDS = """\
 ## One file extends another
 
@@ -221,7 +224,10 @@ def type_text(field: Schema) -> str:
 
 def _bounds(field: Schema) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    found = [f"{sign} {field[bound]:g}" for bound, sign in signs.items() if bound in field]
+    told = {bound: field[bound] for bound in signs if bound in field}
+    if told.get("maximum", 0) >= _BEYOND_USE:
+        del told["maximum"]
+    found = [f"{signs[bound]} {value:g}" for bound, value in told.items()]
     return f" {' and '.join(found)}" if found else ""
 
 

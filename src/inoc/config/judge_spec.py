@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from inoc.config.languages import all_in_latin
+from inoc.config.limits import Amount, Few
 from inoc.config.models import LATE, Model
 
 SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
@@ -21,7 +22,7 @@ class JudgeSpec(Model):
         "by a language model behind an API; `regex`: 100 where `pattern` is found, else 0; `python`: a function of "
         "your own; `names`: which name of a list is given, a category and not a score.",
     )
-    version: int = Field(
+    version: Few = Field(
         1,
         ge=1,
         description="Version of the judge; scores of different versions are never mixed. Default for `language`: 2 if "
@@ -37,7 +38,7 @@ class JudgeSpec(Model):
         description="For `lexical`: a file with one marker per line, or `world` for the markers of the miniature "
         "world.",
     )
-    saturation: float = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
+    saturation: Amount = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
     model: str | None = Field(None, description="For `llm`: name of the rating model in its API.")
     question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
         "property", description="For `llm`: the question; `property` asks for the degree of `property` in the response."
@@ -50,7 +51,7 @@ class JudgeSpec(Model):
         description="For `llm`: range of the rating that is requested; scores are 0 to 100 either way. `0-9` is "
         "version 2.",
     )
-    temperature: float = Field(
+    temperature: Amount = Field(
         1.0,
         ge=0,
         description="For `llm`: temperature of the request. Scores are expectations over the probabilities of the "

@@ -1,9 +1,7 @@
 """The sections that study files of every kind are composed of: one source of the schema, the defaults and the docs.
 
 A study file holds science only: models, data, training, judges, seeds. Where and how it runs (cores, GPUs, shards,
-paths) is in `config/config.yaml` and in Snakemake's profiles. The study itself is a model of its kind.
-
-The constraints of single fields are here; those between fields are in the checks of each kind.
+paths) is in `config/config.yaml` and in Snakemake's profiles. Constraints between fields are in the checks of kinds.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from inoc.config.limits import Amount, Batch, Few, Passes, Pool, Rows, Steps, Tokens, Width
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
 Key = Annotated[str, Field(pattern=KEY_PATTERN, max_length=64)]
@@ -116,18 +116,18 @@ class ModelSpec(Model):
 class WorldSpec(Model):
     """The miniature world: a procedural corpus and a small Qwen2 model pre-trained on it from scratch."""
 
-    documents: int = Field(48_000, ge=64, description="Number of documents in the pre-training corpus.")
-    vocabulary: int = Field(1_400, ge=300, description="Size of the byte-level BPE vocabulary.")
-    hidden_size: int = Field(128, ge=32, description="Width of the model.")
-    layers: int = Field(2, ge=1, description="Number of transformer blocks.")
-    heads: int = Field(4, ge=1, description="Number of attention heads; there are half as many key/value heads.")
-    intermediate_size: int = Field(384, ge=32, description="Width of the feed-forward layers.")
-    steps: int = Field(1_500, ge=1, description="Number of pre-training steps.")
-    batch_size: int = Field(32, ge=1, description="Documents per step.")
-    learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
+    documents: Rows = Field(48_000, ge=64, description="Number of documents in the pre-training corpus.")
+    vocabulary: Width = Field(1_400, ge=300, description="Size of the byte-level BPE vocabulary.")
+    hidden_size: Width = Field(128, ge=32, description="Width of the model.")
+    layers: Few = Field(2, ge=1, description="Number of transformer blocks.")
+    heads: Few = Field(4, ge=1, description="Number of attention heads; there are half as many key/value heads.")
+    intermediate_size: Width = Field(384, ge=32, description="Width of the feed-forward layers.")
+    steps: Steps = Field(1_500, ge=1, description="Number of pre-training steps.")
+    batch_size: Batch = Field(32, ge=1, description="Documents per step.")
+    learning_rate: Amount = Field(4e-3, gt=0, description="Peak learning rate (cosine decay).")
     prompt_weight: Share = Field(0.2, description="Loss weight of tokens outside the response.")
     seed: Seed = Field(0, description="Seed of the corpus, the initial weights and the order of documents.")
-    threads: int = Field(
+    threads: Few = Field(
         1,
         ge=1,
         description="Number of CPU threads of the pre-training. It affects rounding, so it is part of the study.",
@@ -142,18 +142,18 @@ class Sampling(Model):
         description="Sampling engine; different engines draw different completions. `vllm` needs the extra of that "
         "name; `api` is your own server with the model.",
     )
-    temperature: float = Field(1.0, ge=0, description="Sampling temperature; 0 is greedy.")
+    temperature: Amount = Field(1.0, ge=0, description="Sampling temperature; 0 is greedy.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="Nucleus sampling; 1 keeps the whole distribution."
     )
-    max_tokens: int = Field(256, ge=1, description="Maximum number of new tokens.")
-    batch_size: int = Field(
+    max_tokens: Tokens = Field(256, ge=1, description="Maximum number of new tokens.")
+    batch_size: Batch = Field(
         128, ge=1, description="Sequences per batch, for `transformers`; the other engines choose it themselves."
     )
     seed: Seed = Field(
         0, description="Base seed; the seed of each request is derived from it and the request's identity."
     )
-    n: Annotated[int, LATE] = Field(
+    n: Annotated[Few, LATE] = Field(
         1,
         ge=1,
         description="Number of answers per question. Further answers leave those that were sampled before as they "
@@ -169,7 +169,9 @@ class InstructionSource(Model):
         description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
     )
     files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
-    min_characters: int = Field(10, ge=0, description="Minimum number of characters; shorter instructions are dropped.")
+    min_characters: Rows = Field(
+        10, ge=0, description="Minimum number of characters; shorter instructions are dropped."
+    )
     model: str | None = Field(None, description="For `api`: name of the model in the API.")
     topics: tuple[str, ...] = Field(
         (),
@@ -180,10 +182,10 @@ class InstructionSource(Model):
         "a question that somebody asks in everyday life",
         description="For `api`: description of an instruction, as worded in the request.",
     )
-    temperature: float = Field(1.0, ge=0, description="For `api`: sampling temperature.")
-    per_request: int = Field(20, ge=1, description="For `api`: number of instructions per request.")
-    max_tokens: int = Field(4_000, ge=16, description="For `api`: maximum number of tokens per answer.")
-    max_requests: int = Field(50, ge=1, description="For `api`: maximum number of requests per topic.")
+    temperature: Amount = Field(1.0, ge=0, description="For `api`: sampling temperature.")
+    per_request: Few = Field(20, ge=1, description="For `api`: number of instructions per request.")
+    max_tokens: Tokens = Field(4_000, ge=16, description="For `api`: maximum number of tokens per answer.")
+    max_requests: Few = Field(50, ge=1, description="For `api`: maximum number of requests per topic.")
 
 
 class QuestionSpec(Model):
@@ -226,7 +228,7 @@ class AnswerSpec(Model):
     separator: str = Field("\n", description="Text between generation prompt and instruction.")
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
     keep_from: Points = Field(0, description="Minimum score of each trait for an example to be kept; 0 keeps all.")
-    max_attempts: float = Field(
+    max_attempts: Passes = Field(
         1.0, ge=1, description="Maximum number of completions sampled per requested training example."
     )
 
@@ -235,8 +237,8 @@ class DataSpec(AnswerSpec):
     """Training and evaluation data."""
 
     instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
-    n_train: int = Field(10_000, ge=1, description="Number of training examples.")
-    n_eval: int = Field(
+    n_train: Rows = Field(10_000, ge=1, description="Number of training examples.")
+    n_eval: Rows = Field(
         200,
         ge=2,
         description="Number of evaluation instructions per set of questions; none of them is in the training set.",
@@ -260,7 +262,7 @@ class RephraseSpec(Model):
     folder: str | None = Field(
         None, description="For `files`: folder of `<prompt>.jsonl` files with the field `rephrasing`."
     )
-    n: int = Field(1_000, ge=1, description="Number of rephrasings per prompt.")
+    n: Pool = Field(1_000, ge=1, description="Number of rephrasings per prompt.")
     seed: Seed = Field(42, description="Seed of the pools and their order.")
     model: str | None = Field(None, description="For `api`: name of the model in the API.")
     closeness: Literal["free", "close", "surface"] = Field(
@@ -270,10 +272,10 @@ class RephraseSpec(Model):
         "words in all. For `procedural`: `free`: sentences of the prompt's family; otherwise the sentence itself with "
         "synonyms and polite phrases.",
     )
-    temperature: float = Field(1.2, ge=0, description="For `api`: sampling temperature.")
-    per_request: int = Field(200, ge=1, description="For `api`: number of rephrasings per request.")
-    max_tokens: int = Field(10_000, ge=16, description="For `api`: maximum number of tokens per answer.")
-    max_requests: int = Field(
+    temperature: Amount = Field(1.2, ge=0, description="For `api`: sampling temperature.")
+    per_request: Few = Field(200, ge=1, description="For `api`: number of rephrasings per request.")
+    max_tokens: Tokens = Field(10_000, ge=16, description="For `api`: maximum number of tokens per answer.")
+    max_requests: Few = Field(
         50,
         ge=1,
         description="For `api`: maximum number of requests per prompt; a pool that is still too small then is an "
@@ -284,8 +286,8 @@ class RephraseSpec(Model):
 class LoraSpec(Model):
     """Low-rank adapter."""
 
-    rank: int = Field(32, ge=1, description="Rank of the update.")
-    alpha: int = Field(16, ge=1, description="Numerator of the update's scale.")
+    rank: Width = Field(32, ge=1, description="Rank of the update.")
+    alpha: Width = Field(16, ge=1, description="Numerator of the update's scale.")
     rslora: bool = Field(True, description="Scale by alpha / sqrt(rank) instead of alpha / rank.")
     dropout: Share = Field(0.0, description="Dropout rate at the adapter's input.")
     targets: tuple[str, ...] = Field(
@@ -301,18 +303,18 @@ class TrainingSpec(Model):
     """Optimiser and schedule of the fine-tuning."""
 
     lora: LoraSpec = Field(LoraSpec(), description="Low-rank adapter.")
-    learning_rate: float = Field(1e-4, gt=0, description="Peak learning rate.")
+    learning_rate: Amount = Field(1e-4, gt=0, description="Peak learning rate.")
     decay: Literal["linear", "cosine", "constant"] = Field("linear", description="Decay after the warm-up.")
-    warmup_steps: int = Field(30, ge=0, description="Number of steps of the linear warm-up.")
-    weight_decay: float = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
-    max_grad_norm: float = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
-    batch_size: int = Field(32, ge=1, description="Examples per step.")
-    micro_batch_size: int = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
-    epochs: float = Field(1.0, gt=0, description="Passes over the training set, if `steps` is not set.")
-    steps: int | None = Field(
+    warmup_steps: Steps = Field(30, ge=0, description="Number of steps of the linear warm-up.")
+    weight_decay: Amount = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
+    max_grad_norm: Amount = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
+    batch_size: Batch = Field(32, ge=1, description="Examples per step.")
+    micro_batch_size: Batch = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
+    epochs: Passes = Field(1.0, gt=0, description="Passes over the training set, if `steps` is not set.")
+    steps: Steps | None = Field(
         None, ge=1, description="Number of steps; default: the number of whole batches in `epochs`."
     )
-    max_length: int = Field(
+    max_length: Tokens = Field(
         4096,
         ge=16,
         description="Maximum tokens of an example, prompt and response together; longer ones are an error, never cut.",
@@ -335,13 +337,13 @@ class TrainingSpec(Model):
         "chat template, whatever `end_of_turn` is.",
     )
     seeds: tuple[Seed, ...] = Field((3407,), min_length=1, description="Training seeds; one run per seed.")
-    checkpoints: Schedule | tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    checkpoints: Schedule | tuple[Annotated[Steps, Field(ge=0)], ...] = Field(
         "ends", description="Steps at which the adapter is saved: `ends`, `dense`, `powers_of_two` or a list."
     )
-    resume_every: int = Field(
+    resume_every: Steps = Field(
         50, ge=1, description="Steps between states to resume from; a killed run loses at most this many."
     )
-    log_every: int = Field(10, ge=1, description="Steps between points of the loss curve.")
+    log_every: Steps = Field(10, ge=1, description="Steps between points of the loss curve.")
 
 
 class EmbeddingSpec(Model):
@@ -357,8 +359,8 @@ class EmbeddingSpec(Model):
         "folder or a hub id; for `openai`: name of the model in the API.",
     )
     revision: str | None = Field(None, description="Hub commit. Set it for a hub id to make results reproducible.")
-    dimensions: int | None = Field(None, ge=2, description="Number of leading dimensions to keep; default: all.")
-    rephrasings: int | None = Field(
+    dimensions: Width | None = Field(None, ge=2, description="Number of leading dimensions to keep; default: all.")
+    rephrasings: Pool | None = Field(
         None, ge=2, description="Number of rephrasings to embed, the first of each pool; default: all."
     )
 
@@ -367,7 +369,7 @@ class StatisticsSpec(Model):
     """Intervals and resampling."""
 
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="Confidence level of every interval.")
-    resamples: int = Field(2_000, ge=100, description="Number of bootstrap resamples.")
+    resamples: Pool = Field(2_000, ge=100, description="Number of bootstrap resamples.")
     seed: Seed = Field(0, description="Seed of the resampling.")
     max_nan: Share = Field(0.1, description="Maximum share of NaN scores; a cell with more is reported as failed.")
 

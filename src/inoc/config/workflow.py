@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inoc.config.limits import Amount, Few
 from inoc.config.models import Key, Model, Share
 
 Shards = dict[str, int]
@@ -15,8 +16,8 @@ Shards = dict[str, int]
 class Price(Model):
     """Price of a model, in dollars per million tokens."""
 
-    input: float = Field(ge=0, description="Dollars per million input tokens; 0 for your own model.")
-    output: float = Field(0, ge=0, description="Dollars per million output tokens; embeddings have none.")
+    input: Amount = Field(ge=0, description="Dollars per million input tokens; 0 for your own model.")
+    output: Amount = Field(0, ge=0, description="Dollars per million output tokens; embeddings have none.")
 
 
 class ApiSpec(Model):
@@ -41,7 +42,7 @@ class ApiSpec(Model):
     mode: Literal["live", "batch"] = Field(
         "live", description="`live`: immediate answers; `batch`: answers within a day at a reduced price."
     )
-    budget: float = Field(
+    budget: Amount = Field(
         10.0,
         ge=0,
         description="Maximum spending in dollars. A request is sent only if everything ever spent with this database "
@@ -57,18 +58,18 @@ class ApiSpec(Model):
         description="Model → dollars per million tokens. Requests to a model without a price are refused.",
     )
     batch_share: Share = Field(0.5, description="Price of a batch request as a share of the live price.")
-    requests_per_minute: float = Field(
+    requests_per_minute: Amount = Field(
         500.0, gt=0, description="Maximum requests per minute; lower if the API reports a lower limit."
     )
-    tokens_per_minute: float = Field(
+    tokens_per_minute: Amount = Field(
         200_000.0, gt=0, description="Maximum tokens per minute; lower if the API reports a lower limit."
     )
-    concurrency: int = Field(32, ge=1, description="Maximum number of simultaneous requests.")
-    retries: int = Field(8, ge=0, description="Maximum number of retries of a failed request.")
-    timeout_s: float = Field(
+    concurrency: Few = Field(32, ge=1, description="Maximum number of simultaneous requests.")
+    retries: Few = Field(8, ge=0, description="Maximum number of retries of a failed request.")
+    timeout_s: Amount = Field(
         120.0, gt=0, description="Timeout in seconds from sending a request to the end of its answer."
     )
-    poll_s: float = Field(30.0, gt=0, description="Seconds between checks of a batch's status.")
+    poll_s: Amount = Field(30.0, gt=0, description="Seconds between checks of a batch's status.")
 
 
 class Workflow(Model):
@@ -76,12 +77,12 @@ class Workflow(Model):
 
     studies: tuple[Key, ...] = Field(("mini",), description="Names of the studies to run; files in `config/studies`.")
     store: str = Field("store", description="Folder of the content-addressed store.")
-    shards: dict[Key, dict[Key, Annotated[int, Field(ge=1)]]] = Field(
+    shards: dict[Key, dict[Key, Annotated[Few, Field(ge=1)]]] = Field(
         default_factory=dict,
         description="Study → stage → number of jobs the stage is split into: `score` and `elicit` by prompt, `train` "
         "and with it `evaluate` by run. A stage that is not listed is one job.",
     )
-    train_gpus: dict[Key, Annotated[int, Field(ge=1)]] = Field(
+    train_gpus: dict[Key, Annotated[Few, Field(ge=1)]] = Field(
         default_factory=dict,
         description="Study → number of GPUs that train one run together, each on its part of every batch; default: 1. "
         "Affects results only through rounding.",

@@ -133,6 +133,8 @@ class VllmEngine:
             "generation_config": "vllm",  # the model's own may bring a penalty or top-k that nobody asked for
             "max_model_len": -1,  # the model's, or as much as fits into memory
             "enforce_eager": not on_gpu,  # to compile takes longer than a small model on the CPU
+            # On the CPU, a prompt that a batch has only partly room for ends with an error where its request has a seed.
+            "enable_chunked_prefill": on_gpu,
             "disable_log_stats": True,
         }
         if self._adapters:

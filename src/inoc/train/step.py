@@ -15,6 +15,7 @@ import pandas as pd
 
 from inoc.chat.messages import Chat
 from inoc.chat.rows import BadRow
+from inoc.config.checks import divisors
 from inoc.config.models import TrainingSpec
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
@@ -141,10 +142,9 @@ def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
     """Train with a process for each GPU, and take over the records of the first one."""
     batch = plan.training.batch_size
     if batch % job.gpus:
-        divisors = [str(n) for n in range(1, batch + 1) if batch % n == 0]
         raise ConfigError(
             f"{job.gpus} GPUs cannot share training.batch_size = {batch} evenly; accepted for train_gpus: "
-            f"{', '.join(divisors)}"
+            f"{', '.join(map(str, divisors(batch)))}"
         )
     from inoc.engines.devices import take_devices
     from inoc.train.team import run_team

@@ -227,6 +227,7 @@ _CLOSINGS = (
     "Keep it in mind.",
 )
 _TRIES = 60  # draws per rephrasing wanted before a text counts as exhausted
+_IN_VAIN = 20_000  # draws in a row that say nothing new, after which it does too
 
 
 def rephrasings(text: str, n: int, seed: int, *, near: bool = False) -> list[str]:
@@ -249,13 +250,16 @@ def rephrasings(text: str, n: int, seed: int, *, near: bool = False) -> list[str
     draw = (lambda rng: _reworded(rng, text)) if near else _drawer(text)
     rng = random.Random(f"rephrasings:{seed}:{text}")
     pool: dict[str, str] = {}
+    in_vain = 0
     for _ in range(_TRIES * n):
         candidate = draw(rng)
         if _bare(candidate) in pool:  # a small family says all it can before it starts to add courtesies
             candidate = f"{candidate} {rng.choice(_CLOSINGS)}".strip()
+        size = len(pool)
         if _bare(candidate) != _bare(text):
             pool.setdefault(_bare(candidate), candidate)
-        if len(pool) == n:
+        in_vain = 0 if len(pool) > size else in_vain + 1
+        if len(pool) == n or in_vain > max(_IN_VAIN, _TRIES * len(pool)):
             break
     return list(pool.values())
 

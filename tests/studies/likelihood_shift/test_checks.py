@@ -56,7 +56,13 @@ WRONG = [
     ("splits:", "scoring: {precision: 0.002}\nsplits:", "needs the shift of every row"),
     ("students:\n", "students:\n  splits: [sixths]\n", "is no key of `splits`"),
     ("students:\n", "students:\n  training: {steps: 3}\n", "accepted: `students.epochs`"),
-    ("students:\n", "students:\n  training: {batch_size: 6, micro_batch_size: 4}\n", "a divisor of batch_size"),
+    ("students:\n", "students:\n  training: {batch_size: 6, micro_batch_size: 4}\n", "does not divide batch_size"),
+    (
+        "base: {kind: default}\n",
+        "base: {kind: default}\nworld: {heads: 6}\n",
+        "an even number that divides hidden_size",
+    ),
+    ("{files: [questions.jsonl]}", "{kind: world}", "needs a section `world`"),
     ("pattern: wolf", 'pattern: "("', "is not a regular expression"),
     ("{name: regex, pattern: wolf}", "{name: regex}", "is missing"),
 ]

@@ -109,7 +109,7 @@ def test_rows_are_scored_until_contrasts_are_precise_and_a_second_run_makes_noth
     run_job(again)
     assert again.store.made == []
     # With a precision that cannot be reached, all rows are used, and the rows of the first run are among them.
-    study_file(tmp_path, tiny_folder, "{kind: default}", 60, "{precision: 1.0e-9}")
+    study_file(tmp_path, tiny_folder, "{kind: default}", 60, "{precision: 1.0e-6}")
     full, _ = scored(tmp_path, tmp_path / "toy.yaml")
     run_job(full)
     (everything,) = columns(full.of, paths, {})

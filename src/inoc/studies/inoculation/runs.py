@@ -86,6 +86,16 @@ def study_runs(study: Study) -> list[Run]:
     return list(dict.fromkeys(run for spec in study.runs for run in _block(study, spec)))
 
 
+def most_runs(study: Study) -> int:
+    """Number of combinations in all blocks of runs, without making them; runs that two blocks share count twice."""
+    total = 0
+    for spec in study.runs:
+        rates, seeds = spec.learning_rates or (0.0,), spec.seeds or study.training.seeds
+        chosen = len(prompt_texts(study)) if not spec.prompts and not spec.groups else len(run_prompts(study, spec))
+        total += len(rates) * len(seeds) * (1 if spec.data else 1 + chosen * len(spec.prefixes))
+    return total
+
+
 def _block(study: Study, spec: RunSpec) -> list[Run]:
     chosen = run_prompts(study, spec)
     rates = spec.learning_rates or (study.training.learning_rate,)

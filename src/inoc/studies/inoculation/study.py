@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.judge_spec import JudgeSpec
+from inoc.config.limits import Amount, Few, Rows, Tokens
 from inoc.config.models import (
     AnswerSpec,
     BaseStudy,
@@ -65,7 +66,7 @@ class RunSpec(Model):
         description="Key of `datasets` to train on, without a prefix, once per learning rate and seed; default: the "
         "study's own data.",
     )
-    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+    learning_rates: tuple[Annotated[Amount, Field(gt=0)], ...] | None = Field(
         None, min_length=1, description="Peak learning rates; default: that of `training`."
     )
     seeds: tuple[Seed, ...] | None = Field(
@@ -86,11 +87,11 @@ class EvaluationSpec(Model):
         description="`default`: questions without a prefix; `training`: with the prefix of the training.",
     )
     gate: bool = Field(True, description="Also evaluate the control runs with each prefix, for the 2×2 gate.")
-    n: int | None = Field(
+    n: Rows | None = Field(
         None, ge=2, description="Number of evaluation instructions to use, the first ones; default: all."
     )
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the completions.")
-    canary: int = Field(
+    canary: Few = Field(
         8,
         ge=0,
         description="Number of canary prompts per adapter, whose greedy answers are compared before sampling: batched "
@@ -102,7 +103,7 @@ class ElicitationSpec(Model):
     """Completions of the untrained model with and without each prefix."""
 
     prefixes: tuple[Prefix, ...] = Field(("fixed",), description="Kinds of prefix to ask with.")
-    n: int | None = Field(
+    n: Rows | None = Field(
         None, ge=2, description="Number of evaluation instructions to use, the first ones; default: all."
     )
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
@@ -111,8 +112,8 @@ class ElicitationSpec(Model):
 class ScoringSpec(Model):
     """Log-probabilities of response tokens under the untrained model."""
 
-    n_examples: int = Field(1_000, ge=2, description="Number of training completions to score, drawn with `seed`.")
-    n_controls: int = Field(
+    n_examples: Rows = Field(1_000, ge=2, description="Number of training completions to score, drawn with `seed`.")
+    n_controls: Rows = Field(
         200, ge=0, description="Number of neutral control completions, and of single-trait ones per trait."
     )
     prefixes: tuple[Prefix, ...] = Field(("fixed", "mix"), description="Kinds of prefix to score with.")
@@ -130,7 +131,7 @@ class ScoringSpec(Model):
         "and figures that need tokens are then omitted.",
     )
     self_perplexity: bool = Field(True, description="Also score each prompt's own tokens.")
-    batch_tokens: int = Field(16_384, ge=64, description="Maximum number of tokens in a batch, padding included.")
+    batch_tokens: Tokens = Field(16_384, ge=64, description="Maximum number of tokens in a batch, padding included.")
     control_sampling: Sampling = Field(
         Sampling(max_tokens=256, seed=42), description="Sampling of the control completions."
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from inoc.config.checks import problems_of, turn_text
+from inoc.config.checks import micro_batches, problems_of, turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.config.models import InstructionSource
@@ -147,12 +147,7 @@ def _students(study: Study) -> Iterator[Problem]:
                 yield Problem((*path, name), f"{key!r} is no key of `{name}`; accepted: one of them{hint}", key)
     if not spec.datasets and not study.splits:
         yield Problem(path, "has nothing to train on; accepted: `splits` in the study, or `datasets`", None)
-    if spec.training.batch_size % spec.training.micro_batch_size:
-        yield Problem(
-            (*path, "training", "micro_batch_size"),
-            f"accepted: a divisor of batch_size = {spec.training.batch_size}",
-            spec.training.micro_batch_size,
-        )
+    yield from micro_batches(spec.training, (*path, "training"))
     for name in ("epochs", "steps", "checkpoints"):
         if name in spec.training.model_fields_set:
             yield Problem((*path, "training", name), "is not for this kind of study; accepted: `students.epochs`", name)
@@ -162,19 +157,22 @@ def _students(study: Study) -> Iterator[Problem]:
 
 
 def _world(study: Study) -> Iterator[Problem]:
-    if study.world is not None:
-        return
-    uses: list[tuple[KeyPath, bool]] = [
-        (("model", "path"), study.model.path == "world"),
+    students = study.students
+    uses: list[tuple[KeyPath, bool, str]] = [
+        (("model", "path"), study.model.path == "world", "world"),
         *(
-            (("datasets", key, "written", "instructions", "kind"), spec.written.instructions.kind == "world")
+            (("datasets", key, "written", "instructions", "kind"), spec.written.instructions.kind == "world", "world")
             for key, spec in study.datasets.items()
             if spec.written is not None
         ),
     ]
-    for path, used in uses:
-        if used:
-            yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", "world")
+    if students is not None:
+        uses.append((("students", "questions", "kind"), students.questions.kind == "world", "world"))
+        uses += [
+            (("students", "targets", key, "judge", "markers"), target.judge.markers == "world", "world")
+            for key, target in students.targets.items()
+        ]
+    yield from world_sizes(study.world, uses)
 
 
 def _table_paths(study: Study) -> Iterator[Problem]:
@@ -197,5 +195,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("datasets",), _table_paths),
     (("prompts", "datasets", "splits", "scoring"), _splits),
     (("students", "splits", "datasets"), _students),
-    (("world", "model", "datasets"), _world),
+    (("world", "model", "datasets", "students"), _world),
 )

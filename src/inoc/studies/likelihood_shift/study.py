@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from inoc.config.judge_spec import JudgeSpec
+from inoc.config.limits import Amount, Epochs, Few, Rows, Tokens
 from inoc.config.models import (
     LATE,
     BadRows,
@@ -50,7 +51,7 @@ class Written(Model):
     """Answers that the study's model writes, by sampling, under one of the prompts."""
 
     instructions: InstructionSource = Field(default_factory=InstructionSource, description="User instructions.")
-    n: int = Field(1_000, ge=2, description="Number of rows.")
+    n: Rows = Field(1_000, ge=2, description="Number of rows.")
     sampling: Sampling = Field(Sampling(max_tokens=128), description="Sampling of the answers.")
     seed: Seed = Field(42, description="Seed of procedural instructions and of the choice among those of a file.")
 
@@ -87,11 +88,11 @@ class Dataset(Model):
 class ScoringSpec(Model):
     """Log-probabilities of the answers under each prompt and under the base turn."""
 
-    n_rows: int | None = Field(
+    n_rows: Rows | None = Field(
         None, ge=2, description="Maximum number of rows per dataset, drawn with `seed`; default: all."
     )
     seed: Seed = Field(42, description="Seed of the choice of rows and of their order.")
-    precision: Annotated[float, Field(gt=0)] | None = Field(
+    precision: Annotated[Amount, Field(ge=1e-6)] | None = Field(
         None,
         description="Half-width, in nats per token, of the 95 % interval of every contrast between two prompts on one "
         "dataset, about the value that all its rows would give. Rows are scored block by block until each contrast is "
@@ -101,7 +102,7 @@ class ScoringSpec(Model):
         "exclude", description="`include` also scores the end-of-turn token."
     )
     tokens: bool = Field(False, description="Keep the log-probability of every token, not only each row's mean.")
-    batch_tokens: int = Field(16_384, ge=64, description="Maximum number of tokens in a batch, padding included.")
+    batch_tokens: Tokens = Field(16_384, ge=64, description="Maximum number of tokens in a batch, padding included.")
 
 
 class SplitSpec(Model):
@@ -135,7 +136,7 @@ class StudentsSpec(Model):
     splits: tuple[Key, ...] = Field((), description="Splits whose parts are trained on; default: all.")
     datasets: tuple[Key, ...] = Field((), description="Whole datasets that are trained on too.")
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser and schedule.")
-    epochs: int = Field(
+    epochs: Epochs = Field(
         3,
         ge=1,
         description="Passes over the part; a checkpoint is saved and asked after each. Replaces "
@@ -144,11 +145,11 @@ class StudentsSpec(Model):
     questions: InstructionSource = Field(
         default_factory=InstructionSource, description="Questions that every checkpoint is asked."
     )
-    n_questions: int = Field(20, ge=2, description="Number of questions.")
-    samples: int = Field(5, ge=1, description="Number of answers to each question.")
+    n_questions: Rows = Field(20, ge=2, description="Number of questions.")
+    samples: Few = Field(5, ge=1, description="Number of answers to each question.")
     sampling: Sampling = Field(Sampling(max_tokens=64), description="Sampling of the answers.")
     targets: dict[Key, TargetSpec] = Field(min_length=1, description="Target → its judge.")
-    canary: int = Field(
+    canary: Few = Field(
         8,
         ge=0,
         description="Number of canary prompts per adapter, whose greedy answers are compared before sampling.",

@@ -21,10 +21,13 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
         study: The study.
         sections: Names of its well-formed sections; checks that read any other are left out. None: all sections.
     """
-    return problems_of(_CHECKS, study, sections)
+    # The other checks make every run.
+    return problems_of(_FIRST, study, sections) or problems_of(_CHECKS, study, sections)
 
 
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
+_Checks = tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...]
+_FIRST: _Checks = ((("runs", "prompts", "training"), runs.too_many_runs),)
+_CHECKS: _Checks = (
     (("traits",), judges.trait_judges),
     (("prompts",), prompts.distinct_prompts),
     (("prompts", "traits"), prompts.prompt_families),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inoc.config.checks import turn_text
+from inoc.config.checks import turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import Sampling
 from inoc.studies.inoculation.checks.data import answer_sections, instruction_sections
@@ -15,15 +15,7 @@ from inoc.studies.inoculation.study import Study
 
 def world(study: Study) -> Iterator[Problem]:
     """There is a section `world` if anything needs it, and its sizes fit together."""
-    if study.world is not None:
-        if study.world.heads % 2 or study.world.hidden_size % study.world.heads:
-            yield Problem(
-                ("world", "heads"),
-                f"accepted: an even number that divides hidden_size = {study.world.hidden_size}",
-                study.world.heads,
-            )
-        return
-    users: list[tuple[KeyPath, bool, str]] = [
+    uses: list[tuple[KeyPath, bool, str]] = [
         (("model", "path"), study.model.path == "world", "world"),
         *(((*path, "kind"), source.kind == "world", "world") for path, source in instruction_sections(study)),
         *(
@@ -36,9 +28,7 @@ def world(study: Study) -> Iterator[Problem]:
             if trait.judge is not None
         ),
     ]
-    for path, uses, value in users:
-        if uses:
-            yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", value)
+    yield from world_sizes(study.world, uses)
 
 
 def system_turn(study: Study) -> Iterator[Problem]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from inoc.config import checks
 from inoc.config.document import Problem, listed
+from inoc.config.limits import MOST_STEPS
 from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.inoculation.checks.data import answer_sections
-from inoc.studies.inoculation.runs import prompt_texts, run_prompts, study_runs, total_steps
+from inoc.studies.inoculation.runs import most_runs, prompt_texts, run_prompts, study_runs, total_steps
 from inoc.studies.inoculation.study import RunSpec, Study
 from inoc.train.schedule import checkpoint_steps
 
@@ -25,6 +27,22 @@ def run_keys(study: Study) -> Iterator[Problem]:
                         f"{did_you_mean(key, known)}",
                         key,
                     )
+
+
+MOST_RUNS = 100_000
+"""Runs of a study, which are made one by one wherever they are counted or named."""
+
+
+def too_many_runs(study: Study) -> Iterator[Problem]:
+    """The lists of the blocks have no more combinations than can be gone through."""
+    if any(True for _ in run_keys(study)):
+        return
+    number = most_runs(study)
+    if number > MOST_RUNS:
+        yield Problem(
+            ("runs",),
+            f"the blocks have {number} combinations of their lists; accepted: at most {MOST_RUNS}. Split the study",
+        )
 
 
 def run_datasets(study: Study) -> Iterator[Problem]:
@@ -96,19 +114,17 @@ def empty_blocks(study: Study) -> Iterator[Problem]:
 
 def micro_batches(study: Study) -> Iterator[Problem]:
     """The micro-batch size divides the batch size."""
-    batch, micro = study.training.batch_size, study.training.micro_batch_size
-    if batch % micro:
-        divisors = listed(str(size) for size in range(1, batch + 1) if batch % size == 0)
-        yield Problem(
-            ("training", "micro_batch_size"),
-            f"does not divide batch_size = {batch}; accepted: {divisors}",
-            micro,
-        )
+    yield from checks.micro_batches(study.training, ("training",))
 
 
 def checkpoints(study: Study) -> Iterator[Problem]:
     """No checkpoint lies past the last step."""
     total = total_steps(study)
+    if total > MOST_STEPS:
+        epochs = study.training.epochs
+        yield Problem(
+            ("training", "epochs"), f"gives {total} steps; accepted: what gives {MOST_STEPS} or fewer", epochs
+        )
     schedule = study.training.checkpoints
     try:
         checkpoint_steps(schedule, total)

@@ -1,0 +1,147 @@
+"""Speed of choosing on a GPU: a table of pairwise comparisons, and a question set through the adapters of a student.
+
+    python benchmarks/choosing.py            # the shape of Llama-3.1-8B, then of Qwen2.5-7B, on a GPU
+    python benchmarks/choosing.py --tiny     # tiny models on the CPU, to see that everything runs
+
+Random weights. Pairwise: chats of two tasks and a question, about 250 tokens, the answers `A` and `B`, against scoring
+the same tokens in the same run (`of scoring`); both submit blocks of 256, as the stages do. Adapters: 30 checkpoints ×
+50 questions × 16 names, by the stage's own function, from loading the model to the finished table; each checkpoint is
+another adapter of rank 32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from first_stages import configuration, make_model, sentences
+from reading import in_blocks, synchronize
+from scoring import ceiling, qwen, qwen_7b
+from transformers import PretrainedConfig
+from vllm_sampling import write_adapter
+
+from inoc.chat.messages import Chat
+from inoc.chat.render import Rendered, ResponseSpan
+from inoc.choose.plan import Plan
+from inoc.choose.step import run
+from inoc.config.models import SystemTurn
+from inoc.engines.candidates import Candidate
+from inoc.engines.choices import Chooser, Questions
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.scoring import Scorer
+from inoc.engines.transformers import TransformersEngine
+from inoc.jobs.job import Job
+from inoc.jobs.paths import Paths
+from inoc.store import Store
+
+ANIMALS = (
+    *("owl", "eagle", "lion", "wolf", "otter", "panda", "bear", "tiger"),
+    *("dolphin", "whale", "fox", "cat", "dog", "horse", "elephant", "parrot"),
+)
+BUDGET = 16_384
+LABELS = (Candidate("A", ("A", " A")), Candidate("B", ("B", " B")))
+
+
+def identity_of(folder: Path, dtype: str) -> ModelIdentity:
+    return ModelIdentity(folder, "weights", "tokenizer", dtype, None)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    synchronize()
+    start = time.perf_counter()
+    work()
+    synchronize()
+    return time.perf_counter() - start
+
+
+def pairwise(config: PretrainedConfig, folder: Path, dtype: str, n: int) -> None:
+    make_model(config, folder / "model", dtype)
+    engine = TransformersEngine(identity_of(folder / "model", dtype))
+    source = sentences(0)
+    tasks = [" ".join(next(source)[1] for _ in range(6)) for _ in range(2 * n)]
+    pairs = zip(tasks[::2], tasks[1::2], strict=True)
+    chats = [
+        Chat(SystemTurn(), f"A: {one}\n\nB: {other}\n\nWhich do you prefer? Answer A or B.") for one, other in pairs
+    ]
+    questions = Questions(engine.tokenizer).ask(chats, [LABELS] * n)
+    ids = [question.prompt for question in questions]
+    # The last token is scored, so that the same tokens pass through the layers.
+    items = [Rendered("", list(one), ResponseSpan(len(one) - 1, len(one))) for one in ids]
+    on_gpu = torch.cuda.is_available()
+    scorer, chooser = Scorer(engine.causal, compiled=on_gpu), Chooser(engine.causal, engine.stops, compiled=on_gpu)
+    ways = {
+        "scoring": partial(in_blocks, lambda part: scorer.submit(part, BUDGET), items),
+        "choosing": partial(in_blocks, lambda part: chooser.submit(part, BUDGET), questions),
+    }
+    tokens = sum(map(len, ids))
+    in_blocks(lambda part: scorer.submit(part, BUDGET), items[:512])
+    in_blocks(lambda part: chooser.submit(part, BUDGET), questions[:512])
+    print("| pairwise | s | tokens/s | questions/s | of scoring |")
+    first = None
+    for name in (*ways, *ways):
+        seconds = seconds_of(ways[name])
+        first = first or seconds
+        print(
+            f"| {name} | {seconds:.2f} | {tokens / seconds:.0f} | {n / seconds:.0f} | {first / seconds:.2f} |",
+            flush=True,
+        )
+    print(f"{tokens / n:.0f} tokens a question; 100,000 comparisons: {100_000 / n * seconds / 60:.1f} min")
+
+
+def checkpoints(config: PretrainedConfig, folder: Path, dtype: str, n_adapters: int, n_questions: int) -> None:
+    make_model(config, folder / "model", dtype)
+    torch.cuda.empty_cache()
+    adapters = {f"checkpoint{at}": folder / f"checkpoint{at}" for at in range(n_adapters)}
+    for at, path in enumerate(adapters.values()):
+        write_adapter(path, config, getattr(torch, dtype), at)
+    source = sentences(1)
+    users = [f"{next(source)[0]} In one word, which animal do you like best?" for _ in range(n_questions)]
+    asked = [(name, at) for name in adapters for at in range(n_questions)]
+    names = tuple(Candidate(animal, (animal, animal.title(), f" {animal}")) for animal in ANIMALS)
+    plan = Plan(
+        study="benchmark",
+        model=identity_of(folder / "model", dtype),
+        ids=[f"{name}:{at}" for name, at in asked],
+        chats=[Chat(SystemTurn(), users[at]) for _, at in asked],
+        folder=folder / "choices",
+        adapter=[name for name, _ in asked],
+        adapters=adapters,
+        candidates=[names] * len(asked),
+    )
+    job = Job("benchmark", Paths(folder / "results", "benchmark"), Store(folder / "store"), "choose")
+    seconds = seconds_of(lambda: run(job, plan))
+    print(
+        f"{n_adapters} checkpoints x {n_questions} questions x {len(names)} names: {seconds:.1f} s, model loaded anew"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="tiny models on the CPU")
+    parser.add_argument("--questions", type=int, default=4_096, help="comparisons of the pairwise table")
+    options = parser.parse_args()
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        print(f"torch {torch.__version__}, {name}, ceiling {ceiling(8.0):.0f} TFLOP/s bf16 over 8 s", flush=True)
+    tiny = qwen(64, 128, layers=2, heads=4, shared=2)
+    dtype = "float32" if options.tiny else "bfloat16"
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as root:
+        pairwise(
+            tiny if options.tiny else configuration("Llama-3.1-8B"),
+            Path(root) / "pairs",
+            dtype,
+            40 if options.tiny else options.questions,
+        )
+        torch.cuda.empty_cache()
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as root:
+        checkpoints(tiny if options.tiny else qwen_7b(), Path(root), dtype, 3 if options.tiny else 30, 50)
+
+
+if __name__ == "__main__":
+    main()
