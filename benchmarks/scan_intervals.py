@@ -1,6 +1,6 @@
 """Simulated coverage of the intervals of a scan of likelihood shifts; prints the tables of docs/design/intervals.md.
 
-Usage: python benchmarks/scan_intervals.py [precision ...] [--repeats N]
+Usage: python benchmarks/scan_intervals.py [precision|tails|divergence ...] [--repeats N]
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ import argparse
 
 import numpy as np
 from intervals import head, row
+from scipy.special import ndtr
 
 from inoc.score.step import BLOCK
-from inoc.stats.contrasts import against_each
-from inoc.stats.means import Floats
+from inoc.stats.contrasts import against_each, two_sided
+from inoc.stats.divergence import BINS, binned, jackknifed, js_divergence
+from inoc.stats.divergence import divergence as between
+from inoc.stats.means import Floats, normal_quantile
+from inoc.stats.tails import cut_point, tail_parts
 from inoc.studies.likelihood_shift.plans import enough
 from inoc.studies.likelihood_shift.precision import unscored
 
@@ -69,7 +73,52 @@ def precision(repeats: int) -> None:
         )
 
 
-PARTS = {"precision": precision}
+def divergence(repeats: int) -> None:
+    """Jensen–Shannon divergence of two normal samples with a common standard deviation."""
+    head("rows of each", "difference, SD", "true value, bits", "bootstrap", "jackknife")
+    for n, shift in (
+        (120, 2.0),
+        (300, 0.0),
+        (300, 1.0),
+        (300, 2.0),
+        (300, 3.0),
+        (1_000, 1.0),
+        (1_000, 3.0),
+        (5_000, 2.0),
+    ):
+        held, truths = [], []
+        for repeat in range(repeats):
+            rng = np.random.default_rng([repeat, n])
+            first, second = np.sort(rng.normal(size=n)), np.sort(rng.normal(shift, size=n))
+            edges = np.linspace(min(first[0], second[0]), max(first[-1], second[-1]), BINS + 1)
+            edges[[0, -1]] = -np.inf, np.inf
+            truth = float(js_divergence(np.diff(ndtr(edges)), np.diff(ndtr(edges - shift))))
+            counts = binned(first, second)
+            found = between(*counts, rng, 200, 0.95)
+            (value, se), half = jackknifed(*counts), normal_quantile(0.95)
+            ends = np.clip([value - half * se, value + half * se], 0, 1)
+            held.append([found.bootstrap_lo <= truth <= found.bootstrap_hi, ends[0] <= truth <= ends[1]])
+            truths.append(truth)
+        row(f"{n:,}", f"{shift:g}", f"{np.mean(truths):.3f}", *(100 * float(one) for one in np.mean(held, axis=0)))
+
+
+def tails(repeats: int) -> None:
+    """P(p < 0.05) of the contrast of an own prompt's tail with the mean of seven others', without any difference."""
+    head("rows", "tail", "degrees of freedom of all rows (before)", "of the rows of the tail")
+    for share in (0.2, 0.05):
+        for n in (60, 120, 300, 1_000):
+            found = []
+            for repeat in range(repeats):
+                rng = np.random.default_rng([repeat, n])
+                values = rng.normal(0, 0.15, n) + 0.06 * (rng.exponential(1, (8, n)) - 1)
+                parts = tail_parts(values, share)
+                value = [float(one[one >= cut_point(one, share)].mean()) for one in values]
+                t = (value[0] - np.mean(value[1:])) / ((parts[0] - parts[1:].mean(axis=0)).std(ddof=1) / n**0.5)
+                found.append([two_sided(t, 1.0, degrees) < 0.05 for degrees in (n - 1, max(n * share - 1, 1))])
+            row(f"{n:,}", f"{share:g}", *(100 * float(one) for one in np.mean(found, axis=0)))
+
+
+PARTS = {"precision": precision, "tails": tails, "divergence": divergence}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

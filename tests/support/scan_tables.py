@@ -279,6 +279,22 @@ def row_counts(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "reason", "n"])
 
 
+def rate_rows(study: Study) -> pd.DataFrame:
+    """Rates over both seeds, with the intervals of one."""
+    rows = student_rows(study)
+    keys = ["split", "part", "dataset", "epoch", "target", "is_last"]
+    found = rows.groupby(keys, sort=False, as_index=False).agg(
+        rate=("rate", "mean"),
+        lo=("lo", "mean"),
+        hi=("hi", "mean"),
+        n=("n", "sum"),
+        n_nan=("n_nan", "sum"),
+        n_seeds=("seed", "nunique"),
+    )
+    names = ["split", "part", "dataset", "epoch", "target", "rate", "lo", "hi", "n", "n_nan", "n_seeds", "is_last"]
+    return found[names]
+
+
 def split_rows(study: Study) -> pd.DataFrame:
     rows = []
     for key, split in study.splits.items():
@@ -314,6 +330,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
         "divergence": divergence_rows(study),
         "histograms": histogram_table(study),
         "students": student_rows(study),
+        "rates": rate_rows(study),
         "dose_response": dose_rows(),
         "precision": precision_rows(study),
         "row_counts": row_counts(study),

@@ -30,7 +30,14 @@ from inoc.studies.likelihood_shift.analyse.names import TABLES
 from inoc.studies.likelihood_shift.analyse.precision import PRECISION, precision_rows
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
-from inoc.studies.likelihood_shift.analyse.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
+from inoc.studies.likelihood_shift.analyse.students import (
+    DOSE_RESPONSE,
+    RATES,
+    STUDENTS,
+    dose_rows,
+    pooled_rows,
+    student_rows,
+)
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
 from inoc.studies.likelihood_shift.inputs import (
     Column,
@@ -53,6 +60,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "confounds": CONFOUNDS,
     "splits": SPLITS,
     "students": STUDENTS,
+    "rates": RATES,
     "dose_response": DOSE_RESPONSE,
     "precision": PRECISION,
     "controls": CONTROLS,
@@ -84,6 +92,7 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     counts = student_counts(study, paths, shards)
     confidence = study.statistics.confidence
     made.rows["students"] = student_rows(counts, confidence)
+    made.rows["rates"] = pooled_rows(counts, confidence)
     made.rows["dose_response"] = dose_rows(counts, confidence)
     tables = {name: frame(made.rows[name], SCHEMAS[name]) for name in TABLES}
     return Analysed(tables, SCHEMAS, made.skipped)
