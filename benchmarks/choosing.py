@@ -6,12 +6,13 @@
 Random weights. Pairwise: chats of two tasks and a question, about 250 tokens, the answers `A` and `B`, against scoring
 the same tokens in the same run (`of scoring`); both submit blocks of 256, as the stages do. Adapters: 30 checkpoints ×
 50 questions × 16 names, by the stage's own function, from loading the model to the finished table; each checkpoint is
-another adapter of rank 32.
+an adapter of rank 32 in a folder of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -97,8 +98,10 @@ def checkpoints(config: PretrainedConfig, folder: Path, dtype: str, n_adapters: 
     make_model(config, folder / "model", dtype)
     torch.cuda.empty_cache()
     adapters = {f"checkpoint{at}": folder / f"checkpoint{at}" for at in range(n_adapters)}
-    for at, path in enumerate(adapters.values()):
-        write_adapter(path, config, getattr(torch, dtype), at)
+    first, *others = adapters.values()
+    write_adapter(first, config, getattr(torch, dtype), 0)
+    for path in others:
+        shutil.copytree(first, path)  # each is loaded for itself, and what is in it costs no time
     source = sentences(1)
     users = [f"{next(source)[0]} In one word, which animal do you like best?" for _ in range(n_questions)]
     asked = [(name, at) for name in adapters for at in range(n_questions)]

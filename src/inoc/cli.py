@@ -147,9 +147,14 @@ def add_study(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+
+
 def _add_status(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb = _add_verb(verbs, "status", "show which jobs of a study are finished, running, failed or left")
     add_study(verb)
+    _add_json(verb)
     verb.set_defaults(run=_status)
 
 
@@ -163,6 +168,7 @@ def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
         metavar="N",
         help="mean number of tokens per response (default: as measured, else 350)",
     )
+    _add_json(verb)
     verb.set_defaults(run=_plan)
 
 
@@ -197,6 +203,7 @@ def _add_config(verbs: argparse._SubParsersAction[Parser]) -> None:
     what = config.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     check = _add_verb(what, "check", "check a study file and its inputs, and summarise its work")
     add_study(check)
+    _add_json(check)
     check.set_defaults(run=_config_check)
     generate = _add_verb(what, "generate", "update the schemas, config.yaml and the reference pages")
     generate.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
@@ -241,7 +248,7 @@ def run_stage(options: argparse.Namespace) -> None:
 def _status(options: argparse.Namespace) -> None:
     from inoc.jobs.status import print_status
 
-    print_status(options.study, options.config)
+    print_status(options.study, options.config, as_json=options.json)
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -251,7 +258,8 @@ def _plan(options: argparse.Namespace) -> None:
     from inoc.jobs.plan import print_plan
 
     study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
-    print_plan(study, workflow, Paths(RESULTS, study.name), options.gpu, options.response_tokens)
+    paths = Paths(RESULTS, study.name)
+    print_plan(study, workflow, paths, options.gpu, options.response_tokens, as_json=options.json)
 
 
 def _store_explain(options: argparse.Namespace) -> None:
@@ -267,18 +275,14 @@ def _store_gc(options: argparse.Namespace) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from inoc.config.load import load_study, load_workflow
-    from inoc.jobs.model_check import check_study_model
-    from inoc.jobs.ready import check_api, check_inputs, check_rows
-    from inoc.stages import kind_named
+    from inoc.jobs.check import check_study, print_check
 
-    study = load_study(options.study, options.config)
-    check_inputs(study, Path())
-    check_rows(study)
-    check_study_model(study, Path())
-    workflow = load_workflow(options.config / "config.yaml")
-    check_api(study, workflow.api, engine_spec=workflow.engine_api)
-    print(f"{study.name}: {load(kind_named(study.kind).summary)(study)}")
+    if options.json:
+        if not print_check(options.study, options.config):
+            sys.exit(1)
+        return
+    study, summary = check_study(options.study, options.config)
+    print(f"{study.name}: {summary}")
 
 
 def _config_generate(options: argparse.Namespace) -> None:

@@ -12,6 +12,8 @@ from inoc.chat.template import inserts_system_turn, prompt_text
 from inoc.config.models import SystemTurn
 from inoc.engines.transformers import load_tokenizer
 from inoc.errors import ConfigError, DataError
+from support.said import renamed_tokenizer, said
+from support.templates import ALL
 
 NONE, DEFAULT, TEXT = SystemTurn(kind="none"), SystemTurn(), SystemTurn(kind="text", text="Be brief.")
 PLAIN = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" + (
@@ -100,3 +102,22 @@ def test_a_token_that_straddles_the_start_belongs_to_the_response():
     assert span_of([(0, 3), (3, 6), (6, 8)], 4, 8) == ResponseSpan(1, 3)
     assert span_of([(0, 3), (3, 6), (6, 8)], 3, 6) == ResponseSpan(1, 2)
     assert span_of([(0, 3), (3, 6)], 6, 6) == ResponseSpan(2, 2)
+
+
+@pytest.mark.parametrize("template", sorted(ALL))
+@pytest.mark.parametrize("answer", ["<think>", "<think>\n", "<think>\n\n", "[", " ", "I", "\n", "<|im_end|>", "Today"])
+@pytest.mark.parametrize("end", ["include", "exclude"])
+def test_an_answer_that_begins_like_what_the_template_adds_is_found_behind_that(
+    tiny_model, tmp_path_factory, template, answer, end
+):
+    tokenizer = load_tokenizer(tiny_model)
+    tokenizer.chat_template = ALL[template]
+    (chat,) = render(tokenizer, [Chat(DEFAULT, "Hello there.", answer)], end)
+    renamed = renamed_tokenizer(tiny_model.folder, tmp_path_factory.getbasetemp() / "renamed")
+    expected = said(template, None, "Hello there.", answer, fold=False)
+    whole = renamed("".join(expected), add_special_tokens=False, return_offsets_mapping=True)
+    assert whole["input_ids"] == chat.token_ids
+    start = len(expected.before)
+    stop = len("".join(expected)) if end == "include" else start + len(expected.answer)
+    inside = [k for k, (left, right) in enumerate(whole["offset_mapping"]) if right > start and left < stop]
+    assert list(range(*chat.response)) == inside

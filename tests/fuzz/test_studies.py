@@ -1,6 +1,6 @@
 """Random whole studies: never a traceback, a check that passes is kept, right numbers, and nothing computed twice.
 
-`INOC_FUZZ_MINUTES=60 python -m pytest -m long tests/fuzz/test_studies.py` tries random ones for an hour.
+`INOC_FUZZ_MINUTES=60 python -m pytest -m long tests/fuzz/test_studies.py` tries random ones of each kind for an hour.
 Without minutes, the same ones are tried each time.
 """
 
@@ -16,11 +16,18 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from support.server import Server
-from support.whole_studies import Folder, check_judged, check_scores, model_folder, served, studies
+from support.whole_runs import Folder, check_judged, model_folder, served
+from support.whole_scans import ScanFolder, scans
+from support.whole_studies import StudyFolder, studies
 
 FIXED = 40
+KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
+    "inoculation": (StudyFolder, studies()),
+    "likelihood_shift": (ScanFolder, scans()),
+}
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -31,7 +38,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, server: Server, *, drawn: bool) -> str:
     """Run a study from its check to its end, twice; `refused` or `ran`."""
-    folder = Folder(root, case, model_folder(case["family"], case["template"], tokenizer, models), server)
+    kind = KINDS[case["study"].get("kind", "inoculation")][0]
+    folder = kind(root, case, model_folder(case["family"], case["template"], tokenizer, models), server)
     served(server, case["faults"])
     status, said = folder.check()
     if status != 0:
@@ -39,7 +47,7 @@ def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, serve
         assert said.startswith("inoc: "), said
         return "refused"
     folder.run(drawn=drawn)
-    check_scores(folder)
+    folder.check_scores()
     check_judged(folder)
     made, asked = folder.entries(), len(server.asked)
     folder.run(events=False)
@@ -48,17 +56,22 @@ def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, serve
     return "ran"
 
 
-@given(case=studies())
-@settings(QUIET, max_examples=3, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_few_studies_are_refused_or_run_to_their_end(
-    case: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
+    kind: str, tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
 ) -> None:
-    holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=False)
+    @given(case=KINDS[kind][1])
+    @settings(QUIET, max_examples=3, derandomize=True, phases=[Phase.explicit, Phase.generate])
+    def fuzz(case: dict[str, Any]) -> None:
+        holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=False)
+
+    fuzz()
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
 def test_many_studies_are_refused_or_run_to_their_end(
-    tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
+    kind: str, tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
 ) -> None:
     minutes = os.environ.get("INOC_FUZZ_MINUTES")
     end = time.monotonic() + 60 * float(minutes) if minutes else math.inf
@@ -78,7 +91,7 @@ def test_many_studies_are_refused_or_run_to_their_end(
     # The same studies each time, so that no change fails by chance; with minutes, others until they are over.
     chosen = {"max_examples": 10_000_000 if minutes else FIXED, "database": None, "derandomize": not minutes}
     with contextlib.suppress(KeyboardInterrupt):
-        given(case=studies())(settings(QUIET, **chosen)(fuzz))()
+        given(case=KINDS[kind][1])(settings(QUIET, **chosen)(fuzz))()
     print(dict(seen))
     if failed:
         raise failed[-1]  # the time was over before it was made smaller

@@ -83,3 +83,16 @@ def test_errors_of_steps_do_not_add_up() -> None:
     spots = [0.349 * place for place in range(1, 200)]
     path = "M 0 0 " + " ".join(f"L {spot:.3f} 0" for spot in spots)
     assert sum(float(step) for step in steps(path, 1).split("h")[1:]) == pytest.approx(round(spots[-1], 1))
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(32)), "\x7f", "\x85", "\u2028", "\ufffe", "\uffff"])
+def test_every_character_of_a_label_can_be_drawn(character: str) -> None:
+    with house_style():
+        figure = new_figure(3)
+        figure.text(0.5, 0.5, f"a{character}b")
+        buffer = io.BytesIO()
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Title": f"a{character}b"})
+    root = ET.fromstring(compact(buffer.getvalue()))
+    said = "".join(root.itertext())
+    shown = chr(0x2400 + ord(character)) if ord(character) < 32 else "\ufffd" if ord(character) >= 0xFFFE else character
+    assert f"a{shown}b" in said or character.isspace()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from inoc.config.models import SystemTurn
@@ -105,3 +105,18 @@ def prefix_texts(
     if asked.prefix in ("none", "fixed"):
         return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(identities)
     return assign(pools[asked], identities, seed)
+
+
+def longest(texts: Iterable[str]) -> list[str]:
+    """The texts of which one has the most tokens, whatever the tokenizer; none for none.
+
+    Which one that is depends on the tokenizer, so these are the longest in bytes, in characters, in words and in
+    characters that are not ASCII.
+    """
+    known = list(texts)
+    sizes = (lambda text: len(text.encode("utf-8", "replace")), len, lambda text: len(text.split()), _n_beyond_ascii)
+    return list(dict.fromkeys(max(known, key=size) for size in sizes)) if known else []
+
+
+def _n_beyond_ascii(text: str) -> int:
+    return sum(not character.isascii() for character in text)

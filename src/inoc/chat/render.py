@@ -115,13 +115,18 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
     forms = tuple(dict.fromkeys((chat.response, chat.response.strip())))
     for form in filter(None, forms):
         if text.startswith(before + form):
+            behind = text[len(before) + len(form) :]
+            # An answer such as `<think>` or a space may be what the template itself puts before the answer.
+            if form in behind or not form.strip():
+                framed = _behind_frame(_probes(tokenizer, chat), before, text, forms)
+                if framed is not None and framed.start > len(before):
+                    return framed
             return Place(text, len(before), len(before) + len(form), len(text))
-    probes = [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
+    probes = _probes(tokenizer, chat)
     if all(probe.startswith(before) for probe in probes):
-        start = len(before + _frame(probes, before)[0])
-        for form in forms:
-            if text[:start] == probes[0][:start] and text.startswith(form, start):
-                return Place(text, start, start + len(form), len(text))
+        framed = _behind_frame(probes, before, text, forms)
+        if framed is not None:
+            return framed
     else:
         plain = _behind_plain_prompt(tokenizer, chat, before)
         if plain is not None:
@@ -153,6 +158,24 @@ def _behind_plain_prompt(tokenizer: PreTrainedTokenizerBase, chat: Chat, before:
 
 
 _PROBES = ("A", "B")
+
+
+def _probes(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[str]:
+    """The chat with other answers, of which nothing is in common."""
+    return [apply(tokenizer, messages_of(tokenizer, chat, probe)) for probe in _PROBES]
+
+
+def _behind_frame(probes: Sequence[str], before: str, text: str, forms: Sequence[str]) -> Place | None:
+    """The answer's place in `text` behind what the template puts before any answer; None if it is not there."""
+    if not all(probe.startswith(before) for probe in probes):
+        return None
+    frame, after = _frame(probes, before)
+    start = len(before + frame)
+    if text[:start] != probes[0][:start]:
+        return None
+    places = [Place(text, start, start + len(form), len(text)) for form in forms if text.startswith(form, start)]
+    exact = [place for place in places if text[place.stop :] == after]
+    return next(iter([*exact, *places]), None)
 
 
 def _frame(probes: Sequence[str], before: str) -> tuple[str, str | None]:

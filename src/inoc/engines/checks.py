@@ -58,6 +58,11 @@ def check_model(
     """
     from transformers import AutoConfig
 
+    from inoc.engines.chat_checks import chat_problems
+    from inoc.engines.identity import ModelIdentity
+    from inoc.engines.limits import max_positions
+    from inoc.engines.transformers import load_tokenizer
+
     missing = _missing_files(folder)
     if missing:
         return missing
@@ -76,8 +81,10 @@ def check_model(
         *_shape_problems(config, targets),
         *_length_problems(config, new_tokens or {}),
     ]
-    # Chats can be measured only with a template that renders them.
-    return problems or list(_chat_problems(folder, template, own, config, max_length, chats))
+    if problems:
+        return problems  # chats can be measured only with a template that renders them
+    tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
+    return list(chat_problems(tokenizer, max_positions(config), max_length, chats))
 
 
 def _missing_files(folder: Path) -> list[str]:
@@ -181,72 +188,3 @@ def _length_problems(config: Any, new_tokens: Mapping[str, int]) -> Iterator[str
                 f"{key} = {tokens} leaves no room for a prompt in the model's {positions} positions "
                 f"(max_position_embeddings); accepted: less than {positions}"
             )
-
-
-_MOST_TOLD = 5
-_ALL_MEASURED = 500
-_ROOM = 1_024
-"""Tokens that a template may add to a chat."""
-
-
-def _n_bytes(given: GivenChat) -> int:
-    chat: Chat = given.chat
-    earlier = (text for turn in chat.earlier for text in turn)
-    return sum(len(text.encode("utf-8", "replace")) for text in (chat.system.text, chat.user, chat.response, *earlier))
-
-
-def _chat_problems(
-    folder: Path,
-    template: str | None,
-    settings: TemplateSettings,
-    config: Any,
-    max_length: int | None,
-    chats: Iterable[GivenChat],
-) -> Iterator[str]:
-    """Chats that cannot be rendered or are too long, the first few of them."""
-    from inoc.engines.identity import ModelIdentity
-    from inoc.engines.limits import max_positions
-    from inoc.engines.transformers import load_tokenizer
-
-    positions = max_positions(config)
-    tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=settings))
-    tokenizer.model_max_length = int(1e30)  # it would warn of what is refused here
-    short = min((limit for limit in (positions, max_length) if limit is not None), default=_ROOM) - _ROOM
-    found = (
-        _chat_problem(tokenizer, one, positions, max_length)
-        for number, one in enumerate(chats)
-        # A token has at least one byte, so of many chats only the long ones need to be measured.
-        if number < _ALL_MEASURED or _n_bytes(one) + one.new_tokens > short
-    )
-    problems = [problem for problem in found if problem]
-    yield from problems[:_MOST_TOLD]
-    if len(problems) > _MOST_TOLD:
-        yield f"… and {len(problems) - _MOST_TOLD} more of this kind"
-
-
-def _chat_problem(
-    tokenizer: PreTrainedTokenizerBase, given: GivenChat, positions: int | None, max_length: int | None
-) -> str:
-    from inoc.chat.render import prompt_tokens, render
-
-    limits = [(positions, "the model's {} positions (max_position_embeddings)")]
-    if given.trained and max_length is not None:
-        limits.append((max_length, "training.max_length = {}"))
-    least = min((limit for limit, _ in limits if limit is not None), default=None)
-    if least is None or given.may_be_long:
-        return ""
-    try:
-        if given.key:
-            n = len(prompt_tokens(tokenizer, given.chat)) + given.new_tokens
-        else:
-            n = len(render(tokenizer, [given.chat], "include")[0].token_ids)
-    except InocError as error:
-        return f"{given.where}: {error}"
-    for limit, named in limits:
-        if limit is not None and n > limit:
-            more = f", {given.new_tokens} of {given.key}.max_tokens included" if given.key else ""
-            return (
-                f"{given.where}: {n} tokens with the template and the longest prefix{more}, which is more than "
-                f"{named.format(limit)}; accepted: at most {limit}"
-            )
-    return ""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SLOTS = 4
 """Maximum number of adapters in a batch. Requests come adapter by adapter, and each slot takes GPU memory."""
+AT_A_TIME = 512
+"""Requests that decode together: as many as vLLM captures graphs for. With more, a step takes far longer."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM has kernels for; higher ones than needed cost time."""
 _ENVIRONMENT = {
@@ -133,9 +135,10 @@ class VllmEngine:
             "generation_config": "vllm",  # the model's own may bring a penalty or top-k that nobody asked for
             "max_model_len": -1,  # the model's, or as much as fits into memory
             "enforce_eager": not on_gpu,  # to compile takes longer than a small model on the CPU
-            # On the CPU, a prompt that a batch has only partly room for ends with an error where its request has a seed.
+            # On the CPU, a prompt that only partly fits into a batch ends with an error if its request has a seed.
             "enable_chunked_prefill": on_gpu,
             "disable_log_stats": True,
+            "max_num_seqs": AT_A_TIME,
         }
         if self._adapters:
             settings |= {

@@ -11,7 +11,10 @@ import importlib
 import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
@@ -95,9 +98,15 @@ def gpu_named(name: str) -> Gpu:
 
 
 def print_plan(
-    study: BaseStudy, workflow: Workflow, paths: Paths, gpu_name: str, response_tokens: float | None
+    study: BaseStudy,
+    workflow: Workflow,
+    paths: Paths,
+    gpu_name: str,
+    response_tokens: float | None,
+    *,
+    as_json: bool = False,
 ) -> None:
-    """Print a row per stage, their sum, and the assumptions."""
+    """Print a row per stage, their sum, and the assumptions; or the rows and the assumptions as one JSON object."""
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
@@ -105,6 +114,9 @@ def print_plan(
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)
+    if as_json:
+        print(json.dumps(_plain(rows, size, gpu_name, gpu), ensure_ascii=False, indent=2, allow_nan=False))
+        return
     print(table(rows))
     how = "measured" if size.measured else "assumed; --response-tokens sets it"
     print(f"\n{size.response_tokens:.0f} tokens a response ({how}), {size.prompt_tokens:.0f} a prompt.")
@@ -112,6 +124,24 @@ def print_plan(
     weights = "unknown size" if math.isnan(size.weights) else f"{size.weights / 1e9:.3g} billion weights"
     print(f"Rates of one {gpu_name.upper()} are {kind}; the model has {weights}.")
     print("What is in the store is not subtracted. Jobs run side by side: hours of the wall are fewer.")
+
+
+def _plain(rows: list[CostRow], size: Size, gpu_name: str, gpu: Gpu) -> dict[str, object]:
+    """Rows, their sum and the assumptions for JSON, which has no NaN: what is unknown is null."""
+    found = [_known(asdict(row)) for row in [*rows, total_of(rows)]]
+    stages = [
+        {**row, "stored": row["stored"] and dict(zip(("units", "of"), row["stored"], strict=True))} for row in found
+    ]
+    *each, total = stages
+    return {
+        "stages": each,
+        "total": {name: value for name, value in total.items() if name not in {"stage", "work", "stored"}},
+        "assumptions": {**_known(size._asdict()), "gpu": gpu_name.lower(), "gpu_measured": gpu.measured},
+    }
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
 def table(rows: list[CostRow]) -> str:
@@ -122,7 +152,17 @@ def table(rows: list[CostRow]) -> str:
         share = "not known yet" if row.stored is None else f"{row.stored[0]} of {row.stored[1]} units"
         stored = share if stages[row.stage].computes else ""
         lines.append([row.stage, str(row.jobs), row.work, *_amounts(row), stored])
-    total = CostRow(
+    total = total_of(rows)
+    lines.append([total.stage, str(total.jobs), "", *_amounts(total), ""])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def total_of(rows: list[CostRow]) -> CostRow:
+    """The sum of the rows, as a row of the stage `all`."""
+    return CostRow(
         "all",
         sum(row.jobs for row in rows),
         "",
@@ -131,11 +171,6 @@ def table(rows: list[CostRow]) -> str:
         sum(row.calls for row in rows),
         sum(row.dollars for row in rows),
         sum(row.disk for row in rows),
-    )
-    lines.append([total.stage, str(total.jobs), "", *_amounts(total), ""])
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 

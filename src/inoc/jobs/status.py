@@ -100,14 +100,29 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def print_status(study_name: str, config: Path) -> None:
-    """Print a line per job, and a summary."""
+def study_states(study_name: str, config: Path) -> list[State]:
+    """The state of every job of a study.
+
+    Args:
+        study_name: Name of a study, or path of its file.
+        config: Folder of `config.yaml`.
+    """
     workflow = load_workflow(config / "config.yaml")
     study = load_study(study_name, config)
     paths = Paths(RESULTS, study.name)
     jobs = present_jobs(study, paths, workflow.shards.get(study.name, {}))
-    found = states(jobs, paths.stage("status"))
+    return states(jobs, paths.stage("status"))
+
+
+def print_status(study_name: str, config: Path, *, as_json: bool = False) -> None:
+    """Print a line per job, and a summary; or both as one JSON object, with `jobs` and `counts`."""
+    found = study_states(study_name, config)
+    counts = {kind: sum(state.state == kind for state in found) for kind in KINDS}
+    if as_json:
+        print(
+            json.dumps({"jobs": [state._asdict() for state in found], "counts": counts}, ensure_ascii=False, indent=2)
+        )
+        return
     for state in found:
         print(f"{state.state:9} {state.job:18} {state.detail}")
-    counts = {kind: sum(state.state == kind for state in found) for kind in KINDS}
     print(", ".join(f"{n} {kind}" for kind, n in counts.items() if n or kind in {"finished", "left"}))

@@ -18,6 +18,9 @@ FONTS = "'DejaVu Sans',Verdana,'Bitstream Vera Sans',Geneva,sans-serif"
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 GEOMETRY = ("d", "x", "y", "transform", "width", "height", "points")
 
+_NO_XML = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n\r"} | {0xFFFE: 0xFFFD, 0xFFFF: 0xFFFD}
+"""Characters that XML cannot say at all, such as those that control a terminal, and pictures of them."""
+
 
 def compact(svg: bytes) -> bytes:
     """The same picture in fewer bytes.
@@ -27,7 +30,7 @@ def compact(svg: bytes) -> bytes:
     """
     for prefix, uri in (("", SVG), ("xlink", XLINK)):
         ET.register_namespace(prefix, uri)
-    root = ET.fromstring(svg)
+    root = ET.fromstring(svg.decode().translate(_NO_XML))
     for found in root.findall(f"{{{SVG}}}metadata"):
         root.remove(found)
     _open_groups(root)

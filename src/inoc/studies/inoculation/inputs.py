@@ -5,29 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from inoc.studies.inoculation.study import Study
-
 Reader = Callable[[Path], object]
 
 
-def reader_of(key: str, study: Study) -> Reader | None:
+def reader_of(key: str) -> Reader | None:
     """The function that reads a file, by the key that names it; None for a file that is no text, such as a model."""
     from inoc.files import read_text
     from inoc.generate.instructions import read_jsonl_field, read_pairs
-    from inoc.judge.custom import PythonJudge
-    from inoc.judge.lexical import LexicalJudge, read_markers
     from inoc.rephrase.files import read_rephrasings
 
     if key.endswith("chat_template"):
         return read_text
     if key.endswith(".files"):
         return lambda path: read_jsonl_field(path, "instruction")
-    if key.endswith(".judge.file"):
-        return PythonJudge
     if key.endswith(".file"):
         return read_pairs
-    if key.endswith(".judge.markers"):
-        judge = study.traits[key.split(".")[1]].judge
-        version = 1 if judge is None else judge.version
-        return lambda path: LexicalJudge(read_markers(str(path)), 1.0, version)
     return read_rephrasings if ".folder (prompt " in key else None

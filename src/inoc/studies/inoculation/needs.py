@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from importlib.util import find_spec
 
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.errors import MissingExtraError
+from inoc.judge.needs import absent_identifier, judge_files
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
@@ -28,7 +27,7 @@ def needs(study: Study) -> Needs:
     lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
         study.model,
-        tuple(one._replace(read=reader_of(one.key, study)) for one in given_files(study)),
+        tuple(one._replace(read=one.read or reader_of(one.key)) for one in given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
         study.training.optimizer if study.runs else "",
@@ -43,8 +42,8 @@ def needs(study: Study) -> Needs:
 
 def _absent_identifiers(study: Study) -> Iterator[str]:
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "language" and find_spec("lingua") is None:
-            yield f"traits.{key}.judge.name = 'language': {MissingExtraError('lingua', 'judge')}"
+        if trait.judge is not None:
+            yield from absent_identifier(trait.judge, f"traits.{key}.judge")
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
@@ -61,10 +60,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if answers.file is not None:
             yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE)
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.markers not in (None, "world"):
-            yield GivenFile(f"traits.{key}.judge.markers", str(trait.judge.markers))
-        if trait.judge is not None and trait.judge.file is not None:
-            yield GivenFile(f"traits.{key}.judge.file", trait.judge.file)
+        if trait.judge is not None:
+            yield from judge_files(trait.judge, f"traits.{key}.judge")
     spec = study.embedding
     if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
         yield GivenFile("embedding.model", spec.model)

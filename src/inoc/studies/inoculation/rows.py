@@ -5,15 +5,16 @@ Both are known before the first job, where no model or API has to write the data
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from inoc.chat.messages import Chat, compose
+from inoc.chat.messages import Chat, compose, longest
 from inoc.config.needs import GivenChat
 from inoc.errors import InocError
 from inoc.generate.examples import compose_generation
 from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import Parts, read_parts
+from inoc.rephrase.files import read_rephrasings
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import framing, pool_prompts, pool_specs, prompt_texts
 from inoc.studies.inoculation.study import Study
@@ -60,34 +61,69 @@ def _too_few_examples(study: Study, parts: Parts) -> Iterator[str]:
 
 
 def given_chats(study: Study) -> Iterator[GivenChat]:
-    """Every chat of the study's files behind the longest fixed prefix that it can have."""
-    frame, prefix = framing(study), max(prompt_texts(study).values(), key=len, default="")
+    """Every chat of the study's files, behind the longest prefixes that it can have."""
+    frame, prefixes = framing(study), longest(_prefixes(study)) or [""]
     for place, answers in dataset_places(study):
         if answers.completions == "file" and answers.file is not None:
-            own = place == "data"
+            own = prefixes if place == "data" else [""]
             for number, (instruction, completion) in enumerate(read_pairs(Path(answers.file)), start=1):
-                chat = compose(frame, prefix if own else "", instruction, completion)
-                yield GivenChat(f"{answers.file}, row {number}", chat, trained=bool(study.runs))
-    if _asks_for_instructions(study):
-        return
-    parts = read_parts(study.data)
+                if not completion.strip():
+                    continue  # never scored or trained on
+                # Without a prefix, a chat without a question may have nothing before the answer.
+                for prefix in own if instruction.strip() else ("", *own):
+                    chat = compose(frame, prefix, instruction, completion)
+                    yield GivenChat(f"{answers.file}, row {number}", chat, trained=bool(study.runs))
+    if not _asks_for_instructions(study):
+        parts = read_parts(study.data)
+        yield from _asked_questions(study, parts, prefixes)
+        yield from _sampled_controls(study, parts, prefixes)
+        yield from _sampled_data(study, parts, prefixes)
+
+
+def _prefixes(study: Study) -> Iterator[str]:
+    """Every text that can be a prefix and is known before the first job."""
+    yield from prompt_texts(study).values()
+    for pool, spec in pool_specs(study).items():
+        if spec.source == "files" and spec.folder:
+            for key in pool_prompts(study, pool):
+                path = Path(spec.folder) / f"{key}.jsonl"
+                yield from read_rephrasings(path) if path.is_file() else ()
+
+
+def _asked_questions(study: Study, parts: Parts, prefixes: Sequence[str]) -> Iterator[GivenChat]:
+    frame = framing(study)
     asked = {"elicitation.sampling": study.elicitation.sampling}
     if study.runs:
         asked["evaluation.sampling"] = study.evaluation.sampling
     for name, texts in parts.questions.items():
         for number, text in enumerate(texts, start=1):
-            for key, sampling in asked.items():
-                where = f"evaluation question {number}{f' of {name}' if name else ''}"
-                yield GivenChat(where, compose(frame, prefix, text), key, sampling.max_tokens)
+            where = f"evaluation question {number}{f' of {name}' if name else ''}"
+            for prefix in prefixes if text.strip() else ("", *prefixes):
+                for key, sampling in asked.items():
+                    yield GivenChat(where, compose(frame, prefix, text), key, sampling.max_tokens)
+
+
+def _sampled_controls(study: Study, parts: Parts, prefixes: Sequence[str]) -> Iterator[GivenChat]:
+    """Control completions as they are sampled, and as they are scored afterwards, behind the longest prefixes."""
+    if not study.scoring.n_controls:
+        return
     first = [text for texts in parts.questions.values() for text in texts][: study.scoring.n_controls]
-    control = max((trait.control_prompt or "" for trait in study.traits.values()), key=len)
+    controls = longest(trait.control_prompt or "" for trait in study.traits.values())
     for number, text in enumerate(first, start=1):
-        user = f"{control}{study.separator}{text}" if control else text
-        chat = Chat(study.model.system, user)
-        most = study.scoring.control_sampling.max_tokens
-        yield GivenChat(f"evaluation question {number}", chat, "scoring.control_sampling", most)
-    if study.data.completions == "sample":
-        for number, text in enumerate(parts.train, start=1):
-            chat = compose_generation(study.data, study.model.system, text)
-            most = study.data.sampling.max_tokens
-            yield GivenChat(f"training instruction {number}", chat, "data.sampling", most)
+        asked = [f"{control}{study.separator}{text}" if control else text for control in controls]
+        chats = [Chat(study.model.system, user) for user in asked]
+        chats += [compose(framing(study), prefix, text) for prefix in prefixes]
+        for chat in chats:
+            most = study.scoring.control_sampling.max_tokens
+            yield GivenChat(f"evaluation question {number}", chat, "scoring.control_sampling", most)
+
+
+def _sampled_data(study: Study, parts: Parts, prefixes: Sequence[str]) -> Iterator[GivenChat]:
+    """Training completions as they are sampled, and as they are scored afterwards, behind the longest prefixes."""
+    if study.data.completions != "sample":
+        return
+    for number, text in enumerate(parts.train, start=1):
+        chats = [compose_generation(study.data, study.model.system, text)]
+        chats += [compose(framing(study), prefix, text) for prefix in prefixes]
+        for chat in chats:
+            yield GivenChat(f"training instruction {number}", chat, "data.sampling", study.data.sampling.max_tokens)

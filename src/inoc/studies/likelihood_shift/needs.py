@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from inoc.config.models import SystemTurn
-from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
-from inoc.studies.likelihood_shift.runs import students_of
-from inoc.studies.likelihood_shift.study import Study, prompt_table
+from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.judge.needs import absent_identifier, judge_files
+from inoc.studies.likelihood_shift.study import Study
 
 _ROWS = (
     'put a JSONL file there, a row a line: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
@@ -19,6 +18,8 @@ _ROWS = (
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
+    from inoc.studies.likelihood_shift.rows import given_chats, row_problems
+
     students = study.students
     return Needs(
         # The template must be able to say the base turn, and a system turn with a text.
@@ -27,26 +28,18 @@ def needs(study: Study) -> Needs:
         tuple(_samples(study)),
         tuple(_apis(study)),
         students.training.optimizer if students is not None else "",
-        (),
+        tuple(_absent_identifiers(study)),
         "system",
         students.training.lora.targets if students is not None else (),
+        row_problems=partial(row_problems, study),
         chats=partial(given_chats, study),
         max_length=students.training.max_length if students is not None else 0,
     )
 
 
-def given_chats(study: Study) -> Iterator[GivenChat]:
-    """Every row of the datasets that are files, under the longest prompt."""
-    from inoc.chat.rows import read_rows
-
-    longest = max((prompt.text for prompt in prompt_table(study).values()), key=len, default="")
-    turn = SystemTurn(kind="text", text=longest) if longest else study.base
-    trained = {one.dataset for one in students_of(study)}
-    for key, spec in study.datasets.items():
-        if spec.file is not None:
-            for row in read_rows(Path(spec.file), bad_rows=spec.bad_rows).rows:
-                chat, may_be_long = row.chat._replace(system=turn), spec.bad_rows != "refuse"
-                yield GivenChat(row.where, chat, trained=key in trained, may_be_long=may_be_long)
+def _absent_identifiers(study: Study) -> Iterator[str]:
+    for key, target in (study.students.targets if study.students is not None else {}).items():
+        yield from absent_identifier(target.judge, f"students.targets.{key}.judge")
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
@@ -72,8 +65,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         for file in study.students.questions.files:
             yield GivenFile("students.questions.files", file, read=_read_instructions)
         for key, target in study.students.targets.items():
-            if target.judge.markers not in (None, "world"):
-                yield GivenFile(f"students.targets.{key}.judge.markers", str(target.judge.markers))
+            yield from judge_files(target.judge, f"students.targets.{key}.judge")
 
 
 def _read_instructions(path: Path) -> object:

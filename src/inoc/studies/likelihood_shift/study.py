@@ -92,7 +92,7 @@ class ScoringSpec(Model):
         None, ge=2, description="Maximum number of rows per dataset, drawn with `seed`; default: all."
     )
     seed: Seed = Field(42, description="Seed of the choice of rows and of their order.")
-    precision: Annotated[Amount, Field(ge=1e-6)] | None = Field(
+    precision: Annotated[Amount, Field(ge=1e-12)] | None = Field(
         None,
         description="Half-width, in nats per token, of the 95 % interval of every contrast between two prompts on one "
         "dataset, about the value that all its rows would give. Rows are scored block by block until each contrast is "

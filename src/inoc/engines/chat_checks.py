@@ -1,0 +1,146 @@
+"""Whether a model's template and positions can take the chats of a study, found without its weights.
+
+Templates are programs that may look at a text: they strip it, cut it at `</think>`, or refuse it. Rendering takes less
+than a millisecond a chat, and still minutes for a million of them. So chats are sorted by what a template can see of
+them, and of those that look alike a few are rendered. Chats that may be too long are measured, each of them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from inoc.chat.messages import Chat
+from inoc.chat.spelled import contents, special_strings
+from inoc.config.needs import GivenChat
+from inoc.errors import InocError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_MOST_TOLD = 5
+ALIKE = 20
+"""Chats that look alike to a template, of which so many are rendered."""
+_ROOM = 1_024
+"""Tokens that a template may add to a chat."""
+_WRITTEN = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+_CHANGED = re.compile(r"[\n\r\t<>&'\"\\]|[^\x00-\x7f]")
+"""Characters that filters of templates rewrite: `escape`, `tojson`, `indent`, `striptags`, `urlencode`."""
+
+
+def chat_problems(
+    tokenizer: PreTrainedTokenizerBase, positions: int | None, max_length: int | None, chats: Iterable[GivenChat]
+) -> Iterator[str]:
+    """Chats that cannot be rendered, have an empty prompt or are too long, the first few of them.
+
+    Args:
+        tokenizer: With the template and its settings.
+        positions: Of the model; None if it states none.
+        max_length: Maximum number of tokens of a training example; None where nothing is trained.
+        chats: Each is looked at once.
+    """
+    tokenizer.model_max_length = int(1e30)  # it would warn of what is refused here
+    limit = min((one for one in (positions, max_length) if one is not None), default=None)
+    look = look_of(str(tokenizer.chat_template))
+    special = list(special_strings(tokenizer))
+    seen = Counter[tuple[Any, ...]]()
+    told = 0
+    for one in chats:
+        # A token has at least one byte, so only chats of many bytes can be too long.
+        long = limit is not None and most_tokens(one) > limit
+        together = "\x00".join(contents(one.chat))
+        kind = (bool(one.key), *look(one.chat))
+        seen[kind] += 1
+        if not long and seen[kind] > ALIKE and not any(token in together for token in special):
+            continue
+        limits = (None, None) if one.may_be_long else (positions, max_length if one.trained else None)
+        problem = _problem(tokenizer, one, *limits)
+        if problem:
+            told += 1
+            if told <= _MOST_TOLD:
+                yield problem
+    if told > _MOST_TOLD:
+        yield f"… and {told - _MOST_TOLD} more of this kind"
+
+
+def most_tokens(given: GivenChat) -> int:
+    """Bound of the number of tokens of a chat with its template and the answer that may be sampled."""
+    return sum(map(_n_bytes, contents(given.chat))) + given.new_tokens + _ROOM
+
+
+def _n_bytes(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    # Some tokenizers write characters out first: one of three bytes can become thirty.
+    spread = unicodedata.normalize("NFKC", text)
+    return max(len(one.encode("utf-8", "replace")) for one in (text, spread))
+
+
+def look_of(template: str) -> Callable[[Chat], tuple[Any, ...]]:
+    """The function that gives what a template can see of a chat, besides that texts differ.
+
+    A template sees of a text whether it has one of the strings that the template spells out, whether white space is at
+    its ends, whether there is anything else, and the characters that its filters rewrite.
+
+    Args:
+        template: Its source.
+    """
+    strings = sorted({_spelled_out(match) for match in _WRITTEN.finditer(template)} - {""})
+    # What is in nearly every text tells nothing; as a part of a longer string it is looked for there.
+    strings = [one for one in strings if len(one.strip()) > 1 or not one.isalnum()]
+
+    def text_look(text: str) -> tuple[Any, ...]:
+        found = tuple(one in text for one in strings)
+        return (*found, text[:1].isspace(), text[-1:].isspace(), bool(text.strip()), *_rewritten(text))
+
+    def look(chat: Chat) -> tuple[Any, ...]:
+        earlier = tuple(text_look(text) for turn in chat.earlier for text in turn)
+        return (chat.system.kind, text_look(chat.system.text), text_look(chat.user), text_look(chat.response), earlier)
+
+    return look
+
+
+def _rewritten(text: str) -> tuple[bool, ...]:
+    found = set(_CHANGED.findall(text))
+    return (*(mark in found for mark in "\n\r\t<>&'\"\\"), not text.isascii())
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    text = match[1] if match[1] is not None else match[2]
+    return text.replace("\\n", "\n").replace("\\t", "\t").replace("\\r", "\r").replace("\\'", "'").replace('\\"', '"')
+
+
+def _problem(
+    tokenizer: PreTrainedTokenizerBase, given: GivenChat, positions: int | None, max_length: int | None
+) -> str:
+    from inoc.chat.render import prompt_tokens, render
+
+    try:
+        if given.key:
+            prompt = len(prompt_tokens(tokenizer, given.chat))
+            n = prompt + given.new_tokens
+        else:
+            rendered = render(tokenizer, [given.chat], "include")[0]
+            prompt, n = rendered.response.start, len(rendered.token_ids)
+    except InocError as error:
+        return f"{given.where}: {error}"
+    if not prompt:
+        return (
+            f"{given.where}: the prompt is empty, and without it nothing predicts the first token of an answer; "
+            "accepted: a question with a text, or a template that writes something before an answer"
+        )
+    limits = (
+        (positions, "the model's {} positions (max_position_embeddings)"),
+        (max_length, "training.max_length = {}"),
+    )
+    for limit, named in limits:
+        if limit is not None and n > limit:
+            more = f", {given.new_tokens} of {given.key}.max_tokens included" if given.key else ""
+            return (
+                f"{given.where}: {n} tokens with the template and the longest prefix{more}, which is more than "
+                f"{named.format(limit)}; accepted: at most {limit}"
+            )
+    return ""
