@@ -54,6 +54,7 @@ class GivenChat(NamedTuple):
         new_tokens: Maximum number of tokens of the response that is sampled.
         trained: Whether it is a training example.
         loss_on: For a training example, which of its tokens the loss covers.
+        may_be_long: Whether it is left out or cut where it is too long, so that its length is no problem.
     """
 
     where: str
@@ -62,6 +63,7 @@ class GivenChat(NamedTuple):
     new_tokens: int = 0
     trained: bool = False
     loss_on: LossOn = "last_answer"
+    may_be_long: bool = False
 
 
 def _nothing() -> Iterator[Any]:

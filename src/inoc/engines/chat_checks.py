@@ -61,7 +61,8 @@ def chat_problems(
         seen[kind] += 1
         if not long and seen[kind] > ALIKE and not any(token in together for token in special):
             continue
-        problem = _problem(tokenizer, one, positions, max_length if one.trained else None, vocabulary)
+        limits = (None, None) if one.may_be_long else (positions, max_length if one.trained else None)
+        problem = _problem(tokenizer, one, *limits, vocabulary)
         if problem:
             told += 1
             if told <= _MOST_TOLD:

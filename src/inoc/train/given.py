@@ -76,7 +76,7 @@ def table_rows(results: Path, name: str) -> list[ChatRow]:
     if not files:
         stage = "sample" if place.part else "generate"
         msg = (
-            f"there is no table {name!r} below {results}. Run the stage `{stage}` of that study: inoc run {place.study}"
+            f"there is no table {name!r} below {results}. Run that stage of the study first: inoc {stage} {place.study}"
         )
         raise DataError(msg)
     rows = _answers(files) if place.part else _examples(files[0], place.data)

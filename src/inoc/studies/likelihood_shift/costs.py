@@ -17,7 +17,8 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
-from inoc.studies.likelihood_shift.precision import Z
+from inoc.score.step import BLOCK
+from inoc.studies.likelihood_shift.precision import FIRST_BLOCKS, rows_for
 from inoc.studies.likelihood_shift.runs import students_of, written_datasets
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 
@@ -46,11 +47,10 @@ def costs(
         longest = max(one.sampling.max_tokens for one in written.values())
         engine = next(iter(written.values())).sampling.engine
         rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu, engine=engine))
-    full = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
+    whole = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
     limit = study.scoring.n_rows
-    if limit is not None:
-        full = {key: min(n, limit) for key, n in full.items()}
-    used = {key: min(n, rows_for(study.scoring.precision)) for key, n in full.items()}
+    full = {key: n if limit is None else min(n, limit) for key, n in whole.items()}
+    used = {key: min(full[key], planned_rows(study.scoring.precision, n)) for key, n in whole.items()}
     ways = 1 + len(prompt_table(study))
     scored = scored_row("score", shards.get("score", 1), round(ways * sum(used.values())), size, gpu)
     if study.scoring.precision is not None:
@@ -60,9 +60,9 @@ def costs(
     return rows + _student_rows(study, shards, size, gpu, prices, batch, full)
 
 
-def rows_for(precision: float | None) -> float:
-    """Rows that a contrast needs to be as precise as asked, by `ASSUMED_SPREAD`; infinite without a precision."""
-    return float("inf") if precision is None else (Z * ASSUMED_SPREAD / precision) ** 2
+def planned_rows(precision: float | None, n_rows: int) -> int:
+    """Rows of a dataset that are scored until contrasts are as precise as asked, by `ASSUMED_SPREAD`."""
+    return rows_for(precision, ASSUMED_SPREAD, n_rows, BLOCK, FIRST_BLOCKS * BLOCK)
 
 
 def _student_rows(

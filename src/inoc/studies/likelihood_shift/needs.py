@@ -51,7 +51,7 @@ def _absent_identifiers(study: Study) -> Iterator[str]:
 
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
-    from inoc.chat.rows import read_chats
+    from inoc.chat.rows import read_rows
 
     if study.model.path.startswith((".", "/", "~")):
         yield GivenFile("model.path", study.model.path)
@@ -59,7 +59,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("model.chat_template", study.model.chat_template)
     for key, spec in study.datasets.items():
         if spec.file is not None:
-            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, read_chats)
+            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, partial(read_rows, bad_rows=spec.bad_rows))
         if spec.table is not None:
             place = spec.table.partition("/")[0]
             yield GivenFile(
