@@ -42,6 +42,9 @@ def _thin(axis: Axis, renderer: RendererAgg, gap_px: float, direction: int) -> N
     ]
     if sum(label.get_visible() and bool(label.get_text()) for _, label in ticks) < 2:
         return
+    # The boxes of turned names overlap where the names do not; who turns them sees to their room.
+    if any(label.get_rotation() % 90 for _, label in ticks):
+        return
     places = [place for place, _ in ticks]
     texts = [label.get_text() for _, label in ticks]
     frames = [label.get_window_extent(renderer).get_points()[:, direction] for _, label in ticks]
