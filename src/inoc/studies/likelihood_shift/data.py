@@ -17,7 +17,9 @@ from inoc.errors import DataError
 from inoc.generate.instructions import read_instructions
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
+from inoc.numbers.rules import reasons
 from inoc.studies.likelihood_shift.study import Study
+from inoc.studies.shared.answers import is_sample_table, written_rows
 from inoc.tables import kept_examples, read_table
 from inoc.world.grammar import instructions as world_instructions
 
@@ -68,6 +70,8 @@ def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
 
 
 def _of_table(paths: Paths, table: str) -> list[tuple[str, Chat]]:
+    if is_sample_table(table):
+        return _of_answers(paths, table)
     place, _, data = table.partition(":")
     study, _, stage = place.partition("/")
     path = Paths(paths.results, study).examples
@@ -81,6 +85,17 @@ def _of_table(paths: Paths, table: str) -> list[tuple[str, Chat]]:
     return [
         (str(row.example_id), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
         for row in rows.itertuples(index=False)
+    ]
+
+
+def _of_answers(paths: Paths, table: str) -> list[tuple[str, Chat]]:
+    """Rows of a teacher of numbers are those that the published rule of `inoc filter` keeps."""
+    found = written_rows(paths.results, table)
+    rows = zip(found.rows["id"], found.rows["instruction"], found.rows["completion"], strict=True)
+    return [
+        (str(row_id), Chat(_NO_TURN, str(prompt), str(answer)))
+        for row_id, prompt, answer in rows
+        if not found.are_numbers or not reasons(str(answer))
     ]
 
 
