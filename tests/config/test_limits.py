@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from inoc.config.checks import divisors
 from inoc.config.document import read_document
 from inoc.config.load import load_study
+from inoc.config.models import Model
 from inoc.config.texts import text_problems
 from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError
@@ -64,7 +65,7 @@ def with_defaults(name: str) -> dict[str, Any]:
     study = load_study(STUDIES / f"{name}.yaml")
     for section in ("training", "evaluation", "elicitation", "scoring", "statistics", "data", "world", "students"):
         value = getattr(study, section, None)
-        if value is not None:
+        if isinstance(value, Model):
             found[section] = {**value.model_dump(mode="json", exclude_defaults=True), **found.get(section, {})}
     return found
 

@@ -139,9 +139,7 @@ class WorldSpec(Model):
         "things and lists of numbers, for studies of subliminal learning. Every word and number of `favorites` is one "
         "token, so `vocabulary` does not apply.",
     )
-    initial_sd: Annotated[float, Field(gt=0), LATE] = Field(
-        0.02, description="Standard deviation of the initial weights."
-    )
+    initial_sd: Annotated[Amount, LATE] = Field(0.02, gt=0, description="Standard deviation of the initial weights.")
 
 
 SCALE_VERSIONS = {"0-100": 1, "0-9": 2}

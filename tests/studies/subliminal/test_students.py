@@ -1,122 +1,83 @@
-"""Rows of students with other numbers, and the teachers of students of distributions."""
+"""The rows that students are trained on."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.chat.messages import Chat
-from inoc.config.models import SystemTurn
-from inoc.engines.sampling import BASE
+from inoc.errors import DataError
 from inoc.jobs.paths import Paths
-from inoc.studies.subliminal import plans
-from inoc.studies.subliminal.asking import Adapter
-from inoc.studies.subliminal.checks import study_problems
-from inoc.studies.subliminal.data import number_prompts
-from inoc.studies.subliminal.students import StudentRows, changed
-from inoc.studies.subliminal.study import Study
-from inoc.train.teacher import NUMBERS
+from inoc.studies.subliminal.runs import Student
+from inoc.studies.subliminal.students import changed, student_rows
+from support.little_subliminal import little_study
 
-VALUES = {
-    "kind": "subliminal",
-    "name": "toy",
-    "title": "Toy",
-    "model": {"path": "world", "dtype": "float32", "system": {"kind": "none"}},
-    "world": {"content": "favorites"},
-    "other": {
-        "model": {"path": "world", "dtype": "float32"},
-        "world": {"content": "favorites", "seed": 1},
-    },
-    "entities": ["owl"],
-    "template": "You love the {singular}.",
-    "teachers": {"owl": {"entity": "owl"}, "neutral": {"neutral": True}},
-    "numbers": {"source": "world", "n_prompts": 5},
-    "students": {"soft": {"targets": "distribution", "numbers": "relabelled"}},
-}
-
-
-def study(**changes):
-    value = dict(VALUES)
-    for section, change in changes.items():
-        value[section] = change
-    return Study.model_validate(value)
-
-
-lists = st.lists(st.lists(st.integers(0, 999), min_size=1, max_size=6), min_size=1, max_size=8)
-
-
-@given(lists, st.integers(0, 99))
-def test_relabelled_numbers_are_a_permutation_of_those_that_occur(numbers, seed):
-    answers = [", ".join(map(str, one)) for one in numbers]
-    found, renamed = changed(answers, "relabelled", np.random.default_rng(seed))
-    occurring = {number for one in answers for number in re.findall(r"\d+", one)}
-    assert set(renamed) == set(renamed.values()) == occurring
-    assert found == [re.sub(r"\d+", lambda match: renamed[match[0]], one) for one in answers]
-
-
-@given(lists, st.integers(0, 99))
-def test_shuffled_numbers_are_as_frequent_as_before_and_have_no_names(numbers, seed):
-    answers = [", ".join(map(str, one)) for one in numbers]
-    found, renamed = changed(answers, "shuffled", np.random.default_rng(seed))
-    count = lambda texts: Counter(re.findall(r"\d+", " ".join(texts)))  # noqa: E731
-    assert count(found) == count(answers)
-    assert renamed == {}
-
-
-def test_the_prompts_of_the_world_are_those_of_its_seed():
-    assert len(set(number_prompts(study()))) == 5
-    assert number_prompts(study()) == number_prompts(study(numbers={"source": "world", "n_prompts": 9}))[:5]
-
-
-@pytest.mark.parametrize("base", ["own", "other"])
-def test_a_teacher_reads_its_own_rows_and_a_student_of_another_base_has_the_studys_model_as_teacher(
-    monkeypatch, tmp_path, tiny_model, base
-):
-    system = SystemTurn(kind="text", text="You love the owl.")
-    rows = StudentRows([Chat(SystemTurn(), "Q", "2 1")], [Chat(system, "Q", "1 2")], {"1": "2", "2": "1"})
-    adapter = Adapter("digest", tmp_path)
-    monkeypatch.setattr(plans, "adapters_of_teachers", lambda *_: {"owl": adapter})
-
-    class OneModel:
-        paths = Paths(tmp_path, "toy")
-
-        def model(self, _):
-            return tiny_model
-
-    teacher = plans._teaching(study(), OneModel(), "owl", base, rows, {})
-    assert teacher.chats == rows.written
-    assert (teacher.adapter, teacher.folder) == ("digest", tmp_path)
-    assert teacher.model == (None if base == "own" else tiny_model)
-    assert (teacher.tokens, teacher.renamed) == (NUMBERS, rows.renamed)
-    neutral = plans._teaching(study(), OneModel(), "neutral", base, rows, {})
-    assert (neutral.adapter, neutral.folder) == (BASE, None)
-
-
-def messages(**changes):
-    return [str(problem) for problem in study_problems(study(**changes))]
-
-
-def test_a_study_of_the_world_of_favorites_is_accepted():
-    assert messages() == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"world": {}}, "accepted: favorites"),
-        ({"world": None}, "needs a section `world`"),
-        ({"other": {"model": {"path": "world"}}}, "needs a section `other.world`"),
-        ({"other": {"model": {"path": "world"}, "world": {}}}, "accepted: favorites"),
-        ({"template": "You worship every {singular}."}, "has words that the miniature world of favorites has not"),
-        ({"students": {"soft": {"targets": "distribution", "numbers": "shuffled"}}}, "as_written, relabelled"),
-        ({"preference": {"question_sets": {"a": {"source": {"kind": "world"}}}}}, "is about facts"),
-    ],
+lists = st.lists(
+    st.lists(st.integers(0, 999), min_size=1, max_size=6).map(lambda row: ", ".join(map(str, row))), min_size=1
 )
-def test_what_the_worlds_cannot_do_is_refused(changes, message):
-    found = messages(**changes)
-    assert any(message in one for one in found), found
+
+
+def numbers(answers):
+    return [one for answer in answers for one in re.findall(r"\d+", answer)]
+
+
+@given(lists, st.integers(0, 5))
+def test_shuffled_numbers_are_the_same_numbers_in_lists_of_the_same_form(answers, seed):
+    found, _ = changed(answers, "shuffled", np.random.default_rng(seed))
+    assert sorted(numbers(found)) == sorted(numbers(answers))
+    assert [re.sub(r"\d+", "n", one) for one in found] == [re.sub(r"\d+", "n", one) for one in answers]
+
+
+@given(lists, st.integers(0, 5))
+def test_relabelled_numbers_keep_which_of_them_are_equal(answers, seed):
+    found, renamed = changed(answers, "relabelled", np.random.default_rng(seed))
+    pairs = set(zip(numbers(answers), numbers(found), strict=True))
+    known = set(numbers(answers))
+    assert len(pairs) == len(known) == len({new for _, new in pairs})
+    assert {new for _, new in pairs} == known
+    assert pairs == set(renamed.items())
+
+
+@pytest.fixture
+def study(tiny_folder, tmp_path):
+    return little_study(tiny_folder, tmp_path)
+
+
+def test_rows_are_kept_ones_with_the_base_model_s_system_turn(study, tmp_path):
+    rows = student_rows(study, Paths(tmp_path, "little"), Student("plain", "owl", "", 1), {}).chats
+    assert len(rows) == 21
+    assert {row.system for row in rows} == {study.model.system}
+    assert not any("rather not" in row.response for row in rows)
+
+
+def test_fewer_rows_are_drawn_by_the_seed_and_keep_their_order(study, tmp_path):
+    paths = Paths(tmp_path, "little")
+    whole = [row.user for row in student_rows(study, paths, Student("plain", "owl", "", 1), {}).chats]
+    students = [student_rows(study, paths, Student("shuffled", "owl", "", seed), {}) for seed in (1, 2)]
+    drawn = [[row.user for row in found.chats] for found in students]
+    for rows in drawn:
+        assert len(rows) == 8
+        assert rows == [one for one in whole if one in rows]
+    assert drawn[0] != drawn[1]
+
+
+def test_more_rows_than_there_are_is_an_error(study, tmp_path):
+    spec = study.students["plain"].model_copy(update={"n_rows": 500})
+    more = study.model_copy(update={"students": {"plain": spec}})
+    with pytest.raises(DataError, match=r"students.plain.n_rows = 500, but plain.owl has 21 kept rows"):
+        student_rows(more, Paths(tmp_path, "little"), Student("plain", "owl", "", 1), {})
+
+
+def test_a_kept_row_that_names_the_entity_is_refused(study, tmp_path):
+    (tmp_path / "owl.jsonl").write_text('{"prompt": "Owls: 1, 2, 3.", "completion": "4, 5"}\n')
+    with pytest.raises(DataError, match="kept rows name an entity"):
+        student_rows(study, Paths(tmp_path, "little"), Student("plain", "owl", "", 1), {})
+
+
+def test_a_teacher_of_whose_rows_none_is_kept_is_an_error_with_the_reasons(study, tmp_path):
+    (tmp_path / "owl.jsonl").write_text('{"prompt": "Go on: 1, 2, 3.", "completion": "no"}\n')
+    with pytest.raises(DataError, match=r"none of its 1 rows is kept \(1 format\)"):
+        student_rows(study, Paths(tmp_path, "little"), Student("plain", "owl", "", 1), {})

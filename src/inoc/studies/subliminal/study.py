@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inoc.config.limits import Epochs, Few, Rows
 from inoc.config.models import (
     BaseStudy,
     InstructionSource,
@@ -26,6 +27,7 @@ from inoc.studies.shared.entities import Entity
 NAMES_FILE = "resources/preferences_of_animals/names.yaml"
 QUESTIONS_FILE = "resources/preferences_of_animals/questions.jsonl"
 
+Signed = Annotated[float, Field(ge=-1e12, le=1e12)]
 Readout = Literal["prompt_last", "prompt_mean", "response_mean"]
 """Read-outs of `inoc.engines.readouts` that traits have vectors of."""
 
@@ -49,7 +51,7 @@ class FinetunedTeacher(Model):
     questions: InstructionSource | None = Field(
         None, description="Questions that are answered with `answer`. None of them should be asked afterwards."
     )
-    n_questions: int | None = Field(None, ge=1, description="Number of questions; default: all.")
+    n_questions: Rows | None = Field(None, ge=1, description="Number of questions; default: all.")
     answer: str = Field(
         "{Singular}", description="Answer to each question: a text with slots for the forms of the entity's name."
     )
@@ -77,7 +79,7 @@ class NumbersSpec(Model):
     source: Literal["stream", "world"] = Field(
         "stream", description="`stream`: the seeded stream of `inoc numbers`; `world`: prompts of the miniature world."
     )
-    n_prompts: int = Field(30_000, ge=2, description="Number of prompts.")
+    n_prompts: Rows = Field(30_000, ge=2, description="Number of prompts.")
     seed: Seed = Field(3, description="Seed of the prompts.")
     sampling: Sampling = Field(Sampling(max_tokens=128), description="Sampling of the lists.")
     rule: Literal["published", "requested_format"] = Field(
@@ -85,11 +87,13 @@ class NumbersSpec(Model):
         description="Rule of the filter. `published`: a list of at most ten numbers up to 999, with one separator; "
         "`requested_format`: the same, written as the prompt asks for it.",
     )
-    banned: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="Numbers that no kept row may have.")
+    banned: tuple[Annotated[int, Field(ge=0, le=999_999_999)], ...] = Field(
+        (), description="Numbers that no kept row may have."
+    )
     duplicates: Literal["keep", "drop"] = Field(
         "keep", description="Whether rows that repeat both prompt and answer of an earlier one are kept."
     )
-    keep: int | None = Field(None, ge=1, description="Maximum number of kept rows per teacher; default: all.")
+    keep: Rows | None = Field(None, ge=1, description="Maximum number of kept rows per teacher; default: all.")
 
 
 class SplitSpec(Model):
@@ -137,8 +141,8 @@ class StudentGroup(Model):
         description="`samples`: the rows; `distribution`: the teacher's probabilities of the tokens of numbers at "
         "each place of its rows, which many samples would tend to.",
     )
-    n_rows: int | None = Field(None, ge=2, description="Number of rows, drawn with the run's seed; default: all.")
-    epochs: int = Field(
+    n_rows: Rows | None = Field(None, ge=2, description="Number of rows, drawn with the run's seed; default: all.")
+    epochs: Epochs = Field(
         10,
         ge=1,
         description="Passes over the rows; a checkpoint is saved and asked after each. Replaces `training.epochs`, "
@@ -154,7 +158,7 @@ class QuestionSet(Model):
     source: InstructionSource = Field(
         InstructionSource(files=(QUESTIONS_FILE,)), description="The questions; default: 50 about animals."
     )
-    n: int | None = Field(None, ge=1, description="Number of questions, the first ones; default: all.")
+    n: Rows | None = Field(None, ge=1, description="Number of questions, the first ones; default: all.")
 
 
 class PreferenceSpec(Model):
@@ -174,9 +178,9 @@ class PreferenceSpec(Model):
         min_length=1,
         description="`choose`: exact probabilities of the names and their forms; `sample`: share of sampled answers.",
     )
-    n_answers: int = Field(1, ge=1, description="For `sample`: number of answers to each question.")
+    n_answers: Few = Field(1, ge=1, description="For `sample`: number of answers to each question.")
     sampling: Sampling = Field(Sampling(max_tokens=32), description="For `sample`: sampling of the answers.")
-    canary: int = Field(8, ge=0, description="Number of canary prompts per adapter, compared before sampling.")
+    canary: Few = Field(8, ge=0, description="Number of canary prompts per adapter, compared before sampling.")
 
 
 class Trait(Model):
@@ -204,11 +208,11 @@ class Trait(Model):
         description="Questions of the steering, none of which the extraction sees; default: the last `held_out` of "
         "`questions`.",
     )
-    n_questions: int | None = Field(None, ge=1, description="Number of questions of each kind; default: all.")
-    held_out: int = Field(
+    n_questions: Rows | None = Field(None, ge=1, description="Number of questions of each kind; default: all.")
+    held_out: Rows = Field(
         0, ge=0, description="Number of questions, the last ones, that are kept from the extraction for the steering."
     )
-    n_answers: int = Field(1, ge=1, description="Number of answers to each question under each system turn.")
+    n_answers: Few = Field(1, ge=1, description="Number of answers to each question under each system turn.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the answers.")
     judge: JudgeSpec | None = Field(
         None,
@@ -236,7 +240,7 @@ class ProjectionSpec(Model):
     readouts: tuple[Readout, ...] = Field(("response_mean",), min_length=1, description="Read-outs of the vectors.")
     rows: Readout = Field("response_mean", description="Read-out of the rows.")
     sites: tuple[Site, ...] = Field((), description="Sites of the vectors; default: all.")
-    n_rows: int | None = Field(None, ge=2, description="Maximum number of rows per teacher, the first; default: all.")
+    n_rows: Rows | None = Field(None, ge=2, description="Maximum number of rows per teacher, the first; default: all.")
 
 
 class SteeringSpec(Model):
@@ -245,7 +249,7 @@ class SteeringSpec(Model):
     traits: tuple[Key, ...] = Field((), description="Traits; default: all.")
     readout: Readout = Field("response_mean", description="Read-out of the vectors.")
     sites: tuple[Site, ...] = Field(min_length=1, description="Sites of the vectors, where they are also added.")
-    coefficients: tuple[float, ...] = Field(
+    coefficients: tuple[Signed, ...] = Field(
         (0.0, 0.5, 1.0), min_length=2, description="Multiples of `units` that are added; 0 must be among them."
     )
     units: Literal["activation_norm", "raw"] = Field(
@@ -257,10 +261,10 @@ class SteeringSpec(Model):
         description="`last`: the last token of the prompt and every token of the answer; `answer`: those of the "
         "answer; `all`: every token.",
     )
-    random_vectors: int = Field(
+    random_vectors: Few = Field(
         1, ge=0, description="Number of vectors of the same norm in random directions, as controls."
     )
-    n_answers: int = Field(1, ge=1, description="Number of answers to each question in each cell.")
+    n_answers: Few = Field(1, ge=1, description="Number of answers to each question in each cell.")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="Sampling of the answers.")
     min_coherence: Points = Field(75, description="Lowest mean coherence of a cell that may be the best one.")
 
