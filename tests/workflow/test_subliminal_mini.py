@@ -32,8 +32,8 @@ def test_soft_students_of_the_same_initial_weights_move_to_their_own_teachers_an
     assert soft["contrast"] > 0.03
 
 
-@pytest.mark.parametrize("group", ["soft_other", "soft_relabelled", "soft_prompt", "hard_other"])
-def test_other_initial_weights_relabelled_numbers_and_system_turns_carry_nothing(contrasts, group):
+@pytest.mark.parametrize("group", ["soft_other", "soft_relabelled"])
+def test_other_initial_weights_and_relabelled_numbers_carry_nothing(contrasts, group):
     assert abs(contrasts.loc[group, "contrast"]) < 0.05, contrasts.loc[group].to_string()
 
 
