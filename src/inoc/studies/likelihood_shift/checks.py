@@ -11,6 +11,7 @@ from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.errors import did_you_mean
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.studies.shared.answers import is_sample_table
 from inoc.studies.shared.checks import source_problems, template_problems
 
 
@@ -152,12 +153,12 @@ def _world(study: Study) -> Iterator[Problem]:
 
 def _table_paths(study: Study) -> Iterator[Problem]:
     for key, spec in study.datasets.items():
-        if spec.table is not None:
+        if spec.table is not None and not is_sample_table(spec.table):
             place = spec.table.partition(":")[0]
             if Path(place).name != "generate" or place.count("/") != 1:
                 yield Problem(
                     ("datasets", key, "table"),
-                    "accepted: `<study>/generate`, or `<study>/generate:<dataset>`",
+                    "accepted: `<study>/generate`, `<study>/generate:<dataset>`, or `<study>/sample:<dataset>`",
                     spec.table,
                 )
 

@@ -20,7 +20,9 @@ from inoc.generate.instructions import read_instructions
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
+from inoc.numbers.rules import reasons as reasons_against
 from inoc.studies.likelihood_shift.study import Study, prompt_table, turn
+from inoc.studies.shared.answers import is_sample_table, written_rows
 from inoc.tables import read_table
 from inoc.train.given import table_rows
 from inoc.world.grammar import instructions as world_instructions
@@ -74,7 +76,7 @@ def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> Datase
     if spec.file is not None:
         found, bad = read_rows(Path(spec.file), bad_rows=spec.bad_rows)
     elif spec.table is not None:
-        found = table_rows(paths.results, spec.table)
+        found = _of_table(paths, spec.table)
     else:
         found = _written(study, paths, key, shards)
     kept = [row._replace(chat=row.chat._replace(system=study.base)) for row in found if row.chat.response.strip()]
@@ -116,6 +118,21 @@ def usable_rows(study: Study, job: Job, key: str, shards: Shards) -> DatasetRows
 def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
     """Chats as texts that are equal if and only if the chats are."""
     return [repr(chat.as_key()) for chat in chats]
+
+
+def _of_table(paths: Paths, table: str) -> list[ChatRow]:
+    return _of_answers(paths, table) if is_sample_table(table) else table_rows(paths.results, table)
+
+
+def _of_answers(paths: Paths, table: str) -> list[ChatRow]:
+    """Rows of a teacher of numbers are those that the published rule of `inoc filter` keeps."""
+    found = written_rows(paths.results, table)
+    rows = zip(found.rows["id"], found.rows["instruction"], found.rows["completion"], strict=True)
+    return [
+        ChatRow(str(row_id), Chat(_NO_TURN, str(prompt), str(answer)), f"the table {table}")
+        for row_id, prompt, answer in rows
+        if not found.are_numbers or not reasons_against(str(answer))
+    ]
 
 
 def answers_file(paths: Paths, shard: int) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from inoc.config.needs import ApiUse, GivenFile, LocalModel, Needs, SampleUse
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.likelihood_shift.study import Study
+from inoc.studies.shared.answers import first_file, is_sample_table
 
 _ROWS = (
     'put a JSONL file there, a row a line: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
@@ -61,6 +62,10 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if spec.file is not None:
             yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, partial(read_rows, bad_rows=spec.bad_rows))
         if spec.table is not None:
+            if is_sample_table(spec.table):
+                place = spec.table.partition("/")[0]
+                yield GivenFile(f"datasets.{key}.table", first_file(spec.table), f"run that study: inoc run {place}")
+                continue
             place = spec.table.partition("/")[0]
             yield GivenFile(
                 f"datasets.{key}.table", f"results/{place}/generate/train.parquet", f"run that study: inoc run {place}"

@@ -69,7 +69,8 @@ class Dataset(Model):
     table: str | None = Field(
         None,
         description="A table of another study, `<study>/generate` for its kept training examples, or "
-        "`<study>/generate:<dataset>` for those of another of its datasets.",
+        "`<study>/generate:<dataset>` for those of another of its datasets, or `<study>/sample:<dataset>` for the rows "
+        "that a likelihood-shift study wrote, or a teacher of a subliminal one.",
     )
     written: Written | None = Field(
         None, description="The study's model writes the rows, under the prompt `written_under`."

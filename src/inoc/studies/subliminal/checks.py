@@ -8,13 +8,14 @@ from inoc.config.checks import problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
+from inoc.studies.shared.answers import is_sample_table
 from inoc.studies.shared.checks import source_problems, template_problems
 from inoc.studies.subliminal.persona_checks import persona_problems
 from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
 from inoc.studies.subliminal.study import Study, Teacher, entity_table
 from inoc.studies.subliminal.world_checks import world_problems
 
-_WAYS = ("neutral", "system", "adapter", "finetuned", "file")
+_WAYS = ("neutral", "system", "adapter", "finetuned", "file", "table")
 
 
 def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
@@ -57,6 +58,8 @@ def _teachers(study: Study) -> Iterator[Problem]:
                 f"sets none of {', '.join(_WAYS)}; accepted without them: `entity`, in a study with a `template`",
                 key,
             )
+        if teacher.table is not None and not is_sample_table(teacher.table):
+            yield Problem((*path, "table"), "accepted: `<study>/sample:<dataset>`", teacher.table)
         if teacher.neutral and teacher.entity is not None:
             yield Problem((*path, "entity"), "is not for the neutral teacher; leave it out", teacher.entity)
         if teacher.entity is not None:

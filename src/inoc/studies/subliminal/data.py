@@ -14,8 +14,9 @@ from inoc.judge.names import read_names
 from inoc.numbers.filtered import Filtered, check_entities, filter_rows, reason_counts
 from inoc.numbers.prompts import prompts
 from inoc.numbers.rows import Row, read_rows
+from inoc.studies.shared.answers import written_rows
 from inoc.studies.subliminal.runs import way_of
-from inoc.studies.subliminal.study import Study
+from inoc.studies.subliminal.study import Study, Teacher
 from inoc.tables import read_table
 from inoc.world.favorites import number_prompts as world_prompts
 
@@ -66,8 +67,7 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards, rule:
     """
     spec, numbers = study.teachers[teacher], study.numbers
     if way_of(spec) == "file":
-        rows = read_rows(Path(str(spec.file)))
-        ids = [_row_id(row) for row in rows]
+        ids, rows = _given(paths, spec)
     else:
         ids, rows = _written(paths, teacher, shards)
     filtered = filter_rows(rows, rule or numbers.rule, frozenset(numbers.banned))
@@ -94,6 +94,19 @@ def check_kept(teacher: str, rows: TeacherRows) -> None:
             "table of the stage `sample`, part `numbers`"
         )
         raise DataError(msg)
+
+
+def _given(paths: Paths, spec: Teacher) -> tuple[list[str], list[Row]]:
+    if spec.table is None:
+        rows = read_rows(Path(str(spec.file)))
+        return [_row_id(row) for row in rows], rows
+    found = written_rows(paths.results, spec.table).rows
+    columns = (found[name] for name in ("id", "instruction", "completion", "n_tokens"))
+    rows = [
+        Row(f"{spec.table}, row {one}", number, "", "", str(prompt), str(answer), int(n_tokens))
+        for number, (one, prompt, answer, n_tokens) in enumerate(zip(*columns, strict=True), start=1)
+    ]
+    return [str(one) for one in found["id"]], rows
 
 
 def _row_id(row: Row) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.studies.shared.answers import first_file
 from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
@@ -49,6 +50,9 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for name, teacher in study.teachers.items():
         if teacher.file is not None:
             yield GivenFile(f"teachers.{name}.file", teacher.file, _ROWS, read_rows)
+        if teacher.table is not None:
+            place = teacher.table.partition("/")[0]
+            yield GivenFile(f"teachers.{name}.table", first_file(teacher.table), f"run that study: inoc run {place}")
         if teacher.adapter is not None:
             yield GivenFile(f"teachers.{name}.adapter", teacher.adapter)
         if teacher.finetuned is not None and teacher.finetuned.file is not None:

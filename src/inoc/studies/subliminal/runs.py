@@ -38,6 +38,8 @@ def way_of(teacher: Teacher) -> Way:
     """The way in which a teacher comes to its preference; `system` for one that sets nothing but its entity."""
     if teacher.neutral:
         return "neutral"
+    if teacher.table is not None:
+        return "file"
     ways: tuple[Way, ...] = ("adapter", "finetuned", "file")
     return next((way for way in ways if getattr(teacher, way) is not None), "system")
 

@@ -71,6 +71,11 @@ class Teacher(Model):
     adapter: str | None = Field(None, description="Folder of an adapter of the study's model.")
     finetuned: FinetunedTeacher | None = Field(None, description="The study trains an adapter of its model.")
     file: str | None = Field(None, description="JSONL of rows that the teacher wrote before.")
+    table: str | None = Field(
+        None,
+        description="Rows that another study wrote: `<study>/sample:<dataset>`, of a likelihood-shift study, or of a "
+        "teacher of a subliminal one.",
+    )
 
 
 class NumbersSpec(Model):
