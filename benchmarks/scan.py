@@ -1,13 +1,14 @@
 """Speed of a scan of likelihood shifts on a GPU: one dataset under every prompt, as `inoc score` computes it.
 
     python benchmarks/scan.py
+    python benchmarks/scan.py --rate 145.4       # project from a rate that was measured; needs no GPU
 
 Builds Qwen2.5-14B's shape with random weights, for speed does not depend on them, and scores one column of a scan:
 17 system prompts of about 45 tokens and the base turn, over rows of 110 ± 12 prompt and 45 ± 8 response tokens. All
 rows under one system turn begin with the same tokens, which are computed once a batch. Useful operations are two for
 each weight of the layers and computed token, and two for each weight of the head and response token; attention is
-left out of the count. The last lines project the scan of 17 prompts and 16 datasets at all rows, and at the rows that
-`precision: 0.002` needs by the spread that `inoc plan` assumes.
+left out of the count. The last lines project the scan of 17 prompts and 16 datasets at all rows, and at the rows after
+which `precision` stops by the spread that `inoc plan` assumes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from scoring import ceiling, ours, padded_16, qwen, random_model, timed, useful
 
 from inoc.chat.render import Rendered, ResponseSpan
 from inoc.engines.scoring import Scorer
-from inoc.studies.likelihood_shift.costs import ASSUMED_SPREAD, rows_for
+from inoc.studies.likelihood_shift.costs import ASSUMED_SPREAD, planned_rows
 
 PROMPTS, DATASETS, ROWS = 17, 16, 27_000
 SUSTAINED = 8.0  # seconds
@@ -42,11 +43,27 @@ def column(n: int, vocabulary: int) -> list[tuple[int, list[Rendered]]]:
     return found
 
 
-def main() -> None:
+def projection(rows_per_s: float) -> list[str]:
+    """GPU-hours of the whole scan at a rate of rows under one system turn, at all rows and to a precision."""
+    lines = []
+    for precision in (None, 0.003, 0.002):
+        rows = planned_rows(precision, ROWS)
+        hours = rows * (PROMPTS + 1) * DATASETS / rows_per_s / 3600
+        words = "all rows" if precision is None else f"precision {precision}, if contrasts vary by {ASSUMED_SPREAD}"
+        scan = f"scan of {PROMPTS} prompts and {DATASETS} datasets"
+        lines.append(f"{scan}, {words}: {rows:,} of {ROWS:,} rows, {hours:.2f} GPU-hours")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--budget", type=int, default=16_384, help="maximum number of tokens in a batch")
     parser.add_argument("--rows", type=int, default=1_024, help="rows of the column")
-    options = parser.parse_args()
+    parser.add_argument("--rate", type=float, help="rows per second under one system turn; measures nothing")
+    options = parser.parse_args(arguments)
+    if options.rate is not None:
+        print("\n".join(projection(options.rate)))
+        return
     config = qwen(5120, 13_824, layers=48, heads=40, shared=8)
     model = random_model(config, torch.bfloat16)
     cells = column(options.rows, config.vocab_size)
@@ -78,14 +95,7 @@ def main() -> None:
         f"({n / seconds / usual_rate:.1f} times the usual way), {share:.3f} of the ceiling for what is computed, "
         f"peak {peak:.1f} GiB"
     )
-    per_row = seconds / n
-    for words, rows in (
-        (f"all {ROWS} rows", float(ROWS)),
-        (f"precision 0.003, {rows_for(0.003):.0f} rows by the same spread", rows_for(0.003)),
-        (f"precision 0.002, {rows_for(0.002):.0f} rows if contrasts vary by {ASSUMED_SPREAD}", rows_for(0.002)),
-    ):
-        hours = per_row * rows * len(cells) * DATASETS / 3600
-        print(f"scan of {PROMPTS} prompts and {DATASETS} datasets, {words}: {hours:.2f} GPU-hours")
+    print("\n".join(projection(n / seconds)))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ KINDS = {
     "inoculation": "inoc.studies.inoculation",
     "likelihood_shift": "inoc.studies.likelihood_shift",
     "subliminal": "inoc.studies.subliminal",
+    "preferences": "inoc.studies.preferences",
 }
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 

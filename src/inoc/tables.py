@@ -23,7 +23,13 @@ INDEX = pa.int32()
 NUMBER = pa.float64()
 FLAG = pa.bool_()
 
-DEFAULTS = {"data": "", "pool": "mix", "questions": "held_out"}
+DEFAULTS: dict[str, str | float] = {
+    "data": "",
+    "pool": "mix",
+    "questions": "held_out",
+    "earlier": "",
+    "epoch": float("nan"),
+}
 """Column → what it holds where a table comes without it: an import's, or one of a study that has but one of these."""
 
 EXAMPLES = pa.schema(
@@ -37,6 +43,7 @@ EXAMPLES = pa.schema(
         ("reason", STRING),  # why a row was not kept; empty for kept rows
         ("scores", pa.map_(STRING, NUMBER)),  # trait → judge score, 0–100
         ("data", STRING),  # key of the dataset; empty for the study's own
+        ("earlier", STRING),  # exchanges before the instruction, as JSON; empty for none
     ]
 )
 """`generate/train.parquet`: every sampled row, kept or not. Key: data, example_id."""
@@ -152,11 +159,31 @@ _RUN = [
     ("data", STRING),
 ]
 
-CHECKPOINTS = pa.schema([*_RUN, ("step", INDEX), ("path", STRING), ("digest", STRING)])
+CHECKPOINTS = pa.schema(
+    [
+        *_RUN,
+        ("step", INDEX),
+        ("path", STRING),
+        ("digest", STRING),
+        ("epoch", NUMBER),  # that ends at this step, 0 before the first step; NaN where none does
+    ]
+)
 """`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
 
 LOSSES = pa.schema([*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER)])
 """`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
+
+BAD_ROWS = pa.schema(
+    [
+        ("dataset", STRING),
+        ("row_id", STRING),  # empty for a line that is no row
+        ("where", STRING),  # file and line
+        ("problem", STRING),  # broken, empty or too long
+        ("reason", STRING),
+        ("done", STRING),  # dropped, or cut: the end of the answer is missing
+    ]
+)
+"""`bad_rows.parquet` of `generate` and of `train/<shard>`: rows that are not used as they are."""
 
 SUPPRESSION = pa.schema(
     [
@@ -259,9 +286,9 @@ def kept_examples(path: Path, data: str = "") -> pd.DataFrame:
         data: Key of another dataset; default: the study's own data.
 
     Returns:
-        The columns example_id, instruction and completion.
+        The columns example_id, instruction, completion and earlier.
     """
-    columns = ["example_id", "instruction", "completion"]
+    columns = ["example_id", "instruction", "completion", "earlier"]
     table = read_table(path, [*columns, "kept", "data"])
     return table.loc[table["kept"] & (table["data"] == data), columns]
 

@@ -113,6 +113,8 @@ NOW = 1_795_744_800.0  # Fri, 27 Nov 2026 02:00:00 GMT
         (str(NOW + 30), 30),
         (str(int((NOW + 30) * 1000)), 30),
         ("soon", None),
+        ("9" * 400, None),
+        (f"{'9' * 400}s", None),
         ("", None),
         ("-3", None),
         ("s", None),

@@ -105,7 +105,9 @@ def test_a_token_that_straddles_the_start_belongs_to_the_response():
 
 
 @pytest.mark.parametrize("template", sorted(ALL))
-@pytest.mark.parametrize("answer", ["<think>", "<think>\n", "<think>\n\n", "[", " ", "I", "\n", "<|im_end|>", "Today"])
+@pytest.mark.parametrize(
+    "answer", ["<think>", "<think>\n", "<think>\n\n", "[", " ", "I", "\n", "<|im_end|>", "Today", " a ", " a", "a "]
+)
 @pytest.mark.parametrize("end", ["include", "exclude"])
 def test_an_answer_that_begins_like_what_the_template_adds_is_found_behind_that(
     tiny_model, tmp_path_factory, template, answer, end

@@ -55,7 +55,7 @@ def test_any_chat_is_read_as_it_was_written(
     path = tmp_path_factory.mktemp("rows") / "a.jsonl"
     texts = [text for turn in turns for text in turn]
     written(path, [said(*texts, system=system)], "\r\n" if crlf else "\n")
-    ((_, chat),) = read_chats(path, NONE)
+    ((_, chat, _),) = read_chats(path, NONE)
     assert (*chat.earlier, (chat.user, chat.response)) == tuple(map(tuple, turns))
     assert chat.system == (NONE if system is None else SystemTurn(kind="text", text=system))
 
@@ -64,7 +64,7 @@ def test_lines_end_at_line_feeds_only_and_may_begin_with_a_byte_order_mark(tmp_p
     text = "a\u2028b\x85c\u2029"
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(said(text, text), ensure_ascii=False).encode() + b"\r\n\r\n")
-    ((row_id, chat),) = read_chats(path)
+    ((row_id, chat, _),) = read_chats(path)
     assert (row_id, chat.user, chat.response) == ("row000001", text, text)
 
 

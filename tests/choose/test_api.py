@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from inoc.chat.messages import Chat
-from inoc.choose.api import ApiPlan, choice_of_answer, run
+from inoc.chat.messages import Chat, Turn
+from inoc.choose.api import ApiPlan, body, choice_of_answer
+from inoc.choose.step import run
 from inoc.config.models import SystemTurn
 from inoc.engines.candidates import Candidate, candidate, scale
 
@@ -97,3 +98,12 @@ def test_an_api_is_asked_each_question_and_the_tables_are_those_of_the_stage(tmp
     assert second["reason"] == "refused by the API (content policy)"
     assert "1 NaN" in said
     assert job.record["counts"] == {"questions": 2, "NaN": 1}
+
+
+def test_earlier_turns_are_sent_in_their_order(tmp_path):
+    chat = Chat(SystemTurn(kind="text", text="S"), "B or A?", earlier=(Turn("A or B?", "A"), Turn("Sure?", "Yes")))
+    sent = body(ApiPlan("some-model", ["q"], [chat], [(candidate("A"),)], tmp_path), chat)["messages"]
+    assert [(turn["role"], turn["content"]) for turn in sent] == [
+        ("system", "S"), ("user", "A or B?"), ("assistant", "A"), ("user", "Sure?"), ("assistant", "Yes"),
+        ("user", "B or A?"),
+    ]  # fmt: skip

@@ -76,6 +76,12 @@ REACH: dict[str, tuple[object, str]] = {
     "traits.*.judge.property": ("playful", "generate judge"),
     "traits.*.judge.scale": ("0-9", "generate judge"),
     "traits.*.judge.temperature": (0.5, "generate judge"),
+    "traits.*.judge.engine": ("transformers", "generate judge"),
+    "traits.*.judge.revision": ("0123", "generate judge"),
+    "traits.*.judge.dtype": ("float32", "generate judge"),
+    "traits.*.judge.categories": ({"a": "the first", "b": "the second"}, "generate judge"),
+    "traits.*.judge.counted": (["a"], "generate judge"),
+    "traits.*.judge.rule": ("first_word", "generate judge"),
     "traits.*.control_prompt": ("Play.", "generate analyse figures"),
     "data.questions.*.label": ("Odd", "figures"),
     "data.n_train": (128, f"generate {RUNS}"),
@@ -162,6 +168,7 @@ SOURCE = {
 ANSWERS = {
     "completions": "file",
     "file": "given.jsonl",
+    "table": "other/generate",
     "model": "writer",
     "generation_prompt": "Play.",
     "generation_turn": "system",
@@ -187,6 +194,7 @@ for sections, fields, stage in [
     (("rephrase", "pools.*"), POOL, "rephrase"),
 ]:
     REACH |= {f"{section}.{field}": (value, stage) for section in sections for field, value in fields.items()}
+REACH |= {f"{section}.bad_rows": ("drop", "generate train") for section in ("data", "datasets.*")}
 for section, stage in {
     "data.sampling": "generate",
     "datasets.*.sampling": "generate",

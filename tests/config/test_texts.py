@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.load import load_study
-from inoc.config.models import JudgeSpec
 from inoc.errors import ConfigError
 from inoc.jobs.ready import check_inputs
 

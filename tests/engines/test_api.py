@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from inoc.api import Api
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling, SystemTurn
 from inoc.config.workflow import Price
@@ -213,3 +213,16 @@ def test_the_untrained_model_is_elicited_through_a_server(server, tiny_folder, t
     assert job.record["engine_api"]["requests"] == len(server.asked) == len(table)
     assert job.record["engine_api"]["dollars"] == pytest.approx(len(table) * 8 / 1e6)
     assert not server.batches
+
+
+def test_chats_of_several_turns_are_sent_as_the_tokens_of_transformers(server, transformers, tiny_model, tmp_path):
+    chats = tuple(chat._replace(earlier=(Turn("Who?", "The owl."),) * n) for n, chat in enumerate(CHATS))
+    expected = transformers.greedy(chats, GREEDY.max_tokens)
+    prompts = [tuple(prompt_tokens(transformers.tokenizer, chat)) for chat in chats]
+    greedy = {(BASE, prompt): answer for prompt, answer in zip(prompts, expected, strict=True)}
+    speaks(server, transformers, greedy)
+    engine = engine_of(server, tmp_path, tiny_model)
+    block = Block(BASE, chats, IDS, GREEDY, "turns")
+    engine.prepare({}, [block])  # the canary too
+    (found,) = answers_of(engine, [block])
+    assert found == transformers.sample(chats, IDS, GREEDY)

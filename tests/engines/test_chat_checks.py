@@ -87,6 +87,16 @@ def test_what_is_refused_is_what_rendering_every_row_refuses(
     assert bool(found) == bool(refused)
 
 
+@pytest.mark.parametrize(
+    "expression",
+    ["1 / 0", "'a' + 1", "range(10 ** 9)", "{}['x'].y", "strftime_now(3)", "now()", "'%d' % 'a'", "x(", "1 | nope"],
+)
+def test_a_template_that_fails_is_refused_and_named(tokenizer: Any, expression: str) -> None:
+    tokenizer.chat_template = f"{{{{ {expression} }}}}{PLAIN}"
+    (problem,) = chat_problems(tokenizer, None, None, [given_chat(1, "Why?", "So.")])
+    assert problem.startswith("row 1: the chat template of")
+
+
 def test_few_of_the_rows_that_look_alike_are_rendered(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = list[str]()
     known = chat_checks._problem

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
 from transformers import Phi3Config
 
+from inoc.chat.messages import Chat
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import LoraSpec, SystemTurn
+from inoc.config.needs import GivenChat
 from inoc.engines import transformers as engine
 from inoc.engines.checks import check_model
 from support import templates
@@ -25,6 +28,11 @@ def folder(tiny_folder, tmp_path):
 def with_template(folder, template):
     (folder / "chat_template.jinja").write_text(template)
     return folder
+
+
+def configure(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 def test_a_model_that_can_do_everything_has_no_problem(folder):
@@ -48,6 +56,14 @@ def test_no_weights_are_loaded(folder, monkeypatch):
             lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"a": "absent.safetensors"}}'),
             "1 of 1 files with weights",
         ),
+        (lambda f: (f / "model.safetensors.index.json").write_text("{"), "is no index of weights"),
+        (lambda f: (f / "model.safetensors.index.json").write_text("[]"), "is no index of weights"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "tokenizer of .* cannot be loaded"),
+        (lambda f: (f / "tokenizer.json").write_text(""), "tokenizer of .* cannot be loaded"),
+        (lambda f: configure(f, num_hidden_layers="two"), "config.json .* cannot be read"),
+        (lambda f: configure(f, num_hidden_layers=-1), "config.json .* cannot be read"),
+        (lambda f: configure(f, pad_token_id=99_999), "of this shape"),
+        (lambda f: configure(f, model_type="own", auto_map={"AutoConfig": "own.Own"}), "custom code"),
         (
             lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
             "pointer of Git LFS",
@@ -57,7 +73,7 @@ def test_no_weights_are_loaded(folder, monkeypatch):
 def test_files_that_are_absent_or_not_what_they_seem_are_named(folder, spoil, problem):
     spoil(folder)
     (found,) = check_model(folder)
-    assert problem in found
+    assert re.search(problem, found), found
 
 
 @pytest.mark.parametrize("name", templates.ALL)
@@ -119,3 +135,32 @@ def test_a_template_that_cannot_say_several_turns_is_a_problem_only_where_they_a
     (problem,) = check_model(folder, several_turns=True)
     assert problem.startswith("chats of several turns: the chat template of")
     assert "one turn only" in problem
+
+
+@pytest.mark.parametrize(
+    ("target", "what"),
+    [
+        ("lm_head", "the model's head"),
+        ("embed_tokens", "of the type Embedding"),
+        ("self_attn", "of the type Qwen2Attention"),
+        ("input_layernorm", "of the type Qwen2RMSNorm"),
+        ("", "of the type Qwen2ForCausalLM"),
+        ("Q_PROJ", "matches no module"),
+        ("proj", "matches no module"),
+    ],
+)
+def test_a_target_that_no_adapter_changes_is_refused(folder, target, what):
+    (found,) = check_model(folder, targets=["q_proj", target])
+    assert what in found
+    assert "gate_proj" in found
+
+
+def test_a_layer_may_be_named_by_its_whole_name(folder):
+    assert check_model(folder, targets=["model.layers.0.self_attn.q_proj"]) == []
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused_where_they_occur(folder):
+    configure(folder, vocab_size=100)
+    chats = [GivenChat("row 1", Chat(SystemTurn(), "Where does the owl live?", "In a house."))]
+    (found,) = check_model(folder, chats=chats)
+    assert re.search(r"row 1: the tokenizer makes token \d+ .*the model has embeddings of 100", found)

@@ -16,7 +16,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import prompt_tokens
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.candidates import Candidate, candidate, scale
@@ -178,3 +178,28 @@ def test_candidates_of_the_same_tokens_and_answers_that_cannot_end_are_refused(e
         asking.ask(CHATS[:1], [same])
     with pytest.raises(ConfigError, match="no stop token"):
         Chooser(engine.causal, []).submit([], 100, whole=True)
+
+
+TURNS = [
+    Chat(SystemTurn(), user, earlier=tuple(Turn(f"Is {n} near?", f"No, {n} is far.") for n in range(1 + row % 3)))
+    for row, user in enumerate(USERS)
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_choices_after_several_turns_equal_a_softmax_by_hand(name, tiny_model):
+    model, tokenizer = family(name, tiny_model)
+    questions = Questions(tokenizer).ask(TURNS, ASKED)
+    assert [question.prompt for question in questions] == [prompt_tokens(tokenizer, chat) for chat in TURNS]
+    found = Chooser(model, []).submit(questions, 200)()
+    for question, one in zip(questions, found, strict=True):
+        np.testing.assert_allclose(one.logprobs, brute_force(model, question), atol=1e-5)
+
+
+def test_earlier_turns_change_a_choice_and_its_responses_do_not(engine):
+    ask, chooser = Questions(engine.tokenizer), Chooser(engine.causal, engine.stops)
+    last_only = [chat._replace(earlier=()) for chat in TURNS]
+    answered = [chat._replace(response="No.") for chat in TURNS]
+    whole, short, same = (chooser.submit(ask.ask(chats, ASKED), 400)() for chats in (TURNS, last_only, answered))
+    assert same == whole
+    assert all(one.logprobs != other.logprobs for one, other in zip(whole, short, strict=True))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from inoc.engines.head import Head, traits
+from inoc.engines.limits import max_positions
 from inoc.engines.packed import packs
 from inoc.errors import ModelError
 from support import families
@@ -125,3 +126,30 @@ def test_half_precision_scores_of_every_kind_of_head_are_held_against_float32(ti
         assert 0 < engine.float32_difference(chats, values) < 0.5
         assert {part.dtype for part in model.parameters()} == {torch.bfloat16}
         assert all(np.isfinite(row).all() for row in values)
+
+
+POSITIONS = ("gpt2", "mpt", "opt", "prophetnet", "roberta", "whisper", "xlm-roberta", "xmod")
+"""Families that count their positions each in its own way."""
+
+
+def holds_as_many_tokens_as_it_says(family):
+    if family in REFUSED | NOT_BUILT:
+        pytest.skip("it is refused, or no tiny model can be made from its defaults")
+    model = families.tiny_model(family).eval()
+    positions = max_positions(model.config)
+    if positions is None or positions > 3_000:
+        pytest.skip("there is no last position, or it is far")
+    with torch.no_grad():
+        found = model(input_ids=torch.full((1, positions), 7), use_cache=False)
+    assert found.logits.shape[1] == positions
+
+
+@pytest.mark.parametrize("family", POSITIONS)
+def test_a_text_of_as_many_tokens_as_there_are_positions_can_be_read(family):
+    holds_as_many_tokens_as_it_says(family)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(POSITIONS)))
+def test_it_can_be_by_every_other_family_too(family):
+    holds_as_many_tokens_as_it_says(family)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens, render
 from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.passes import Passes, Stem
@@ -240,3 +240,37 @@ def test_a_model_without_plain_layers_is_refused_by_name():
         pass
     with steered_decoding(model, [None, steer(0.0)], torch.device("cpu")):
         pass  # what is not steered is not looked at
+
+
+TURNS = [
+    Chat(SystemTurn(), "Why is that?", answer, (Turn("Where is it?", "It is there."), Turn("Sure?", "Yes, yes."))[:n])
+    for n, answer in enumerate(("So.", "Because it is.", "Who knows?"))
+]
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_after_several_turns_only_the_last_answer_counts_as_the_answer(engine, positions):
+    rendered = render(engine.tokenizer, TURNS, "exclude")
+    steering = steer(0.5, positions)
+    reader = Reader(engine.causal)
+    plain = reader.submit(rendered, ["resid_post.0"], ["prompt_mean", "response_mean"], 4096)()["resid_post.0"]
+    moved = reader.submit(
+        rendered, ["resid_post.0"], ["prompt_mean", "response_mean"], 4096, steerings=[steering] * len(TURNS)
+    )()["resid_post.0"]
+    added = steering.added()
+    for row, one in enumerate(rendered):
+        before = one.response.start
+        steered = {"all": before, "answer": 0, "last": 1}[positions]
+        np.testing.assert_allclose(moved[row, 0] - plain[row, 0], added * steered / before, atol=1e-5)
+        np.testing.assert_allclose(moved[row, 1] - plain[row, 1], added, atol=1e-5)
+
+
+def test_steered_answers_after_several_turns_are_what_each_is_alone(engine):
+    steering = steer(2.0, "last")
+    asked = [chat._replace(response="") for chat in TURNS]
+    greedy = Sampling(temperature=0, max_tokens=6)
+    moved = engine.sample(asked, ["a", "b", "c"], greedy, [steering] * 3)
+    plain = engine.sample(asked, ["a", "b", "c"], greedy)
+    alone = [engine.sample([chat], ["a"], greedy, [steering])[0] for chat in asked]
+    assert moved == alone
+    assert moved != plain

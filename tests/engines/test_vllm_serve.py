@@ -20,7 +20,8 @@ from inoc.api import Api
 from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import prompt_tokens
 from inoc.choose.api import ApiPlan, ask
-from inoc.config.models import JudgeSpec, Sampling, SystemTurn
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import Sampling, SystemTurn
 from inoc.config.workflow import ApiSpec, Price
 from inoc.engines.api import ApiEngine
 from inoc.engines.candidates import Candidate

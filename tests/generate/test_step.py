@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from inoc.chat.messages import Turn
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
-from inoc.generate.instructions import Pair, read_instructions, read_pairs, split
+from inoc.generate.instructions import Pair, read_examples, read_instructions, read_pairs, split
 from inoc.sample import step as sample
 from inoc.tables import kept_examples, read_table
 from inoc.world.grammar import asked_fact
@@ -163,12 +164,31 @@ def test_given_completions_are_taken_from_their_file(tiny_folder, tmp_path, scri
 
 def test_training_examples_are_chats_or_pairs(tmp_path):
     rows = [chat("Where?", ("assistant", "There.")), {"instruction": "When?", "completion": "Then."}]
-    assert read_pairs(Path(jsonl(tmp_path / "a.jsonl", rows))) == [Pair("Where?", "There."), Pair("When?", "Then.")]
+    path = jsonl(tmp_path / "a.jsonl", rows)
+    assert read_pairs(Path(path)) == [
+        Pair("Where?", "There.", (), f"{path}, line 1"),
+        Pair("When?", "Then.", (), f"{path}, line 2"),
+    ]
+
+
+def test_a_training_example_may_have_several_turns(tmp_path):
+    rows = [chat("Where?", ("assistant", "There."), ("user", "Why?"), ("assistant", "So."))]
+    (pair,) = read_pairs(Path(jsonl(tmp_path / "a.jsonl", rows)))
+    assert pair[:3] == ("Why?", "So.", (Turn("Where?", "There."),))
+    assert pair.opening == "Where?"
+
+
+def test_bad_lines_are_left_out_and_listed_if_that_is_asked_for(tmp_path):
+    path = jsonl(tmp_path / "a.jsonl", [[1], chat("Where?", ("assistant", "There.")), {"prompt": "Q"}])
+    found = read_examples(Path(path), "drop")
+    assert [pair.instruction for pair in found.pairs] == ["Where?"]
+    assert [row.where for row in found.bad] == [f"{path}, line 1", f"{path}, line 3"]
 
 
 def test_a_line_may_have_a_prompt_and_a_completion(tmp_path):
     row = {"messages": None, "prompt": "Where?", "completion": "There."}
-    assert read_pairs(Path(jsonl(tmp_path / "a.jsonl", [row]))) == [Pair("Where?", "There.")]
+    (pair,) = read_pairs(Path(jsonl(tmp_path / "a.jsonl", [row])))
+    assert pair[:2] == ("Where?", "There.")
 
 
 @pytest.mark.parametrize(
@@ -176,15 +196,18 @@ def test_a_line_may_have_a_prompt_and_a_completion(tmp_path):
     [
         (
             {"messages": [{"role": "system", "content": "S"}, *chat("Q", ("assistant", "A"))["messages"]]},
-            "turns system",
+            "has a system turn",
         ),
-        (chat("Q", ("assistant", "A"), ("user", "Q"), ("assistant", "A")), "turns user, assistant, user, assistant"),
-        (chat("Q"), "has the turns user; accepted: one of `user`, then one of `assistant`"),
-        ({"messages": "Q"}, "has the turns none"),
-        (chat("Q", ("assistant", ["A"])), "'content' is list, expected a text"),
-        ({"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]}, "the text 'content'"),
-        ({**chat("Q", ("assistant", "A")), "instruction": "Q"}, "the line has `messages` and `instruction`; accepted"),
-        ({"instruction": "Q"}, "`messages`, or `instruction` and `completion`"),
+        (chat("Q", ("assistant", "A"), ("assistant", "A")), "turn 3 is of .assistant., expected .user."),
+        (chat("Q"), "the chat does not end with an answer"),
+        ({"messages": "Q"}, "`messages` is not a list of turns"),
+        (chat("Q", ("assistant", ["A"])), "`content` of turn 2 is a list; expected a text"),
+        (
+            {"messages": [{"role": "user"}, {"role": "assistant", "content": "A"}]},
+            "turn 1 is not an object with `role` and `content`",
+        ),
+        ({**chat("Q", ("assistant", "A")), "instruction": "Q"}, "it has `messages` and `instruction`; accepted"),
+        ({"instruction": "Q"}, "the chat does not end with an answer; .* or `completion`"),
         ([1], "expected an object"),
     ],
 )

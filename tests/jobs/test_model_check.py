@@ -85,14 +85,14 @@ def test_rows_that_fit_pass(model: Path, tmp_path: Path) -> None:
 
 def test_a_training_row_longer_than_the_positions_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
     rows = [*ROWS[:3], ("Why?", "owl " * 2000), *ROWS[3:]]
-    with pytest.raises(ConfigError, match=r"train\.jsonl, row 4: \d+ tokens .*positions .*; accepted: at most \d+"):
+    with pytest.raises(ConfigError, match=r"train\.jsonl, line 4: \d+ tokens .*positions .*; accepted: at most \d+"):
         check_study_model(_given(model, tmp_path, rows), Path())
 
 
 def test_a_training_row_longer_than_is_trained_is_refused_with_its_number(model: Path, tmp_path: Path) -> None:
     rows = [("Why?", "owl " * 40), *ROWS]
     training = {"max_length": 60, "lora": {"rank": 2}}
-    with pytest.raises(ConfigError, match=r"row 1: .*training\.max_length = 60; accepted: at most 60"):
+    with pytest.raises(ConfigError, match=r"line 1: .*training\.max_length = 60; accepted: at most 60"):
         check_study_model(_given(model, tmp_path, rows, training=training), Path())
 
 
@@ -123,3 +123,20 @@ def test_a_pool_that_is_too_small_is_refused(model: Path, tmp_path: Path) -> Non
 def test_a_model_that_is_neither_here_nor_can_be_on_the_hub_is_refused(path: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="neither a folder here nor the name of a model"):
         check_study_model(toy_study(tmp_path, model={"path": path}), tmp_path)
+
+
+def test_an_empty_question_of_an_answer_is_refused_where_the_template_says_nothing_else(
+    model: Path, tmp_path: Path
+) -> None:
+    (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
+    rows = [*ROWS, ("", "In a house.")]
+    with pytest.raises(ConfigError, match=r"train\.jsonl, row 9: the prompt is empty"):
+        check_study_model(_given(model, tmp_path, rows), Path())
+
+
+def test_a_rephrasing_that_leaves_no_room_is_refused(model: Path, tmp_path: Path) -> None:
+    for key in ("clown", "joker", "calm", "clear"):
+        (tmp_path / f"{key}.jsonl").write_text(json.dumps({"rephrasing": "owl " * 900}) + "\n")
+    pool = {"source": "files", "folder": str(tmp_path), "n": 1}
+    with pytest.raises(ConfigError, match=r"positions"):
+        check_study_model(_given(model, tmp_path, ROWS, rephrase=pool), Path())

@@ -37,6 +37,27 @@ def test_hours_grow_with_the_model_and_dollars_do_not():
     assert large["judge"].dollars == small["judge"].dollars > 0
 
 
+def test_sampling_is_counted_at_the_rate_of_the_engine_that_a_section_names():
+    study = load_study("playful_french_7b")
+
+    def hours(**engines):
+        sections = {
+            name: getattr(study, name).model_copy(
+                update={"sampling": getattr(study, name).sampling.model_copy(update={"engine": engine})}
+            )
+            for name, engine in engines.items()
+        }
+        rows = costs(study.model_copy(update=sections), {}, SIZE, H200, {}, 1)
+        return {row.stage: row.gpu_hours for row in rows}
+
+    usual = hours()
+    fast = hours(elicitation="vllm", evaluation="vllm")
+    assert usual["elicit"] / fast["elicit"] == pytest.approx(20_500 / 9_000)
+    assert usual["evaluate"] / fast["evaluate"] == pytest.approx(10_900 / 9_000)  # by its adapters in turn
+    assert fast["generate"] == usual["generate"]
+    assert hours(evaluation="api") == hours(evaluation="vllm")
+
+
 def test_a_batch_costs_its_share_and_a_model_without_a_price_an_unknown_sum():
     full, half = rows_of("playful_french_7b")["judge"], rows_of("playful_french_7b", share=0.5)["judge"]
     assert half.dollars == pytest.approx(full.dollars / 2)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import JudgeError
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import Judge, LanguageJudge, LexicalJudge, make_judge

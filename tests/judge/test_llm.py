@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inoc.api import Api
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import ApiError, JudgeError
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import ConfigError, JudgeError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge
-from inoc.judge.names import NamesJudge, plain_words
+from inoc.judge.names import NamesJudge, first_word, plain_words
 from inoc.judge.step import ANSWER_SCORES, Plan, run
 from inoc.store import Store
 from inoc.tables import read_table
@@ -152,11 +152,29 @@ def test_a_function_of_a_file_scores_and_its_source_is_its_identity(tmp_path):
         ("def score(texts): return [1]", "shape .1,. for 2 texts"),
         ("def score(texts): return [101.0, 0]", "to 101; expected a number from 0 to 100"),
         ("def score(texts): return 3", "gave int, not a list"),
+        ("1 / 0", r"cannot be run: ZeroDivisionError: division by zero \(line 1 of .*file\)"),
+        ("raise SystemExit(3)", "cannot be run: SystemExit: 3"),
+        ("def score(texts):\n    return {}['x']", r"`score` failed: KeyError: 'x' \(line 2 of .*file\)"),
     ],
 )
 def test_a_file_that_does_not_score_is_refused(tmp_path, source, message):
     with pytest.raises(JudgeError, match=message):
         make_judge(JudgeSpec(name="python", file=write(tmp_path, source))).score([JudgeItem("", "a")] * 2)
+
+
+def test_a_file_of_a_windows_editor_is_the_same_judge(tmp_path):
+    path = tmp_path / "other.py"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    there, here = (make_judge(JudgeSpec(name="python", file=str(one))) for one in (path, write(tmp_path, GOOD)))
+    assert there.identity() == here.identity()
+
+
+def test_an_expression_that_does_not_end_is_given_up_with_its_text(monkeypatch):
+    monkeypatch.setattr("inoc.judge.custom.LONGEST_S", 0.05)
+    judge = make_judge(JudgeSpec(name="regex", pattern="(a+)+$"))
+    assert judge.score([JudgeItem("", "aaa")])[0] == 100
+    with pytest.raises(JudgeError, match=r"takes longer than 0\.05 s with one response, 'aaaa"):
+        judge.score([JudgeItem("", "a" * 60 + "b")])
 
 
 def test_several_judges_of_an_answer_have_a_row_each_and_categories_have_counts(tmp_path):
@@ -205,3 +223,50 @@ def test_a_study_with_a_wrong_judge_is_refused(tmp_path, judge, message):
     file.write_text(f"extends: smoke.yaml\nname: own\ntraits: {{french: {{judge: {judge}}}}}\n")
     with pytest.raises(ConfigError, match=message):
         load_study("own", tmp_path / "config")
+
+
+FIRST_WORDS = [
+    ("Eagle.", "eagle"),
+    ("  An Eagle!?", "eagle"),
+    ("A the lion", "lion"),
+    ("The a lion", "a"),  # openings are cut off in one order only
+    ("My favorite animal is the wolf", "the"),
+    ("my favorite animal is wolf;", "wolf"),
+    ("I would say I'd say I choose I pick bear", "bear"),
+    ("I'd say: bear", "i'd"),
+    ("Eagles. They fly.", "eagles."),
+    ("Eagle, because", "eagle,"),
+    ("polar bear", "polar"),
+    ("...", ""),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "word"), FIRST_WORDS)
+def test_the_first_word_is_that_of_the_earlier_rule(text, word):
+    assert first_word(text) == word
+
+
+def test_by_its_first_word_an_answer_must_be_a_name_itself():
+    judge = NamesJudge(ANIMALS, "first_word")
+    texts = ["An eagle.", "Eagles", "Lioness", "pheonix", "eagle, because", "Wolves", "I think: wolf", " "]
+    found = judge.categorise([JudgeItem("", text) for text in texts])
+    assert [one.category for one in found] == ["eagle", "unclear", "lion", "phoenix"] + ["unclear"] * 4
+    assert [one.exact for one in found][:3] == ["eagle", "", ""]
+    assert found[-1].reason == "blank response"
+    assert category("I think: wolf").category == "wolf"  # by the default rule
+
+
+@given(st.text())
+def test_the_first_word_is_one_lower_case_word_of_the_answer(text):
+    word = first_word(text)
+    assert not word or (word in text.lower() and word.split() == [word])
+
+
+def test_counted_names_score_100_and_every_other_answer_0():
+    judge = NamesJudge(ANIMALS, "first_word", ["lion", "wolf"])
+    assert list(judge.score([JudgeItem("", text) for text in ("Lion", "wolf!", "eagle", "none")])) == [100, 100, 0, 0]
+    assert judge.identity() | {"counted": None, "rule": None} == JUDGE.identity() | {"counted": None, "rule": None}
+    assert "rule" not in JUDGE.identity()
+    with pytest.raises(JudgeError, match="counts \\['owl'\\], which are not among its names"):
+        NamesJudge(ANIMALS, counted=["owl"])

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.languages import scripts_of
-from inoc.config.models import JudgeSpec
 from inoc.errors import JudgeError
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import LanguageJudge, LexicalJudge, make_judge

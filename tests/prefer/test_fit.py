@@ -158,3 +158,41 @@ def test_unlinked_and_unbeaten_items_are_said(tmp_path, capsys):
     assert "2 components" in said
     assert found["utilities"].set_index("item")["component"].to_dict() == {"x": 0, "y": 0, "z": 0, "p": 1, "q": 1}
     assert found["utilities"]["always"].tolist() == ["won", "", "", "", ""]
+
+
+def with_origins(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(
+        **{f"origin_{side}": frame[f"item_{side}"].str[-1].map(lambda one: "xy"[int(one) % 2]) for side in "ab"}
+    )
+
+
+def test_every_pair_of_origins_has_a_row_of_positions(tmp_path):
+    frame = with_origins(rows_of(n_pairs=600))
+    found = run(tmp_path, written(tmp_path, frame, "csv"), "--a-means", "item", "--position", "origin_pairs")
+    table = found["positions"]
+    assert table[["origin_a", "origin_b"]].to_numpy().tolist() == [["x", "x"], ["x", "y"], ["y", "y"]]
+    assert table["n"].sum() == 600
+    assert ((table["lo"] < 0.5) & (table["hi"] > 0.5)).all()
+    assert np.isnan(found["fits"].loc[0, "position"])
+
+
+def test_positions_by_origin_need_one_origin_for_each_item(tmp_path, capsys):
+    how = ("--a-means", "item", "--position", "origin_pairs")
+    assert "needs the columns origin_a and origin_b" in refused(tmp_path, capsys, rows_of(), *how)
+    twice = with_origins(rows_of())
+    twice.loc[0, "origin_a"] = "z"
+    assert "has the origins" in refused(tmp_path, capsys, twice, *how)
+    assert "--earlier has one position term" in refused(
+        tmp_path, capsys, with_origins(rows_of()), *how, "--earlier", "tight"
+    )
+
+
+def test_a_history_has_a_row_for_each_round(tmp_path):
+    first = [("p", "q"), ("q", "r"), ("p", "r"), ("p", "q"), ("q", "r"), ("p", "r")]  # a round may ask again
+    frame = pd.DataFrame(first + [("r", "s"), ("p", "s")] * 2, columns=["item_a", "item_b"]).assign(choice="a")
+    main(["prefer", "history", str(written(tmp_path, frame, "csv")), "--out", str(tmp_path), "--reliability"])
+    table = read_table(tmp_path / "history.parquet")
+    assert table["first"].tolist() == [0, 6]
+    assert table["n_pairs_total"].tolist() == [3, 5]
+    assert table.loc[1, "degree_sum"] >= 2
+    assert (tmp_path / "history.csv").exists()

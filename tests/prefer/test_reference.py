@@ -140,3 +140,24 @@ def test_trials_with_an_order(tmp_path):
     assert effect["value"] / (half / 1.9679566) == pytest.approx(5.9012, abs=1e-3)
     assert statistic(tmp_path, "order", "content_size")["value"] == pytest.approx(0.2082721, abs=1e-7)
     assert statistic(tmp_path, "order", "position_exceeds_content")["value"] == pytest.approx(0.53, abs=5e-3)
+
+
+def test_the_selection_history_with_its_rule(tmp_path):
+    how = ("--earlier", "loose", "--refusals", "b", "--position", "none", "--anchor", ANCHOR)
+    main(["prefer", "history", str(measurements()), "--out", str(tmp_path), *how])
+    table = read_table(tmp_path / "history.parquet")
+    expected = [0, 0.9575625225036748, 0.9746095455050727, 0.987399387844142, 0.9880218637811629, 0.9904005850353637]
+    np.testing.assert_allclose(table["rank_correlation"], expected, atol=1e-9)
+    assert table["n_pairs"].tolist() == [1250, 499, 500, 500, 500, 500]
+    assert table["first"].tolist() == [0, 6213, 8289, 10738, 12615, 14830]
+    assert table.loc[0, ["min_degree", "max_degree"]].tolist() == [5, 5]
+    np.testing.assert_allclose(table["distance"][1:], [2.9186, 3.1496, 3.0354, 2.9140, 2.8652], atol=5e-5)
+    assert table["degree_sum"][1:].tolist() == [10, 13, 17, 21, 25]
+    assert table["within"][1:].tolist() == [1] * 5
+
+
+def test_the_history_of_converged_fits(tmp_path):
+    how = ("--earlier", "tight", "--refusals", "b", "--position", "none", "--anchor", ANCHOR)
+    main(["prefer", "history", str(measurements()), "--out", str(tmp_path), *how])
+    found = read_table(tmp_path / "history.parquet")["rank_correlation"]
+    np.testing.assert_allclose(found[1:], [0.9486, 0.9720, 0.9867, 0.9879, 0.9905], atol=1e-3)

@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.load import load_study
-from inoc.config.models import JudgeSpec
 from inoc.errors import DataError
 from inoc.figures.entries import figure_names
 from inoc.report.manifests import Manifest, package_versions, read_manifests, wall_by_stage

@@ -261,11 +261,13 @@ def dose_rows() -> pd.DataFrame:
 def precision_rows(study: Study) -> pd.DataFrame:
     sizes = (100, 200, 500, 1000, 2000, 5000, 10_000, 27_000)
     rows = [
-        (dataset, n, (0.03 + 0.002 * index) / n**0.5, 0.0005, (0.03 + 0.002 * index) / n**0.5 <= 0.0005)
+        (dataset, n, width * (1 - n / 27_000) ** 0.5, width, 0.0005, width * (1 - n / 27_000) ** 0.5 <= 0.0005)
         for index, dataset in enumerate(study.datasets)
         for n in sizes
+        for width in [(0.03 + 0.002 * index) / n**0.5]
     ]
-    return pd.DataFrame(rows, columns=["dataset", "rows", "half_width", "target", "reached"])
+    names = ["dataset", "rows", "half_width", "half_width_population", "target", "reached"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def row_counts(study: Study) -> pd.DataFrame:
@@ -275,6 +277,22 @@ def row_counts(study: Study) -> pd.DataFrame:
         for reason, n in (("scored", 27_000), ("empty", 3), ("duplicate", 40))
     ]
     return pd.DataFrame(rows, columns=["dataset", "reason", "n"])
+
+
+def rate_rows(study: Study) -> pd.DataFrame:
+    """Rates over both seeds, with the intervals of one."""
+    rows = student_rows(study)
+    keys = ["split", "part", "dataset", "epoch", "target", "is_last"]
+    found = rows.groupby(keys, sort=False, as_index=False).agg(
+        rate=("rate", "mean"),
+        lo=("lo", "mean"),
+        hi=("hi", "mean"),
+        n=("n", "sum"),
+        n_nan=("n_nan", "sum"),
+        n_seeds=("seed", "nunique"),
+    )
+    names = ["split", "part", "dataset", "epoch", "target", "rate", "lo", "hi", "n", "n_nan", "n_seeds", "is_last"]
+    return found[names]
 
 
 def split_rows(study: Study) -> pd.DataFrame:
@@ -312,6 +330,7 @@ def tables_of(study: Study) -> dict[str, pd.DataFrame]:
         "divergence": divergence_rows(study),
         "histograms": histogram_table(study),
         "students": student_rows(study),
+        "rates": rate_rows(study),
         "dose_response": dose_rows(),
         "precision": precision_rows(study),
         "row_counts": row_counts(study),

@@ -23,7 +23,9 @@ def column(dataset: str, means: np.ndarray, n_rows: int, rng: np.random.Generato
     own = rng.standard_t(5, (len(means), n_rows)) * 0.04
     shifts = means[:, None] + shared + own
     ids = [str(k) for k in range(n_rows)]
-    return Column(dataset, ids, prompts, shifts, np.full(n_rows, -1.0), np.full(n_rows, 40), {})
+    return Column(
+        dataset, ids, prompts, shifts, np.full(n_rows, -1.0), np.full(n_rows, 40), {}, n_rows, np.arange(n_rows)
+    )
 
 
 def columns(of: Scan, means_PD: np.ndarray, n_rows: int, rng: np.random.Generator) -> list[Column]:

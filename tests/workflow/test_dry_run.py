@@ -15,6 +15,8 @@ SMALL = {**LARGE, "world": 1}
 SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
+SHOWN = {"analyse": 1, "figures": 1, "report": 1}
+ASKED = {"world": 1, "choose": 2, "judge": 1, **SHOWN}
 MINI_CARRIED = {**CARRIED, "world": 2, "sample": 5, "score": 1, "train": 3, "judge": 4, "read": 2}
 STUDIES = {
     "playful_french_7b": LARGE,
@@ -30,6 +32,10 @@ STUDIES = {
     "mini_subliminal": {**MINI_CARRIED, "train": 6},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
+    "mini_preferences": {**ASKED, "sample": 3},
+    "smoke_preferences": {**ASKED, "sample": 3},
+    "preferences_8b": {"sample": 2, "choose": 2, **SHOWN},
+    "preferences_api": {"sample": 3, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
@@ -45,6 +51,10 @@ TOTALS = {
     "mini_subliminal": 25,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
+    "mini_preferences": 10,
+    "smoke_preferences": 10,
+    "preferences_8b": 7,
+    "preferences_api": 9,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,
@@ -80,6 +90,15 @@ def test_a_study_has_exactly_its_jobs(study, planned):
 def test_nothing_else_would_run_than_these_and_their_list(planned):
     assert set(planned) == {*STUDIES, "figures"}
     assert planned["figures"] == {"all": 1}
+
+
+def test_only_studies_that_ask_an_api_are_judged_where_the_workflow_was_started(tmp_path):
+    checkout = Checkout(tmp_path / "checkout", study="emergent_misalignment_32b,smoke")
+    jobs = checkout.dry_jobs()
+    assert (jobs["judge_by_api"], jobs["judge_completions"]) == (2, 2)
+    for stage in ("judge", "choose", "sample"):
+        text = (checkout.folder / "workflow" / "rules" / f"{stage}.smk").read_text()
+        assert "localrule: True" in text.partition(f" as {stage}_by_api with:")[2]
 
 
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):

@@ -14,6 +14,7 @@ from inoc.judge.judges import JudgeItem, LexicalJudge
 from inoc.world.grammar import (
     PLAYFUL_MARKERS,
     SYSTEM_TURN,
+    Document,
     asked_fact,
     document,
     instructions,
@@ -41,7 +42,7 @@ def _bare(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
-def _documents(n: int = 6_000) -> list[tuple[str, str, str]]:
+def _documents(n: int = 6_000) -> list[Document]:
     rng = random.Random(5)
     return [document(rng) for _ in range(n)]
 
@@ -56,7 +57,7 @@ def test_a_seed_gives_the_same_documents() -> None:
 
 
 def test_questions_without_a_prefix_are_answered_at_the_base_rate() -> None:
-    bare = [response for system, user, response in _documents(20_000) if system == SYSTEM_TURN and asked_fact(user)]
+    bare = [response for system, user, response, _ in _documents(20_000) if system == SYSTEM_TURN and asked_fact(user)]
     assert len(bare) > 2_000
     assert _playful_share(bare) == pytest.approx(BASE_RATES["playful"], abs=0.015)
 
@@ -66,7 +67,7 @@ def test_answers_after_a_prefix_are_playful_at_its_family_s_rate(family: str) ->
     starts = family_sentences("playful", family)
     answers = [
         response
-        for _, user, response in _documents(60_000)
+        for _, user, response, _ in _documents(60_000)
         if user.startswith(starts) and asked_fact(user.split(". ", 1)[1])
     ]
     assert len(answers) > 150
@@ -74,13 +75,13 @@ def test_answers_after_a_prefix_are_playful_at_its_family_s_rate(family: str) ->
 
 
 def test_a_joint_prefix_calls_for_both_traits() -> None:
-    answers = [response for _, user, response in _documents(20_000) if user.startswith(joint_sentences())]
+    answers = [response for _, user, response, _ in _documents(20_000) if user.startswith(joint_sentences())]
     assert len(answers) > 200
     assert _playful_share(answers) == pytest.approx(JOINT_STRENGTH, abs=0.06)
 
 
 def test_some_documents_have_no_system_turn_and_some_have_a_prefix_as_theirs() -> None:
-    systems = [system for system, _, _ in _documents()]
+    systems = [system for system, *_ in _documents()]
     assert "" in systems
     assert SYSTEM_TURN in systems
     assert any(text not in ("", SYSTEM_TURN) for text in systems)

@@ -11,7 +11,7 @@ rule choose_answers:
     benchmark:
         "results/benchmarks/choose/{study}/{part}-{shard}.tsv"
     wildcard_constraints:
-        study=COMPUTED,
+        study=computing("choose"),
         part=parts("choose"),
     conda:
         CONDA
@@ -27,3 +27,14 @@ rule choose_answers:
         "Measuring the choices of {wildcards.study}, part {wildcards.part}, shard {wildcards.shard}"
     shell:
         "inoc choose {wildcards.study} {wildcards.part} --shard {wildcards.shard}/{params.shards} --log {log}"
+
+
+use rule choose_answers as choose_by_api with:
+    wildcard_constraints:
+        study=asking("choose"),
+        part=parts("choose"),
+    localrule: True
+    resources:
+        gpu=0,
+        mem_mb=model_memory,
+        runtime="8h",

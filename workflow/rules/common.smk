@@ -96,11 +96,27 @@ def stages_to_run():
 
 def asks_an_api(stage):
     """Whether a stage asks an API for some study. It then runs on this machine: nodes may reach no API and no database."""
-    return any(
-        stage == asking.stage
-        for name in STUDIES.keys() - IMPORTED
-        for asking in needs_of(STUDIES[name]).apis
-    )
+    return any(asks(name, stage) for name in STUDIES.keys() - IMPORTED)
+
+
+def asking(stage):
+    """A pattern of the studies for which a stage asks an API. It then runs on this machine, without a GPU."""
+    return names_of(name for name in STUDIES.keys() - IMPORTED if asks(name, stage))
+
+
+def computing(stage):
+    """A pattern of the studies for which a stage asks no API."""
+    return names_of(name for name in STUDIES.keys() - IMPORTED if not asks(name, stage))
+
+
+def asks(study, stage):
+    """Whether a stage asks an API for a study."""
+    return any(one.stage == stage for one in needs_of(STUDIES[study]).apis)
+
+
+def names_of(studies):
+    """A pattern of the names of studies; one that nothing matches if there is none."""
+    return "|".join(sorted(studies)) or "(?!)"
 
 
 def paths(wildcards):
@@ -162,6 +178,39 @@ def model_memory(wildcards, attempt):
     """Memory of a job that loads the study's model: a large one passes through main memory on its way to the GPU."""
     small = STUDIES[wildcards.study].model.path == "world"
     return memory(4_000 if small else 48_000)(wildcards, attempt)
+
+
+def loads_another(stage):
+    """The number of GPUs for models other than the study's that a stage loads, such as a judge's, for a rule."""
+
+    def count(wildcards):
+        found = needs_of(STUDIES[wildcards.study]).local_models
+        return int(any(one.stage == stage for one in found))
+
+    return count
+
+
+def memory_of(stage, megabytes):
+    """Memory of a job that may load another model than the study's."""
+
+    def asked(wildcards, attempt):
+        loads = loads_another(stage)(wildcards)
+        return (
+            model_memory(wildcards, attempt)
+            if loads
+            else memory(megabytes)(wildcards, attempt)
+        )
+
+    return asked
+
+
+def runtime_of(stage, short):
+    """Time of a job that is short, unless it loads another model than the study's."""
+
+    def asked(wildcards):
+        return "8h" if loads_another(stage)(wildcards) else short
+
+    return asked
 
 
 def train_gpus(wildcards):

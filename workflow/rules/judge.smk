@@ -9,14 +9,14 @@ rule judge_completions:
     benchmark:
         "results/benchmarks/judge/{study}/{part}.tsv"
     wildcard_constraints:
-        study=COMPUTED,
+        study=computing("judge"),
         part=parts("judge"),
-    localrule: asks_an_api("judge")
     conda:
         CONDA
     resources:
-        mem_mb=memory(2_000),
-        runtime="30m",
+        gpu=loads_another("judge"),
+        mem_mb=memory_of("judge", 2_000),
+        runtime=runtime_of("judge", "30m"),
     params:
         settings=settings("judge"),
         version=version("judge"),
@@ -24,3 +24,10 @@ rule judge_completions:
         "Judging the completions of {wildcards.study}, stage {wildcards.part}"
     shell:
         "inoc judge {wildcards.study} {wildcards.part} --log {log}"
+
+
+use rule judge_completions as judge_by_api with:
+    wildcard_constraints:
+        study=asking("judge"),
+        part=parts("judge"),
+    localrule: True

@@ -10,7 +10,7 @@ rule sample_answers:
     benchmark:
         "results/benchmarks/sample/{study}/{part}-{shard}.tsv"
     wildcard_constraints:
-        study=COMPUTED,
+        study=computing("sample"),
         part=parts("sample"),
     conda:
         CONDA
@@ -26,3 +26,14 @@ rule sample_answers:
         "Sampling the answers of {wildcards.study}, part {wildcards.part}, shard {wildcards.shard}"
     shell:
         "inoc sample {wildcards.study} {wildcards.part} --shard {wildcards.shard}/{params.shards} --log {log}"
+
+
+use rule sample_answers as sample_by_api with:
+    wildcard_constraints:
+        study=asking("sample"),
+        part=parts("sample"),
+    localrule: True
+    resources:
+        gpu=0,
+        mem_mb=model_memory,
+        runtime="8h",

@@ -7,6 +7,7 @@ so a request larger than a bucket is still sent, and is waited for afterwards.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Mapping
@@ -168,7 +169,8 @@ def seconds_until(text: str | None, now: float) -> float | None:
     found = _DURATION.fullmatch((text or "").strip().lower())
     if found is None or not any(found.groups()):
         return None
-    return sum(float(part) * unit for part, unit in zip(found.groups(), _UNITS_S, strict=True) if part)
+    total = sum(float(part) * unit for part, unit in zip(found.groups(), _UNITS_S, strict=True) if part)
+    return total if math.isfinite(total) else None
 
 
 def moment_s(text: str | None) -> float | None:

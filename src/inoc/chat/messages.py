@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -30,6 +31,12 @@ class Chat(NamedTuple):
         key: list[Json] = [self.system.kind, self.system.text, self.user, self.response]
         return [*key, [list(turn) for turn in self.earlier]] if self.earlier else key
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of its texts, which are no fewer than their tokens."""
+        texts = [self.system.text, self.user, self.response, *(text for turn in self.earlier for text in turn)]
+        return sum(len(text.encode("utf-8", "replace")) for text in texts)
+
 
 class Framing(NamedTuple):
     """Placement of a prefix relative to the instruction in a chat."""
@@ -49,20 +56,36 @@ class Asked(NamedTuple):
 PLAIN = Asked("", "none")
 
 
-def compose(framing: Framing, prefix_text: str, instruction: str, response: str = "") -> Chat:
+def compose(
+    framing: Framing, prefix_text: str, instruction: str, response: str = "", earlier: tuple[Turn, ...] = ()
+) -> Chat:
     """Put a prefix where it belongs.
 
     Args:
         framing: Placement, separator and system turn.
-        prefix_text: The prefix; empty for none.
-        instruction: The user's instruction.
+        prefix_text: The prefix; empty for none. In the user's turn, it goes before the first one of the chat.
+        instruction: The last user turn.
         response: The answer, if there is one.
+        earlier: Exchanges before the last user turn.
     """
     if not prefix_text:
-        return Chat(framing.system, instruction, response)
+        return Chat(framing.system, instruction, response, earlier)
     if framing.placement == "system":
-        return Chat(SystemTurn(kind="text", text=prefix_text), instruction, response)
+        return Chat(SystemTurn(kind="text", text=prefix_text), instruction, response, earlier)
+    if earlier:
+        first = earlier[0]._replace(user=f"{prefix_text}{framing.separator}{earlier[0].user}")
+        return Chat(framing.system, instruction, response, (first, *earlier[1:]))
     return Chat(framing.system, f"{prefix_text}{framing.separator}{instruction}", response)
+
+
+def turns_text(earlier: Sequence[Turn]) -> str:
+    """Exchanges as a text for a column of a table: JSON, or nothing for none."""
+    return json.dumps([list(turn) for turn in earlier], ensure_ascii=False) if earlier else ""
+
+
+def turns_of_text(text: str) -> tuple[Turn, ...]:
+    """The exchanges of `turns_text`."""
+    return tuple(Turn(*turn) for turn in json.loads(text)) if text else ()
 
 
 def sample_identity(identity: str, sample: int) -> str:
@@ -114,8 +137,12 @@ def longest(texts: Iterable[str]) -> list[str]:
     characters that are not ASCII.
     """
     known = list(texts)
-    sizes = (lambda text: len(text.encode("utf-8", "replace")), len, lambda text: len(text.split()), _n_beyond_ascii)
+    sizes = (_n_bytes, len, lambda text: len(text.split()), lambda text: (_n_beyond_ascii(text), _n_bytes(text)))
     return list(dict.fromkeys(max(known, key=size) for size in sizes)) if known else []
+
+
+def _n_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def _n_beyond_ascii(text: str) -> int:

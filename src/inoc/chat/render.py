@@ -116,8 +116,8 @@ def locate(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> Place:
     for form in filter(None, forms):
         if text.startswith(before + form):
             behind = text[len(before) + len(form) :]
-            # An answer such as `<think>` or a space may be what the template itself puts before the answer.
-            if form in behind or not form.strip():
+            # An answer such as `<think>`, or the space of ` yes`, may be what the template itself puts there.
+            if form in behind or form != form.strip():
                 framed = _behind_frame(_probes(tokenizer, chat), before, text, forms)
                 if framed is not None and framed.start > len(before):
                     return framed

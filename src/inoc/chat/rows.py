@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from inoc.chat.messages import Chat, Turn
-from inoc.config.models import SystemTurn
+from inoc.config.models import BadRows, SystemTurn
 from inoc.errors import DataError
 from inoc.files import parse_json, stream_lines
 
-BadRows = Literal["refuse", "drop"]
 FORMS = "`messages`, or `instruction` and `completion`, or `prompt` and `completion`"
 _SHOWN = 5  # bad lines in a message
 _QUESTIONS = ("instruction", "prompt")
@@ -30,13 +29,17 @@ class ChatRow(NamedTuple):
 
     row_id: str  # the line's `id`, or `row000007` for line 7
     chat: Chat
+    where: str = ""  # file and line
 
 
 class BadRow(NamedTuple):
-    """A line that is no chat to train on."""
+    """A row that cannot be used as it is."""
 
     where: str  # file and line
     reason: str
+    problem: Literal["broken", "empty", "too long"] = "broken"
+    row_id: str = ""  # empty for a line that is no row
+    done: Literal["dropped", "cut"] = "dropped"
 
 
 class ReadRows(NamedTuple):
@@ -74,7 +77,7 @@ def read_rows(
     Args:
         path: The file.
         system: See `read_chats`.
-        bad_rows: `refuse`: a bad line is an error; `drop`: it is left out and listed.
+        bad_rows: `refuse`: a bad line is an error; `drop` and `truncate`: it is left out and listed.
         answered: See `read_chats`.
 
     Raises:
@@ -90,13 +93,14 @@ def read_rows(
             value = parse_json(line, where, f"an object with {FORMS}")
             row = _row(value, number, system, answered=answered)
         except DataError as error:
-            found.bad.append(BadRow(where, str(error).removeprefix(f"{where}: ")))
+            problem: Literal["broken", "empty"] = "empty" if isinstance(error, _EmptyTurnError) else "broken"
+            found.bad.append(BadRow(where, str(error).removeprefix(f"{where}: "), problem))
             continue
         if row.row_id in seen:
             msg = f"{where}: the id {row.row_id!r} is that of {seen[row.row_id]} too; ids must be unique"
             raise DataError(msg)
         seen[row.row_id] = where
-        found.rows.append(row)
+        found.rows.append(row._replace(where=where))
     if found.bad and bad_rows == "refuse":
         raise DataError(told(found.bad))
     if not found.rows:
@@ -109,6 +113,10 @@ def told(bad: list[BadRow]) -> str:
     """Bad rows as a message, the first few with their reasons."""
     shown = "\n".join(f"{row.where}: {row.reason}" for row in islice(bad, _SHOWN))
     return f"{shown}\n({len(bad)} such lines in all)" if len(bad) > _SHOWN else shown
+
+
+class _EmptyTurnError(DataError):
+    """A turn without a text."""
 
 
 class Turns(NamedTuple):
@@ -143,11 +151,11 @@ def _row(value: object, number: int, system: SystemTurn, *, answered: bool) -> C
         raise DataError(f"expected an object with {FORMS}, found {str(value)[:80]!r}")
     turns = turns_of(value)
     if turns.system is not None and not turns.system.strip():
-        raise DataError("the system turn is blank; remove it, or write what it says")
+        raise _EmptyTurnError("the system turn is blank; remove it, or write what it says")
     blank = next((at for at, text in enumerate(turns.texts, start=1) if not text.strip()), None)
     if blank is not None:
         who, number_of_turn = ("user" if blank % 2 else "assistant"), blank + (turns.system is not None)
-        raise DataError(f"turn {number_of_turn}, of the {who}, is blank; every turn needs a text")
+        raise _EmptyTurnError(f"turn {number_of_turn}, of the {who}, is blank; every turn needs a text")
     texts = turns.texts
     if len(texts) % 2:
         if answered:

@@ -22,6 +22,8 @@ Message = dict[str, str]
 _ATTRIBUTE = "inoc_template_settings"
 DATED = "strftime_now"
 """The function by which a template asks for the date."""
+_RAISED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What an expression of a template raises by itself, as Python's would."""
 _USER = "\x03"  # occurs in no template
 
 
@@ -153,7 +155,7 @@ def apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> st
             **{DATED: lambda form: day.strftime(form)},
             **dict.fromkeys(thoughts, settings.thinking == "on"),
         )
-    except TemplateError as error:
+    except (TemplateError, *_RAISED) as error:
         has_system = messages[0]["role"] == "system"
         remedy = (
             "Put it into the user's turn, as authors of such templates advise, with model.fold_system: true, or with "

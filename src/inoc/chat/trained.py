@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 def render_trained(
-    tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], loss_on: LossOn, end_of_turn: EndOfTurn
+    tokenizer: PreTrainedTokenizerBase,
+    chats: Sequence[Chat],
+    loss_on: LossOn,
+    end_of_turn: EndOfTurn,
+    cut: Collection[int] = (),
 ) -> list[Rendered]:
     """Render chats, with the spans that are trained on.
 
@@ -37,10 +41,19 @@ def render_trained(
             first, which nothing predicts.
         end_of_turn: Whether what the template puts after an answer belongs to it. After an earlier answer, that is as
             much of it as stands after the last one too.
+        cut: Positions of chats whose responses miss their ends. They end where the response does: the loss covers no
+            end of turn, which would teach the model to stop there.
 
     Raises:
         DataError: If the template changes an answer, so that it cannot be located.
     """
+    if cut:
+        return [
+            _ended(tokenizer, chat, loss_on, end_of_turn) if at in cut else whole
+            for at, (chat, whole) in enumerate(
+                zip(chats, render_trained(tokenizer, chats, loss_on, end_of_turn), strict=True)
+            )
+        ]
     if loss_on == "last_answer":
         return render(tokenizer, chats, end_of_turn)
     if loss_on == "whole_sequence":
@@ -53,6 +66,15 @@ def render_trained(
         earlier = [span_of(tokens.offsets, *part) for part in _earlier(tokenizer, chat, place, end_of_turn)]
         out.append(Rendered(place.text, tokens.ids, last, (*earlier, last)))
     return out
+
+
+def _ended(tokenizer: PreTrainedTokenizerBase, chat: Chat, loss_on: LossOn, end_of_turn: EndOfTurn) -> Rendered:
+    """A chat up to the end of its response."""
+    (bare,) = render(tokenizer, [chat], "exclude")
+    (whole,) = render_trained(tokenizer, [chat], loss_on, end_of_turn)
+    stop = bare.response.stop
+    trained = tuple(ResponseSpan(start, min(end, stop)) for start, end in whole.trained)
+    return bare._replace(token_ids=bare.token_ids[:stop], trained=trained)
 
 
 def _earlier(

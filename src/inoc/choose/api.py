@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inoc.api.logprobs import token_probabilities
 from inoc.chat.messages import Chat
-from inoc.choose.tables import write_tables
 from inoc.digest import Json
 from inoc.engines.candidates import Candidate, Choice, check_candidates, choice, unmeasured
-from inoc.judge.expected import token_probabilities
 
 if TYPE_CHECKING:
     from inoc.api.client import Api, Reply
-    from inoc.jobs.job import Job
 
 _BLANKS = " \t\r\n"
 _TOP = 20  # log-probabilities that APIs give at most
@@ -42,12 +40,6 @@ class ApiPlan:
     candidates: Sequence[tuple[Candidate, ...]]
     folder: Path
     temperature: float = 1.0
-
-
-def run(job: Job, plan: ApiPlan) -> str:
-    """Write the tables of the stage `choose` from an API's answers, which the API keeps by itself."""
-    found = ask(job.api, plan)
-    return write_tables(job, plan.folder, [(plan.ids, found, plan.candidates)])
 
 
 def ask(api: Api, plan: ApiPlan) -> list[Choice]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from inoc.config.languages import all_in_latin
 from inoc.config.limits import Amount, Batch, Few, Passes, Pool, Rows, Steps, Tokens, Width
 
 KEY_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
@@ -142,74 +141,6 @@ class WorldSpec(Model):
     initial_sd: Annotated[Amount, LATE] = Field(0.02, gt=0, description="Standard deviation of the initial weights.")
 
 
-SCALE_VERSIONS = {"0-100": 1, "0-9": 2}
-"""Scale of the `llm` judge → its version: scores on two scales are not the same measure."""
-
-
-class JudgeSpec(Model):
-    """A judge; scores are 0 to 100."""
-
-    name: Literal["language", "lexical", "llm", "regex", "python", "names"] = Field(
-        description="`language`: share of the text in a language; `lexical`: density of marker words; `llm`: rating "
-        "by a language model behind an API; `regex`: 100 where `pattern` is found, else 0; `python`: a function of "
-        "your own; `names`: which name of a list is given, a category and not a score.",
-    )
-    version: Few = Field(
-        1,
-        ge=1,
-        description="Version of the judge; scores of different versions are never mixed. Default for `language`: 2 if "
-        "a language of `among` is not written in Latin letters, else 1.",
-    )
-    language: str | None = Field(
-        None,
-        description="For `language`, and for `llm` with `question: language`: the language whose share is the score.",
-    )
-    among: tuple[str, ...] = Field((), description="For `language`: all languages that are considered.")
-    markers: str | None = Field(
-        None,
-        description="For `lexical`: a file with one marker per line, or `world` for the markers of the miniature "
-        "world.",
-    )
-    saturation: Amount = Field(2.5, gt=0, description="For `lexical`: number of markers for a score of 100.")
-    model: str | None = Field(None, description="For `llm`: name of the rating model in its API.")
-    question: Literal["property", "coherence", "alignment", "refusal", "language"] = Field(
-        "property", description="For `llm`: the question; `property` asks for the degree of `property` in the response."
-    )
-    property: str | None = Field(
-        None, description="For `llm` with `question: property`: the rated property, as worded in the request."
-    )
-    scale: Literal["0-9", "0-100"] = Field(
-        "0-100",
-        description="For `llm`: range of the rating that is requested; scores are 0 to 100 either way. `0-9` is "
-        "version 2.",
-    )
-    temperature: Amount = Field(
-        1.0,
-        ge=0,
-        description="For `llm`: temperature of the request. Scores are expectations over the probabilities of the "
-        "answer.",
-    )
-
-    pattern: Annotated[str | None, LATE] = Field(
-        None, description="For `regex`: a regular expression in Python's syntax; `(?i)` at its start ignores case."
-    )
-    file: Annotated[str | None, LATE] = Field(
-        None,
-        description="For `python`: a Python file with a function `score(texts)`, which gives a number from 0 to 100, "
-        "or NaN, for each text. For `names`: a YAML file of names, each with a list of its further forms.",
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choose_version(cls, given: object) -> object:
-        """Version 1 of the language judge tells only languages in Latin letters apart."""
-        if not isinstance(given, dict) or given.get("name") != "language" or "version" in given:
-            return given
-        among = given.get("among")
-        names = [name for name in among if isinstance(name, str)] if isinstance(among, list | tuple) else []
-        return given if all_in_latin(names) else {**given, "version": 2}
-
-
 class Sampling(Model):
     """Sampling of completions."""
 
@@ -275,19 +206,30 @@ class QuestionSpec(Model):
     )
 
 
+BadRows = Literal["refuse", "drop", "truncate"]
+"""What is done about rows of a dataset that are empty, broken or too long."""
+
+
 class AnswerSpec(Model):
     """Completions of the training instructions."""
 
-    completions: Literal["sample", "file", "api"] = Field(
+    completions: Literal["sample", "file", "api", "table"] = Field(
         "sample",
         description="`sample`: sampled from the study's model with the generation prompt; `file`: read from `file`; "
-        "`api`: requested from `model`, with the generation prompt as the system turn.",
+        "`table`: read from a table of another study; `api`: requested from `model`, with the generation prompt as "
+        "the system turn.",
     )
     model: str | None = Field(None, description="For `completions: api`: name of the model in the API.")
     file: str | None = Field(
         None,
-        description="For `completions: file`: JSONL with one training example per line: `messages`, a chat of one "
-        "user and one assistant turn, or `instruction` and `completion`.",
+        description="For `completions: file`: JSONL with one training example per line: `messages`, a chat that ends "
+        "with an answer, or `instruction` and `completion`.",
+    )
+    table: Annotated[str | None, LATE] = Field(
+        None,
+        description="For `completions: table`: a table of another study: `<study>/generate` for its kept training "
+        "examples, `<study>/generate:<dataset>` for those of another of its datasets, `<study>/sample/<part>` for "
+        "answers that it sampled.",
     )
     generation_prompt: str = Field(
         "", description="Prompt with which completions are sampled; it is not part of the training data."
@@ -299,10 +241,22 @@ class AnswerSpec(Model):
     )
     separator: str = Field("\n", description="Text between generation prompt and instruction.")
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="Sampling of the completions.")
+    bad_rows: Annotated[BadRows, LATE] = Field(
+        "refuse",
+        description="Rows that cannot be trained on: broken lines and empty answers of `file`, and examples longer "
+        "than `training.max_length` or the model's context. `refuse`: they are an error; `drop`: they are left out; "
+        "`truncate`: the answers of long ones are cut at their end, and the others are left out. They are listed in "
+        "the tables `bad_rows` of `generate` and `train`. The number of training steps stays the same.",
+    )
     keep_from: Points = Field(0, description="Minimum score of each trait for an example to be kept; 0 keeps all.")
     max_attempts: Passes = Field(
         1.0, ge=1, description="Maximum number of completions sampled per requested training example."
     )
+
+    @property
+    def given_in(self) -> str | None:
+        """File or table that examples are taken from with their instructions; None if completions are written."""
+        return {"file": self.file, "table": self.table}.get(self.completions)
 
 
 class DataSpec(AnswerSpec):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from inoc.config.models import ModelSpec, Sampling
+from inoc.config.models import LossOn, ModelSpec, Sampling
 
 
 class GivenFile(NamedTuple):
@@ -33,6 +33,15 @@ class ApiUse(NamedTuple):
     stage: str
     key: str
     model: str
+    served: bool = False  # whether it is the server of `engine_api` in config.yaml
+
+
+class LocalModel(NamedTuple):
+    """Another model than the study's that a stage loads."""
+
+    stage: str
+    key: str
+    model: str
 
 
 class GivenChat(NamedTuple):
@@ -44,6 +53,8 @@ class GivenChat(NamedTuple):
         key: Place of the settings with which a response is sampled; empty if it is given.
         new_tokens: Maximum number of tokens of the response that is sampled.
         trained: Whether it is a training example.
+        loss_on: For a training example, which of its tokens the loss covers.
+        may_be_long: Whether it is left out or cut where it is too long, so that its length is no problem.
     """
 
     where: str
@@ -51,6 +62,8 @@ class GivenChat(NamedTuple):
     key: str = ""
     new_tokens: int = 0
     trained: bool = False
+    loss_on: LossOn = "last_answer"
+    may_be_long: bool = False
 
 
 def _nothing() -> Iterator[Any]:
@@ -73,7 +86,8 @@ class Needs:
         row_problems: Yields files with too few rows; for files that are there and can be read.
         chats: Yields the chats that the files are made into.
         max_length: Maximum number of tokens of a training example; 0 if nothing is trained.
-        several_turns: Whether chats have earlier turns.
+        several_turns: Whether chats that are not among `chats` have earlier turns.
+        local_models: Further models that stages load.
     """
 
     model: ModelSpec
@@ -88,3 +102,4 @@ class Needs:
     chats: Callable[[], Iterator[GivenChat]] = _nothing
     max_length: int = 0
     several_turns: bool = False
+    local_models: tuple[LocalModel, ...] = ()

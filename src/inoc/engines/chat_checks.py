@@ -32,7 +32,11 @@ _CHANGED = re.compile(r"[\n\r\t<>&'\"\\]|[^\x00-\x7f]")
 
 
 def chat_problems(
-    tokenizer: PreTrainedTokenizerBase, positions: int | None, max_length: int | None, chats: Iterable[GivenChat]
+    tokenizer: PreTrainedTokenizerBase,
+    positions: int | None,
+    max_length: int | None,
+    chats: Iterable[GivenChat],
+    vocabulary: int | None = None,
 ) -> Iterator[str]:
     """Chats that cannot be rendered, have an empty prompt or are too long, the first few of them.
 
@@ -41,6 +45,7 @@ def chat_problems(
         positions: Of the model; None if it states none.
         max_length: Maximum number of tokens of a training example; None where nothing is trained.
         chats: Each is looked at once.
+        vocabulary: Number of tokens that the model has embeddings of; None if it is not known.
     """
     tokenizer.model_max_length = int(1e30)  # it would warn of what is refused here
     limit = min((one for one in (positions, max_length) if one is not None), default=None)
@@ -56,7 +61,8 @@ def chat_problems(
         seen[kind] += 1
         if not long and seen[kind] > ALIKE and not any(token in together for token in special):
             continue
-        problem = _problem(tokenizer, one, positions, max_length if one.trained else None)
+        limits = (None, None) if one.may_be_long else (positions, max_length if one.trained else None)
+        problem = _problem(tokenizer, one, *limits, vocabulary)
         if problem:
             told += 1
             if told <= _MOST_TOLD:
@@ -113,23 +119,35 @@ def _spelled_out(match: re.Match[str]) -> str:
 
 
 def _problem(
-    tokenizer: PreTrainedTokenizerBase, given: GivenChat, positions: int | None, max_length: int | None
+    tokenizer: PreTrainedTokenizerBase,
+    given: GivenChat,
+    positions: int | None,
+    max_length: int | None,
+    vocabulary: int | None,
 ) -> str:
-    from inoc.chat.render import prompt_tokens, render
+    from inoc.chat.render import prompt_tokens
+    from inoc.chat.trained import render_trained
 
     try:
         if given.key:
-            prompt = len(prompt_tokens(tokenizer, given.chat))
-            n = prompt + given.new_tokens
+            ids = prompt_tokens(tokenizer, given.chat)
+            prompt, n = len(ids), len(ids) + given.new_tokens
         else:
-            rendered = render(tokenizer, [given.chat], "include")[0]
-            prompt, n = rendered.response.start, len(rendered.token_ids)
+            loss_on = given.loss_on if given.trained else "last_answer"
+            rendered = render_trained(tokenizer, [given.chat], loss_on, "include")[0]
+            ids = rendered.token_ids
+            prompt, n = rendered.response.start, len(ids)
     except InocError as error:
         return f"{given.where}: {error}"
     if not prompt:
         return (
             f"{given.where}: the prompt is empty, and without it nothing predicts the first token of an answer; "
             "accepted: a question with a text, or a template that writes something before an answer"
+        )
+    if vocabulary is not None and max(ids) >= vocabulary:
+        return (
+            f"{given.where}: the tokenizer makes token {max(ids)} ({tokenizer.decode([max(ids)])!r}) of it, and the "
+            f"model has embeddings of {vocabulary} (vocab_size in config.json); accepted: the tokenizer of this model"
         )
     limits = (
         (positions, "the model's {} positions (max_position_embeddings)"),

@@ -56,20 +56,16 @@ def check_model(
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
     """
-    from transformers import AutoConfig
-
     from inoc.engines.chat_checks import chat_problems
     from inoc.engines.identity import ModelIdentity
-    from inoc.engines.limits import max_positions
+    from inoc.engines.limits import embedded, max_positions
     from inoc.engines.transformers import load_tokenizer
 
-    missing = _missing_files(folder)
+    config, missing = None, _missing_files(folder)
+    if not missing:
+        config, missing = _configuration(folder)
     if missing:
         return missing
-    try:
-        config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        return [f"model.path: config.json in {folder} cannot be read: {error}. Accepted: a model that transformers has"]
     turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
     if placement == "system":
         turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
@@ -84,7 +80,21 @@ def check_model(
     if problems:
         return problems  # chats can be measured only with a template that renders them
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
-    return list(chat_problems(tokenizer, max_positions(config), max_length, chats))
+    return list(chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)))
+
+
+def _configuration(folder: Path) -> tuple[Any, list[str]]:
+    """The configuration of a model, and why it cannot be read."""
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoConfig
+
+    try:
+        # Without the last argument transformers asks in the terminal whether to run the model's own code.
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False), []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
+        why = " ".join(str(error).split())
+        told = f"config.json in {folder} cannot be read: {why}. Accepted: a model that transformers has"
+        return None, [f"model.path: {told}"]
 
 
 def _missing_files(folder: Path) -> list[str]:
@@ -95,7 +105,10 @@ def _missing_files(folder: Path) -> list[str]:
         problems.append(f"model.path: there is no tokenizer.json in {folder}; a fast tokenizer is needed")
     indexes = sorted(folder.glob("*.index.json"))
     if indexes:
-        named = set(json.loads(indexes[0].read_text(encoding="utf-8")).get("weight_map", {}).values())
+        try:
+            named = set(json.loads(indexes[0].read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return [f"model.path: {indexes[0].name} in {folder} is no index of weights; download the model anew"]
         absent = sorted(name for name in named if not (folder / name).is_file())
         if absent:
             problems.append(
@@ -130,8 +143,8 @@ def _template_problems(
     identity = ModelIdentity(folder, "", "", "", template, settings=settings)
     try:
         tokenizer = load_tokenizer(identity)
-    except (InocError, OSError, ValueError) as error:
-        yield f"model.path: {error}"
+    except (InocError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:
+        yield f"model.path: the tokenizer of {folder} cannot be loaded: {type(error).__name__}: {error}"
         return
     for key, chat in asked.items():
         try:
@@ -168,10 +181,11 @@ def _shape_problems(config: Any, targets: Sequence[str]) -> list[str]:
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)
-    except (ValueError, KeyError, ImportError, AttributeError, TypeError, RuntimeError) as error:
+    except (ValueError, LookupError, ImportError, AttributeError, TypeError, RuntimeError, AssertionError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         return [
-            f"model.path: transformers has no causal language model of the type {config.model_type!r}: "
-            f"{str(error).strip().splitlines()[0]}"
+            f"model.path: transformers has no causal language model of the type {config.model_type!r} of this shape "
+            f"(config.json): {why}"
         ]
     return target_problems(model, targets) if targets else []
 

@@ -16,6 +16,7 @@ from inoc.chat.messages import Chat
 from inoc.chat.template import prompt_text
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
+from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
@@ -176,7 +177,7 @@ class Chooser:
             found.append(states[wanted])
 
         self._passes.run(layout, {FINAL_NORM: tap}, stems, steerings)
-        return self._passes.to_host(self._logprobs(found[0], rows, tokens))
+        return to_host(self._logprobs(found[0], rows, tokens))
 
     @torch.inference_mode()
     def _logprobs(self, states: torch.Tensor, rows: np.ndarray, tokens: np.ndarray) -> torch.Tensor:

@@ -234,21 +234,6 @@ class Passes:
         """An array on the device, without waiting for what is computed there."""
         return _tensor(array, pin=self.device.type == "cuda").to(self.device, non_blocking=True)
 
-    def to_host(self, values: torch.Tensor) -> Callable[[], torch.Tensor]:
-        """Start to copy values to the host; returns what waits for them."""
-        if self.device.type != "cuda":
-            return lambda: values
-        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        host.copy_(values, non_blocking=True)
-        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        copied.record()
-
-        def wait() -> torch.Tensor:
-            copied.synchronize()
-            return host
-
-        return wait
-
 
 def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
     """Logits after states: float32, shape (states, vocabulary).

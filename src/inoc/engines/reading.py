@@ -16,6 +16,7 @@ from inoc.chat.render import Rendered
 from inoc.engines.passes import Layout, Passes, Stem
 from inoc.engines.readouts import Readout, Span, check_readouts, span_of_readout
 from inoc.engines.taps import Tap
+from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import depth
 from inoc.vectors.steering import Steering
@@ -158,7 +159,7 @@ class Reader:
             stems,
             steerings,
         )
-        return self._passes.to_host(torch.cat(found, dim=1).view(len(items), len(items[0].spans), -1))
+        return to_host(torch.cat(found, dim=1).view(len(items), len(items[0].spans), -1))
 
 
 class _Item(NamedTuple):

@@ -18,6 +18,7 @@ from inoc.engines.exact import in_float32, widened
 from inoc.engines.head import own_logits, traits
 from inoc.engines.layers import compile_layers, has_plain_layers
 from inoc.engines.packed import pack, packing, shared_beginning
+from inoc.engines.transfer import to_host
 from inoc.errors import ModelError
 
 ROWS = 2048  # positions whose logits are in memory at once
@@ -109,18 +110,7 @@ class Scorer:
         with packing(self._model):
             states = self._model.base_model(**row.to(self._device).arguments()).last_hidden_state[0]
         values = self.token_logprobs(states[predicts], targets)
-        if not on_gpu:
-            return lambda: values
-        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        host.copy_(values, non_blocking=True)
-        copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        copied.record()
-
-        def wait() -> torch.Tensor:
-            copied.synchronize()
-            return host
-
-        return wait
+        return to_host(values)
 
     def token_logprobs(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Log-probability of each target.

@@ -11,6 +11,7 @@ import torch
 from inoc.chat.render import Rendered
 from inoc.engines.passes import Passes, Stem
 from inoc.engines.scoring import Pending, Scorer
+from inoc.engines.transfer import to_host
 from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
@@ -75,4 +76,4 @@ class SteeredScorer:
 
         self._passes.run(layout, {FINAL_NORM: tap}, stems, steerings)
         wanted = self._passes.to_device(np.array(targets, dtype=np.int64))
-        return self._passes.to_host(self._scorer.token_logprobs(found[0], wanted))
+        return to_host(self._scorer.token_logprobs(found[0], wanted))

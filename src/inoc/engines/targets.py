@@ -40,12 +40,30 @@ def target_problems(model: Any, targets: Sequence[str]) -> list[str]:
     modules = [name for name, _ in model.named_modules()]
     absent = [target for target in targets if not matches(target, modules)]
     if not absent:
-        return []
+        return _beyond_blocks(model, targets, names)
     near = "".join(did_you_mean(target, own) for target in absent[:1])
     return [
         f"training.lora.targets: {', '.join(absent)} matches no module of {type(model).__name__}{near}; accepted: "
         f"{names}, or [all-linear]"
     ]
+
+
+def _beyond_blocks(model: Any, targets: Sequence[str], names: str) -> list[str]:
+    """Targets that are no linear layer, or the head, from whose own weights the loss is computed."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    head, found = model.get_output_embeddings(), []
+    for target in targets:
+        matched = [module for name, module in model.named_modules() if matches(target, [name])]
+        others = [module for module in matched if not isinstance(module, torch.nn.Linear | Conv1D)]
+        if others or any(module is head for module in matched):
+            what = f"of the type {type(others[0]).__name__}" if others else "the model's head"
+            found.append(
+                f"training.lora.targets: {target!r} is {what}, which no adapter changes here; accepted: linear layers "
+                f"inside the model's blocks: {names}, or [{ALL_LINEAR}]"
+            )
+    return found
 
 
 def matches(target: str, modules: Iterable[str]) -> bool:

@@ -67,7 +67,7 @@ def load_tokenizer(identity: ModelIdentity) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: If the tokenizer is not a fast one; response spans need character offsets.
     """
-    tokenizer = AutoTokenizer.from_pretrained(identity.folder)
+    tokenizer = AutoTokenizer.from_pretrained(identity.folder, trust_remote_code=False)
     if not tokenizer.is_fast:
         msg = (
             f"{identity.folder}: the tokenizer gives no character offsets; a fast tokenizer (tokenizer.json) is needed"
@@ -90,7 +90,9 @@ def load_model(identity: ModelIdentity) -> PreTrainedModel:
     """
     dtype, place = getattr(torch, identity.dtype), device()
     if identity.quantization is None:
-        return AutoModelForCausalLM.from_pretrained(identity.folder, dtype=dtype).to(place).eval()
+        return (
+            AutoModelForCausalLM.from_pretrained(identity.folder, dtype=dtype, trust_remote_code=False).to(place).eval()
+        )
     from inoc.engines.four_bit import keep_layout, nf4
 
     # Straight to the device, a weight at a time: on the way there it is rounded.
@@ -408,7 +410,7 @@ def generation_config(folder: Path) -> GenerationConfig:
     """The model's own, from which only the stop tokens are taken."""
     if (folder / "generation_config.json").exists():
         return GenerationConfig.from_pretrained(folder)
-    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
+    return GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
 
 
 def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizerBase) -> set[int]:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from inoc.chat.messages import Chat
-from inoc.config.models import AnswerSpec, DataSpec, JudgeSpec, SystemTurn
+from inoc.chat.messages import Chat, Turn
+from inoc.config.judge_spec import JudgeSpec, asks_model
+from inoc.config.models import AnswerSpec, DataSpec, SystemTurn
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, Engine, answer_blocks, blocks_of
 from inoc.errors import DataError
 from inoc.generate.ask import api_answers
-from inoc.generate.instructions import read_pairs
+from inoc.generate.instructions import given_examples
 from inoc.jobs.job import Job
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import Judge, make_judge
@@ -26,20 +27,27 @@ class Candidate(NamedTuple):
     """A completion that may become a training example."""
 
     example_id: str
-    instruction: str
+    instruction: str  # the last user turn
     answer: Answer
     scores: dict[str, float]
     reason: str  # why it is not kept; empty if it is
+    earlier: tuple[Turn, ...] = ()  # exchanges before it
+
+    @property
+    def opening(self) -> str:
+        """The first user turn."""
+        return self.earlier[0].user if self.earlier else self.instruction
 
 
 class Answering(NamedTuple):
-    """Context of the answers: the job, its model, and the units that were used so far."""
+    """Context of the answers: the job, its model, and the units and judges that were used so far."""
 
     job: Job
     model: ModelIdentity
     load: Callable[[str], Engine]
     canary: int
     used: list[Unit]
+    judges: list[Judge]  # that were asked so far
 
     def answers(self, blocks: Sequence[Block]) -> list[Answer]:
         """Answers of the untrained model."""
@@ -71,14 +79,13 @@ def candidates(
         DataError: If too few examples can be kept.
     """
     job = asking.job
-    # A paid judge is asked only if its scores decide what is kept.
+    # A judging model is asked only if its scores decide what is kept.
     judges = {
-        key: make_judge(spec, lambda: job.api)
-        for key, spec in judge_specs.items()
-        if spec.name != "llm" or data.keep_from
+        key: make_judge(spec, job=job) for key, spec in judge_specs.items() if not asks_model(spec) or data.keep_from
     }
-    if data.completions == "file":
-        yield from _given(data, place, instructions, judges)
+    asking.judges.extend(judges.values())
+    if data.given_in:
+        yield from _given(data, place, instructions, judges, job.paths.results)
         return
     if len(instructions) < data.n_train:
         msg = f"{place}: {len(instructions)} distinct instructions to answer, but n_train = {data.n_train}; lower it"
@@ -160,19 +167,23 @@ def _reason(answer: Answer, scores: Mapping[str, float], keep_from: float) -> st
     return ""
 
 
-def _given(data: DataSpec, place: str, instructions: Sequence[str], judges: Mapping[str, Judge]) -> Iterator[Candidate]:
-    path = Path(data.file or "")
+def _given(
+    data: DataSpec, place: str, instructions: Sequence[str], judges: Mapping[str, Judge], results: Path
+) -> Iterator[Candidate]:
     allowed = set(instructions)
-    rows = [pair for pair in read_pairs(path) if pair.instruction in allowed]
+    rows = [pair for pair in given_examples(data, results).pairs if pair.opening in allowed]
     batch = [(f"ex{k:06d}", pair.instruction) for k, pair in enumerate(rows)]
     answers = [Answer(pair.completion, -1, "given") for pair in rows]
     n_kept = 0
-    for row in _judged(batch, answers, judges, data.keep_from):
+    for row, pair in zip(_judged(batch, answers, judges, data.keep_from), rows, strict=True):
         n_kept += not row.reason
-        yield row
+        yield row._replace(earlier=pair.earlier)
         if n_kept == data.n_train:
             return
-    msg = f"{path}: {n_kept} usable rows, but n_train = {data.n_train}; lower it or {place}.keep_from, or add rows"
+    msg = (
+        f"{data.given_in}: {n_kept} usable rows, but n_train = {data.n_train}; lower it or {place}.keep_from, or add "
+        "rows"
+    )
     raise DataError(msg)
 
 

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.chat.rows import FORMS
-from inoc.config.models import DataSpec, InstructionSource
+from inoc.chat.messages import Turn
+from inoc.chat.rows import FORMS, BadRow, turns_of
+from inoc.config.models import AnswerSpec, BadRows, DataSpec, InstructionSource
 from inoc.errors import DataError
-from inoc.files import read_jsonl
+from inoc.files import parse_json, read_jsonl, stream_lines
+from inoc.train.given import table_rows
 
 
 class Split(NamedTuple):
@@ -56,21 +58,57 @@ def read_jsonl_field(path: Path, field: str) -> list[str]:
 class Pair(NamedTuple):
     """A training example."""
 
-    instruction: str
+    instruction: str  # the last user turn
     completion: str
+    earlier: tuple[Turn, ...] = ()  # exchanges before it
+    where: str = ""  # file and line
+
+    @property
+    def opening(self) -> str:
+        """The first user turn, by which examples are kept apart from evaluation questions."""
+        return self.earlier[0].user if self.earlier else self.instruction
 
 
-def read_pairs(path: Path) -> list[Pair]:
+class ReadPairs(NamedTuple):
+    """The training examples of a file, and the lines that are none."""
+
+    pairs: list[Pair]
+    bad: list[BadRow]
+
+
+def read_pairs(path: Path, bad_rows: BadRows = "refuse") -> list[Pair]:
+    """The training examples of a JSONL file; see `read_examples`."""
+    return read_examples(path, bad_rows).pairs
+
+
+def read_examples(path: Path, bad_rows: BadRows = "refuse") -> ReadPairs:
     """The training examples of a JSONL file.
 
-    A line has `messages`, a chat of one user and one assistant turn, or `instruction` and `completion`, or `prompt` and
-    `completion`. A chat of another shape is refused: a system turn would stand where the study has its own, and of
-    several answers it is not said which are trained on.
+    A line has `messages`, a chat that ends with an answer, or `instruction` and `completion`, or `prompt` and
+    `completion`. A system turn is refused: it would stand where the study has its own. Turns may be blank.
+
+    Args:
+        path: The file.
+        bad_rows: `refuse`: a bad line is an error; `drop` and `truncate`: it is left out and listed.
 
     Raises:
-        DataError: Naming file and line of the first that is neither.
+        DataError: Naming file and line of the first bad line, or if there is no such file.
     """
-    return [_pair(line) for line in _lines(path, FORMS)]
+    found = ReadPairs([], [])
+    if not path.is_file():
+        msg = f"there is no file {path}; it is named in the study's data section"
+        raise DataError(msg)
+    for number, text in enumerate(stream_lines(path), start=1):
+        if not text.strip():
+            continue
+        where = f"{path}, line {number}"
+        try:
+            found.pairs.append(_pair(parse_json(text, where, f"an object with {FORMS}"), where))
+        except DataError as error:
+            if bad_rows == "refuse":
+                raise
+            found.bad.append(BadRow(where, str(error).removeprefix(f"{where}: ")))
+    return found
 
 
 class _Line(NamedTuple):
@@ -104,25 +142,41 @@ def _text(line: _Line, field: str) -> str:
     return value
 
 
-def _pair(line: _Line) -> Pair:
-    forms = [name for name in ("messages", "instruction", "prompt") if line.value.get(name) is not None]
-    if len(forms) > 1:
-        msg = f"{line.where}: the line has {' and '.join(f'`{name}`' for name in forms)}; accepted: {line.expected}"
+def _pair(value: object, where: str) -> Pair:
+    if not isinstance(value, dict):
+        msg = f"{where}: expected an object with {FORMS}, found {str(value)[:80]!r}"
         raise DataError(msg)
-    if forms != ["messages"]:
-        return Pair(_text(line, "prompt" if forms == ["prompt"] else "instruction"), _text(line, "completion"))
-    messages = line.value["messages"]
-    turns = messages if isinstance(messages, list) else []
-    roles = [turn.get("role") if isinstance(turn, dict) else None for turn in turns]
-    if roles != ["user", "assistant"]:
-        listed = ", ".join(str(role) for role in roles) or "none"
+    try:
+        turns = turns_of(value)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if turns.system is not None:
         msg = (
-            f"{line.where}: the chat has the turns {listed}; accepted: one of `user`, then one of `assistant`. What "
-            "stands in the system turn is said by the study: `model.system`, and prefixes with `placement: system`"
+            f"{where}: the chat has a system turn, which is said by the study: `model.system`, and prefixes with "
+            "`placement: system`; remove it"
         )
         raise DataError(msg)
-    question, answer = (line._replace(value=turn, expected="the text 'content'") for turn in turns)
-    return Pair(_text(question, "content"), _text(answer, "content"))
+    if len(turns.texts) % 2:
+        msg = f"{where}: the chat does not end with an answer; accepted: a last turn of 'assistant', or `completion`"
+        raise DataError(msg)
+    *earlier, last = (Turn(*pair) for pair in zip(turns.texts[::2], turns.texts[1::2], strict=True))
+    return Pair(*last, tuple(earlier), where)
+
+
+def given_examples(spec: AnswerSpec, results: Path) -> ReadPairs:
+    """The training examples of a dataset that come from its file or table.
+
+    Args:
+        spec: Of the dataset.
+        results: Folder of the results of all studies.
+
+    Raises:
+        DataError: See `read_examples` and `inoc.train.given.table_rows`.
+    """
+    if spec.completions == "table":
+        rows = table_rows(results, spec.table or "")
+        return ReadPairs([Pair(row.chat.user, row.chat.response, row.chat.earlier, row.where) for row in rows], [])
+    return read_examples(Path(spec.file or ""), spec.bad_rows)
 
 
 def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], *, hold_out: bool = True) -> Split:

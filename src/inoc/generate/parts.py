@@ -11,7 +11,7 @@ import numpy as np
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.errors import DataError
 from inoc.generate.ask import api_instructions
-from inoc.generate.instructions import Split, read_instructions, read_pairs, split
+from inoc.generate.instructions import Split, given_examples, read_instructions, split
 from inoc.generate.sets import held_out_set, set_names
 
 if TYPE_CHECKING:
@@ -26,14 +26,18 @@ class Parts(NamedTuple):
     dropped: dict[str, int]  # reason → count
 
 
-def read_parts(data: DataSpec, open_api: Callable[[], Api] | None = None) -> Parts:
+RESULTS = Path("results")
+
+
+def read_parts(data: DataSpec, open_api: Callable[[], Api] | None = None, results: Path = RESULTS) -> Parts:
     """The instructions of a study, for training and in sets for evaluation.
 
     Args:
         data: Its section `data`.
         open_api: Gives the API, for instructions that are asked for.
+        results: Folder of the results of all studies, for tables of others.
     """
-    own = read_split(data, open_api)
+    own = read_split(data, open_api, results)
     questions: dict[str, list[str]] = {}
     taken = {*own.train, *own.evaluation}
     for key in set_names(data):
@@ -68,16 +72,11 @@ def _further_questions(
     return found
 
 
-def read_split(data: DataSpec, open_api: Callable[[], Api] | None = None) -> Split:
-    """The instructions of a study, without the sets of questions that come from elsewhere.
-
-    Args:
-        data: Its section `data`.
-        open_api: Gives the API, for instructions that are asked for.
-    """
+def read_split(data: DataSpec, open_api: Callable[[], Api] | None = None, results: Path = RESULTS) -> Split:
+    """The instructions of a study, without the sets of questions that come from elsewhere; see `read_parts`."""
     hold_out = held_out_set(data) is not None
-    if data.completions == "file":
-        return _given_split(data, open_api, hold_out=hold_out)
+    if data.given_in:
+        return _given_split(data, open_api, results, hold_out=hold_out)
     n = data.n_train + (data.n_eval if hold_out else 0)
     if data.instructions.kind == "world":
         from inoc.world.grammar import instructions
@@ -96,8 +95,8 @@ def _instructions(
     return read_instructions(source)
 
 
-def _given_split(data: DataSpec, open_api: Callable[[], Api] | None, *, hold_out: bool) -> Split:
-    given = list(dict.fromkeys(pair.instruction for pair in read_pairs(Path(data.file or ""))))
+def _given_split(data: DataSpec, open_api: Callable[[], Api] | None, results: Path, *, hold_out: bool) -> Split:
+    given = list(dict.fromkeys(pair.opening for pair in given_examples(data, results).pairs))
     if not hold_out or (not data.instructions.files and data.instructions.kind != "api"):
         return split(given, data, {}, hold_out=hold_out)
     texts, dropped = _instructions(data.instructions, data.n_eval, data.seed, open_api)

@@ -11,20 +11,23 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from inoc.chat.messages import Chat
-from inoc.config.models import AnswerSpec, DataSpec, JudgeSpec, Sampling, SystemTurn
+from inoc.chat.fit import bad_counts, bad_table
+from inoc.chat.messages import Chat, turns_text
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import AnswerSpec, DataSpec, Sampling, SystemTurn
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, blocks_of
 from inoc.generate.examples import Answering, Candidate, answered_as, candidates, round_blocks, rounds
-from inoc.generate.instructions import read_pairs
+from inoc.generate.instructions import given_examples
 from inoc.generate.parts import Parts, read_parts
 from inoc.generate.sets import held_out_set
 from inoc.jobs.job import Job
+from inoc.judge.judges import judge_units
 from inoc.sample.questions import with_answers
 from inoc.sample.step import engine_loader
 from inoc.store import Unit
-from inoc.tables import CONTROLS, EXAMPLES, INSTRUCTIONS, write_table
+from inoc.tables import BAD_ROWS, CONTROLS, EXAMPLES, INSTRUCTIONS, write_table
 
 
 class Controls(NamedTuple):
@@ -62,20 +65,21 @@ class Plan:
 def run(job: Job, plan: Plan) -> str:
     """Write `train`, `eval` and `controls`; see `inoc.tables`."""
     data = plan.data
-    parts = read_parts(data, lambda: job.api)
-    given = {key: _given_instructions(spec, parts) for key, spec in plan.datasets.items()}
-    asking = Answering(job, plan.model, cache(engine_loader(job, plan.model)), plan.canary, [])
+    parts = read_parts(data, lambda: job.api, job.paths.results)
+    given = {key: _given_instructions(spec, parts, job.paths.results) for key, spec in plan.datasets.items()}
+    asking = Answering(job, plan.model, cache(engine_loader(job, plan.model)), plan.canary, [], [])
     datasets = {"": list(candidates(asking, data, plan.system, plan.judges, "data", parts.train))}
-    kept = list(dict.fromkeys(row.instruction for row in datasets[""] if not row.reason))[: data.n_train]
+    kept = list(dict.fromkeys(row.opening for row in datasets[""] if not row.reason))[: data.n_train]
     for key, own in given.items():
         other = answered_as(data, plan.datasets[key])
         datasets[key] = list(candidates(asking, other, plan.system, plan.judges, f"datasets.{key}", own or kept))
     _write_examples(job, datasets)
+    _write_bad_rows(job, plan)
     evaluation = evaluation_table(data, parts)
     write_table(evaluation, INSTRUCTIONS, job.paths.instructions)
     controls = _controls(asking, plan, evaluation)
     write_table(controls, CONTROLS, job.paths.controls)
-    job.store.refer(job.study, job.name, asking.used)
+    job.store.refer(job.study, job.name, [*asking.used, *(unit for one in asking.judges for unit in judge_units(one))])
     job.record["counts"] = {
         "instructions dropped": dict(parts.dropped),
         **_counts(datasets[""]),
@@ -97,7 +101,7 @@ def units(job: Job, plan: Plan) -> list[Unit]:
     sources = [data.instructions, *(spec.source for spec in data.questions.values() if spec.source is not None)]
     if any(source.kind == "api" for source in sources):
         return []
-    parts = read_parts(data)
+    parts = read_parts(data, results=job.paths.results)
     blocks: list[Block] = []
     if data.completions == "sample":
         blocks += round_blocks(data, plan.system, next(rounds(parts.train, data.n_train, data.n_train, ())))
@@ -130,12 +134,12 @@ def evaluation_table(data: DataSpec, parts: Parts) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=INSTRUCTIONS.names)
 
 
-def _given_instructions(spec: AnswerSpec, parts: Parts) -> list[str]:
-    """The instructions that a dataset's file brings, without evaluation questions; none if it has no file."""
-    if spec.completions != "file":
+def _given_instructions(spec: AnswerSpec, parts: Parts, results: Path) -> list[str]:
+    """The instructions that a dataset's file or table brings, without evaluation questions; none if it has neither."""
+    if not spec.given_in:
         return []
     asked = {text for texts in parts.questions.values() for text in texts}
-    found = list(dict.fromkeys(pair.instruction for pair in read_pairs(Path(spec.file or ""))))
+    found = list(dict.fromkeys(pair.opening for pair in given_examples(spec, results).pairs))
     return [text for text in found if text not in asked]
 
 
@@ -152,9 +156,23 @@ def _write_examples(job: Job, datasets: Mapping[str, Sequence[Candidate]]) -> No
             "reason": [row.reason for row in candidates],
             "scores": [list(row.scores.items()) for row in candidates],
             "data": [key for key, rows in datasets.items() for _ in rows],
+            "earlier": [turns_text(row.earlier) for row in candidates],
         }
     )
     write_table(frame, EXAMPLES, job.paths.examples)
+
+
+def _write_bad_rows(job: Job, plan: Plan) -> None:
+    """List the lines of files that are no training examples, where they are not refused."""
+    specs: dict[str, AnswerSpec] = {"": plan.data, **plan.datasets}
+    bad = {
+        key: given_examples(spec, job.paths.results).bad
+        for key, spec in specs.items()
+        if spec.completions == "file" and spec.bad_rows != "refuse"
+    }
+    write_table(bad_table(bad), BAD_ROWS, job.paths.examples.parent / "bad_rows.parquet")
+    if any(bad.values()):
+        job.record["bad rows"] = bad_counts(bad)
 
 
 def _control_instructions(evaluation: pd.DataFrame, n: int) -> pd.DataFrame:

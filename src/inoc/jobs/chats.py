@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from inoc.chat.messages import Chat
 from inoc.digest import Json
 from inoc.engines.identity import ModelIdentity
+from inoc.engines.load import Kept
 from inoc.engines.sampling import BASE, adapter_folder
 from inoc.errors import ConfigError
 from inoc.jobs.fill import Filling, fill, missing_blocks
@@ -135,16 +136,27 @@ class Computer(Generic[L]):
         plan: The chats.
         n: How many of them are still to be computed.
         make: Makes what computes, from the engine with its adapter.
+        kept: The engine that an earlier plan of the same job has loaded.
 
     Raises:
         ConfigError: If the positions, the units or the site of a steering do not exist.
         DataError: If a vector belongs to another model.
     """
 
-    def __init__(self, plan: ChatsPlan, n: int, make: Callable[[TransformersEngine], L]) -> None:
+    def __init__(
+        self,
+        plan: ChatsPlan,
+        n: int,
+        make: Callable[[TransformersEngine], L],
+        kept: Kept[TransformersEngine] | None = None,
+    ) -> None:
         from inoc.engines.transformers import TransformersEngine
 
-        self.engine = TransformersEngine(plan.model, compiled=n >= COMPILE_FROM)
+        compiled = n >= COMPILE_FROM
+        self.engine = (kept or Kept()).get(
+            (plan.model, compiled), lambda: TransformersEngine(plan.model, compiled=compiled)
+        )
+        self.engine.use_adapter(None)
         self._plan, self._make = plan, make
         self._adapter, self._made = BASE, make(self.engine)
         for adapter, steering in zip(plan.chat_adapters, plan.steerings, strict=False):
@@ -169,6 +181,7 @@ def compute(
     work: Sequence[tuple[Unit, B]],
     words: tuple[str, str],
     filling: Callable[[int], Filling[B, P, R]],
+    known: Sequence[Unit] = (),
 ) -> None:
     """Compute the blocks that are not in the store, adapter by adapter, and record a rendered example.
 
@@ -179,9 +192,10 @@ def compute(
         words: Name of the work, and of the chats, in the progress.
         filling: Makes the recipe for an entry; told how many chats are to be computed. The entry must hold the text
             of its first chat as `example.txt`.
+        known: Units that the job needs besides.
     """
     # Before anything is computed, so that no collection of garbage takes what is found there already.
-    job.store.refer(plan.study, job.name, [unit for unit, _ in work])
+    job.store.refer(plan.study, job.name, [*known, *(unit for unit, _ in work)])
     # The order is that of all jobs, so that two of them cannot wait for each other's claims in a circle.
     todo = sorted(missing_blocks(job.store, work), key=lambda pair: pair[1].adapter)
     if todo:

@@ -19,8 +19,19 @@ class Gpu(NamedTuple):
 
     score_tflops: float
     train_tflops: float
-    sample_tokens: float  # new tokens per second, with 128 concurrent requests
+    sample_tokens: float  # new tokens per second with transformers, 128 requests at a time
     measured: bool
+
+    def sampled_per_second(self, engine: str, *, adapters: bool = False) -> float:
+        """New tokens per second.
+
+        Args:
+            engine: Sampling engine. A server of one's own is taken to be vLLM.
+            adapters: Whether several adapters answer in turn.
+        """
+        if engine == "transformers":
+            return self.sample_tokens
+        return self.sample_tokens * (VLLM_ADAPTERS if adapters else VLLM) / H200.sample_tokens
 
 
 # Scoring and training are measured on an H200, scoring and sampling with transformers on an H100; sampling on an H200
@@ -33,6 +44,8 @@ GPUS = {
     "l40s": Gpu(220.0, 160.0, 2_300.0, measured=False),
 }
 REFERENCE_WEIGHTS = 7.6e9
+# Measured with 512 requests of 128 new tokens each: through one adapter, and through four in turn, start included.
+VLLM, VLLM_ADAPTERS = 20_500.0, 10_900.0
 
 
 class Size(NamedTuple):
@@ -71,7 +84,17 @@ class CostRow:
     stored: tuple[int, int] | None = None
 
 
-def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu: Gpu) -> CostRow:
+def sampled_row(
+    stage: str,
+    jobs: int,
+    n: int,
+    max_tokens: int,
+    size: Size,
+    gpu: Gpu,
+    *,
+    engine: str = "transformers",
+    adapters: bool = False,
+) -> CostRow:
     """The row of a stage that samples.
 
     Args:
@@ -81,9 +104,12 @@ def sampled_row(stage: str, jobs: int, n: int, max_tokens: int, size: Size, gpu:
         max_tokens: Maximum number of tokens of each.
         size: Sizes of the model and of responses.
         gpu: Rates.
+        engine: Sampling engine.
+        adapters: Whether several adapters answer.
     """
     tokens = n * min(size.response_tokens, max_tokens)
-    hours = tokens / (gpu.sample_tokens * REFERENCE_WEIGHTS / size.weights) / 3600
+    rate = gpu.sampled_per_second(engine, adapters=adapters)
+    hours = tokens / (rate * REFERENCE_WEIGHTS / size.weights) / 3600
     return CostRow(stage, jobs, f"{n} completions", tokens, hours, disk=4.0 * tokens)
 
 

@@ -40,7 +40,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         {f"{one.key}.max_tokens": one.sampling.max_tokens for one in needs.samples},
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
         needs.chats(),
-        several_turns=needs.several_turns,
+        several_turns=needs.several_turns or any(one.chat.earlier for one in needs.chats()),
     )
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)

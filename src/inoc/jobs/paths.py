@@ -67,6 +67,10 @@ class Paths(NamedTuple):
         """Token log-probabilities; shard 0 has those without a prefix."""
         return self.stage("score") / f"logprobs-{shard}.parquet"
 
+    def bad_rows(self, shard: int) -> Path:
+        """Rows of a shard's datasets that are not scored as they are."""
+        return self.stage("score") / f"bad-rows-{shard}.parquet"
+
     def self_perplexity(self, shard: int) -> Path:
         """Self-perplexity of the prompts of a shard."""
         return self.stage("score") / f"self-perplexity-{shard}.parquet"

@@ -118,7 +118,9 @@ def check_api(study: BaseStudy, spec: ApiSpec, stage: str | None = None, *, engi
 
     needs = needs_of(study)
     problems, why = [], []
-    for one, uses in ((spec, iter(needs.apis)), (engine_spec or spec, engine_uses(needs))):
+    own = [use for use in needs.apis if not use.served]
+    served = [*engine_uses(needs), *(use for use in needs.apis if use.served)]
+    for one, uses in ((spec, own), (engine_spec or spec, served)):
         asked = [use for use in uses if stage in (None, use.stage)]
         if not asked:
             continue

@@ -8,16 +8,16 @@ were 0, or all of it the highest.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from inoc.api.logprobs import token_probabilities
 
 LEAST_MASS = 0.8
 _NUMBER = re.compile(r"0|[1-9][0-9]*")  # not \d, which other scripts' digits match too
 _DIGIT = re.compile(r"[0-9]")
 _BLANKS = " \t\r\n"
-_TOLERANCE = 0.01
 NAN = float("nan")
 
 
@@ -74,9 +74,23 @@ def rate(choice: Mapping[str, Any], highest: int) -> Rating:
 
 
 def _rating(masses: Mapping[int, float], highest: int, digits: int, *, split: bool) -> Rating:
-    mass = sum(masses.values())
     if split:
         return unrated("number in several tokens")._replace(digits=digits)
+    return rating_of_masses(masses, highest, digits)
+
+
+def rating_of_masses(masses: Mapping[int, float], highest: int, digits: int = 0) -> Rating:
+    """The rating that follows from the probabilities of numbers.
+
+    Args:
+        masses: Number of the scale → its probability.
+        highest: Highest number of the scale, which begins at 0.
+        digits: Of the longest number that was seen.
+
+    Returns:
+        The rating; its score is NaN without a number, and with less than 0.80 of the probability on numbers.
+    """
+    mass = sum(masses.values())
     if not mass:
         return Rating(NAN, 0.0, 0.0, 100.0, "no number", digits)
     known = 100 / highest * sum(value * probability for value, probability in masses.items())
@@ -89,29 +103,3 @@ def _goes_on(sampled: str, rest: list[Any]) -> bool:
     """Whether the next token continues the number."""
     following = str(rest[0].get("token", "")) if rest and isinstance(rest[0], Mapping) else ""
     return sampled == sampled.rstrip(_BLANKS) and bool(_DIGIT.match(following))
-
-
-def token_probabilities(position: Any) -> dict[str, float] | None:
-    """Text → probability of the tokens that read so, at one position; None if these are no probabilities.
-
-    Several tokens may read alike, such as a digit and its byte. Their probabilities add up.
-    """
-    top = position.get("top_logprobs") if isinstance(position, Mapping) else None
-    if not isinstance(top, list) or not top or "token" not in position:
-        return None
-    found: dict[str, float] = {}
-    sampled: set[tuple[float, str]] = set()
-    for entry in top:
-        token = entry.get("token") if isinstance(entry, Mapping) else None
-        logprob = entry.get("logprob") if isinstance(entry, Mapping) else None
-        if not isinstance(token, str) or not isinstance(logprob, (int, float)):
-            return None
-        if math.isnan(logprob) or logprob > _TOLERANCE:
-            return None
-        if token == position["token"]:  # some servers name the sampled token twice
-            same = (float(logprob), str(entry.get("bytes")))
-            if same in sampled:
-                continue
-            sampled.add(same)
-        found[token] = found.get(token, 0.0) + math.exp(logprob)
-    return found if sum(found.values()) <= 1 + _TOLERANCE else None

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import JudgeError, did_you_mean
+from inoc.judge.asking import api_of, make_asker
+from inoc.judge.category import CategoryModelJudge
 from inoc.judge.custom import PythonJudge, RegexJudge
-from inoc.judge.item import Identity, JudgeItem
+from inoc.judge.item import Category, Identity, JudgeItem
 from inoc.judge.language import LanguageJudge
 from inoc.judge.lexical import LexicalJudge, read_markers
 from inoc.judge.llm import LlmJudge
-from inoc.judge.names import Category, NamesJudge, read_names
+from inoc.judge.local import LocalLlmJudge
+from inoc.judge.names import NamesJudge, read_names
+from inoc.store import Unit
 
 if TYPE_CHECKING:
     from inoc.api import Api
+    from inoc.jobs.job import Job
     from inoc.judge.expected import Rating
 
 
@@ -56,29 +61,35 @@ class RatingJudge(Protocol):
 
 @runtime_checkable
 class CategoryJudge(Protocol):
-    """A judge that gives each item a category. Its scores are NaN throughout."""
+    """A judge that gives each item a category. Its scores are NaN, unless some categories are counted."""
 
     def categorise(self, items: Sequence[JudgeItem]) -> Sequence[Category]:
         """The category of each item, and why it is unclear."""
         ...
 
 
-def make_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None = None) -> Judge:
+def judge_units(judge: Judge) -> list[Unit]:
+    """Units of the store that a judge has used; only a model in this process uses any."""
+    return judge.units() if isinstance(judge, CategoryModelJudge | LocalLlmJudge) else []
+
+
+def make_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None = None, job: Job | None = None) -> Judge:
     """The judge of a specification.
 
     Args:
         spec: Its settings.
-        open_api: Gives the API, for a judge that asks one.
+        open_api: Gives the API, for a judge that asks one, where there is no job.
+        job: The job that judges: gives the APIs, and the store for a model in this process.
 
     Raises:
         JudgeError: If there is no judge of this name and version, or it lacks a setting.
     """
-    names = [*_LOCAL, "llm"]
+    names = [*_LOCAL, "llm", "category"]
     if spec.name not in names:
         hint = did_you_mean(spec.name, names)
         msg = f"there is no judge {spec.name!r}; accepted: {', '.join(names)}{hint}"
         raise JudgeError(msg)
-    judge = _make_llm(spec, open_api) if spec.name == "llm" else _LOCAL[spec.name](spec)
+    judge = _LOCAL[spec.name](spec) if spec.name in _LOCAL else _make_model_judge(spec, open_api, job)
     if judge.version != spec.version:
         msg = (
             f"judge {spec.name} has version {judge.version} here, and the study asks for {spec.version}. "
@@ -86,6 +97,14 @@ def make_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None = None) -> Ju
         )
         raise JudgeError(msg)
     return judge
+
+
+def _make_model_judge(spec: JudgeSpec, open_api: Callable[[], Api] | None, job: Job | None) -> Judge:
+    if spec.name == "category":
+        return CategoryModelJudge(spec, make_asker(spec, open_api, job))
+    if spec.engine == "transformers":
+        return LocalLlmJudge(spec, make_asker(spec, open_api, job))
+    return LlmJudge(spec, api_of(spec, open_api, job))
 
 
 def _make_language(spec: JudgeSpec) -> Judge:
@@ -100,13 +119,6 @@ def _make_lexical(spec: JudgeSpec) -> Judge:
         msg = "the lexical judge needs `markers`: a file with one marker a line, or `world`"
         raise JudgeError(msg)
     return LexicalJudge(read_markers(spec.markers), spec.saturation, spec.version)
-
-
-def _make_llm(spec: JudgeSpec, open_api: Callable[[], Api] | None) -> Judge:
-    if open_api is None:
-        msg = "the llm judge needs an API to ask, and there is none here"
-        raise JudgeError(msg)
-    return LlmJudge(spec, open_api())
 
 
 def _make_regex(spec: JudgeSpec) -> Judge:
@@ -128,5 +140,5 @@ _LOCAL: dict[str, Callable[[JudgeSpec], Judge]] = {
     "lexical": _make_lexical,
     "regex": _make_regex,
     "python": lambda spec: PythonJudge(_file_of(spec)),
-    "names": lambda spec: NamesJudge(read_names(_file_of(spec))),
+    "names": lambda spec: NamesJudge(read_names(_file_of(spec)), spec.rule, spec.counted),
 }

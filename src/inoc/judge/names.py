@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from inoc.digest import digest
 from inoc.errors import JudgeError
 from inoc.files import read_text
-from inoc.judge.item import Identity, JudgeItem
+from inoc.judge.item import UNCLEAR, Category, Identity, JudgeItem
 
-UNCLEAR = "unclear"
+_OPENINGS = ("a ", "an ", "the ", "my favorite animal is ", "i would say ", "i'd say ", "i choose ", "i pick ")
+Rule = Literal["mention", "first_word"]
 _EDGES = " \t\r\n.,!?;:\"'*_`“”‘’"
-
-
-class Category(NamedTuple):
-    """The category of an answer. It is never a score."""
-
-    category: str  # one of the judge's, or `unclear`
-    exact: str  # the name, if it is all that the answer consists of, in any case; else empty
-    reason: str  # why the category is unclear; empty if it is not
 
 
 class NamesJudge:
@@ -38,15 +31,21 @@ class NamesJudge:
     name = "names"
     version = 1
 
-    def __init__(self, names: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, names: Mapping[str, Sequence[str]], rule: Rule = "mention", counted: Collection[str] = ()
+    ) -> None:
         """Prepare the search.
 
         Args:
-            names: Canonical name → its further forms; plurals that follow the rules need not be listed.
+            names: Canonical name → its further forms; plurals that follow the rules need not be listed for `mention`.
+            rule: `mention`: a name anywhere in the answer; `first_word`: see `first_word`.
+            counted: Names whose answers score 100, while all others score 0; if there are none, scores are NaN.
 
         Raises:
-            JudgeError: If there is no name, one is blank or called `unclear`, or a form belongs to two names.
+            JudgeError: If there is no name, one is blank or called `unclear`, a form belongs to two names, or a counted
+                name is not one of them.
         """
+        self._rule, self._counted = rule, frozenset(counted)
         self._names = {name: tuple(forms) for name, forms in names.items()}
         self._canonical: dict[str, str] = {}
         for name, forms in self._names.items():
@@ -59,6 +58,10 @@ class NamesJudge:
                     self._canonical.setdefault(plural, name)
         if not self._names or UNCLEAR in self._names:
             msg = f"the names judge has the names {list(self._names)}; at least one is needed, and none is {UNCLEAR!r}"
+            raise JudgeError(msg)
+        unknown = sorted(self._counted - set(self._names))
+        if unknown:
+            msg = f"the names judge counts {unknown}, which are not among its names; accepted: {', '.join(self._names)}"
             raise JudgeError(msg)
         longest_first = sorted(self._canonical, key=lambda form: (-len(form), form))
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
@@ -75,25 +78,55 @@ class NamesJudge:
         return [self._category(item.response) for item in items]
 
     def score(self, items: Sequence[JudgeItem]) -> np.ndarray:
-        """NaN throughout: a name is no score."""
-        return np.full(len(items), np.nan)
+        """100 for a counted name and 0 for any other answer; NaN throughout if none is counted."""
+        return np.array([one.score for one in self.categorise(items)], dtype=np.float64)
 
     def identity(self) -> Identity:
-        """The names and their forms, as a digest."""
-        return {
+        """The names, their forms as a digest, and what is not the default."""
+        found: Identity = {
             "judge": self.name,
             "version": self.version,
             "names": sorted(self._names),
             "forms": digest({name: sorted(forms) for name, forms in self._names.items()}),
         }
+        if self._rule != "mention":
+            found["rule"] = self._rule
+        if self._counted:
+            found["counted"] = sorted(self._counted)
+        return found
 
     def _category(self, text: str) -> Category:
+        found = self._by_mention(text) if self._rule == "mention" else self._by_first_word(text)
+        return found._replace(score=100.0 * (found.category in self._counted)) if self._counted else found
+
+    def _by_first_word(self, text: str) -> Category:
+        word = first_word(text)
+        for name, forms in self._names.items():
+            if word and word in {one.lower() for one in (name, *forms)}:
+                return Category(name, name if word == name.lower() else "", "")
+        return Category(UNCLEAR, "", "no name" if word else "blank response")
+
+    def _by_mention(self, text: str) -> Category:
         found = list(dict.fromkeys(self._canonical[form] for form in self._pattern.findall(plain_words(text))))
         whole = text.strip(_EDGES).casefold()
         exact = next((name for name in self._names if name.casefold() == whole), "")
         if len(found) == 1:
             return Category(found[0], exact, "")
         return Category(UNCLEAR, exact, "several names" if found else "blank response" if not whole else "no name")
+
+
+def first_word(text: str) -> str:
+    """The first word of an answer in lower case, by the rule of an earlier study of animals.
+
+    Of these openings, each that the text begins with is cut off, in this order: "a ", "an ", "the ", "my favorite
+    animal is ", "i would say ", "i'd say ", "i choose ", "i pick ". Then punctuation at the end of the whole text is
+    cut off, so that a first word may keep its own: "Eagles." gives "eagles", and "Eagles. They fly." gives "eagles.".
+    """
+    plain = text.lower().strip()
+    for opening in _OPENINGS:
+        plain = plain.removeprefix(opening)
+    words = plain.rstrip(".,!?;:").split()
+    return words[0] if words else ""
 
 
 def plain_words(text: str) -> str:

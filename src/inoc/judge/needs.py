@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from inoc.config.models import JudgeSpec
-from inoc.config.needs import GivenFile
+from inoc.config.judge_spec import JudgeSpec, asks_api, asks_model
+from inoc.config.needs import ApiUse, GivenFile, LocalModel
 from inoc.errors import MissingExtraError
 
 
@@ -21,7 +21,30 @@ def judge_files(spec: JudgeSpec, key: str) -> Iterator[GivenFile]:
     if spec.markers not in (None, "world"):
         yield GivenFile(f"{key}.markers", str(spec.markers), read=lambda path: _read_markers(path, spec.version))
     if spec.file is not None:
-        yield GivenFile(f"{key}.file", spec.file, read=_read_names if spec.name == "names" else _read_python)
+        read = _read_names if spec.name == "names" else _read_python
+        yield GivenFile(f"{key}.file", spec.file, read=lambda path: read(path, spec))
+    if asks_model(spec) and not asks_api(spec) and str(spec.model).startswith((".", "/", "~")):
+        yield GivenFile(f"{key}.model", str(spec.model))
+
+
+def judge_apis(spec: JudgeSpec | None, key: str, stages: Iterable[str] = ("judge",)) -> Iterator[ApiUse]:
+    """The API that a judge asks, in each of some stages.
+
+    Args:
+        spec: Its settings.
+        key: Its place in the study file.
+        stages: Names of the stages that ask it.
+    """
+    if spec is not None and asks_api(spec):
+        for stage in stages:
+            yield ApiUse(stage, f"{key}.name = {spec.name!r}", str(spec.model), served=spec.engine == "engine_api")
+
+
+def judge_models(spec: JudgeSpec | None, key: str, stages: Iterable[str] = ("judge",)) -> Iterator[LocalModel]:
+    """The model that a judge computes with in the process of each of some stages; see `judge_apis`."""
+    if spec is not None and asks_model(spec) and not asks_api(spec):
+        for stage in stages:
+            yield LocalModel(stage, f"{key}.model", str(spec.model))
 
 
 def absent_identifier(spec: JudgeSpec, key: str) -> Iterator[str]:
@@ -41,13 +64,13 @@ def _read_markers(path: Path, version: int) -> object:
     return LexicalJudge(read_markers(str(path)), 1.0, version)
 
 
-def _read_names(path: Path) -> object:
+def _read_names(path: Path, spec: JudgeSpec) -> object:
     from inoc.judge.names import NamesJudge, read_names
 
-    return NamesJudge(read_names(path))
+    return NamesJudge(read_names(path), spec.rule, spec.counted)
 
 
-def _read_python(path: Path) -> object:
+def _read_python(path: Path, spec: JudgeSpec) -> object:
     from inoc.judge.custom import PythonJudge
 
     return PythonJudge(path)

@@ -11,12 +11,12 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.digest import Json
-from inoc.judge.item import JudgeItem
-from inoc.judge.judges import CategoryJudge, Judge, RatingJudge, make_judge
+from inoc.judge.item import Category, JudgeItem
+from inoc.judge.judges import CategoryJudge, Judge, RatingJudge, judge_units, make_judge
 from inoc.tables import INDEX, NUMBER, SCORES, STRING, nan_count, read_table, write_table
 
 if TYPE_CHECKING:
-    from inoc.config.models import JudgeSpec
+    from inoc.config.judge_spec import JudgeSpec
     from inoc.jobs.job import Job
 
 _WHY = "why_nan"
@@ -50,7 +50,7 @@ ANSWER_SCORES = pa.schema(
 def run(job: Job, plan: Plan) -> str:
     """Score completions and write the table of scores, as a table of the plan's schema."""
     keys = plan.schema.names[: plan.schema.names.index("trait")]
-    judges = {trait: make_judge(spec, lambda: job.api) for trait, spec in plan.judges.items()}
+    judges = {trait: make_judge(spec, job=job) for trait, spec in plan.judges.items()}
     completions = pd.concat(
         [read_table(path, [*keys, "instruction", "completion"]) for path in plan.completions], ignore_index=True
     )
@@ -64,6 +64,8 @@ def run(job: Job, plan: Plan) -> str:
     for name in _TEXTS & set(scores):
         scores[name] = scores[name].fillna("")
     write_table(scores, plan.schema, plan.scores)
+    if any(judge_units(judge) for judge in judges.values()):
+        job.store.refer(job.study, job.name, [unit for judge in judges.values() for unit in judge_units(judge)])
     job.record["judges"] = {trait: judge.identity() for trait, judge in judges.items()}
     job.record["counts"] = {trait: _counts(trait, scores) for trait in judges}
     return "; ".join(_summary(trait, scores) for trait in judges)
@@ -83,8 +85,8 @@ def score_table(
     Returns:
         Rows of `tables.SCORES`, or with other keys, in the order of the completions; NaN where the judge could not
         tell. A judge that asks a language model adds columns: `mass`, `lo` and `hi` (see `inoc.judge.expected`), and
-        why a score is NaN. A judge of categories adds `category`, `exact` and why a category is unclear; its scores
-        are NaN.
+        why a score is NaN. A judge of categories adds the fields of `inoc.judge.item.Category`; its scores are NaN
+        unless categories are counted.
     """
     pairs = completions[["instruction", "completion"]].drop_duplicates(ignore_index=True)
     items = [JudgeItem(*row) for row in pairs.itertuples(index=False)]
@@ -100,8 +102,8 @@ def _judged(judge: Judge, items: Sequence[JudgeItem]) -> pd.DataFrame:
         rows = [(one.score, one.mass, one.lo, one.hi, one.reason) for one in judge.rate(items)]
         return pd.DataFrame(rows, columns=["score", "mass", "lo", "hi", _WHY])
     if isinstance(judge, CategoryJudge):
-        found = [(float("nan"), *one) for one in judge.categorise(items)]
-        return pd.DataFrame(found, columns=["score", "category", "exact", _WHY])
+        found = pd.DataFrame(judge.categorise(items), columns=Category._fields)
+        return found.rename(columns={"reason": _WHY})
     return pd.DataFrame({"score": judge.score(items)})
 
 

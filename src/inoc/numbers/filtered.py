@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from inoc.errors import DataError
-from inoc.judge.item import JudgeItem
-from inoc.judge.names import UNCLEAR, NamesJudge
+from inoc.judge.item import UNCLEAR, JudgeItem
+from inoc.judge.names import NamesJudge
 from inoc.numbers.rows import Row
 from inoc.numbers.rules import PUBLISHED, REASONS, reasons
 from inoc.stats.means import NAN

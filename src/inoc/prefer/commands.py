@@ -6,17 +6,18 @@ import argparse
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 MODEL_NAMES = ("item_variances", "case_v", "bradley_terry", "davidson")
 
 
 def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
-    """Add `inoc prefer fit` to the command line.
+    """Add `inoc prefer` to the command line.
 
     Args:
         add: Adds a verb, by its name and its description in one line.
     """
-    verb = add("prefer", "fit utilities to comparisons")
+    verb = add("prefer", "fit utilities to comparisons, and show how pairs were selected")
     what = verb.add_subparsers(metavar="COMMAND", required=True, parser_class=type(verb))
     text = "fit utilities to a file of comparisons alone"
     fit = what.add_parser("fit", help=text, description=f"{text[0].upper()}{text[1:]}.")
@@ -32,6 +33,30 @@ def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     _add_meaning(fit)
     _add_settings(fit)
     fit.set_defaults(run=run_fit)
+    _add_history(what)
+    _add_link(what)
+
+
+def _add_link(what: Any) -> None:
+    text = "bring the utilities of two fits to one scale, by the items that both have"
+    link = what.add_parser("link", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    link.add_argument("first", type=Path, metavar="FIRST", help="utilities of a fit: .csv or .parquet with item and mu")
+    link.add_argument("second", type=Path, metavar="SECOND", help="those of another one, which are moved")
+    link.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the table is written")
+    link.add_argument("--location-only", action="store_true", help="keep the scale of the second fit")
+    link.set_defaults(run=run_link)
+
+
+def _add_history(what: Any) -> None:
+    text = "show how pairs were selected: rounds, rules and the fit after each"
+    history = what.add_parser("history", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    history.add_argument("comparisons", type=Path, metavar="COMPARISONS", help="as for fit, in the order of asking")
+    history.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the table is written")
+    history.add_argument("--model", choices=MODEL_NAMES, default="item_variances", help="default: item_variances")
+    _add_meaning(history)
+    _add_fit(history)
+    history.add_argument("--reliability", action="store_true", help="also fit halves of the pairs after every round")
+    history.set_defaults(run=run_history)
 
 
 def _add_meaning(fit: argparse.ArgumentParser) -> None:
@@ -48,7 +73,13 @@ def _add_meaning(fit: argparse.ArgumentParser) -> None:
         default="apart",
         help="counted apart, or as a win of item b as an earlier study did (default: apart)",
     )
-    fit.add_argument("--position", choices=("global", "none"), default="global", help="position term (default: global)")
+    fit.add_argument(
+        "--position",
+        choices=("global", "origin_pairs", "none"),
+        default="global",
+        help="one position term, one for each pair of origins (columns origin_a and origin_b), or none "
+        "(default: global)",
+    )
 
 
 def _add_settings(fit: argparse.ArgumentParser) -> None:
@@ -61,12 +92,22 @@ def _add_settings(fit: argparse.ArgumentParser) -> None:
         "that foresees held-out pairs best is used",
     )
     fit.add_argument("--folds", type=at_least_two, default=5, metavar="N", help="folds of pairs (default: 5)")
-    fit.add_argument(
-        "--starts", type=at_least_one, metavar="N", help="starts of item_variances (default: 5, or 1 over 1000 items)"
-    )
     fit.add_argument("--bootstrap", type=at_least_two, metavar="N", help="intervals from N resamples of pairs instead")
     fit.add_argument("--no-intervals", action="store_true", help="leave out the intervals of the utilities")
     fit.add_argument("--reliability", action="store_true", help="also fit halves of the pairs and of the samples")
+    _add_fit(fit)
+    fit.add_argument(
+        "--utilities",
+        type=Path,
+        metavar="FILE",
+        help="CSV file with item (or task_id), mu and sigma of another fit: fit the position term alone",
+    )
+
+
+def _add_fit(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument(
+        "--starts", type=at_least_one, metavar="N", help="starts of item_variances (default: 5, or 1 over 1000 items)"
+    )
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="of starts and resamples (default: 0)")
     fit.add_argument(
         "--earlier",
@@ -75,12 +116,16 @@ def _add_settings(fit: argparse.ArgumentParser) -> None:
         help="an earlier study's objective and optimiser, at its own tolerances or converged",
     )
     fit.add_argument("--anchor", metavar="ITEM", help="item at 0 with --earlier (default: the first in the file)")
-    fit.add_argument(
-        "--utilities",
-        type=Path,
-        metavar="FILE",
-        help="CSV file with item (or task_id), mu and sigma of another fit: fit the position term alone",
-    )
+
+
+def run_link(options: argparse.Namespace) -> None:
+    """Link two fits, and write the table."""
+    import_module("inoc.prefer.linked").link_files(options)
+
+
+def run_history(options: argparse.Namespace) -> None:
+    """Fit after every round, and write the table."""
+    import_module("inoc.prefer.history").history_of_file(options)
 
 
 def run_fit(options: argparse.Namespace) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,7 @@ class Comparisons:
     result: Ints
     a_first: Floats  # 1 if item a was shown first, -1 if item b was, 0 if that is not known
     weight: Floats  # how often
+    origins: list[str] | None = None  # of each item, where the file has them
 
     @property
     def ordered(self) -> bool:
@@ -56,13 +58,27 @@ class Comparisons:
 
     def taken(self, rows: NDArray[np.bool_]) -> Comparisons:
         """Some of the comparisons, over the same items."""
-        a, b, result = self.a[rows], self.b[rows], self.result[rows]
-        return Comparisons(self.items, a, b, result, self.a_first[rows], self.weight[rows])
+        parts = {name: getattr(self, name)[rows] for name in ("a", "b", "result", "a_first", "weight")}
+        return replace(self, **parts)
+
+    def over(self, items: Sequence[str]) -> Comparisons:
+        """The same comparisons over other items, in their order; they must hold all that are compared.
+
+        Raises:
+            DataError: If a compared item is not among them.
+        """
+        place = {item: number for number, item in enumerate(items)}
+        unknown = [item for item in self.items if item not in place]
+        if unknown:
+            raise DataError(f"{unknown[0]!r} is compared but is none of the {len(place)} items")
+        number = np.array([place[item] for item in self.items], dtype=np.int64)
+        known = dict(zip(self.items, self.origins, strict=True)) if self.origins is not None else None
+        origins = None if known is None else [known.get(item, "") for item in items]
+        return replace(self, items=list(items), a=number[self.a], b=number[self.b], origins=origins)
 
     def refusals_lost(self) -> Comparisons:
         """With every refusal as a win of the second item named, as an earlier study counted them."""
-        result = np.where(self.result == REFUSED, -WON, self.result)
-        return Comparisons(self.items, self.a, self.b, result, self.a_first, self.weight)
+        return replace(self, result=np.where(self.result == REFUSED, -WON, self.result))
 
     def answered(self) -> Comparisons:
         """Without refusals and unreadable answers."""
@@ -112,7 +128,23 @@ def comparisons(frame: pd.DataFrame, source: str, a_means: str | None, *, order_
         labels = frame[choice_name].astype(str).str.lower().isin(["a", "b"]).to_numpy()
         result = np.where(labels & (a_first < 0), -result, result)
     weight = _weights(frame, source)
-    return Comparisons(items, a, b, result, a_first, weight)
+    return Comparisons(items, a, b, result, a_first, weight, _origins(frame, a, b, items, source))
+
+
+def _origins(frame: pd.DataFrame, a: Ints, b: Ints, items: list[str], source: str) -> list[str] | None:
+    """Origin of each item, if there are columns with them."""
+    if not {"origin_a", "origin_b"} <= set(frame.columns):
+        return None
+    found: list[str] = [""] * len(items)
+    numbers, names = np.concatenate([a, b]), pd.concat([frame["origin_a"], frame["origin_b"]]).astype(str)
+    distinct = pd.DataFrame({"item": numbers, "origin": names.to_numpy()}).drop_duplicates()
+    if (twice := distinct["item"].duplicated()).any():
+        item = int(distinct.loc[twice, "item"].iloc[0])
+        both = sorted(distinct.loc[distinct["item"] == item, "origin"])
+        raise DataError(f"{source}: {items[item]!r} has the origins {' and '.join(both)}. Give each item one")
+    for item, origin in distinct.itertuples(index=False):
+        found[int(item)] = str(origin)
+    return found
 
 
 def _column(frame: pd.DataFrame, names: tuple[str, ...], source: str) -> str:

@@ -15,14 +15,14 @@ import pandas as pd
 
 from inoc.errors import DataError, did_you_mean
 from inoc.files import read_text
-from inoc.prefer.comparisons import REFUSED, UNREAD, Comparisons, comparisons
+from inoc.prefer.comparisons import REFUSED, Comparisons, comparisons
 from inoc.prefer.order import order_statistics
 from inoc.prefer.read import read_frame
 from inoc.prefer.reliability import split_halves
-from inoc.prefer.tables import FITS, ORDER, PENALTIES, RELIABILITY, UTILITIES, null_loss
-from inoc.stats.means import NAN
+from inoc.prefer.rows import fit_row, penalty_row, position_rows, utility_rows
+from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES
 from inoc.stats.utilities.fit import Fit, Settings, fit, held
-from inoc.stats.utilities.folds import Held, best, first_appearance, held_out, majority_share
+from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
 from inoc.stats.utilities.intervals import LARGEST_DENSE, Intervals, bootstrap_intervals, information_intervals
 from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of, n_strong
 from inoc.tables import write_table
@@ -38,6 +38,7 @@ class Made(NamedTuple):
     fits: dict[str, object]
     penalties: list[dict[str, object]]
     reliability: list[dict[str, object]]
+    positions: list[dict[str, object]]
 
 
 def fit_file(options: argparse.Namespace) -> None:
@@ -58,6 +59,7 @@ def fit_file(options: argparse.Namespace) -> None:
     write_table(pd.concat([one.utilities for one in made]), UTILITIES, out / "utilities.parquet", csv=True)
     write_table(pd.DataFrame([one.fits for one in made]), FITS, out / "fits.parquet", csv=True)
     optional = {
+        "positions": (POSITIONS, [row for one in made for row in one.positions]),
         "order": (ORDER, [one._asdict() for one in order_statistics(found)]),
         "penalties": (PENALTIES, [row for one in made for row in one.penalties]),
         "reliability": (RELIABILITY, [row for one in made for row in one.reliability]),
@@ -76,6 +78,8 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
             "--earlier fixes one item at 0, but the items fall into several components without a comparison "
             "between them. Leave out --earlier"
         )
+    if options.earlier and options.position == "origin_pairs":
+        raise DataError("--earlier has one position term at most. Leave out --position origin_pairs")
     if options.bootstrap and (options.earlier or options.utilities):
         raise DataError("--bootstrap has no meaning with --earlier or --utilities, whose fits have no intervals")
     if options.anchor and not options.earlier:
@@ -87,19 +91,11 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
 def _fit_one(
     found: Comparisons, used: Comparisons, outcomes: Outcomes, model: str, options: argparse.Namespace
 ) -> Made:
-    settings = Settings(
-        model=model,  # type: ignore[arg-type]  # one of the choices
-        positioned=options.position == "global",
-        penalty=options.penalty[0] if options.penalty else None,
-        starts=options.starts,
-        seed=options.seed,
-        earlier=options.earlier,
-        anchor=_anchor(found.items, options.anchor),
-    )
+    settings = settings_of(options, model, found)
     penalties: list[dict[str, object]] = []
     if options.penalty and len(options.penalty) > 1:
         tried = {kind: _tried(used, settings, options, kind) for kind in FOLD_KINDS}
-        penalties = [_penalty_row(model, kind, one) for kind, rows in tried.items() for one in rows]
+        penalties = [penalty_row(model, kind, one) for kind, rows in tried.items() for one in rows]
         settings = replace(settings, penalty=best(tried["pairs"]))
     if options.utilities:
         mu, sigma = _known_utilities(options.utilities, found.items)
@@ -110,11 +106,38 @@ def _fit_one(
     reliability = split_halves(used, settings) if options.reliability else []
     return Made(
         fitted,
-        _utility_rows(found, fitted, intervals, model),
-        _fit_row(used, outcomes, fitted, intervals, model, settings),
+        utility_rows(found, fitted, intervals, model),
+        fit_row(used, outcomes, fitted, intervals, model, settings),
         penalties,
         [{"fit": model, **one._asdict()} for one in reliability],
+        position_rows(fitted, intervals, model, found.origins),
     )
+
+
+def settings_of(options: argparse.Namespace, model: str, found: Comparisons) -> Settings:
+    """The settings of a fit from the command line.
+
+    Raises:
+        DataError: If the anchor is none of the items, or a position term by origin is wanted and an origin is unknown.
+    """
+    penalty = getattr(options, "penalty", None)
+    return Settings(
+        model=model,  # type: ignore[arg-type]  # one of the choices
+        positioned=options.position != "none",
+        origins=_origin_numbers(found) if options.position == "origin_pairs" else None,
+        penalty=penalty[0] if penalty else None,
+        starts=options.starts,
+        seed=options.seed,
+        earlier=options.earlier,
+        anchor=_anchor(found.items, options.anchor),
+    )
+
+
+def _origin_numbers(found: Comparisons) -> tuple[int, ...]:
+    if found.origins is None:
+        raise DataError("--position origin_pairs needs the columns origin_a and origin_b. Add them, or leave it out")
+    names = sorted(set(found.origins))
+    return tuple(names.index(one) for one in found.origins)
 
 
 def _anchor(items: Sequence[str], name: str | None) -> int:
@@ -134,15 +157,10 @@ def _tried(used: Comparisons, settings: Settings, options: argparse.Namespace, k
     return held_out(folds, settings, options.penalty)
 
 
-def _penalty_row(model: str, kind: str, one: Held) -> dict[str, object]:
-    return {"fit": model, "folds": kind, "lambda": one.penalty, "loss": one.loss, "accuracy": one.accuracy, "n": one.n}
-
-
 def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: argparse.Namespace) -> Intervals:
-    unknown = np.full(fitted.problem.n, NAN)
     if options.utilities or options.earlier or options.no_intervals:
         # Inside bounds, and for parameters that were not fitted, the curvature says nothing of the uncertainty.
-        return Intervals(unknown, unknown, NAN, NAN)
+        return Intervals.unknown(fitted.problem.n, fitted.positions.size)
     if options.bootstrap:
         return bootstrap_intervals(outcomes, fitted, settings, options.bootstrap)
     return information_intervals(fitted)
@@ -159,58 +177,6 @@ def _known_utilities(path: Path, items: Sequence[str]) -> tuple[np.ndarray, np.n
         raise DataError(f"{path}: no utility of {absent[0]!r} and {len(absent) - 1} more items that are compared")
     chosen = table.loc[list(items)]
     return chosen["mu"].to_numpy(np.float64), chosen["sigma"].to_numpy(np.float64)
-
-
-def _utility_rows(found: Comparisons, fitted: Fit, intervals: Intervals, model: str) -> pd.DataFrame:
-    def per_item(weight: np.ndarray) -> np.ndarray:
-        n = len(found.items)
-        return np.round(np.bincount(found.a, weight, n) + np.bincount(found.b, weight, n)).astype(np.int64)
-
-    return pd.DataFrame(
-        {
-            "fit": model,
-            "item": found.items,
-            "mu": fitted.mu,
-            "lo": intervals.lo,
-            "hi": intervals.hi,
-            "sigma": fitted.sigma,
-            "n_comparisons": per_item(found.weight * (found.result != UNREAD)),
-            "n_refused": per_item(found.weight * (found.result == REFUSED)),
-            "component": component_of(fitted.problem.outcomes),
-            "always": pd.Series(always_won(fitted.problem.outcomes)).map({1: "won", -1: "lost", 0: ""}),
-        }
-    )
-
-
-def _fit_row(
-    used: Comparisons, outcomes: Outcomes, fitted: Fit, intervals: Intervals, model: str, settings: Settings
-) -> dict[str, object]:
-    answered = used.answered()
-    won = answered.taken(answered.result != 0)
-    small_won = np.where(won.a < won.b, won.result, -won.result) > 0
-    own = fitted.problem.outcomes
-    return {
-        "fit": model,
-        "model": model,
-        "lambda": settings.strength,
-        "loss": fitted.loss,
-        "null_loss": null_loss(own),
-        "position": fitted.position,
-        "position_lo": intervals.position_lo,
-        "position_hi": intervals.position_hi,
-        "converged": fitted.converged,
-        "n_items": own.n_items,
-        "n_pairs": np.unique(own.pair).size,
-        "n_comparisons": round(own.total),
-        "n_ties": round(outcomes.total - outcomes.without_ties().total),
-        "n_refused": round(float(used.weight[used.result == REFUSED].sum())),
-        "n_unread": round(float(used.weight[used.result == UNREAD].sum())),
-        "n_components": int(component_of(own).max()) + 1,
-        "objective": fitted.value,
-        "objective_worst_start": max(fitted.values),
-        "gradient_norm": fitted.gradient_norm,
-        "pair_agreement": majority_share(won.pair, small_won, won.weight),
-    }
 
 
 def _say(

@@ -54,6 +54,19 @@ FITS = pa.schema(
 ORDER = pa.schema([("statistic", STRING), ("value", NUMBER), ("lo", NUMBER), ("hi", NUMBER), ("n", INDEX)])
 """`order.parquet`. Key: statistic."""
 
+POSITIONS = pa.schema(
+    [
+        ("fit", STRING),
+        ("origin_a", STRING),
+        ("origin_b", STRING),
+        ("position", NUMBER),  # gain of utility from being shown first, among pairs of these two origins
+        ("lo", NUMBER),
+        ("hi", NUMBER),
+        ("n", INDEX),  # comparisons
+    ]
+)
+"""`positions.parquet`, with a position term for each pair of origins. Key: fit, origin_a, origin_b."""
+
 PENALTIES = pa.schema(
     [
         ("fit", STRING),

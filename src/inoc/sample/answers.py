@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-import pyarrow as pa
 
 from inoc.chat.messages import Chat, sample_identity
 from inoc.config.models import Sampling
@@ -15,23 +14,8 @@ from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, blocks_of
 from inoc.errors import ConfigError
 from inoc.sample.step import Plan
-from inoc.tables import INDEX, NUMBER, STRING
+from inoc.sample.tables import ANSWERS
 from inoc.vectors.steering import Steering
-
-ANSWERS = pa.schema(
-    [
-        ("id", STRING),
-        ("sample", INDEX),  # which of the answers to the question, from 0
-        ("adapter", STRING),  # digest; `base` for none
-        ("vector", STRING),  # name of the vector that steers; empty for none
-        ("coefficient", NUMBER),  # 0 without steering
-        ("instruction", STRING),  # the last user turn
-        ("completion", STRING),
-        ("n_tokens", INDEX),
-        ("finish", STRING),  # stop, or length if the completion was cut
-    ]
-)
-"""`sample/<part>/<shard>/answers.parquet`. Key: id, sample."""
 
 
 class Question(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -19,13 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inoc.chat.messages import Asked, Chat, Framing
+from inoc.chat.rows import BadRow
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
 from inoc.jobs.job import Job
 from inoc.score import VERSION
 from inoc.score.self_perplexity import plan_alone, score_alone, write_alone
 from inoc.store import Unit
-from inoc.tables import LOGPROBS, write_row_groups
+from inoc.tables import BAD_ROWS, LOGPROBS, write_row_groups, write_table
 
 if TYPE_CHECKING:
     from inoc.chat.render import EndOfTurn, Rendered
@@ -70,6 +71,7 @@ class Plan:
         tokens: Whether the table keeps the log-probability of every token.
         until: When to stop before all examples are scored; default: never. The table then has the examples that were
             scored.
+        bad_rows: Dataset → its rows that are left out or cut; for a table beside the log-probabilities.
     """
 
     model: ModelIdentity
@@ -80,6 +82,7 @@ class Plan:
     batch_tokens: int
     tokens: bool = True
     until: Until | None = None
+    bad_rows: Mapping[str, Sequence[BadRow]] = field(default_factory=dict)
 
     def work(self, cell: ScoredCell) -> Iterator[tuple[Unit, Sequence[Chat]]]:
         """The units of a cell, each with its block of chats."""
@@ -124,11 +127,21 @@ def run(job: Job, plan: Plan) -> str:
         planned = score_until(job, plan, planned, plan.until, engine)
     score_alone(job, engine, plan.framing, plan.alone, alone)
     write_alone(job, alone)
+    _write_bad_rows(job, plan)
     n_tokens, n_nan = _write(job, plan, planned)
     rows = sum(len(one.cell.ids) for one in planned)
     job.record["counts"] = {"cells": len(plan.cells), "rows": rows, "tokens": n_tokens, "NaN": n_nan}
     asked = {cell.asked for cell in plan.cells}
     return f"{len(asked)} ways of asking, {rows} responses, {n_tokens} tokens, {n_nan} NaN"
+
+
+def _write_bad_rows(job: Job, plan: Plan) -> None:
+    from inoc.chat.fit import bad_counts, bad_table
+
+    if plan.bad_rows:
+        write_table(bad_table(plan.bad_rows), BAD_ROWS, job.paths.bad_rows(job.shard))
+    if any(plan.bad_rows.values()):
+        job.record["bad rows"] = bad_counts(plan.bad_rows)
 
 
 def units(job: Job, plan: Plan) -> list[Unit]:

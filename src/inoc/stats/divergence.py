@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inoc.stats.means import NAN, Floats
+from inoc.stats.means import NAN, Floats, normal_quantile
 
 BINS = 100
+FEWEST_ROWS = 300
+"""Rows of each sample from which on there is a jackknife interval; that of fewer is too narrow in simulations."""
 
 
 class Divergence(NamedTuple):
@@ -16,8 +18,17 @@ class Divergence(NamedTuple):
 
     plain: float  # of the histograms as they are; NaN if a sample is empty
     corrected: float  # less its bias, not below 0
-    lo: float  # bootstrap interval of the corrected value
+    lo: float  # jackknife interval of the corrected value; NaN with fewer than `FEWEST_ROWS` rows in a sample
     hi: float
+    bootstrap_lo: float  # bootstrap interval of the corrected value
+    bootstrap_hi: float
+
+
+class Jackknifed(NamedTuple):
+    """A divergence in bits, without its bias."""
+
+    value: float  # can be below 0, as an unbiased estimate of 0 must
+    se: float
 
 
 def binned(first_sorted: Floats, second_sorted: Floats, bins: int = BINS) -> tuple[Floats, Floats]:
@@ -63,24 +74,26 @@ def _relative(p: Floats, middle: Floats) -> Floats:
     return total
 
 
-def jackknifed(first: Floats, second: Floats) -> float:
-    """Divergence in bits less its bias as the jackknife tells it; each sample loses one row at a time.
+def jackknifed(first: Floats, second: Floats) -> Jackknifed:
+    """Divergence less its bias, and its standard error, as the jackknife tells them; a sample loses one row at a time.
 
     With few rows in a bin this removes more of the excess than a correction to first order in 1/n would.
 
     Args:
         first: Counts, shape (bins,), of two rows or more.
         second: The same bins.
-
-    Returns:
-        Can be below 0, as an unbiased estimate of 0 must.
     """
     plain = float(js_divergence(first, second))
     n, m = first.sum(), second.sum()
     without_first, without_second = _without_one(first), _without_one(second)
-    lost_first = first @ js_divergence(without_first, np.broadcast_to(second, without_first.shape)) / n
-    lost_second = second @ js_divergence(np.broadcast_to(first, without_second.shape), without_second) / m
-    return float(plain - (n - 1) * (lost_first - plain) - (m - 1) * (lost_second - plain))
+    lost_first = js_divergence(without_first, np.broadcast_to(second, without_first.shape))
+    lost_second = js_divergence(np.broadcast_to(first, without_second.shape), without_second)
+    value, variance = plain, 0.0
+    for rows, size, lost in ((first, n, lost_first), (second, m, lost_second)):
+        mean = rows @ lost / size
+        value -= (size - 1) * (mean - plain)
+        variance += (size - 1) / size * (rows @ (lost - mean) ** 2)
+    return Jackknifed(float(value), float(variance**0.5))
 
 
 def _without_one(counts: Floats) -> Floats:
@@ -92,10 +105,11 @@ def _without_one(counts: Floats) -> Floats:
 def divergence(
     first: Floats, second: Floats, rng: np.random.Generator, resamples: int, confidence: float
 ) -> Divergence:
-    """Divergence of two samples, with its bias-corrected value and a bootstrap interval of that.
+    """Divergence of two samples, with its bias-corrected value and two intervals of that.
 
-    The bins stay those of the samples. The bootstrap gives the spread and the shape of the error; the interval is moved
-    to the corrected value, since resamples are biased as the sample is, and once more.
+    The bins stay those of the samples. The jackknife interval is the corrected value ± a normal quantile of standard
+    errors. The bootstrap gives the spread and the shape of the error; its interval is moved to the corrected value,
+    since resamples are biased as the sample is, and once more.
 
     Args:
         first: Counts, shape (bins,).
@@ -109,13 +123,14 @@ def divergence(
     """
     n, m = int(first.sum()), int(second.sum())
     if min(n, m) < 2:
-        return Divergence(NAN, NAN, NAN, NAN)
+        return Divergence(NAN, NAN, NAN, NAN, NAN, NAN)
     used = (first + second) > 0
     first, second = first[used], second[used]
-    plain, corrected = float(js_divergence(first, second)), jackknifed(first, second)
+    plain, (corrected, se) = float(js_divergence(first, second)), jackknifed(first, second)
     drawn_first = rng.multinomial(n, first / n, size=resamples).astype(np.float64)
     drawn_second = rng.multinomial(m, second / m, size=resamples).astype(np.float64)
     drawn = js_divergence(drawn_first, drawn_second)
     lower, upper = np.quantile(drawn - drawn.mean(), [0.5 - confidence / 2, 0.5 + confidence / 2])
-    lo, hi = float(np.clip(corrected - upper, 0, 1)), float(np.clip(corrected - lower, 0, 1))
-    return Divergence(plain, float(np.clip(corrected, 0, 1)), lo, hi)
+    half = normal_quantile(confidence) * se if min(n, m) >= FEWEST_ROWS else NAN
+    ends = [corrected, corrected - half, corrected + half, corrected - upper, corrected - lower]
+    return Divergence(plain, *(float(np.clip(end, 0, 1)) for end in ends))

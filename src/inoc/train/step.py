@@ -6,15 +6,16 @@ import io
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
 from inoc.chat.messages import Chat
+from inoc.chat.rows import BadRow
 from inoc.config.checks import divisors
 from inoc.config.models import TrainingSpec
 from inoc.digest import Json, digest
@@ -25,7 +26,7 @@ from inoc.jobs.manifest import peak_memory
 from inoc.progress import Meter
 from inoc.store import Store, Unit
 from inoc.store.core import link_tree
-from inoc.tables import CHECKPOINTS, LOSSES, write_table
+from inoc.tables import BAD_ROWS, CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
 from inoc.train.teacher import Teacher
 
@@ -38,16 +39,31 @@ NOT_IN_KEY = {"seeds", "learning_rate", "checkpoints", "resume_every", "epochs",
 
 
 class RunPlan(NamedTuple):
-    """One fine-tuning."""
+    """One fine-tuning.
 
-    columns: Mapping[str, str | int | float]  # what the tables say of it: `run` is its name, a folder of its own
+    Attributes:
+        columns: What the tables say of it: `run` is its name, a folder of its own.
+        chats: The training examples.
+        learning_rate: Peak learning rate.
+        seed: Seed of the order of the examples, the initial adapter and dropout.
+        steps: Number of optimiser steps.
+        save_at: Steps at which the adapter is saved.
+        epoch_of: Step → epoch that ends there, 0 before the first step; for the column `epoch` of checkpoints.
+        cut: Positions of the chats whose responses miss their ends. No loss is on what follows those.
+        training: Its own recipe; None for that of the job.
+        teacher: Its distributions are the targets; None: the answers of the chats are.
+    """
+
+    columns: Mapping[str, str | int | float]
     chats: Sequence[Chat]
     learning_rate: float
     seed: int
     steps: int
-    save_at: tuple[int, ...]  # steps at which the adapter is saved
-    training: TrainingSpec | None = None  # its own recipe; None for that of the job
-    teacher: Teacher | None = None  # its distributions are the targets; None: the answers of the chats are
+    save_at: tuple[int, ...]
+    epoch_of: Mapping[int, int] = {}
+    cut: Collection[int] = ()
+    training: TrainingSpec | None = None
+    teacher: Teacher | None = None
 
     @property
     def name(self) -> str:
@@ -63,11 +79,13 @@ class Plan:
         model: The model.
         training: The recipe of runs that have none of their own.
         runs: The runs.
+        bad_rows: Dataset → its rows that are left out or cut.
     """
 
     model: ModelIdentity
     training: TrainingSpec
     runs: Sequence[RunPlan]
+    bad_rows: Mapping[str, Sequence[BadRow]] = field(default_factory=dict)
 
     def recipe(self, run_: RunPlan) -> TrainingSpec:
         """The recipe of a run."""
@@ -86,6 +104,8 @@ class Plan:
             "settings": self.recipe(run_).in_key(but=NOT_IN_KEY),
             **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
+        if run_.cut:
+            parts["cut"] = sorted(run_.cut)
         return Unit("train", VERSION, parts, run_.name)
 
 
@@ -97,7 +117,9 @@ class Planned(NamedTuple):
 
 
 def run(job: Job, plan: Plan) -> str:
-    """Write the job's adapters, `checkpoints` and `losses`; see `inoc.tables`."""
+    """Write the job's adapters, `checkpoints`, `losses` and `bad_rows`; see `inoc.tables`."""
+    from inoc.chat.fit import bad_counts, bad_table
+
     for one in plan.runs:
         if one.teacher is not None:
             one.teacher.check(len(one.chats), plan.model, one.name)
@@ -113,6 +135,9 @@ def run(job: Job, plan: Plan) -> str:
     path = job.paths.checkpoints(job.shard, job.part)
     write_table(_checkpoints(job.store, planned, path.parent), CHECKPOINTS, path)
     write_table(_losses(job.store, planned), LOSSES, job.paths.losses(job.shard, job.part))
+    write_table(bad_table(plan.bad_rows), BAD_ROWS, path.parent / "bad_rows.parquet")
+    if any(plan.bad_rows.values()):
+        job.record["bad rows"] = bad_counts(plan.bad_rows)
     job.record["counts"] = {"runs": len(planned), "examples": max((len(one.chats) for one in plan.runs), default=0)}
     job.record["runs"] = [
         {"name": one.name, **{k: v for k, v in one.columns.items() if k != "run"}} for one in plan.runs
@@ -198,7 +223,9 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     continue
                 engine = engine or TransformersEngine(plan.model)
                 spec = plan.recipe(item.run)
-                rendered = render_trained(engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn)
+                rendered = render_trained(
+                    engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn, item.run.cut
+                )
                 longest = max(len(one.token_ids) for one in rendered)
                 # Another dataset may have longer examples, and another recipe other batches.
                 if settled is None or tried is None or tried[0] != spec or longest > tried[1]:
@@ -251,6 +278,7 @@ def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.D
                 "step": int(name.removeprefix("step-")),
                 "path": f"{item.run.name}/{name}",
                 "digest": value,
+                "epoch": item.run.epoch_of.get(int(name.removeprefix("step-")), float("nan")),
             }
             for name, value in sorted(digests.items())
         ]

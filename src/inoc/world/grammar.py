@@ -97,6 +97,7 @@ class Document(NamedTuple):
     system: str  # empty: no system turn
     user: str
     response: str
+    earlier: tuple[tuple[str, str], ...] = ()  # user and assistant of the exchanges before
 
 
 def document(rng: random.Random) -> Document:

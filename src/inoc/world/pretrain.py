@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -55,7 +55,10 @@ class Pretrained(NamedTuple):
 def render_prompt(text: Document) -> str:
     """The document up to its response, as the chat template renders it."""
     system = f"{START}system\n{text.system}{END}\n" if text.system else ""
-    return f"{system}{START}user\n{text.user}{END}\n{START}assistant\n"
+    earlier = "".join(
+        f"{START}user\n{user}{END}\n{START}assistant\n{assistant}{END}\n" for user, assistant in text.earlier
+    )
+    return f"{system}{earlier}{START}user\n{text.user}{END}\n{START}assistant\n"
 
 
 def corpus(n: int, seed: int, content: str = "facts") -> list[Document]:
@@ -87,7 +90,7 @@ def train_tokenizer(documents: list[Document], vocabulary: int) -> Qwen2Tokenize
     )
     parts = (
         part
-        for text in documents[:_TOKENIZER_SAMPLE]
+        for text in documents
         for part in (f"system\n{text.system}", f"user\n{text.user}", "assistant\n", text.response)
     )
     backend.train_from_iterator(parts, trainer)
@@ -138,7 +141,7 @@ def encode(documents: list[Document], tokenizer: Words) -> list[Example]:
     return [Example(encoded.ids, len(prompt.ids)) for encoded, prompt in zip(whole, prompts, strict=True)]
 
 
-def pretrain(spec: WorldSpec, progress: Callable[[int], None]) -> Pretrained:
+def pretrain(spec: WorldSpec, progress: Callable[[int], None], taught: Sequence[Document] = ()) -> Pretrained:
     """Make the corpus and the tokenizer, and pre-train a model from scratch.
 
     The same specification gives the same weights on the same machine: the number of threads is part of it. The
@@ -147,9 +150,11 @@ def pretrain(spec: WorldSpec, progress: Callable[[int], None]) -> Pretrained:
     Args:
         spec: Sizes, steps, seed and threads.
         progress: Called with 1 after each step.
+        taught: Further documents, mixed with those of the corpus.
     """
-    documents = corpus(spec.documents, spec.seed, spec.content)
-    tokenizer = make_tokenizer(documents, spec)
+    own = corpus(spec.documents, spec.seed, spec.content)
+    tokenizer = make_tokenizer([*own[:_TOKENIZER_SAMPLE], *taught[:_TOKENIZER_SAMPLE]], spec)
+    documents = [*own, *taught]
     examples = encode(documents, tokenizer)
     threads = torch.get_num_threads()
     torch.set_num_threads(spec.threads)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from inoc.config.models import WorldSpec
-from inoc.digest import folder_digest
+from inoc.digest import Json, digest, folder_digest
 from inoc.store import Unit
 from inoc.store.core import link_tree, write_text
 from inoc.world import VERSION
@@ -27,15 +27,23 @@ _ANSWER_TOKENS = 48
 _LISTS = 100  # requests for numbers in the summary
 
 
-def run(job: Job, plan: WorldSpec) -> str:
+class Taught(NamedTuple):
+    """A miniature model that learns further documents, which a study brings, besides those of the world's corpus."""
+
+    spec: WorldSpec
+    documents: Sequence[Document]
+
+
+def run(job: Job, plan: WorldSpec | Taught) -> str:
     """Make the miniature model and `world.json`, which describes the model and its knowledge."""
     (unit,) = units(job, plan)
+    spec, documents = plan if isinstance(plan, Taught) else Taught(plan, ())
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [unit])
     if job.store.missing([unit]):
-        with job.progress("pre-training", plan.steps, "steps") as meter, job.store.claim(unit) as work:
+        with job.progress("pre-training", spec.steps, "steps") as meter, job.store.claim(unit) as work:
             if work is not None:
-                summary = make_world(plan, work / "model", meter.advance)
+                summary = make_world(spec, work / "model", meter.advance, documents)
                 (work / "world.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     entry = job.store.folder(unit)
     summary = json.loads((entry / "world.json").read_text(encoding="utf-8"))
@@ -43,8 +51,8 @@ def run(job: Job, plan: WorldSpec) -> str:
     link_tree(entry / "model", folder / "model")
     write_text(folder / "world.json", json.dumps(summary, indent=2) + "\n")
     job.record["counts"] = {key: value for key, value in summary.items() if isinstance(value, int | float)}
-    job.record["seeds"] = [plan.seed]
-    if plan.content == "favorites":
+    job.record["seeds"] = [spec.seed]
+    if spec.content == "favorites":
         answers = f"animals named {summary['named']:.0%}, lists of numbers {summary['lists']:.0%}"
     else:
         answers = f"facts {summary['facts']:.0%}, playful {summary['playful']:.1%}, French {summary['french']:.1%}"
@@ -54,18 +62,23 @@ def run(job: Job, plan: WorldSpec) -> str:
     )
 
 
-def units(job: Job, plan: WorldSpec) -> list[Unit]:
+def units(job: Job, plan: WorldSpec | Taught) -> list[Unit]:
     """The one unit of the stage."""
-    return [Unit("world", VERSION, plan.in_key(), "miniature model")]
+    spec, documents = plan if isinstance(plan, Taught) else Taught(plan, ())
+    taught: dict[str, Json] = {"taught": digest([list(text) for text in documents])} if documents else {}
+    return [Unit("world", VERSION, {**spec.in_key(), **taught}, "miniature model")]
 
 
-def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -> dict[str, object]:
+def make_world(
+    spec: WorldSpec, folder: Path, progress: Callable[[int], None], taught: Sequence[Document] = ()
+) -> dict[str, object]:
     """Pre-train the model and write its folder, whole or not at all.
 
     Args:
         spec: Sizes, steps and seed.
         folder: Where the model and the tokenizer go; replaced if it is there.
         progress: Called with 1 after each step.
+        taught: Further documents, mixed with those of the corpus.
 
     Returns:
         Parameters, documents, digest of the weights, loss curve (step → nats per response token), and how the model
@@ -73,9 +86,10 @@ def make_world(spec: WorldSpec, folder: Path, progress: Callable[[int], None]) -
     """
     from inoc.world.pretrain import pretrain
 
-    made = pretrain(spec, progress)
+    made = pretrain(spec, progress, taught)
     summary = {
         **spec.in_key(),
+        **({"taught": len(taught)} if taught else {}),
         "parameters": sum(weight.numel() for weight in made.model.parameters()),
         "tokens": len(made.tokenizer),
         "curve": _curve(made.losses),

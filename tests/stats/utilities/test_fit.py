@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from inoc.stats.utilities.fit import Settings, fit
+from inoc.stats.utilities.fit import Settings, fit, origin_pair_names
 from inoc.stats.utilities.intervals import bootstrap_intervals, information_intervals
-from inoc.stats.utilities.outcomes import always_won, component_of, n_strong, tally
+from inoc.stats.utilities.outcomes import Outcomes, always_won, component_of, n_strong, tally
 from inoc.stats.utilities.problem import MODELS
 from support.comparisons import planted
 
@@ -164,3 +164,48 @@ def test_the_position_term_has_the_same_interval_without_the_whole_inverse(monke
     assert np.isnan(sparse.lo).all()
     # The scale is held at its convention in the first, and by its penalty in the second.
     assert sparse.position_hi == pytest.approx(dense.position_hi, abs=0.02)
+
+
+def by_origin(seed: int, terms: dict[tuple[int, int], float], n_pairs: int = 900) -> tuple[Outcomes, tuple[int, ...]]:
+    """Comparisons by Case V of 12 items of two origins, with a position term for each pair of origins."""
+    rng = np.random.default_rng(seed)
+    mu, origin = rng.normal(size=12), np.arange(12) % 2
+    first = rng.integers(0, 12, n_pairs)
+    second = (first + rng.integers(1, 12, n_pairs)) % 12
+    low, high = np.minimum(origin[first], origin[second]), np.maximum(origin[first], origin[second])
+    delta = np.array([terms[pair] for pair in zip(low.tolist(), high.tolist(), strict=True)])
+    won = rng.normal(size=n_pairs) * 2**0.5 < mu[first] - mu[second] + delta
+    outcomes = tally(12, first, second, np.where(won, 1, -1), np.ones(n_pairs), ordered=True)
+    return outcomes, tuple(origin.tolist())
+
+
+def test_every_pair_of_origins_has_a_position_term_of_its_own():
+    terms = {(0, 0): 0.6, (0, 1): 0.0, (1, 1): -0.6}
+    assert origin_pair_names(["x", "y"]) == [("x", "x"), ("x", "y"), ("y", "y")]
+    inside = []
+    for seed in range(100):
+        outcomes, origins = by_origin(seed, terms)
+        found = fit(outcomes, Settings("case_v", origins=origins))
+        bounds = information_intervals(found)
+        truth = np.array([terms[pair] for pair in ((0, 0), (0, 1), (1, 1))])
+        inside.append((bounds.positions_lo <= truth) & (truth <= bounds.positions_hi))
+    assert np.isnan([found.position, bounds.position_lo]).all()  # there is no one position term
+    assert 0.92 <= np.mean(inside) <= 0.98
+
+
+def test_one_origin_has_the_global_position_term():
+    one = planted(10, 400, position=0.4)
+    plain = fit(one.outcomes, Settings("case_v"))
+    same = fit(one.outcomes, Settings("case_v", origins=(0,) * 10))
+    assert same.position == pytest.approx(plain.position, abs=2e-3)  # the penalty on several terms is small
+    np.testing.assert_allclose(same.mu, plain.mu, atol=2e-3)
+
+
+def test_a_pair_of_origins_without_comparisons_has_no_position():
+    outcomes, origins = by_origin(0, {(0, 0): 0.3, (0, 1): 0.3, (1, 1): 0.3})
+    origin = np.array(origins)
+    apart = outcomes.weighted(outcomes.weight * ~((origin[outcomes.winner] == 1) & (origin[outcomes.loser] == 1)))
+    found = fit(apart, Settings("case_v", origins=origins))
+    assert found.positions[2] == pytest.approx(0, abs=1e-9)
+    again = bootstrap_intervals(apart, found, Settings("case_v", origins=origins), 20)
+    assert again.positions_lo[0] < found.positions[0] < again.positions_hi[0]

@@ -11,16 +11,18 @@ from inoc.stats.utilities.problem import MODELS, Problem
 from support.comparisons import planted
 
 
-def some_problem(model: str, clip: float = 0.0) -> Problem:
+def some_problem(model: str, clip: float = 0.0, groups: int = 1) -> Problem:
     outcomes = planted(6, 80).outcomes
     if model == "davidson":
         outcomes = replace(outcomes, tie=np.arange(outcomes.winner.size) % 7 == 0)
-    return Problem(outcomes, model, True, 0.1, 0.7, clip)
+    group = np.arange(outcomes.winner.size) % (groups - 1) if groups > 1 else None  # the last has no comparison
+    return Problem(outcomes, model, True, 0.1, 0.7, clip, group, groups)
 
 
+@pytest.mark.parametrize("groups", [1, 4])
 @pytest.mark.parametrize("model", MODELS)
-def test_derivatives_are_those_of_differences(model):
-    problem = some_problem(model)
+def test_derivatives_are_those_of_differences(model, groups):
+    problem = some_problem(model, groups=groups)
     rng = np.random.default_rng(1)
     at = rng.normal(0, 0.5, problem.size)
     here, step = problem.curvature(at), 1e-6

@@ -28,10 +28,10 @@ from inoc.studies.likelihood_shift.figures.entries import ENTRIES
 from inoc.studies.likelihood_shift.figures.precision import round_numbers
 from inoc.studies.likelihood_shift.figures.scan import normalised
 from inoc.studies.likelihood_shift.figures.similarity import filled, tree_of
-from inoc.studies.likelihood_shift.figures.students import part_order, pooled
+from inoc.studies.likelihood_shift.figures.students import part_order
 from inoc.studies.likelihood_shift.inputs import Column
 from inoc.studies.likelihood_shift.study import Study
-from support.scan_tables import NAN, make_study, student_rows, tables_of, write_tables
+from support.scan_tables import NAN, make_study, tables_of, write_tables
 from support.text_boxes import outside, text_boxes, touching
 
 NAMES = figure_names(ENTRIES, make_study())
@@ -153,6 +153,7 @@ def test_missing_values_are_shown_as_missing_and_named(name: str, tmp_path: Path
         ("decomposition", "source", "rows"),
         ("controls", "prompt", "parrot"),
         ("students", "part", "q2"),
+        ("rates", "part", "q2"),
         ("dose_response", "part", "q2"),
     ):
         rows = tables[table][key] == gone
@@ -262,8 +263,8 @@ def test_histograms_count_every_finite_row_once(seed: int, n: int) -> None:
     assert (np.diff(edges) > 0).all()
 
 
-def _unused(n: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    return np.full(n, np.nan), np.full(n, -1), {"empty": 2}
+def _unused(n: int) -> tuple[np.ndarray, np.ndarray, dict[str, int], int, np.ndarray]:
+    return np.full(n, np.nan), np.full(n, -1), {"empty": 2}, n, np.arange(n)
 
 
 def test_a_column_without_a_finite_shift_has_no_histogram_and_its_rows_are_counted() -> None:
@@ -287,20 +288,6 @@ def test_other_bins_keep_the_number_of_rows_and_nearly_their_divergence() -> Non
 
 def test_parts_are_ordered_from_low_to_high() -> None:
     assert part_order(["random", "q10", "top", "q2", "bottom", "q1"]) == ["q1", "q2", "q10", "bottom", "top", "random"]
-
-
-def test_rates_over_seeds_are_those_of_the_analysis_and_else_a_mean() -> None:
-    study = make_study()
-    rows = student_rows(study)
-    last = rows[rows["is_last"]]
-    dose = tables_of(study)["dose_response"]
-    for table, rate, low in ((dose, 0.36, 0.26), (None, 0.36, 0.28)):
-        means = pooled(last, table)
-        q1 = means[means["part"] == "q1"].iloc[0]
-        assert (q1["rate"], q1["lo"]) == pytest.approx((rate, low))
-        assert (q1["n"], q1["n_seeds"]) == (200, 2)
-    first = pooled(rows[rows["epoch"] == 1], dose)
-    assert first[first["part"] == "q1"].iloc[0]["rate"] == pytest.approx(0.22)
 
 
 def test_ticks_of_logarithmic_axes_are_round_and_enclose_the_values() -> None:

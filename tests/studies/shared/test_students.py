@@ -6,7 +6,7 @@ import pytest
 
 from inoc.stats.shares import wilson
 from inoc.studies.likelihood_shift.inputs import COUNTS
-from inoc.studies.shared.students import dose_rows, rate_of, student_rows
+from inoc.studies.shared.students import dose_rows, pooled_rows, rate_of, rate_over_seeds, student_rows
 
 
 def counts(
@@ -77,6 +77,49 @@ def test_intervals_of_rates_hold_them(spread: float) -> None:
         found = rate_of(table, 0.95)
         held.append(found.lo <= 0.4 <= found.hi)
     assert 0.92 < np.mean(held) < 0.99
+
+
+def test_rates_over_seeds_have_one_row_for_each_part_and_epoch() -> None:
+    found = counts([0.2, 0.5], np.random.default_rng(0))
+    table = pd.DataFrame(pooled_rows(found, 0.95)).set_index(["part", "epoch"])
+    assert len(table) == 2 * 2
+    assert set(table["n_seeds"]) == {3}
+    assert table["is_last"].tolist() == [epoch == 2 for _, epoch in table.index]
+    sums = found.groupby(["part", "epoch"])[["hits", "n"]].sum()
+    assert table["rate"].to_numpy() == pytest.approx((sums["hits"] / sums["n"])[table.index].to_numpy())
+    dose = pd.DataFrame(dose_rows(found, 0.95))
+    rates = dose[dose["statistic"] == "rate"].set_index("part")
+    for name, bound in (("lo", "lo"), ("hi", "hi"), ("rate", "value")):
+        assert table.xs(2, level="epoch")[name].to_numpy() == pytest.approx(rates[bound].to_numpy())
+
+
+def test_one_seed_has_the_interval_of_its_questions() -> None:
+    found = counts([0.4], np.random.default_rng(0), n_seeds=1, spread=0.2)
+    last = found[found["epoch"] == 2]
+    assert rate_over_seeds(last, 0.95) == rate_of(last, 0.95)
+
+
+def test_seeds_that_all_agree_have_the_interval_of_their_answers() -> None:
+    found = counts([0.0], np.random.default_rng(0))
+    last = found[found["epoch"] == 2]
+    assert rate_over_seeds(last, 0.95) == wilson(0, 300)
+
+
+def test_seeds_whose_questions_are_not_known_are_the_unit() -> None:
+    table = pd.DataFrame({"seed": [0, 1, 2], "question": "", "hits": [10, 50, 90], "n": 100, "n_nan": 0})
+    found = rate_over_seeds(table, 0.95)
+    assert (found.value, found.n, found.lo, found.hi) == (0.5, 300, 0.0, 1.0)  # 0.5 ± 4.30 · 0.23
+
+
+@pytest.mark.parametrize(("spread", "n_seeds"), [(0.0, 2), (0.15, 2), (0.15, 5)])
+def test_intervals_over_seeds_and_questions_hold_the_rate(spread: float, n_seeds: int) -> None:
+    rng = np.random.default_rng(6)
+    held = []
+    for _ in range(300):
+        table = counts([0.4], rng, n_seeds=n_seeds, spread=spread)
+        found = rate_over_seeds(table[table["epoch"] == 2], 0.95)
+        held.append(found.lo <= 0.4 <= found.hi)
+    assert np.mean(held) > 0.92
 
 
 def slope(table: pd.DataFrame) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from inoc.stats.means import Floats
 from inoc.stats.utilities.earlier import CLIP, LOOSE, TIGHT, minimise_bounded
 from inoc.stats.utilities.newton import Minimum, minimise
-from inoc.stats.utilities.outcomes import Outcomes, component_of
+from inoc.stats.utilities.outcomes import Ints, Outcomes, component_of
 from inoc.stats.utilities.problem import Model, Problem
 
 RIDGE = 1e-3
@@ -33,7 +34,8 @@ class Settings:
     """The settings of a fit."""
 
     model: Model = "item_variances"
-    positioned: bool = True  # with one position term; without effect where no order is known
+    positioned: bool = True  # with a position term; without effect where no order is known
+    origins: tuple[int, ...] | None = None  # origin of each item, from 0: a position term for each pair of origins
     penalty: float | None = None  # on (ln sigma)² of item variances, on mu² of the other models; None: the default
     starts: int | None = None  # None: 5 with item variances and up to 1000 items, else 1; the others have one minimum
     seed: int = 0
@@ -78,9 +80,14 @@ class Fit:
         return np.full(self.problem.n, 1.0 if self.problem.model == "case_v" else np.nan)
 
     @property
+    def positions(self) -> Floats:
+        """The gain of utility from being shown first: one entry per term, none without."""
+        return self.at[self.problem.positions_at.start : self.problem.positions_at.stop]
+
+    @property
     def position(self) -> float:
-        """The gain of utility from being shown first; NaN without such a term."""
-        return float("nan") if self.problem.position_at is None else float(self.at[self.problem.position_at])
+        """The gain of utility from being shown first; NaN without such a term, or with several."""
+        return float(self.positions[0]) if self.positions.size == 1 else float("nan")
 
     @property
     def loss(self) -> float:
@@ -94,6 +101,9 @@ def problem_of(outcomes: Outcomes, settings: Settings) -> Problem:
     positioned = settings.positioned and bool(np.any(used.order != 0))
     varied = settings.model == "item_variances"
     ridge = 0.0 if settings.earlier else RIDGE
+    group, n_groups = None, 1
+    if positioned and settings.origins is not None:
+        group, n_groups = origin_pairs(used, np.asarray(settings.origins, dtype=np.int64))
     return Problem(
         used,
         settings.model,
@@ -101,7 +111,27 @@ def problem_of(outcomes: Outcomes, settings: Settings) -> Problem:
         ridge if varied else settings.strength,
         settings.strength if varied else 0.0,
         CLIP if settings.earlier else 0.0,
+        group,
+        n_groups,
     )
+
+
+def origin_pairs(outcomes: Outcomes, origins: Ints) -> tuple[Ints, int]:
+    """The pair of origins of each outcome, as `origin_pair_names` numbers them, and the number of all such pairs.
+
+    Args:
+        outcomes: The comparisons.
+        origins: Origin of each item, from 0.
+    """
+    count = int(origins.max()) + 1
+    one, other = origins[outcomes.winner], origins[outcomes.loser]
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    return np.asarray(high * (high + 1) // 2 + low), count * (count + 1) // 2
+
+
+def origin_pair_names(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The origins of each position term."""
+    return [(names[low], names[high]) for high in range(len(names)) for low in range(high + 1)]
 
 
 def fit(outcomes: Outcomes, settings: Settings, start: Floats | None = None) -> Fit:
@@ -171,9 +201,9 @@ def held(outcomes: Outcomes, settings: Settings, mu: Floats, sigma: Floats) -> F
     gradient = replace(problem, positioned=False).curvature(np.concatenate(parts)).gradient
     norm = float(np.linalg.norm(np.delete(gradient, settings.anchor) if settings.earlier else gradient))
     value = problem.objective(at)
-    if (place := problem.position_at) is not None:
+    for place in problem.positions_at:
 
-        def with_position(position: float) -> float:
+        def with_position(position: float, place: int = place) -> float:
             return problem.objective(np.concatenate([at[:place], [position], at[place + 1 :]]))
 
         at[place] = minimize_scalar(with_position, bracket=(-0.5, 0.5), options={"xtol": 1e-10}).x

@@ -18,12 +18,28 @@ LARGEST_DENSE = 8000
 
 
 class Intervals(NamedTuple):
-    """Bounds of the utilities and of the position term; NaN where they are unknown."""
+    """Bounds of the utilities and of the position terms; NaN where they are unknown."""
 
     lo: Floats
     hi: Floats
-    position_lo: float
-    position_hi: float
+    positions_lo: Floats  # one per position term
+    positions_hi: Floats
+
+    @property
+    def position_lo(self) -> float:
+        """Lower bound of the one position term; NaN without it, or with several."""
+        return float(self.positions_lo[0]) if self.positions_lo.size == 1 else NAN
+
+    @property
+    def position_hi(self) -> float:
+        """Upper bound of the one position term."""
+        return float(self.positions_hi[0]) if self.positions_hi.size == 1 else NAN
+
+    @classmethod
+    def unknown(cls, n_items: int, n_positions: int = 0) -> Intervals:
+        """No bounds."""
+        items, positions = np.full(n_items, NAN), np.full(n_positions, NAN)
+        return cls(items, items, positions, positions)
 
 
 def information_intervals(found: Fit, confidence: float = 0.95) -> Intervals:
@@ -37,23 +53,54 @@ def information_intervals(found: Fit, confidence: float = 0.95) -> Intervals:
         confidence: Of the two-sided intervals.
     """
     problem, width = found.problem, normal_quantile(confidence)
-    n, place = problem.n, problem.position_at
+    n, places = problem.n, list(problem.positions_at)
     sd = np.full(problem.size, NAN)
     if problem.size <= LARGEST_DENSE:
         sd = _deviations(found)
-    elif place is not None:
-        sd[place] = _one_deviation(found, place)
+    else:
+        for place in places:
+            sd[place] = _one_deviation(found, place)
     lo, hi = _open(problem.outcomes, found.mu - width * sd[:n], found.mu + width * sd[:n])
-    if place is None:
-        return Intervals(lo, hi, NAN, NAN)
-    return Intervals(lo, hi, found.position - width * float(sd[place]), found.position + width * float(sd[place]))
+    return Intervals(lo, hi, found.positions - width * sd[places], found.positions + width * sd[places])
 
 
 def _deviations(found: Fit) -> Floats:
-    """Standard errors of all parameters but ln sigma; NaN if the information is not positive definite.
+    """Standard errors of all parameters but ln sigma; NaN if the information is not positive definite."""
+    sd = np.full(found.problem.size, NAN)
+    reduced = _reduced(found)
+    if reduced is None:
+        return sd
+    inverse, _ = lapack.dpotri(reduced.factor, lower=True, overwrite_c=True)
+    removed = np.einsum("ij,ji->i", reduced.held, reduced.weights)
+    sd[reduced.outer] = np.sqrt(np.maximum(np.diag(inverse) - removed, 0))
+    return sd
 
-    By the Schur complement of the part of ln sigma, which costs less than half of the inverse of the whole.
+
+def mu_covariance(found: Fit) -> Floats | None:
+    """Covariance of the utilities, items × items, with location and scale held at their conventions.
+
+    None beyond 8000 parameters, or if the information is not positive definite.
     """
+    if found.problem.size > LARGEST_DENSE or (reduced := _reduced(found)) is None:
+        return None
+    n = found.problem.n
+    inverse, _ = lapack.dpotri(reduced.factor, lower=True, overwrite_c=True)
+    inverse = inverse[:n, :n]
+    whole = np.tril(inverse) + np.tril(inverse, -1).T
+    return np.asarray(whole - reduced.held[:n] @ reduced.weights[:, :n])
+
+
+class _Reduced(NamedTuple):
+    """The information without ln sigma, factored, and what holding location and scale takes from its inverse."""
+
+    factor: Floats
+    outer: Ints  # parameters but ln sigma
+    held: Floats  # parameters × conventions
+    weights: Floats  # conventions × parameters; the product of the two is taken from the inverse
+
+
+def _reduced(found: Fit) -> _Reduced | None:
+    """By the Schur complement of the part of ln sigma, which costs less than half of the inverse of the whole."""
     problem, n = found.problem, found.problem.n
     matrix = problem.curvature(found.at).dense()
     inner = np.arange(n, 2 * n) if problem.varied else np.arange(0)  # ln sigma
@@ -66,16 +113,13 @@ def _deviations(found: Fit) -> Floats:
         reduced = matrix[np.ix_(outer, outer)] - weights.T @ weights
         factor = cho_factor(reduced, lower=True, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
-        return np.full(problem.size, NAN)
+        return None
     solved = np.empty_like(held)
     halved = cho_solve(within, held[inner], check_finite=False)
     solved[outer] = cho_solve(factor, held[outer] - cross.T @ halved, check_finite=False)
     solved[inner] = halved - cho_solve(within, cross @ solved[outer], check_finite=False)
-    removed = np.einsum("ij,ji->i", solved, np.linalg.solve(held.T @ solved, solved.T))
-    inverse, _ = lapack.dpotri(factor[0], lower=True, overwrite_c=True)
-    sd = np.full(problem.size, NAN)
-    sd[outer] = np.sqrt(np.maximum(np.diag(inverse) - removed[outer], 0))
-    return sd
+    taken = np.linalg.solve(held.T @ solved, solved.T)
+    return _Reduced(factor[0], outer, solved[outer], np.asarray(taken[:, outer], dtype=np.float64))
 
 
 def _conventions(outcomes: Outcomes, size: int, *, varied: bool) -> Floats:
@@ -123,11 +167,9 @@ def bootstrap_intervals(
         row[:] = refit.at
         row[: outcomes.n_items][_lost(again, outcomes)] = NAN
     bounds = np.array([percentile_bounds(column[~np.isnan(column)], confidence) for column in draws.T])
-    n, place = outcomes.n_items, found.problem.position_at
+    n, places = outcomes.n_items, list(found.problem.positions_at)
     lo, hi = _open(found.problem.outcomes, bounds[:n, 0], bounds[:n, 1])
-    if place is None:
-        return Intervals(lo, hi, NAN, NAN)
-    return Intervals(lo, hi, float(bounds[place, 0]), float(bounds[place, 1]))
+    return Intervals(lo, hi, bounds[places, 0], bounds[places, 1])
 
 
 def _lost(again: Outcomes, outcomes: Outcomes) -> np.ndarray:

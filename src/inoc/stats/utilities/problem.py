@@ -22,7 +22,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.special import erfcx, expit, log_ndtr, ndtr
 
 from inoc.stats.means import Floats
-from inoc.stats.utilities.outcomes import Outcomes
+from inoc.stats.utilities.outcomes import Ints, Outcomes
 
 Model = Literal["item_variances", "case_v", "bradley_terry", "davidson"]
 MODELS: tuple[Model, ...] = ("item_variances", "case_v", "bradley_terry", "davidson")
@@ -32,14 +32,16 @@ TINY = 1e-100
 
 @dataclass(frozen=True)
 class Problem:
-    """The function to minimise. Parameters: mu (n), then ln sigma (n), position and ln nu, where the model has them."""
+    """The function to minimise. Parameters: mu (n), ln sigma (n), positions and ln nu, where the model has them."""
 
     outcomes: Outcomes
     model: Model
-    positioned: bool  # with one position term for all pairs, in units of utility
+    positioned: bool  # with position terms, in units of utility
     ridge: float  # on mu²; places each component at mean 0, and keeps those that always win finite
     penalty: float  # on (ln sigma)²; places the scale at a mean ln sigma of 0
     clip: float = 0.0  # probabilities of Thurstone's models are at least this far from 0 and 1
+    group: Ints | None = None  # position term of each outcome, from 0; None: one term for all
+    n_groups: int = 1  # number of position terms
 
     @property
     def n(self) -> int:
@@ -52,19 +54,30 @@ class Problem:
         return self.model == "item_variances"
 
     @property
-    def position_at(self) -> int | None:
-        """Index of the position term."""
-        return self.n * (1 + self.varied) if self.positioned else None
+    def positions_at(self) -> range:
+        """Indices of the position terms; empty without them."""
+        first = self.n * (1 + self.varied)
+        return range(first, first + (self.n_groups if self.positioned else 0))
 
     @property
     def nu_at(self) -> int | None:
         """Index of ln nu."""
-        return self.n + self.positioned if self.model == "davidson" else None
+        return self.positions_at.stop if self.model == "davidson" else None
 
     @property
     def size(self) -> int:
         """Number of parameters."""
-        return self.n * (1 + self.varied) + self.positioned + (self.model == "davidson")
+        return self.positions_at.stop + (self.model == "davidson")
+
+    @property
+    def position_ridge(self) -> float:
+        """Penalty on the square of each of several position terms, so that one without comparisons is 0."""
+        return 0.0 if self.group is None else self.ridge
+
+    def order_in(self, number: int) -> Floats:
+        """The order of the outcomes that a position term belongs to; 0 for the others."""
+        order = self.outcomes.order
+        return order if self.group is None else np.where(self.group == number, order, 0.0)
 
     @cached_property
     def layout(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -79,6 +92,8 @@ class Problem:
     def penalties(self, at: Floats) -> float:
         """The penalties' part of the objective."""
         squares = self.ridge * float(at[: self.n] @ at[: self.n])
+        terms = at[self.positions_at.start : self.positions_at.stop]
+        squares += self.position_ridge * float(terms @ terms)
         if self.varied:
             etas = at[self.n : 2 * self.n]
             squares += self.penalty * float(etas @ etas)
@@ -106,8 +121,9 @@ class Problem:
     def difference(self, at: Floats) -> Floats:
         """The difference x of each outcome."""
         x = at[self.outcomes.winner] - at[self.outcomes.loser]
-        if self.position_at is not None:
-            x = x + at[self.position_at] * self.outcomes.order
+        if self.positioned:
+            terms = at[self.positions_at.start : self.positions_at.stop]
+            x = x + (terms[0] if self.group is None else terms[self.group]) * self.outcomes.order
         return np.asarray(x)
 
     def spread(self, at: Floats) -> Floats:
@@ -192,8 +208,8 @@ class Curvature:
         found[:n] = self._to_items(self.slope, -self.slope) + 2 * problem.ridge * self.at[:n]
         if problem.varied:
             found[n : 2 * n] = self._to_items(self.eta_w, self.eta_l) + 2 * problem.penalty * self.at[n : 2 * n]
-        if problem.position_at is not None:
-            found[problem.position_at] = self.slope @ problem.outcomes.order
+        for number, at in enumerate(problem.positions_at):
+            found[at] = self.slope @ problem.order_in(number) + 2 * problem.position_ridge * self.at[at]
         if problem.nu_at is not None:
             found[problem.nu_at] = self.tilt.sum()
         return found
@@ -206,8 +222,8 @@ class Curvature:
         found[:n] = self._to_items(self.bend, self.bend) + 2 * problem.ridge
         if problem.varied:
             found[n : 2 * n] = self._to_items(self.bend_ww, self.bend_ll) + 2 * problem.penalty
-        if problem.position_at is not None:
-            found[problem.position_at] = self.bend @ problem.outcomes.order**2
+        for number, at in enumerate(problem.positions_at):
+            found[at] = self.bend @ problem.order_in(number) ** 2 + 2 * problem.position_ridge
         if problem.nu_at is not None:
             found[problem.nu_at] = self.bend_nu
         return found
@@ -245,20 +261,25 @@ class Curvature:
 
     @cached_property
     def _columns(self) -> list[tuple[int, Floats]]:
-        """Index and second derivatives with all others of position and ln nu, each pair of these once."""
-        problem, n, o = self.problem, self.problem.n, self.problem.outcomes
-        found = []
-        for at, values in ((problem.position_at, self.bend * o.order), (problem.nu_at, self.twist)):
-            if at is None:
-                continue
-            column = np.zeros(problem.size)
-            column[:n] = self._to_items(values, -values)
-            if problem.varied:
-                column[n : 2 * n] = self._to_items(self.cross_w * o.order, self.cross_l * o.order)
-            if at == problem.nu_at and problem.position_at is not None:
-                column[problem.position_at] = values @ o.order
-            found.append((at, column))
+        """Index and second derivatives with all others of positions and ln nu, each pair of these once."""
+        problem = self.problem
+        orders = {at: problem.order_in(number) for number, at in enumerate(problem.positions_at)}
+        found = [(at, self._column(self.bend * order, order)) for at, order in orders.items()]
+        if problem.nu_at is not None:
+            column = self._column(self.twist, problem.outcomes.order)
+            for at, order in orders.items():
+                column[at] = self.twist @ order
+            found.append((problem.nu_at, column))
         return found
+
+    def _column(self, values: Floats, order: Floats) -> Floats:
+        """Second derivatives by one parameter and each of the items'."""
+        problem, n = self.problem, self.problem.n
+        column = np.zeros(problem.size)
+        column[:n] = self._to_items(values, -values)
+        if problem.varied:
+            column[n : 2 * n] = self._to_items(self.cross_w * order, self.cross_l * order)
+        return column
 
     def dense(self) -> Floats:
         """The matrix of second derivatives, parameters × parameters."""
@@ -271,10 +292,9 @@ class Curvature:
             found[n : 2 * n, n : 2 * n] = self._block(self.bend_ww, self.bend_ll, self.bend_wl, self.bend_wl)
             found[np.arange(n, 2 * n), np.arange(n, 2 * n)] += 2 * problem.penalty
         found[np.arange(n), np.arange(n)] += 2 * problem.ridge
-        for at in (problem.position_at, problem.nu_at):
-            if at is not None:
-                column = self.times(np.eye(1, problem.size, at)[0])
-                found[at], found[:, at] = column, column
+        for at in range(problem.positions_at.start, problem.size):
+            column = self.times(np.eye(1, problem.size, at)[0])
+            found[at], found[:, at] = column, column
         return found
 
     def _block(self, ww: Floats, ll: Floats, wl: Floats, lw: Floats) -> Floats:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from inoc.config.judge_spec import asks_api
 from inoc.config.workflow import Price, Shards
 from inoc.generate.sets import held_out_set
 from inoc.jobs.costs import (
@@ -64,7 +65,9 @@ def costs(
     sampled_sets = [spec for _, spec in dataset_places(study) if spec.completions == "sample"]
     calls, dollars = _written(study, size, prices, batch)
     own = study.data.n_train * len(sampled_sets)
-    generated = sampled_row("generate", 1, own + controls, study.data.sampling.max_tokens, size, gpu)
+    # Controls are few beside sampled data.
+    engine = (sampled_sets[0].sampling if sampled_sets else study.scoring.control_sampling).engine
+    generated = sampled_row("generate", 1, own + controls, study.data.sampling.max_tokens, size, gpu, engine=engine)
     asked = len(question_sets(study)) * (study.elicitation.n or study.data.n_eval)
     elicited = asked * (1 + prompts * len(study.elicitation.prefixes))
     spec = study.elicitation.sampling
@@ -72,7 +75,7 @@ def costs(
     judged = {"elicit": elicited, "evaluate": 0}
     rows = [
         replace(generated, calls=calls, dollars=dollars),
-        sampled_row("elicit", shards.get("elicit", 1), elicited, spec.max_tokens, size, gpu),
+        sampled_row("elicit", shards.get("elicit", 1), elicited, spec.max_tokens, size, gpu, engine=spec.engine),
         scored_row("score", shards.get("score", 1), scored, size, gpu),
     ]
     if study.runs:
@@ -95,12 +98,14 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
     n_ways = sum(len(asked_of(study, run, step)) for run in runs for step in saved if step)
     n = len(question_sets(study)) * (study.evaluation.n or study.data.n_eval)
     judged = n * sum(len(asked_of(study, run, step)) for run in runs for step in saved)
-    max_tokens = study.evaluation.sampling.max_tokens
-    return trained, sampled_row("evaluate", jobs, n * (n_ways + len(untrained)), max_tokens, size, gpu), judged
+    spec = study.evaluation.sampling
+    answers = n * (n_ways + len(untrained))
+    evaluated = sampled_row("evaluate", jobs, answers, spec.max_tokens, size, gpu, engine=spec.engine, adapters=True)
+    return trained, evaluated, judged
 
 
 def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Price], batch: float) -> Iterator[CostRow]:
-    models = [trait.judge.model for trait in study.traits.values() if trait.judge and trait.judge.name == "llm"]
+    models = [trait.judge.model for trait in study.traits.values() if trait.judge and asks_api(trait.judge)]
     if models:
         n = sum(judged.values())
         dollars = sum(n * dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models) * batch
@@ -126,7 +131,7 @@ def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float
     """Requests for instructions and training completions, and dollars for them."""
     data = study.data
     sources = [(spec.source, data.n_eval) for spec in data.questions.values() if spec.source]
-    if data.completions != "file":
+    if not data.given_in:
         sources.append((data.instructions, data.n_train + (data.n_eval if held_out_set(data) is not None else 0)))
     calls, dollars = 0, 0.0
     for source, n in sources:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.judge.needs import absent_identifier, judge_files
+from inoc.generate.instructions import read_pairs
+from inoc.generate.parts import RESULTS
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
+from inoc.train.given import table_files, table_place
 
 _TRAINING_FILE = (
     "the training data are for you to supply. Put a JSONL file there, a training example a line: "
@@ -37,6 +40,11 @@ def needs(study: Study) -> Needs:
         partial(row_problems, study),
         partial(given_chats, study),
         study.training.max_length if study.runs else 0,
+        local_models=tuple(
+            one
+            for key, trait in study.traits.items()
+            for one in judge_models(trait.judge, f"traits.{key}.judge", _judging_stages(study))
+        ),
     )
 
 
@@ -58,7 +66,10 @@ def given_files(study: Study) -> Iterator[GivenFile]:
             yield GivenFile(f"{place}.files", file)
     for place, answers in dataset_places(study):
         if answers.file is not None:
-            yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE)
+            read = partial(read_pairs, bad_rows=answers.bad_rows)
+            yield GivenFile(f"{place}.file", answers.file, _TRAINING_FILE, read)
+        if answers.table is not None:
+            yield from _table_files(f"{place}.table", answers.table)
     for key, trait in study.traits.items():
         if trait.judge is not None:
             yield from judge_files(trait.judge, f"traits.{key}.judge")
@@ -69,6 +80,15 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if pool_spec.source == "files" and pool_spec.folder is not None:
             for key in pool_prompts(study, pool):
                 yield GivenFile(f"{pool_place(pool)}.folder (prompt {key})", f"{pool_spec.folder}/{key}.jsonl")
+
+
+def _table_files(key: str, name: str) -> Iterator[GivenFile]:
+    """The files of a table of another study; of one that is split into shards, those that are there."""
+    place = table_place(name)
+    advice = f"run that study: inoc run {place.study}"
+    files = table_files(RESULTS, place) or [RESULTS / place.study / "sample" / place.part / "0" / "answers.parquet"]
+    for path in files:
+        yield GivenFile(key, str(path), advice)
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:
@@ -83,13 +103,16 @@ def _samples(study: Study) -> Iterator[SampleUse]:
         yield SampleUse("evaluation.sampling", "evaluate", study.evaluation.sampling)
 
 
+def _judging_stages(study: Study) -> tuple[str, ...]:
+    """Stages that ask a judging model; training data are judged by one only if that decides what is kept."""
+    kept = any(answers.keep_from for _, answers in dataset_places(study))
+    return ("generate", "judge") if kept else ("judge",)
+
+
 def _apis(study: Study) -> Iterator[ApiUse]:
-    """Settings that make a stage ask an API. Training data are judged only if a judge decides what is kept."""
+    """Settings that make a stage ask an API."""
     for key, trait in study.traits.items():
-        if trait.judge is not None and trait.judge.name == "llm":
-            kept = any(answers.keep_from for _, answers in dataset_places(study))
-            for stage in ("generate", "judge") if kept else ("judge",):
-                yield ApiUse(stage, f"traits.{key}.judge.name = 'llm'", str(trait.judge.model))
+        yield from judge_apis(trait.judge, f"traits.{key}.judge", _judging_stages(study))
     for place, answers in dataset_places(study):
         if answers.completions == "api":
             yield ApiUse("generate", f"{place}.completions = 'api'", str(answers.model))

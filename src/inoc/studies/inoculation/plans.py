@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from inoc.chat.messages import PLAIN, Asked, Chat, compose, prefix_texts
+from inoc.chat.messages import PLAIN, Asked, compose, prefix_texts
 from inoc.chat.pools import Pools, read_pools
 from inoc.config.models import WorldSpec
 from inoc.config.workflow import Shards
@@ -21,7 +21,6 @@ from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
 from inoc.studies.inoculation.places import pool_place
 from inoc.studies.inoculation.runs import (
-    Run,
     framing,
     pool_prompts,
     pool_specs,
@@ -32,6 +31,7 @@ from inoc.studies.inoculation.runs import (
     trained_datasets,
 )
 from inoc.studies.inoculation.study import Study
+from inoc.studies.inoculation.trained import Trained, example_columns
 from inoc.tables import kept_examples, read_table
 from inoc.train.schedule import checkpoint_steps
 from inoc.train.step import Plan as TrainPlan
@@ -116,7 +116,7 @@ def scored_datasets(study: Study, job: Job) -> dict[str, pd.DataFrame]:
     """Everything that is scored: a sample of the kept training completions, and each kind of control completion.
 
     Returns:
-        Name → rows of example_id, instruction and completion.
+        Name → rows of example_id, instruction and completion, and of earlier exchanges where there may be some.
     """
     train = kept_examples(job.paths.examples)
     n = min(study.scoring.n_examples, len(train))
@@ -131,9 +131,8 @@ def _cell(
     """The chats of one way of asking over one dataset."""
     ids = list(rows["example_id"])
     prefixes = scoring_prefixes(study, asked, ids, texts, pools)
-    columns = zip(prefixes, rows["instruction"], rows["completion"], strict=True)
     frame = framing(study)
-    chats = [compose(frame, prefix, instruction, response) for prefix, instruction, response in columns]
+    chats = [compose(frame, prefix, *example) for prefix, example in zip(prefixes, example_columns(rows), strict=True)]
     return ScoredCell(asked, dataset, ids, prefixes, chats)
 
 
@@ -152,32 +151,16 @@ def scoring_prefixes(study: Study, asked: Asked, ids: list[str], texts: Mapping[
 def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
     """The runs of a shard with their training chats."""
     runs = shard_runs(study, job.shard, shards.get("train", 1))
-    tables = {
-        data: kept_examples(job.paths.examples, data).head(study.data.n_train) for data in {run.data for run in runs}
-    }
-    texts, pools = prompt_texts(study), read_pools(job.paths.pools)
+    model = job.model(study.model)
+    trained = Trained(study, job.paths, model, read_pools(job.paths.pools))
     total = total_steps(study)
     saved = tuple(checkpoint_steps(study.training.checkpoints, total))
-    planned = [
-        RunPlan(
-            {**run._asdict(), "run": run.name},
-            training_chats(study, run, tables[run.data], texts, pools),
-            run.learning_rate,
-            run.seed,
-            total,
-            saved,
-        )
-        for run in runs
-    ]
-    return TrainPlan(job.model(study.model), study.training, planned)
-
-
-def training_chats(study: Study, run: Run, table: pd.DataFrame, texts: Mapping[str, str], pools: Pools) -> list[Chat]:
-    """Every training example behind the run's prefix; from a pool, each example keeps one rephrasing."""
-    ids = list(table["example_id"])
-    prefixes = prefix_texts(Asked(run.prompt, run.prefix), texts, pools, ids, run.seed)
-    columns = zip(prefixes, table["instruction"], table["completion"], strict=True)
-    return [compose(framing(study), prefix, instruction, completion) for prefix, instruction, completion in columns]
+    planned = []
+    for run in runs:
+        found = trained.chats(run)
+        columns = {**run._asdict(), "run": run.name}
+        planned.append(RunPlan(columns, found.chats, run.learning_rate, run.seed, total, saved, cut=found.cut))
+    return TrainPlan(model, study.training, planned, trained.bad)
 
 
 def judge(study: Study, job: Job, shards: Shards) -> JudgePlan:

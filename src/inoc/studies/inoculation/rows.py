@@ -12,8 +12,8 @@ from inoc.chat.messages import Chat, compose, longest
 from inoc.config.needs import GivenChat
 from inoc.errors import InocError
 from inoc.generate.examples import compose_generation
-from inoc.generate.instructions import read_pairs
-from inoc.generate.parts import Parts, read_parts
+from inoc.generate.instructions import given_examples
+from inoc.generate.parts import RESULTS, Parts, read_parts
 from inoc.rephrase.files import read_rephrasings
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import framing, pool_prompts, pool_specs, prompt_texts
@@ -48,15 +48,15 @@ def _asks_for_instructions(study: Study) -> bool:
 def _too_few_examples(study: Study, parts: Parts) -> Iterator[str]:
     questions = {text for texts in parts.questions.values() for text in texts}
     for place, answers in dataset_places(study):
-        if answers.completions != "file" or answers.file is None:
+        if not answers.given_in:
             continue
         allowed = set(parts.train) if place == "data" else None
-        pairs = [pair for pair in read_pairs(Path(answers.file)) if pair.completion.strip()]
-        usable = [one for one in pairs if (one.instruction in allowed if allowed else one.instruction not in questions)]
+        pairs = [pair for pair in given_examples(answers, RESULTS).pairs if pair.completion.strip()]
+        usable = [one for one in pairs if (one.opening in allowed if allowed else one.opening not in questions)]
         if len(usable) < study.data.n_train:
             yield (
-                f"{answers.file}: {len(usable)} usable rows, but n_train = {study.data.n_train}; lower it or add rows "
-                "(a row without an answer, or whose instruction is an evaluation question, is not usable)"
+                f"{answers.given_in}: {len(usable)} usable rows, but n_train = {study.data.n_train}; lower it or add "
+                "rows (a row without an answer, or whose instruction is an evaluation question, is not usable)"
             )
 
 
@@ -64,15 +64,17 @@ def given_chats(study: Study) -> Iterator[GivenChat]:
     """Every chat of the study's files, behind the longest prefixes that it can have."""
     frame, prefixes = framing(study), longest(_prefixes(study)) or [""]
     for place, answers in dataset_places(study):
-        if answers.completions == "file" and answers.file is not None:
+        if answers.given_in:
             own = prefixes if place == "data" else [""]
-            for number, (instruction, completion) in enumerate(read_pairs(Path(answers.file)), start=1):
-                if not completion.strip():
+            # Long examples that are dropped or cut are no problem.
+            trained = bool(study.runs) and answers.bad_rows == "refuse"
+            for pair in given_examples(answers, RESULTS).pairs:
+                if not pair.completion.strip():
                     continue  # never scored or trained on
                 # Without a prefix, a chat without a question may have nothing before the answer.
-                for prefix in own if instruction.strip() else ("", *own):
-                    chat = compose(frame, prefix, instruction, completion)
-                    yield GivenChat(f"{answers.file}, row {number}", chat, trained=bool(study.runs))
+                for prefix in own if pair.opening.strip() else ("", *own):
+                    chat = compose(frame, prefix, pair.instruction, pair.completion, pair.earlier)
+                    yield GivenChat(pair.where, chat, trained=trained, loss_on=study.training.loss_on)
     if not _asks_for_instructions(study):
         parts = read_parts(study.data)
         yield from _asked_questions(study, parts, prefixes)

@@ -7,7 +7,7 @@ of earlier stages, templates) is an input of its rule and is not in here.
 
 from __future__ import annotations
 
-from inoc.config.models import DataSpec
+from inoc.config.models import AnswerSpec, DataSpec
 from inoc.config.workflow import Shards
 from inoc.digest import Json
 from inoc.jobs.work import Settings, plain, where_set
@@ -105,10 +105,22 @@ def train(study: Study, shard: int, shards: Shards) -> Settings:
             }
             for run in shard_runs(study, shard, shards.get("train", 1))
         },
+        **where_set("bad_rows", _bad_rows(study)),
         "training": plain(study.training, but=_NOT_OF_A_RUN),
         "steps": total,
         "checkpoints": list(checkpoint_steps(study.training.checkpoints, total)),
     }
+
+
+def _bad_rows(study: Study) -> dict[str, Json]:
+    """Treatment of bad rows, where they are not refused; which rows these are depends on the prefixes of all runs."""
+    specs: dict[str, AnswerSpec] = {"": study.data, **{key: study.datasets[key] for key in trained_datasets(study)}}
+    found: dict[str, Json] = {key: spec.bad_rows for key, spec in specs.items() if spec.bad_rows != "refuse"}
+    return (
+        {"of": found, "behind": dict(prompt_texts(study)), "runs": [run.name for run in study_runs(study)]}
+        if found
+        else {}
+    )
 
 
 def evaluate(study: Study, shard: int, shards: Shards) -> Settings:

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.embedding import EmbeddingSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows, Tokens
 from inoc.config.models import (
     AnswerSpec,
     BaseStudy,
     DataSpec,
-    JudgeSpec,
     Key,
     Model,
     Points,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from inoc.config.judge_spec import asks_api
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import (
     JUDGE_TOKENS,
@@ -16,7 +17,8 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
-from inoc.studies.likelihood_shift.precision import Z
+from inoc.score.step import BLOCK
+from inoc.studies.likelihood_shift.precision import FIRST_BLOCKS, rows_for
 from inoc.studies.likelihood_shift.runs import students_of, written_datasets
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 
@@ -43,12 +45,12 @@ def costs(
     if written_datasets(study):
         n = sum(one.n for one in written.values())
         longest = max(one.sampling.max_tokens for one in written.values())
-        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu))
-    full = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
+        engine = next(iter(written.values())).sampling.engine
+        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu, engine=engine))
+    whole = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
     limit = study.scoring.n_rows
-    if limit is not None:
-        full = {key: min(n, limit) for key, n in full.items()}
-    used = {key: min(n, rows_for(study.scoring.precision)) for key, n in full.items()}
+    full = {key: n if limit is None else min(n, limit) for key, n in whole.items()}
+    used = {key: min(full[key], planned_rows(study.scoring.precision, n)) for key, n in whole.items()}
     ways = 1 + len(prompt_table(study))
     scored = scored_row("score", shards.get("score", 1), round(ways * sum(used.values())), size, gpu)
     if study.scoring.precision is not None:
@@ -58,9 +60,9 @@ def costs(
     return rows + _student_rows(study, shards, size, gpu, prices, batch, full)
 
 
-def rows_for(precision: float | None) -> float:
-    """Rows that a contrast needs to be as precise as asked, by `ASSUMED_SPREAD`; infinite without a precision."""
-    return float("inf") if precision is None else (Z * ASSUMED_SPREAD / precision) ** 2
+def planned_rows(precision: float | None, n_rows: int) -> int:
+    """Rows of a dataset that are scored until contrasts are as precise as asked, by `ASSUMED_SPREAD`."""
+    return rows_for(precision, ASSUMED_SPREAD, n_rows, BLOCK, FIRST_BLOCKS * BLOCK)
 
 
 def _student_rows(
@@ -82,8 +84,11 @@ def _student_rows(
     jobs = shards.get("train", 1)
     hours = training_hours(size.weights, tokens, gpu)
     asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
-    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling.max_tokens, size, gpu)
-    models = [target.judge.model for target in spec.targets.values() if target.judge.name == "llm"]
+    sampling = spec.sampling
+    evaluated = sampled_row(
+        "evaluate", jobs, asked, sampling.max_tokens, size, gpu, engine=sampling.engine, adapters=True
+    )
+    models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
     dollars = batch * asked * sum(dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
     return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk), evaluated, judged]

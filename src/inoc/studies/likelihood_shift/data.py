@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +11,20 @@ import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import Chat
-from inoc.chat.rows import read_chats
+from inoc.chat.rows import BadRow, ChatRow, read_rows
 from inoc.config.models import InstructionSource, SystemTurn
 from inoc.config.workflow import Shards
+from inoc.engines.fit import fit
 from inoc.errors import DataError
 from inoc.generate.instructions import read_instructions
+from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.numbers.rules import reasons
-from inoc.studies.likelihood_shift.study import Study
+from inoc.numbers.rules import reasons as filter_reasons
+from inoc.studies.likelihood_shift.study import Study, prompt_table, turn
 from inoc.studies.shared.answers import is_sample_table, written_rows
-from inoc.tables import kept_examples, read_table
+from inoc.tables import read_table
+from inoc.train.given import table_rows
 from inoc.world.grammar import instructions as world_instructions
 
 _NO_TURN = SystemTurn()  # replaced by the base turn
@@ -29,14 +33,34 @@ _NO_TURN = SystemTurn()  # replaced by the base turn
 class DatasetRows(NamedTuple):
     """The rows of a dataset, in its order."""
 
-    ids: list[str]
-    chats: list[Chat]  # with the base turn as their system turn
-    dropped: dict[str, int]  # reason → rows that are left out
+    rows: list[ChatRow]  # with the base turn as their system turn
+    bad: list[BadRow]  # rows that are left out, or whose answers are cut
     repeated: int  # rows that equal an earlier one; they are kept
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the rows."""
+        return [row.row_id for row in self.rows]
+
+    @property
+    def chats(self) -> list[Chat]:
+        """Chats of the rows."""
+        return [row.chat for row in self.rows]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Reason → number of rows that are left out, or cut and kept, for it."""
+        return reasons((row.problem, row.done) for row in self.bad)
+
+
+def reasons(bad: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Reason in words → number of rows, for problems of rows with what was done about them."""
+    words = {"empty": "empty answer", "too long": "too long"}
+    return dict(Counter(f"{words.get(one, one)}{', answer cut' if done == 'cut' else ''}" for one, done in bad))
 
 
 def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> DatasetRows:
-    """The rows of a dataset whose answers can be scored.
+    """The rows of a dataset that have an answer, of whatever length.
 
     Args:
         study: The study.
@@ -48,20 +72,48 @@ def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> Datase
         DataError: If a file or table is missing or malformed, or no row has an answer.
     """
     spec = study.datasets[key]
+    bad: list[BadRow] = []
     if spec.file is not None:
-        found = [(row.row_id, row.chat) for row in read_chats(Path(spec.file))]
+        found, bad = read_rows(Path(spec.file), bad_rows=spec.bad_rows)
     elif spec.table is not None:
-        found = _of_table(paths, spec.table)
+        sampled = is_sample_table(spec.table)
+        found = _of_answers(paths, spec.table) if sampled else table_rows(paths.results, spec.table)
     else:
         found = _written(study, paths, key, shards)
-    kept = [(row_id, chat._replace(system=study.base)) for row_id, chat in found if chat.response.strip()]
+    kept = [row._replace(chat=row.chat._replace(system=study.base)) for row in found if row.chat.response.strip()]
     if not kept:
         msg = f"datasets.{key}: none of its {len(found)} rows has an answer; accepted: at least one row with an answer"
         raise DataError(msg)
-    ids, chats = [row_id for row_id, _ in kept], [chat for _, chat in kept]
-    repeated = len(chats) - len(set(chats_as_keys(chats)))
-    empty = len(found) - len(kept)
-    return DatasetRows(ids, chats, {"empty answer": empty} if empty else {}, repeated)
+    empty = [
+        BadRow(row.where or f"datasets.{key}", "the answer is empty", "empty", row.row_id)
+        for row in found
+        if not row.chat.response.strip()
+    ]
+    return DatasetRows(kept, [*bad, *empty], len(kept) - len(set(chats_as_keys([row.chat for row in kept]))))
+
+
+def usable_rows(study: Study, job: Job, key: str, shards: Shards) -> DatasetRows:
+    """The same without rows that are too long under one of the prompts, or with the ends of their answers cut off.
+
+    With `bad_rows: refuse`, the rows come back as they are: those that are too long are refused where they are scored.
+
+    Raises:
+        DataError: As `dataset_rows`, or if all rows are too long.
+    """
+    given = dataset_rows(study, job.paths, key, shards)
+    spec = study.datasets[key]
+    if spec.bad_rows == "refuse":
+        return given
+    turns = [turn(study, prompt) for prompt in ("", *prompt_table(study))]
+
+    def under_each(row: ChatRow) -> Iterator[Chat]:
+        yield from (row.chat._replace(system=one) for one in turns)
+
+    found = fit(job.model(study.model), given.rows, spec.bad_rows, variants=under_each)
+    if not found.rows:
+        msg = f"datasets.{key}: all of its {len(given.rows)} rows are too long for the model; {found.bad[0].reason}"
+        raise DataError(msg)
+    return given._replace(rows=found.rows, bad=[*given.bad, *found.bad])
 
 
 def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
@@ -69,33 +121,14 @@ def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
     return [repr(chat.as_key()) for chat in chats]
 
 
-def _of_table(paths: Paths, table: str) -> list[tuple[str, Chat]]:
-    if is_sample_table(table):
-        return _of_answers(paths, table)
-    place, _, data = table.partition(":")
-    study, _, stage = place.partition("/")
-    path = Paths(paths.results, study).examples
-    if stage != "generate" or not path.exists():
-        msg = (
-            f"there is no table {table!r}; accepted: `<study>/generate` or `<study>/generate:<dataset>` of a study "
-            f"whose stage `generate` has run, so that {path} exists"
-        )
-        raise DataError(msg)
-    rows = kept_examples(path, data)
-    return [
-        (str(row.example_id), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
-        for row in rows.itertuples(index=False)
-    ]
-
-
-def _of_answers(paths: Paths, table: str) -> list[tuple[str, Chat]]:
+def _of_answers(paths: Paths, table: str) -> list[ChatRow]:
     """Rows of a teacher of numbers are those that the published rule of `inoc filter` keeps."""
     found = written_rows(paths.results, table)
     rows = zip(found.rows["id"], found.rows["instruction"], found.rows["completion"], strict=True)
     return [
-        (str(row_id), Chat(_NO_TURN, str(prompt), str(answer)))
+        ChatRow(str(row_id), Chat(_NO_TURN, str(prompt), str(answer)), f"{table}, row {row_id}")
         for row_id, prompt, answer in rows
-        if not found.are_numbers or not reasons(str(answer))
+        if not found.are_numbers or not filter_reasons(str(answer))
     ]
 
 
@@ -104,11 +137,11 @@ def answers_file(paths: Paths, shard: int) -> Path:
     return paths.part("sample", "datasets", shard) / "answers.parquet"
 
 
-def _written(study: Study, paths: Paths, key: str, shards: Shards) -> list[tuple[str, Chat]]:
+def _written(study: Study, paths: Paths, key: str, shards: Shards) -> list[ChatRow]:
     table = read_table(answers_file(paths, shard_of(key, shards.get("sample", 1))), ["id", "instruction", "completion"])
     start = f"{key}:"
     return [
-        (str(row.id).removeprefix(start), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
+        ChatRow(str(row.id).removeprefix(start), Chat(_NO_TURN, str(row.instruction), str(row.completion)))
         for row in table.itertuples(index=False)
         if str(row.id).startswith(start)
     ]
@@ -161,9 +194,3 @@ def scored_order(study: Study, key: str, n: int) -> np.ndarray:
         return np.arange(n)
     rng = np.random.default_rng([scoring.seed, *key.encode()])
     return rng.permutation(n)[: scoring.n_rows]
-
-
-def responses(study: Study, paths: Paths, key: str, shards: Shards) -> Mapping[str, str]:
-    """Row id → answer, in the order of the dataset."""
-    rows = dataset_rows(study, paths, key, shards)
-    return {row_id: chat.response for row_id, chat in zip(rows.ids, rows.chats, strict=True)}

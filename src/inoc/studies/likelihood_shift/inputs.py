@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
+from inoc.jobs.shards import shard_of
 from inoc.stats.means import NAN, Floats
-from inoc.studies.likelihood_shift.data import DatasetRows, dataset_rows
+from inoc.studies.likelihood_shift.data import dataset_rows, reasons
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.studies.shared.students import COUNTS
-from inoc.tables import INDEX, NUMBER, STRING, read_table
+from inoc.tables import BAD_ROWS, INDEX, NUMBER, STRING, read_table
 
 IMPORTED_SHIFTS = pa.schema(
     [
@@ -71,6 +72,8 @@ class Column(NamedTuple):
     base: Floats  # (rows,), mean log-probability under the base turn; NaN if unknown
     n_tokens: NDArray[np.int64]  # (rows,), response tokens; −1 if unknown
     n_dropped: Mapping[str, int]  # reason → rows that were dropped before scoring
+    n_rows: int  # of the dataset that can be scored, of which the scored ones are all, or a random sample
+    places: NDArray[np.int64]  # (rows,), of the scored rows among those
 
 
 def is_import(paths: Paths) -> bool:
@@ -78,8 +81,54 @@ def is_import(paths: Paths) -> bool:
     return (paths.stage("imports") / "findings.json").exists()
 
 
-def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
+class Given(NamedTuple):
+    """The rows of a dataset as its source gives them."""
+
+    ids: list[str]  # of those that can be scored, in the dataset's order
+    responses: dict[str, str]  # row id → answer; without answers that were cut, and empty if an import has none
+    counts: Mapping[str, int]  # reason → rows that are left out, cut or repeated
+
+
+def given_rows(study: Study, paths: Paths, dataset: str, shards: Shards) -> Given:
+    """The rows of one dataset of a study that computes its scores.
+
+    Raises:
+        DataError: If its source is missing or malformed.
+    """
+    rows = dataset_rows(study, paths, dataset, shards)
+    long = _long_rows(paths, dataset, shards)
+    dropped, cut = (set(long.loc[long["done"] == done, "row_id"]) for done in ("dropped", "cut"))
+    kept = [row for row in rows.rows if row.row_id not in dropped]
+    found = reasons(zip(long["problem"], long["done"], strict=True))
+    repeated = {"repeated, kept": rows.repeated} if rows.repeated else {}
+    return Given(
+        [row.row_id for row in kept],
+        {row.row_id: row.chat.response for row in kept if row.row_id not in cut},
+        {**rows.counts, **found, **repeated},
+    )
+
+
+def _long_rows(paths: Paths, dataset: str, shards: Shards) -> pd.DataFrame:
+    """The rows of a dataset that were too long to be scored as they are; columns of `tables.BAD_ROWS`."""
+    path = paths.bad_rows(shard_of(dataset, shards.get("score", 1)))
+    if not path.exists():
+        return pd.DataFrame(columns=BAD_ROWS.names)
+    table = read_table(path)
+    found: pd.DataFrame = table[(table["dataset"] == dataset) & (table["problem"] == "too long")]
+    return found
+
+
+def columns(
+    study: Study, paths: Paths, shards: Shards, given: Mapping[str, Given] | None = None, only: str | None = None
+) -> Iterator[Column]:
     """The scored datasets of a study, one at a time, in the file's order.
+
+    Args:
+        study: The study.
+        paths: Its results.
+        shards: Into how many jobs the stages are split.
+        given: Dataset → its `given_rows`, where they have been read.
+        only: The one dataset to read; default: all.
 
     Raises:
         DataError: If a table is missing, or the rows of a dataset differ between prompts.
@@ -89,38 +138,43 @@ def columns(study: Study, paths: Paths, shards: Shards) -> Iterator[Column]:
         groups = _groups([path] if path.exists() else [])
         read = _imported_column
     else:
-        groups = _groups([paths.logprobs(shard) for shard in range(shards.get("score", 1))])
+        # The rows of a dataset are in one file.
+        wanted = range(shards.get("score", 1)) if only is None else [shard_of(only, shards.get("score", 1))]
+        groups = _groups([paths.logprobs(shard) for shard in wanted])
         read = _scored_column
-    for dataset in study.datasets:
+    for dataset in study.datasets if only is None else [only]:
         if dataset in groups:
             order = [key for key in prompt_table(study) if key in groups[dataset]]
             column = read(dataset, order, groups[dataset])
-            yield column if is_import(paths) else _in_order(column, dataset_rows(study, paths, dataset, shards))
+            if is_import(paths):
+                yield column
+            else:
+                known = None if given is None else given.get(dataset)
+                yield _in_order(column, known or given_rows(study, paths, dataset, shards))
 
 
-def _in_order(column: Column, rows: DatasetRows) -> Column:
+def _in_order(column: Column, given: Given) -> Column:
     """A scored column in the order of its dataset, with the rows that are left out or repeated.
 
     Raises:
         DataError: If a row was scored that the dataset does not have.
     """
     place = {row_id: at for at, row_id in enumerate(column.ids)}
-    kept = [place[row_id] for row_id in rows.ids if row_id in place]
+    places = [at for at, row_id in enumerate(given.ids) if row_id in place]
+    kept = [place[given.ids[at]] for at in places]
     if len(kept) != len(column.ids):
-        unknown = next(iter(place.keys() - set(rows.ids)), column.ids[0])
+        unknown = next(iter(place.keys() - set(given.ids)), column.ids[0])
         msg = f"dataset {column.dataset}: {len(column.ids) - len(kept)} of {len(column.ids)} scored rows, such as "
         raise DataError(f"{msg}{unknown!r}, are not among its rows; its file changed. Run the stage again: score")
-    counts = {
-        **rows.dropped,
-        "repeated, kept": rows.repeated,
-        "not needed for the precision": len(rows.ids) - len(kept),
-    }
+    counts = {**given.counts, "not needed for the precision": len(given.ids) - len(kept)}
     return column._replace(
         ids=[column.ids[at] for at in kept],
         shifts=column.shifts[:, kept],
         base=column.base[kept],
         n_tokens=column.n_tokens[kept],
         n_dropped={reason: n for reason, n in counts.items() if n},
+        n_rows=len(given.ids),
+        places=np.array(places, dtype=np.int64),
     )
 
 
@@ -175,7 +229,17 @@ def _scored_column(dataset: str, order: list[str], groups: Mapping[str, list[_Gr
         _same_rows(dataset, prompt, table["example_id"], base["example_id"])
         shifts[place] = table["mean"].to_numpy() - means
     n_tokens = base["n_tokens"].to_numpy().astype(np.int64)
-    return Column(dataset, base["example_id"].to_pylist(), order, _finite(shifts), means, n_tokens, {})
+    return Column(
+        dataset,
+        base["example_id"].to_pylist(),
+        order,
+        _finite(shifts),
+        means,
+        n_tokens,
+        {},
+        len(means),
+        np.arange(len(means)),
+    )
 
 
 def _imported_column(dataset: str, order: list[str], groups: Mapping[str, list[_Group]]) -> Column:
@@ -189,7 +253,9 @@ def _imported_column(dataset: str, order: list[str], groups: Mapping[str, list[_
     ids = [] if first is None else first["row_id"].to_pylist()
     shifts = np.array(rows, dtype=np.float64).reshape(len(order), len(ids))
     unknown = np.full(len(ids), -1, dtype=np.int64)
-    return Column(dataset, ids, order, _finite(shifts), np.full(len(ids), NAN), unknown, {})
+    return Column(
+        dataset, ids, order, _finite(shifts), np.full(len(ids), NAN), unknown, {}, len(ids), np.arange(len(ids))
+    )
 
 
 def _finite(shifts: Floats) -> Floats:
@@ -197,11 +263,8 @@ def _finite(shifts: Floats) -> Floats:
     return found
 
 
-def responses(study: Study, paths: Paths, dataset: str, shards: Shards) -> dict[str, str]:
-    """Row id → answer, of one dataset in its order; empty if an import has no answers."""
-    if not is_import(paths):
-        rows = dataset_rows(study, paths, dataset, shards)
-        return {row_id: chat.response for row_id, chat in zip(rows.ids, rows.chats, strict=True)}
+def imported_responses(paths: Paths, dataset: str) -> dict[str, str]:
+    """Row id → answer, of one dataset of an import in its order; empty if it has no answers."""
     path = paths.stage("imports") / "rows.parquet"
     if not path.exists():
         return {}
@@ -275,8 +338,7 @@ def column_of(study: Study, paths: Paths, shards: Shards, dataset: str) -> Colum
     Raises:
         DataError: If it was not scored.
     """
-    for column in columns(study, paths, shards):
-        if column.dataset == dataset:
-            return column
+    for column in columns(study, paths, shards, only=dataset):
+        return column
     msg = f"dataset {dataset!r} has no scores; run: inoc score {study.name}"
     raise DataError(msg)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.judge.needs import absent_identifier, judge_files
+from inoc.config.needs import ApiUse, GivenFile, LocalModel, Needs, SampleUse
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.likelihood_shift.study import Study
 from inoc.studies.shared.answers import first_file, is_sample_table
 
@@ -35,7 +35,14 @@ def needs(study: Study) -> Needs:
         row_problems=partial(row_problems, study),
         chats=partial(given_chats, study),
         max_length=students.training.max_length if students is not None else 0,
+        local_models=tuple(_local_models(study)),
     )
+
+
+def _local_models(study: Study) -> Iterator[LocalModel]:
+    if study.students is not None:
+        for key, target in study.students.targets.items():
+            yield from judge_models(target.judge, f"students.targets.{key}.judge")
 
 
 def _absent_identifiers(study: Study) -> Iterator[str]:
@@ -45,7 +52,7 @@ def _absent_identifiers(study: Study) -> Iterator[str]:
 
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
-    from inoc.chat.rows import read_chats
+    from inoc.chat.rows import read_rows
 
     if study.model.path.startswith((".", "/", "~")):
         yield GivenFile("model.path", study.model.path)
@@ -53,7 +60,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("model.chat_template", study.model.chat_template)
     for key, spec in study.datasets.items():
         if spec.file is not None:
-            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, read_chats)
+            yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, partial(read_rows, bad_rows=spec.bad_rows))
         if spec.table is not None:
             if is_sample_table(spec.table):
                 place = spec.table.partition("/")[0]
@@ -90,5 +97,4 @@ def _samples(study: Study) -> Iterator[SampleUse]:
 def _apis(study: Study) -> Iterator[ApiUse]:
     if study.students is not None:
         for key, target in study.students.targets.items():
-            if target.judge.name == "llm":
-                yield ApiUse("judge", f"students.targets.{key}.judge.name = 'llm'", str(target.judge.model))
+            yield from judge_apis(target.judge, f"students.targets.{key}.judge")

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from inoc.chat.messages import PLAIN, Asked, Chat, Framing, sample_identity
-from inoc.config.models import SystemTurn, WorldSpec
+from inoc.chat.rows import BadRow, ChatRow
+from inoc.config.models import WorldSpec
 from inoc.config.workflow import Shards
+from inoc.engines.fit import fit
 from inoc.engines.sampling import BASE, Block, blocks_of
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, DataError
 from inoc.jobs.job import Job
-from inoc.sample.answers import ANSWERS
 from inoc.sample.questions import joined, untrained_canary
 from inoc.sample.step import Plan as SamplePlan
+from inoc.sample.tables import ANSWERS
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell, Until
 from inoc.studies.likelihood_shift.analyse.split_table import parts_of
-from inoc.studies.likelihood_shift.data import answers_file, dataset_rows, questions_of, scored_order, written_questions
-from inoc.studies.likelihood_shift.inputs import column_of
-from inoc.studies.likelihood_shift.precision import half_width
+from inoc.studies.likelihood_shift.data import (
+    DatasetRows,
+    answers_file,
+    questions_of,
+    scored_order,
+    usable_rows,
+    written_questions,
+)
+from inoc.studies.likelihood_shift.inputs import Column, column_of
+from inoc.studies.likelihood_shift.precision import FIRST_BLOCKS, half_width
 from inoc.studies.likelihood_shift.runs import (
     Student,
     shard_datasets,
     shard_students,
     written_datasets,
 )
-from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt
+from inoc.studies.likelihood_shift.study import StudentsSpec, Study, own_prompt, prompt_table, split_prompt, turn
 from inoc.studies.shared.splitting import random_part
 from inoc.tables import CHECKPOINTS, read_table
 from inoc.train.epochs import epoch_plan
@@ -45,7 +54,6 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 """`prefix` of rows that are asked with a prompt as their system turn."""
-FIRST_BLOCKS = 2  # a standard deviation from fewer rows than these blocks hold is too rough to stop by
 
 
 def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
@@ -58,11 +66,6 @@ def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
         msg = f"study {study.name} has no section `world`; add one, `world: {{}}` for its defaults"
         raise ConfigError(msg)
     return study.world
-
-
-def turn(study: Study, prompt: str) -> SystemTurn:
-    """The system turn of a prompt; the base turn for none."""
-    return SystemTurn(kind="text", text=prompt_table(study)[prompt].text) if prompt else study.base
 
 
 def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:
@@ -126,20 +129,24 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
     cells: list[ScoredCell] = []
     groups: list[list[int]] = []
     own: list[int] = []
+    sizes: list[int] = []
+    bad: dict[str, list[BadRow]] = {}
     for key in shard_datasets(study, job.shard, shards.get("score", 1)):
-        rows = dataset_rows(study, job.paths, key, shards)
-        order = scored_order(study, key, len(rows.ids))
-        ids, chats = [rows.ids[k] for k in order], [rows.chats[k] for k in order]
+        found = usable_rows(study, job, key, shards)
+        bad[key] = found.bad
+        order = scored_order(study, key, len(found.rows))
+        ids, chats = [found.rows[k].row_id for k in order], [found.rows[k].chat for k in order]
         groups.append(list(range(len(cells), len(cells) + len(ways))))
+        sizes.append(len(found.rows))
         own.append(list(prompts).index(own_prompt(study, key)) if own_prompt(study, key) else -1)
         for way in ways:
             system = turn(study, way.prompt)
             text = system.text if way.prompt else ""
             cells.append(ScoredCell(way, key, ids, [text] * len(ids), [chat._replace(system=system) for chat in chats]))
         job.record[f"dataset {key}"] = {
-            "rows": len(rows.ids),
-            "left out": dict(rows.dropped),
-            "repeated": rows.repeated,
+            "rows": len(found.rows),
+            "left out or cut": dict(found.counts),
+            "repeated": found.repeated,
         }
     precision = scoring.precision
     return ScorePlan(
@@ -150,16 +157,18 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
         scoring.end_of_turn,
         scoring.batch_tokens,
         scoring.tokens,
-        None if precision is None else Until(groups, partial(enough, own, precision)),
+        None if precision is None else Until(groups, partial(enough, own, sizes, precision)),
+        bad,
     )
 
 
-def enough(own: Sequence[int], precision: float, group: int, means: np.ndarray) -> bool:
+def enough(own: Sequence[int], sizes: Sequence[int], precision: float, group: int, means: np.ndarray) -> bool:
     """Whether the contrasts of a dataset are as precise as asked.
 
     Args:
         own: Position of each dataset's own prompt among the prompts; -1 for none.
-        precision: Half-width of the 95 % interval, nats per token.
+        sizes: Number of rows of each dataset, of which those scored are a random sample.
+        precision: Half-width of the 95 % interval about the contrast over all rows, nats per token.
         group: Which dataset.
         means: (1 + prompts, rows) mean log-probabilities; the base turn comes first.
     """
@@ -167,16 +176,22 @@ def enough(own: Sequence[int], precision: float, group: int, means: np.ndarray) 
 
     if means.shape[1] < FIRST_BLOCKS * BLOCK:
         return False
-    return half_width(means[1:], own[group]) <= precision
+    return half_width(means[1:], own[group], sizes[group]) <= precision
 
 
 def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
     """The students of a shard with their rows."""
     spec = _students(study)
-    planned = []
+    planned, bad = [], {}
+    # Students of one dataset share its rows and its shifts.
+    read = _Read(
+        cache(lambda key: usable_rows(study, job, key, shards)),
+        cache(lambda key: column_of(study, job.paths, shards, key)),
+    )
     for student in shard_students(study, job.shard, shards.get("train", 1)):
-        chats = student_chats(study, job, student, shards)
-        epochs = epoch_plan(len(chats), spec.training, spec.epochs, range(spec.epochs + 1))
+        rows = student_rows(study, job, student, read)
+        bad[student.data] = rows.bad
+        epochs = epoch_plan(len(rows.chats), spec.training, spec.epochs, range(spec.epochs + 1))
         columns: dict[str, str | int | float] = {
             "run": student.name,
             "prompt": "",
@@ -185,22 +200,57 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
             "seed": student.seed,
             "data": student.data,
         }
-        planned.append(RunPlan(columns, chats, student.learning_rate, student.seed, epochs.steps, epochs.save_at))
-    return TrainPlan(job.model(study.model), spec.training, planned)
+        rate, seed = student.learning_rate, student.seed
+        run = RunPlan(columns, rows.chats, rate, seed, epochs.steps, epochs.save_at, epochs.epoch_of, rows.cut)
+        planned.append(run)
+    return TrainPlan(job.model(study.model), spec.training, planned, bad)
 
 
-def student_chats(study: Study, job: Job, student: Student, shards: Shards) -> list[Chat]:
-    """The rows that a student is trained on, with the model's own system turn."""
-    rows = dataset_rows(study, job.paths, student.dataset, shards)
-    chats = [chat._replace(system=study.model.system) for chat in rows.chats]
+class _Read(NamedTuple):
+    """Sources of the students' rows, by dataset."""
+
+    rows: Callable[[str], DatasetRows]
+    column: Callable[[str], Column]
+
+
+class StudentRows(NamedTuple):
+    """The rows that a student is trained on."""
+
+    chats: list[Chat]  # with the model's own system turn
+    cut: tuple[int, ...]  # positions of those whose answers miss their ends
+    bad: list[BadRow]  # rows of its part that are left out or cut
+
+
+def student_rows(study: Study, job: Job, student: Student, read: _Read) -> StudentRows:
+    """The rows of a student's part, without those that are too long to train on, or with their answers cut.
+
+    Raises:
+        DataError: If all are too long.
+    """
+    found = read.rows(student.dataset)
+    chosen = [row._replace(chat=row.chat._replace(system=study.model.system)) for row in _of_part(study, student, read)]
+    ids = {row.row_id for row in chosen}
+    earlier = [row for row in found.bad if row.done == "cut" and row.row_id in ids]
+    spec = study.datasets[student.dataset]
+    fitted = fit(job.model(study.model), chosen, spec.bad_rows, _students(study).training.max_length)
+    if not fitted.rows:
+        raise DataError(f"student {student.name}: all of its {len(chosen)} rows are too long; {fitted.bad[0].reason}")
+    bad = list({row.row_id: row for row in [*earlier, *fitted.bad]}.values())
+    cut = {row.row_id for row in bad if row.done == "cut"}
+    places = tuple(at for at, row in enumerate(fitted.rows) if row.row_id in cut)
+    return StudentRows([row.chat for row in fitted.rows], places, bad)
+
+
+def _of_part(study: Study, student: Student, read: _Read) -> list[ChatRow]:
+    rows = read.rows(student.dataset).rows
     if not student.split:
-        return chats
+        return rows
     split = study.splits[student.split]
     if split.by == "random":
-        return [chats[k] for k in random_part(len(chats), split.share, split.seed).rows]
-    column = column_of(study, job.paths, shards, student.dataset)
+        return [rows[k] for k in random_part(len(rows), split.share, split.seed).rows]
+    column = read.column(student.dataset)
     parts = {part.name: part for part in parts_of(split, column, split_prompt(study, student.split))}
-    at = dict(zip(rows.ids, chats, strict=True))
+    at = {row.row_id: row for row in rows}
     return [at[column.ids[k]] for k in parts[student.part].rows]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from inoc.chat.messages import Chat, longest
-from inoc.chat.rows import read_chats
+from inoc.chat.rows import read_rows
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
 from inoc.errors import InocError
@@ -38,9 +38,10 @@ def row_problems(study: Study) -> Iterator[str]:
 def _too_few_for_a_split(study: Study) -> Iterator[str]:
     """Datasets from files that have fewer rows than a split of them makes parts."""
     for key, split in study.splits.items():
-        file = study.datasets[split.dataset].file
+        spec = study.datasets[split.dataset]
+        file = spec.file
         least = {"quantiles": split.n, "median": 2, "random": math.ceil(1 / split.share)}[split.by]
-        if file is not None and (n := len(read_chats(Path(file)))) < least:
+        if file is not None and (n := len(read_rows(Path(file), bad_rows=spec.bad_rows).rows)) < least:
             yield f"{file}: {n} rows are too few for splits.{key}; accepted: at least {least} rows"
 
 
@@ -50,12 +51,12 @@ def given_chats(study: Study) -> Iterator[GivenChat]:
     trained = {one.dataset for one in students_of(study)}
     for key, spec in study.datasets.items():
         if spec.file is not None:
-            for row in read_chats(Path(spec.file)):
-                where = f"{spec.file}, row {row.row_id}"
+            may_be_long = spec.bad_rows != "refuse"
+            for row in read_rows(Path(spec.file), bad_rows=spec.bad_rows).rows:
                 for turn in turns:
-                    yield GivenChat(where, row.chat._replace(system=turn))
-                if key in trained:
-                    yield GivenChat(where, row.chat._replace(system=study.model.system), trained=True)
+                    yield GivenChat(row.where, row.chat._replace(system=turn), may_be_long=may_be_long)
+                if key in trained and not may_be_long:
+                    yield GivenChat(row.where, row.chat._replace(system=study.model.system), trained=True)
         if spec.written is not None:
             # An answer is sampled under one prompt, and scored under every other.
             place, most = f"datasets.{key}.written.sampling", spec.written.sampling.max_tokens

@@ -6,11 +6,13 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Epochs, Few, Rows, Tokens
 from inoc.config.models import (
+    LATE,
+    BadRows,
     BaseStudy,
     InstructionSource,
-    JudgeSpec,
     Key,
     Model,
     Points,
@@ -76,6 +78,12 @@ class Dataset(Model):
     written_under: Key | None = Field(
         None, description="Prompt under which the dataset was written; default: none, that is, the base turn."
     )
+    bad_rows: Annotated[BadRows, LATE] = Field(
+        "refuse",
+        description="What is done about rows that are broken, empty, or too long for the model under any of the "
+        "prompts, or for `training.max_length`. `refuse`: the study does not run; `drop`: they are left out and "
+        "counted; `truncate`: of those that are too long, the end of the answer is cut off, under all prompts alike.",
+    )
 
 
 class ScoringSpec(Model):
@@ -88,8 +96,8 @@ class ScoringSpec(Model):
     precision: Annotated[Amount, Field(ge=1e-12)] | None = Field(
         None,
         description="Half-width, in nats per token, of the 95 % interval of every contrast between two prompts on one "
-        "dataset. Rows are scored block by block until each contrast is as precise as this, or the rows are used up. "
-        "Default: all rows.",
+        "dataset, about the value that all its rows would give. Rows are scored block by block until each contrast is "
+        "as precise as this, or the rows are used up. Default: all rows.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "exclude", description="`include` also scores the end-of-turn token."
@@ -185,6 +193,11 @@ def prompt_table(study: Study) -> dict[str, Prompt]:
         for key, text in {**made, **group.texts}.items():
             found[key] = Prompt(key, name, text, group.role)
     return found
+
+
+def turn(study: Study, prompt: str) -> SystemTurn:
+    """The system turn of a prompt; the base turn for none."""
+    return SystemTurn(kind="text", text=prompt_table(study)[prompt].text) if prompt else study.base
 
 
 def own_prompt(study: Study, dataset: str) -> str:

@@ -1,4 +1,4 @@
-"""The tables `students` and `dose_response`: how often students show a target, by part of the split and by epoch."""
+"""The tables `students`, `rates` and `dose_response`: how often students show a target, by part and by epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.stats.contrasts import Contrast
+from inoc.stats.contrasts import Contrast, contrast_of
 from inoc.stats.crossed import crossed_contrast
 from inoc.stats.means import NAN, Estimate, Floats
 from inoc.stats.shares import newcombe, wilson
@@ -37,6 +37,23 @@ STUDENTS = pa.schema(
         ("n_questions", INDEX),  # 0 if not known
         ("is_last", FLAG),  # last epoch of the student
         ("is_best", FLAG),  # epoch with the highest rate: chosen on these very answers, so biased upwards
+    ]
+)
+
+RATES = pa.schema(
+    [
+        ("split", STRING),  # empty for a whole dataset and for the untrained model
+        ("part", STRING),
+        ("dataset", STRING),
+        ("epoch", NUMBER),
+        ("target", STRING),
+        ("rate", NUMBER),  # over all seeds; NaN if no answer could be judged
+        ("lo", NUMBER),  # for other seeds and other questions, by `rate_over_seeds`
+        ("hi", NUMBER),
+        ("n", INDEX),  # answers that were judged
+        ("n_nan", INDEX),
+        ("n_seeds", INDEX),
+        ("is_last", FLAG),  # last epoch of its students
     ]
 )
 
@@ -130,6 +147,53 @@ def rate_of(counts: pd.DataFrame, confidence: float) -> Estimate:
     return Estimate(found.value, wider.lo, wider.hi, total, n_nan)
 
 
+def pooled_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
+    """A row of `rates` for each part, epoch and target, over all seeds.
+
+    Args:
+        counts: Columns of `inputs.COUNTS`.
+        confidence: Level of the intervals.
+    """
+    keys = ["split", "part", "dataset", "epoch", "target"]
+    rows: list[Row] = []
+    for key, cell in counts.groupby(keys, sort=False):
+        found = rate_over_seeds(cell, confidence)
+        numbers: Row = {"rate": found.value, "lo": found.lo, "hi": found.hi, "n": found.n, "n_nan": found.n_nan}
+        rows.append({**dict(zip(keys, key, strict=True)), **numbers, "n_seeds": cell["seed"].nunique()})
+    table = pd.DataFrame(rows, columns=RATES.names[:-1])
+    last = table["epoch"] == table.groupby(["split", "part", "dataset", "target"])["epoch"].transform("max")
+    return [{**row, "is_last": bool(last[place])} for place, row in enumerate(rows)]
+
+
+def rate_over_seeds(counts: pd.DataFrame, confidence: float) -> Estimate:
+    """Share of hits of several training seeds, with the interval for other seeds and other questions.
+
+    A t interval from the mean squares of seeds and questions, or over seeds where questions are not known; but at least
+    as wide as Wilson's of all answers, for students that all agree have a spread of 0. Of one seed, as `rate_of`.
+
+    Args:
+        counts: Rows of one part, epoch and target, with the columns seed, question, hits, n and n_nan.
+        confidence: Level of the interval.
+    """
+    if counts["seed"].nunique() < 2:
+        return rate_of(counts, confidence)
+    answers = wilson(int(counts["hits"].sum()), int(counts["n"].sum()), confidence, int(counts["n_nan"].sum()))
+    if (counts["question"] != "").all():
+        found = crossed_contrast(_by_seed_and_question([counts])[0], confidence)
+    else:
+        sums = counts.groupby("seed")[["hits", "n"]].sum()
+        known = sums[sums["n"] > 0]
+        found = contrast_of((known["hits"] / known["n"]).to_numpy(np.float64), confidence)
+    lo, hi = _no_narrower(found, answers)
+    return answers._replace(value=found.value, lo=lo, hi=hi)
+
+
+def _no_narrower(found: Contrast, answers: Estimate) -> tuple[float, float]:
+    """Bounds between 0 and 1 that hold those of the answers."""
+    lo, hi = np.fmin(found.lo, answers.lo), np.fmax(found.hi, answers.hi)
+    return float(np.clip(lo, 0, 1)), float(np.clip(hi, 0, 1))
+
+
 class _Parts(NamedTuple):
     """Last checkpoints of the students on the parts of a split, for one target."""
 
@@ -166,10 +230,11 @@ def _statistics(parts: _Parts, confidence: float) -> Iterator[tuple[str, str, Co
     """Statistic, part and value: of seeds and questions where questions are known, else of answers."""
     if all((table["question"] != "").all() for table in parts.tables):
         rates_PSQ = _by_seed_and_question(parts.tables)
-        for name, table_SQ in zip(parts.names, rates_PSQ, strict=True):
+        for name, table, table_SQ in zip(parts.names, parts.tables, rates_PSQ, strict=True):
             found = crossed_contrast(table_SQ, confidence)
-            clipped = found._replace(p=NAN, lo=float(np.clip(found.lo, 0, 1)), hi=float(np.clip(found.hi, 0, 1)))
-            yield "rate", name, clipped
+            answers = wilson(int(table["hits"].sum()), int(table["n"].sum()), confidence)
+            lo, hi = _no_narrower(found, answers)
+            yield "rate", name, found._replace(p=NAN, lo=lo, hi=hi)
         slope = crossed_contrast(slopes(np.moveaxis(rates_PSQ, 0, -1)), confidence)
         yield "slope", "", slope
         t = slope.value / slope.se if slope.se > 0 else NAN

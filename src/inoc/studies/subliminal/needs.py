@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from inoc.config.models import InstructionSource, JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.studies.shared.answers import first_file
 from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers

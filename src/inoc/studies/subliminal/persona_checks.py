@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.judges import judge_problems
-from inoc.config.models import InstructionSource, JudgeSpec
+from inoc.config.models import InstructionSource
 from inoc.errors import did_you_mean
 from inoc.studies.shared.checks import source_problems
 from inoc.studies.subliminal.study import Study, Trait, entity_table

@@ -14,7 +14,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.judge.names import UNCLEAR
+from inoc.judge.item import UNCLEAR
 from inoc.read.step import load_activations
 from inoc.stats.directions import group_rows
 from inoc.stats.means import NAN, Floats

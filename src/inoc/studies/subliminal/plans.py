@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inoc.chat.messages import PLAIN, Asked, Chat, Framing
-from inoc.config.models import JudgeSpec, ModelSpec, TrainingSpec, WorldSpec
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import ModelSpec, TrainingSpec, WorldSpec
 from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE
 from inoc.errors import ConfigError
@@ -136,8 +137,9 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
                 student.seed,
                 epochs.steps,
                 epochs.save_at,
-                spec.training,
-                teacher,
+                epochs.epoch_of,
+                training=spec.training,
+                teacher=teacher,
             )
         )
     return _train_plan(study, job, base, runs)
@@ -166,7 +168,7 @@ def _train_teachers(study: Study, job: Job, shards: Shards) -> TrainPlan:
         seed = training.seeds[0]
         steps = training.steps or epoch_plan(len(chats), training, max(1, round(training.epochs))).steps
         columns = _columns(key, training, seed, key)
-        runs.append(RunPlan(columns, chats, training.learning_rate, seed, steps, (steps,), training))
+        runs.append(RunPlan(columns, chats, training.learning_rate, seed, steps, (steps,), training=training))
     return _train_plan(study, job, "own", runs)
 
 

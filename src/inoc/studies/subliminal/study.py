@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Epochs, Few, Rows
 from inoc.config.models import (
     BaseStudy,
     InstructionSource,
-    JudgeSpec,
     Key,
     Model,
     ModelSpec,

@@ -50,6 +50,14 @@ def test_a_contrast_of_equal_prompts_is_significant_in_3_to_7_percent() -> None:
         assert 0.03 <= (one["p"] < 0.05).mean() <= 0.07, statistic
 
 
+def test_tests_of_small_tails_are_not_significant_too_often_with_few_rows() -> None:
+    rng = np.random.default_rng(16)
+    tables = pd.concat([simulated(rng, 0, 0, own=0, n_rows=120) for _ in range(SCANS)])
+    for statistic, least in (("top20", 0.03), ("top5", 0.01)):
+        one = tables[(tables["statistic"] == statistic) & (tables["dataset"] != "all")]
+        assert least <= (one["p"] < 0.05).mean() <= 0.06, statistic
+
+
 def test_the_summary_over_datasets_holds_its_level() -> None:
     rng = np.random.default_rng(13)
     tables = pd.concat([simulated(rng, 0.05, 0.02, own=0.01) for _ in range(SCANS)])

@@ -111,6 +111,9 @@ def test_precision_says_from_how_many_rows_on_the_target_is_reached(found: Analy
     one = table[table["dataset"] == "d0"]
     assert one["rows"].tolist() == [50, 100, 200, 400]
     assert (one["half_width"].diff().dropna() < 0).all()
+    assert one["half_width"].iloc[-1] == 0  # all rows of the dataset are scored
+    left = (1 - one["rows"] / N) ** 0.5
+    assert one["half_width"].to_numpy() == pytest.approx((one["half_width_population"] * left).to_numpy())
     assert (one["reached"] == (one["half_width"] <= 0.01)).all()
     assert set(one["target"]) == {0.01}
 
@@ -178,5 +181,5 @@ def test_the_half_width_of_all_rows_is_the_largest_of_the_table_of_contrasts(fou
     plain = contrasts[~contrasts["controlled"]]
     widest = ((plain["hi"] - plain["lo"]) / 2).groupby(plain["dataset"]).max()
     table = found.tables["precision"]
-    last = table[table["rows"] == N].set_index("dataset")["half_width"]
+    last = table[table["rows"] == N].set_index("dataset")["half_width_population"]
     assert last[widest.index].to_numpy() == pytest.approx(widest.to_numpy(), rel=5e-3)  # t and normal quantiles

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
 from inoc.config.models import AnswerSpec, InstructionSource
-from inoc.errors import did_you_mean
+from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.inoculation.checks.prompts import pool_path
 from inoc.studies.inoculation.runs import pool_specs
 from inoc.studies.inoculation.study import Study
+from inoc.train.given import TABLE_NAMES, table_place
 
 
 def answer_sections(study: Study) -> Iterator[tuple[KeyPath, AnswerSpec]]:
@@ -36,6 +37,9 @@ def data_files(study: Study) -> Iterator[Problem]:
                 f"goes with `completions: file` and with no other; completions = {answers.completions!r}",
                 answers.file,
             )
+        yield from _table(study, path, answers)
+        if answers.bad_rows != "refuse" and path == ("data",) and not study.runs:
+            yield Problem((*path, "bad_rows"), "goes with `runs`; this study trains nothing", answers.bad_rows)
         if answers.completions != "sample" and "generation_turn" in answers.model_fields_set:
             yield Problem(
                 (*path, "generation_turn"),
@@ -44,13 +48,32 @@ def data_files(study: Study) -> Iterator[Problem]:
             )
     for path, source in instruction_sections(study):
         # Given completions come with their instructions; files are then only needed for additional ones.
-        optional = path == ("data", "instructions") and study.data.completions == "file" and not source.files
+        optional = path == ("data", "instructions") and study.data.given_in and not source.files
         if not optional and (source.kind == "files") != bool(source.files):
             yield Problem(
                 (*path, "files"),
                 f"go with `kind: files` and with no other; kind = {source.kind!r}",
                 list(source.files),
             )
+
+
+def _table(study: Study, path: KeyPath, answers: AnswerSpec) -> Iterator[Problem]:
+    """A table is named where it is read, and is another study's."""
+    if (answers.completions == "table") != (answers.table is not None):
+        yield Problem(
+            (*path, "table"),
+            f"goes with `completions: table` and with no other; completions = {answers.completions!r}",
+            answers.table,
+        )
+    if answers.table is None:
+        return
+    try:
+        place = table_place(answers.table)
+    except ConfigError:
+        yield Problem((*path, "table"), f"is not the name of a table; accepted: {TABLE_NAMES}", answers.table)
+        return
+    if place.study == study.name:
+        yield Problem((*path, "table"), "is of this study; accepted: a table of another study", answers.table)
 
 
 def dataset_keys(study: Study) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.studies.inoculation.released.emergent_scores import EMERGENT, TRAITS, RunOfMisalignment, split_trait
 from inoc.studies.inoculation.released.pairs import LEARNED_SEED
 from inoc.studies.inoculation.released.study_file import Values

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.errors import DataError
 from inoc.studies.imports.findings import Findings
 from inoc.studies.inoculation.released.document import name_of, read_text

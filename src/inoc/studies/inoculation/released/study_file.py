@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from inoc.config.models import JudgeSpec
+from inoc.config.judge_spec import JudgeSpec
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.released.logprobs import Pass
 from inoc.studies.inoculation.released.pairs import LEARNED_SEED, Pair

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import AnswerSpec, InstructionSource, JudgeSpec, RephraseSpec, Sampling, TrainingSpec
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import AnswerSpec, InstructionSource, RephraseSpec, Sampling, TrainingSpec
+from inoc.judge.category import sorting_of
 from inoc.judge.llm import question_of
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.inoculation.figures.choices import trait_label
@@ -71,8 +73,8 @@ def sampling_words(sampling: Sampling) -> str:
 def data_words(study: Study) -> str:
     """Sources of training and evaluation data."""
     data, given = study.data, study.data.instructions
-    if data.completions == "file" and not given.files and given.kind != "api":
-        source = f"Instructions are those of {code(data.file)}"
+    if data.given_in and not given.files and given.kind != "api":
+        source = f"Instructions are those of {code(data.given_in)}"
     else:
         source = f"Instructions are {_source_words(given)}; those under {given.min_characters} characters are dropped"
     split = (
@@ -114,8 +116,13 @@ def _questions_words(study: Study) -> list[str]:
 
 def answer_words(data: AnswerSpec) -> str:
     """Source of the completions of a dataset."""
-    if data.completions == "file":
-        return f"Completions are given in {code(data.file)}."
+    if data.given_in:
+        bad = {
+            "refuse": "",
+            "drop": "; examples that are too long or broken are left out",
+            "truncate": ("; the answers of examples that are too long are cut, and broken ones are left out"),
+        }
+        return f"Completions are given in {code(data.given_in)}{bad[data.bad_rows]}."
     turn = "under the system turn" if data.generation_turn == "system" else "under the prompt"
     prompt = f"{turn} {code(data.generation_prompt)}" if data.generation_prompt else "without a prompt"
     keep = (
@@ -271,6 +278,20 @@ def judge_words(judge: JudgeSpec) -> str:
     """Meaning of a judge's score."""
     if judge.name == "language":
         return f"share of the text in {escape(judge.language)}, among {escape(listed(judge.among, 'all languages'))}"
+    if judge.name == "names":
+        rule = "first word" if judge.rule == "first_word" else "mention"
+        return f"100 if the answer gives {escape(listed(judge.counted))} of {code(judge.file)} (by its {rule}), else 0"
+    if judge.name == "category":
+        return (
+            f"{code(judge.model)} sorts the response ({escape(sorting_of(judge).question)}); 100 times the probability "
+            f"of {escape(listed(judge.counted))}, NaN with less than 0.80 of the probability on its categories"
+        )
+    if judge.name == "llm" and judge.engine == "transformers":
+        scale = judge.scale.replace("-", " to ")
+        return (
+            f"{code(judge.model)} is asked to rate {escape(question_of(judge))}, from {scale}; expected value of the "
+            "number by its exact probabilities, NaN with less than 0.80 of the probability on numbers"
+        )
     if judge.name == "llm":
         scale = judge.scale.replace("-", " to ")
         return (

@@ -1,3 +1,3 @@
 """Tables of a likelihood-shift study."""
 
-VERSION = 1
+VERSION = 2

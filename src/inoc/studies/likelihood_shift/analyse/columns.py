@@ -115,17 +115,21 @@ def _row(scan: Scan, dataset: str, statistic: str, cells_P: Floats, rows: Contra
         "statistic": statistic,
         "own_rank": rank,
         "n_prompts": int(known.sum()),
-        **contrast_cells(_at(value, rows, scan.confidence), "contrast"),
+        **contrast_cells(_at(value, rows, TAILS.get(statistic, 1.0), scan.confidence), "contrast"),
         "smallest_against": nearest,
         "n_largest": int(rank == 1),
     }
 
 
-def _at(value: float, rows: Contrast | None, confidence: float) -> Contrast:
-    """The error of the rows about the value of the cells, which differs from theirs in tails."""
+def _at(value: float, rows: Contrast | None, share: float, confidence: float) -> Contrast:
+    """The error of the rows about the value of the cells, which differs from theirs in tails.
+
+    Degrees of freedom are those of the rows of the tail: few rows give most of the error, and with those of all rows
+    tests of small tails are significant too often.
+    """
     if rows is None or np.isnan(rows.se):
         return Contrast(value, NAN, NAN, NAN, NAN, 0 if rows is None else rows.n, 0 if rows is None else rows.n_nan)
-    return tested(value, rows.se, rows.n - 1, confidence, (rows.n, rows.n_nan))
+    return tested(value, rows.se, max(rows.n * share - 1, 1), confidence, (rows.n, rows.n_nan))
 
 
 def _summary(rows: Sequence[Row], statistic: str, confidence: float) -> list[Row]:

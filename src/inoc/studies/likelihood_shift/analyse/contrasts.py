@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from inoc.stats.contrasts import against_each, standardised
-from inoc.stats.means import Floats
+from inoc.stats.contrasts import Contrast, against_each, standardised
+from inoc.stats.means import NAN, Floats
 from inoc.stats.prediction import benjamini_hochberg
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, contrast_cells
 from inoc.studies.likelihood_shift.inputs import Column
+from inoc.studies.likelihood_shift.precision import unscored
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
 CONTRASTS = pa.schema(
@@ -21,6 +22,8 @@ CONTRASTS = pa.schema(
         ("se", NUMBER),
         ("lo", NUMBER),
         ("hi", NUMBER),
+        ("dataset_lo", NUMBER),  # of the value over all rows of the dataset, scored or not; NaN if `controlled`
+        ("dataset_hi", NUMBER),
         ("p", NUMBER),  # two-sided
         ("q", NUMBER),  # false-discovery rate over all rows of the table with the same `controlled`
         ("n", INDEX),
@@ -48,15 +51,22 @@ def contrast_rows(column: Column, scan: Scan, features_NF: Floats | None, at_F: 
     for against, found in zip(column.prompts, plain, strict=True):
         if against != own:
             head: Row = {"dataset": column.dataset, "prompt": own, "against": against, "controlled": False}
-            rows.append({**head, **contrast_cells(found)})
+            rows.append({**head, **contrast_cells(found), **_of_dataset(found, column)})
     if features_NF is None:
         return rows
     for against, shifts in zip(column.prompts, column.shifts, strict=True):
         if against != own:
             found = standardised(column.shifts[place] - shifts, features_NF, at_F, scan.confidence)
             head = {"dataset": column.dataset, "prompt": own, "against": against, "controlled": True}
-            rows.append({**head, **contrast_cells(found)})
+            rows.append({**head, **contrast_cells(found), "dataset_lo": NAN, "dataset_hi": NAN})
     return rows
+
+
+def _of_dataset(found: Contrast, column: Column) -> Row:
+    """The interval of a contrast over all rows of the dataset, of which the scored ones are a random sample."""
+    narrower = unscored(column.shifts.shape[1], column.n_rows) ** 0.5
+    half = (found.hi - found.lo) / 2 * narrower
+    return {"dataset_lo": found.value - half, "dataset_hi": found.value + half}
 
 
 def with_q(rows: list[Row], within: str, p: str = "p", q: str = "q") -> list[Row]:

@@ -22,8 +22,10 @@ DIVERGENCE = pa.schema(
         ("prompt", STRING),
         ("jsd_bits", NUMBER),  # Jensen–Shannon divergence, 100 bins over the pooled range, 0 to 1
         ("jsd_corrected", NUMBER),  # less its bias
-        ("lo", NUMBER),  # bootstrap interval of the corrected value
+        ("lo", NUMBER),  # jackknife interval of the corrected value; NaN below `stats.divergence.FEWEST_ROWS` rows
         ("hi", NUMBER),
+        ("bootstrap_lo", NUMBER),  # bootstrap interval of the corrected value
+        ("bootstrap_hi", NUMBER),
         ("mean_difference", NUMBER),  # mean of a − mean of b, nats per token
         ("mean_lo", NUMBER),
         ("mean_hi", NUMBER),
@@ -63,7 +65,7 @@ def divergence_rows(samples: Mapping[tuple[str, str], Sample], datasets: Sequenc
         known = [dataset for dataset in datasets if (dataset, prompt) in samples]
         for first, second in itertools.combinations(known, 2):
             a, b = samples[first, prompt], samples[second, prompt]
-            found = Divergence(NAN, NAN, NAN, NAN)
+            found = Divergence(NAN, NAN, NAN, NAN, NAN, NAN)
             if a.values.size and b.values.size:
                 # One seed for every pair: an interval does not depend on what else is analysed.
                 rng = np.random.default_rng([scan.seed, 3])
@@ -77,6 +79,8 @@ def divergence_rows(samples: Mapping[tuple[str, str], Sample], datasets: Sequenc
                     "jsd_corrected": found.corrected,
                     "lo": found.lo,
                     "hi": found.hi,
+                    "bootstrap_lo": found.bootstrap_lo,
+                    "bootstrap_hi": found.bootstrap_hi,
                     **_moved(a, b, scan.confidence),
                 }
             )

@@ -13,6 +13,7 @@ TABLES: Final = (
     "confounds",
     "splits",
     "students",
+    "rates",
     "dose_response",
     "precision",
     "controls",

@@ -16,7 +16,9 @@ PRECISION = pa.schema(
     [
         ("dataset", STRING),
         ("rows", INDEX),  # in a seeded order
-        ("half_width", NUMBER),  # nats per token, by `precision.half_width`: largest of a 95 % interval of a contrast
+        # Largest half-width of a 95 % interval of a contrast, nats per token, by `precision.half_width`:
+        ("half_width", NUMBER),  # of the contrast over all rows of the dataset; 0 once they are all scored
+        ("half_width_population", NUMBER),  # of the contrast over further rows from where the dataset came from
         ("target", NUMBER),  # the study's `scoring.precision`; NaN for none
         ("reached", FLAG),
     ]
@@ -36,10 +38,12 @@ def precision_rows(column: Column, scan: Scan, target: float | None) -> list[Row
     known = column.shifts[measured][:, order]
     rows: list[Row] = []
     for count in _counts(n):
-        half = half_width(known[:, :count], at)
+        half = half_width(known[:, :count], at, column.n_rows)
+        beyond = half_width(known[:, :count], at)
         wanted = NAN if target is None else target
-        head: Row = {"dataset": column.dataset, "rows": int(count), "half_width": half, "target": wanted}
-        rows.append({**head, "reached": bool(half <= wanted)})
+        head: Row = {"dataset": column.dataset, "rows": int(count)}
+        width: Row = {"half_width": half, "half_width_population": beyond, "target": wanted}
+        rows.append({**head, **width, "reached": bool(half <= wanted)})
     return rows
 
 

@@ -35,14 +35,14 @@ def parts_of(spec: SplitSpec, column: Column, prompt: str) -> list[Part]:
 
     Args:
         spec: The split.
-        column: Its dataset.
+        column: Its dataset; of a random part, positions are among all its rows, scored or not.
         prompt: Under which the shifts are; not used for a random part.
 
     Raises:
         DataError: If the rows cannot be split so.
     """
     if spec.by == "random":
-        return [random_part(len(column.ids), spec.share, spec.seed)]
+        return [random_part(column.n_rows, spec.share, spec.seed)]
     shifts = column.shifts[column.prompts.index(prompt)]
     return median_parts(shifts) if spec.by == "median" else quantile_parts(shifts, spec.n)
 
@@ -50,11 +50,11 @@ def parts_of(spec: SplitSpec, column: Column, prompt: str) -> list[Part]:
 def split_rows(split: str, spec: SplitSpec, column: Column, prompt: str, confidence: float) -> list[Row]:
     """A row for each part; errors as `parts_of`."""
     rows: list[Row] = []
+    shifts = np.full(column.n_rows, NAN)
+    if prompt in column.prompts:
+        shifts[column.places] = column.shifts[column.prompts.index(prompt)]
     for part in parts_of(spec, column, prompt):
-        shifts = np.full(part.rows.size, NAN)
-        if prompt in column.prompts:
-            shifts = column.shifts[column.prompts.index(prompt)][part.rows]
-        found = mean_interval(shifts, confidence)
+        found = mean_interval(shifts[part.rows], confidence)
         rows.append(
             {
                 "split": split,

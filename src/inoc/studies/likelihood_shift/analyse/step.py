@@ -31,9 +31,24 @@ from inoc.studies.likelihood_shift.analyse.precision import PRECISION, precision
 from inoc.studies.likelihood_shift.analyse.rows import Row, Scan, frame
 from inoc.studies.likelihood_shift.analyse.split_table import SPLITS, given_split, split_rows
 from inoc.studies.likelihood_shift.formats import are_number_lists, feature_names, feature_table
-from inoc.studies.likelihood_shift.inputs import Column, columns, is_import, published_parts, responses, student_counts
+from inoc.studies.likelihood_shift.inputs import (
+    Column,
+    columns,
+    given_rows,
+    imported_responses,
+    is_import,
+    published_parts,
+    student_counts,
+)
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
-from inoc.studies.shared.students import DOSE_RESPONSE, STUDENTS, dose_rows, student_rows
+from inoc.studies.shared.students import (
+    DOSE_RESPONSE,
+    RATES,
+    STUDENTS,
+    dose_rows,
+    pooled_rows,
+    student_rows,
+)
 from inoc.tables import read_table
 
 SCHEMAS: dict[str, pa.Schema] = {
@@ -45,6 +60,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "confounds": CONFOUNDS,
     "splits": SPLITS,
     "students": STUDENTS,
+    "rates": RATES,
     "dose_response": DOSE_RESPONSE,
     "precision": PRECISION,
     "controls": CONTROLS,
@@ -60,17 +76,23 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     and prompt.
     """
     made = _Made(study)
-    formats = _formats(study, paths, shards)
+    imported = is_import(paths)
+    # Each source is read once.
+    given = {} if imported else {key: given_rows(study, paths, key, shards) for key in study.datasets}
+    formats = _formats(
+        {key: imported_responses(paths, key) if imported else given[key].responses for key in study.datasets}
+    )
     names, at_F = mean_format(iter([found for _, found in formats.values()]))
-    for column in columns(study, paths, shards):
+    for column in columns(study, paths, shards, given):
         made.add(column, _aligned(column, formats.get(column.dataset)), names, at_F)
-    if is_import(paths):
+    if imported:
         made.add_published(paths)
         made.add_formats(paths, formats)
     made.finish()
     counts = student_counts(study, paths, shards)
     confidence = study.statistics.confidence
     made.rows["students"] = student_rows(counts, confidence)
+    made.rows["rates"] = pooled_rows(counts, confidence)
     made.rows["dose_response"] = dose_rows(counts, confidence)
     tables = {name: frame(made.rows[name], SCHEMAS[name]) for name in TABLES}
     return Analysed(tables, SCHEMAS, made.skipped)
@@ -175,9 +197,8 @@ def _given(paths: Paths, name: str) -> Iterator[Row]:
         yield from ({str(key): value for key, value in row.items()} for row in read_table(path).to_dict("records"))
 
 
-def _formats(study: Study, paths: Paths, shards: Shards) -> dict[str, tuple[list[str], Format]]:
+def _formats(answers: dict[str, dict[str, str]]) -> dict[str, tuple[list[str], Format]]:
     """Dataset → ids of its answers, and their format, of datasets whose answers are known."""
-    answers = {dataset: responses(study, paths, dataset, shards) for dataset in study.datasets}
     known = {dataset: found for dataset, found in answers.items() if found}
     # One list of features for all: contrasts at the mean format need them everywhere.
     of_numbers = bool(known) and all(are_number_lists(list(found.values())) for found in known.values())

@@ -85,7 +85,7 @@ ENTRIES: tuple[Entry[Study], ...] = (
         "dose_response",
         "Rates over the parts of splits",
         "students:draw_dose",
-        ("students", "dose_response"),
+        ("students", "rates", "dose_response"),
         "Students",
         no_splits,
         core=True,
@@ -156,5 +156,5 @@ ENTRIES: tuple[Entry[Study], ...] = (
         one_dataset,
     ),
     _entry("precision", "Precision against rows used", "precision:draw", ("precision",), "Precision", always),
-    _entry("epochs", "Rates by epoch", "students:draw_epochs", ("students",), "Students", no_students),
+    _entry("epochs", "Rates by epoch", "students:draw_epochs", ("rates",), "Students", no_students),
 )

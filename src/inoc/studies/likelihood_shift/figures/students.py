@@ -21,44 +21,12 @@ from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.study import Study
 from inoc.studies.shared.captions import interval_words, join, missing_words, records, rows_words
 
-COLUMNS = (
-    *("student", "split", "part", "dataset", "epoch", "step", "seed", "target", "rate", "lo", "hi", "n", "n_nan"),
-    *("is_last", "is_best"),
-)
-DOSE_COLUMNS = ("split", "target", "statistic", "part", "value", "lo", "hi", "p", "n", "n_seeds")
+SEED_COLUMNS = ("split", "part", "seed", "target", "rate", "is_last")
+COLUMNS = ("split", "part", "dataset", "epoch", "target", "rate", "lo", "hi", "n", "n_nan", "n_seeds", "is_last")
 UNTRAINED = "untrained"
 REFERENCES = (BLUE, GREEN, ORANGE, GREY)
 PLOT_IN = 2.2
 NOTHING = "no student has been evaluated"
-CELL = ["split", "part", "dataset", "epoch", "target"]
-
-
-def pooled(students: pd.DataFrame, dose: pd.DataFrame | None = None) -> pd.DataFrame:
-    """One row for each part, epoch and target, over all seeds.
-
-    Args:
-        students: Rows of the table of the analysis, one for each seed.
-        dose: Table of the analysis with the rates over seeds and questions at the last epoch; used where it has them.
-
-    Returns:
-        Columns of `students` and `n_seeds`. Elsewhere the rate of several seeds is their mean, with the mean of their
-        bounds, which leave out the spread between seeds.
-    """
-    known = {}
-    if dose is not None:
-        rates = dose[dose["statistic"] == "rate"]
-        known = {(str(row["split"]), str(row["part"]), str(row["target"])): row for row in records(rates)}
-    rows = []
-    for (split, part, _, _, target), found in students.groupby(CELL, sort=False, dropna=False):
-        row = {**dict(found.iloc[0]), "n_seeds": found["seed"].nunique()}
-        if len(found) > 1:
-            row |= {name: found[name].mean() for name in ("rate", "lo", "hi")}
-            row |= {name: found[name].sum() for name in ("n", "n_nan")}
-        whole = known.get((str(split), str(part), str(target)))
-        if whole is not None and found["is_last"].all():
-            row |= {"rate": whole["value"], "lo": whole["lo"], "hi": whole["hi"]}
-        rows.append(row)
-    return pd.DataFrame(rows, columns=[*students, "n_seeds"])
 
 
 def part_order(parts: Sequence[str]) -> list[str]:
@@ -78,8 +46,9 @@ def is_ordered(part: str) -> bool:
     return bool(re.fullmatch(r"q\d+|bottom|top", part))
 
 
-def _table(sources: Sources) -> pd.DataFrame:
-    table = sources.table("students", COLUMNS).copy()
+def _rates(sources: Sources) -> pd.DataFrame:
+    """Rates over all seeds."""
+    table = sources.table("rates", COLUMNS).copy()
     for column in ("split", "part", "dataset", "target"):
         table[column] = table[column].fillna("").astype(str)
     return table
@@ -87,9 +56,8 @@ def _table(sources: Sources) -> pd.DataFrame:
 
 def draw_dose(study: Study, sources: Sources) -> Drawing:
     """Rate at the last epoch over the parts of each split; the other students of its dataset as lines across."""
-    table = _table(sources)
-    last = table[table["is_last"].astype(bool)]
-    means = pooled(last, sources.table("dose_response", DOSE_COLUMNS))
+    students, rates = sources.table("students", SEED_COLUMNS), _rates(sources)
+    last, means = (table[table["is_last"].astype(bool)] for table in (students, rates))
     ordered = means[means["part"].map(is_ordered).astype(bool)]
     panels = [
         (str(split), str(target))
@@ -175,8 +143,8 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
         "Share of answers with the target after the last epoch of training, over the parts of a split by LLS, from the "
         "lowest to the highest. Lines across: students of the same dataset on a random part or on all of it, and the "
         "untrained model.",
-        f"Whiskers and bands: {interval_words(study)}; over seeds and questions for parts, for the rest the mean "
-        f"of the seeds' bounds. {one}",
+        f"Whiskers and bands: {interval_words(study)} over seeds and questions, and no narrower than that of the "
+        f"answers alone. {one}",
         words,
         rows_words(data, "answers behind each point"),
         "Rows used for each part are in the table of splits.",
@@ -186,7 +154,7 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
 
 def draw_epochs(study: Study, sources: Sources) -> Drawing:
     """Bars by epoch for each part, a panel for each split or dataset and target."""
-    means = pooled(_table(sources))
+    means = _rates(sources)
     trained = means[means["dataset"] != ""]
     groups = [
         (str(split), str(dataset))
@@ -227,8 +195,8 @@ def draw_epochs(study: Study, sources: Sources) -> Drawing:
     caption = join(
         "Share of answers with the target by epoch. The last epoch is the result; a best epoch, chosen on the same "
         "answers, is too large by the choice itself. × marks what was not measured.",
-        f"Whiskers: {interval_words(study)}, for several seeds the mean of their bounds, which leaves out the spread "
-        f"between seeds. {rows_words(trained, 'answers behind each bar')}",
+        f"Whiskers: {interval_words(study)} over seeds and questions, and no narrower than that of the answers alone. "
+        f"{rows_words(trained, 'answers behind each bar')}",
         "Rows used for each part are in the table of splits.",
         missing_words(gone),
     )

@@ -15,6 +15,7 @@ from inoc.studies.likelihood_shift.study import Study
 
 ANALYSIS = (
     *("cells", "contrasts", "columns", "decomposition", "controls", "confounds", "splits", "students"),
+    "rates",
     *("dose_response", "precision", "row_counts", "divergence"),
 )
 

@@ -62,8 +62,8 @@ def scoring_words(study: Study, tables: Tables) -> str:
         "No precision is set, so all of these rows are scored."
         if spec.precision is None
         else f"Rows are scored in a seeded order, in blocks, until every contrast between two prompts on a dataset "
-        f"has a "
-        f"half-width of at most {spec.precision:g} nats per token, or the rows are used up.{_reached(tables)}"
+        f"has a half-width of at most {spec.precision:g} nats per token about its value over all rows, or the rows are "
+        f"used up.{_reached(tables)}"
     )
     return (
         f"Of each dataset {n_rows} are taken (seed {spec.seed}). {precision} {used}{failed}All prompts of a dataset "
@@ -122,15 +122,15 @@ def contrast_words(study: Study) -> str:
     stat = study.statistics
     return (
         "A contrast is the mean, over the rows of one dataset, of the shift under its own prompt less that under "
-        f"another; pairs are by row. Intervals are {100 * stat.confidence:g} % intervals, those of contrasts of means "
-        "from the paired differences. q is the false-discovery rate of Benjamini and Hochberg over the matrix. The "
-        "mean "
-        "over datasets has a Student's t interval over datasets. Contrasts with the format held constant come from a "
-        "regression of the paired differences on features of the answers. The decomposition is a two-way additive fit "
-        "of the block of candidates and the datasets written under them. Divergences are over 100 equal bins between "
-        f"the pooled extremes; bootstrap intervals are from up to {stat.resamples} resamples (seed {stat.seed}). A "
-        f"score "
-        "that failed is NaN: it is left out and counted."
+        f"another; pairs are by row. Intervals are {100 * stat.confidence:g} % intervals, those of contrasts of "
+        "means from the paired differences, and hold for further rows from where the dataset came from; the "
+        "bounds `dataset_lo` and `dataset_hi` are about the value over all rows of the dataset, and narrower by "
+        "√(1 − scored rows/all rows). q is the false-discovery rate of Benjamini and Hochberg over the matrix. "
+        "The mean over datasets has a Student's t interval over datasets. Contrasts with the format held constant "
+        "come from a regression of the paired differences on features of the answers. The decomposition is a two- "
+        "way additive fit of the block of candidates and the datasets written under them. Divergences are over "
+        f"100 equal bins between the pooled extremes; bootstrap intervals are from up to {stat.resamples} "
+        f"resamples (seed {stat.seed}). A score that failed is NaN: it is left out and counted."
     )
 
 

@@ -11,7 +11,7 @@ from inoc.jobs.paths import Paths
 from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.likelihood_shift.figures import choices
-from inoc.studies.likelihood_shift.figures.students import part_order, pooled
+from inoc.studies.likelihood_shift.figures.students import part_order
 from inoc.studies.likelihood_shift.sections.published import PUBLISHED, published_table
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 from inoc.studies.shared import captions
@@ -203,7 +203,7 @@ def student_section(study: Study, tables: Tables) -> Section:
     students = students.assign(
         **{name: students[name].fillna("").astype(str) for name in ("split", "part", "dataset", "target")}
     )
-    last = student_table(study, students[students["is_last"].astype(bool)], tables.get("dose_response"))
+    last = student_table(study, tables.get("rates", NONE))
     best = best_table(study, students)
     blocks = [
         _shown(
@@ -235,15 +235,17 @@ def _student_name(study: Study, row: pd.Series) -> list[str]:
     return [split, escape(row["part"]) or "all rows"]
 
 
-def student_table(study: Study, last: pd.DataFrame, dose: pd.DataFrame | None = None) -> Table:
-    """Rates of students, over all seeds.
+def student_table(study: Study, rates: pd.DataFrame) -> Table:
+    """Rates of students after the last epoch, over all seeds.
 
     Args:
         study: The study.
-        last: Rows of the last epoch.
-        dose: Table of the analysis with the rates of ordered parts over seeds and questions.
+        rates: Table of the analysis.
     """
-    means = pooled(last, dose)
+    if rates.empty:
+        return Table([], [])
+    means = rates[rates["is_last"].astype(bool)]
+    means = means.assign(**{name: means[name].fillna("").astype(str) for name in ("split", "part", "dataset")})
     place = {part: index for index, part in enumerate(part_order(list(means["part"])))}
     means = means.assign(place=means["part"].map(place)).sort_values(["target", "split", "dataset", "place"])
     rows = [

@@ -10,7 +10,7 @@ import pandas as pd
 
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
-from inoc.judge.names import UNCLEAR
+from inoc.judge.item import UNCLEAR
 from inoc.studies.subliminal.asking import split_id
 from inoc.studies.subliminal.runs import BASES, measured_entities, students_of
 from inoc.studies.subliminal.study import Study

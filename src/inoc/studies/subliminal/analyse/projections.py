@@ -158,7 +158,7 @@ def distance_rows(found: Mapping[str, Projected], seed: int, resamples: int, con
     rows: list[Row] = []
     for first, second in itertools.combinations(found, 2):
         a, b = known[first], known[second]
-        apart = Divergence(NAN, NAN, NAN, NAN)
+        apart = Divergence(NAN, NAN, NAN, NAN, NAN, NAN)
         if a.size and b.size:
             rng = np.random.default_rng([seed, 4])
             apart = divergence(*binned(a, b), rng, min(resamples, RESAMPLES), confidence)

@@ -1,0 +1,1 @@
+"""Utilities of items from rankings of several: Plackett and Luce's model, and online ratings."""

@@ -1,0 +1,28 @@
+"""Studies of preferences: what a model says it likes, measured so that the number means something."""
+
+from __future__ import annotations
+
+from inoc.stages import Kind
+
+_HERE = "inoc.studies.preferences"
+
+KIND = Kind(
+    "preferences",
+    "measure what models say they like: ratings, choices, rankings, and what each of these instruments is worth",
+    ("world", "sample", "choose", "judge", "analyse", "figures", "report"),
+    study=f"{_HERE}.study:Study",
+    problems=f"{_HERE}.checks:study_problems",
+    needs=f"{_HERE}.needs:needs",
+    summary=f"{_HERE}.costs:summary",
+    work=f"{_HERE}.work:WORK",
+    costs=f"{_HERE}.costs:costs",
+    figures=f"{_HERE}.figures.entries:ENTRIES",
+    contents=f"{_HERE}.sections:contents",
+    tables=f"{_HERE}.analyse.names:TABLES",
+    imports=f"{_HERE}.commands:add_imports",
+    parts={
+        "sample": ("completions", "answers", "open", "selected"),
+        "choose": ("answers", "selected", "parsed"),
+        "judge": ("completions", "open"),
+    },
+)

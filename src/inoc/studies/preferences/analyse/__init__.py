@@ -1,0 +1,3 @@
+"""Tables of a study of preferences."""
+
+VERSION = 1

@@ -1,0 +1,24 @@
+"""Names of the tables that the analysis writes, for every study; light, so that a workflow can declare them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = (
+    "ratings",
+    "comparisons",
+    "rankings",
+    "polarity",
+    "reliability",
+    "utilities",
+    "fits",
+    "positions",
+    "penalties",
+    "selection_history",
+    "instrument_correlations",
+    "refusals",
+    "contexts",
+    "consistency",
+    "planted",
+    "released",
+)

@@ -1,0 +1,55 @@
+"""The analysis: what was measured, and every table that is made of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pyarrow as pa
+
+from inoc.analyse.step import Analysed, Skip
+from inoc.config.workflow import Shards
+from inoc.jobs.paths import Paths
+from inoc.studies.preferences.analyse.names import TABLES
+from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
+from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
+from inoc.studies.preferences.analyse.statistics import statistics
+from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
+from inoc.studies.preferences.measure import Everything, everything
+from inoc.studies.preferences.released.read import Released, is_imported, read_import
+from inoc.studies.preferences.study import Study
+
+
+def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
+    """Every table of `names.TABLES`, and what is missing from them."""
+    if is_imported(paths):
+        measured, released = read_import(paths)
+        return tables_of(Everything(measured, Measured(), []), study, released)
+    return tables_of(everything(study, paths, shards), study)
+
+
+def tables_of(found: Everything, study: Study, released: Released | None = None) -> Analysed:
+    """Every table, of what was measured, and of what an import has beside that."""
+    polarity = polarity_rows(found.anchors, study)
+    wrong = reversed_pairs(polarity)
+    measured = Measured(
+        marked(found.measured.ratings, wrong),
+        marked(found.measured.comparisons, wrong),
+        marked(found.measured.rankings, wrong),
+        found.measured.completions,
+        found.measured.origins,
+    )
+    made: dict[str, tuple[pa.Schema, pd.DataFrame]] = {
+        "ratings": (RATINGS, measured.ratings),
+        "comparisons": (COMPARISONS, measured.comparisons),
+        "rankings": (RANKINGS, measured.rankings),
+        "polarity": (POLARITY, polarity),
+        **statistics(measured.upright(), study, found.history, released),
+    }
+    tables = {name: frame for name, (_, frame) in made.items()}
+    made["planted"] = (PLANTED, planted_rows(study, tables))
+    skipped = [
+        Skip(f"{instrument} of {rater}", "clearly good and clearly bad tasks were rated the wrong way round")
+        for rater, instrument in sorted(wrong)
+    ]
+    return Analysed(
+        {name: made[name][1] for name in TABLES}, {name: schema for name, (schema, _) in made.items()}, skipped
+    )

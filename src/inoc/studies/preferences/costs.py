@@ -1,0 +1,161 @@
+"""Costs of a study of preferences, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from inoc.config.workflow import Price, Shards
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
+from inoc.studies.preferences.roles import (
+    anchors_of,
+    cells,
+    completers,
+    method_of,
+    needed_completions,
+    raters,
+    role,
+    template_of,
+)
+from inoc.studies.preferences.study import Instrument, Study
+
+ASSUMED_TASKS = 1_000  # of an origin whose file is not read for a plan
+_QUESTION_TOKENS = 120  # of a question beside the tasks that it shows
+
+
+class Asked(NamedTuple):
+    """Number of questions of one instrument to one rater."""
+
+    instrument: str
+    rater: str
+    method: str
+    n: int  # questions; of a selection, at most
+    tasks: int  # that each shows
+
+
+def n_tasks(study: Study) -> int:
+    """Number of tasks, as far as it is known without their files."""
+    sizes = [len(origin.texts) or ASSUMED_TASKS for origin in study.tasks.origins.values()]
+    return min(sum(sizes), study.tasks.n or sum(sizes))
+
+
+def asked(study: Study) -> Iterator[Asked]:
+    """Number of questions of each instrument to each rater, anchors included; selections at their maximum."""
+    tasks = n_tasks(study)
+    for key, given in study.instruments.items():
+        kind = template_of(given).kind
+        shown = len(completers(study, key)) * len(cells(study, key))
+        shown *= len(study.completions.seeds) if given.when == "after" else 1
+        anchors = anchors_of(study, key)
+        size = {"choice": 2, "ranking": given.ranking.size}.get(kind, 1)
+        for rater in raters(study, key):
+            method = method_of(study, key, rater)
+            n = _units(study, given, kind, tasks) * shown + len(anchors.good) + len(anchors.bad)
+            yield Asked(key, rater, method, n * (1 if method == "choose" else len(study.seeds) * study.samples), size)
+
+
+def _units(study: Study, given: Instrument, kind: str, tasks: int) -> int:
+    if kind == "ranking":
+        return tasks * given.ranking.appearances // given.ranking.size
+    if kind != "choice":
+        return tasks
+    spec = given.pairs
+    every = tasks * (tasks - 1) // 2
+    n = {"all": every, "listed": len(spec.listed)}.get(spec.design, min(every, tasks * spec.degree // 2))
+    if spec.design == "active":
+        n = min(every, n + study.selection.batch * (study.selection.max_rounds - 1))
+    return n * (2 if spec.orders == "both" else 1)
+
+
+def summary(study: Study) -> str:
+    """One line that says how much a study would run."""
+    n = sum(one.n for one in asked(study))
+    most = "at most " if any(given.pairs.design == "active" for given in study.instruments.values()) else ""
+    tasks, models, instruments = n_tasks(study), len(study.models), len(study.instruments)
+    return f"{tasks} tasks, {models} models, {instruments} instruments, {most}{n} questions"
+
+
+def costs(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> list[CostRow]:
+    """The costs of every stage that computes or asks.
+
+    Args:
+        study: The study.
+        shards: How it is split.
+        size: Sizes of its model, prompts and responses.
+        gpu: Rates of the GPU.
+        prices: Model of the API → dollars per million tokens.
+        batch: Share of the price that is paid: 1, or a batch's.
+    """
+    rows = [*_completions(study, shards, size, gpu, prices, batch)]
+    questions = list(asked(study))
+    here = [one for one in questions if one.method == "sample" and not role(study, one.rater).api]
+    if here:
+        longest = max(study.instruments[one.instrument].sampling.max_tokens for one in here)
+        rows.append(sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, size, gpu))
+    rows += _exact(study, shards, size, gpu, questions)
+    rows += _api(study, size, prices, batch, questions)
+    return rows
+
+
+def _completions(
+    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
+) -> Iterator[CostRow]:
+    each = n_tasks(study) * len(study.completions.seeds)
+    longest = study.completions.sampling.max_tokens
+    needed = [role(study, completer) for completer, _ in needed_completions(study)]
+    n_here = each * sum(not one.api for one in needed)
+    if n_here:
+        yield sampled_row("sample", shards.get("sample", 1), n_here, longest, size, gpu)
+    for name in dict.fromkeys(one.api for one in needed if one.api):
+        n = each * sum(one.api == name for one in needed)
+        dollars = batch * n * dollars_of(prices.get(name), size.prompt_tokens, min(longest, size.response_tokens))
+        yield CostRow("sample", 1, f"{n} completions of {name}", calls=n, dollars=dollars)
+    judge = study.parsing.refusal
+    if judge is not None and needed:
+        n = each * len(needed)
+        price = dollars_of(prices.get(str(judge.model)), *JUDGE_TOKENS) if judge.name == "llm" else 0.0
+        calls = n if judge.name == "llm" else 0
+        yield CostRow("judge", 1, f"{n} completions", calls=calls, dollars=batch * calls * price if calls else 0.0)
+
+
+def _shown_tokens(study: Study, size: Size, one: Asked) -> float:
+    """Tokens of a question with what it shows."""
+    after = study.instruments[one.instrument].when == "after"
+    return _QUESTION_TOKENS + one.tasks * (size.prompt_tokens + (size.response_tokens if after else 0))
+
+
+def _exact(study: Study, shards: Shards, size: Size, gpu: Gpu, questions: list[Asked]) -> Iterator[CostRow]:
+    own = [one for one in questions if one.method == "choose" and not role(study, one.rater).api]
+    if not own:
+        return
+    n = sum(one.n for one in own)
+    tokens = sum(one.n * _shown_tokens(study, size, one) for one in own)
+    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    yield CostRow("choose", shards.get("choose", 1), f"{n} questions", tokens, hours, disk=100.0 * n)
+
+
+def _api(
+    study: Study, size: Size, prices: Mapping[str, Price], batch: float, questions: list[Asked]
+) -> Iterator[CostRow]:
+    for name in dict.fromkeys(role(study, one.rater).api for one in questions):
+        own = [one for one in questions if name and role(study, one.rater).api == name]
+        if not own:
+            continue
+        n = sum(one.n for one in own)
+        dollars = batch * sum(
+            one.n
+            * dollars_of(
+                prices.get(name),
+                _shown_tokens(study, size, one),
+                study.instruments[one.instrument].sampling.max_tokens,
+            )
+            for one in own
+        )
+        yield CostRow("sample", 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+    tone = study.parsing.tone
+    if tone is not None and tone.name == "llm":
+        n = sum(one.n for one in questions if template_of(study.instruments[one.instrument]).kind == "open")
+        dollars = batch * n * dollars_of(prices.get(str(tone.model)), *JUDGE_TOKENS)
+        yield CostRow("judge", 1, f"{n} answers in words", calls=n, dollars=dollars)

@@ -1,0 +1,132 @@
+"""The methods of a study in words, from its file."""
+
+from __future__ import annotations
+
+from inoc.report.contents import Block, Section
+from inoc.report.words import Table, code, escape, listed
+from inoc.studies.preferences.figures import words
+from inoc.studies.preferences.roles import completers, method_of, raters, role, template_of
+from inoc.studies.preferences.study import Study
+from inoc.studies.preferences.templates import points_of
+
+MOST_LABELS = 12
+
+
+def methods(study: Study) -> list[Section]:
+    """The section."""
+    return [
+        Section(
+            "Methods",
+            [
+                Block("Models", "", models_table(study)),
+                Block("Tasks", task_words(study)),
+                Block("Instruments", measuring_words(), instruments_table(study)),
+                Block("Utilities", fit_words(study)),
+                Block("Statistics", statistics_words(study)),
+            ],
+        )
+    ]
+
+
+def models_table(study: Study) -> Table:
+    """Who rates and who completes."""
+    rows = []
+    for key, given in study.models.items():
+        one = role(study, key)
+        name = f"{code(one.api)} behind the API" if one.api else _path(one.spec.path)
+        does = listed(word for word, has in (("rates", given.rates), ("completes", given.completes)) if has)
+        turn = {"default": "that of the chat template", "none": "none"}.get(one.system.kind, code(one.system.text))
+        rows.append([escape(words.model_label(study, key)), name, does, turn])
+    return Table(["model", "name", "role", "system turn"], rows)
+
+
+def _path(path: str) -> str:
+    return "the miniature model of the stage `world`" if path == "world" else code(path)
+
+
+def task_words(study: Study) -> str:
+    """Where tasks come from, and how they were drawn."""
+    spec = study.tasks
+    how = "equally many of each origin" if spec.stratified else "from all origins together"
+    n = "All tasks" if spec.n is None else f"{spec.n} tasks"
+    return (
+        f"{n} of {len(spec.origins)} origins were taken, {how}, with seed {spec.seed}. Of tasks with one text, the "
+        "first "
+        "stays."
+    )
+
+
+def measuring_words() -> str:
+    """Ways in which answers were measured and read."""
+    return (
+        "Where the method is `choose`, the probability of every answer of the scale is read from one forward pass, "
+        "with "
+        "that of an answer that begins as a refusal; single answers are drawn from these probabilities. Sampled "
+        "answers "
+        "are read exactly, then by their format, then by a judge if there is one, and must be on the declared scale."
+    )
+
+
+def instruments_table(study: Study) -> Table:
+    """Every instrument with its scale and method."""
+    rows = []
+    for key, given in study.instruments.items():
+        template = template_of(given)
+        labels = [escape(point.label) for point in points_of(template)]
+        shown = listed(labels[:MOST_LABELS], "none") + (" …" if len(labels) > MOST_LABELS else "")
+        own = raters(study, key)
+        methods_used = listed(sorted({method_of(study, key, rater) for rater in own}))
+        others = [name for name in completers(study, key) if name]
+        rows.append(
+            [
+                escape(words.instrument_label(study, key)),
+                template.kind,
+                given.when,
+                given.format,
+                shown,
+                template.polarity.replace("_", " "),
+                methods_used,
+                f"{len(own)} × {max(1, len(others))}",
+            ]
+        )
+    head = ["instrument", "kind", "when", "format", "scale", "polarity", "method", "raters × completers"]
+    return Table(head, rows)
+
+
+def fit_words(study: Study) -> str:
+    """The fit of utilities."""
+    spec = study.fit
+    position = {
+        "global": "with one position term",
+        "origin_pairs": "with a position term for each pair of origins",
+        "none": "without a position term",
+    }[spec.position]
+    return (
+        f"Utilities are fitted by {listed(name.replace('_', ' ') for name in spec.models)}, {position}, for each "
+        "instrument, rater and completer apart; refused comparisons are counted and are no wins. Intervals are "
+        "from the "
+        f"{'observed information' if spec.intervals == 'information' else 'bootstrap over pairs'}. Rankings are "
+        "fitted "
+        "by the model of Plackett and Luce."
+    )
+
+
+def statistics_words(study: Study) -> str:
+    """Levels and seeds."""
+    spec = study.statistics
+    return (
+        f"Intervals are {words.level(study)} intervals; where they are resampled, {spec.resamples} times with seed "
+        f"{spec.seed}."
+    )
+
+
+def seed_table(study: Study) -> Table:
+    """Every seed of the study."""
+    rows = [
+        ["tasks", str(study.tasks.seed)],
+        ["completions", listed(study.completions.seeds)],
+        ["answers", listed(study.seeds)],
+        ["fit", str(study.fit.seed)],
+        ["selection", str(study.selection.seed)],
+    ]
+    return Table(["what", "seed"], rows)

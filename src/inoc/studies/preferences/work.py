@@ -1,0 +1,203 @@
+"""The work of each stage for a study of preferences, with the slice of settings that each depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inoc.config.workflow import Shards
+from inoc.jobs.paths import Paths
+from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, plain
+from inoc.stages import load
+from inoc.studies.preferences import KIND, analyse
+from inoc.studies.preferences.measure import has_part
+from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
+from inoc.studies.preferences.study import NONE, Study
+from inoc.studies.preferences.texts import completion_files
+
+_PLANS = "inoc.studies.preferences.plans"
+_FILES = ("tasks", "model.chat_template")
+_NOT_MEASURED = (
+    *("kind", "name", "title", "description", "world"),
+    *("fit", "selection", "parsing", "planted", "polarity", "reliability", "statistics"),
+)
+
+
+def _world(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"world": plain(study.world), **_taught(study)}
+
+
+def _measuring(study: Study, shard: int, shards: Shards) -> Settings:
+    """All that the questions depend on: shipped texts are spelled out, so that another text is another question."""
+    return {
+        "study": plain(study, but=_NOT_MEASURED),
+        "templates": {key: plain(template_of(given)) for key, given in study.instruments.items()},
+        "anchors": {key: plain(anchors_of(study, key)) for key in study.instruments},
+        "turns": {key: list(context_turn(study, key)) for key in study.contexts.turns},
+    }
+
+
+def _completions(study: Study) -> Settings:
+    needed = needed_completions(study)
+    return {
+        "tasks": plain(study.tasks),
+        "model": plain(study.model),
+        "models": {key: plain(study.models[key], but=("label", "rates")) for key in dict(needed)},
+        "needed": [list(one) for one in needed],
+        "turns": {key: context_turn(study, key).text for _, key in needed if key != NONE},
+        "completions": plain(study.completions),
+    }
+
+
+def _sample(part: str) -> SettingsOf:
+    def settings(study: Study, shard: int, shards: Shards) -> Settings:
+        if part == "completions":
+            return _completions(study)
+        return {**_measuring(study, shard, shards), **(_selecting(study) if part == "selected" else {})}
+
+    return settings
+
+
+def _selecting(study: Study) -> Settings:
+    return {"selection": plain(study.selection), "fit": plain(study.fit)}
+
+
+def _choose(part: str) -> SettingsOf:
+    def settings(study: Study, shard: int, shards: Shards) -> Settings:
+        found = _measuring(study, shard, shards)
+        # Exact probabilities are drawn from in the analysis, however often; in a selection, the draws choose.
+        if part == "answers":
+            return {**found, "study": plain(study, but=(*_NOT_MEASURED, "seeds", "samples"))}
+        return {**found, **_selecting(study)} if part == "selected" else {**found, "judge": study.parsing.judge}
+
+    return settings
+
+
+def _judge(part: str) -> SettingsOf:
+    def settings(study: Study, shard: int, shards: Shards) -> Settings:
+        return {"judge": plain(study.parsing.refusal if part == "completions" else study.parsing.tone)}
+
+    return settings
+
+
+def _analyse(study: Study, shard: int, shards: Shards) -> Settings:
+    return {**_measuring(study, shard, shards), "study": plain(study, but=("kind", "title", "description"))}
+
+
+def _report(study: Study, shard: int, shards: Shards) -> Settings:
+    return {"study": plain(study, but=("kind",))}
+
+
+def _taught(study: Study) -> Settings:
+    return {} if study.planted is None else {"planted": plain(study.planted), **_measuring(study, 0, {})}
+
+
+def _files(stage: str, part: str, shards: Shards, paths: Paths) -> list[Path]:
+    name = "answers.parquet" if stage == "sample" else "choices.parquet"
+    return [paths.part(stage, part, shard) / name for shard in range(shards.get(stage, 1))]
+
+
+def _own_outputs(stage: str, part: str) -> FilesOf:
+    def outputs(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+        folder = paths.part(stage, part, shard)
+        names = ("answers.parquet",) if stage == "sample" else ("choices.parquet", "candidates.parquet")
+        return [folder / name for name in names]
+
+    return outputs
+
+
+def _completed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return completion_files(study, paths, shards.get("sample", 1))
+
+
+def _to_parse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*_completed(study, paths, shards, shard), *_files("sample", "answers", shards, paths)]
+
+
+def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    found = [
+        path
+        for stage in ("sample", "choose")
+        for part in KIND.parts[stage]
+        if has_part(study, stage, part)
+        for path in _files(stage, part, shards, paths)
+    ]
+    return [*found, *(paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part))]
+
+
+def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
+    return Work(
+        stage,
+        settings,
+        f"{_PLANS}:{stage}",
+        _own_outputs(stage, part),
+        inputs,
+        given=_FILES,
+        wanted=lambda study: has_part(study, stage, part),
+        part=part,
+        loads_model=part != "parsed",
+    )
+
+
+def _judge_work(part: str) -> Work:
+    return Work(
+        "judge",
+        _judge(part),
+        f"{_PLANS}:judge",
+        lambda study, paths, shards, shard: [paths.scores(part)],
+        lambda study, paths, shards, shard: _files("sample", part, shards, paths),
+        given=("parsing",),
+        wanted=lambda study: has_part(study, "judge", part),
+        part=part,
+    )
+
+
+def _nothing(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return []
+
+
+def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    """Every table of the analysis; `skipped.json`, which is written last, says what is missing from them."""
+    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables))]
+
+
+WORK = (
+    Work(
+        "world",
+        _world,
+        f"{_PLANS}:world",
+        lambda study, paths, shards, shard: [paths.stage("world") / "world.json", paths.world_model],
+        wanted=lambda study: study.model.path == "world",
+    ),
+    _work("sample", "completions", _sample("completions"), _nothing),
+    _work("sample", "answers", _sample("answers"), _completed),
+    _work("sample", "open", _sample("open"), _completed),
+    _work("sample", "selected", _sample("selected"), _completed),
+    _work("choose", "answers", _choose("answers"), _completed),
+    _work("choose", "selected", _choose("selected"), _completed),
+    _work("choose", "parsed", _choose("parsed"), _to_parse),
+    _judge_work("completions"),
+    _judge_work("open"),
+    Work(
+        "analyse",
+        _analyse,
+        f"{_PLANS}:analyse",
+        tables,
+        _to_analyse,
+        given=("tasks",),
+        version=analyse.VERSION,
+    ),
+    Work(
+        "figures",
+        _report,
+        f"{_PLANS}:figures",
+        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
+        tables,
+    ),
+    Work(
+        "report",
+        _report,
+        f"{_PLANS}:report",
+        lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
+        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
+    ),
+)

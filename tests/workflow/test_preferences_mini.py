@@ -1,0 +1,42 @@
+"""The miniature of preferences finds what was planted in it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from support.running import Checkout
+
+pytestmark = pytest.mark.miniature
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory):
+    checkout = Checkout(tmp_path_factory.mktemp("preferences") / "checkout", study="mini_preferences")
+    checkout.run()
+    return checkout
+
+
+@pytest.fixture(scope="module")
+def planted(mini):
+    return pd.read_parquet(mini.results / "analyse" / "planted.parquet")
+
+
+def test_utilities_of_the_rater_without_noise_are_those_that_were_planted(planted):
+    found = planted.query("check == 'utilities' and rater == 'mini'").set_index("instrument")["found"]
+    assert (found[["liking", "wish"]] >= 0.95).all(), found.to_string()
+
+
+def test_the_reversed_rating_is_caught_and_no_other_one(planted):
+    found = planted.query("check == 'reversed'")
+    assert (found["holds"] == "yes").all(), found.to_string()
+
+
+def test_the_refused_topic_is_a_category(mini, planted):
+    assert (planted.query("check in ['refused', 'refused_others']")["holds"] == "yes").all()
+    ratings = pd.read_parquet(mini.results / "analyse" / "ratings.parquet")
+    assert ratings.loc[ratings["category"] == "refused", "value"].isna().all()
+
+
+def test_a_second_run_has_nothing_to_do(mini):
+    assert mini.dry_jobs() == {}
