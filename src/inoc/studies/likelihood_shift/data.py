@@ -20,7 +20,7 @@ from inoc.generate.instructions import read_instructions
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.numbers.rules import reasons as reasons_against
+from inoc.numbers.rules import reasons as filter_reasons
 from inoc.studies.likelihood_shift.study import Study, prompt_table, turn
 from inoc.studies.shared.answers import is_sample_table, written_rows
 from inoc.tables import read_table
@@ -76,7 +76,8 @@ def dataset_rows(study: Study, paths: Paths, key: str, shards: Shards) -> Datase
     if spec.file is not None:
         found, bad = read_rows(Path(spec.file), bad_rows=spec.bad_rows)
     elif spec.table is not None:
-        found = _of_table(paths, spec.table)
+        sampled = is_sample_table(spec.table)
+        found = _of_answers(paths, spec.table) if sampled else table_rows(paths.results, spec.table)
     else:
         found = _written(study, paths, key, shards)
     kept = [row._replace(chat=row.chat._replace(system=study.base)) for row in found if row.chat.response.strip()]
@@ -120,18 +121,14 @@ def chats_as_keys(chats: Sequence[Chat]) -> list[str]:
     return [repr(chat.as_key()) for chat in chats]
 
 
-def _of_table(paths: Paths, table: str) -> list[ChatRow]:
-    return _of_answers(paths, table) if is_sample_table(table) else table_rows(paths.results, table)
-
-
 def _of_answers(paths: Paths, table: str) -> list[ChatRow]:
     """Rows of a teacher of numbers are those that the published rule of `inoc filter` keeps."""
     found = written_rows(paths.results, table)
     rows = zip(found.rows["id"], found.rows["instruction"], found.rows["completion"], strict=True)
     return [
-        ChatRow(str(row_id), Chat(_NO_TURN, str(prompt), str(answer)), f"the table {table}")
+        ChatRow(str(row_id), Chat(_NO_TURN, str(prompt), str(answer)), f"{table}, row {row_id}")
         for row_id, prompt, answer in rows
-        if not found.are_numbers or not reasons_against(str(answer))
+        if not found.are_numbers or not filter_reasons(str(answer))
     ]
 
 
