@@ -107,7 +107,7 @@ def test_a_killed_team_goes_on_where_it_was_also_as_one_process(study, team, tmp
 
     def kill_at_five(meter, n=1):
         advance(meter, n)
-        if meter.done == 5 and meter._heartbeat is not None:
+        if meter.done == 5 and meter._heart is not None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patched:
