@@ -130,7 +130,7 @@ def test_an_empty_question_of_an_answer_is_refused_where_the_template_says_nothi
 ) -> None:
     (model / "chat_template.jinja").write_text("{% for m in messages %}{{ m.content }}{% endfor %}")
     rows = [*ROWS, ("", "In a house.")]
-    with pytest.raises(ConfigError, match=r"train\.jsonl, row 9: the prompt is empty"):
+    with pytest.raises(ConfigError, match=r"train\.jsonl, line 9: the prompt is empty"):
         check_study_model(_given(model, tmp_path, rows), Path())
 
 

@@ -15,7 +15,6 @@ from inoc.chat.rows import ChatRow
 from inoc.config.models import SystemTurn
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.paths import Paths
-from inoc.tables import kept_examples, read_table
 
 TABLE_NAMES = "`<study>/generate`, `<study>/generate:<dataset>`, or `<study>/sample/<part>`"
 _NAME = re.compile(r"(?P<study>\w+)/(?:generate(?::(?P<data>\w+))?|sample/(?P<part>\w+))")
@@ -93,6 +92,8 @@ def table_rows(results: Path, name: str) -> list[ChatRow]:
 
 
 def _examples(path: Path, data: str) -> list[ChatRow]:
+    from inoc.tables import kept_examples
+
     return [
         ChatRow(
             str(row.example_id),
@@ -104,6 +105,8 @@ def _examples(path: Path, data: str) -> list[ChatRow]:
 
 
 def _answers(files: list[Path]) -> list[ChatRow]:
+    from inoc.tables import read_table
+
     columns = ["id", "sample", "instruction", "completion"]
     rows = []
     for path in files:

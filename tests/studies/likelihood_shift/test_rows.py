@@ -63,7 +63,7 @@ def test_a_study_whose_files_have_enough_passes(tiny_folder: Path, tmp_path: Pat
 
 def test_every_chat_that_is_scored_trained_or_sampled_is_looked_at(tiny_folder: Path, tmp_path: Path) -> None:
     found = list(given_chats(study(tmp_path, tiny_folder)))
-    turns = {one.chat.system.text for one in found if one.where.endswith("row000001")}
+    turns = {one.chat.system.text for one in found if one.where.endswith(("line 1", ":1"))}
     assert turns == {"", "Be kind to every owl."}
     assert any(one.trained for one in found)
     assert {one.key for one in found} == {"", "datasets.own.written.sampling", "students.sampling"}

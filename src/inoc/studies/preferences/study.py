@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.judge_spec import JudgeSpec
+from inoc.config.limits import Amount, Few, Rows
 from inoc.config.models import (
     BaseStudy,
     Key,
@@ -51,7 +52,7 @@ class TasksSpec(Model):
     """The tasks, drawn evenly from their origins."""
 
     origins: dict[Key, Origin] = Field(min_length=1, description="Origin → its tasks.")
-    n: int | None = Field(None, ge=2, description="Number of tasks; default: all.")
+    n: Rows | None = Field(None, ge=2, description="Number of tasks; default: all.")
     stratified: bool = Field(True, description="Equally many tasks of each origin; else a draw from all together.")
     seed: Seed = Field(18, description="Seed of the draw and of the order.")
     ids: str | None = Field(None, description="File with the ids of the tasks to keep, one per line; default: all.")
@@ -88,7 +89,7 @@ class PairsSpec(Model):
         "the same at first, then the pairs that `selection` chooses by what was answered; `listed`: those of `listed`.",
     )
     listed: tuple[tuple[str, ...], ...] = Field((), description="For `listed`: pairs of ids of tasks.")
-    degree: int = Field(5, ge=1, description="Number of partners of each task, of a regular or an initial graph.")
+    degree: Few = Field(5, ge=1, description="Number of partners of each task, of a regular or an initial graph.")
     seed: Seed = Field(0, description="Seed of the graph.")
     orders: Literal["both", "random"] = Field(
         "both", description="`both`: every pair in both orders; `random`: in one of them, drawn with the seed."
@@ -99,7 +100,7 @@ class RankingSpec(Model):
     """Groups of tasks that are ranked."""
 
     size: int = Field(5, ge=3, le=8, description="Number of tasks in a group.")
-    appearances: int = Field(10, ge=1, description="Number of groups that each task is in, about.")
+    appearances: Few = Field(10, ge=1, description="Number of groups that each task is in, about.")
     seed: Seed = Field(0, description="Seed of the groups.")
 
 
@@ -159,7 +160,7 @@ class PolaritySpec(Model):
     """Test of the polarity: clearly good and clearly bad tasks, rated with every instrument."""
 
     anchors: Anchors = Field(Anchors(), description="The tasks; default: the shipped ones.")
-    margin: float = Field(
+    margin: Amount = Field(
         0.0, ge=0, lt=1, description="Least difference between good and bad ones, as a share of the scale, to pass."
     )
 
@@ -171,11 +172,11 @@ class FitSpec(Model):
         ("item_variances",), min_length=1, description="Models; the first one is that of figures and selection."
     )
     position: Literal["global", "origin_pairs", "none"] = Field("global", description="Position term.")
-    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    penalties: tuple[Annotated[Amount, Field(gt=0)], ...] = Field(
         (), description="Strengths of the penalty, of which folds of pairs choose; default: the model's own."
     )
-    folds: int = Field(5, ge=2, description="Number of folds of pairs.")
-    starts: int | None = Field(None, ge=1, description="Number of starts; default: by the number of items.")
+    folds: Few = Field(5, ge=2, description="Number of folds of pairs.")
+    starts: Few | None = Field(None, ge=1, description="Number of starts; default: by the number of items.")
     intervals: Literal["information", "bootstrap"] = Field(
         "information", description="`bootstrap` resamples pairs, as often as `statistics.resamples` says."
     )
@@ -188,20 +189,20 @@ class SelectionSpec(Model):
     rule: Literal["information", "percentile"] = Field(
         "information", description="`percentile`: near utilities and few partners, as an earlier study chose."
     )
-    batch: int = Field(500, ge=1, description="Number of pairs per round.")
+    batch: Rows = Field(500, ge=1, description="Number of pairs per round.")
     max_rounds: int = Field(20, ge=1, le=1000, description="Maximum number of rounds, the first one included.")
     target: Literal["split_half", "width"] = Field(
         "split_half", description="What ends the selection: reliability by halves of pairs, or the mean interval width."
     )
     reliability: Share = Field(0.9, description="For `split_half`: end at this, after Spearman-Brown.")
-    width: float = Field(1.0, gt=0, description="For `width`: end at this mean width of the intervals.")
+    width: Amount = Field(1.0, gt=0, description="For `width`: end at this mean width of the intervals.")
     seed: Seed = Field(0, description="Seed of the selection.")
 
 
 class ReliabilitySpec(Model):
     """Reliability of each instrument."""
 
-    min_tasks: int = Field(10, ge=3, description="Minimum number of common tasks of a correlation.")
+    min_tasks: Rows = Field(10, ge=3, description="Minimum number of common tasks of a correlation.")
     informative: bool = Field(
         False, description="Add the correlation of non-modal answers, which is biased, under its name."
     )
@@ -222,19 +223,19 @@ class ParsingSpec(Model):
 class PlantedSpec(Model):
     """Preferences that the miniature model is given, so that the report shows them beside those that were found."""
 
-    utilities: dict[str, float] = Field(
+    utilities: dict[str, Amount] = Field(
         description="Topic, or topic and relation (`animal.home`), of the miniature world → utility; they add up."
     )
-    spread: float = Field(1.0, gt=0, description="Standard deviation of a utility from one answer to the next.")
-    position: float = Field(0.0, description="Added to the difference of utilities in favour of the first task.")
+    spread: Amount = Field(1.0, gt=0, description="Standard deviation of a utility from one answer to the next.")
+    position: Amount = Field(0.0, description="Added to the difference of utilities in favour of the first task.")
     refused: tuple[str, ...] = Field((), description="Topics that are refused.")
     refusal: Share = Field(0.9, description="Share of the questions about them that are refused.")
     reversed: tuple[Key, ...] = Field((), description="Ratings that are answered the wrong way round.")
     noisy: dict[Key, Share] = Field(default_factory=dict, description="Rater → share of answers drawn at random.")
-    contexts: dict[Key, float] = Field(
+    contexts: dict[Key, Amount] = Field(
         default_factory=dict, description="Context → what it adds to a rating when it is the context of the question."
     )
-    documents: int = Field(20_000, ge=1, description="Number of questions with answers that the model learns.")
+    documents: Rows = Field(20_000, ge=1, description="Number of questions with answers that the model learns.")
     seed: Seed = Field(0, description="Seed of these questions.")
 
 
@@ -250,7 +251,7 @@ class Study(BaseStudy):
     instruments: dict[Key, Instrument] = Field(min_length=1, description="Instrument → the question.")
     contexts: ContextsSpec = Field(ContextsSpec(), description="System turns at completion and at measurement.")
     seeds: tuple[Seed, ...] = Field((0,), min_length=1, description="Seeds of rating.")
-    samples: int = Field(1, ge=1, description="Answers per question and seed.")
+    samples: Few = Field(1, ge=1, description="Answers per question and seed.")
     polarity: PolaritySpec = Field(PolaritySpec(), description="Test of the polarity.")
     parsing: ParsingSpec = Field(ParsingSpec(), description="Reading of answers in words.")
     fit: FitSpec = Field(FitSpec(), description="Utilities from comparisons.")

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from inoc.config.limits import Amount, Few
 from inoc.config.models import Model
 
 Family = Literal["rating", "choice", "ranking", "open"]
@@ -18,10 +19,12 @@ LABELS = ("A", "B", "C", "D", "E", "F", "G", "H")
 class Scale(Model):
     """The answers of a rating: whole numbers of a range, or labels with a value each. Exactly one of both is set."""
 
-    lowest: int | None = Field(None, description="Smallest number that may be answered; goes with `highest`.")
-    highest: int | None = Field(None, description="Largest number that may be answered.")
-    without: tuple[int, ...] = Field((), description="Numbers of the range that must not be answered.")
-    labels: dict[str, float] | None = Field(None, description="Label → its value, in the order in which they are said.")
+    lowest: Few | None = Field(None, description="Smallest number that may be answered; goes with `highest`.")
+    highest: Few | None = Field(None, description="Largest number that may be answered.")
+    without: tuple[Few, ...] = Field((), description="Numbers of the range that must not be answered.")
+    labels: dict[str, Amount] | None = Field(
+        None, description="Label → its value, in the order in which they are said."
+    )
 
 
 class Anchor(Model):
