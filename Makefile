@@ -73,7 +73,7 @@ test: env ## Run the tests
 test-long: env ## Run the tests that train models (some minutes)
 	$(BIN)/python -m pytest --verbosity=0 -m long
 
-test-miniatures: env ## Run whole miniature studies; the other tests use smaller ones (10 to 20 minutes)
+test-miniatures: env ## Run whole miniature studies; the other tests use smaller ones (half an hour)
 	$(BIN)/python -m pytest --verbosity=0 -m miniature tests/workflow
 
 test-slurm: env ## Run a study on a local SLURM (needs root, slurm-wlm and munge)
