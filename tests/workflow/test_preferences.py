@@ -33,14 +33,5 @@ def test_every_table_figure_and_page_is_there(asked):
     assert (asked.results / "report" / "appendix.html").exists()
 
 
-def test_a_second_run_has_nothing_to_do_and_another_instrument_asks_its_own_questions_alone(asked):
+def test_a_second_run_has_nothing_to_do(asked):
     assert asked.dry_jobs() == {}
-    path = asked.folder / "config" / "studies" / f"{STUDY}.yaml"
-    text = path.read_text(encoding="utf-8")
-    assert "  tedium: null\n" in text
-    path.write_text(text.replace("  tedium: null\n", ""), encoding="utf-8")
-    before, completions = table(asked, "comparisons"), asked.manifests()["sample-completions-0"]
-    asked.run("--until", f"analyse_{STUDY}")
-    assert asked.manifests()["sample-completions-0"] == completions  # nothing was sampled again
-    pd.testing.assert_frame_equal(table(asked, "comparisons"), before)
-    assert "tedium" in set(table(asked, "ratings")["instrument"])
