@@ -62,6 +62,37 @@ class Work:
         return stage_named(self.stage)
 
 
+def drawn_and_reported(
+    figures: SettingsOf, report: SettingsOf, plans: str, tables: FilesOf, also: FilesOf = _no_files
+) -> tuple[Work, Work]:
+    """The work of the stages `figures` and `report`, which is alike for every kind.
+
+    Args:
+        figures: The slice of the study that figures depend on.
+        report: The slice that the report depends on.
+        plans: Module with the plans `figures` and `report`.
+        tables: The tables of the analysis.
+        also: Files that the report reads besides.
+    """
+
+    def drawn(study: Any, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+        return [paths.stage("figures") / "done.json"]
+
+    return (
+        Work("figures", figures, f"{plans}:figures", drawn, tables),
+        Work(
+            "report",
+            report,
+            f"{plans}:report",
+            lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
+            lambda study, paths, shards, shard: [
+                *drawn(study, paths, shards, shard),
+                *also(study, paths, shards, shard),
+            ],
+        ),
+    )
+
+
 def works_of(study: BaseStudy) -> tuple[Work, ...]:
     """The work of every stage that a study of this kind can pass, in order."""
     works: tuple[Work, ...] = load(kind_named(study.kind).work)

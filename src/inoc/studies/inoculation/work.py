@@ -7,7 +7,7 @@ from pathlib import Path
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_count
-from inoc.jobs.work import Work
+from inoc.jobs.work import Work, drawn_and_reported
 from inoc.stages import load
 from inoc.studies.inoculation import KIND, analyse, slices
 from inoc.studies.inoculation.runs import question_sets
@@ -150,18 +150,7 @@ WORK = (
         part="evaluate",
     ),
     Work("analyse", slices.analyse, f"{_SHELLS}:analyse", tables, _to_analyse, version=analyse.VERSION),
-    Work(
-        "figures",
-        slices.figures,
-        f"{_SHELLS}:figures",
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
-        tables,
-    ),
-    Work(
-        "report",
-        slices.report,
-        f"{_SHELLS}:report",
-        lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json", paths.spread],
+    *drawn_and_reported(
+        slices.figures, slices.report, _SHELLS, tables, lambda study, paths, shards, shard: [paths.spread]
     ),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
-from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, plain
+from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.preferences import KIND, analyse
 from inoc.studies.preferences.measure import has_part
@@ -186,18 +186,5 @@ WORK = (
         given=("tasks",),
         version=analyse.VERSION,
     ),
-    Work(
-        "figures",
-        _report,
-        f"{_PLANS}:figures",
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
-        tables,
-    ),
-    Work(
-        "report",
-        _report,
-        f"{_PLANS}:report",
-        lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
-    ),
+    *drawn_and_reported(_report, _report, _PLANS, tables),
 )

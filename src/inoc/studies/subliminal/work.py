@@ -10,7 +10,7 @@ from inoc.config.workflow import Shards
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.jobs.work import Settings, Work, plain
+from inoc.jobs.work import Settings, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.subliminal import KIND, analyse
 from inoc.studies.subliminal.data import numbers_file
@@ -373,18 +373,5 @@ WORK = (
         given=("teachers", "persona", "preference.names"),
         version=analyse.VERSION,
     ),
-    Work(
-        "figures",
-        _figures,
-        f"{_PLANS}:figures",
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
-        tables,
-    ),
-    Work(
-        "report",
-        _report,
-        f"{_PLANS}:report",
-        lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
-        lambda study, paths, shards, shard: [paths.stage("figures") / "done.json"],
-    ),
+    *drawn_and_reported(_figures, _report, _PLANS, tables),
 )
