@@ -278,7 +278,7 @@ def _store_gc(options: argparse.Namespace) -> None:
 
 
 def _config_check(options: argparse.Namespace) -> None:
-    from inoc.jobs.check import check_study, print_check
+    from inoc.jobs.check import check_study, notes, print_check
 
     if options.json:
         if not print_check(options.study, options.config):
@@ -286,6 +286,8 @@ def _config_check(options: argparse.Namespace) -> None:
         return
     study, summary = check_study(options.study, options.config)
     print(f"{study.name}: {summary}")
+    for note in notes(options.study, options.config):
+        print(f"  {note}")
 
 
 def _config_generate(options: argparse.Namespace) -> None:

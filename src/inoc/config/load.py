@@ -33,7 +33,7 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> BaseStu
     Raises:
         ConfigError: With every problem of the file: line, key path, value, what would be accepted.
     """
-    path = _study_path(name_or_path, root)
+    path = study_path(name_or_path, root)
     document = read_document(path)
     kind = _kind_of(document, path)
     model: type[BaseStudy] = load(kind.study)
@@ -132,7 +132,12 @@ def _unknown_shards(workflow: Workflow) -> Iterator[Problem]:
                 )
 
 
-def _study_path(name_or_path: str | Path, root: Path) -> Path:
+def study_path(name_or_path: str | Path, root: Path) -> Path:
+    """File of a study that is given by its name or its path.
+
+    Raises:
+        ConfigError: If there is no study of this name.
+    """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or "/" in text or text.endswith((".yaml", ".yml")):
         return Path(name_or_path)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from inoc.config.load import load_study, load_workflow
+from inoc.config.inherited import inherited
+from inoc.config.load import load_study, load_workflow, study_path
 from inoc.config.models import BaseStudy
 from inoc.errors import InocError
 from inoc.jobs.model_check import check_study_model
@@ -32,8 +33,21 @@ def check_study(name: str, config: Path) -> tuple[BaseStudy, str]:
     return study, str(load(kind_named(study.kind).summary)(study))
 
 
+def notes(name: str, config: Path) -> list[str]:
+    """Things that a valid study may not mean: settings from a study of another model, that were chosen for that one.
+
+    Args:
+        name: Name of a study, or path of its file.
+        config: Folder of `config.yaml`.
+    """
+    found = inherited(study_path(name, config))
+    if not found:
+        return []
+    return ["with a model of its own, it takes these settings from a study of another:", *(f"  {one}" for one in found)]
+
+
 def print_check(name: str, config: Path) -> bool:
-    """Print the outcome as a JSON object with `study`, `valid`, and `summary` or `problems`.
+    """Print the outcome as a JSON object with `study`, `valid`, and `summary` and `notes`, or `problems`.
 
     Returns:
         Whether the study is valid.
@@ -45,7 +59,7 @@ def print_check(name: str, config: Path) -> bool:
         found: dict[str, object] = {"study": name, "valid": valid, "problems": _problems(str(error))}
     else:
         valid = True
-        found = {"study": study.name, "valid": valid, "summary": summary}
+        found = {"study": study.name, "valid": valid, "summary": summary, "notes": notes(name, config)}
     print(json.dumps(found, ensure_ascii=False, indent=2))
     return valid
 

@@ -55,7 +55,7 @@ def run(job: Job, plan: Sequence[Pool]) -> str:
         said.append(f"{name}: {len(wanted)} prompts × {spec.n} rephrasings from {spec.source}, {dropped} dropped")
     write_table(pd.DataFrame(rows, columns=POOLS.names), POOLS, job.paths.pools)
     write_table(pd.DataFrame(spreads, columns=SPREAD.names), SPREAD, job.paths.spread, csv=True)
-    return "; ".join(said)
+    return "; ".join(said) or "no pools, as nothing asks for one"
 
 
 def make_pool(key: str, text: str, spec: RephraseSpec, asked: Usable | None = None, place: str = "rephrase") -> Usable:

@@ -70,11 +70,12 @@ def generate(study: Study, job: Job, shards: Shards) -> GeneratePlan:
 
 
 def rephrase(study: Study, job: Job, shards: Shards) -> list[Pool]:
-    """The pools of `mix` and of the other kinds of prefix."""
+    """The pools of `mix` and of the other kinds of prefix; the check refuses whatever asks for one without a source."""
     texts = prompt_texts(study)
     return [
         Pool(name, pool_place(name), spec, {key: texts[key] for key in pool_prompts(study, name)})
         for name, spec in pool_specs(study).items()
+        if spec.source != "files" or spec.folder
     ]
 
 
