@@ -6,6 +6,7 @@ Usage: python benchmarks/scan_analysis.py [--prompts 17] [--datasets 16] [--rows
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import resource
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def measure(folder: Path, n_prompts: int, n_datasets: int, n_rows: int, jobs: in
     chosen = [entry_of(ENTRIES, name) for name in figure_names(ENTRIES, study)]
     drawn = len(list(draw_all(study, paths, chosen, jobs)))
     ended = time.perf_counter()
+    for child in multiprocessing.active_children():  # only what has ended is counted
+        child.join()
     print(f"{n_prompts} prompts x {n_datasets} datasets x {n_rows} rows")
     print(f"analysis and tables {analysed - started:.1f} s ({used_to_analyse - used:.1f} s of CPU)")
     print(f"{drawn} figures {ended - analysed:.1f} s ({cpu_s() - used_to_analyse:.1f} s of CPU, {jobs} at a time)")
