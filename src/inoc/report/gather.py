@@ -18,7 +18,7 @@ K = TypeVar("K", bound=BaseStudy)
 
 
 class Opening(TypedDict):
-    """What the contents of a report say by the study file alone."""
+    """The part of a report's contents that follows from the study file alone."""
 
     title: str
     name: str

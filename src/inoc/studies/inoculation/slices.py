@@ -23,15 +23,7 @@ from inoc.studies.inoculation.runs import (
     trained_datasets,
 )
 from inoc.studies.inoculation.study import Study
-from inoc.train.schedule import checkpoint_steps
-
-# Resolved into the runs and their steps, or without an effect on what a run ends with.
-_NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
-
-
-def world(study: Study, shard: int, shards: Shards) -> Settings:
-    """The slice of `world`."""
-    return {"world": plain(study.world)}
+from inoc.train.schedule import NOT_OF_A_RUN, checkpoint_steps
 
 
 def generate(study: Study, shard: int, shards: Shards) -> Settings:
@@ -106,7 +98,7 @@ def train(study: Study, shard: int, shards: Shards) -> Settings:
             for run in shard_runs(study, shard, shards.get("train", 1))
         },
         **where_set("bad_rows", _bad_rows(study)),
-        "training": plain(study.training, but=_NOT_OF_A_RUN),
+        "training": plain(study.training, but=NOT_OF_A_RUN),
         "steps": total,
         "checkpoints": list(checkpoint_steps(study.training.checkpoints, total)),
     }
