@@ -190,16 +190,15 @@ def _asking(study: Study) -> Settings:
 
 def _model(study: Study) -> Json:
     """The model; what is not set leaves no trace, so that studies from before the setting have the same slice."""
-    return plain(study.model, but=() if study.model.quantization else ("quantization",))
+    return plain(study.model, late=("quantization",))
 
 
 def _data(spec: DataSpec) -> Json:
     """The section `data`; optional parts that a study lacks are left out."""
     questions: dict[str, Json] = {key: plain(one, but=("label",)) for key, one in spec.questions.items()}
-    found = {
-        **spec.in_key(but=("questions", "generation_turn")),
+    return {
+        **spec.in_key(but=("questions",), late=("generation_turn",)),
         **where_set("questions", questions),
         # The first set is another one than the others.
         **where_set("order", list(questions)),
     }
-    return found if spec.generation_turn == "user" else {**found, "generation_turn": spec.generation_turn}

@@ -20,9 +20,10 @@ from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.curves import linear_curve
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.pairs import TARGETS, own_outcomes, resampler_of, trait_looks
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value")
 COMPONENTS = ("pc1", "pc2", "pc3")
