@@ -125,7 +125,16 @@ def test_a_number_beyond_floats_is_no_score(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", [["--quantiles", "1"], ["--random", "0"], ["--random", "x"], [], ["--median", "--random", "1"]]
+    "rule",
+    [
+        ["--random", "0.5", "--seed", "-1"],
+        ["--quantiles", "101"],
+        ["--quantiles", "1"],
+        ["--random", "0"],
+        ["--random", "x"],
+        [],
+        ["--median", "--random", "1"],
+    ],
 )
 def test_rules_that_are_none_are_refused(tmp_path: Path, rule: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
