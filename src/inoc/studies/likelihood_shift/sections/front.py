@@ -179,7 +179,8 @@ def _dose_words(study: Study, tables: Tables) -> list[str]:
         tested = own.loc["trend"] if "trend" in own.index else row
         holds = np.isfinite(float(tested["p"])) and float(tested["p"]) <= 0.05 and not float(row["value"]) < 0
         p = probability(float(tested["p"]))
-        sizes = f"n{NO_BREAK}={NO_BREAK}{int(tested['n'])} answers, {int(tested['n_seeds'])} training seeds"
+        unit, seeds = dose_unit(tables.get("students")), int(tested["n_seeds"])
+        sizes = f"n{NO_BREAK}={NO_BREAK}{int(tested['n'])} {unit}, {seeds} training {'seed' if seeds == 1 else 'seeds'}"
         change = ""
         if "top_minus_bottom" in own.index:
             end = own.loc["top_minus_bottom"]
@@ -191,6 +192,16 @@ def _dose_words(study: Study, tables: Tables) -> list[str]:
             f"{_answer(holds)} the rate of the target rises over the parts of {name}: trend p = {p} ({sizes}).{change}"
         )
     return words
+
+
+def dose_unit(students: pd.DataFrame | None) -> str:
+    """The unit of tests over the parts of a split, which their n counts.
+
+    Args:
+        students: Table of the analysis, if it exists.
+    """
+    known = students is not None and len(students) and bool((students["n_questions"] > 0).all())
+    return "pairs of seed and question" if known else "answers"
 
 
 def _dataset(study: Study, dataset: object) -> str:
