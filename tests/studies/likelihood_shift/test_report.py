@@ -58,6 +58,19 @@ def test_claims_that_fail_are_said_to_fail_and_name_the_datasets(tmp_path: Path)
     assert "**Does not hold:** the rate of the target rises" in words
 
 
+def test_contrasts_that_cannot_be_held_at_one_format_are_counted(tmp_path: Path) -> None:
+    study = make_study()
+    contrasts = tables_of(study)["contrasts"]
+    contrasts.loc[contrasts["controlled"] & (contrasts["dataset"] == "cat_numbers"), "value"] = NAN
+    words = verdict(tmp_path, study, contrasts=contrasts)
+    assert "**Holds where it can be told:** the contrasts' signs" in words
+    assert "with format held constant 224 of 224" in words
+    assert "16 of 240 contrasts cannot be told" in words
+    contrasts.loc[contrasts["controlled"], "value"] = NAN
+    words = verdict(tmp_path, study, contrasts=contrasts)
+    assert "**Not measurable** with the format of the answers held constant" in words
+
+
 def test_tests_of_students_whose_questions_are_not_known_count_answers(tmp_path: Path) -> None:
     study = make_study()
     tables = tables_of(study)

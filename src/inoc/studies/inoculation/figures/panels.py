@@ -30,12 +30,11 @@ from inoc.studies.inoculation.figures.pairs import (
     heuristic_order,
     heuristic_pairs,
     own_outcomes,
-    p_text,
     r_text,
     resampler_of,
 )
 from inoc.studies.inoculation.study import Study
-from inoc.studies.shared.captions import interval_words, rst
+from inoc.studies.shared.captions import interval_words, p_text, rst
 
 Kind = Literal["linear", "logistic"]
 COLUMNS = 4

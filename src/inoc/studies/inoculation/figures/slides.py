@@ -23,14 +23,13 @@ from inoc.studies.inoculation.figures.pairs import (
     Association,
     association,
     own_outcomes,
-    p_text,
     r_text,
     resampler_of,
     trait_looks,
 )
 from inoc.studies.inoculation.runs import prompt_families
 from inoc.studies.inoculation.study import Study
-from inoc.studies.shared.captions import interval_words
+from inoc.studies.shared.captions import interval_words, p_text
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
 PLOT_IN = 3.6
