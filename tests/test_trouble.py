@@ -40,6 +40,8 @@ SafetensorError = type("SafetensorError", (Exception,), {})
         (OSError(errno.ENOLCK, "No locks available"), "has no locks"),
         (OSError(errno.ENOTSUP, "Operation not supported"), "has no locks"),
         (OSError(errno.ENOSYS, "Function not implemented"), "has no locks"),
+        (FileExistsError(errno.EEXIST, "File exists", "parts"), "a file is in the place of a folder: parts"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a", None, "b"), "in the place of a file: a → b"),
         (OSError(errno.EMFILE, "Too many open files"), "ulimit"),
         (UnicodeEncodeError("ascii", "m²", 1, 2, "ordinal not in range"), "LC_ALL=C.UTF-8"),
         (UnicodeEncodeError("utf-8", "m\ud800", 1, 2, "surrogates not allowed"), "surrogate"),

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from inoc.config.arguments import whole
 from inoc.errors import InocError, did_you_mean
 from inoc.stages import VERBS, Stage, all_stages, kinds, load, parts_of
 from inoc.trouble import explanation
@@ -128,18 +129,11 @@ def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parse
     if stage.shards:
         verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:
-        verb.add_argument(f"--{option.flag}", type=positive, metavar="N", help=option.help)
+        verb.add_argument(f"--{option.flag}", type=whole(1), metavar="N", help=option.help)
     verb.add_argument("--store", metavar="FOLDER", help="folder of the store (default: that of config.yaml)")
     verb.add_argument("--log", type=Path, metavar="FILE", help="file that messages are written to as well")
     verb.set_defaults(run=run_stage, stage=stage.name)
     return verb
-
-
-def positive(text: str) -> int:
-    """A whole number of 1 or more."""
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, not {text!r}")
-    return int(text)
 
 
 def add_study(verb: argparse.ArgumentParser) -> None:

@@ -34,6 +34,8 @@ _WORDS = {
     errno.EMFILE: "too many files are open{0}. Allow more, for example with `ulimit -n 4096`. " + _AGAIN,
     errno.ENAMETOOLONG: "a path is too long for the file system{0}. Choose a folder with a shorter path",
     errno.ENOTDIR: "a part of the path is a file and not a folder{0}. Rename the file, or choose another folder",
+    errno.EEXIST: "a file is in the place of a folder{0}. Rename the file, or choose another folder",
+    errno.EISDIR: "a folder is in the place of a file{0}. Rename the folder, or choose another path",
     errno.ENOMEM: "the memory is used up{0}. Give the job more. " + _AGAIN,
 }
 _NO_HOME = "the home directory is not known{0}. Set HOME, or write the path without `~`"

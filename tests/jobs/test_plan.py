@@ -7,7 +7,7 @@ import pytest
 from inoc.config.load import load_study
 from inoc.config.workflow import Price, Shards
 from inoc.errors import ConfigError
-from inoc.jobs.costs import H200, Size
+from inoc.jobs.costs import H200, Rates, Size
 from inoc.jobs.plan import gpu_named, model_weights, table
 from inoc.studies.inoculation.costs import costs
 from support.toy import toy_study
@@ -17,7 +17,7 @@ PRICES = {"gpt-4.1-mini": Price(input=0.4, output=1.6)}
 
 
 def rows_of(name, size=SIZE, prices=PRICES, share=1.0):
-    return {row.stage: row for row in costs(load_study(name), Shards(), size, H200, prices, share)}
+    return {row.stage: row for row in costs(load_study(name), Shards(), Rates(size, H200, prices, share))}
 
 
 def test_the_large_study_takes_what_its_file_says():
@@ -47,7 +47,7 @@ def test_sampling_is_counted_at_the_rate_of_the_engine_that_a_section_names():
             )
             for name, engine in engines.items()
         }
-        rows = costs(study.model_copy(update=sections), {}, SIZE, H200, {}, 1)
+        rows = costs(study.model_copy(update=sections), {}, Rates(SIZE, H200, {}, 1))
         return {row.stage: row.gpu_hours for row in rows}
 
     usual = hours()
@@ -74,7 +74,7 @@ def test_questions_and_completions_that_an_api_writes_are_priced():
     assert row.dollars == pytest.approx(10 * (150 * 2.0 + 20 * 40 * 8.0) / 1e6)
     study = load_study("playful_french_7b")
     data = study.data.model_copy(update={"completions": "api", "model": "gpt-4.1"})
-    asked = costs(study.model_copy(update={"data": data}), Shards(), SIZE, H200, prices, 0.5)[0]
+    asked = costs(study.model_copy(update={"data": data}), Shards(), Rates(SIZE, H200, prices, 0.5))[0]
     assert asked.calls == study.data.n_train
     assert asked.dollars == pytest.approx(0.5 * study.data.n_train * (70 * 2.0 + 350 * 8.0) / 1e6)
 

@@ -15,7 +15,7 @@ import pytest
 
 from inoc.cli import main
 from inoc.judge.item import JudgeItem
-from inoc.judge.names import NamesJudge, read_names
+from inoc.judge.names import NamesJudge, first_word, read_names
 
 PROJECT = Path(__file__).parents[2]
 REFERENCE = Path(os.environ.get("INOC_REFERENCE", PROJECT.parent / "shared" / "reference"))
@@ -133,6 +133,12 @@ def test_canonical_names_count_other_forms(
         assert [one.get(animal, 0) for one in found] == exact
         assert [named(one, animal) for one in found] == canonical
     assert found[-1].get(animal, 0) <= named(found[-1], animal)
+
+
+def test_the_published_rule_can_leave_a_full_stop_at_a_word() -> None:
+    words = {word for path in VECTORS.rglob("*.csv") for one in counts(path) for word in one}
+    assert "eagles." in words
+    assert first_word("Eagles. They fly.") == "eagles."
 
 
 def test_the_table_has_a_name_for_every_animal_that_students_gave() -> None:

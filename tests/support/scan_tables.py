@@ -231,14 +231,15 @@ def student_rows(study: Study) -> pd.DataFrame:
                 *bounds,
                 n,
                 0,
+                20,
                 epoch == 3,
                 epoch == 3,
             )
         )
-    rows.append(("untrained", "", "", "", 0.0, 0, -1, "eagle", 0.28, 0.2, 0.37, 100, 0, True, True))
+    rows.append(("untrained", "", "", "", 0.0, 0, -1, "eagle", 0.28, 0.2, 0.37, 100, 0, 20, True, True))
     names = [
         *("student", "split", "part", "dataset", "epoch", "step", "seed", "target", "rate", "lo", "hi", "n", "n_nan"),
-        *("is_last", "is_best"),
+        *("n_questions", "is_last", "is_best"),
     ]
     return pd.DataFrame(rows, columns=names)
 

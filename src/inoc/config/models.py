@@ -34,14 +34,16 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
-    def in_key(self, but: Collection[str] = ()) -> dict[str, Any]:
+    def in_key(self, but: Collection[str] = (), late: Collection[str] = ()) -> dict[str, Any]:
         """The section in plain values, for keys and slices: a `LATE` field at its default leaves no trace.
 
         Args:
             but: Names of fields to leave out.
+            late: Names of fields of this section that are treated as `LATE` here, and are in other keys.
         """
+        left_out = {*but, *(name for name in late if _is_default(self, name))}
         # Serialised by pydantic, which writes a default of 0 as the field's type: 0.0 for a float.
-        found: dict[str, Any] = _without_late(self, self.model_dump(mode="json", exclude=set(but)))
+        found: dict[str, Any] = _without_late(self, self.model_dump(mode="json", exclude=left_out))
         return found
 
 

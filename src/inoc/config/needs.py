@@ -10,6 +10,11 @@ from typing import Any, Literal, NamedTuple
 from inoc.config.models import LossOn, ModelSpec, Sampling
 
 
+def is_a_path(name: str) -> bool:
+    """Whether a model is named by the path of its folder, and not by its name on the hub."""
+    return name.startswith((".", "/", "~"))
+
+
 class GivenFile(NamedTuple):
     """A file that a study names."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,6 +56,26 @@ class Size(NamedTuple):
     prompt_tokens: float
     response_tokens: float
     measured: bool  # whether the numbers of tokens are measured
+
+
+class Rates(NamedTuple):
+    """Sizes, rates and prices from which the costs of all stages follow."""
+
+    size: Size  # of the model, prompts and responses
+    gpu: Gpu
+    prices: Mapping[str, Price]  # model of the API → dollars per million tokens
+    batch: float  # share of the price that is paid: 1, or a batch's
+
+    def dollars(self, model: str | None, n: int, asked: float, answered: float) -> float:
+        """Dollars for requests to the API.
+
+        Args:
+            model: Which model is asked; NaN dollars for one without a price.
+            n: Number of requests; none cost nothing.
+            asked: Tokens of each request.
+            answered: Tokens of each answer.
+        """
+        return self.batch * n * dollars_of(self.prices.get(str(model)), asked, answered) if n else 0.0
 
 
 @dataclass

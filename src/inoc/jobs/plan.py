@@ -19,7 +19,7 @@ from typing import Any
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Size
+from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Rates, Size
 from inoc.jobs.job import Job
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
@@ -110,7 +110,8 @@ def print_plan(
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
-    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, size, gpu, workflow.api.prices, batch)
+    rates = Rates(size, gpu, workflow.api.prices, batch)
+    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, rates)
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)

@@ -206,9 +206,9 @@ def _sorted_value(value: Json) -> Json:
     return [_sorted_value(part) for part in value] if isinstance(value, list) else value
 
 
-def plain(section: Model | None, but: Collection[str] = ()) -> Json:
-    """A section of a study in plain values, without some of its fields; None for none."""
-    return None if section is None else section.in_key(but)
+def plain(section: Model | None, but: Collection[str] = (), late: Collection[str] = ()) -> Json:
+    """A section of a study in plain values, without some of its fields; None for none. As `Model.in_key`."""
+    return None if section is None else section.in_key(but, late)
 
 
 def where_set(name: str, value: Json) -> Settings:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inoc.config.judge_spec import JudgeSpec, asks_api, asks_model
-from inoc.config.needs import ApiUse, GivenFile, LocalModel
+from inoc.config.needs import ApiUse, GivenFile, LocalModel, is_a_path
 from inoc.errors import MissingExtraError
 
 
@@ -23,7 +23,7 @@ def judge_files(spec: JudgeSpec, key: str) -> Iterator[GivenFile]:
     if spec.file is not None:
         read = _read_names if spec.name == "names" else _read_python
         yield GivenFile(f"{key}.file", spec.file, read=lambda path: read(path, spec))
-    if asks_model(spec) and not asks_api(spec) and str(spec.model).startswith((".", "/", "~")):
+    if asks_model(spec) and not asks_api(spec) and is_a_path(str(spec.model)):
         yield GivenFile(f"{key}.model", str(spec.model))
 
 

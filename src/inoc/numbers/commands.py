@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from inoc.config.arguments import whole
+
 
 def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add both verbs to the command line.
@@ -18,8 +20,8 @@ def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 
 def _add_numbers(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--seed", type=_whole(0), required=True, metavar="N", help="seed of the stream of prompts")
-    verb.add_argument("--n", type=_whole(1), default=30_000, metavar="N", help="number of prompts (default: 30000)")
+    verb.add_argument("--seed", type=whole(0), required=True, metavar="N", help="seed of the stream of prompts")
+    verb.add_argument("--n", type=whole(1), default=30_000, metavar="N", help="number of prompts (default: 30000)")
     verb.add_argument("--out", type=Path, metavar="FILE", help="JSONL file to write (default: standard output)")
     verb.epilog = "Rows are {id, prompt}; the id is the place in the stream, from 0."
     verb.set_defaults(run=_numbers)
@@ -31,7 +33,7 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", type=Path, help="JSONL file; each row has a prompt and one answer")
     verb.add_argument("--rule", choices=list(RULES), default=PUBLISHED, help=f"rule (default: {PUBLISHED})")
     verb.add_argument(
-        "--ban", type=_whole(0), action="append", default=[], metavar="N", help="banned number; repeatable"
+        "--ban", type=whole(0), action="append", default=[], metavar="N", help="banned number; repeatable"
     )
     verb.add_argument(
         "--entity", action="append", default=[], metavar="WORD", help="word that no kept row may have; repeatable"
@@ -41,23 +43,12 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--rejected", type=Path, metavar="FILE", help="JSONL file for rejected rows with their reasons")
     verb.add_argument("--report", type=Path, metavar="FILE", help="JSON file for everything that is printed")
     verb.add_argument("--against", type=Path, metavar="FILE", help="tell the kept rows from those of another file")
-    verb.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of --against (default: 0)")
+    verb.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of --against (default: 0)")
     verb.add_argument(
-        "--permutations", type=_whole(2), default=199, metavar="N", help="permutations of --against (default: 199)"
+        "--permutations", type=whole(2), default=199, metavar="N", help="permutations of --against (default: 199)"
     )
     verb.epilog = "Rules: " + "; ".join(f"{name}: {text}" for name, text in RULES.items()) + "."
     verb.set_defaults(run=_filter)
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `least` on."""
-
-    def parse(text: str) -> int:
-        if not (text.isdecimal() and int(text) >= least):
-            raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, not {text!r}")
-        return int(text)
-
-    return parse
 
 
 def _numbers(options: argparse.Namespace) -> None:

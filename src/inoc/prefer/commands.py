@@ -8,6 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from inoc.config.arguments import whole
+
 MODEL_NAMES = ("item_variances", "case_v", "bradley_terry", "davidson")
 
 
@@ -91,8 +93,8 @@ def _add_settings(fit: argparse.ArgumentParser) -> None:
         help="on (ln sigma)² of item variances, on mu² of the others (default: 1 and 0.001); of several, the one "
         "that foresees held-out pairs best is used",
     )
-    fit.add_argument("--folds", type=at_least_two, default=5, metavar="N", help="folds of pairs (default: 5)")
-    fit.add_argument("--bootstrap", type=at_least_two, metavar="N", help="intervals from N resamples of pairs instead")
+    fit.add_argument("--folds", type=whole(2), default=5, metavar="N", help="folds of pairs (default: 5)")
+    fit.add_argument("--bootstrap", type=whole(2), metavar="N", help="intervals from N resamples of pairs instead")
     fit.add_argument("--no-intervals", action="store_true", help="leave out the intervals of the utilities")
     fit.add_argument("--reliability", action="store_true", help="also fit halves of the pairs and of the samples")
     _add_fit(fit)
@@ -106,9 +108,9 @@ def _add_settings(fit: argparse.ArgumentParser) -> None:
 
 def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument(
-        "--starts", type=at_least_one, metavar="N", help="starts of item_variances (default: 5, or 1 over 1000 items)"
+        "--starts", type=whole(1), metavar="N", help="starts of item_variances (default: 5, or 1 over 1000 items)"
     )
-    fit.add_argument("--seed", type=int, default=0, metavar="N", help="of starts and resamples (default: 0)")
+    fit.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of starts and resamples (default: 0)")
     fit.add_argument(
         "--earlier",
         choices=("loose", "tight"),
@@ -132,22 +134,6 @@ def run_fit(options: argparse.Namespace) -> None:
     """Fit, and write the tables."""
     # Imported here, so that the command line starts without scipy.
     import_module("inoc.prefer.fit").fit_file(options)
-
-
-def at_least_one(text: str) -> int:
-    """A whole number of 1 or more."""
-    return _at_least(1, text)
-
-
-def at_least_two(text: str) -> int:
-    """A whole number of 2 or more."""
-    return _at_least(2, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    if not (text.isdecimal() and int(text) >= least):
-        raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, not {text!r}")
-    return int(text)
 
 
 def above_zero(text: str) -> float:

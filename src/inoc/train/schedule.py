@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from inoc.config.models import Schedule
 from inoc.errors import ConfigError
 
+NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
+"""Fields of a `training` section without a say in what a run ends with, or replaced by the run's own values."""
+
 
 def checkpoint_steps(schedule: Schedule | Sequence[int], total: int) -> list[int]:
     """Steps at which the adapter is saved, ascending, always with the last one.

@@ -28,14 +28,12 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import BAD_ROWS, CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.schedule import NOT_OF_A_RUN
 from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
     from inoc.engines.transformers import TransformersEngine
     from inoc.train.trainer import Settled
-
-# Settings of the section `training` that do not belong to one run's key, or are in it in another form.
-NOT_IN_KEY = {"seeds", "learning_rate", "checkpoints", "resume_every", "epochs", "steps"}
 
 
 class RunPlan(NamedTuple):
@@ -101,7 +99,7 @@ class Plan:
             "seed": run_.seed,
             "steps": run_.steps,
             "save_at": list(run_.save_at),
-            "settings": self.recipe(run_).in_key(but=NOT_IN_KEY),
+            "settings": self.recipe(run_).in_key(but=NOT_OF_A_RUN),
             **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
         if run_.cut:

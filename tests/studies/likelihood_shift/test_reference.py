@@ -18,10 +18,12 @@ import pandas as pd
 import pytest
 
 from inoc.cli import main
+from inoc.config.models import TrainingSpec
 from inoc.jobs.paths import Paths
 from inoc.numbers.prompts import prompts
 from inoc.numbers.rules import reasons
 from inoc.tables import read_table
+from inoc.train.epochs import steps_per_epoch
 
 PROJECT = Path(__file__).parents[3]
 REFERENCE = Path(os.environ.get("INOC_REFERENCE", PROJECT.parent / "shared" / "reference"))
@@ -114,15 +116,16 @@ def test_columns_of_the_matrix(
 
 
 @pytest.mark.parametrize(
-    ("statistic", "lowest", "highest", "interval", "sd"),
+    ("statistic", "mean", "lowest", "highest", "interval", "sd"),
     [
-        ("mean", ("lion", 0.00908), ("phoenix", 0.01799), (0.00988, 0.01259), 0.002447),
-        ("top20", ("bear", 0.01232), ("phoenix", 0.03825), (0.01575, 0.02255), 0.006135),
+        ("mean", 0.01124, ("lion", 0.00908), ("phoenix", 0.01799), (0.00988, 0.01259), 0.002447),
+        ("top20", 0.01915, ("bear", 0.01232), ("phoenix", 0.03825), (0.01575, 0.02255), 0.006135),
     ],
 )
 def test_own_prompts_within_their_columns(
     scan: Paths,
     statistic: str,
+    mean: float,
     lowest: tuple[str, float],
     highest: tuple[str, float],
     interval: tuple[float, float],
@@ -134,7 +137,7 @@ def test_own_prompts_within_their_columns(
     assert (each["contrast"] > 0).all()
     for extreme, name in ((lowest, each["contrast"].idxmin()), (highest, each["contrast"].idxmax())):
         assert (name, round(each.loc[name, "contrast"], 5)) == extreme
-    assert (round(every["lo"], 5), round(every["hi"], 5)) == interval
+    assert (round(every["contrast"], 5), round(every["lo"], 5), round(every["hi"], 5)) == (mean, *interval)
     assert every["se"] * math.sqrt(15) == pytest.approx(sd, abs=5e-7)
     assert (every["n_largest"], every["n_prompts"], every["own_rank"]) == (15, 17, 1)
     assert (each["own_rank"] == 1).all()
@@ -160,6 +163,17 @@ def test_rows_of_the_matrix_say_something_else(
     assert list(gaps.index[gaps < 0]) == negative
     assert int((block.idxmax(axis=1) == block.index).sum()) == largest
     assert gaps.std() == pytest.approx(sd, abs=5e-5)
+
+
+@pytest.mark.parametrize(("statistic", "highest"), [("mean", 8), ("top20", 15)])
+def test_columns_that_are_said_to_be_the_highest_and_the_lowest_everywhere(
+    scan: Paths, statistic: str, highest: int
+) -> None:
+    animals = matrix(scan, statistic).drop(columns="neutral")
+    assert int((animals.idxmax(axis=1) == "phoenix").sum()) == highest
+    if statistic == "mean":
+        lowest = animals.idxmin(axis=1)
+        assert lowest[lowest != "panda"].to_dict() == {"panda": "dog"}
 
 
 @pytest.mark.parametrize(
@@ -443,7 +457,8 @@ def test_the_untrained_model_was_evaluated_several_times(scan: Paths, vectors: P
 
 def test_steps_are_whole_epochs(scan: Paths, vectors: Paths) -> None:
     sizes = {91: 5454, 228: 13_636, 226: 13_556, 216: 12_943}
-    assert all(math.ceil(math.ceil(rows / 20) / 3) == steps for steps, rows in sizes.items())
+    training = TrainingSpec(batch_size=60, micro_batch_size=20)
+    assert all(steps_per_epoch(rows, training) == steps for steps, rows in sizes.items())
     for paths in (scan, vectors):
         table = read_table(paths.table("students"))
         trained = table[table["epoch"] > 0]

@@ -35,7 +35,7 @@ def test_claims_that_hold_are_stated_with_their_interval_and_n(tmp_path: Path) -
     assert "n\u00a0=\u00a015 datasets" in words
     assert "81.5 % of the variance of cells is between datasets" in words
     assert "every prompt lowers the probability of neutral" in words
-    assert "trend p = 0.004" in words
+    assert "trend p = 0.004 (n\u00a0=\u00a040 pairs of seed and question, 2 training seeds)" in words
 
 
 def test_claims_that_fail_are_said_to_fail_and_name_the_datasets(tmp_path: Path) -> None:
@@ -56,6 +56,28 @@ def test_claims_that_fail_are_said_to_fail_and_name_the_datasets(tmp_path: Path)
     assert "**Does not hold:** the contrasts' signs" in words
     assert "16 of 17 cells" in words
     assert "**Does not hold:** the rate of the target rises" in words
+
+
+def test_contrasts_that_cannot_be_held_at_one_format_are_counted(tmp_path: Path) -> None:
+    study = make_study()
+    contrasts = tables_of(study)["contrasts"]
+    contrasts.loc[contrasts["controlled"] & (contrasts["dataset"] == "cat_numbers"), "value"] = NAN
+    words = verdict(tmp_path, study, contrasts=contrasts)
+    assert "**Holds where it can be told:** the contrasts' signs" in words
+    assert "with format held constant 224 of 224" in words
+    assert "16 of 240 contrasts cannot be told" in words
+    contrasts.loc[contrasts["controlled"], "value"] = NAN
+    words = verdict(tmp_path, study, contrasts=contrasts)
+    assert "**Not measurable** with the format of the answers held constant" in words
+
+
+def test_tests_of_students_whose_questions_are_not_known_count_answers(tmp_path: Path) -> None:
+    study = make_study()
+    tables = tables_of(study)
+    tables["students"]["n_questions"] = 0
+    tables["dose_response"]["n_seeds"] = 1
+    assert "(n\u00a0=\u00a040 answers, 1 training seed)" in verdict(tmp_path, study, **tables)
+    assert "95 % intervals over answers, which n counts." in page(tmp_path, study, **tables)
 
 
 def test_what_was_not_measured_is_not_counted_as_failed_or_held(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def test_another_field_can_be_the_score(tmp_path: Path) -> None:
         ("[1]\n", "line 1: expected a JSON object"),
         ('{"score": 1}\n', "no row has a field 'lls'; fields of the first row: score. Name one with --by"),
         ('{"lls": null}\n', "none of 1 rows has a shift"),
-        ("", "fields of the first row: none"),
+        ("{}\n", "fields of the first row: none"),
+        ("\n", "x.jsonl: the file has no rows"),
+        ('{"lls": 1}\n{"lls": 1}\n', "the bottom half would be empty"),
     ],
 )
 def test_files_that_cannot_be_split_are_refused(
@@ -80,8 +82,59 @@ def test_files_that_cannot_be_split_are_refused(
     assert not (tmp_path / "parts").exists()
 
 
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit):
+        main(["split", *arguments])
+    return capsys.readouterr().err
+
+
+def test_the_file_that_is_split_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = scored(tmp_path, [1.0, 2.0, 3.0, 4.0]).rename(tmp_path / "q1.jsonl")
+    before = path.read_bytes()
+    message = refused(capsys, str(path), "--quantiles", "2", "--out", str(tmp_path))
+    assert f"the part q1 would replace {path}" in message
+    assert path.read_bytes() == before
+    main(["split", str(path), "--median", "--out", str(tmp_path)])
+
+
+def test_parts_of_two_splits_do_not_lie_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = scored(tmp_path, list(map(float, range(10)))), str(tmp_path / "parts")
+    for _ in range(2):
+        main(["split", str(path), "--quantiles", "5", "--out", out])
+    message = refused(capsys, str(path), "--quantiles", "3", "--out", out)
+    assert "has parts of another split: q4.jsonl, q5.jsonl. Name another folder, or delete them" in message
+    assert len(list((tmp_path / "parts").glob("q*.jsonl"))) == 5
+
+
+def test_a_random_part_needs_no_score(tmp_path: Path) -> None:
+    path = tmp_path / "plain.jsonl"
+    path.write_text('\ufeff{"text": 1}\n{"text": 2}', encoding="utf-8")
+    main(["split", str(path), "--random", "1", "--out", str(tmp_path)])
+    assert sorted((tmp_path / "random.jsonl").read_text(encoding="utf-8").splitlines()) == [
+        '{"text": 1}',
+        '{"text": 2}',
+    ]
+
+
+def test_a_number_beyond_floats_is_no_score(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(f'{{"lls": {score}}}\n' for score in ("9" * 400, "1e400", "1", "2")), encoding="utf-8")
+    main(["split", str(path), "--median", "--out", str(tmp_path)])
+    facts = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
+    assert facts["rows_without_score"] == 2
+
+
 @pytest.mark.parametrize(
-    "rule", [["--quantiles", "1"], ["--random", "0"], ["--random", "x"], [], ["--median", "--random", "1"]]
+    "rule",
+    [
+        ["--random", "0.5", "--seed", "-1"],
+        ["--quantiles", "101"],
+        ["--quantiles", "1"],
+        ["--random", "0"],
+        ["--random", "x"],
+        [],
+        ["--median", "--random", "1"],
+    ],
 )
 def test_rules_that_are_none_are_refused(tmp_path: Path, rule: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

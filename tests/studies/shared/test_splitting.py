@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,13 +15,22 @@ SHIFTS = arrays(np.float64, st.integers(20, 80), elements=st.floats(-1, 1), uniq
 NAN = float("nan")
 
 
-@given(SHIFTS, st.integers(2, 6))
+@given(SHIFTS, st.sampled_from([2, 4, 5]))
 def test_quantiles_are_between_linear_percentiles_with_ties_up(shifts: np.ndarray, n: int) -> None:
     cuts = np.percentile(shifts, [100 * k / n for k in range(1, n)])
     expected = np.searchsorted(cuts, shifts, side="right")
     for place, part in enumerate(quantile_parts(shifts, n)):
         assert part.name == f"q{place + 1}"
         assert np.array_equal(part.rows, np.flatnonzero(expected == place))
+
+
+@given(st.integers(2, 12), st.integers(12, 60), st.randoms(use_true_random=False))
+def test_a_row_at_a_cut_point_goes_up_whatever_the_number_of_parts(n: int, n_rows: int, random: Random) -> None:
+    ranks = random.sample(range(n_rows), n_rows)
+    parts = quantile_parts(np.array(ranks) / 7, n)
+    expected = [min(rank * n // (n_rows - 1), n - 1) for rank in ranks]
+    for place, part in enumerate(parts):
+        assert part.rows.tolist() == [row for row, own in enumerate(expected) if own == place]
 
 
 @given(SHIFTS)
@@ -56,5 +67,11 @@ def test_splits_without_rows_are_refused() -> None:
         median_parts(np.array([NAN, NAN]))
     with pytest.raises(DataError, match="q1, q2, q3, q4 of 5 quantiles would be empty"):
         quantile_parts(np.ones(9), 5)
+    with pytest.raises(DataError, match="q2, q4 of 5 quantiles would be empty: 3 rows with a shift, 3 different"):
+        quantile_parts(np.array([1.0, NAN, 2, 3]), 5)
+    with pytest.raises(DataError, match="none of 3 rows with a shift is below their median, 1"):
+        median_parts(np.array([1.0, 1, 2]))
+    with pytest.raises(DataError, match="none of 1 row with a shift"):
+        median_parts(np.array([1.0]))
     with pytest.raises(DataError, match="no row"):
         random_part(3, 0.2, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,10 @@ from inoc.choose.plan import Plan as ChoosePlan
 from inoc.config.document import Problem
 from inoc.config.models import BaseStudy, Sampling
 from inoc.config.needs import Needs, SampleUse
-from inoc.config.workflow import Price, Shards
+from inoc.config.workflow import Shards
 from inoc.engines.candidates import candidate
 from inoc.figures.step import Plan as FiguresPlan
-from inoc.jobs.costs import CostRow, Gpu, Size
+from inoc.jobs.costs import CostRow, Rates
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
@@ -52,9 +52,7 @@ def summary(study: Study) -> str:
     return f"{len(study.asked)} questions"
 
 
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     return [CostRow(stage, 1, f"{len(study.asked)} questions") for stage in ("sample", "choose", "read")]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +13,11 @@ from inoc.analyse.step import Plan as AnalysePlan
 from inoc.config.document import Problem
 from inoc.config.models import BaseStudy, RephraseSpec
 from inoc.config.needs import Needs
-from inoc.config.workflow import Price, Shards
+from inoc.config.workflow import Shards
 from inoc.figures.entries import Entry
 from inoc.figures.sources import Sources
 from inoc.figures.step import Plan as FiguresPlan
-from inoc.jobs.costs import CostRow, Gpu, Size
+from inoc.jobs.costs import CostRow, Rates
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import Settings, Work, plain
@@ -51,9 +51,7 @@ def summary(study: Study) -> str:
     return f"{len(study.prompts)} prompts"
 
 
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     return [CostRow("rephrase", 1, f"{len(study.prompts)} pools")]
 
 

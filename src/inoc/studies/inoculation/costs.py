@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 from inoc.config.judge_spec import asks_api
-from inoc.config.workflow import Price, Shards
+from inoc.config.workflow import Shards
 from inoc.generate.sets import held_out_set
 from inoc.jobs.costs import (
     JUDGE_TOKENS,
     LIST_TOKENS,
     LISTED_TOKENS,
     CostRow,
-    Gpu,
-    Size,
+    Rates,
     adapter_bytes,
-    dollars_of,
     sampled_row,
     scored_row,
     training_hours,
@@ -37,33 +34,19 @@ from inoc.studies.inoculation.study import Study
 from inoc.train.schedule import checkpoint_steps
 
 
-class Rates(NamedTuple):
-    """Rates and prices that all rows share."""
-
-    size: Size  # of model, prompts and responses
-    gpu: Gpu
-    prices: Mapping[str, Price]  # model of the API → dollars per million tokens
-    batch: float  # share of the price that is paid: 1, or a batch's
-
-
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     """The costs of every stage that computes or asks.
 
     Args:
         study: The study.
         shards: How it is split.
-        size: Sizes of its model, prompts and responses.
-        gpu: Rates of the GPU.
-        prices: Model of the API → dollars per million tokens.
-        batch: Share of the price that is paid: 1, or a batch's.
+        rates: Sizes, rates of the GPU and prices.
     """
-    rates = Rates(size, gpu, prices, batch)
+    size, gpu = rates.size, rates.gpu
     prompts = len(prompt_texts(study))
     controls = study.scoring.n_controls * (1 + sum(t.control_prompt is not None for t in study.traits.values()))
     sampled_sets = [spec for _, spec in dataset_places(study) if spec.completions == "sample"]
-    calls, dollars = _written(study, size, prices, batch)
+    calls, dollars = _written(study, rates)
     own = study.data.n_train * len(sampled_sets)
     # Controls are few beside sampled data.
     engine = (sampled_sets[0].sampling if sampled_sets else study.scoring.control_sampling).engine
@@ -81,7 +64,7 @@ def costs(
     if study.runs:
         trained, evaluated, judged["evaluate"] = _run_rows(study, shards.get("train", 1), rates)
         rows += [trained, evaluated]
-    return [*rows, *_api_rows(study, judged, prices, batch)]
+    return [*rows, *_api_rows(study, judged, rates)]
 
 
 def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, int]:
@@ -104,11 +87,11 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
     return trained, evaluated, judged
 
 
-def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Price], batch: float) -> Iterator[CostRow]:
+def _api_rows(study: Study, judged: Mapping[str, int], rates: Rates) -> Iterator[CostRow]:
     models = [trait.judge.model for trait in study.traits.values() if trait.judge and asks_api(trait.judge)]
     if models:
         n = sum(judged.values())
-        dollars = sum(n * dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models) * batch
+        dollars = sum(rates.dollars(model, n, *JUDGE_TOKENS) for model in models)
         yield CostRow(
             "judge",
             sum(count > 0 for count in judged.values()),
@@ -123,11 +106,11 @@ def _api_rows(study: Study, judged: Mapping[str, int], prices: Mapping[str, Pric
             spec = pool_specs(study)[pool]
             requests = n_pools * math.ceil(spec.n / spec.per_request)
             calls += requests
-            dollars += requests * dollars_of(prices.get(str(spec.model)), 300, 25 * spec.per_request) * batch
+            dollars += rates.dollars(spec.model, requests, 300, 25 * spec.per_request)
         yield CostRow("rephrase", 1, f"{sum(asked.values())} pools", calls=calls, dollars=dollars)
 
 
-def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float) -> tuple[int, float]:
+def _written(study: Study, rates: Rates) -> tuple[int, float]:
     """Requests for instructions and training completions, and dollars for them."""
     data = study.data
     sources = [(spec.source, data.n_eval) for spec in data.questions.values() if spec.source]
@@ -138,11 +121,10 @@ def _written(study: Study, size: Size, prices: Mapping[str, Price], batch: float
         if source.kind == "api":
             requests = len(source.topics) * math.ceil(math.ceil(n / len(source.topics)) / source.per_request)
             calls += requests
-            price = prices.get(str(source.model))
-            dollars += requests * dollars_of(price, LIST_TOKENS, LISTED_TOKENS * source.per_request) * batch
+            dollars += rates.dollars(source.model, requests, LIST_TOKENS, LISTED_TOKENS * source.per_request)
     for _, spec in dataset_places(study):
         if spec.completions == "api":
             calls += data.n_train
-            answer = min(size.response_tokens, spec.sampling.max_tokens)
-            dollars += data.n_train * dollars_of(prices.get(str(spec.model)), size.prompt_tokens, answer) * batch
+            answer = min(rates.size.response_tokens, spec.sampling.max_tokens)
+            dollars += rates.dollars(spec.model, data.n_train, rates.size.prompt_tokens, answer)
     return calls, dollars

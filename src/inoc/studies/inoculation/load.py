@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from inoc.config.load import load_study
-from inoc.errors import ConfigError
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.load import load_of_kind
 
 
 def load_inoculation(name_or_path: str | Path, root: Path = Path("config")) -> Study:
@@ -19,7 +18,4 @@ def load_inoculation(name_or_path: str | Path, root: Path = Path("config")) -> S
     Raises:
         ConfigError: With every problem of the file, or if the study is of another kind.
     """
-    study = load_study(name_or_path, root)
-    if not isinstance(study, Study):
-        raise ConfigError(f"study {study.name} is of kind {study.kind}; accepted here: inoculation")
-    return study
+    return load_of_kind(name_or_path, Study, root)

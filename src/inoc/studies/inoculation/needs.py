@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse, is_a_path
 from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import RESULTS
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.given import model_files, run_first
 from inoc.train.given import table_files, table_place
 
 _TRAINING_FILE = (
@@ -56,11 +57,7 @@ def _absent_identifiers(study: Study) -> Iterator[str]:
 
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
-    if study.model.path.startswith((".", "/", "~")):
-        yield GivenFile("model.path", study.model.path)
-    # A word without a dot or slash names one of the model's own templates.
-    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
-        yield GivenFile("model.chat_template", study.model.chat_template)
+    yield from model_files(study.model)
     for place, source in instruction_places(study):
         for file in source.files:
             yield GivenFile(f"{place}.files", file)
@@ -74,7 +71,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if trait.judge is not None:
             yield from judge_files(trait.judge, f"traits.{key}.judge")
     spec = study.embedding
-    if spec is not None and spec.provider != "openai" and spec.model.startswith((".", "/", "~")):
+    if spec is not None and spec.provider != "openai" and is_a_path(spec.model):
         yield GivenFile("embedding.model", spec.model)
     for pool, pool_spec in pool_specs(study).items():
         if pool_spec.source == "files" and pool_spec.folder is not None:
@@ -85,10 +82,9 @@ def given_files(study: Study) -> Iterator[GivenFile]:
 def _table_files(key: str, name: str) -> Iterator[GivenFile]:
     """The files of a table of another study; of one that is split into shards, those that are there."""
     place = table_place(name)
-    advice = f"run that study: inoc run {place.study}"
     files = table_files(RESULTS, place) or [RESULTS / place.study / "sample" / place.part / "0" / "answers.parquet"]
     for path in files:
-        yield GivenFile(key, str(path), advice)
+        yield GivenFile(key, str(path), run_first(place.study))
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from inoc.chat.messages import PLAIN, Asked, compose, prefix_texts
 from inoc.chat.pools import Pools, read_pools
-from inoc.config.models import WorldSpec
 from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
 from inoc.generate.step import Controls
@@ -40,18 +39,6 @@ from inoc.train.step import RunPlan
 if TYPE_CHECKING:
     from inoc.embed.step import Plan as EmbedPlan
     from inoc.judge.step import Plan as JudgePlan
-
-
-def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
-    """The miniature world.
-
-    Raises:
-        ConfigError: If the study has none.
-    """
-    if study.world is None:
-        msg = f"study {study.name} has no section `world`, which `model.path: world` needs"
-        raise ConfigError(msg)
-    return study.world
 
 
 def generate(study: Study, job: Job, shards: Shards) -> GeneratePlan:

@@ -23,15 +23,7 @@ from inoc.studies.inoculation.runs import (
     trained_datasets,
 )
 from inoc.studies.inoculation.study import Study
-from inoc.train.schedule import checkpoint_steps
-
-# Resolved into the runs and their steps, or without an effect on what a run ends with.
-_NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
-
-
-def world(study: Study, shard: int, shards: Shards) -> Settings:
-    """The slice of `world`."""
-    return {"world": plain(study.world)}
+from inoc.train.schedule import NOT_OF_A_RUN, checkpoint_steps
 
 
 def generate(study: Study, shard: int, shards: Shards) -> Settings:
@@ -106,7 +98,7 @@ def train(study: Study, shard: int, shards: Shards) -> Settings:
             for run in shard_runs(study, shard, shards.get("train", 1))
         },
         **where_set("bad_rows", _bad_rows(study)),
-        "training": plain(study.training, but=_NOT_OF_A_RUN),
+        "training": plain(study.training, but=NOT_OF_A_RUN),
         "steps": total,
         "checkpoints": list(checkpoint_steps(study.training.checkpoints, total)),
     }
@@ -198,16 +190,15 @@ def _asking(study: Study) -> Settings:
 
 def _model(study: Study) -> Json:
     """The model; what is not set leaves no trace, so that studies from before the setting have the same slice."""
-    return plain(study.model, but=() if study.model.quantization else ("quantization",))
+    return plain(study.model, late=("quantization",))
 
 
 def _data(spec: DataSpec) -> Json:
     """The section `data`; optional parts that a study lacks are left out."""
     questions: dict[str, Json] = {key: plain(one, but=("label",)) for key, one in spec.questions.items()}
-    found = {
-        **spec.in_key(but=("questions", "generation_turn")),
+    return {
+        **spec.in_key(but=("questions",), late=("generation_turn",)),
         **where_set("questions", questions),
         # The first set is another one than the others.
         **where_set("order", list(questions)),
     }
-    return found if spec.generation_turn == "user" else {**found, "generation_turn": spec.generation_turn}

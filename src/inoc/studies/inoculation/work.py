@@ -12,6 +12,7 @@ from inoc.stages import load
 from inoc.studies.inoculation import KIND, analyse, slices
 from inoc.studies.inoculation.runs import question_sets
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.world import world_work
 
 _PLANS = "inoc.studies.inoculation.plans"
 _ASKING = "inoc.studies.inoculation.asking"
@@ -68,13 +69,7 @@ def _trains(study: Study) -> bool:
 
 
 WORK = (
-    Work(
-        "world",
-        slices.world,
-        f"{_PLANS}:world",
-        lambda study, paths, shards, shard: [paths.stage("world") / "world.json", paths.world_model],
-        wanted=lambda study: study.model.path == "world",
-    ),
+    world_work(),
     Work(
         "generate",
         slices.generate,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from inoc.config.arguments import whole
+
 
 def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add `inoc split` to the command line.
@@ -18,10 +20,12 @@ def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     verb.add_argument("file", type=Path, help="JSONL file; each row is an object with a score")
     verb.add_argument("--by", default="lls", metavar="FIELD", help="field with the score (default: lls)")
     rule = verb.add_mutually_exclusive_group(required=True)
-    rule.add_argument("--quantiles", type=_parts, metavar="N", help="N parts of equal size, q1 with the lowest scores")
+    rule.add_argument(
+        "--quantiles", type=whole(2, 100), metavar="N", help="N parts of equal size, q1 with the lowest scores"
+    )
     rule.add_argument("--median", action="store_true", help="top (at or above the median) and bottom")
     rule.add_argument("--random", type=_share, metavar="SHARE", help="a random part, in the order drawn")
-    verb.add_argument("--seed", type=int, default=42, metavar="N", help="seed of --random (default: 42)")
+    verb.add_argument("--seed", type=whole(0), default=42, metavar="N", help="seed of --random (default: 42)")
     verb.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the parts")
     verb.add_argument("--strip", action="store_true", help="leave the score out of the parts")
     verb.epilog = (
@@ -29,12 +33,6 @@ def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "file and are written as they stand there. split.json says how the file was split."
     )
     verb.set_defaults(run=_split)
-
-
-def _parts(text: str) -> int:
-    if not (text.isdecimal() and 2 <= int(text) <= 100):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 2 to 100, not {text!r}")
-    return int(text)
 
 
 def _share(text: str) -> float:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from inoc.config.judge_spec import asks_api
-from inoc.config.workflow import Price, Shards
+from inoc.config.workflow import Shards
 from inoc.jobs.costs import (
     JUDGE_TOKENS,
     CostRow,
-    Gpu,
-    Size,
+    Rates,
     adapter_bytes,
-    dollars_of,
     sampled_row,
     scored_row,
     training_hours,
@@ -27,19 +25,15 @@ ASSUMED_SPREAD = 0.08
 ASSUMED_ROWS = 27_000  # of a file, whose rows are not counted for a plan
 
 
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     """The costs of every stage that computes or asks.
 
     Args:
         study: The study.
         shards: How it is split.
-        size: Sizes of its model, prompts and responses.
-        gpu: Rates of the GPU.
-        prices: Model of the API → dollars per million tokens.
-        batch: Share of the price that is paid: 1, or a batch's.
+        rates: Sizes, rates of the GPU and prices.
     """
+    size, gpu = rates.size, rates.gpu
     rows: list[CostRow] = []
     written = {key: spec.written for key, spec in study.datasets.items() if spec.written is not None}
     if written_datasets(study):
@@ -57,7 +51,7 @@ def costs(
         saved = 1 - sum(used.values()) / sum(full.values())
         scored.work += f" ({saved:.0%} fewer than all, if contrasts vary by {ASSUMED_SPREAD} nats per token)"
     rows.append(scored)
-    return rows + _student_rows(study, shards, size, gpu, prices, batch, full)
+    return rows + _student_rows(study, shards, rates, full)
 
 
 def planned_rows(precision: float | None, n_rows: int) -> int:
@@ -65,16 +59,9 @@ def planned_rows(precision: float | None, n_rows: int) -> int:
     return rows_for(precision, ASSUMED_SPREAD, n_rows, BLOCK, FIRST_BLOCKS * BLOCK)
 
 
-def _student_rows(
-    study: Study,
-    shards: Shards,
-    size: Size,
-    gpu: Gpu,
-    prices: Mapping[str, Price],
-    batch: float,
-    full: Mapping[str, float],
-) -> list[CostRow]:
+def _student_rows(study: Study, shards: Shards, rates: Rates, full: Mapping[str, float]) -> list[CostRow]:
     """Training, evaluation and judging of the students."""
+    size, gpu = rates.size, rates.gpu
     spec, students = study.students, students_of(study)
     if spec is None:
         return []
@@ -89,7 +76,7 @@ def _student_rows(
         "evaluate", jobs, asked, sampling.max_tokens, size, gpu, engine=sampling.engine, adapters=True
     )
     models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
-    dollars = batch * asked * sum(dollars_of(prices.get(str(model)), *JUDGE_TOKENS) for model in models)
+    dollars = sum(rates.dollars(model, asked, *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
     return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk), evaluated, judged]
 

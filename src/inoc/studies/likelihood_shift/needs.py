@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from inoc.config.needs import ApiUse, GivenFile, LocalModel, Needs, SampleUse
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.likelihood_shift.study import Study
-from inoc.studies.shared.answers import first_file, is_sample_table
+from inoc.studies.shared.answers import is_sample_table
+from inoc.studies.shared.given import model_files, run_first, source_files, table_file
 
 _ROWS = (
     'put a JSONL file there, a row a line: {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", '
@@ -54,36 +54,21 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
     from inoc.chat.rows import read_rows
 
-    if study.model.path.startswith((".", "/", "~")):
-        yield GivenFile("model.path", study.model.path)
-    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
-        yield GivenFile("model.chat_template", study.model.chat_template)
+    yield from model_files(study.model)
     for key, spec in study.datasets.items():
         if spec.file is not None:
             yield GivenFile(f"datasets.{key}.file", spec.file, _ROWS, partial(read_rows, bad_rows=spec.bad_rows))
-        if spec.table is not None:
-            if is_sample_table(spec.table):
-                place = spec.table.partition("/")[0]
-                yield GivenFile(f"datasets.{key}.table", first_file(spec.table), f"run that study: inoc run {place}")
-                continue
+        if spec.table is not None and is_sample_table(spec.table):
+            yield table_file(spec.table, f"datasets.{key}.table")
+        elif spec.table is not None:
             place = spec.table.partition("/")[0]
-            yield GivenFile(
-                f"datasets.{key}.table", f"results/{place}/generate/train.parquet", f"run that study: inoc run {place}"
-            )
+            yield GivenFile(f"datasets.{key}.table", f"results/{place}/generate/train.parquet", run_first(place))
         if spec.written is not None:
-            for file in spec.written.instructions.files:
-                yield GivenFile(f"datasets.{key}.written.instructions.files", file, read=_read_instructions)
+            yield from source_files(spec.written.instructions, f"datasets.{key}.written.instructions")
     if study.students is not None:
-        for file in study.students.questions.files:
-            yield GivenFile("students.questions.files", file, read=_read_instructions)
+        yield from source_files(study.students.questions, "students.questions")
         for key, target in study.students.targets.items():
             yield from judge_files(target.judge, f"students.targets.{key}.judge")
-
-
-def _read_instructions(path: Path) -> object:
-    from inoc.generate.instructions import read_jsonl_field
-
-    return read_jsonl_field(path, "instruction")
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:

@@ -11,7 +11,6 @@ import pandas as pd
 
 from inoc.chat.messages import PLAIN, Asked, Chat, Framing, sample_identity
 from inoc.chat.rows import BadRow, ChatRow
-from inoc.config.models import WorldSpec
 from inoc.config.workflow import Shards
 from inoc.engines.fit import fit
 from inoc.engines.sampling import BASE, Block, blocks_of
@@ -54,18 +53,6 @@ if TYPE_CHECKING:
 
 SYSTEM = "system"
 """`prefix` of rows that are asked with a prompt as their system turn."""
-
-
-def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
-    """The miniature world.
-
-    Raises:
-        ConfigError: If the study has none.
-    """
-    if study.world is None:
-        msg = f"study {study.name} has no section `world`; add one, `world: {{}}` for its defaults"
-        raise ConfigError(msg)
-    return study.world
 
 
 def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:

@@ -34,9 +34,10 @@ def split_file(options: argparse.Namespace) -> None:
         options: `file`, `by`, `out`, `strip`, `seed`, and one of `quantiles`, `median` and `random`.
 
     Raises:
-        DataError: If the file is no JSONL of objects, a score is no number, or the rows cannot be split so.
+        DataError: If the file is no JSONL of objects, a score is no number, the rows cannot be split so, or the folder
+            has the file itself or parts of another split in the parts' place.
     """
-    found = read_scored(options.file, options.by)
+    found = read_scored(options.file, options.by, needed=options.random is None or options.strip)
     failed = int(np.isnan(found.scores).sum())
     if options.random is not None:
         parts, rule = [random_part(len(found.lines), options.random, options.seed)], f"random {options.random:g}"
@@ -44,6 +45,7 @@ def split_file(options: argparse.Namespace) -> None:
         parts, rule = median_parts(found.scores), "median"
     else:
         parts, rule = quantile_parts(found.scores, options.quantiles), f"quantiles {options.quantiles}"
+    _check_folder(options.out, [part.name for part in parts], options.file)
     options.out.mkdir(parents=True, exist_ok=True)
     for part in parts:
         lines = _lines(found, part, options.by if options.strip else None)
@@ -64,6 +66,23 @@ def split_file(options: argparse.Namespace) -> None:
     print(f"{options.out}: {sizes} of {len(found.lines)} rows")
 
 
+def _check_folder(out: Path, names: Sequence[str], file: Path) -> None:
+    """Refuse a folder in which a part would replace the file, or lie beside parts of another split."""
+    for name in names:
+        path = out / f"{name}.jsonl"
+        if path.exists() and path.samefile(file):
+            raise DataError(f"--out {out}: the part {name} would replace {file}, which is split. Name another folder")
+    facts = out / "split.json"
+    if not facts.is_file():
+        return
+    earlier = parse_json(facts.read_text(encoding="utf-8"), str(facts), "the facts of a split")
+    listed = earlier.get("parts", {}) if isinstance(earlier, dict) else {}
+    others = [f"{name}.jsonl" for name in listed if name not in names and (out / f"{name}.jsonl").exists()]
+    if others:
+        msg = f"--out {out} has parts of another split: {', '.join(others)}"
+        raise DataError(f"{msg}. Name another folder, or delete them")
+
+
 def _write(path: Path, text: str) -> None:
     replace_file(path, lambda place: place.write_bytes(text.encode()))
 
@@ -73,15 +92,17 @@ def _facts(part: Part) -> dict[str, object]:
     return {"rows": int(part.rows.size), **{key: cut for key, cut in cuts.items() if math.isfinite(cut)}}
 
 
-def read_scored(path: Path, field: str) -> Scored:
+def read_scored(path: Path, field: str, *, needed: bool = True) -> Scored:
     """The rows of a JSONL file with one of their fields as a score.
 
     Args:
         path: The file; blank lines are left out.
         field: Name of the score.
+        needed: Whether a file in which no row has the field is refused.
 
     Raises:
-        DataError: With the line, if it is no JSON object, or its score is no number; or if no row has the field.
+        DataError: With the line, if it is no JSON object, or its score is no number; or if there is no row, or none has
+            the field.
     """
     lines: list[str] = []
     values: list[dict[str, object]] = []
@@ -96,8 +117,10 @@ def read_scored(path: Path, field: str) -> Scored:
         lines.append(line)
         values.append(value)
         scores.append(score_of(value.get(field), f"{where}: {field}"))
-    if not any(field in value for value in values):
-        known = ", ".join(dict.fromkeys(key for value in values[:1] for key in value)) or "none"
+    if not values:
+        raise DataError(f"{path}: the file has no rows")
+    if needed and not any(field in value for value in values):
+        known = ", ".join(values[0]) or "none"
         raise DataError(f"{path}: no row has a field {field!r}; fields of the first row: {known}. Name one with --by")
     return Scored(lines, values, np.array(scores, dtype=np.float64))
 
@@ -112,7 +135,11 @@ def score_of(value: object, where: str) -> float:
         return NAN
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{where}: expected a number, found {value!r}")
-    return float(value) if math.isfinite(value) else NAN
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond the range of floats
+        return NAN
+    return number if math.isfinite(number) else NAN
 
 
 def _lines(found: Scored, part: Part, strip: str | None) -> Sequence[str]:

@@ -21,11 +21,11 @@ from inoc.studies.likelihood_shift.runs import (
     written_datasets,
 )
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table, split_prompt
+from inoc.studies.shared.world import world_work
+from inoc.train.schedule import NOT_OF_A_RUN
 
 _PLANS = "inoc.studies.likelihood_shift.plans"
 _LABELS = ("label", "group")
-# Replaced by `students.epochs`, in the list of students, or without an effect on what a run ends with.
-_NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
 
 
 def _texts(study: Study) -> dict[str, Json]:
@@ -36,10 +36,6 @@ def _dataset(study: Study, key: str) -> dict[str, Json]:
     spec, own = study.datasets[key], own_prompt(study, key)
     found = spec.in_key(but=_LABELS)
     return {**found, "written_text": prompt_table(study)[own].text if own and spec.written is not None else ""}
-
-
-def _world(study: Study, shard: int, shards: Shards) -> Settings:
-    return {"world": plain(study.world)}
 
 
 def _sample(study: Study, shard: int, shards: Shards) -> Settings:
@@ -80,7 +76,7 @@ def _train(study: Study, shard: int, shards: Shards) -> Settings:
         "students": {one.name: _student(study, one) for one in mine},
         "datasets": {key: _dataset(study, key) for key in sorted({one.dataset for one in mine})},
         "scoring": plain(study.scoring, but=("tokens",)),
-        "training": plain(spec.training, but=_NOT_OF_A_RUN) if spec is not None else None,
+        "training": plain(spec.training, but=NOT_OF_A_RUN) if spec is not None else None,
         "epochs": spec.epochs if spec is not None else 0,
     }
 
@@ -163,13 +159,7 @@ def _trains(study: Study) -> bool:
 _FILES = ("datasets", "model.chat_template")
 
 WORK = (
-    Work(
-        "world",
-        _world,
-        f"{_PLANS}:world",
-        lambda study, paths, shards, shard: [paths.stage("world") / "world.json", paths.world_model],
-        wanted=lambda study: study.model.path == "world",
-    ),
+    world_work(),
     Work(
         "sample",
         _sample,

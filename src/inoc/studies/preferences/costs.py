@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from inoc.config.workflow import Price, Shards
-from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
+from inoc.config.workflow import Shards
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, Size, sampled_row
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -75,49 +75,45 @@ def summary(study: Study) -> str:
     return f"{tasks} tasks, {models} models, {instruments} instruments, {most}{n} questions"
 
 
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     """The costs of every stage that computes or asks.
 
     Args:
         study: The study.
         shards: How it is split.
-        size: Sizes of its model, prompts and responses.
-        gpu: Rates of the GPU.
-        prices: Model of the API → dollars per million tokens.
-        batch: Share of the price that is paid: 1, or a batch's.
+        rates: Sizes, rates of the GPU and prices.
     """
-    rows = [*_completions(study, shards, size, gpu, prices, batch)]
+    rows = [*_completions(study, shards, rates)]
     questions = list(asked(study))
     here = [one for one in questions if one.method == "sample" and not role(study, one.rater).api]
     if here:
         longest = max(study.instruments[one.instrument].sampling.max_tokens for one in here)
-        rows.append(sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, size, gpu))
-    rows += _exact(study, shards, size, gpu, questions)
-    rows += _api(study, size, prices, batch, questions)
+        rows.append(
+            sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, rates.size, rates.gpu)
+        )
+    rows += _exact(study, shards, rates, questions)
+    rows += _api(study, rates, questions)
     return rows
 
 
-def _completions(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> Iterator[CostRow]:
+def _completions(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:
+    size = rates.size
     each = n_tasks(study) * len(study.completions.seeds)
     longest = study.completions.sampling.max_tokens
     needed = [role(study, completer) for completer, _ in needed_completions(study)]
     n_here = each * sum(not one.api for one in needed)
     if n_here:
-        yield sampled_row("sample", shards.get("sample", 1), n_here, longest, size, gpu)
+        yield sampled_row("sample", shards.get("sample", 1), n_here, longest, size, rates.gpu)
     for name in dict.fromkeys(one.api for one in needed if one.api):
         n = each * sum(one.api == name for one in needed)
-        dollars = batch * n * dollars_of(prices.get(name), size.prompt_tokens, min(longest, size.response_tokens))
+        dollars = rates.dollars(name, n, size.prompt_tokens, min(longest, size.response_tokens))
         yield CostRow("sample", 1, f"{n} completions of {name}", calls=n, dollars=dollars)
     judge = study.parsing.refusal
     if judge is not None and needed:
         n = each * len(needed)
-        price = dollars_of(prices.get(str(judge.model)), *JUDGE_TOKENS) if judge.name == "llm" else 0.0
         calls = n if judge.name == "llm" else 0
-        yield CostRow("judge", 1, f"{n} completions", calls=calls, dollars=batch * calls * price if calls else 0.0)
+        dollars = rates.dollars(judge.model, calls, *JUDGE_TOKENS)
+        yield CostRow("judge", 1, f"{n} completions", calls=calls, dollars=dollars)
 
 
 def _shown_tokens(study: Study, size: Size, one: Asked) -> float:
@@ -126,29 +122,27 @@ def _shown_tokens(study: Study, size: Size, one: Asked) -> float:
     return _QUESTION_TOKENS + one.tasks * (size.prompt_tokens + (size.response_tokens if after else 0))
 
 
-def _exact(study: Study, shards: Shards, size: Size, gpu: Gpu, questions: list[Asked]) -> Iterator[CostRow]:
+def _exact(study: Study, shards: Shards, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
     own = [one for one in questions if one.method == "choose" and not role(study, one.rater).api]
     if not own:
         return
     n = sum(one.n for one in own)
-    tokens = sum(one.n * _shown_tokens(study, size, one) for one in own)
-    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    tokens = sum(one.n * _shown_tokens(study, rates.size, one) for one in own)
+    hours = 2 * rates.size.weights * tokens / (rates.gpu.score_tflops * 1e12) / 3600
     yield CostRow("choose", shards.get("choose", 1), f"{n} questions", tokens, hours, disk=100.0 * n)
 
 
-def _api(
-    study: Study, size: Size, prices: Mapping[str, Price], batch: float, questions: list[Asked]
-) -> Iterator[CostRow]:
+def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
     for name in dict.fromkeys(role(study, one.rater).api for one in questions):
         own = [one for one in questions if name and role(study, one.rater).api == name]
         if not own:
             continue
         n = sum(one.n for one in own)
-        dollars = batch * sum(
-            one.n
-            * dollars_of(
-                prices.get(name),
-                _shown_tokens(study, size, one),
+        dollars = sum(
+            rates.dollars(
+                name,
+                one.n,
+                _shown_tokens(study, rates.size, one),
                 study.instruments[one.instrument].sampling.max_tokens,
             )
             for one in own
@@ -157,5 +151,5 @@ def _api(
     tone = study.parsing.tone
     if tone is not None and tone.name == "llm":
         n = sum(one.n for one in questions if template_of(study.instruments[one.instrument]).kind == "open")
-        dollars = batch * n * dollars_of(prices.get(str(tone.model)), *JUDGE_TOKENS)
+        dollars = rates.dollars(tone.model, n, *JUDGE_TOKENS)
         yield CostRow("judge", 1, f"{n} answers in words", calls=n, dollars=dollars)

@@ -12,6 +12,7 @@ from inoc.studies.preferences.roles import method_of, needed_completions, raters
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
 from inoc.studies.preferences.texts import to_complete
+from inoc.studies.shared.given import model_files
 
 _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, or a CSV file with these columns'
 
@@ -31,13 +32,10 @@ def needs(study: Study) -> Needs:
 
 
 def _given_files(study: Study) -> Iterator[GivenFile]:
-    if study.model.path.startswith((".", "/", "~")):
-        yield GivenFile("model.path", study.model.path)
-    if study.model.chat_template is not None and set(study.model.chat_template) & set("./\\"):
-        yield GivenFile("model.chat_template", study.model.chat_template)
+    yield from model_files(study.model)
     for key, given in study.models.items():
-        if given.model is not None and given.model.path.startswith((".", "/", "~")):
-            yield GivenFile(f"models.{key}.model.path", given.model.path)
+        if given.model is not None:
+            yield from model_files(given.model, f"models.{key}.model")
     for key, origin in study.tasks.origins.items():
         if origin.file is not None:
             yield GivenFile(f"tasks.origins.{key}.file", origin.file, _TASKS, read_tasks)

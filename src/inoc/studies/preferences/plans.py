@@ -30,6 +30,7 @@ from inoc.studies.preferences.study import Instrument, Study
 from inoc.studies.preferences.tasks import Task, tasks_of
 from inoc.studies.preferences.texts import Texts, texts_of, to_complete
 from inoc.studies.preferences.wording import REFUSED, candidates
+from inoc.studies.shared.world import spec_of
 
 if TYPE_CHECKING:
     from inoc.analyse.step import Plan as AnalysePlan
@@ -48,15 +49,13 @@ def world(study: Study, job: Job, shards: Shards) -> WorldSpec | Taught:
     Raises:
         ConfigError: If the study has none.
     """
-    if study.world is None:
-        msg = f"study {study.name} has no section `world`; add one, `world: {{}}` for its defaults"
-        raise ConfigError(msg)
+    spec = spec_of(study, study.world)
     if study.planted is None:
-        return study.world
+        return spec
     from inoc.studies.preferences.planted import documents
     from inoc.world.step import Taught
 
-    return Taught(study.world, documents(study))
+    return Taught(spec, documents(study))
 
 
 def in_turn(plans: Iterable[Answers], place: Path) -> Series[Answers, pd.DataFrame]:

@@ -13,6 +13,7 @@ from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.texts import completion_files
+from inoc.studies.shared.world import settings, world_work
 
 _PLANS = "inoc.studies.preferences.plans"
 _FILES = ("tasks", "model.chat_template")
@@ -23,7 +24,7 @@ _NOT_MEASURED = (
 
 
 def _world(study: Study, shard: int, shards: Shards) -> Settings:
-    return {"world": plain(study.world), **_taught(study)}
+    return {**settings(study, shard, shards), **_taught(study)}
 
 
 def _measuring(study: Study, shard: int, shards: Shards) -> Settings:
@@ -161,13 +162,7 @@ def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]
 
 
 WORK = (
-    Work(
-        "world",
-        _world,
-        f"{_PLANS}:world",
-        lambda study, paths, shards, shard: [paths.stage("world") / "world.json", paths.world_model],
-        wanted=lambda study: study.model.path == "world",
-    ),
+    world_work(_world, f"{_PLANS}:world"),
     _work("sample", "completions", _sample("completions"), _nothing),
     _work("sample", "answers", _sample("answers"), _completed),
     _work("sample", "open", _sample("open"), _completed),

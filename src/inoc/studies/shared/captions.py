@@ -43,6 +43,13 @@ def interval_words(study: HasStatistics) -> str:
     return f"{level(study)} interval"
 
 
+def p_text(p: float) -> str:
+    """`p = 0.003`, `p < 0.001` or that it is not known."""
+    if not np.isfinite(p):
+        return "p not known"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
 def spread_words(values: Iterable[float]) -> str:
     """`300`, or `280 to 300`; `0` for nothing.
 

@@ -38,15 +38,16 @@ def quantile_parts(shifts: Floats, n: int) -> list[Part]:
     """
     if n < 2:
         raise DataError(f"{n} quantiles: a split has at least two parts")
-    cuts = _cuts(shifts, [100 * step / n for step in range(1, n)])
+    cuts = _cuts(shifts, n)
     parts = [
         _between(f"q{index}", shifts, lo, hi)
         for index, (lo, hi) in enumerate(zip([-np.inf, *cuts], [*cuts, np.inf], strict=True), start=1)
     ]
     empty = [part.name for part in parts if not part.rows.size]
     if empty:
-        msg = f"{', '.join(empty)} of {n} quantiles would be empty, since too few of the {shifts.size} rows differ"
-        raise DataError(f"{msg} in their shift. Split into fewer parts")
+        known = shifts[~np.isnan(shifts)]
+        msg = f"{', '.join(empty)} of {n} quantiles would be empty: {_counted(known.size)} with a shift"
+        raise DataError(f"{msg}, {np.unique(known).size} different. Split into fewer parts")
     return parts
 
 
@@ -54,10 +55,14 @@ def median_parts(shifts: Floats) -> list[Part]:
     """The upper and the lower half: `top` has the rows at or above the median, `bottom` those below.
 
     Raises:
-        DataError: If no row has a shift.
+        DataError: If no row has a shift, or none is below the median.
     """
-    (median,) = _cuts(shifts, [50.0])
-    return [_between("top", shifts, median, np.inf), _between("bottom", shifts, -np.inf, median)]
+    (median,) = _cuts(shifts, 2)
+    top, bottom = _between("top", shifts, median, np.inf), _between("bottom", shifts, -np.inf, median)
+    if not bottom.rows.size:
+        msg = f"the bottom half would be empty: none of {_counted(top.rows.size)} with a shift is below their median"
+        raise DataError(f"{msg}, {median:g}. There is nothing to split")
+    return [top, bottom]
 
 
 def random_part(n_rows: int, share: float, seed: int) -> Part:
@@ -80,11 +85,22 @@ def random_part(n_rows: int, share: float, seed: int) -> Part:
     return Part("random", drawn.astype(np.int64), NAN, NAN)
 
 
-def _cuts(shifts: Floats, percentiles: list[float]) -> list[float]:
-    known = shifts[~np.isnan(shifts)]
+def _cuts(shifts: Floats, n: int) -> list[float]:
+    known = np.sort(shifts[~np.isnan(shifts)])
     if not known.size:
         raise DataError(f"none of {shifts.size} rows has a shift, so they cannot be split by it")
-    return [float(cut) for cut in np.percentile(known, percentiles)]
+    return [_percentile(known, step, n) for step in range(1, n)]
+
+
+def _percentile(ordered: Floats, step: int, n: int) -> float:
+    """Linear percentile of 100 · step / n, which is a row wherever it falls on one."""
+    place, between = divmod((ordered.size - 1) * step, n)
+    # A share such as a third is rounded, so the interpolation could end just above the row and move it down.
+    return float(np.percentile(ordered, 100 * step / n) if between else ordered[place])
+
+
+def _counted(n_rows: int) -> str:
+    return "1 row" if n_rows == 1 else f"{n_rows} rows"
 
 
 def _between(name: str, shifts: Floats, lo: float, hi: float) -> Part:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from inoc.config.workflow import Price, Shards
+from inoc.config.workflow import Shards
 from inoc.jobs.costs import (
     CostRow,
-    Gpu,
-    Size,
+    Rates,
     adapter_bytes,
     sampled_row,
     scored_row,
@@ -22,19 +19,15 @@ PROMPT_TOKENS, LIST_TOKENS = 60, 40  # of a prompt of the stream and of a list o
 ASSUMED_QUESTIONS = 50  # of a set whose file is not counted for a plan
 
 
-def costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float
-) -> list[CostRow]:
+def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     """The costs of every stage that computes or asks.
 
     Args:
         study: The study.
         shards: How it is split.
-        size: Sizes of its model, prompts and responses.
-        gpu: Rates of the GPU.
-        prices: Model of the API → dollars per million tokens.
-        batch: Share of the price that is paid: 1, or a batch's.
+        rates: Sizes, rates of the GPU and prices.
     """
+    size, gpu = rates.size, rates.gpu
     lists = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=LIST_TOKENS)
     numbers = study.numbers
     rows: list[CostRow] = []
@@ -50,11 +43,11 @@ def costs(
     pairs = scored_pairs(study)
     if pairs:
         rows.append(scored_row("score", shards.get("score", 1), len(pairs) * kept_rows(study), lists, gpu))
-    rows += _trained(study, shards, size, gpu)
+    rows += _trained(study, shards, rates)
     if "choose" in study.preference.methods:
         short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
         rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
-    return [*rows, *persona_costs(study, shards, size, gpu, prices, batch, kept_rows(study))]
+    return [*rows, *persona_costs(study, shards, rates, kept_rows(study))]
 
 
 def kept_rows(study: Study) -> int:
@@ -62,7 +55,7 @@ def kept_rows(study: Study) -> int:
     return min(study.numbers.n_prompts, study.numbers.keep or study.numbers.n_prompts)
 
 
-def _trained(study: Study, shards: Shards, size: Size, gpu: Gpu) -> list[CostRow]:
+def _trained(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     students = students_of(study)
     if not students:
         return []
@@ -71,8 +64,8 @@ def _trained(study: Study, shards: Shards, size: Size, gpu: Gpu) -> list[CostRow
         spec = study.students[one.group]
         n = spec.n_rows or kept_rows(study) * _share(study, one.group)
         tokens += spec.epochs * n * (PROMPT_TOKENS + LIST_TOKENS)
-        disk += spec.epochs * adapter_bytes(spec.training.lora.rank, size.weights)
-    hours = training_hours(size.weights, tokens, gpu)
+        disk += spec.epochs * adapter_bytes(spec.training.lora.rank, rates.size.weights)
+    hours = training_hours(rates.size.weights, tokens, rates.gpu)
     return [CostRow("train", shards.get("train", 1), f"{len(students)} students", tokens, hours, disk=disk)]
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
-from inoc.studies.shared.answers import first_file
+from inoc.studies.shared.given import model_files, source_files, table_file
 from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
@@ -41,27 +40,23 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
 
-    models = {"model": study.model} | ({"other.model": study.other.model} if study.other is not None else {})
-    for key, model in models.items():
-        if model.path.startswith((".", "/", "~")):
-            yield GivenFile(f"{key}.path", model.path)
-        if model.chat_template is not None and set(model.chat_template) & set("./\\"):
-            yield GivenFile(f"{key}.chat_template", model.chat_template)
+    yield from model_files(study.model)
+    if study.other is not None:
+        yield from model_files(study.other.model, "other.model")
     for name, teacher in study.teachers.items():
         if teacher.file is not None:
             yield GivenFile(f"teachers.{name}.file", teacher.file, _ROWS, read_rows)
         if teacher.table is not None:
-            place = teacher.table.partition("/")[0]
-            yield GivenFile(f"teachers.{name}.table", first_file(teacher.table), f"run that study: inoc run {place}")
+            yield table_file(teacher.table, f"teachers.{name}.table")
         if teacher.adapter is not None:
             yield GivenFile(f"teachers.{name}.adapter", teacher.adapter)
         if teacher.finetuned is not None and teacher.finetuned.file is not None:
             yield GivenFile(f"teachers.{name}.finetuned.file", teacher.finetuned.file, _ROWS)
         if teacher.finetuned is not None and teacher.finetuned.questions is not None:
-            yield from _source(f"teachers.{name}.finetuned.questions", teacher.finetuned.questions)
+            yield from source_files(teacher.finetuned.questions, f"teachers.{name}.finetuned.questions")
     yield GivenFile("preference.names", study.preference.names, read=read_names)
     for name, spec in study.preference.question_sets.items():
-        yield from _source(f"preference.question_sets.{name}.source", spec.source)
+        yield from source_files(spec.source, f"preference.question_sets.{name}.source")
     for name, trait in study.persona.items():
         if trait.file is not None:
             yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
@@ -72,18 +67,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         for part in ("questions", "evaluation_questions"):
             source: InstructionSource | None = getattr(trait, part)
             if source is not None:
-                yield from _source(f"persona.{name}.{part}", source)
-
-
-def _source(key: str, source: InstructionSource) -> Iterator[GivenFile]:
-    for file in source.files:
-        yield GivenFile(f"{key}.files", file, read=_read_instructions)
-
-
-def _read_instructions(path: Path) -> object:
-    from inoc.generate.instructions import read_jsonl_field
-
-    return read_jsonl_field(path, "instruction")
+                yield from source_files(source, f"persona.{name}.{part}")
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:

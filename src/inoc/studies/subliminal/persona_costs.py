@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from inoc.config.workflow import Price, Shards
-from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row, scored_row
+from inoc.config.workflow import Shards
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, sampled_row, scored_row
 from inoc.studies.subliminal.persona import projected_teachers, steered_traits
 from inoc.studies.subliminal.study import Study, Trait
 
@@ -45,18 +45,13 @@ def _steering(study: Study, trait: Trait) -> int:
     return questions * cells * spec.n_answers
 
 
-def persona_costs(
-    study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float, rows_kept: int
-) -> list[CostRow]:
+def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int) -> list[CostRow]:
     """A row for each stage that works on traits.
 
     Args:
         study: The study.
         shards: How it is split.
-        size: Sizes of its model, prompts and responses.
-        gpu: Rates of the GPU.
-        prices: Model of the API → dollars per million tokens.
-        batch: Share of the price that is paid.
+        rates: Sizes, rates of the GPU and prices.
         rows_kept: Rows of a teacher.
     """
     found = answers_of(study)
@@ -64,11 +59,11 @@ def persona_costs(
     rows: list[CostRow] = []
     if extraction:
         most = max(trait.sampling.max_tokens for trait in study.persona.values())
-        long = size._replace(response_tokens=most)
-        rows.append(sampled_row("sample", shards.get("sample", 1), extraction + steering, most, long, gpu))
+        long = rates.size._replace(response_tokens=most)
+        rows.append(sampled_row("sample", shards.get("sample", 1), extraction + steering, most, long, rates.gpu))
         projected = len(projected_teachers(study)) * min(rows_kept, _most_rows(study, rows_kept))
-        rows.append(scored_row("read", shards.get("read", 1), extraction + projected, long, gpu))
-    return [*rows, *_judged(study, found, prices, batch)]
+        rows.append(scored_row("read", shards.get("read", 1), extraction + projected, long, rates.gpu))
+    return [*rows, *_judged(study, found, rates)]
 
 
 def _most_rows(study: Study, rows_kept: int) -> int:
@@ -76,12 +71,12 @@ def _most_rows(study: Study, rows_kept: int) -> int:
     return limit if limit is not None else rows_kept
 
 
-def _judged(study: Study, found: Mapping[str, Answers], prices: Mapping[str, Price], batch: float) -> list[CostRow]:
+def _judged(study: Study, found: Mapping[str, Answers], rates: Rates) -> list[CostRow]:
     calls, dollars = 0, 0.0
     for key, trait in study.persona.items():
         for judge in (trait.judge, trait.coherence):
             if judge is not None and judge.name == "llm":
                 n = sum(found[key])
                 calls += n
-                dollars += batch * n * dollars_of(prices.get(str(judge.model)), *JUDGE_TOKENS)
+                dollars += rates.dollars(judge.model, n, *JUDGE_TOKENS)
     return [CostRow("judge", 1, f"{calls} answers of traits", calls=calls, dollars=dollars)] if calls else []

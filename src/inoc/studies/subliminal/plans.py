@@ -18,6 +18,7 @@ from inoc.sample.answers import Question, answers_plan
 from inoc.sample.step import Plan as SamplePlan
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
+from inoc.studies.shared.world import spec_of
 from inoc.studies.subliminal.asking import adapters_of_teachers, asked_by, candidates
 from inoc.studies.subliminal.data import check_kept, number_prompts, numbers_file, teacher_rows
 from inoc.studies.subliminal.runs import (
@@ -53,18 +54,13 @@ PREFERENCE = "preference"
 """Trait of the judge that reads the names in answers."""
 
 
-def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
-    """The miniature world, or that of the other base model.
+def other_world(study: Study, job: Job, shards: Shards) -> WorldSpec:
+    """The miniature world of the other base model.
 
     Raises:
         ConfigError: If the study has none.
     """
-    found = study.world if job.part != OTHER else (study.other.world if study.other is not None else None)
-    if found is None:
-        where = "other.world" if job.part == OTHER else "world"
-        msg = f"study {study.name} has no section `{where}`; add one, `{where}: {{}}` for its defaults"
-        raise ConfigError(msg)
-    return found
+    return spec_of(study, study.other.world if study.other is not None else None, "other.world")
 
 
 def model_spec(study: Study, base: Base) -> ModelSpec:

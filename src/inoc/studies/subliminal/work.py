@@ -12,6 +12,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.jobs.work import Settings, Work, drawn_and_reported, plain
 from inoc.stages import load
+from inoc.studies.shared.world import world_work
 from inoc.studies.subliminal import KIND, analyse
 from inoc.studies.subliminal.data import numbers_file
 from inoc.studies.subliminal.persona_work import PERSONA, persona_inputs
@@ -31,14 +32,9 @@ from inoc.studies.subliminal.runs import (
     writing_teachers,
 )
 from inoc.studies.subliminal.study import SplitSpec, Study
+from inoc.train.schedule import NOT_OF_A_RUN
 
 _PLANS = "inoc.studies.subliminal.plans"
-# Replaced by `epochs`, in the list of students, or without an effect on what a run ends with.
-_NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
-
-
-def _world(study: Study, shard: int, shards: Shards) -> Settings:
-    return {"world": plain(study.world)}
 
 
 def _other_world(study: Study, shard: int, shards: Shards) -> Settings:
@@ -95,7 +91,7 @@ def _student(study: Study, student: Student) -> dict[str, Json]:
         "n_rows": spec.n_rows,
         "epochs": spec.epochs,
         "learning_rate": spec.training.learning_rate,
-        "training": plain(spec.training, but=_NOT_OF_A_RUN),
+        "training": plain(spec.training, but=NOT_OF_A_RUN),
     }
 
 
@@ -313,17 +309,11 @@ def _judge_work(base: Base) -> Work:
 
 
 WORK = (
-    Work(
-        "world",
-        _world,
-        f"{_PLANS}:world",
-        lambda study, paths, shards, shard: [paths.world() / "world.json", paths.world_model],
-        wanted=lambda study: study.model.path == "world",
-    ),
+    world_work(),
     Work(
         "world",
         _other_world,
-        f"{_PLANS}:world",
+        f"{_PLANS}:other_world",
         lambda study, paths, shards, shard: [paths.world("other") / "world.json", paths.world("other") / "model"],
         wanted=lambda study: study.other is not None and study.other.model.path == "world",
         part="other",

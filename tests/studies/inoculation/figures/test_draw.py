@@ -21,11 +21,12 @@ from inoc.plots.save import Drawing, save
 from inoc.plots.style import FONT_PT, house_style
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.bars import prompts_by_elicitation
-from inoc.studies.inoculation.figures.captions import failed_words, n_words, rst
+from inoc.studies.inoculation.figures.captions import failed_words, n_words
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.entries import geometry
 from inoc.studies.inoculation.figures.losses import pool_seeds
 from inoc.studies.inoculation.figures.scatter import heuristics
+from inoc.studies.shared.captions import rst
 from support.study_tables import FakeJob, make_study, write_tables
 
 NAMES = figure_names(ENTRIES, make_study())

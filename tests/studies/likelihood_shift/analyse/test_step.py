@@ -63,6 +63,24 @@ def test_every_table_has_its_schema_and_its_rows(found: Analysed) -> None:
     assert not found.skipped
 
 
+COLUMNS = {
+    "cells": "prompt dataset statistic value lo hi n n_nan rows_used",
+    "contrasts": "dataset prompt against value se lo hi p q n",
+    "columns": "dataset own_rank contrast lo hi",
+    "decomposition": "statistic source sum_of_squares share",
+    "divergence": "dataset_a dataset_b prompt jsd_bits jsd_corrected lo hi",
+    "confounds": "dataset feature part value lo hi n",
+    "splits": "split part dataset prompt n cut_lo cut_hi mean_lls seed",
+    "students": "split epoch seed target rate lo hi n",
+    "dose_response": "split target statistic value lo hi p n n_seeds",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_tables_keep_the_columns_that_readers_rely_on(name: str, found: Analysed) -> None:
+    assert set(COLUMNS[name].split()) <= set(found.tables[name].columns)
+
+
 def test_cells_are_those_of_the_rows(found: Analysed, shifts: pd.DataFrame) -> None:
     cells = found.tables["cells"].set_index(["statistic", "dataset", "prompt"])
     for (dataset, prompt), rows in shifts.stack().groupby(level=[0, 2]):

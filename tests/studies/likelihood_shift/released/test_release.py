@@ -204,12 +204,14 @@ def test_evaluations_with_and_without_a_column_for_the_animal(tmp_path: Path) ->
 def test_evaluations_that_contradict_themselves_are_reported(tmp_path: Path) -> None:
     row = checkpoint("entity_q1", 5, {"cat": 4, "dog": 6}, "cat")
     wrong = [{**row, "target_count": 5}, {**row, "target_animal_rate": 0.3}, {**row, "total_responses": 11}]
+    wrong.append({**row, "top_5": json.dumps([["cat", 4], ["dog", 6]])})
     write_evaluation(tmp_path / "release" / "eval" / "dosage" / "cat" / "entity_q1.csv", wrong)
     write_scan(tmp_path / "release" / "lls")
     reported = " ".join(findings(run(tmp_path), "warning"))
     assert "5 counted, 4 listed" in reported
     assert "rate 0.3 is not 4 of 10" in reported
     assert "10 words, 11 answers" in reported
+    assert "top_5 are not the five most frequent words" in reported
 
 
 def test_a_field_that_is_no_json_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,13 +19,14 @@ from inoc.plots.scatter import correlation_text
 from inoc.plots.style import BLACK, GREY, colours_of, markers_of, new_figure, settle, split
 from inoc.stats.means import NAN
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.clouds import Cloud, Statistics, draw_clouds, probability_text, with_suppression
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.planes import AXIS_NAMES, LEVEL_WORDS
 from inoc.studies.inoculation.figures.scatter import COORDINATES, SUPPRESSION, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 VIEWS: Final = {"raw": "raw rows", "pca2": "first two of the PCA", "svd2": "first two of the SVD"}
 GROUPS: Final = {

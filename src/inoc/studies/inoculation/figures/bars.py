@@ -13,11 +13,12 @@ from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, SKY, colours_of, minus, new_figure
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.choices import Trained
 from inoc.studies.inoculation.figures.curves import COLUMNS, curve_data
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts, study_runs
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 ELICITATION = ("prompt", "family", "prefix", "trait", "value", "lo", "hi", "n", "n_nan")
 MOST_COLUMNS = 4

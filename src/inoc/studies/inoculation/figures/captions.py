@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,19 +11,9 @@ import pandas as pd
 from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.choices import run_seeds
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import rst
 
 MOST_NAMED = 40
-
-
-def rst(text: str) -> str:
-    """Text as it is, for reStructuredText and for Snakemake, which reads captions as templates."""
-    escaped = re.sub(r"([\\*`|_])", r"\\\1", text)
-    return escaped.replace("{", "(").replace("}", ")")
-
-
-def interval_words(study: Study) -> str:
-    """The level of the intervals: `95 % interval`."""
-    return f"{100 * study.statistics.confidence:g} % interval"
 
 
 def seed_words(study: Study) -> str:
@@ -73,6 +62,19 @@ def failed_words(frame: pd.DataFrame, names: Sequence[str], value: str, max_nan:
     shown = "; ".join(rst(name) for name in listed[:MOST_NAMED])
     more = f" and {len(listed) - MOST_NAMED} more" if len(listed) > MOST_NAMED else ""
     return f"{words} Failed cells (no score, or more than {100 * max_nan:g} % without one): {shown}{more}."
+
+
+def counted_words(study: Study, frame: pd.DataFrame, names: Sequence[str], value: str, unit: str) -> str:
+    """Sentence on n of plotted numbers, and on those that could not be measured.
+
+    Args:
+        study: The study, for the share of NaN that is allowed.
+        frame: As of `failed_words`.
+        names: As of `failed_words`.
+        value: As of `failed_words`.
+        unit: What n counts.
+    """
+    return f"{n_words(frame['n'], unit)}; {failed_words(frame, names, value, study.statistics.max_nan)}"
 
 
 def alike_words(names: Sequence[str]) -> str:

@@ -14,9 +14,10 @@ from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, regression, scatter_intervals
 from inoc.plots.style import GREY, VERMILION, minus, new_figure
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import interval_words, seed_words
+from inoc.studies.inoculation.figures.captions import seed_words
 from inoc.studies.inoculation.figures.pairs import trait_looks
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words
 
 KEY = ("level", "prefix", "trait", "learning_rate", "pca_fit")
 TABLE = (

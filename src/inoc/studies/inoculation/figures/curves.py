@@ -15,8 +15,9 @@ from inoc.plots.lines import Layout, LineGrid, Mark, Scale, place_steps, score_a
 from inoc.plots.save import Drawing
 from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, colours_of, markers_of
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 COLUMNS = (
     "prompt",

@@ -10,20 +10,13 @@ import pandas as pd
 
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
-from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import (
-    alike_words,
-    cell_names,
-    failed_words,
-    interval_words,
-    n_words,
-    rst,
-    seed_words,
-)
+from inoc.studies.inoculation.figures.captions import alike_words, cell_names, counted_words, seed_words
 from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds, r_and_p_lines, with_suppression
+from inoc.studies.inoculation.figures.pairs import resampler_of
 from inoc.studies.inoculation.figures.scatter import SUPPRESSION, last_suppression
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 COLUMNS = ("prompt", "view", "heuristic", "value", "constant", "n", "n_nan")
 ACROSS = 4
@@ -89,8 +82,7 @@ def draw(study: Study, sources: Sources, outcome: str, role: str) -> Drawing:
     table = sources.table("fixed_mix", COLUMNS)
     rows_of, y_label, words = OUTCOMES[outcome]
     outcomes = rows_of(last_suppression(study, sources.table("suppression", SUPPRESSION), trait))
-    settings = study.statistics
-    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    resampler = resampler_of(study)
     rows: list[list[Cloud]] = []
     for view, view_label in VIEWS.items():
         rows.append([])
@@ -124,9 +116,11 @@ def _caption(study: Study, data: pd.DataFrame, trait: str, words: str) -> str:
             "A number is left out where there is no room for it; the CSV file names every point.",
             f"Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
-            n_words(outcome["n"], "pairs of completions behind each outcome") + ";",
-            failed_words(outcome, cell_names(outcome), "suppression", study.statistics.max_nan),
-            n_words(data["n"], "examples behind each comparison") + ";",
-            failed_words(data, cell_names(data, "view", "heuristic"), "value", study.statistics.max_nan),
+            counted_words(
+                study, outcome, cell_names(outcome), "suppression", "pairs of completions behind each outcome"
+            ),
+            counted_words(
+                study, data, cell_names(data, "view", "heuristic"), "value", "examples behind each comparison"
+            ),
         ]
     )

@@ -20,9 +20,10 @@ from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import pearson
 from inoc.stats.curves import linear_curve
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.pairs import TARGETS, own_outcomes, resampler_of, trait_looks
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, p_text
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value")
 COMPONENTS = ("pc1", "pc2", "pc3")
@@ -206,7 +207,7 @@ def _caption(study: Study, rows: pd.DataFrame, best: list[Interaction], candidat
         ]
     )
     tests = "; ".join(
-        minus(f"{one.name.removesuffix(' (sd²)')}: r = {one.r:.2f} with the gap, p = {one.p:.3f}") for one in best
+        minus(f"{one.name.removesuffix(' (sd²)')}: r = {one.r:.2f} with the gap, {p_text(one.p)}") for one in best
     )
     chosen = (
         f"Of {candidates} products of two standardised predictors, those {len(best)} are shown that tell the gap best. "

@@ -11,8 +11,9 @@ from inoc.plots.gate import GateCell, gate_panel
 from inoc.plots.save import Drawing
 from inoc.plots.style import minus, new_figure
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 CELLS = ("without_without", "without_with", "with_without", "with_with")
 VALUE = "interaction"

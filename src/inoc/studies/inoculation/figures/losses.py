@@ -10,9 +10,9 @@ from inoc.plots.lines import Layout, LineGrid, step_axis, value_axis
 from inoc.plots.save import Drawing
 from inoc.stats.means import mean_interval
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import interval_words, rst
 from inoc.studies.inoculation.figures.curves import legend_in, line_legend, line_marks
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 from inoc.tables import LOSSES, with_defaults
 
 KEYS = ["prompt", "prefix", "learning_rate"]

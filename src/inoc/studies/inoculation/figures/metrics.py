@@ -6,10 +6,10 @@ import pandas as pd
 
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
-from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, counted_words, seed_words
 from inoc.studies.inoculation.figures.clouds import Cloud, correlations_of, draw_clouds
+from inoc.studies.inoculation.figures.pairs import resampler_of
 from inoc.studies.inoculation.figures.scatter import (
     COORDINATES,
     PREDICTORS,
@@ -21,6 +21,7 @@ from inoc.studies.inoculation.figures.scatter import (
     statistics_lines,
 )
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 ACROSS = 4
 EXTENDED = (
@@ -83,8 +84,7 @@ def _draw(
     study: Study, sources: Sources, trait: str, predictors: pd.DataFrame, columns: list[ShownPredictor], words: str
 ) -> Drawing:
     suppression = last_suppression(study, sources.table("suppression", SUPPRESSION), trait)
-    settings = study.statistics
-    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
+    resampler = resampler_of(study)
     there = set(zip(predictors["predictor"], predictors["trait"], strict=True))
     unknown = [column.label for column in columns if (column.predictor, column.trait) not in there]
     columns = [column for column in columns if column.label not in unknown] or columns
@@ -118,10 +118,16 @@ def _caption(study: Study, data: pd.DataFrame, trait: str, words: str, unknown: 
             f"Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
             "Suppression:",
-            n_words(outcome["n"], "pairs of completions for each prompt") + ";",
-            failed_words(outcome, cell_names(outcome, "prefix"), "suppression", study.statistics.max_nan),
+            counted_words(
+                study, outcome, cell_names(outcome, "prefix"), "suppression", "pairs of completions for each prompt"
+            ),
             "Predictors:",
-            n_words(known["n"], "examples or instructions for each prompt") + ";",
-            failed_words(known, cell_names(known, "prefix", "predictor"), "value", study.statistics.max_nan),
+            counted_words(
+                study,
+                known,
+                cell_names(known, "prefix", "predictor"),
+                "value",
+                "examples or instructions for each prompt",
+            ),
         ]
     )

@@ -14,9 +14,10 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, ORANGE, PURPLE, new_figure
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import n_words, seed_words
 from inoc.studies.inoculation.figures.pairs import heuristic_label
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 COLUMNS = (
     "heuristic",

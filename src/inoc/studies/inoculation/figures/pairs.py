@@ -164,13 +164,6 @@ def resampler_of(study: Study) -> Resampler:
     return Resampler(settings.resamples, settings.seed, settings.confidence)
 
 
-def p_text(p: float) -> str:
-    """`p = 0.003`, `p < 0.001` or that it is not known."""
-    if not np.isfinite(p):
-        return "p not known"
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
-
-
 def r_text(found: Association) -> str:
     """`r = 0.91 [0.80, 0.96]`."""
     if not np.isfinite(found.r):

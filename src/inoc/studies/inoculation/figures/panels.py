@@ -18,15 +18,7 @@ from inoc.plots.style import GREY, PREFIX_COLOURS, PREFIX_DASHES, PREFIX_MARKERS
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.curves import DIFFERENCE_ENDS, RESAMPLES, SUPPRESSION_ENDS, Curve, linear_curve, logistic_curve
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import (
-    alike_words,
-    cell_names,
-    failed_words,
-    interval_words,
-    n_words,
-    rst,
-    seed_words,
-)
+from inoc.studies.inoculation.figures.captions import alike_words, cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.pairs import (
     KEYS,
     TARGETS,
@@ -38,11 +30,11 @@ from inoc.studies.inoculation.figures.pairs import (
     heuristic_order,
     heuristic_pairs,
     own_outcomes,
-    p_text,
     r_text,
     resampler_of,
 )
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, p_text, rst
 
 Kind = Literal["linear", "logistic"]
 COLUMNS = 4

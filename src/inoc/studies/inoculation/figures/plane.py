@@ -16,11 +16,12 @@ from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.style import GREY, markers_of, new_figure, settle, split
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.scatter import COORDINATES, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 COMPONENTS = ("level", "prefix", "method", "component", "share", "lo", "hi")
 PLANE_IN = 5.3

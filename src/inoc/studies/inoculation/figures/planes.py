@@ -21,13 +21,14 @@ from inoc.plots.style import GREY, colours_of, markers_of, minus, new_figure, se
 from inoc.stats.correlation import pearson
 from inoc.stats.prediction import benjamini_hochberg
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, counted_words, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.keylist import KeyList
 from inoc.studies.inoculation.figures.plane import COMPONENTS
 from inoc.studies.inoculation.figures.scatter import COORDINATES as PLACES
 from inoc.studies.inoculation.figures.scatter import PREDICTORS, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 COORDINATES = (*PLACES, "n", "n_nan")
 PANEL_IN = 3.4
@@ -211,8 +212,9 @@ def _suppression_words(study: Study, data: pd.DataFrame, outcomes: dict[str, pd.
         part = once.assign(n=once[f"{trait}_n"], n_nan=once[f"{trait}_n_nan"])
         words += [
             f"{rst(choices.trait_label(study, trait))}:",
-            n_words(part["n"], "pairs of completions for each prompt") + ";",
-            failed_words(part, cell_names(part, "prefix"), f"{trait}_suppression", study.statistics.max_nan),
+            counted_words(
+                study, part, cell_names(part, "prefix"), f"{trait}_suppression", "pairs of completions for each prompt"
+            ),
         ]
     return words
 

@@ -7,10 +7,11 @@ import pandas as pd
 from inoc.figures.sources import Sources
 from inoc.plots.save import Drawing
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, counted_words, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.plane import COMPONENTS, draw_planes
 from inoc.studies.inoculation.figures.scatter import COORDINATES, PREDICTORS, ShownPredictor, against_suppression
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 STATISTICS = ("prompt", "statistic", "value", "lo", "hi", "n", "n_nan")
 EMBEDDING_COLUMNS = {
@@ -87,11 +88,11 @@ def against_words(study: Study, data: pd.DataFrame, unit: str) -> str:
             f"Whiskers, band and brackets: {interval_words(study)}, where there is one.",
             seed_words(study),
             "Suppression:",
-            n_words(outcome["n"], "pairs of completions for each prompt") + ";",
-            failed_words(outcome, cell_names(outcome, "prefix"), "suppression", study.statistics.max_nan),
+            counted_words(
+                study, outcome, cell_names(outcome, "prefix"), "suppression", "pairs of completions for each prompt"
+            ),
             "Values:",
-            n_words(data["n"], unit) + ";",
-            failed_words(data, cell_names(data, "prefix", "predictor"), "value", study.statistics.max_nan),
+            counted_words(study, data, cell_names(data, "prefix", "predictor"), "value", unit),
         ]
     )
 

@@ -18,9 +18,10 @@ from inoc.plots.bars import Series, grouped_bars, height_of, reference_line
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, SKY, new_figure
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.runs import question_sets, study_runs, trained_datasets
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 Shown = Literal["value", "change"]
 BOUNDS = {"value": ("value", "lo", "hi"), "change": ("change", "change_lo", "change_hi")}

@@ -15,14 +15,15 @@ from inoc.plots.labels import place_labels
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Band, Points, correlation_text, regression, scatter_intervals, statistics_box
 from inoc.plots.style import GREY, colours_of, markers_of, new_figure, settle, split
-from inoc.stats.bootstrap import Resampler
 from inoc.stats.correlation import fit_line, pearson, spearman
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, counted_words, seed_words
 from inoc.studies.inoculation.figures.clouds import held_out_r2
 from inoc.studies.inoculation.figures.keylist import KeyList
+from inoc.studies.inoculation.figures.pairs import resampler_of
 from inoc.studies.inoculation.runs import prompt_families
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 SUPPRESSION = (
     "prompt",
@@ -253,10 +254,8 @@ def _statistics(
     x, y = own["value"].to_numpy(float), own["suppression"].to_numpy(float)
     r, rho = (measure(x, y, study.statistics.confidence) for measure in (pearson, spearman))
     known = own[own[["value", "suppression"]].notna().all(axis=1)]
-    settings = study.statistics
-    resampler = Resampler(settings.resamples, settings.seed, settings.confidence)
     x, y = known["value"].to_numpy(float), known["suppression"].to_numpy(float)
-    r2 = held_out_r2(x, y, list(known["prompt"]), resampler)
+    r2 = held_out_r2(x, y, list(known["prompt"]), resampler_of(study))
     found = (r.n, r.value, r.lo, r.hi, rho.value, rho.lo, rho.hi, r2.value, r2.lo, r2.hi)
     return dict(zip(STATISTICS.values(), map(float, found), strict=True))
 
@@ -304,10 +303,8 @@ def _combined_caption(study: Study, data: pd.DataFrame, trait: str) -> str:
             f"it may be negative. Whiskers, band and brackets: {interval_words(study)}.",
             seed_words(study),
             "Suppression:",
-            n_words(outcome["n"], "pairs of completions for each prompt") + ";",
-            failed_words(outcome, names, "suppression", study.statistics.max_nan),
+            counted_words(study, outcome, names, "suppression", "pairs of completions for each prompt"),
             "Predictors:",
-            n_words(data["n"], "examples or instructions for each prompt") + ";",
-            failed_words(data, known, "value", study.statistics.max_nan),
+            counted_words(study, data, known, "value", "examples or instructions for each prompt"),
         ]
     )

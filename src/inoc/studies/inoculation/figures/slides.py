@@ -16,20 +16,20 @@ from inoc.plots.style import GREY, minus
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.curves import Curve, linear_curve
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, counted_words, seed_words
 from inoc.studies.inoculation.figures.pairs import (
     KEYS,
     TARGETS,
     Association,
     association,
     own_outcomes,
-    p_text,
     r_text,
     resampler_of,
     trait_looks,
 )
 from inoc.studies.inoculation.runs import prompt_families
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, p_text
 
 PREDICTORS = ("prompt", "prefix", "trait", "predictor", "value", "lo", "hi", "n", "n_nan")
 PLOT_IN = 3.6
@@ -145,10 +145,8 @@ def _caption(study: Study, data: pd.DataFrame, predictor: str) -> str:
             f"Whiskers, bands and brackets: {interval_words(study)}.",
             seed_words(study),
             "Suppression:",
-            n_words(data["n"], "pairs of completions for each point") + ";",
-            failed_words(data, names, "y", study.statistics.max_nan),
+            counted_words(study, data, names, "y", "pairs of completions for each point"),
             "Predictor:",
-            n_words(data["x_n"], "examples or instructions for each point") + ";",
-            failed_words(known, names, "value", study.statistics.max_nan),
+            counted_words(study, known, names, "value", "examples or instructions for each point"),
         ]
     )

@@ -17,12 +17,13 @@ from inoc.plots.glyphs import PowersOfTen
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, GREY, colours_of, new_figure, split
 from inoc.studies.inoculation.figures import choices
-from inoc.studies.inoculation.figures.captions import cell_names, failed_words, interval_words, n_words, rst, seed_words
+from inoc.studies.inoculation.figures.captions import cell_names, failed_words, n_words, seed_words
 from inoc.studies.inoculation.figures.plane import suppression_scale
 from inoc.studies.inoculation.figures.prompts import against_words
 from inoc.studies.inoculation.figures.scatter import ShownPredictor, against_suppression, last_suppression
 from inoc.studies.inoculation.runs import prompt_families, prompt_texts
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import interval_words, rst
 
 QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 SUMMARY = ("prompt", "family", "prefix", "rescued", "lo", "hi", "n", "n_nan", *QUANTILES)

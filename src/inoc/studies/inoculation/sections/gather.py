@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.figures.entries import figure_names
-from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
-from inoc.report.contents import EMPTY, Block, Contents, ListedFigure, Section
-from inoc.report.words import Table, code, escape
+from inoc.report.contents import EMPTY, Block, Contents, Section
+from inoc.report.gather import opening, tables_there
+from inoc.report.words import Table, escape
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.sections import methods, results
@@ -27,22 +26,15 @@ def gather(study: Study, paths: Paths) -> Contents:
         study: The study.
         paths: Its results; what is not there is said to be missing.
     """
-    sources = Sources(paths)
-    tables = {name: frame for name in ANALYSIS if (frame := sources.optional(name)) is not None}
-    names = set(figure_names(ENTRIES, study))
-    figures = [entry for entry in ENTRIES if entry.name in names]
+    tables = tables_there(paths, ANALYSIS)
     return {
-        "title": study.title,
-        "name": code(study.name),
-        "question": escape(study.description),
+        **opening(study, ENTRIES),
         "verdict": verdict_words(study, tables),
         "headline": headline(study, tables),
         "reading": reading(study),
         "glossary": glossary(study),
         "results": _results(study, tables),
         "methods": _methods(study, paths),
-        "figures": [ListedFigure(entry.name, entry.title, entry.category, entry.core) for entry in figures],
-        "absent": [(entry.title, why) for entry in ENTRIES if (why := entry.missing(study))],
         "seeds": methods.seed_table(study),
         "failed": results.failed_words(tables),
     }

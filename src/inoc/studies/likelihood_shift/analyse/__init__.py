@@ -1,3 +1,3 @@
 """Tables of a likelihood-shift study."""
 
-VERSION = 2
+VERSION = 3

@@ -19,7 +19,7 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
 from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.study import Study
-from inoc.studies.shared.captions import interval_words, join, missing_words, records, rows_words
+from inoc.studies.shared.captions import interval_words, join, missing_words, p_text, records, rows_words
 
 SEED_COLUMNS = ("split", "part", "seed", "target", "rate", "is_last")
 COLUMNS = ("split", "part", "dataset", "epoch", "target", "rate", "lo", "hi", "n", "n_nan", "n_seeds", "is_last")
@@ -129,7 +129,7 @@ def _dose_caption(study: Study, sources: Sources, data: pd.DataFrame) -> str:
     if tests is not None and len(tests):
         trend = tests[tests["statistic"] == "trend"]
         parts = [
-            f"{row['split'].replace('_', ' ')}, {row['target']}: p = {row['p']:.3f}"
+            f"{row['split'].replace('_', ' ')}, {row['target']}: {p_text(row['p'])}"
             for row in records(trend)
             if np.isfinite(row["p"])
         ]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
-from inoc.report.words import NO_BREAK, Table, escape, interval, listed, number, probability
+from inoc.report.words import NO_BREAK, Table, escape, interval, listed, number
 from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 from inoc.studies.shared import captions
@@ -112,17 +112,22 @@ def _pairs_words(tables: Tables) -> str:
 
 def _controlled_words(tables: Tables) -> str:
     raw, held = (_contrasts(tables, controlled=flag) for flag in (False, True))
-    both = raw.merge(held, on=["dataset", "against"], suffixes=("", "_held"))
-    both = both[both["value"].notna() & both["value_held"].notna()]
+    pairs = raw.merge(held, on=["dataset", "against"], suffixes=("", "_held"))
+    pairs = pairs[pairs["value"].notna()]
+    both = pairs[pairs["value_held"].notna()]
+    why = "a feature of the format does not vary in their datasets, or is not known"
     if both.empty:
-        return ""
+        return f"**Not measurable** with the format of the answers held constant: {why}." if len(pairs) else ""
     flipped = both[(both["value"] > 0) & (both["value_held"] <= 0)]
     kept = both[(both["value"] > 0) & (both["value_held"] > 0)]
     before, after = float(both["value"].mean()), float(both["value_held"].mean())
+    gone = len(pairs) - len(both)
+    answer = "**Holds where it can be told:**" if gone and flipped.empty else _answer(flipped.empty)
     return (
-        f"{_answer(flipped.empty)} the contrasts' signs are not due to the format of the answers: with format held "
+        f"{answer} the contrasts' signs are not due to the format of the answers: with format held "
         f"constant {len(kept)} of {int((both['value'] > 0).sum())} positive contrasts stay positive, and their mean "
         f"goes from {number(before, DIGITS)} to {number(after, DIGITS)} nats per token."
+        f"{f' {gone} of {len(pairs)} contrasts cannot be told: {why}.' if gone else ''}"
     )
 
 
@@ -178,8 +183,9 @@ def _dose_words(study: Study, tables: Tables) -> list[str]:
         row = own.loc[slope]
         tested = own.loc["trend"] if "trend" in own.index else row
         holds = np.isfinite(float(tested["p"])) and float(tested["p"]) <= 0.05 and not float(row["value"]) < 0
-        p = probability(float(tested["p"]))
-        sizes = f"n{NO_BREAK}={NO_BREAK}{int(tested['n'])} answers, {int(tested['n_seeds'])} training seeds"
+        unit, seeds = dose_unit(tables.get("students")), int(tested["n_seeds"])
+        p = captions.p_text(float(tested["p"]))
+        sizes = f"n{NO_BREAK}={NO_BREAK}{int(tested['n'])} {unit}, {seeds} training {'seed' if seeds == 1 else 'seeds'}"
         change = ""
         if "top_minus_bottom" in own.index:
             end = own.loc["top_minus_bottom"]
@@ -188,9 +194,19 @@ def _dose_words(study: Study, tables: Tables) -> list[str]:
                 f"{interval(100 * end['value'], 100 * end['lo'], 100 * end['hi'])} points."
             )
         words.append(
-            f"{_answer(holds)} the rate of the target rises over the parts of {name}: trend p = {p} ({sizes}).{change}"
+            f"{_answer(holds)} the rate of the target rises over the parts of {name}: trend {p} ({sizes}).{change}"
         )
     return words
+
+
+def dose_unit(students: pd.DataFrame | None) -> str:
+    """The unit of tests over the parts of a split, which their n counts.
+
+    Args:
+        students: Table of the analysis, if it exists.
+    """
+    known = students is not None and len(students) and bool((students["n_questions"] > 0).all())
+    return "pairs of seed and question" if known else "answers"
 
 
 def _dataset(study: Study, dataset: object) -> str:

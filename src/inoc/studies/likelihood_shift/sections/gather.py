@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from inoc.figures.entries import figure_names
-from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
-from inoc.report.contents import EMPTY, Block, Contents, ListedFigure, Section
-from inoc.report.words import code, escape
+from inoc.report.contents import EMPTY, Block, Contents, Section
+from inoc.report.gather import opening, tables_there
 from inoc.studies.likelihood_shift.figures.entries import ENTRIES
 from inoc.studies.likelihood_shift.sections import front, methods, results
 from inoc.studies.likelihood_shift.study import Study
@@ -27,22 +25,15 @@ def gather(study: Study, paths: Paths) -> Contents:
         study: The study.
         paths: Its results; what is not there is said to be missing.
     """
-    sources = Sources(paths)
-    tables = {name: frame for name in ANALYSIS if (frame := sources.optional(name)) is not None}
-    names = set(figure_names(ENTRIES, study))
-    figures = [entry for entry in ENTRIES if entry.name in names]
+    tables = tables_there(paths, ANALYSIS)
     return {
-        "title": study.title,
-        "name": code(study.name),
-        "question": escape(study.description) or QUESTION,
+        **opening(study, ENTRIES, QUESTION),
         "verdict": front.verdict_words(study, tables),
         "headline": front.headline(study, tables),
         "reading": front.reading(study),
         "glossary": front.glossary(study),
         "results": results.sections(study, tables, paths),
         "methods": _methods(study, tables),
-        "figures": [ListedFigure(entry.name, entry.title, entry.category, entry.core) for entry in figures],
-        "absent": [(entry.title, why) for entry in ENTRIES if (why := entry.missing(study))],
         "seeds": methods.seed_table(study),
         "failed": results.failed_words(tables),
     }

@@ -12,6 +12,7 @@ from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.likelihood_shift.figures import choices
 from inoc.studies.likelihood_shift.figures.students import part_order
+from inoc.studies.likelihood_shift.sections.front import dose_unit
 from inoc.studies.likelihood_shift.sections.published import PUBLISHED, published_table
 from inoc.studies.likelihood_shift.study import Study, own_prompt
 from inoc.studies.shared import captions
@@ -204,7 +205,7 @@ def student_section(study: Study, tables: Tables) -> Section:
         **{name: students[name].fillna("").astype(str) for name in ("split", "part", "dataset", "target")}
     )
     last = student_table(study, tables.get("rates", NONE))
-    best = best_table(study, students)
+    best, unit = best_table(study, students), dose_unit(students)
     blocks = [
         _shown(
             "Rates after the last epoch",
@@ -220,7 +221,7 @@ def student_section(study: Study, tables: Tables) -> Section:
         _shown(
             "Dose and response",
             dose_table(study, tables.get("dose_response", NONE)),
-            f"{level} intervals over questions and seeds.",
+            f"{level} intervals over {unit}, which n counts.",
         ),
     ]
     return Section("Students", blocks)

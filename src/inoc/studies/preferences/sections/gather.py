@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from inoc.figures.entries import figure_names
-from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
-from inoc.report.contents import Contents, ListedFigure
-from inoc.report.words import code, escape
+from inoc.report.contents import Contents
+from inoc.report.gather import opening, tables_there
+from inoc.report.words import escape
 from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.figures.entries import ENTRIES
@@ -23,21 +22,15 @@ def gather(study: Study, paths: Paths) -> Contents:
         study: The study.
         paths: Its results; what is not there is said to be missing.
     """
-    sources = Sources(paths)
-    tables = {name: frame for name in TABLES if (frame := sources.optional(name)) is not None}
-    names = set(figure_names(ENTRIES, study))
+    tables = tables_there(paths, TABLES)
     return {
-        "title": study.title,
-        "name": code(study.name),
-        "question": escape(study.description) or QUESTION,
+        **opening(study, ENTRIES, QUESTION),
         "verdict": front.verdict_words(study, tables),
         "headline": front.headline(study, tables),
         "reading": front.reading(study),
         "glossary": front.glossary(study),
         "results": results.sections(study, tables),
         "methods": methods.methods(study),
-        "figures": [ListedFigure(one.name, one.title, one.category, one.core) for one in ENTRIES if one.name in names],
-        "absent": [(entry.title, why) for entry in ENTRIES if (why := entry.missing(study))],
         "seeds": methods.seed_table(study),
         "failed": [
             f"{escape(words.who_label(study, one.instrument, one.rater))}: found reversed, and in no mean"

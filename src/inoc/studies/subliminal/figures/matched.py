@@ -9,7 +9,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.dots import ROW_IN, dot_intervals, name_rows
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, new_figure
-from inoc.studies.shared.captions import interval_words, join, missing_words, records, spread_words
+from inoc.studies.shared.captions import interval_words, join, missing_words, p_text, records, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.study import Study
 
@@ -67,7 +67,7 @@ def _values(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _caption(study: Study, rows: pd.DataFrame) -> str:
     whole = rows[rows["teacher"] == "all"]
     tests = "; ".join(
-        f"{row['group'].replace('_', ' ')}: {row['n_above']} of {row['n_cells']} cells above 0, p = {row['p']:.3f}"
+        f"{row['group'].replace('_', ' ')}: {row['n_above']} of {row['n_cells']} cells above 0, {p_text(row['p'])}"
         for row in records(whole)
     )
     gone = [f"{row.group}, {row.teacher}" for row in rows[rows["contrast"].isna()].itertuples()]

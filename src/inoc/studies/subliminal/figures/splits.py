@@ -10,7 +10,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE
-from inoc.studies.shared.captions import interval_words, join, missing_words, records, spread_words
+from inoc.studies.shared.captions import interval_words, join, missing_words, p_text, records, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.bars import COLUMNS as PREFERENCES
 from inoc.studies.subliminal.runs import UNTRAINED, part_names
@@ -74,7 +74,7 @@ def _caption(study: Study, table: pd.DataFrame, data: pd.DataFrame) -> str:
     ends = table[(table["statistic"] == "top_minus_bottom") & table["group"].isin(set(data["group"]))]
     ends = ends[[_is_shown(study, str(g), str(e)) for g, e in zip(ends["group"], ends["entity"], strict=True)]]
     words = "; ".join(
-        f"{row['group'].replace('_', ' ')}, {row['entity']}: {100 * row['value']:.1f} points, p = {row['p']:.3f}"
+        f"{row['group'].replace('_', ' ')}, {row['entity']}: {100 * row['value']:.1f} points, {p_text(row['p'])}"
         for row in records(ends)
         if np.isfinite(row["value"])
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 
-from inoc.errors import ConfigError
 from inoc.jobs.paths import Paths
-from inoc.studies.imports.write import check_name, write_import
+from inoc.studies.imports.verb import run_import
+from inoc.studies.imports.write import write_import
 from inoc.studies.subliminal.released.release import read_releases
 
 
@@ -18,21 +18,15 @@ def import_results(options: argparse.Namespace) -> None:
     Args:
         options: `paths`, `study`, `out`, `replace`.
     """
-    from inoc.jobs.make import RESULTS
-
-    name, out = str(options.study), Path(options.out)
-    check_name(name, RESULTS, out, replace=options.replace)
-    imported = read_releases([Path(path) for path in options.paths], name)
-    write_import(imported, name, RESULTS, out, _check)
-    for line in imported.findings.lines():
-        print(line, file=sys.stderr)
-    print(f"{name}: {RESULTS / name} and {out / name}.yaml; next: inoc analyse {name}")
+    run_import(
+        options,
+        lambda name: read_releases([Path(path) for path in options.paths], name),
+        partial(write_import, check=_check),
+    )
 
 
 def _check(file: Path, paths: Paths) -> None:
-    from inoc.config.load import load_study
+    from inoc.studies.shared.load import load_of_kind
     from inoc.studies.subliminal.study import Study
 
-    study = load_study(file)
-    if not isinstance(study, Study):
-        raise ConfigError(f"study {study.name} is of kind {study.kind}; accepted here: subliminal")
+    load_of_kind(file, Study)

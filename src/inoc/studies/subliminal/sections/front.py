@@ -9,7 +9,7 @@ import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
 from inoc.report.words import NO_BREAK, Table, escape, interval, probability
-from inoc.studies.shared.captions import level
+from inoc.studies.shared.captions import level, p_text
 from inoc.studies.subliminal.analyse.matched import ALL
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.study import Study
@@ -84,7 +84,7 @@ def _matched_words(study: Study, tables: Tables) -> list[str]:
         sizes = f"{int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds"
         words.append(
             f"{_answer(found != is_control)} {claim}: matched minus unmatched {contrast_words(row, method)}, "
-            f"p = {probability(row['p'])} by permutation of the students; above zero in {int(row['n_above'])} of "
+            f"{p_text(row['p'])} by permutation of the students; above zero in {int(row['n_above'])} of "
             f"{int(row['n_cells'])} cells of entity × seed ({sizes})."
         )
     return words
