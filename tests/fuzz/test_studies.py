@@ -19,14 +19,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from support.server import Server
-from support.whole_runs import Folder, check_judged, model_folder, served
+from support.whole_runs import Folder, model_folder, served
 from support.whole_scans import ScanFolder, scans
 from support.whole_studies import StudyFolder, studies
+from support.whole_subliminal import SubliminalFolder, subliminal
 
 FIXED = 40
 KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
     "inoculation": (StudyFolder, studies()),
     "likelihood_shift": (ScanFolder, scans()),
+    "subliminal": (SubliminalFolder, subliminal()),
 }
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -37,7 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, server: Server, *, drawn: bool) -> str:
-    """Run a study from its check to its end, twice; `refused` or `ran`."""
+    """Run a study from its check to its end, twice; `refused`, `ran`, or `ended` by a model's words."""
     kind = KINDS[case["study"].get("kind", "inoculation")][0]
     folder = kind(root, case, model_folder(case["family"], case["template"], tokenizer, models), server)
     served(server, case["faults"])
@@ -46,9 +48,9 @@ def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, serve
         assert status == 1, said
         assert said.startswith("inoc: "), said
         return "refused"
-    folder.run(drawn=drawn)
-    folder.check_scores()
-    check_judged(folder)
+    if not folder.run(drawn=drawn):
+        return "ended"
+    folder.check_numbers()
     made, asked = folder.entries(), len(server.asked)
     folder.run(events=False)
     assert folder.entries() == made
