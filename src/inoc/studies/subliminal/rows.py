@@ -54,7 +54,7 @@ def row_problems(study: Study) -> Iterator[str]:
 
 
 def _refused(key: str, read: Callable[[], object]) -> Iterator[str]:
-    """What reading refuses, after its place in the study file."""
+    """The refusal of a reader, after its place in the study file; nothing if it reads."""
     try:
         read()
     except InocError as error:
@@ -139,7 +139,7 @@ def _too_few(study: Study, kept: dict[tuple[str, str | None], int]) -> Iterator[
 
 
 def _site_problems(study: Study) -> Iterator[str]:
-    """Sites that the model has not. The number of its blocks is in its folder, or in the section `world`."""
+    """Sites that the model does not have. The number of its blocks is in its folder, or in the section `world`."""
     folder = Path(study.model.path).expanduser()
     if study.model.path == "world" and study.world is not None:
         layers = study.world.layers
