@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from support.server import Server
+from support.whole_preferences import PreferencesFolder, preferences
 from support.whole_runs import Folder, model_folder, served
 from support.whole_scans import ScanFolder, scans
 from support.whole_studies import StudyFolder, studies
@@ -29,6 +30,7 @@ KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
     "inoculation": (StudyFolder, studies()),
     "likelihood_shift": (ScanFolder, scans()),
     "subliminal": (SubliminalFolder, subliminal()),
+    "preferences": (PreferencesFolder, preferences()),
 }
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -71,6 +73,7 @@ def test_a_few_studies_are_refused_or_run_to_their_end(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_studies_are_refused_or_run_to_their_end(
     kind: str, tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
