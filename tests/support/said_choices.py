@@ -24,13 +24,8 @@ def probabilities(model: Any, tokenizer: Any, prompt: str, candidates: Mapping[s
         candidates: Candidate → its spellings.
     """
     before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    owners: dict[tuple[int, ...], str] = {}
-    for name, spellings in candidates.items():
-        for one in spellings:
-            both = tokenizer(prompt + one, add_special_tokens=False)["input_ids"]
-            kept = both[: len(before)] == before and len(both) > len(before)
-            tokens = both[len(before) :] if kept else tokenizer(one, add_special_tokens=False)["input_ids"]
-            owners[tuple(tokens)] = name
+    names = list(candidates)
+    owners = {one: names[at] for one, at in spelled_tokens(tokenizer, prompt, candidates).items()}
     known: dict[tuple[int, ...], torch.Tensor] = {}
     values = {one: _probability(model, before, one, known) for one in owners}
     found = dict.fromkeys(candidates, 0.0)
@@ -40,6 +35,22 @@ def probabilities(model: Any, tokenizer: Any, prompt: str, candidates: Mapping[s
         if shorter:  # an answer counts for the longest spelling that it begins with
             found[owners[shorter[0]]] -= values[one]
     return found
+
+
+def spelled_tokens(tokenizer: Any, prompt: str, candidates: Mapping[str, Sequence[str]]) -> dict[tuple[int, ...], int]:
+    """Tokens of each spelling behind a prompt → number of its candidate.
+
+    They are what the whole text has beyond the prompt's tokens; where it has other ones, those of the spelling alone.
+    """
+    before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    owners: dict[tuple[int, ...], int] = {}
+    for at, spellings in enumerate(candidates.values()):
+        for one in spellings:
+            both = tokenizer(prompt + one, add_special_tokens=False)["input_ids"]
+            kept = both[: len(before)] == before and len(both) > len(before)
+            tokens = both[len(before) :] if kept else tokenizer(one, add_special_tokens=False)["input_ids"]
+            owners[tuple(tokens)] = at
+    return owners
 
 
 @torch.no_grad()
