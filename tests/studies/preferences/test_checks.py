@@ -69,6 +69,7 @@ WRONG = [
     ("{task} How good?", "How good?", "lacks the slot {task}"),
     ("{task} How good?", "{tsk} How good?", "has the slot {tsk}"),
     ("{task} How good?", "{task How good?", "is not a template"),
+    ("{task} How good?", "{task:>99999999999} How good?", "has something behind its name"),
     ("after: How good was it?", 'after: "How good was {task}?"', "no slot, as the tasks are in the chat"),
     ("{task_a} or {task_b}?", "{task_a} or not?", "lacks the slot {task_b}"),
     ("scale: {lowest: 1, highest: 5}", "polarity: lower_is_better", "a rating needs"),

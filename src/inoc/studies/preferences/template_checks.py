@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inoc.config.document import KeyPath, Problem
 from inoc.errors import did_you_mean
 from inoc.studies.preferences.templates import Scale, Template, points_of
-from inoc.studies.preferences.wording import slots_of
+from inoc.studies.shared.entities import slots_of
 
 SLOTS = {"rating": ("task",), "choice": ("task_a", "task_b"), "ranking": ("tasks",), "open": ("task",)}
 """Kind of template → the slots that a question before the task needs."""

@@ -79,6 +79,9 @@ def _finetuned(study: Study, key: str, teacher: Teacher) -> Iterator[Problem]:
     path: KeyPath = ("teachers", key, "finetuned")
     if (spec.file is None) == (spec.questions is None):
         yield Problem(path, "sets both or neither of `file` and `questions`; accepted: exactly one", key)
+    yield from template_problems(spec.answer, (*path, "answer"), may_be_plain=True)
+    if not spec.answer.strip():
+        yield Problem((*path, "answer"), "is empty; accepted: a text with slots for the entity", spec.answer)
     if spec.questions is not None:
         yield from source_problems(spec.questions, (*path, "questions"))
         if teacher.entity is None:
