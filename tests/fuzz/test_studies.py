@@ -33,12 +33,14 @@ KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
     "subliminal": (SubliminalFolder, subliminal()),
     "preferences": (PreferencesFolder, preferences()),
 }
+ODD = "ü $1; '\" {x} %d"
+"""Part of the name of every folder."""
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+    return tmp_path_factory.mktemp(f"models {ODD}")
 
 
 def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, server: Server, *, drawn: bool) -> str:
@@ -68,7 +70,7 @@ def test_a_few_studies_are_refused_or_run_to_their_end(
     @given(case=KINDS[kind][1])
     @settings(QUIET, max_examples=3, derandomize=True, phases=[Phase.explicit, Phase.generate])
     def fuzz(case: dict[str, Any]) -> None:
-        holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=False)
+        holds(case, tmp_path_factory.mktemp(f"study {ODD}"), models, tiny_folder, server, drawn=False)
 
     fuzz()
 
@@ -88,7 +90,7 @@ def test_many_studies_are_refused_or_run_to_their_end(
             raise KeyboardInterrupt  # the only way to end hypothesis before its number of examples
         drawn = zlib.crc32(repr(case).encode("utf-8", "replace")) % 8 == 7  # the same whenever this one is tried
         try:
-            seen[holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=drawn)] += 1
+            seen[holds(case, tmp_path_factory.mktemp(f"study {ODD}"), models, tiny_folder, server, drawn=drawn)] += 1
         except Exception as error:
             error.add_note(repr(case))
             failed.append(error)

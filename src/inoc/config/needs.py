@@ -86,6 +86,8 @@ class ModelUse:
         several_turns: Whether other chats of it have earlier turns.
         targets: Modules that an adapter changes; none if it is not trained.
         max_length: Maximum number of tokens of a training example; 0 if it is not trained.
+        reads: Setting because of which its activations are read or steered, or probabilities of closed answers
+            measured; empty for none.
     """
 
     key: str
@@ -96,6 +98,7 @@ class ModelUse:
     several_turns: bool = False
     targets: tuple[str, ...] = ()
     max_length: int = 0
+    reads: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ class Needs:
         local_models: Further models that stages load.
         others: Further models that are checked as `model` is.
         loaded: Whether `model` is loaded at all.
+        reads: As for a `ModelUse`.
     """
 
     model: ModelSpec
@@ -135,3 +139,4 @@ class Needs:
     local_models: tuple[LocalModel, ...] = ()
     others: tuple[ModelUse, ...] = ()
     loaded: bool = True
+    reads: str = ""

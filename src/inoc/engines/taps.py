@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from inoc.engines.layers import decoder_layers
+from inoc.engines.layers import decoder_layers, has_plain_layers
 from inoc.errors import ModelError
 from inoc.vectors.sites import EMBED, FINAL_NORM, depth
 
@@ -57,6 +57,20 @@ def _through(taps: Sequence[Tap], states: torch.Tensor) -> torch.Tensor:
     return states
 
 
+def check_tappable(model: Any) -> None:
+    """Make sure that the sites of a causal language model can be reached; its weights need not be loaded.
+
+    Raises:
+        ModelError: If its body is not made of layers and a final norm.
+    """
+    if not has_plain_layers(model):
+        msg = (
+            f"{type(model).__name__} (model type {model.config.model_type!r}) has no plain `layers` and `norm`, whose "
+            "sites could be read or steered; models such as Qwen, Llama, Gemma and Mistral have"
+        )
+        raise ModelError(msg)
+
+
 @contextlib.contextmanager
 def tapped(model: Any, taps: Mapping[str, Sequence[Tap]], *, stop: bool = False) -> Iterator[None]:
     """Tap a causal language model for a while.
@@ -70,14 +84,7 @@ def tapped(model: Any, taps: Mapping[str, Sequence[Tap]], *, stop: bool = False)
         ConfigError: If the model has no such site.
         ModelError: If its body is not made of layers and a final norm.
     """
-    if not isinstance(getattr(model.base_model, "layers", None), torch.nn.ModuleList) or not hasattr(
-        model.base_model, "norm"
-    ):
-        msg = (
-            f"{type(model).__name__} (model type {model.config.model_type!r}) has no plain `layers` and `norm`, whose "
-            "sites could be read or steered; models such as Qwen, Llama, Gemma and Mistral have"
-        )
-        raise ModelError(msg)
+    check_tappable(model)
     layers = model.base_model.layers
     n = len(layers)
     last = max((depth(site, n) for site in taps), default=-1) if stop else -1

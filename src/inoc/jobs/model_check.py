@@ -31,6 +31,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         needs.several_turns,
         needs.targets,
         needs.max_length,
+        needs.reads,
     )
     for use in [*([own] if needs.loaded else []), *needs.others]:
         _check(study.name, use, base)
@@ -58,6 +59,7 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
         use.chats(),
         several_turns=use.several_turns or any(one.chat.earlier for one in use.chats()),
+        reads=use.reads,
     )
     if problems:
         lines = "\n".join(f"  {_placed(problem, use.key)}" for problem in problems)

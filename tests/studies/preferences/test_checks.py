@@ -81,6 +81,7 @@ WRONG = [
     ("{good: 1, bad: 0}", "{good: 1, good enough: 0}", "overlap"),
     ("{good: 1, bad: 0}", "{good: 1, bad: 1}", "with different values"),
     ("{good: 1, bad: 0}", "{good: 0, bad: 1}", "contradicts the labels"),
+    ("{good: 1, bad: 0}", '{"good\\n": 1, bad: 0}', "has white space that a question would show"),
     ("polarity: higher_is_better", "polarity: lower_is_better", "contradicts the labels"),
     ("template: rank_enjoyment", "template: rank_enjoymnt", "did you mean"),
     ("rank: {template: rank_enjoyment", "rank: {format: tool, template: rank_enjoyment", "is not for rankings"),

@@ -14,6 +14,7 @@ from inoc.jobs.model_check import check_study_model
 from inoc.studies.subliminal.rows import row_problems
 from support.little_subliminal import TRAINING, little_study
 from support.templates import ALL
+from support.whole_runs import model_folder
 
 SOURCE = {"kind": "files", "min_characters": 0}
 
@@ -133,3 +134,19 @@ def test_the_other_model_is_checked_as_the_own_one_is(made, tiny_folder, tmp_pat
     study = made(students={"g": spec})
     with pytest.raises(ConfigError, match="q_prj"):
         check_study_model(study, tmp_path)
+
+
+def test_a_model_whose_layers_cannot_be_reached_is_refused_where_they_are_needed(made, tiny_folder, tmp_path):
+    path = model_folder("gpt2", "plain", tiny_folder, tmp_path)
+    model = {"path": str(path), "dtype": "float32"}
+    # Its fused projections have other names.
+    training = {**TRAINING, "seeds": [1], "lora": {"rank": 2, "targets": ["all-linear"]}}
+    changes = {"model": model, "students": {"g": {"epochs": 1, "training": training}}}
+    with pytest.raises(ConfigError, match=r"preference\.methods: choose: GPT2LMHeadModel .* no plain `layers`"):
+        check_study_model(made(**changes), tmp_path)
+    sampled = {**made().preference.model_dump(), "methods": ["sample"]}
+    check_study_model(made(**changes, preference=sampled), tmp_path)
+    questions = {**SOURCE, "files": list(made().preference.question_sets["main"].source.files)}
+    persona = {"love": {"positive": ["You love owls."], "negative": [""], "questions": questions}}
+    with pytest.raises(ConfigError, match="persona: GPT2LMHeadModel"):
+        check_study_model(made(**changes, preference=sampled, persona=persona), tmp_path)

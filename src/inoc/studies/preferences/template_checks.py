@@ -97,6 +97,8 @@ def _labels(labels: dict[str, float], path: KeyPath) -> Iterator[Problem]:
         name = " ".join(label.casefold().split())
         if not name:
             yield Problem(place, "has an empty label", label)
+        elif label != " ".join(label.split()):
+            yield Problem(place, f"{label!r} has white space that a question would show; accepted: {name!r}", label)
         for other, given in seen.items():
             if name == other or name.startswith(f"{other} ") or other.startswith(f"{name} "):
                 yield Problem(
