@@ -138,15 +138,17 @@ def test_the_other_model_is_checked_as_the_own_one_is(made, tiny_folder, tmp_pat
 
 def test_a_model_whose_layers_cannot_be_reached_is_refused_where_they_are_needed(made, tiny_folder, tmp_path):
     path = model_folder("gpt2", "plain", tiny_folder, tmp_path)
-    model = {"path": str(path), "dtype": "float32"}
-    # Its fused projections have other names.
-    training = {**TRAINING, "seeds": [1], "lora": {"rank": 2, "targets": ["all-linear"]}}
-    changes = {"model": model, "students": {"g": {"epochs": 1, "training": training}}}
+
+    def check(**changes):
+        study = made(students={}, splits={}, **changes)
+        model = study.model.model_copy(update={"path": str(path)})
+        check_study_model(study.model_copy(update={"model": model}), tmp_path)
+
     with pytest.raises(ConfigError, match=r"preference\.methods: choose: GPT2LMHeadModel .* no plain `layers`"):
-        check_study_model(made(**changes), tmp_path)
+        check()
     sampled = {**made().preference.model_dump(), "methods": ["sample"]}
-    check_study_model(made(**changes, preference=sampled), tmp_path)
+    check(preference=sampled)
     questions = {**SOURCE, "files": list(made().preference.question_sets["main"].source.files)}
     persona = {"love": {"positive": ["You love owls."], "negative": [""], "questions": questions}}
     with pytest.raises(ConfigError, match="persona: GPT2LMHeadModel"):
-        check_study_model(made(**changes, preference=sampled, persona=persona), tmp_path)
+        check(preference=sampled, persona=persona)
