@@ -86,8 +86,8 @@ class ModelUse:
         several_turns: Whether other chats of it have earlier turns.
         targets: Modules that an adapter changes; none if it is not trained.
         max_length: Maximum number of tokens of a training example; 0 if it is not trained.
-        reads: Setting because of which its activations are read or steered, or probabilities of closed answers
-            measured; empty for none.
+        reads: Setting because of which its activations are read or steered; empty for none.
+        chooses: Setting because of which its probabilities of closed answers are measured; empty for none.
     """
 
     key: str
@@ -99,6 +99,7 @@ class ModelUse:
     targets: tuple[str, ...] = ()
     max_length: int = 0
     reads: str = ""
+    chooses: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class Needs:
         others: Further models that are checked as `model` is.
         loaded: Whether `model` is loaded at all.
         reads: As for a `ModelUse`.
+        chooses: As for a `ModelUse`.
     """
 
     model: ModelSpec
@@ -140,3 +142,4 @@ class Needs:
     others: tuple[ModelUse, ...] = ()
     loaded: bool = True
     reads: str = ""
+    chooses: str = ""

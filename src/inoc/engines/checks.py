@@ -39,6 +39,7 @@ def check_model(
     *,
     several_turns: bool = False,
     reads: str = "",
+    chooses: str = "",
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -53,8 +54,8 @@ def check_model(
         settings: Settings of the template.
         chats: Chats whose lengths are known.
         several_turns: Whether chats have earlier turns.
-        reads: Setting because of which activations are read or steered, or probabilities of closed answers measured;
-            empty for none.
+        reads: Setting because of which activations are read or steered; empty for none.
+        chooses: Setting because of which probabilities of closed answers are measured; empty for none.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -77,7 +78,7 @@ def check_model(
     own = settings or TemplateSettings()
     problems = [
         *_template_problems(folder, template, turns, own),
-        *_shape_problems(config, targets, reads),
+        *_shape_problems(config, targets, reads, chooses),
         *_length_problems(config, new_tokens or {}),
     ]
     if problems:
@@ -175,11 +176,11 @@ def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSet
         )
 
 
-def _shape_problems(config: Any, targets: Sequence[str], reads: str) -> list[str]:
+def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: str) -> list[str]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from inoc.engines.taps import check_tappable
+    from inoc.engines.taps import check_readable, check_tappable
     from inoc.engines.targets import target_problems
 
     try:
@@ -192,11 +193,12 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str) -> list[str
             f"(config.json): {why}"
         ]
     problems = target_problems(model, targets) if targets else []
-    if reads:
-        try:
-            check_tappable(model)
-        except InocError as error:
-            problems.append(f"{reads}: {error}")
+    for setting, check in ((reads, check_readable), (chooses, check_tappable)):
+        if setting:
+            try:
+                check(model)
+            except InocError as error:
+                problems.append(f"{setting}: {error}")
     return problems
 
 

@@ -32,6 +32,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         needs.targets,
         needs.max_length,
         needs.reads,
+        needs.chooses,
     )
     for use in [*([own] if needs.loaded else []), *needs.others]:
         _check(study.name, use, base)
@@ -60,6 +61,7 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
         use.chats(),
         several_turns=use.several_turns or any(one.chat.earlier for one in use.chats()),
         reads=use.reads,
+        chooses=use.chooses,
     )
     if problems:
         lines = "\n".join(f"  {_placed(problem, use.key)}" for problem in problems)

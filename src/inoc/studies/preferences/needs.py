@@ -26,13 +26,13 @@ def needs(study: Study) -> Needs:
         placement="system",
         row_problems=partial(_row_problems, study),
         chats=partial(_chats, study),
-        reads=_reads(study),
+        chooses=_chooses(study),
         several_turns=any(given.when == "after" for given in study.instruments.values()),
     )
 
 
-def _reads(study: Study) -> str:
-    """The instrument because of which a model's layers are reached into."""
+def _chooses(study: Study) -> str:
+    """The instrument because of which probabilities of closed answers are measured."""
     here = [key for key in study.models if not role(study, key).api]
     for key in study.instruments:
         if any(method_of(study, key, rater) == "choose" for rater in raters(study, key) if rater in here):

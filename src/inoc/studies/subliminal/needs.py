@@ -41,7 +41,8 @@ def needs(study: Study) -> Needs:
         max((spec.max_length for spec in training), default=0),
         local_models=tuple(_local_models(study)),
         others=tuple(_others(study)),
-        reads=_reads(study, "persona" if study.persona else ""),
+        reads="persona" if study.persona else "",
+        chooses=_chooses(study),
     )
 
 
@@ -71,13 +72,13 @@ def _others(study: Study) -> Iterator[ModelUse]:
         chats=partial(base_chats, study, study.other.model),
         targets=_targets(training),
         max_length=max(spec.max_length for spec in training),
-        reads=_reads(study),
+        chooses=_chooses(study),
     )
 
 
-def _reads(study: Study, instead: str = "") -> str:
-    """Setting because of which a model's layers are reached into."""
-    return "preference.methods: choose" if "choose" in study.preference.methods else instead
+def _chooses(study: Study) -> str:
+    """Setting because of which probabilities of names are measured."""
+    return "preference.methods: choose" if "choose" in study.preference.methods else ""
 
 
 def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
