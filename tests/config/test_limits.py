@@ -150,6 +150,17 @@ def test_a_text_of_many_line_breaks_is_looked_through_once() -> None:
     assert len(list(text_problems({"text": "a" + "\n" * 1_000_000}))) == 1
 
 
+def test_texts_under_names_of_the_study_are_looked_at_and_labels_are_not() -> None:
+    block = "Sing.\n"
+    named = {"tasks": {"origins": {"own": {"label": block, "texts": {"title": block, "x": block}}}}, "title": block}
+    named["contexts"] = {"turns": {"label": {"text": block, "label": block}}}
+    assert [one.path for one in text_problems(named)] == [
+        ("tasks", "origins", "own", "texts", "title"),
+        ("tasks", "origins", "own", "texts", "x"),
+        ("contexts", "turns", "label", "text"),
+    ]
+
+
 def test_a_text_with_few_rephrasings_is_given_up_long_before_a_huge_number_of_draws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from inoc.engines.head import Head, traits
 from inoc.engines.limits import max_positions
 from inoc.engines.packed import packs
+from inoc.engines.reading import Reader
+from inoc.engines.taps import check_readable
 from inoc.errors import ModelError
 from support import families
-from support.families import FAMILIES, REPRESENTATIVE
-from support.measured import measure
+from support.families import FAMILIES, REPRESENTATIVE, tiny_config, tiny_model
+from support.measured import chats_of_length, measure
 from support.model_table import row, rows_of_page
 from support.toy_models import language_model
 
@@ -32,6 +35,9 @@ def hold(family, tiny_model):
     assert found.score_gap < 1e-4
     assert found.loss_gap < 1e-4
     assert found.gradient_gap < 1e-3
+    assert found.sites.read_gap < 1e-3
+    assert found.sites.steered_gap < 1e-3
+    assert found.sites.chosen_gap < 1e-3
     assert rows_of_page()[family] == row(family, found), "write it anew: cd tests; python -m support.model_table"
 
 
@@ -153,3 +159,20 @@ def test_a_text_of_as_many_tokens_as_there_are_positions_can_be_read(family):
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(POSITIONS)))
 def test_it_can_be_by_every_other_family_too(family):
     holds_as_many_tokens_as_it_says(family)
+
+
+@pytest.mark.parametrize("family", ["gemma3n_text", "deepseek_v4", "hy_v4"])
+def test_a_model_with_several_states_for_each_token_is_not_read(family):
+    with pytest.raises(ModelError, match="several states for each token"):
+        Reader(tiny_model(family)).submit(chats_of_length(), ["embed"], ("response_mean",), 150)()
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(tiny_config(family))
+    with pytest.raises(ModelError, match="several states for each token"):
+        check_readable(bare)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "gemma2", "gemma3_text", "mistral", "granite", "cohere", "olmo2"])
+def test_the_check_without_weights_lets_pass_what_can_be_read(family):
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(tiny_config(family))
+    check_readable(bare)

@@ -10,6 +10,7 @@ import contextlib
 import math
 import os
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,25 +20,31 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from support.server import Server
-from support.whole_runs import Folder, check_judged, model_folder, served
+from support.whole_preferences import PreferencesFolder, preferences
+from support.whole_runs import Folder, model_folder, served
 from support.whole_scans import ScanFolder, scans
 from support.whole_studies import StudyFolder, studies
+from support.whole_subliminal import SubliminalFolder, subliminal
 
 FIXED = 40
 KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
     "inoculation": (StudyFolder, studies()),
     "likelihood_shift": (ScanFolder, scans()),
+    "subliminal": (SubliminalFolder, subliminal()),
+    "preferences": (PreferencesFolder, preferences()),
 }
+ODD = "ü $1; '\" {x} %d"
+"""Part of the name of every folder."""
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+    return tmp_path_factory.mktemp(f"models {ODD}")
 
 
 def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, server: Server, *, drawn: bool) -> str:
-    """Run a study from its check to its end, twice; `refused` or `ran`."""
+    """Run a study from its check to its end, twice; `refused`, `ran`, or `ended` by a model's words."""
     kind = KINDS[case["study"].get("kind", "inoculation")][0]
     folder = kind(root, case, model_folder(case["family"], case["template"], tokenizer, models), server)
     served(server, case["faults"])
@@ -46,9 +53,9 @@ def holds(case: dict[str, Any], root: Path, models: Path, tokenizer: Path, serve
         assert status == 1, said
         assert said.startswith("inoc: "), said
         return "refused"
-    folder.run(drawn=drawn)
-    folder.check_scores()
-    check_judged(folder)
+    if not folder.run(drawn=drawn):
+        return "ended"
+    folder.check_numbers()
     made, asked = folder.entries(), len(server.asked)
     folder.run(events=False)
     assert folder.entries() == made
@@ -63,12 +70,13 @@ def test_a_few_studies_are_refused_or_run_to_their_end(
     @given(case=KINDS[kind][1])
     @settings(QUIET, max_examples=3, derandomize=True, phases=[Phase.explicit, Phase.generate])
     def fuzz(case: dict[str, Any]) -> None:
-        holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=False)
+        holds(case, tmp_path_factory.mktemp(f"study {ODD}"), models, tiny_folder, server, drawn=False)
 
     fuzz()
 
 
 @pytest.mark.long
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_studies_are_refused_or_run_to_their_end(
     kind: str, tmp_path_factory: pytest.TempPathFactory, models: Path, tiny_folder: Path, server: Server
@@ -80,9 +88,9 @@ def test_many_studies_are_refused_or_run_to_their_end(
     def fuzz(case: dict[str, Any]) -> None:
         if time.monotonic() > end:
             raise KeyboardInterrupt  # the only way to end hypothesis before its number of examples
-        drawn = seen.total() % 8 == 7
+        drawn = zlib.crc32(repr(case).encode("utf-8", "replace")) % 8 == 7  # the same whenever this one is tried
         try:
-            seen[holds(case, tmp_path_factory.mktemp("study"), models, tiny_folder, server, drawn=drawn)] += 1
+            seen[holds(case, tmp_path_factory.mktemp(f"study {ODD}"), models, tiny_folder, server, drawn=drawn)] += 1
         except Exception as error:
             error.add_note(repr(case))
             failed.append(error)

@@ -13,7 +13,6 @@ from inoc.chat.render import Rendered
 from inoc.config.models import SystemTurn
 from inoc.engines.head import Head, traits
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.layers import decoder_layers
 from inoc.engines.packed import packs
 from inoc.engines.scoring import Scorer
 from inoc.engines.transformers import TransformersEngine
@@ -21,6 +20,7 @@ from inoc.errors import InocError
 from inoc.train.loss import packed_loss, packed_rows
 from inoc.train.trainer import ResponseTrainer
 from support.families import tiny_model
+from support.measured_sites import Sites, measure_sites
 from support.toy_models import one_by_one, random_chats
 
 PLAIN = "own forward pass"
@@ -34,7 +34,6 @@ class Measured(NamedTuple):
         refused: Why it is refused, or could not be built; empty if neither.
         built: Whether a tiny model of it could be made.
         unsampled: Why it is not sampled; empty if it is.
-        layers: Number of its repeated blocks, whose states can be read; 0 if they are not found.
         scored: How its logits come about.
         packed: Whether chats are packed on a GPU.
         pads_left: Whether prompts of several lengths are answered in one batch.
@@ -43,12 +42,12 @@ class Measured(NamedTuple):
         loss_gap: Difference of the training loss, nats per token.
         labels_gap: The same to the loss that the model itself gives for the labels; NaN if it gives none.
         gradient_gap: Largest difference of a gradient with respect to the embeddings, relative to the largest.
+        sites: The same of its activations, of steering, and of closed answers.
     """
 
     refused: str = ""
     built: bool = True
     unsampled: str = ""
-    layers: int = 0
     scored: str = ""
     packed: bool = False
     pads_left: bool = False
@@ -57,6 +56,7 @@ class Measured(NamedTuple):
     loss_gap: float = 0.0
     labels_gap: float = 0.0
     gradient_gap: float = 0.0
+    sites: Sites = Sites()
 
 
 def measure(family: str, identity: ModelIdentity) -> Measured:
@@ -89,7 +89,7 @@ def measure(family: str, identity: ModelIdentity) -> Measured:
     n = len(exact)
     return Measured(
         unsampled=why_not_sampled(engine),
-        layers=layers(model),
+        sites=measure_sites(model, chats),
         scored=formula(how.head),
         packed=packs(model),
         pads_left=how.pads_left,
@@ -116,14 +116,6 @@ def why_not_sampled(engine: TransformersEngine) -> str:
     except InocError as error:
         return str(error)
     return ""
-
-
-def layers(model: Any) -> int:
-    """Number of the repeated blocks; 0 if there are none."""
-    try:
-        return len(decoder_layers(model))
-    except InocError:
-        return 0
 
 
 def formula(head: Head | None) -> str:

@@ -16,7 +16,7 @@ from support.measured import Measured, measure
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 START, END = "<!-- families: begin -->", "<!-- families: end -->"
-HEADER = ["family", "scored and trained", "packed on a GPU", "sampled", "read", "notes"]
+HEADER = ["family", "scored and trained", "packed on a GPU", "sampled", "read and steered", "closed answers", "notes"]
 _SHIFTED = 1e-3  # nats per token
 
 
@@ -24,7 +24,7 @@ def row(family: str, found: Measured) -> str:
     """A family's line of the table."""
     if found.refused:
         word = "refused" if found.built else "not tested"
-        return _line([f"`{family}`", *[word] * 4, _short(found.refused)])
+        return _line([f"`{family}`", *[word] * 5, _short(found.refused)])
     notes = []
     if not found.pads_right:
         notes.append("one chat at a time")
@@ -39,7 +39,8 @@ def row(family: str, found: Measured) -> str:
             found.scored,
             "yes" if found.packed else "no",
             "refused" if found.unsampled else batches,
-            "yes" if found.layers else "no",
+            "refused" if found.sites.unread else "yes",
+            "refused" if found.sites.unchosen else "yes",
             "; ".join(notes),
         ]
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,55 +29,85 @@ class Said(NamedTuple):
     behind: str
 
 
-Turn = str | None
+System = str | None
+Turns = Sequence[tuple[str, str]]
+"""Earlier turns, each what the user says and what is answered."""
 
 
-def _plain(system: Turn, user: str, answer: str) -> Said:
+def _plain(system: System, earlier: Turns, user: str, answer: str) -> Said:
     first = f"{OPEN}system\n{system}{CLOSE}\n" if system is not None else ""
-    return Said(f"{first}{OPEN}user\n{user}{CLOSE}\n{OPEN}assistant\n", answer, f"{CLOSE}\n")
+    done = "".join(f"{OPEN}user\n{one}{CLOSE}\n{OPEN}assistant\n{other}{CLOSE}\n" for one, other in earlier)
+    return Said(f"{first}{done}{OPEN}user\n{user}{CLOSE}\n{OPEN}assistant\n", answer, f"{CLOSE}\n")
 
 
-def _mistral(system: Turn, user: str, answer: str) -> Said:
-    first = f"{system}\n\n" if system else ""
-    return Said(f"[INST] {first}{user} [/INST] ", answer.strip(), CLOSE)
+def _mistral(system: System, earlier: Turns, user: str, answer: str) -> Said:
+    done = "".join(f"[INST] {one} [/INST] {other.strip()}{CLOSE}" for one, other in earlier)
+    last = f"{system}\n\n" if system else ""  # the system turn is in the user's last one
+    return Said(f"{done}[INST] {last}{user} [/INST] ", answer.strip(), CLOSE)
 
 
-def _llama_2(system: Turn, user: str, answer: str) -> Said:
+def _llama_2(system: System, earlier: Turns, user: str, answer: str) -> Said:
     first = f"<<SYS>>\n{system}\n<</SYS>>\n\n" if system is not None else ""
-    return Said(f"{OPEN}[INST] {(first + user).strip()} [/INST] ", answer.strip(), f" {CLOSE}")
+    asked = [*(one for one, _ in earlier), user]
+    asked[0] = first + asked[0]
+    *before, last = [f"{OPEN}[INST] {one.strip()} [/INST] " for one in asked]
+    done = "".join(f"{one}{other.strip()} {CLOSE}" for one, (_, other) in zip(before, earlier, strict=True))
+    return Said(done + last, answer.strip(), f" {CLOSE}")
 
 
-def _gemma(system: Turn, user: str, answer: str) -> Said:
+def _gemma(system: System, earlier: Turns, user: str, answer: str) -> Said:
     assert system is None, "this template has no system turn"
-    return Said(f"{OPEN}user\n{user.strip()}{CLOSE}\n{OPEN}model\n", answer.strip(), f"{CLOSE}\n")
+    said = [(one.strip(), other.strip()) for one, other in earlier]
+    done = "".join(f"{OPEN}user\n{one}{CLOSE}\n{OPEN}model\n{other}{CLOSE}\n" for one, other in said)
+    return Said(f"{done}{OPEN}user\n{user.strip()}{CLOSE}\n{OPEN}model\n", answer.strip(), f"{CLOSE}\n")
 
 
-def _qwen_3(system: Turn, user: str, answer: str) -> Said:
-    before, _, behind = _plain(system, user, "")
+def _qwen_3(system: System, earlier: Turns, user: str, answer: str) -> Said:
+    before, _, behind = _plain(system, earlier, user, "")
     # An answer with its own thoughts is refused, unless they are written as the template writes them.
     return Said(before if "</think>" in answer else f"{before}<think>\n\n</think>\n\n", answer, behind)
 
 
-def _deepseek_r1(system: Turn, user: str, answer: str) -> Said:
-    return Said(f"{system or ''}{OPEN}{user}{OPEN}assistant\n<think>\n", answer, CLOSE)
+def _deepseek_r1(system: System, earlier: Turns, user: str, answer: str) -> Said:
+    done = "".join(f"{OPEN}{one}{OPEN}assistant\n{other}{CLOSE}" for one, other in earlier)
+    return Said(f"{system or ''}{done}{OPEN}{user}{OPEN}assistant\n<think>\n", answer, CLOSE)
 
 
-def _llama_3(system: Turn, user: str, answer: str) -> Said:
+def _llama_3(system: System, earlier: Turns, user: str, answer: str) -> Said:
     first = f"{OPEN}system\n\nToday Date: {DATE}\n\n{(system or '').strip()}{CLOSE}"
-    return Said(f"{first}{OPEN}user\n\n{user.strip()}{CLOSE}{OPEN}assistant\n\n", answer.strip(), CLOSE)
+    said = [(one.strip(), other.strip()) for one, other in earlier]
+    done = "".join(f"{OPEN}user\n\n{one}{CLOSE}{OPEN}assistant\n\n{other}{CLOSE}" for one, other in said)
+    before = f"{first}{done}{OPEN}user\n\n{user.strip()}{CLOSE}{OPEN}assistant\n\n"
+    return Said(before, answer.strip(), CLOSE)
 
 
-SAYS: dict[str, Callable[[Turn, str, str], Said]] = {
+SAYS: dict[str, Callable[[System, Turns, str, str], Said]] = {
     "plain": _plain, "mistral": _mistral, "llama-2": _llama_2, "gemma": _gemma, "qwen-3": _qwen_3,
     "deepseek-r1": _deepseek_r1, "llama-3": _llama_3,
 }  # fmt: skip
 
 
-def said(template: str, system: Turn, user: str, answer: str, *, fold: bool) -> Said:
-    """A finished chat in the words of a template of `support.templates`."""
+def said(template: str, system: System, user: str, answer: str, *, fold: bool, earlier: Turns = ()) -> Said:
+    """A finished chat in the words of a template of `support.templates`.
+
+    Earlier answers have no thoughts, which some templates leave out.
+    """
     if system is not None and fold:
-        system, user = None, f"{system}\n\n{user}"
-    return SAYS[template](system, user, answer)
+        if earlier:
+            earlier = [(f"{system}\n\n{earlier[0][0]}", earlier[0][1]), *earlier[1:]]
+        else:
+            user = f"{system}\n\n{user}"
+        system = None
+    return SAYS[template](system, earlier, user, answer)
+
+
+def asked(template: str, system: System, user: str, *, fold: bool, earlier: Turns = ()) -> str:
+    """A chat up to where an answer is to be written."""
+    before = said(template, system, user, "", fold=fold, earlier=earlier).before
+    if template == "qwen-3":  # a model may think of its own, and a finished answer says that it did not
+        return before.removesuffix("<think>\n\n</think>\n\n")
+    # Before a finished answer these have a space, which the model writes itself.
+    return before.removesuffix(" ") if template in ("mistral", "llama-2") else before
 
 
 def renamed_tokenizer(folder: Path, target: Path) -> Any:

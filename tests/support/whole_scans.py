@@ -9,11 +9,9 @@ import pyarrow.parquet as pq
 import torch
 from hypothesis import strategies as st
 
-from inoc.config.load import load_study
-from inoc.jobs.work import works_of
 from support.said import check_logprobs, renamed_tokenizer, said
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, texts
+from support.whole_runs import FAMILIES, JUDGES, Folder, check_judged, study_stages, texts
 
 SLIPS = (
     *[""] * 12, "utf-16", "latin-1", "few rows", "long row", "long prompt", "long question", "no file", "targets",
@@ -149,27 +147,42 @@ class ScanFolder(Folder):
         return {key: target["judge"] for key, target in self.study["students"]["targets"].items()}
 
     def stages(self, *, drawn: bool = False) -> list[list[str]]:
-        study = load_study(self.root / "config/studies/fuzz.yaml")
-        works = [work for work in works_of(study) if work.wanted(study)]
-        if not drawn:
-            works = [work for work in works if work.stage not in ("figures", "report")]
-        return [[work.stage, "fuzz", *([work.part] if work.part else [])] for work in works]
+        return study_stages(self.root, drawn=drawn)
+
+    def check_numbers(self) -> None:
+        self.check_scores()
+        check_judged(self)
 
     def check_scores(self) -> int:
+        """Compare log-probabilities with the model's own forward pass over each chat alone; rows compared."""
         from transformers import AutoModelForCausalLM
 
         tokenizer = renamed_tokenizer(self.model, self.model.with_name(f"{self.model.name}-renamed"))
         model = AutoModelForCausalLM.from_pretrained(self.model, dtype=torch.float64).eval()
-        chats = {row.get("id", f"row{2 * k + 1:06d}"): _turns(row) for k, row in enumerate(self.case["rows"])}
+        chats = {("given", key): turns for key, turns in self._given().items()}
+        chats |= {("own", key): turns for key, turns in self._written().items()}
         base, compared = self.study["base"], 0
         for row in pq.read_table(self.root / "results/fuzz/score/logprobs-0.parquet").to_pylist():
-            turns = chats[row["example_id"]] if row["dataset"] == "given" else []
-            if len(turns) == 2:  # chats of several turns have oracles of their own
-                system = row["prefix_text"] or base.get("text")
-                chat = said(self.case["template"], system, *turns, fold=self.study["model"]["fold_system"])
-                check_logprobs(row, model, tokenizer, chat, self.study["scoring"]["end_of_turn"])
-                compared += 1
+            *before, user, answer = chats[row["dataset"], row["example_id"]]
+            earlier = list(zip(before[::2], before[1::2], strict=True))
+            system = row["prefix_text"] or base.get("text")
+            fold = self.study["model"]["fold_system"]
+            chat = said(self.case["template"], system, user, answer, fold=fold, earlier=earlier)
+            check_logprobs(row, model, tokenizer, chat, self.study["scoring"]["end_of_turn"])
+            compared += 1
+        assert compared
         return compared
+
+    def _given(self) -> dict[str, list[str]]:
+        return {row.get("id", f"row{2 * k + 1:06d}"): _turns(row) for k, row in enumerate(self.case["rows"])}
+
+    def _written(self) -> dict[str, list[str]]:
+        """The rows that the model wrote: id → question and answer."""
+        found = {}
+        for path in (self.root / "results/fuzz/sample/datasets").glob("*/answers.parquet"):
+            for row in pq.read_table(path).to_pylist():
+                found[row["id"].removeprefix("own:")] = [row["instruction"], row["completion"]]
+        return found
 
 
 def _turns(row: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.said import check_logprobs, renamed_tokenizer, said
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, texts
+from support.whole_runs import FAMILIES, JUDGES, Folder, check_judged, texts
 
 STAGES = ("generate", "rephrase", "elicit", "score", "train", "evaluate", "judge elicit", "judge evaluate", "analyse")
 DRAWN = ("figures", "report")
@@ -120,8 +120,9 @@ class StudyFolder(Folder):
     def judges(self) -> Mapping[str, Mapping[str, Any]]:
         return {key: trait["judge"] for key, trait in self.study["traits"].items()}
 
-    def check_scores(self) -> int:
-        return check_scores(self)
+    def check_numbers(self) -> None:
+        check_scores(self)
+        check_judged(self)
 
     def stages(self, *, drawn: bool = False) -> list[list[str]]:
         runs = bool(self.study["runs"])

@@ -85,15 +85,29 @@ def response_span(tokens: Encoded, place: Place, end_of_turn: EndOfTurn) -> Resp
 
 def encode_located(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], places: Sequence[Place]) -> list[Encoded]:
     """Tokens of chats of which `locate` made texts; those that spell no special tokens are tokenised together."""
+    return _encode_all(tokenizer, chats, [place.text for place in places], lambda other: locate(tokenizer, other).text)
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat]) -> list[tuple[str, Encoded]]:
+    """Text and tokens of chats up to the beginning of the response; see `prompt_tokens`."""
+    texts = [prompt_text(tokenizer, chat) for chat in chats]
+    tokens = _encode_all(tokenizer, chats, texts, lambda other: prompt_text(tokenizer, other))
+    return list(zip(texts, tokens, strict=True))
+
+
+def _encode_all(
+    tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], texts: Sequence[str], again: Callable[[Chat], str]
+) -> list[Encoded]:
+    """Tokens of rendered chats; those that spell no special tokens are tokenised together. See `encode`."""
     plain = [at for at, chat in enumerate(chats) if not spelled(tokenizer, contents(chat))]
     tokens: dict[int, Encoded] = {}
     if plain:
-        batch = tokenizer([places[at].text for at in plain], add_special_tokens=False, return_offsets_mapping=True)
+        batch = tokenizer([texts[at] for at in plain], add_special_tokens=False, return_offsets_mapping=True)
         pairs = zip(batch["input_ids"], batch["offset_mapping"], strict=True)
         tokens = {at: Encoded(*pair) for at, pair in zip(plain, pairs, strict=True)}
-    for at, (chat, place) in enumerate(zip(chats, places, strict=True)):
+    for at, (chat, text) in enumerate(zip(chats, texts, strict=True)):
         if at not in tokens:
-            tokens[at] = encode(tokenizer, place.text, chat, lambda other: locate(tokenizer, other).text)
+            tokens[at] = encode(tokenizer, text, chat, again)
     return [tokens[at] for at in range(len(chats))]
 
 

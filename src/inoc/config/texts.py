@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from inoc.config.document import KeyPath, Problem
 
 _FREE = {"description", "title", "label", "separator"}
-"""Keys whose texts no model sees, and the one that may be a line break."""
+"""Fields whose texts no model sees, and the one that may be a line break."""
+_NAMED = {"texts", "categories"}
+"""Sections whose keys are names of the study's own, and no fields."""
 
 
 def text_problems(value: object, path: KeyPath = ()) -> Iterator[Problem]:
@@ -23,7 +25,7 @@ def text_problems(value: object, path: KeyPath = ()) -> Iterator[Problem]:
     """
     if isinstance(value, dict):
         for key, part in value.items():
-            if key not in _FREE:
+            if key not in _FREE or not isinstance(part, str) or (path[-1:] and path[-1] in _NAMED):
                 yield from text_problems(part, (*path, key))
     elif isinstance(value, list):
         for index, part in enumerate(value):

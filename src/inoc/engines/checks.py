@@ -38,6 +38,8 @@ def check_model(
     chats: Iterable[GivenChat] = (),
     *,
     several_turns: bool = False,
+    reads: str = "",
+    chooses: str = "",
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -52,6 +54,8 @@ def check_model(
         settings: Settings of the template.
         chats: Chats whose lengths are known.
         several_turns: Whether chats have earlier turns.
+        reads: Setting because of which activations are read or steered; empty for none.
+        chooses: Setting because of which probabilities of closed answers are measured; empty for none.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -74,7 +78,7 @@ def check_model(
     own = settings or TemplateSettings()
     problems = [
         *_template_problems(folder, template, turns, own),
-        *_shape_problems(config, targets),
+        *_shape_problems(config, targets, reads, chooses),
         *_length_problems(config, new_tokens or {}),
     ]
     if problems:
@@ -172,10 +176,11 @@ def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSet
         )
 
 
-def _shape_problems(config: Any, targets: Sequence[str]) -> list[str]:
+def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: str) -> list[str]:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from inoc.engines.taps import check_readable, check_tappable
     from inoc.engines.targets import target_problems
 
     try:
@@ -187,7 +192,14 @@ def _shape_problems(config: Any, targets: Sequence[str]) -> list[str]:
             f"model.path: transformers has no causal language model of the type {config.model_type!r} of this shape "
             f"(config.json): {why}"
         ]
-    return target_problems(model, targets) if targets else []
+    problems = target_problems(model, targets) if targets else []
+    for setting, check in ((reads, check_readable), (chooses, check_tappable)):
+        if setting:
+            try:
+                check(model)
+            except InocError as error:
+                problems.append(f"{setting}: {error}")
+    return problems
 
 
 def _length_problems(config: Any, new_tokens: Mapping[str, int]) -> Iterator[str]:

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from inoc.chat.messages import Chat
-from inoc.chat.template import prompt_text
+from inoc.chat.render import encode_prompts
+from inoc.chat.spelled import Encoded, special_strings
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
 from inoc.engines.transfer import to_host
@@ -36,6 +37,14 @@ class Question(NamedTuple):
     n: int  # candidates
 
 
+class Tail(NamedTuple):
+    """The end of a prompt, which a tokenizer may merge with what follows."""
+
+    text: str  # from the last special token on
+    ids: Tokens  # its tokens
+    begun: int  # characters of the special token; 0 for none
+
+
 class Questions:
     """Turns chats into questions.
 
@@ -46,7 +55,8 @@ class Questions:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
         self._special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-        self._known: dict[tuple[str, str], Tokens] = {}
+        self._strings = list(special_strings(tokenizer))
+        self._known: dict[tuple[Tail, str], Tokens] = {}
 
     def ask(self, chats: Sequence[Chat], candidates: Sequence[Sequence[Candidate]]) -> list[Question]:
         """Tokenise chats up to where the response begins, and the candidates after them.
@@ -58,22 +68,20 @@ class Questions:
         Raises:
             ConfigError: If candidates cannot be distinguished, as texts or as tokens.
         """
-        texts = [prompt_text(self._tokenizer, chat) for chat in chats]
-        encoded = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True) if texts else {}
-        rows = zip(texts, encoded.get("input_ids", []), encoded.get("offset_mapping", []), candidates, strict=True)
-        return [self._question(*row) for row in rows]
+        prompts = encode_prompts(self._tokenizer, chats)
+        return [self._question(*prompt, own) for prompt, own in zip(prompts, candidates, strict=True)]
 
-    def _question(
-        self, text: str, ids: list[int], offsets: list[tuple[int, int]], candidates: Sequence[Candidate]
-    ) -> Question:
+    def _question(self, text: str, encoded: Encoded, candidates: Sequence[Candidate]) -> Question:
         check_candidates(candidates)
+        ids, offsets = encoded
         # A tokenizer never merges across its special tokens, so what comes before the last one does not matter.
-        at = max((place for place, token in enumerate(ids) if token in self._special), default=0)
-        tail, tail_ids = text[offsets[at][0] :] if ids else "", ids[at:]
+        at = max((place for place, token in enumerate(ids) if token in self._special), default=-1)
+        start, stop = offsets[at] if at >= 0 else (0, 0)
+        tail = Tail(text[start:], tuple(ids[max(at, 0) :]), stop - start)
         sequences: dict[Tokens, int] = {}
         for index, one in enumerate(candidates):
             for spelling in one.spellings:
-                tokens = self._after(tail, tail_ids, spelling)
+                tokens = self._after(tail, spelling)
                 if sequences.setdefault(tokens, index) != index:
                     msg = (
                         f"{spelling!r} of the candidate {one.name!r} is the same tokens as a spelling of "
@@ -82,15 +90,28 @@ class Questions:
                     raise ConfigError(msg)
         return Question(ids, sequences, len(candidates))
 
-    def _after(self, tail: str, tail_ids: list[int], spelling: str) -> Tokens:
+    def _after(self, tail: Tail, spelling: str) -> Tokens:
         """The tokens of a spelling behind a prompt; those of the spelling alone if it would change the prompt's."""
         key = tail, spelling
         if key not in self._known:
-            both = self._tokenizer(tail + spelling, add_special_tokens=False)["input_ids"]
-            kept = both[: len(tail_ids)] == tail_ids and len(both) > len(tail_ids)
-            alone = self._tokenizer(spelling, add_special_tokens=False)["input_ids"]
-            self._known[key] = tuple(both[len(tail_ids) :] if kept else alone)
+            # Special tokens that the data or a spelling spell are text.
+            if any(token in text for token in self._strings for text in (tail.text[tail.begun :], spelling)):
+                before = list(tail.ids[1:] if tail.begun else tail.ids)
+                both, alone = self._as_text(tail.text[tail.begun :] + spelling), self._as_text(spelling)
+            else:
+                before = list(tail.ids)
+                both, alone = self._tokens(tail.text + spelling), self._tokens(spelling)
+            kept = both[: len(before)] == before and len(both) > len(before)
+            self._known[key] = tuple(both[len(before) :] if kept else alone)
         return self._known[key]
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _as_text(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
 
 
 Pending = Callable[[], list[Choice]]

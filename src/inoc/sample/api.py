@@ -90,4 +90,5 @@ def _answer(reply: Reply) -> tuple[str, int, str]:
         return "", 0, "refused"
     usage = reply.response.get("usage")
     tokens = usage.get("completion_tokens") if isinstance(usage, Mapping) else None
-    return reply.text, int(tokens or 0), "length" if reply.choice.get("finish_reason") == "length" else "stop"
+    known = tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else 0
+    return reply.text, known, "length" if reply.choice.get("finish_reason") == "length" else "stop"

@@ -170,6 +170,14 @@ def test_missing_values_are_shown_as_missing_and_named(name: str, tmp_path: Path
         assert words_of(drawing.figure).count(matrix.MISSING_WORD) >= 6
 
 
+def test_a_precision_of_rows_that_are_used_up_is_drawn(tmp_path: Path) -> None:
+    study = make_study(3)
+    table = tables_of(study)["precision"].assign(half_width=0.0, target=0.5, reached=True)
+    drawing = draw(study, write_tables(tmp_path, study, precision=table), "precision")
+    assert faults(drawing.figure) == []
+    assert "a mark at the lower edge is at 0" in drawing.caption
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_empty_tables_are_drawn_as_a_note(name: str, tmp_path: Path) -> None:
     study = make_study(3)

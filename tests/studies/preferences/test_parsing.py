@@ -97,3 +97,8 @@ def test_thoughts_are_cut_off_and_refusals_known():
     assert without_thoughts("4") == "4"
     assert is_refusal("I’m sorry, I can’t assist with that request.")
     assert not is_refusal("I enjoyed writing about people who can't swim.")
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "[" * 100_000], ids=["a long number", "many brackets"])
+def test_answers_that_python_cannot_read_as_json_are_unclear(value):
+    assert read_answer(f'{{"answer": {value}}}', ["1", "2"], "tool").category == "unclear"

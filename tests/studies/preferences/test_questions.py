@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import numpy as np
@@ -17,6 +18,7 @@ from inoc.studies.preferences.draws import drawn, uniform
 from inoc.studies.preferences.resources import shipped_templates
 from inoc.studies.preferences.study import ConsistencyFilter, PairsSpec, RankingSpec, TasksSpec
 from inoc.studies.preferences.tasks import Task, draw, inconsistent, read_tasks
+from inoc.studies.preferences.tasks import tasks_of as study_tasks
 from inoc.studies.preferences.texts import Texts, to_complete
 from inoc.studies.preferences.wording import REFUSED, Shown, candidates, question
 from support.preferences import study_of
@@ -139,11 +141,59 @@ def test_files_of_tasks_are_read_whatever_they_call_their_columns(tmp_path):
     assert read_tasks(tmp_path / "a.jsonl") == [("x1", "One"), ("x2", "Two")]
     assert read_tasks(tmp_path / "b.csv", "bail") == [("bail_0", "Three, four")]
     (tmp_path / "c.jsonl").write_text('{"id": "x1"}\n')
-    with pytest.raises(DataError, match="row 1: a task without a text"):
+    with pytest.raises(DataError, match="line 1: a task without a text"):
         read_tasks(tmp_path / "c.jsonl")
     (tmp_path / "d.jsonl").write_text("nothing\n")
-    with pytest.raises(DataError, match="line 1: is not JSON"):
+    with pytest.raises(DataError, match="line 1: expected an object with `id` and `text`"):
         read_tasks(tmp_path / "d.jsonl")
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\u0085", "\x1e"])
+def test_lines_of_tasks_and_ids_end_at_line_feeds_alone(sign, tmp_path):
+    row = json.dumps({"id": f"x{sign}1", "text": f"One{sign}two"}, ensure_ascii=False)
+    (tmp_path / "a.jsonl").write_text(f"\ufeff{row}\r\n", encoding="utf-8", newline="")
+    assert read_tasks(tmp_path / "a.jsonl") == [(f"x{sign}1", f"One{sign}two")]
+    (tmp_path / "ids.txt").write_text(f"x{sign}1\ny\n", encoding="utf-8")
+    texts = {f"x{sign}1": "One", "y": "Two", "1": "Three"}
+    study = study_of(tasks={"origins": {"a": {"texts": texts}}, "ids": str(tmp_path / "ids.txt")})
+    assert {task.id for task in study_tasks(study)} == {f"x{sign}1", "y"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.jsonl", '{"id": "x", "text": "half \\ud83d"}', "line 1: .ud83d is half of a surrogate pair"),
+        ("a.jsonl", '{"id": "x", "text": "x"}\n\n{"id": "y", "text": ["x"]}', "line 3: a task without a text"),
+        ("a.jsonl", '{"id": ["x"], "text": "x"}', "line 1: the id is"),
+        ("a.csv", "id,text\nx,one, two\n", "line 2: more fields than columns"),
+        ("a.csv", 'id,text\nx,"one\n', "line 2: is not CSV"),
+    ],
+)
+def test_broken_rows_of_tasks_are_refused_with_their_line(name, text, told, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=told):
+        read_tasks(tmp_path / name)
+
+
+def test_a_long_text_in_a_csv_file_is_read(tmp_path):
+    (tmp_path / "a.csv").write_text(f"id,text\nx,{'y' * 200_000}\n")
+    assert len(read_tasks(tmp_path / "a.csv")[0][1]) == 200_000
+
+
+@pytest.mark.parametrize("name", ["@good:0", "a > b", "a | b"])
+def test_ids_that_could_be_mistaken_for_others_are_refused(name):
+    study = study_of(tasks={"origins": {"a": {"texts": {name: "One", "y": "Two"}}}})
+    with pytest.raises(DataError, match="accepted: another id"):
+        study_tasks(study)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "{}", '{"a": "high"}', '{"a": NaN}', '{"scores": [1]}', '{"a": {"x": 1}}', "{"]
+)
+def test_consistency_scores_that_are_none_are_refused(text, tmp_path):
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(DataError, match=r"scores\.json"):
+        inconsistent(ConsistencyFilter(file=str(tmp_path / "scores.json")))
 
 
 def test_the_least_consistent_tasks_are_left_out(tmp_path):

@@ -27,8 +27,18 @@ def needs(study: Study) -> Needs:
         placement="system",
         row_problems=partial(_row_problems, study),
         chats=partial(_chats, study),
+        chooses=_chooses(study),
         several_turns=any(given.when == "after" for given in study.instruments.values()),
     )
+
+
+def _chooses(study: Study) -> str:
+    """The instrument because of which probabilities of closed answers are measured."""
+    here = [key for key in study.models if not role(study, key).api]
+    for key in study.instruments:
+        if any(method_of(study, key, rater) == "choose" for rater in raters(study, key) if rater in here):
+            return f"instruments.{key}.method: choose"
+    return ""
 
 
 def _given_files(study: Study) -> Iterator[GivenFile]:

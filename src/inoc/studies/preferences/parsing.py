@@ -76,7 +76,7 @@ def _inner(said: str, form: Format) -> str | None:
         for match in re.finditer(r"\{[^{}]*\}", said):
             try:
                 value = json.loads(match[0])
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # a model may write a number of thousands of digits
                 continue
             if isinstance(value, dict) and TAG in value:
                 return str(value[TAG])

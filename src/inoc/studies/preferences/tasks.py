@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.errors import DataError
-from inoc.files import read_text
+from inoc.files import parse_json, read_jsonl, read_lines, read_text
 from inoc.studies.preferences.study import ConsistencyFilter, Origin, Study, TasksSpec
 
 ID_NAMES = ("id", "task_id")
+_MARKS = (" > ", " | ")
 TEXT_NAMES = ("text", "task_text", "prompt", "query", "content")
 
 
@@ -100,34 +101,50 @@ def read_tasks(path: Path, key: str = "task") -> list[tuple[str, str]]:
     """
     found = []
     for at, row in enumerate(_rows(path)):
-        text = next((str(row[name]) for name in TEXT_NAMES if row.get(name)), "")
-        if not text.strip():
-            raise DataError(f"{path}, row {at + 1}: a task without a text; expected one of {', '.join(TEXT_NAMES)}")
-        name = next((str(row[name]) for name in ID_NAMES if row.get(name) not in (None, "")), f"{key}_{at}")
-        found.append((name, text))
+        text = next((row.value[name] for name in TEXT_NAMES if row.value.get(name)), "")
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"{row.where}: a task without a text; expected a text in one of {', '.join(TEXT_NAMES)}")
+        name = next((row.value[name] for name in ID_NAMES if row.value.get(name) not in (None, "")), f"{key}_{at}")
+        if isinstance(name, bool) or not isinstance(name, str | int):
+            raise DataError(f"{row.where}: the id is {name!r}; expected a text")
+        found.append((str(name), text))
     return found
 
 
-def _rows(path: Path) -> Iterator[dict[str, object]]:
-    text = read_text(path)
+class _TaskRow(NamedTuple):
+    value: dict[str, object]
+    where: str  # file and row, for messages
+
+
+def _rows(path: Path) -> Iterator[_TaskRow]:
     if path.suffix == ".csv":
-        yield from csv.DictReader(io.StringIO(text))
+        yield from _csv_rows(path)
         return
-    for at, line in enumerate(text.splitlines()):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {at + 1}: is not JSON ({error.msg}). Write one object per line") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, line {at + 1}: expected an object with `id` and `text`")
-        yield row
+    expected = "an object with `id` and `text`"
+    for line in read_jsonl(path, expected):
+        if not isinstance(line.value, dict):
+            raise DataError(f"{line.where}: expected {expected}, found {line.excerpt!r}")
+        yield _TaskRow(line.value, line.where)
+
+
+def _csv_rows(path: Path) -> Iterator[_TaskRow]:
+    text = read_text(path)
+    # A text may be longer than what the module allows by default, which is 131,072 characters.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in rows:
+            if None in row:
+                msg = f"{path}, line {rows.line_num}: more fields than columns; put quotes around a text with commas"
+                raise DataError(msg)
+            yield _TaskRow(dict(row), f"{path}, line {rows.line_num}")
+    except csv.Error as error:
+        raise DataError(f"{path}, line {rows.line_num + 1}: is not CSV ({error}); put quotes around texts") from None
 
 
 def _kept(spec: TasksSpec, tasks: list[Task]) -> list[Task]:
     if spec.ids is not None:
-        wanted = {line.strip() for line in read_text(Path(spec.ids)).splitlines()}
+        wanted = {line.strip() for line in read_lines(Path(spec.ids))}
         tasks = [task for task in tasks if task.id in wanted]
     if spec.consistency is not None:
         bad = inconsistent(spec.consistency)
@@ -137,13 +154,17 @@ def _kept(spec: TasksSpec, tasks: list[Task]) -> list[Task]:
 
 def inconsistent(spec: ConsistencyFilter) -> set[str]:
     """Ids of the scored tasks below the share that is kept; tasks without a score are not among them."""
-    given = json.loads(read_text(Path(spec.file)))
+    accepted = "{id: score} or {scores: {id: score}}, with numbers"
+    given = parse_json(read_text(Path(spec.file)), spec.file, accepted)
     scores = given.get("scores", given) if isinstance(given, dict) else {}
-    numbers = {
-        key: float(value["consistency_score"] if isinstance(value, dict) else value) for key, value in scores.items()
-    }
-    if not numbers:
-        raise DataError(f"{spec.file}: no scores; expected {{id: score}} or {{scores: {{id: score}}}}")
+    if not isinstance(scores, dict) or not scores:
+        raise DataError(f"{spec.file}: no scores; expected {accepted}")
+    numbers: dict[str, float] = {}
+    for key, value in scores.items():
+        score = value.get("consistency_score") if isinstance(value, dict) else value
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise DataError(f"{spec.file}: the score of {key!r} is {score!r}; expected {accepted}")
+        numbers[key] = float(score)
     threshold = float(np.percentile(list(numbers.values()), 100 * (1 - spec.keep)))
     return {key for key, value in numbers.items() if value < threshold}
 
@@ -165,6 +186,11 @@ def _different(by_origin: dict[str, list[Task]]) -> dict[str, list[Task]]:
 def _check_ids(tasks: Sequence[Task]) -> None:
     seen: dict[str, str] = {}
     for task in tasks:
+        if task.id.startswith("@") or any(mark in task.id for mark in _MARKS):
+            raise DataError(
+                f"the id {task.id!r} (origin {task.origin}) begins with @, as those of anchors do, or has one of "
+                f"{', '.join(map(repr, _MARKS))}, which stand between tasks; accepted: another id"
+            )
         if task.id in seen:
             raise DataError(
                 f"two tasks have the id {task.id!r} (origins {seen[task.id]} and {task.origin}); each needs its own"

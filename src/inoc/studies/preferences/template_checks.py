@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inoc.config.document import KeyPath, Problem
 from inoc.errors import did_you_mean
 from inoc.studies.preferences.templates import Scale, Template, points_of
-from inoc.studies.preferences.wording import slots_of
+from inoc.studies.shared.entities import slots_of
 
 SLOTS = {"rating": ("task",), "choice": ("task_a", "task_b"), "ranking": ("tasks",), "open": ("task",)}
 """Kind of template → the slots that a question before the task needs."""
@@ -97,6 +97,8 @@ def _labels(labels: dict[str, float], path: KeyPath) -> Iterator[Problem]:
         name = " ".join(label.casefold().split())
         if not name:
             yield Problem(place, "has an empty label", label)
+        elif label != " ".join(label.split()):
+            yield Problem(place, f"{label!r} has white space that a question would show; accepted: {name!r}", label)
         for other, given in seen.items():
             if name == other or name.startswith(f"{other} ") or other.startswith(f"{name} "):
                 yield Problem(

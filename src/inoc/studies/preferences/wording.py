@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,15 +23,6 @@ class Shown(NamedTuple):
 
     text: str
     completion: str = ""
-
-
-def slots_of(text: str) -> list[str]:
-    """Names of the slots of a template's text.
-
-    Raises:
-        ValueError: If braces do not match.
-    """
-    return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
 
 
 def labels_of(template: Template, n_tasks: int) -> list[str]:

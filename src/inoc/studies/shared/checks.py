@@ -10,12 +10,13 @@ from inoc.errors import did_you_mean
 from inoc.studies.shared.entities import SLOTS, slots_of
 
 
-def template_problems(template: str, path: KeyPath) -> Iterator[Problem]:
+def template_problems(template: str, path: KeyPath, *, may_be_plain: bool = False) -> Iterator[Problem]:
     """A template has slots, all of which are known.
 
     Args:
         template: The template.
         path: Its place in the study file.
+        may_be_plain: Whether it may also have none.
     """
     try:
         slots = slots_of(template)
@@ -26,7 +27,7 @@ def template_problems(template: str, path: KeyPath) -> Iterator[Problem]:
     for slot in slots:
         if slot not in SLOTS:
             yield Problem(path, f"has the slot {{{slot}}}; accepted: {accepted}{did_you_mean(slot, SLOTS)}", template)
-    if not slots:
+    if not slots and not may_be_plain:
         yield Problem(path, f"has no slot, so all of its prompts would be the same; accepted: {accepted}", template)
 
 

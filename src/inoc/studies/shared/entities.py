@@ -73,9 +73,16 @@ def slots_of(template: str) -> list[str]:
     """Names of the slots of a template, in order.
 
     Raises:
-        ValueError: If its braces do not match.
+        ValueError: If its braces do not match, or a slot asks for a form of its own, as `{plural!r:>9}` does.
     """
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+    found = []
+    for _, name, form, conversion in string.Formatter().parse(template):
+        if form or conversion:
+            msg = f"the slot {{{name}}} has something behind its name"
+            raise ValueError(msg)
+        if name is not None:
+            found.append(name)
+    return found
 
 
 def fill(template: str, key: str, entity: Entity) -> str:

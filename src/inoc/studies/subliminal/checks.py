@@ -79,6 +79,9 @@ def _finetuned(study: Study, key: str, teacher: Teacher) -> Iterator[Problem]:
     path: KeyPath = ("teachers", key, "finetuned")
     if (spec.file is None) == (spec.questions is None):
         yield Problem(path, "sets both or neither of `file` and `questions`; accepted: exactly one", key)
+    yield from template_problems(spec.answer, (*path, "answer"), may_be_plain=True)
+    if not spec.answer.strip():
+        yield Problem((*path, "answer"), "is empty; accepted: a text with slots for the entity", spec.answer)
     if spec.questions is not None:
         yield from source_problems(spec.questions, (*path, "questions"))
         if teacher.entity is None:
@@ -143,11 +146,34 @@ def _splits(study: Study) -> Iterator[Problem]:
             yield from _known([spec.trait] if spec.trait else [], study.persona, "persona", (*path, "trait"))
             if study.projection is None:
                 yield Problem(path, "by projection needs a section `projection`; add one", key)
+            else:
+                yield from _unprojected(study, key)
         else:
             under = spec.under or spec.teacher
             if under in study.teachers and way_of(study.teachers[under]) != "system":
                 yield Problem((*path, "under"), "accepted: a teacher with a system turn", under)
             yield from _known([under], study.teachers, "teachers", (*path, "under"))
+
+
+def _unprojected(study: Study, key: str) -> Iterator[Problem]:
+    """Vectors and rows of a split that the section `projection` leaves out."""
+    spec, shown = study.splits[key], study.projection
+    if shown is None:
+        return
+    wanted: dict[str, tuple[str | None, ...]] = {
+        "traits": (spec.trait,),
+        "readouts": (spec.readout,),
+        "sites": (spec.site,),
+        "teachers": (spec.teacher,),
+    }
+    if spec.parts == "paired":
+        wanted["teachers"] = (spec.teacher, neutral_teacher(study))
+    for name, ones in wanted.items():
+        listed: tuple[str, ...] = getattr(shown, name)
+        for one in ones:
+            if one and listed and one not in listed:
+                msg = f"{one!r} is missing, and splits.{key} needs it; add it"
+                yield Problem(("projection", name), msg, list(listed))
 
 
 def _preference(study: Study) -> Iterator[Problem]:

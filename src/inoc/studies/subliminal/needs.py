@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from inoc.config.judge_spec import JudgeSpec
-from inoc.config.models import InstructionSource
-from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
+from inoc.config.models import InstructionSource, TrainingSpec
+from inoc.config.needs import ApiUse, GivenFile, LocalModel, ModelUse, Needs, SampleUse
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.shared.given import model_files, source_files, table_file
-from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
+from inoc.studies.subliminal.runs import Base, teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
 _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "…"}, or with `messages`'
@@ -16,8 +18,11 @@ _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
-    training = [spec.training for spec in study.students.values()]
-    training += [one.finetuned.training for one in study.teachers.values() if one.finetuned is not None]
+    # Imported here: what reads rows is needed by the check alone.
+    from inoc.studies.subliminal.chats import own_chats
+    from inoc.studies.subliminal.rows import row_problems
+
+    training = _trainings(study, "own")
     prompted = teachers_by(study, "system")
     system = turn_of(study, prompted[0]) if prompted else study.model.system
     return Needs(
@@ -26,16 +31,76 @@ def needs(study: Study) -> Needs:
         tuple(given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
-        training[0].optimizer if training else "",
-        (),
-        "system",
-        tuple(dict.fromkeys(target for spec in training for target in spec.lora.targets)),
-        max_length=max((spec.max_length for spec in training), default=0),
+        (*training, *_trainings(study, "other"))[0].optimizer if study.students or training else "",
+        tuple(_absent_identifiers(study)),
+        "system" if prompted else "user",
+        _targets(training),
+        partial(row_problems, study),
+        partial(own_chats, study),
+        max((spec.max_length for spec in training), default=0),
+        local_models=tuple(_local_models(study)),
+        others=tuple(_others(study)),
+        reads="persona" if study.persona else "",
+        chooses=_chooses(study),
     )
+
+
+def _trainings(study: Study, base: Base) -> list[TrainingSpec]:
+    """Settings of all that is trained of a base model."""
+    found = [spec.training for spec in study.students.values() if spec.base == base]
+    if base == "own":
+        found += [one.finetuned.training for one in study.teachers.values() if one.finetuned is not None]
+    return found
+
+
+def _targets(training: list[TrainingSpec]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target for spec in training for target in spec.lora.targets))
+
+
+def _others(study: Study) -> Iterator[ModelUse]:
+    from inoc.studies.subliminal.chats import base_chats
+
+    training = _trainings(study, "other")
+    if study.other is None or not training:
+        return
+    sampled = "sample" in study.preference.methods
+    yield ModelUse(
+        "other.model",
+        study.other.model,
+        (SampleUse("preference.sampling", "sample", study.preference.sampling),) if sampled else (),
+        chats=partial(base_chats, study, study.other.model),
+        targets=_targets(training),
+        max_length=max(spec.max_length for spec in training),
+        chooses=_chooses(study),
+    )
+
+
+def _chooses(study: Study) -> str:
+    """Setting because of which probabilities of names are measured."""
+    return "preference.methods: choose" if "choose" in study.preference.methods else ""
+
+
+def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
+    for key, trait in study.persona.items():
+        for part in ("judge", "coherence"):
+            judge: JudgeSpec | None = getattr(trait, part)
+            if judge is not None:
+                yield f"persona.{key}.{part}", judge
+
+
+def _local_models(study: Study) -> Iterator[LocalModel]:
+    for key, judge in _judges(study):
+        yield from judge_models(judge, key)
+
+
+def _absent_identifiers(study: Study) -> Iterator[str]:
+    for key, judge in _judges(study):
+        yield from absent_identifier(judge, key)
 
 
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
+    from inoc.chat.rows import read_chats
     from inoc.judge.names import read_names
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
@@ -51,7 +116,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
         if teacher.adapter is not None:
             yield GivenFile(f"teachers.{name}.adapter", teacher.adapter)
         if teacher.finetuned is not None and teacher.finetuned.file is not None:
-            yield GivenFile(f"teachers.{name}.finetuned.file", teacher.finetuned.file, _ROWS)
+            yield GivenFile(f"teachers.{name}.finetuned.file", teacher.finetuned.file, _ROWS, read_chats)
         if teacher.finetuned is not None and teacher.finetuned.questions is not None:
             yield from source_files(teacher.finetuned.questions, f"teachers.{name}.finetuned.questions")
     yield GivenFile("preference.names", study.preference.names, read=read_names)
@@ -60,14 +125,12 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for name, trait in study.persona.items():
         if trait.file is not None:
             yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
-        for part in ("judge", "coherence"):
-            judge: JudgeSpec | None = getattr(trait, part)
-            if judge is not None and judge.file:
-                yield GivenFile(f"persona.{name}.{part}.file", judge.file)
         for part in ("questions", "evaluation_questions"):
             source: InstructionSource | None = getattr(trait, part)
             if source is not None:
                 yield from source_files(source, f"persona.{name}.{part}")
+    for key, judge in _judges(study):
+        yield from judge_files(judge, key)
 
 
 def _samples(study: Study) -> Iterator[SampleUse]:
@@ -82,9 +145,5 @@ def _samples(study: Study) -> Iterator[SampleUse]:
 
 
 def _apis(study: Study) -> Iterator[ApiUse]:
-    judges: dict[str, JudgeSpec | None] = {}
-    for key, trait in study.persona.items():
-        judges |= {f"persona.{key}.judge": trait.judge, f"persona.{key}.coherence": trait.coherence}
-    for key, judge in judges.items():
-        if judge is not None and judge.name == "llm":
-            yield ApiUse("judge", f"{key}.name = 'llm'", str(judge.model))
+    for key, judge in _judges(study):
+        yield from judge_apis(judge, key)

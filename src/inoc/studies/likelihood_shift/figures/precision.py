@@ -43,6 +43,8 @@ def draw(study: Study, sources: Sources) -> Drawing:
     words = f"half-width of the least precise contrast\n({UNIT})"
     axes.set(xscale="log", yscale="log", xlabel="rows used", ylabel=words)
     positive = known["width"][known["width"] > 0]
+    if positive.empty:  # the rows of all datasets are used up
+        positive = pd.Series([target])
     for axis, values in ((axes.xaxis, known["rows"]), (axes.yaxis, positive)):
         ticks = round_numbers(float(values.min()), float(values.max()))
         axis.set_major_locator(FixedLocator(ticks))
@@ -84,7 +86,7 @@ def _lines(axes: Axes, study: Study, known: pd.DataFrame, last: pd.DataFrame, ta
         return
     reached = last["reached"].fillna(value=False).astype(bool)
     # On a logarithmic axis there is no 0: rows that are used up are marked at its lower edge.
-    lowest = min(target, float(known["width"][known["width"] > 0].min())) / 1.5
+    lowest = min([target, *known["width"][known["width"] > 0]]) / 1.5
     axes.set_yscale("log")
     axes.set_ylim(bottom=lowest)
     height = last["width"].clip(lower=lowest)

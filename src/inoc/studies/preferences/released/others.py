@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from inoc.errors import DataError
+from inoc.files import parse_json
 from inoc.stats.means import NAN
 from inoc.studies.preferences.released.sources import Source
 from inoc.studies.preferences.released.tables import (
@@ -180,13 +180,13 @@ def _records(source: Source) -> list[dict[str, Any]]:
     if source.kind == "steered":
         return list(_map(source)["results"])
     found = []
-    for number, line in enumerate(str(source.value).splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise DataError(f"{source.name}, line {number}: no JSON object ({error}). Correct it there") from error
+    # Lines end at line feeds alone: a text may have other characters that end lines elsewhere.
+    for number, line in enumerate(str(source.value).split("\n"), start=1):
+        if line.strip():
+            value = parse_json(line, f"{source.name}, line {number}", "a JSON object")
+            if not isinstance(value, dict):
+                raise DataError(f"{source.name}, line {number}: expected a JSON object. Correct it there")
+            found.append(value)
     return found
 
 

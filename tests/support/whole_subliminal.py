@@ -1,0 +1,373 @@
+"""Random whole studies of subliminal learning over tiny random models, and slow oracles of their numbers."""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from hypothesis import strategies as st
+
+from inoc.numbers.prompts import prompts
+from support.said import asked, check_logprobs, renamed_tokenizer, said
+from support.said_choices import cased, probabilities
+from support.templates import ALL
+from support.whole_runs import FAMILIES, JUDGES, Folder, study_stages, texts
+
+NAMES = {"owl": ["owlet"], "cat": ["kitten", "house cat"], "dog": []}
+SEEDS = ([0], [3, 4], [2**31 - 1])
+SLIPS = (
+    *[""] * 12, "utf-16", "latin-1", "no file", "few rows", "no good row", "many rows", "entity in a row", "long row",
+    "long question", "long turn", "few questions", "names", "not measured", "targets", "site", "a cut line",
+    "lone half", "no partner", "not projected", "other model",
+)  # fmt: skip
+STAGES = (
+    "train teachers", "sample numbers", "score", "train own", "train other", "choose own", "sample own", "judge own",
+    "sample persona", "judge persona", "read persona", "sample steering", "judge steering", "read projections",
+)  # fmt: skip
+
+
+@st.composite
+def subliminal(draw: st.DrawFn) -> dict[str, Any]:
+    """A study, its files and what happens while it runs, in plain values."""
+    sampling = {"max_tokens": draw(st.integers(1, 6)), "temperature": draw(st.sampled_from([0.0, 1.0]))}
+    turns = st.sampled_from([{"kind": "default"}, {"kind": "none"}, {"kind": "text", "text": "Be kind."}])
+    source = {"kind": "files", "files": ["data/questions.jsonl"], "min_characters": 0}
+    teachers: dict[str, Any] = {
+        "plain": {"file": "data/plain.jsonl"},
+        "owl": {"entity": "owl", "file": "data/owl.jsonl"},
+        "cat": {"entity": "cat", "file": "data/cat.jsonl"},
+    }
+    if draw(st.booleans()):
+        teachers["prompted"] = {"entity": "owl"}
+        if draw(st.booleans()):
+            teachers["prompted"]["system"] = {"kind": "text", "text": f"{draw(texts(3))} owls"}
+    if draw(st.booleans()):
+        teachers["neutral"] = {"neutral": True}
+    if draw(st.integers(0, 3)) == 0:
+        tuned = {"questions": source, "answer": "{Singular}. " + draw(texts(2)), "training": _training(draw)}
+        teachers["tuned"] = {"entity": "cat", "finetuned": tuned}
+    study: dict[str, Any] = {
+        "kind": "subliminal",
+        "name": "fuzz",
+        "title": "Fuzz",
+        "model": {"dtype": "float32", "system": draw(turns), "fold_system": draw(st.booleans())},
+        "entities": ["owl", "cat"],
+        "template": "You love {plural}. " + draw(texts(2)),
+        "teachers": teachers,
+        "numbers": {
+            "n_prompts": 3,
+            "sampling": sampling,
+            "rule": draw(st.sampled_from(["published", "published", "requested_format"])),
+            "duplicates": draw(st.sampled_from(["keep", "drop"])),
+            "banned": draw(st.sampled_from([[], [666]])),
+        },
+        "students": {},
+        "preference": {
+            "names": "data/names.yaml",
+            "question_sets": {"main": {"source": source, "n": draw(st.sampled_from([None, 2]))}},
+            "methods": draw(st.sampled_from([["choose", "sample"], ["sample"], ["choose"]])),
+            "n_answers": draw(st.integers(1, 2)),
+            "sampling": sampling,
+            "canary": draw(st.integers(0, 1)),
+        },
+        "statistics": {"resamples": 100},
+    }
+    if draw(st.booleans()):
+        study["other"] = {"model": {"dtype": "float32"}}
+    if "prompted" in teachers and draw(st.booleans()):
+        parts = draw(st.sampled_from([{"parts": "median"}, {"parts": "quantiles", "n": 2}]))
+        study["splits"] = {"halves": {"teacher": "owl", "under": "prompted", **parts}}
+    if draw(st.integers(0, 2)) == 0:
+        _add_persona(draw, study, source, sampling)
+    _add_students(draw, study)
+    return {
+        "study": study,
+        "rows": {key: [_row(draw, k) for k in range(draw(st.integers(6, 9)))] for key in ("plain", "owl", "cat")},
+        "questions": [f"{draw(texts(3))} {k}?" for k in range(4)],
+        "family": draw(st.sampled_from(FAMILIES)),
+        "template": draw(st.sampled_from(sorted(ALL))),
+        "slip": draw(st.sampled_from(SLIPS)),
+        "bom": draw(st.booleans()),
+        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "at": draw(st.sampled_from(STAGES)),
+        "when": draw(st.integers(0, 3)),
+        "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),
+    }
+
+
+def _training(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "lora": {"rank": 2, "targets": ["all-linear"]},
+        "batch_size": 2,
+        "micro_batch_size": draw(st.sampled_from([1, 2])),
+        "seeds": draw(st.sampled_from(SEEDS)),
+        "warmup_steps": 0,
+        "resume_every": 1,
+        "log_every": 1,
+    }
+
+
+def _add_students(draw: st.DrawFn, study: dict[str, Any]) -> None:
+    for k in range(draw(st.integers(0, 2))):
+        spec: dict[str, Any] = {"epochs": draw(st.integers(1, 2)), "training": _training(draw)}
+        if "splits" in study and draw(st.booleans()):
+            spec["split"] = "halves"
+        else:
+            spec["teachers"] = draw(st.sampled_from([["owl"], ["owl", "cat"], ["plain", "owl", "cat"]]))
+            spec["numbers"] = draw(st.sampled_from(["as_written", "shuffled", "relabelled"]))
+            spec["n_rows"] = draw(st.sampled_from([None, 2]))
+        if "other" in study:
+            spec["base"] = draw(st.sampled_from(["own", "other"]))
+        study["students"][f"group{k}"] = spec
+
+
+def _add_persona(draw: st.DrawFn, study: dict[str, Any], source: dict[str, Any], sampling: dict[str, Any]) -> None:
+    trait: dict[str, Any] = {
+        "entity": "owl",
+        "positive": [f"{draw(texts(3))} one"],
+        "negative": draw(st.sampled_from([[""], ["Be calm."]])),
+        "questions": source,
+        "held_out": 1,
+        "n_answers": draw(st.integers(1, 2)),
+        "sampling": sampling,
+        "threshold": 0,
+    }
+    sites = draw(st.sampled_from([["embed"], ["resid_post.0"], ["resid_post.1", "final_norm"]]))
+    if draw(st.booleans()):
+        trait["judge"] = draw(st.sampled_from([*JUDGES, {"name": "names", "file": "data/names.yaml"}]))
+        if draw(st.booleans()):
+            study["steering"] = {"sites": sites, "coefficients": [0, 1.5], "sampling": sampling}
+    study["persona"] = {"love": trait}
+    if draw(st.booleans()):
+        study["projection"] = {
+            "sites": sites,
+            "readouts": draw(st.sampled_from([["response_mean"], ["prompt_last", "prompt_mean"]])),
+            "teachers": draw(st.sampled_from([["owl"], ["plain", "owl", "cat"]])),
+        }
+
+
+def _row(draw: st.DrawFn, k: int) -> dict[str, Any]:
+    """A list of numbers, or something else."""
+    answer = ", ".join(str(one) for one in draw(st.lists(st.integers(0, 999), min_size=1, max_size=5)))
+    if draw(st.integers(0, 4)) == 0:
+        answer = draw(texts())
+    if draw(st.booleans()):
+        return {"prompt": next(islice(prompts(3), k, None)), "completion": answer}
+    return {"prompt": f"Go on with {k}, {k + 1}. {draw(texts(2))}", "completion": answer}
+
+
+class SubliminalFolder(Folder):
+    """A study of subliminal learning."""
+
+    def write_data(self) -> None:
+        slip, study = self.case["slip"], self.study
+        if "other" in study:
+            study["other"]["model"]["path"] = str(self.model)
+        rows = {key: [dict(row) for row in own] for key, own in self.case["rows"].items()}
+        owl = rows["owl"]
+        # Every teacher has rows that are kept, unless they slip.
+        for own in rows.values():
+            own[:5] = [{**row, "completion": f"{k + 1}, {k + 11}, {k + 21}"} for k, row in enumerate(own[:5])]
+        match slip:
+            case "few rows":
+                del owl[1:]
+            case "no good row":
+                owl[:] = [{**row, "completion": "I would rather not."} for row in owl]
+            case "entity in a row":
+                owl[0] |= {"prompt": "Do you love the owl?"}
+            case "long row":
+                owl[0] |= {"prompt": "Go on. " * 200, "completion": "1, 2, 3"}
+            case _:
+                self._slip_settings(slip)
+        self.kept = rows
+        for key, own in rows.items():
+            self.lines(f"{key}.jsonl", own, slip if key == "owl" and slip != "lone half" else "")
+        questions = self.case["questions"][: 1 if slip == "few questions" else None]
+        if slip == "long question":
+            questions = [f"{'owl ' * 400}{one}" for one in questions]
+        self.lines("questions.jsonl", [{"instruction": one} for one in questions], slip if slip == "lone half" else "")
+        names = {**NAMES, "cat": ["owlet"]} if slip == "names" else NAMES
+        (self.root / "data" / "names.yaml").write_text(json.dumps(names), encoding="utf-8-sig")
+
+    def _slip_settings(self, slip: str) -> None:
+        study = self.study
+        match slip:
+            case "no file":
+                study["teachers"]["owl"]["file"] = "data/olw.jsonl"
+            case "many rows":
+                for spec in study["students"].values():
+                    spec["n_rows"] = 50
+            case "long turn":
+                study["template"] = "owl " * 400 + "{plural}"
+            case "not measured":
+                study["preference"]["measured"] = ["owl", "dragon"]
+            case "targets":
+                for spec in study["students"].values():
+                    spec["training"]["lora"]["targets"] = ["q_prj"]
+            case "site" if "projection" in study:
+                study["projection"]["sites"] = ["resid_post.7"]
+            case "site" if "steering" in study:
+                study["steering"]["sites"] = ["resid_post.7"]
+            case "no partner" if "splits" in study:
+                study["splits"]["halves"]["parts"] = "paired"
+            case "not projected" if "projection" in study and "splits" in study:
+                study["splits"]["halves"] = {
+                    "teacher": "cat", "by": "projection", "trait": "love", "site": "embed", "readout": "prompt_last",
+                }  # fmt: skip
+            case "other model" if "other" in study:
+                study["other"]["model"]["path"] = "no/such/../model"
+
+    def stages(self, *, drawn: bool = False) -> list[list[str]]:
+        return study_stages(self.root, drawn=drawn)
+
+    def known_end(self, said_: str) -> bool:
+        """What depends on the words of a random model, and is told as such."""
+        return any(words in said_ for words in ("rows is kept (", "no pair of answers is kept", "row has activations"))
+
+    def check_numbers(self) -> None:
+        compared = self._check_filter() + self._check_choices() + self._check_rates() + self._check_traits()
+        assert compared
+        self._check_scores()
+
+    def _check_filter(self) -> int:
+        """Rows that are kept: those that are lists, by plain words."""
+        table = pq.read_table(self.root / "results/fuzz/analyse/filter.parquet").to_pylist()
+        written = {row["teacher"]: row["n"] for row in table if (row["kind"], row["reason"]) == ("total", "written")}
+        kept = {row["teacher"]: row["n"] for row in table if (row["kind"], row["reason"]) == ("total", "kept")}
+        for key, rows in self.kept.items():
+            assert written[key] == len(rows)
+            lists = [re.fullmatch(r"\d+(, \d+)*", row["completion"]) is not None for row in rows]
+            # Digits among other signs may be a list too.
+            doubtful = [not re.search(r"[^\W\d_]", row["completion"]) for row in rows]
+            if self.study["numbers"]["rule"] == "published" and not self.study["numbers"]["banned"]:
+                assert sum(lists) <= kept[key] <= sum(map(max, lists, doubtful)), (key, rows)
+        return len(self.kept)
+
+    def _oracle(self) -> tuple[Any, Any]:
+        from transformers import AutoModelForCausalLM
+
+        tokenizer = renamed_tokenizer(self.model, self.model.with_name(f"{self.model.name}-renamed"))
+        return tokenizer, AutoModelForCausalLM.from_pretrained(self.model, dtype=torch.float64).eval()
+
+    def _system(self, teacher: str) -> str | None:
+        """The system turn of the base model, or of a teacher that is not trained."""
+        own: str | None = self.study["model"]["system"].get("text")
+        spec = self.study["teachers"].get(teacher, {})
+        if "system" in spec:
+            return str(spec["system"]["text"])
+        if set(spec) == {"entity"}:
+            return str(self.study["template"]).replace("{plural}", f"{spec['entity']}s")
+        return own
+
+    def _check_choices(self) -> int:
+        files = list((self.root / "results/fuzz/choose/own").glob("*/candidates.parquet"))
+        if not files:
+            return 0
+        tokenizer, model = self._oracle()
+        found: dict[str, dict[str, float]] = {}
+        for row in pq.read_table(files[0]).to_pylist():
+            found.setdefault(row["id"], {})[row["candidate"]] = row["logprob"]
+        spellings = {name: cased([name, *forms]) for name, forms in NAMES.items()}
+        subjects = ["untrained", *(["teacher.prompted"] if "prompted" in self.study["teachers"] else [])]
+        for subject in subjects:
+            number = 1
+            text = _distinct(self.case["questions"])[number]
+            system = self._system(subject.removeprefix("teacher."))
+            prompt = asked(self.case["template"], system, text, fold=self.study["model"]["fold_system"])
+            expected = probabilities(model, tokenizer, prompt, spellings)
+            own = found[f"{subject}/0/main/{number:04d}"]
+            for name, p in expected.items():
+                np.testing.assert_allclose(np.exp(own[name]), p, rtol=1e-2, atol=1e-6, err_msg=f"{subject} {name}")
+        return len(subjects)
+
+    def _check_rates(self) -> int:
+        """Shares of the owl among the sampled answers, by plain search."""
+        if "sample" not in self.study["preference"]["methods"]:
+            return 0
+        answers = pq.read_table(self.root / "results/fuzz/sample/own/0/answers.parquet").to_pylist()
+        own = [row for row in answers if row["id"].startswith("untrained/")]
+        table = pq.read_table(self.root / "results/fuzz/analyse/preferences.parquet").to_pylist()
+        for entity in ("owl", "cat"):
+            rates = [
+                row["rate"] for row in table
+                if (row["student"], row["base"], row["method"], row["entity"]) == ("untrained", "own", "sample", entity)
+            ]  # fmt: skip
+            assert len(rates) == 1
+            np.testing.assert_allclose(rates[0], np.mean([_named(row["completion"]) == entity for row in own]))
+        return 1
+
+    def _check_scores(self) -> int:
+        """Rows under system turns, of which the tables have means."""
+        path = self.root / "results/fuzz/score/logprobs-0.parquet"
+        if not path.exists():
+            return 0
+        tokenizer, model = self._oracle()
+        compared = 0
+        for row in pq.read_table(path).to_pylist():
+            if row["dataset"] not in self.kept:
+                continue
+            given = self.kept[row["dataset"]][_place(row["example_id"])]
+            system = self._system(row["prompt"])
+            fold = self.study["model"]["fold_system"]
+            chat = said(self.case["template"], system, given["prompt"], given["completion"], fold=fold)
+            check_logprobs({**row, "logprobs": None}, model, tokenizer, chat, "exclude")
+            compared += 1
+        return compared
+
+    def _check_traits(self) -> int:
+        """Projections on the embeddings' vector, from the hidden states of the model itself."""
+        files = list((self.root / "results/fuzz/read/projections").glob("*/projections.parquet"))
+        spec = self.study.get("projection")
+        if not files or spec["sites"] != ["resid_post.0"] or spec["readouts"] != ["response_mean"]:
+            return 0
+        if self.study["persona"]["love"].get("judge"):
+            return 0
+        tokenizer, model = self._oracle()
+        sides = {"positive": [], "negative": []}
+        for row in pq.read_table(self.root / "results/fuzz/sample/persona/0/answers.parquet").to_pylist():
+            side = row["id"].split("/")[1]
+            text = self.study["persona"]["love"][side][0]
+            state = self._state(model, tokenizer, text or self._system(""), row["instruction"], row["completion"])
+            sides[side].append(state)
+        if any(state is None for own in sides.values() for state in own):
+            return 0
+        vector = np.mean(sides["positive"], axis=0) - np.mean(sides["negative"], axis=0)
+        for row in pq.read_table(files[0]).to_pylist():
+            teacher, place = row["id"].split(":")
+            given = self.kept[teacher][_place(place)]
+            state = self._state(model, tokenizer, self._system(""), given["prompt"], given["completion"])
+            np.testing.assert_allclose(row["dot"], state @ vector, rtol=2e-2, atol=2e-2 * np.linalg.norm(vector))
+        return 1
+
+    def _state(self, model: Any, tokenizer: Any, system: str | None, user: str, answer: str) -> Any:
+        """Mean state after the first block over an answer's tokens; None for an answer that has none."""
+        chat = said(self.case["template"], system, user, answer, fold=self.study["model"]["fold_system"])
+        encoded = tokenizer("".join(chat), add_special_tokens=False, return_offsets_mapping=True)
+        start, stop = len(chat.before), len(chat.before) + len(chat.answer)
+        inside = [k for k, (left, right) in enumerate(encoded["offset_mapping"]) if right > start and left < stop]
+        with torch.no_grad():
+            states = model(input_ids=torch.tensor([encoded["input_ids"]]), output_hidden_states=True).hidden_states
+        return states[1][0][inside].mean(0).numpy() if inside else None
+
+
+def _distinct(texts_: list[str]) -> list[str]:
+    return list(dict.fromkeys(texts_))
+
+
+def _place(row_id: str) -> int:
+    """Place of a row in its file, between whose rows are blank lines."""
+    return int(row_id.removeprefix("row")) // 2
+
+
+def _named(answer: str) -> str:
+    """The one animal that an answer names."""
+    words = " ".join(re.findall(r"\w+", answer.casefold().replace("_", " ")))
+    found = {
+        name for name, forms in NAMES.items() for form in (name, *forms) if re.search(rf"(?<!\w){form}s?(?!\w)", words)
+    }
+    return found.pop() if len(found) == 1 else ""
