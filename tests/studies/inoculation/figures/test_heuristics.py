@@ -23,8 +23,9 @@ from inoc.studies.inoculation.analyse.limits import FEWEST_TO_CLASSIFY
 from inoc.studies.inoculation.figures import overview
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.gap_grid import interactions
-from inoc.studies.inoculation.figures.pairs import NAMES, association, heuristic_order, p_text
+from inoc.studies.inoculation.figures.pairs import NAMES, association, heuristic_order
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.captions import p_text
 from support.study_tables import TEXTS, FakeJob, make_study, write_tables
 
 RESAMPLER = Resampler(300, 0)
