@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inoc.called import make_callable
 from inoc.stages import Stage
 
 VERSION = 2
@@ -12,3 +13,5 @@ STAGE = Stage(
     "score completions with the study's judges",
     "inoc.judge.step",
 )
+
+make_callable(__name__, "inoc.python.compute:judge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inoc.called import make_callable
 from inoc.stages import Stage
 
 VERSION = 1
@@ -14,3 +15,5 @@ STAGE = Stage(
     shards="score",
     computes=True,
 )
+
+make_callable(__name__, "inoc.python.compute:score")

@@ -1,0 +1,1 @@
+"""Results of a study in the formats that other tools read."""
