@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from support.computed import check_results
 from support.running import Checkout
 
 pytestmark = pytest.mark.long
@@ -47,3 +48,7 @@ def test_a_second_run_has_nothing_to_do_and_another_prompt_computes_its_cells_al
     after = pd.read_parquet(shift.results / "analyse" / "cells.parquet")
     same = after[after["prompt"] != "both"].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, before, check_exact=True)
+
+
+def test_its_results_can_be_read_from_python_and_exported(shift, tmp_path):
+    check_results(shift.folder, STUDY, tmp_path / "exports")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from support.computed import check_results
 from support.running import Checkout
 
 pytestmark = pytest.mark.long
@@ -35,3 +36,7 @@ def test_every_table_figure_and_page_is_there(asked):
 
 def test_a_second_run_has_nothing_to_do(asked):
     assert asked.dry_jobs() == {}
+
+
+def test_its_results_can_be_read_from_python_and_exported(asked, tmp_path):
+    check_results(asked.folder, STUDY, tmp_path / "exports")

@@ -9,6 +9,7 @@ import subprocess
 import pandas as pd
 import pytest
 
+from support.computed import check_results
 from support.running import differing
 
 SCORED = ("train", "neutral", "playful", "french")
@@ -205,3 +206,7 @@ def test_a_study_that_lacks_its_data_is_refused_before_the_first_job(finished, c
     assert done.returncode != 0
     assert "nowhere.jsonl" in done.stdout + done.stderr
     assert not (checkout.folder / "results" / "lacking").exists()
+
+
+def test_its_results_can_be_read_from_python_and_exported(finished, tmp_path):
+    check_results(finished.folder, "smoke", tmp_path / "exports")

@@ -29,6 +29,9 @@ def add_verb(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
         "--config", type=Path, default=Path("config"), metavar="FOLDER", help="folder of config.yaml (default: config)"
     )
     verb.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="FOLDER", help="folder of results (default: results)"
+    )
+    verb.add_argument(
         "--format",
         choices=list(FORMATS),
         required=True,
@@ -43,7 +46,7 @@ def _export(options: argparse.Namespace) -> None:
     from inoc.export.folder import filled
     from inoc.python.results import load as load_results
 
-    results = load_results(options.study, config=options.config)
+    results = load_results(options.study, config=options.config, results=options.results)
     folder = options.out or OUT / results.name / options.format
     n = filled(folder, lambda place: load(FORMATS[options.format])(results, place))
     print(f"{results.name}: {n} files in {folder}")

@@ -61,6 +61,6 @@ def _card(results: Results, configs: list[dict[str, str]]) -> str:
     return (
         f"---\n{head}---\n\n# {results.study.title}\n\n"
         f"Results of the study `{results.name}` (kind `{results.kind}`), written by `inoc export --format hf`. Each "
-        f'table is a configuration: `datasets.load_dataset(FOLDER, "{name}", split="train")`. NaN is a measurement that '
-        "failed; null is a column that the row's table does not have. Texts of models are as they were written.\n"
+        f'table is a configuration: `datasets.load_dataset(FOLDER, "{name}", split="train")`. NaN is a measurement '
+        "that failed; null is a column that the row's table does not have. Texts of models are as they were written.\n"
     )

@@ -77,7 +77,7 @@ def _read(piece: Piece) -> pd.DataFrame:
     frame = read_table(piece.path)
     for field in pq.read_schema(piece.path):
         if pa.types.is_map(field.type):
-            frame[field.name] = [dict(value) for value in frame[field.name]]
+            frame[field.name] = pd.Series([dict(value) for value in frame[field.name]], frame.index, dtype=object)
     return frame if piece.shard is None else frame.assign(shard=piece.shard)
 
 

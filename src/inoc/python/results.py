@@ -131,7 +131,7 @@ class Results:
             frame.insert(0, "source", name)
             parts.append(_with_scores(frame, self.table(judged[name])) if name in judged else frame)
         frame = pd.concat(parts, ignore_index=True)
-        for name in frame:
+        for name in list(frame.columns):
             if not pd.api.types.is_numeric_dtype(frame[name]):
                 frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
         return frame
