@@ -47,11 +47,20 @@ def test_the_lock_has_no_machine_paths_and_leaves_the_build_of_torch_open() -> N
     assert not re.search(r"^(torch|triton|nvidia|cuda)\b", lock, re.MULTILINE)
 
 
+OWN_VERSIONS = ("vllm", "inspect")
+"""Extras that need other versions than the lock's: vLLM of the model packages, and `inspect_ai` an earlier `fsspec`."""
+
+
 def test_the_lock_pins_everything_that_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [
         *project["dependencies"],
-        *(name for extra, names in project["optional-dependencies"].items() if extra != "vllm" for name in names),
+        *(
+            name
+            for extra, names in project["optional-dependencies"].items()
+            if extra not in OWN_VERSIONS
+            for name in names
+        ),
     ]
     names = {re.split(r"[\[<>=~!; ]", entry)[0] for entry in wanted} - {"inoc", "torch"}
     names = {name.replace(".", "-") for name in names}

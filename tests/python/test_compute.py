@@ -74,7 +74,7 @@ def test_wrong_settings_are_named(model):
         inoc.judge(["a"], "regex")
     with pytest.raises(ConfigError, match=r"model\.dtype"):
         inoc.score({**model, "dtype": "float8"}, TEXTS)
-    with pytest.raises(ConfigError, match="inoc.load"):
+    with pytest.raises(ConfigError, match=r"inoc\.load"):
         inoc.score("world", TEXTS)
     with pytest.raises(ConfigError, match="at least one"):
         inoc.score(model, TEXTS, [])

@@ -24,7 +24,7 @@ _TRAIT = "trait"
 
 @dataclass(frozen=True)
 class Results:
-    """What is computed of a study. Tables are read when they are asked for.
+    """The computed results of a study. Tables are read when they are asked for.
 
     Attributes:
         study: The study file, checked; each section is an attribute, and its fields are.
