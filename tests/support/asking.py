@@ -15,13 +15,14 @@ from support.server import USAGE, Server
 
 KEY = "sk-secret-0123456789"
 ONE = (USAGE["prompt_tokens"] * 1.0 + USAGE["completion_tokens"] * 2.0) / 1e6  # dollars of one answer
+PUPIL = Price(input=1, output=2, training=4, tuned_input=2, tuned_output=4)
 
 
 def spec(server: Server, **changes: object) -> ApiSpec:
     values = {
         "base_url": server.url,
         "key_variable": "TEST_KEY",
-        "prices": {"rater": Price(input=1, output=2), "embedder": Price(input=1)},
+        "prices": {"rater": Price(input=1, output=2), "embedder": Price(input=1), "pupil": PUPIL},
         "requests_per_minute": 1e6,
         "tokens_per_minute": 1e9,
         "timeout_s": 5.0,
