@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inoc.api.cache import Cache
 from inoc.api.request import NANO
+from inoc.api.tunings import Tuning
 from inoc.config.workflow import ApiSpec, Price
 from support.server import USAGE, Server
 
@@ -64,11 +65,49 @@ print(len(Api(spec, Path(sys.argv[2])).chat(bodies(int(sys.argv[3])))))
 
 def worker(server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
     """A process that asks."""
+    return _process(WORKER, server, store, n, **changes)
+
+
+def _process(script: str, server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
     path = os.pathsep.join(str(part) for part in sys.path if part)
     return subprocess.Popen(
-        [sys.executable, "-c", WORKER, spec(server, **changes).model_dump_json(), str(store), str(n)],
+        [sys.executable, "-c", script, spec(server, **changes).model_dump_json(), str(store), str(n)],
         env=os.environ | {"PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def tunings(n: int, n_epochs: int = 3) -> list[Tuning]:
+    """Fine-tunings that differ in their data."""
+    return [
+        Tuning(
+            f"student {k}",
+            "pupil",
+            [
+                ({"role": "user", "content": f"Continue {k}, {place}."}, {"role": "assistant", "content": f"{place}"})
+                for place in range(12)
+            ],
+            n_epochs,
+            7,
+            batch_size=2,
+        )
+        for k in range(n)
+    ]
+
+
+TUNING_WORKER = """
+import sys
+from pathlib import Path
+from inoc.api import Api
+from inoc.config.workflow import ApiSpec
+from support.asking import tunings
+spec = ApiSpec.model_validate_json(sys.argv[1])
+print(len(Api(spec, Path(sys.argv[2])).tune(tunings(int(sys.argv[3])))))
+"""
+
+
+def tuning_worker(server: Server, store: Path, n: int, **changes: object) -> subprocess.Popen[str]:
+    """A process that fine-tunes."""
+    return _process(TUNING_WORKER, server, store, n, **changes)

@@ -99,7 +99,7 @@ class Tuner:
             return
         job["looks"] += 1
         job["status"] = STATES[min(job["looks"] // self.looks, len(STATES) - 1)]
-        if job["refusal"] and job["status"] in ("running", "succeeded"):
+        if job["refusal"] and job["status"] == "succeeded":
             job["status"] = "failed"
 
     def _steps(self, job: dict[str, Any]) -> int:
