@@ -331,7 +331,7 @@ async def _list_models(desk: Desk) -> list[str]:
 
 
 def _tuning_record(row: Row) -> dict[str, Json]:
-    """What a manifest says of a fine-tuning."""
+    """The entry of a fine-tuning in a manifest."""
     models: list[Json] = [one.model for one in row.models]
     return {
         "name": row.label,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class Tuning:
 
     label: str
     model: str
-    rows: Sequence[Sequence[Mapping[str, str]]]
+    rows: Sequence[Sequence[Json]]
     n_epochs: int
     seed: int
     batch_size: int | None = None
@@ -49,13 +49,11 @@ class Tuning:
     @cached_property
     def lines(self) -> bytes:
         """The training file, in JSON Lines."""
-        return "".join(
-            json.dumps({"messages": [dict(turn) for turn in row]}, ensure_ascii=False) + "\n" for row in self.rows
-        ).encode()
+        return "".join(json.dumps({"messages": list(row)}, ensure_ascii=False) + "\n" for row in self.rows).encode()
 
     @property
     def hyperparameters(self) -> dict[str, Json]:
-        """What the server is told of the training."""
+        """The settings of the training that the server is told."""
         given: dict[str, Json] = {
             "batch_size": self.batch_size,
             "learning_rate_multiplier": self.learning_rate_multiplier,

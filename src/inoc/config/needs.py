@@ -34,6 +34,7 @@ class ApiUse(NamedTuple):
     key: str
     model: str
     served: bool = False  # whether it is the server of `engine_api` in config.yaml
+    tunes: bool = False  # whether the model is fine-tuned, which has a price of its own
 
 
 class LocalModel(NamedTuple):
@@ -76,6 +77,7 @@ class Needs:
 
     Attributes:
         model: The model under study.
+        behind_api: Whether that model is behind an API, so that there are no weights to be checked.
         files: Files that it names; they need not exist.
         samples: What is sampled.
         apis: Settings that make a stage ask an API.
@@ -103,3 +105,4 @@ class Needs:
     max_length: int = 0
     several_turns: bool = False
     local_models: tuple[LocalModel, ...] = ()
+    behind_api: bool = False

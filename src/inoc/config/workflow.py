@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from inoc.config.limits import Amount, Few
 from inoc.config.models import Key, Model, Share
@@ -27,6 +27,11 @@ class Price(Model):
     tuned_output: Amount | None = Field(
         None, ge=0, description="Dollars per million output tokens of models fine-tuned from it; default: `output`."
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, float]:
+        """The prices that are set, so that files and pages show no others."""
+        return {name: price for name, price in write(self).items() if price is not None}
 
 
 class ApiSpec(Model):

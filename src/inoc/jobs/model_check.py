@@ -21,7 +21,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
     """
     needs = needs_of(study)
     folder = base / Path(needs.model.path).expanduser()
-    if needs.model.path == "world":
+    if needs.model.path == "world" or needs.behind_api:
         return
     if not folder.is_dir():
         _refuse_unless_hub_id(study.name, needs.model.path)

@@ -28,6 +28,7 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import BAD_ROWS, CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.api import ApiPlan, train_by_api
 from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -116,8 +117,10 @@ class Planned(NamedTuple):
     unit: Unit
 
 
-def run(job: Job, plan: Plan) -> str:
+def run(job: Job, plan: Plan | ApiPlan) -> str:
     """Write the job's adapters, `checkpoints`, `losses` and `bad_rows`; see `inoc.tables`."""
+    if isinstance(plan, ApiPlan):
+        return train_by_api(job, plan)
     from inoc.chat.fit import bad_counts, bad_table
 
     for one in plan.runs:
@@ -147,9 +150,9 @@ def run(job: Job, plan: Plan) -> str:
     return f"{len(planned)} runs of {steps} steps, {len(missing)} of them trained now"
 
 
-def units(job: Job, plan: Plan) -> list[Unit]:
-    """The job's units of the store."""
-    return [plan.unit(one) for one in plan.runs]
+def units(job: Job, plan: Plan | ApiPlan) -> list[Unit]:
+    """The job's units of the store; none behind an API, whose database keeps its jobs."""
+    return [] if isinstance(plan, ApiPlan) else [plan.unit(one) for one in plan.runs]
 
 
 def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:

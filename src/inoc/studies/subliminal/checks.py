@@ -10,6 +10,7 @@ from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
 from inoc.studies.shared.answers import is_sample_table
 from inoc.studies.shared.checks import source_problems, template_problems
+from inoc.studies.subliminal.api_checks import api_problems
 from inoc.studies.subliminal.persona_checks import persona_problems
 from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
 from inoc.studies.subliminal.study import Study, Teacher, entity_table
@@ -164,6 +165,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...
     (("students", "teachers", "splits", "other"), _students),
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
+    (("api", "model", "teachers", "students", "numbers", "preference"), api_problems),
     (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
     (("world", "model", "other", "numbers", "teachers", "preference", "persona"), world_problems),
 )

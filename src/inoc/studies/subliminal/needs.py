@@ -9,6 +9,7 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.studies.shared.answers import first_file
+from inoc.studies.subliminal.api_needs import api_uses
 from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
@@ -17,6 +18,10 @@ _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
+    if study.api is not None:
+        return Needs(
+            study.model, tuple(given_files(study)), apis=tuple(api_uses(study)), placement="system", behind_api=True
+        )
     training = [spec.training for spec in study.students.values()]
     training += [one.finetuned.training for one in study.teachers.values() if one.finetuned is not None]
     prompted = teachers_by(study, "system")

@@ -15,9 +15,11 @@ from inoc.engines.sampling import BASE
 from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.sample.answers import Question, answers_plan
+from inoc.sample.api import ApiPlan as ApiSamplePlan
 from inoc.sample.step import Plan as SamplePlan
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
+from inoc.studies.subliminal import api_plans
 from inoc.studies.subliminal.asking import adapters_of_teachers, asked_by, candidates
 from inoc.studies.subliminal.data import check_kept, number_prompts, numbers_file, teacher_rows
 from inoc.studies.subliminal.runs import (
@@ -39,11 +41,19 @@ from inoc.train.teacher import NUMBERS
 from inoc.train.teacher import Teacher as Taught
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from inoc.analyse.step import Plan as AnalysePlan
+    from inoc.choose.api import ApiPlan as ApiChoosePlan
     from inoc.choose.plan import Plan as ChoosePlan
+    from inoc.choose.tables import Measured
     from inoc.figures.step import Plan as FiguresPlan
+    from inoc.jobs.series import Series
     from inoc.judge.step import Plan as JudgePlan
     from inoc.report.contents import Contents
+    from inoc.train.api import ApiPlan as ApiTrainPlan
+
+    Sampled = SamplePlan | Series[SamplePlan | ApiSamplePlan, pd.DataFrame]
 
 SYSTEM = "system"
 """`prefix` of rows that are scored under a teacher's system turn."""
@@ -81,7 +91,7 @@ def model_spec(study: Study, base: Base) -> ModelSpec:
     return study.other.model
 
 
-def numbers(study: Study, job: Job, shards: Shards) -> SamplePlan:
+def numbers(study: Study, job: Job, shards: Shards) -> Sampled:
     """The lists of numbers of a shard of teachers."""
     prompts = number_prompts(study)
     mine = shard_teachers(writing_teachers(study), job.shard, shards.get("sample", 1))
@@ -97,6 +107,8 @@ def numbers(study: Study, job: Job, shards: Shards) -> SamplePlan:
     ]
     folders = {adapters[key].digest: adapters[key].folder for key in mine if key in adapters}
     path = numbers_file(job.paths, job.shard)
+    if study.api is not None:
+        return api_plans.sampled(study, questions, study.numbers.sampling, path)
     return answers_plan(job.model(study.model), questions, study.numbers.sampling, path, adapters=folders)
 
 
@@ -117,8 +129,10 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
     return ScorePlan(job.model(study.model), cells, framing, {}, "exclude", 16_384, tokens=False)
 
 
-def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
+def train(study: Study, job: Job, shards: Shards) -> TrainPlan | ApiTrainPlan:
     """The runs of a part: teachers, or students of one base model."""
+    if study.api is not None:
+        return api_plans.train(study, job, shards)
     if job.part == "teachers":
         return _train_teachers(study, job, shards)
     base: Base = "other" if job.part == "other" else "own"
@@ -189,13 +203,15 @@ def _columns(run: str, training: TrainingSpec, seed: int, data: str) -> Mapping[
     }
 
 
-def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan:
+def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan | Series[ApiChoosePlan, list[Measured]]:
     """Exact probabilities of the names, for every subject of a base model."""
     from inoc.choose.plan import Plan
 
     base: Base = "other" if job.part == "other" else "own"
     asked = asked_by(study, job.paths, base, job.shard, shards, "choose")
     names = candidates(study)
+    if study.api is not None:
+        return api_plans.chosen(study, asked.questions, names, job.paths.part("choose", job.part, job.shard))
     return Plan(
         study=study.name,
         model=job.model(model_spec(study, base), OTHER if base == "other" else ""),
@@ -208,11 +224,14 @@ def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan:
     )
 
 
-def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:
+def sample(study: Study, job: Job, shards: Shards) -> Sampled:
     """Sampled answers about the preference, of every subject of a base model."""
     base: Base = "other" if job.part == "other" else "own"
     asked = asked_by(study, job.paths, base, job.shard, shards, "sample")
     spec = study.preference
+    if study.api is not None:
+        sampling = spec.sampling.model_copy(update={"n": spec.n_answers})
+        return api_plans.sampled(study, asked.questions, sampling, answers_file(job))
     return answers_plan(
         job.model(model_spec(study, base), OTHER if base == "other" else ""),
         asked.questions,

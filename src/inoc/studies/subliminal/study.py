@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.judge_spec import JudgeSpec
-from inoc.config.limits import Epochs, Few, Rows
+from inoc.config.limits import Amount, Batch, Epochs, Few, Rows
 from inoc.config.models import (
+    LATE,
     BaseStudy,
     InstructionSource,
     Key,
@@ -44,6 +45,25 @@ class OtherBase(Model):
     )
 
 
+class ApiModel(Model):
+    """The study's model behind the API of `config.yaml`: teachers write there, and students are trained there."""
+
+    checkpoints: Literal["last", "served"] = Field(
+        "last",
+        description="Models of a fine-tuning job that are asked. `last`: its result; `served`: also its earlier "
+        "checkpoints, as far as the server keeps them (OpenAI's keeps those of the last three epochs).",
+    )
+
+
+class ApiTraining(Model):
+    """Settings of a fine-tuning job behind an API, for a study with a section `api`."""
+
+    batch_size: Batch | None = Field(None, ge=1, description="Examples per step; default: the server's choice.")
+    learning_rate_multiplier: Amount | None = Field(
+        None, gt=0, description="Factor of the server's own learning rate; default: the server's choice."
+    )
+
+
 class FinetunedTeacher(Model):
     """Training of a teacher: an adapter on questions whose answer is the entity, or on the chats of a file."""
 
@@ -56,6 +76,9 @@ class FinetunedTeacher(Model):
         "{Singular}", description="Answer to each question: a text with slots for the forms of the entity's name."
     )
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser and schedule.")
+    api: Annotated[ApiTraining, LATE] = Field(
+        ApiTraining(), description="Settings of the job in a study with a section `api`, beside `training.epochs`."
+    )
 
 
 class Teacher(Model):
@@ -154,6 +177,9 @@ class StudentGroup(Model):
         "`training.steps` and `training.checkpoints`.",
     )
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser, schedule and seeds.")
+    api: Annotated[ApiTraining, LATE] = Field(
+        ApiTraining(), description="Settings of the jobs in a study with a section `api`, beside `epochs` and seeds."
+    )
 
 
 class QuestionSet(Model):
@@ -282,6 +308,10 @@ class Study(BaseStudy):
     )
     imported: bool = Field(
         False, description="Whether the results were imported, so that nothing of the study is computed here."
+    )
+    api: Annotated[ApiModel | None, LATE] = Field(
+        None,
+        description="The model is behind the API of `config.yaml`, under the name `model.path`; default: it is here.",
     )
     other: OtherBase | None = Field(None, description="Another base model; needed for students with `base: other`.")
     entities: dict[Key, Entity] | tuple[Key, ...] = Field(

@@ -10,7 +10,7 @@ from inoc.config.workflow import Shards
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.jobs.work import Settings, Work, drawn_and_reported, plain
+from inoc.jobs.work import Settings, Work, drawn_and_reported, plain, where_set
 from inoc.stages import load
 from inoc.studies.subliminal import KIND, analyse
 from inoc.studies.subliminal.data import numbers_file
@@ -45,6 +45,11 @@ def _other_world(study: Study, shard: int, shards: Shards) -> Settings:
     return {"world": plain(study.other.world) if study.other is not None else None}
 
 
+def _model(study: Study) -> Settings:
+    """The study's model, and where it is."""
+    return {"model": plain(study.model), **where_set("api", plain(study.api))}
+
+
 def _teacher(study: Study, key: str) -> dict[str, Json]:
     teacher = study.teachers[key]
     return {**teacher.in_key(but=("label",)), "turn": plain(turn_of(study, key))}
@@ -52,7 +57,7 @@ def _teacher(study: Study, key: str) -> dict[str, Json]:
 
 def _numbers_of(study: Study, keys: list[str]) -> Settings:
     return {
-        "model": plain(study.model),
+        **_model(study),
         "teachers": {key: _teacher(study, key) for key in keys},
         "numbers": plain(study.numbers),
         "names": study.preference.names,
@@ -63,7 +68,7 @@ def _numbers(study: Study, shard: int, shards: Shards) -> Settings:
     mine = shard_teachers(writing_teachers(study), shard, shards.get("sample", 1))
     filtering = ("rule", "banned", "duplicates", "keep")
     return {
-        "model": plain(study.model),
+        **_model(study),
         "teachers": {key: _teacher(study, key) for key in mine},
         "numbers": plain(study.numbers, but=filtering),
     }
@@ -78,7 +83,7 @@ def _score(study: Study, shard: int, shards: Shards) -> Settings:
 
 def _train_teachers(study: Study, shard: int, shards: Shards) -> Settings:
     mine = shard_teachers(teachers_by(study, "finetuned"), shard, shards.get("train", 1))
-    return {"model": plain(study.model), "teachers": {key: _teacher(study, key) for key in mine}}
+    return {**_model(study), "teachers": {key: _teacher(study, key) for key in mine}}
 
 
 def _student(study: Study, student: Student) -> dict[str, Json]:
@@ -96,6 +101,7 @@ def _student(study: Study, student: Student) -> dict[str, Json]:
         "epochs": spec.epochs,
         "learning_rate": spec.training.learning_rate,
         "training": plain(spec.training, but=_NOT_OF_A_RUN),
+        **where_set("api", spec.api.model_dump(exclude_defaults=True)),
     }
 
 
@@ -123,6 +129,7 @@ def _asked(base: Base, stage: str, study: Study, shard: int, shards: Shards) -> 
     sampled = stage == "sample"
     return {
         "model": plain(study.model if base == "own" else study.other),
+        **where_set("api", plain(study.api)),
         "teachers": {key: _teacher(study, key) for key in study.teachers if base == "own"},
         "students": {one.name: study.students[one.group].epochs for one in mine},
         "questions": {key: plain(spec, but=("label",)) for key, spec in study.preference.question_sets.items()},
