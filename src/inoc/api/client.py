@@ -82,6 +82,7 @@ class Api:
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
         self._folder = Path(spec.folder).expanduser() if spec.folder else store / FOLDER
         self._keys: dict[str, None] = {}
+        self._tuned: dict[str, Row] = {}
         self._n_sent = self._n_refused = 0
 
     def chat(self, bodies: Sequence[Mapping[str, Json]], doing: str = "asking") -> list[Reply]:
@@ -187,7 +188,8 @@ class Api:
                 self._run(cache, set(distinct), meter.advance, lambda desk: tune(desk, distinct))
             finally:
                 rows = {key: row for key in distinct if (row := Tunings(cache).row(key)) is not None}
-                self.record["fine-tuning"] = [_tuning_record(row) for row in rows.values()]
+                self._tuned |= rows
+                self._take_stock(cache)
         return [rows[key] for key in keys]
 
     def tunings(self) -> list[Row]:
@@ -290,6 +292,9 @@ class Api:
 
     def _take_stock(self, cache: Cache) -> None:
         totals = cache.totals(list(self._keys))
+        tuned = self._tuned.values()
+        dollars = totals.dollars + sum(row.cost_nano for row in tuned) / NANO
+        lost = totals.lost_dollars + sum(row.lost_nano for row in tuned) / NANO
         self.record |= {
             "base_url": self.spec.base_url,
             "mode": self.spec.mode,
@@ -298,10 +303,12 @@ class Api:
             "refused": self._n_refused,
             "input tokens": totals.input_tokens,
             "output tokens": totals.output_tokens,
-            "dollars": round(totals.dollars, 6),
-            "dollars of lost answers": round(totals.lost_dollars, 6),
+            "dollars": round(dollars, 6),
+            "dollars of lost answers": round(lost, 6),
             "dollars spent with this database": round(cache.spent_nano() / NANO, 6),
         }
+        if tuned:
+            self.record["fine-tuning"] = [_tuning_record(row) for row in tuned]
 
 
 def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:

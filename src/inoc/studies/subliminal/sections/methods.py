@@ -25,6 +25,13 @@ def sections(study: Study) -> list[Section]:
 
 def model_words(study: Study) -> str:
     """The base models."""
+    if study.api is not None:
+        kept = "its checkpoints that the server keeps" if study.api.checkpoints == "served" else "its last checkpoint"
+        return (
+            f"The model is {code(study.model.path)} behind an API: teachers write there, and students are fine-tuned "
+            f"by jobs of its server, from each of which {kept} is asked. Probabilities are those of the tokens that the "
+            "API lists with an answer."
+        )
     words = f"The model is {_model(study.model.path)} with weights in {study.model.dtype}."
     return words if study.other is None else f"{words} The other base model is {_model(study.other.model.path)}."
 
@@ -66,7 +73,6 @@ def student_table(study: Study) -> Table:
     """Each group of students."""
     rows = []
     for key, spec in study.students.items():
-        training = spec.training
         n = len([one for one in students_of(study) if one.group == key])
         data = f"parts of {escape(spec.split)}" if spec.split is not None else spec.numbers.replace("_", " ")
         rows.append(
@@ -77,11 +83,22 @@ def student_table(study: Study) -> Table:
                 spec.targets,
                 str(spec.n_rows or "all"),
                 str(spec.epochs),
-                f"rank {training.lora.rank}, rate {training.learning_rate:g}, batch {training.batch_size}",
+                _training_words(study, key),
                 str(n),
             ]
         )
     return Table(["group", "base model", "rows", "targets", "n rows", "epochs", "training", "students"], rows)
+
+
+def _training_words(study: Study, group: str) -> str:
+    """The settings of a group's training."""
+    spec = study.students[group]
+    if study.api is None:
+        training = spec.training
+        return f"rank {training.lora.rank}, rate {training.learning_rate:g}, batch {training.batch_size}"
+    batch, factor = spec.api.batch_size, spec.api.learning_rate_multiplier
+    rate = "the server's rate" if factor is None else f"{factor:g} × the server's rate"
+    return f"{rate}, {'its batch' if batch is None else f'batch {batch}'}"
 
 
 def preference_words(study: Study) -> str:
