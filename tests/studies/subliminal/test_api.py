@@ -12,6 +12,7 @@ import pytest
 
 from inoc.config.workflow import Price
 from inoc.errors import ApiError, BudgetError, ConfigError
+from inoc.jobs.check import check_study
 from inoc.jobs.costs import GPUS, Size
 from inoc.jobs.ready import check_api, needs_of
 from inoc.jobs.work import settings_of
@@ -44,7 +45,7 @@ def test_a_study_behind_an_api_runs_to_its_tables_and_pays_each_student_once(ser
             assert last["same", "cat", seed, method, "cat"] == pytest.approx(high)
             assert last["same", "neutral", seed, method, "owl"] == pytest.approx(0.02 if method == "choose" else 0.0)
     before = spent(tmp_path / "store"), len(server.asked)
-    run_served(study, tmp_path, server)
+    run_served(study, tmp_path, server, until="judge")
     assert (spent(tmp_path / "store"), len(server.asked)) == before
 
 
@@ -138,6 +139,23 @@ def test_the_check_wants_a_price_for_the_training(server: Server, tmp_path: Path
     with pytest.raises(ConfigError, match="has no price for training"):
         check_api(study, spec(server, prices={"pupil": Price(input=1, output=2)}))
     assert {use.stage for use in needs_of(study).apis} == {"train", "sample", "choose"}
+
+
+def test_the_check_refuses_jobs_that_exceed_the_whole_budget(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config" / "studies").mkdir(parents=True)
+    sections = json.dumps(served_sections(tmp_path / "given"))
+    (tmp_path / "config" / "studies" / "served.yaml").write_text(sections, encoding="utf-8")
+    for budget, refused in ((1.0, False), (0.1, True)):
+        text = spec(server, budget=budget).model_dump_json()
+        (tmp_path / "config" / "config.yaml").write_text(f"studies: [served]\napi: {text}\n", encoding="utf-8")
+        if refused:
+            with pytest.raises(ConfigError, match=r"likely to cost 0\.16 dollars, and api\.budget .* is 0\.1"):
+                check_study("served", tmp_path / "config")
+        else:
+            check_study("served", tmp_path / "config")
 
 
 def problems(folder: Path, **changes: Any) -> list[str]:

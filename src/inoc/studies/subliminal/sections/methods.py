@@ -26,11 +26,12 @@ def sections(study: Study) -> list[Section]:
 def model_words(study: Study) -> str:
     """The base models."""
     if study.api is not None:
-        kept = "its checkpoints that the server keeps" if study.api.checkpoints == "served" else "its last checkpoint"
+        served = study.api.checkpoints == "served"
+        asked = "the checkpoints that the server keeps are asked" if served else "the last checkpoint is asked"
         return (
             f"The model is {code(study.model.path)} behind an API: teachers write there, and students are fine-tuned "
-            f"by jobs of its server, from each of which {kept} is asked. Probabilities are those of the tokens that the "
-            "API lists with an answer."
+            f"by jobs of its server, of each of which {asked}. Probabilities are those of the tokens that "
+            "the API lists with an answer."
         )
     words = f"The model is {_model(study.model.path)} with weights in {study.model.dtype}."
     return words if study.other is None else f"{words} The other base model is {_model(study.other.model.path)}."
