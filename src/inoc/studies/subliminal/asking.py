@@ -72,10 +72,10 @@ def split_id(one: str) -> tuple[str, int, str, int]:
 
 def adapters_of_teachers(study: Study, paths: Paths, shards: Shards) -> dict[str, Adapter]:
     """Teacher → adapter, of those that have one: somebody's, or the one that the study trained."""
-    from inoc.train.trainer import adapter_digest
-
     found: dict[str, Adapter] = {}
     for key in teachers_by(study, "adapter"):
+        from inoc.train.trainer import adapter_digest  # not where no adapter is read, since it loads much
+
         folder = Path(str(study.teachers[key].adapter))
         found[key] = Adapter(adapter_digest(folder), folder)
     for key in teachers_by(study, "finetuned"):
