@@ -9,7 +9,7 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.studies.shared.answers import first_file
-from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
+from inoc.studies.subliminal.runs import further_bases, teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
 _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "…"}, or with `messages`'
@@ -41,7 +41,9 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
 
-    models = {"model": study.model} | ({"other.model": study.other.model} if study.other is not None else {})
+    models = {"model": study.model}
+    for base, other in further_bases(study).items():
+        models["other.model" if base == "other" else f"bases.{base}.model"] = other.model
     for key, model in models.items():
         if model.path.startswith((".", "/", "~")):
             yield GivenFile(f"{key}.path", model.path)

@@ -9,6 +9,7 @@ from inoc.config.models import InstructionSource, SystemTurn
 from inoc.errors import ConfigError, DataError
 from inoc.files import parse_json, read_text
 from inoc.studies.subliminal.questions import texts_of
+from inoc.studies.subliminal.runs import teachers_of_base
 from inoc.studies.subliminal.study import Study, Trait
 
 SIDES = ("positive", "negative")
@@ -139,4 +140,4 @@ def projected_traits(study: Study) -> list[str]:
 
 def projected_teachers(study: Study) -> list[str]:
     """Teachers whose rows are projected."""
-    return [] if study.projection is None else list(study.projection.teachers or study.teachers)
+    return [] if study.projection is None else list(study.projection.teachers or teachers_of_base(study, "own"))
