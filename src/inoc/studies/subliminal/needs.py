@@ -40,6 +40,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     from inoc.judge.names import read_names
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
+    from inoc.vectors.files import load_vectors
 
     models = {"model": study.model}
     for base, other in further_bases(study).items():
@@ -67,6 +68,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for name, trait in study.persona.items():
         if trait.file is not None:
             yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
+        if trait.vectors is not None:
+            yield GivenFile(f"persona.{name}.vectors", trait.vectors, read=load_vectors)
         for part in ("judge", "coherence"):
             judge: JudgeSpec | None = getattr(trait, part)
             if judge is not None and judge.file:

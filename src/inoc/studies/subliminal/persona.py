@@ -8,6 +8,7 @@ from typing import NamedTuple
 from inoc.config.models import InstructionSource, SystemTurn
 from inoc.errors import ConfigError, DataError
 from inoc.files import parse_json, read_text
+from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.questions import texts_of
 from inoc.studies.subliminal.runs import teachers_of_base
 from inoc.studies.subliminal.study import Study, Trait
@@ -90,6 +91,8 @@ def questions_of(study: Study, key: str) -> TraitQuestions:
         DataError: If a file is missing or malformed, or has too few questions.
     """
     trait = study.persona[key]
+    if trait.vectors is not None:
+        return TraitQuestions([], _given_questions(trait))
     known = _questions(trait, trait.questions)
     if trait.evaluation_questions is not None:
         found = TraitQuestions(known, texts_of(trait.evaluation_questions, trait.n_questions))
@@ -104,6 +107,12 @@ def questions_of(study: Study, key: str) -> TraitQuestions:
         msg = f"persona.{key}: held_out = {trait.held_out} leaves none of {len(known)} questions for the extraction"
         raise ConfigError(msg)
     return found
+
+
+def _given_questions(trait: Trait) -> list[str]:
+    """Questions of the steering of a trait whose vectors are given, so that no question was seen before."""
+    source = trait.evaluation_questions or trait.questions
+    return [] if source is None else texts_of(source, trait.n_questions)
 
 
 def _questions(trait: Trait, source: InstructionSource | None) -> list[str]:
@@ -126,6 +135,16 @@ def steered_id(trait: str, vector: str, site: str, coefficient: float, question:
 def vector_name(trait: str, readout: str, site: str) -> str:
     """Name of the vector of a trait."""
     return f"{trait}/{readout}/{site}"
+
+
+def vectors_file(paths: Paths) -> Path:
+    """Where the analysis writes the vectors of the study's traits; see `inoc.vectors.files`."""
+    return paths.stage("analyse") / "vectors.safetensors"
+
+
+def extracted_traits(study: Study) -> list[str]:
+    """Traits whose vectors are made in the study, rather than given in a file."""
+    return [key for key, trait in study.persona.items() if trait.vectors is None]
 
 
 def steered_traits(study: Study) -> list[str]:

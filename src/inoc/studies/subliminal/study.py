@@ -228,6 +228,11 @@ class Trait(Model):
     file: str | None = Field(
         None, description="JSON file with `instruction`, a list of `pos` and `neg`, and `questions`."
     )
+    vectors: Annotated[str | None, LATE] = Field(
+        None,
+        description="Safetensors file with vectors of the trait for the study's model, instead of their extraction: "
+        "such as `results/<study>/analyse/vectors.safetensors` of another study.",
+    )
     positive: tuple[str, ...] = Field((), description="System turns under which the trait shows.")
     negative: tuple[str, ...] = Field(
         (),

@@ -14,6 +14,7 @@ from inoc.jobs.work import Settings, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.subliminal import KIND, analyse
 from inoc.studies.subliminal.data import numbers_file
+from inoc.studies.subliminal.persona import extracted_traits, vectors_file
 from inoc.studies.subliminal.persona_work import PERSONA, persona_inputs
 from inoc.studies.subliminal.runs import (
     BASES,
@@ -260,7 +261,8 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
 
 def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
     """Every table of the analysis; `skipped.json`, which is written last, says what is missing from them."""
-    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables))]
+    files = [vectors_file(paths)] if extracted_traits(study) else []
+    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables)), *files]
 
 
 def _asks(base: Base) -> Callable[[Study], bool]:

@@ -66,7 +66,8 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     tables = {name: pd.DataFrame(found, columns=SCHEMAS[name].names) for name, found in rows.items()}
     tables |= persona_tables.persona_tables(study, paths, shards, skips)
     tables |= {name: pd.DataFrame(columns=schema.names) for name, schema in published.SCHEMAS.items()}
-    return Analysed({name: tables[name] for name in TABLES}, SCHEMAS, skips)
+    files = persona_tables.vector_files(study, paths, shards, skips)
+    return Analysed({name: tables[name] for name in TABLES}, SCHEMAS, skips, files)
 
 
 def preference_tables(study: Study, found: pd.DataFrame, kept: dict[tuple[str, str], int]) -> dict[str, list[Row]]:

@@ -1,4 +1,4 @@
-"""The table `strength`: what students take over, as a share of their teacher's own shift, for teachers of all strengths.
+"""The table `strength`: what students take over as a share of their teacher's own shift.
 
 Both are matched contrasts: of the students as in the table `matched`, and of the teachers themselves, each on its own
 entity less the mean of the group's other teachers. A teacher's shift is what its training or its system turn did.

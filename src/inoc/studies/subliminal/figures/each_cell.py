@@ -65,8 +65,8 @@ def _caption(study: Study, rows: pd.DataFrame, left_out: int) -> str:
         "the same seed, after the last epoch. The number after a name is the seed. Controls are left out.",
         f"{counts}.",
         f"Not above 0, in orange: {named}.".replace("_", " ") if named else "No student is at or below 0.",
-        f"Bars: {interval_words(study)} over questions, for this very student. n = {spread_words(rows['n'])} questions; "
-        f"n_nan = {int(rows['n_nan'].sum()):,}.",
+        f"Bars: {interval_words(study)} over questions, for this very student. n = {spread_words(rows['n'])} "
+        f"questions; n_nan = {int(rows['n_nan'].sum()):,}.",
         choices.set_words(study),
         f"{left_out} more students are in the table cells." if left_out else "",
         missing_words(gone),

@@ -88,7 +88,7 @@ def _matched(study: Study, row: pd.Series, method: str) -> str:
     numbers = (
         f"matched minus unmatched {contrast_words(row, method)}, p = {probability(row['p'])} by permutation of the "
         f"students; above zero in {int(row['n_above'])} of {int(row['n_cells'])} cells of entity × seed "
-        f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} students)"
+        f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds)"
     )
     if not is_control(study, str(row["group"])):
         holds = _answer(found and row["contrast"] > 0)
