@@ -236,7 +236,9 @@ def sum_blocks(mine: Outputs, theirs: Outputs, columns: tuple[torch.Tensor, ...]
 
     def block(at: int) -> torch.Tensor:
         rows = slice(at, at + ROWS)
-        return divergence(mine.logits(rows), theirs.logits(rows), columns)
+        with torch.no_grad():  # else the head of a teacher whose weights are not frozen would get a gradient
+            targets = theirs.logits(rows)
+        return divergence(mine.logits(rows), targets, columns)
 
     if n <= ROWS:
         return block(0)
