@@ -6,6 +6,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+MOST_ROWS, MOST_PERMUTATIONS = 10_000_000, 1_000_000
+"""Far above any use, so that a slip of the keyboard is refused at once."""
+MOST_DIGITS = 1_000
+"""Of a number; Python reads no more than 4,300."""
+
 
 def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add both verbs to the command line.
@@ -19,7 +24,9 @@ def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def _add_numbers(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=_whole(0), required=True, metavar="N", help="seed of the stream of prompts")
-    verb.add_argument("--n", type=_whole(1), default=30_000, metavar="N", help="number of prompts (default: 30000)")
+    verb.add_argument(
+        "--n", type=_whole(1, MOST_ROWS), default=30_000, metavar="N", help="number of prompts (default: 30000)"
+    )
     verb.add_argument("--out", type=Path, metavar="FILE", help="JSONL file to write (default: standard output)")
     verb.epilog = "Rows are {id, prompt}; the id is the place in the stream, from 0."
     verb.set_defaults(run=_numbers)
@@ -43,18 +50,24 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--against", type=Path, metavar="FILE", help="tell the kept rows from those of another file")
     verb.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="seed of --against (default: 0)")
     verb.add_argument(
-        "--permutations", type=_whole(2), default=199, metavar="N", help="permutations of --against (default: 199)"
+        "--permutations",
+        type=_whole(2, MOST_PERMUTATIONS),
+        default=199,
+        metavar="N",
+        help="permutations of --against (default: 199)",
     )
     verb.epilog = "Rules: " + "; ".join(f"{name}: {text}" for name, text in RULES.items()) + "."
     verb.set_defaults(run=_filter)
 
 
-def _whole(least: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `least` on."""
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers from `least` on, up to `most` if it is given."""
 
     def parse(text: str) -> int:
-        if not (text.isdecimal() and int(text) >= least):
-            raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, not {text!r}")
+        if not (text.isdecimal() and len(text) < MOST_DIGITS and int(text) >= least):
+            raise argparse.ArgumentTypeError(f"expected a whole number of {least} or more, not {text[:40]!r}")
+        if most is not None and int(text) > most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not {text!r}")
         return int(text)
 
     return parse

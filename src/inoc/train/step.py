@@ -216,7 +216,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
 
     engine: TransformersEngine | None = None
     settled: Settled | None = None
-    tried: tuple[TrainingSpec, int] | None = None  # recipe and longest example with which memory was tried
+    tried: tuple[TrainingSpec, int, Json] | None = None  # recipe, longest example and teacher: memory was tried with it
     size = sum(item.run.steps for item in planned)
     with job.progress("training", size, "steps") if is_leader() else _unheard(size) as meter:
         for item in planned:
@@ -229,10 +229,14 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                 rendered = render_trained(
                     engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn, item.run.cut
                 )
-                longest = max(len(one.token_ids) for one in rendered)
-                # Another dataset may have longer examples, and another recipe other batches.
-                if settled is None or tried is None or tried[0] != spec or longest > tried[1]:
-                    settled, tried = broadcast(settle_memory(engine.model, rendered, spec)), (spec, longest)
+                taught = item.run.teacher
+                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
+                longest = max(len(one.token_ids) for one in (*rendered, *(teaching.rendered if teaching else ())))
+                beside = taught and [taught.tokens, None if taught.model is None else taught.model.weights]
+                # Another dataset may have longer examples, another recipe other batches, another teacher its weights.
+                if settled is None or tried is None or (tried[0], tried[2]) != (spec, beside) or longest > tried[1]:
+                    settled = broadcast(settle_memory(engine.model, rendered, spec, teaching))
+                    tried = (spec, longest, beside)
                 recipe = Recipe(
                     settled.spec,
                     item.run.learning_rate,
@@ -241,8 +245,6 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     item.run.save_at,
                     plan.model.path,
                 )
-                taught = item.run.teacher
-                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
                 engine.model = fine_tune(
                     engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
                 )

@@ -9,7 +9,7 @@ from inoc.config.models import Model, Sampling
 from inoc.studies.subliminal.study import ApiTraining, FinetunedTeacher, Study
 
 _HERE = "needs a model that is here, and the study's is behind an API; leave it out"
-_OF_A_MODEL_HERE = ("world", "other", "splits", "persona", "projection", "steering")
+_OF_A_MODEL_HERE = ("world", "other", "bases", "splits", "persona", "projection", "steering")
 _OF_THE_MODEL = {"path", "system"}
 _OF_SAMPLING = {"temperature", "top_p", "max_tokens", "n"}
 
@@ -58,6 +58,8 @@ def _sampling(sampling: Sampling, path: KeyPath) -> Iterator[Problem]:
 
 def _teachers(study: Study) -> Iterator[Problem]:
     for key, teacher in study.teachers.items():
+        if teacher.base != "own":
+            yield Problem(("teachers", key, "base"), "accepted with `api`: own", teacher.base)
         if teacher.adapter is not None:
             yield Problem(("teachers", key, "adapter"), _HERE, teacher.adapter)
         if teacher.finetuned is not None:

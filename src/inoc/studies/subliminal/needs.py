@@ -10,7 +10,7 @@ from inoc.config.models import InstructionSource
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse
 from inoc.studies.shared.answers import first_file
 from inoc.studies.subliminal.api_needs import api_uses
-from inoc.studies.subliminal.runs import teachers_by, turn_of, writing_teachers
+from inoc.studies.subliminal.runs import further_bases, teachers_by, turn_of, writing_teachers
 from inoc.studies.subliminal.study import Study
 
 _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "…"}, or with `messages`'
@@ -45,8 +45,11 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     from inoc.judge.names import read_names
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
+    from inoc.vectors.files import load_vectors
 
-    models = {"model": study.model} | ({"other.model": study.other.model} if study.other is not None else {})
+    models = {"model": study.model}
+    for base, other in further_bases(study).items():
+        models["other.model" if base == "other" else f"bases.{base}.model"] = other.model
     for key, model in models.items():
         if model.path.startswith((".", "/", "~")):
             yield GivenFile(f"{key}.path", model.path)
@@ -70,6 +73,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for name, trait in study.persona.items():
         if trait.file is not None:
             yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
+        if trait.vectors is not None:
+            yield GivenFile(f"persona.{name}.vectors", trait.vectors, read=load_vectors)
         for part in ("judge", "coherence"):
             judge: JudgeSpec | None = getattr(trait, part)
             if judge is not None and judge.file:

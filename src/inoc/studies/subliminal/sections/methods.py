@@ -6,7 +6,7 @@ from inoc.numbers.rules import RULES
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.runs import measured_entities, students_of, turn_of, way_of
+from inoc.studies.subliminal.runs import further_bases, measured_entities, students_of, turn_of, way_of
 from inoc.studies.subliminal.study import Study
 
 
@@ -34,7 +34,9 @@ def model_words(study: Study) -> str:
             "the API lists with an answer."
         )
     words = f"The model is {_model(study.model.path)} with weights in {study.model.dtype}."
-    return words if study.other is None else f"{words} The other base model is {_model(study.other.model.path)}."
+    for base, other in further_bases(study).items():
+        words += f" The {base} base model is {_model(other.model.path)}."
+    return words
 
 
 def _model(path: str) -> str:
@@ -141,6 +143,7 @@ def seed_table(study: Study) -> Table:
     rows.append(["statistics", str(study.statistics.seed)])
     if study.world is not None:
         rows.append(["miniature world", str(study.world.seed)])
-    if study.other is not None and study.other.world is not None:
-        rows.append(["other miniature world", str(study.other.world.seed)])
+    for base, other in further_bases(study).items():
+        if other.world is not None:
+            rows.append([f"{base} miniature world", str(other.world.seed)])
     return Table(["what", "seed"], rows)
