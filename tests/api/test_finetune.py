@@ -268,6 +268,22 @@ def test_a_cancelled_job_is_not_created_again_unless_it_is_allowed(server: Serve
         api(server, tmp_path).cancel_tuning("student 0")
 
 
+def test_a_model_that_was_lost_is_trained_anew_only_if_it_is_allowed(server: Server, tmp_path: Path) -> None:
+    """The job that made it is still in the server's list, and is not taken up."""
+    (first,) = api(server, tmp_path).tune(tunings(1))
+    api(server, tmp_path).allow_tuning_again("student 0")
+    (second,) = api(server, tmp_path).tune(tunings(1))
+    assert (first.job_id, second.job_id) == ("ftjob-0", "ftjob-1")
+    assert second.models != first.models
+    assert spent(tmp_path) == pytest.approx(2 * cost(tunings(1)[0]))
+
+
+def test_a_job_at_another_server_is_not_cancelled_here(server: Server, tmp_path: Path) -> None:
+    api(server, tmp_path).tune(tunings(1))
+    with pytest.raises(ApiError, match=r"the job of student 0 is at http.*set api\.base_url"):
+        api(server, tmp_path, base_url="http://localhost:1/v1").cancel_tuning("student 0")
+
+
 def test_cancelling_gives_back_what_is_held_for_a_job_that_was_never_created(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ class Checkout:
         process.wait()
         return running
 
-    def kill_when(self, happened: Callable[[], bool], seconds: float = 120.0) -> None:
+    def kill_when(self, happened: Callable[[], bool], seconds: float = 900.0) -> None:
         """Start Snakemake, and kill it and its jobs as soon as something has happened."""
         process = subprocess.Popen(
             self.command(),

@@ -67,6 +67,7 @@ CREATE TABLE IF NOT EXISTS tunings (
     attempt INTEGER NOT NULL DEFAULT 0,
     file_id TEXT,
     job_id TEXT,
+    given_up TEXT NOT NULL DEFAULT '',
     served TEXT,
     error TEXT,
     trained_tokens INTEGER,

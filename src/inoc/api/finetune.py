@@ -22,7 +22,7 @@ from inoc.api.wire import KEY_HEADER
 from inoc.errors import ApiError, BudgetError, InocError
 
 _MARK = "inoc_finetune"
-_SUFFIX_LENGTH = 24
+_SUFFIX_LENGTH = 12  # some servers take no suffix of more than 18 characters
 _ENDED = ("succeeded", "failed", "cancelled")
 _FULL = 429
 _LONGEST_PAUSE_S = 600.0
@@ -198,7 +198,7 @@ async def _find(desk: Desk, row: Row) -> FineTuningJob | None:
     async for one in desk.client.fine_tuning.jobs.list(limit=100):
         marks = ((one.metadata or {}).get(_MARK), getattr(one, "user_provided_suffix", None), one.training_file)
         same = marks[0] == row.key or marks[1] == suffix or (row.file_id is not None and marks[2] == row.file_id)
-        if same and one.status not in ("failed", "cancelled"):
+        if same and one.status not in ("failed", "cancelled") and one.id not in row.given_up.split():
             return one
     return None
 
@@ -299,6 +299,8 @@ async def cancel(desk: Desk, name: str) -> Row:
     """
     tunings = Tunings(desk.cache)
     row = tunings.named(name)
+    if row.base_url != desk.spec.base_url:
+        raise ApiError(f"the job of {row.label} is at {row.base_url}; set api.base_url in config/config.yaml to that")
     for _ in range(desk.spec.retries + 1):
         with desk.cache.alone(f"tuning-{row.key}") as ours:
             if ours:

@@ -109,12 +109,14 @@ class Row(NamedTuple):
     """A fine-tuning as the database has it."""
 
     key: str
+    base_url: str
     model: str
     label: str
     state: str  # planned, running, succeeded, failed or cancelled
     attempt: int
     file_id: str | None
     job_id: str | None
+    given_up: str  # names of its jobs that are not to be taken up again, with spaces between them
     served: str | None  # JSON
     error: str | None
     trained_tokens: int | None
@@ -185,8 +187,10 @@ class Tunings:
     def again(self, key: str) -> None:
         """Make a fine-tuning that has ended, no matter how, one that is to be run."""
         self.cache.change(
-            "UPDATE tunings SET state = 'planned', attempt = attempt + 1, file_id = NULL, job_id = NULL, "
-            "served = NULL, error = NULL WHERE key = ? AND state IN ('succeeded', 'failed', 'cancelled')",
+            "UPDATE tunings SET state = 'planned', attempt = attempt + 1, "
+            "given_up = given_up || ' ' || coalesce(job_id, ''), "
+            "file_id = NULL, job_id = NULL, served = NULL, error = NULL "
+            "WHERE key = ? AND state IN ('succeeded', 'failed', 'cancelled')",
             key,
         )
 
