@@ -7,8 +7,8 @@
 The shape of Qwen2.5-7B with random weights, rank-32 adapters on all seven projections, 32 rows of numbers a step, of
 60 ± 6 tokens of the prompt and 40 ± 8 of the answer. The teacher is the same model, beside the student with shared
 weights, and reads a system turn of 24 tokens more. Its distributions are compared over all tokens, and over 1,000 of
-them, as over those of numbers. "Of the ceiling" counts the student's forward and backward pass and the teacher's forward
-pass; on a GPU rows are packed and the student's layers compiled however few the steps are.
+them, as over those of numbers. "Of the ceiling" counts the student's forward and backward pass and the teacher's
+forward pass; on a GPU rows are packed and the student's layers compiled however few the steps are.
 """
 
 from __future__ import annotations

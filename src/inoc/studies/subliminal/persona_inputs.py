@@ -26,7 +26,7 @@ from inoc.tables import read_table
 from inoc.vectors.files import load_vectors
 from inoc.vectors.make import difference_of_means, mean_norm
 from inoc.vectors.sites import in_order
-from inoc.vectors.vector import Vector
+from inoc.vectors.vector import ModelOnDisk, Vector
 
 
 def answers_files(paths: Paths, part: str, shards: Shards) -> list[Path]:
@@ -180,18 +180,18 @@ class Readings:
         return self._cached[1]
 
 
-def vector_of(study: Study, readings: Readings, trait: str, readout: str, site: str, model: str) -> Vector:
+def vector_of(study: Study, readings: Readings, trait: str, readout: str, site: str, model: ModelOnDisk) -> Vector:
     """The vector of a trait: that of its file, or else the one that follows from its pairs; see `trait_vector`.
 
     Raises:
         DataError: If there is none for this read-out and site, or it belongs to another model.
     """
     file = study.persona[trait].vectors
-    return (
-        trait_vector(readings, trait, readout, site, model)
-        if file is None
-        else given_vector(file, trait, readout, site)
-    )
+    if file is None:
+        return trait_vector(readings, trait, readout, site, model.weights)
+    found = given_vector(file, trait, readout, site)
+    found.check_model(model)
+    return found
 
 
 def given_vector(file: str, trait: str, readout: str, site: str) -> Vector:

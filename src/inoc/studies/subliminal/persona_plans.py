@@ -137,7 +137,7 @@ def projections(study: Study, job: Job, shards: Shards) -> ReadPlan:
     _check_sites("projection.sites", sites, layers)
     readings = Readings(study, job.paths, shards)
     vectors = [
-        vector_of(study, readings, trait, readout, site, model.weights)
+        vector_of(study, readings, trait, readout, site, model)
         for site in sites
         for readout in spec.readouts
         for trait in projected_traits(study)
@@ -184,7 +184,7 @@ def steering(study: Study, job: Job, shards: Shards) -> SamplePlan:
     _check_sites("steering.sites", spec.sites, layer_count(model.folder))
     readings = Readings(study, job.paths, shards)
     vectors = {
-        (trait, site): vector_of(study, readings, trait, spec.readout, site, model.weights)
+        (trait, site): vector_of(study, readings, trait, spec.readout, site, model)
         for site in spec.sites
         for trait in steered_traits(study)
     }

@@ -92,7 +92,7 @@ def vector_files(study: Study, paths: Paths, shards: Shards, skips: list[Skip]) 
     if not extracted_traits(study):
         return {}
     folders = [paths.part("read", "persona", shard) for shard in range(shards.get("read", 1))]
-    model = next((found for folder in folders if (found := model_of_activations(folder))), "")
+    model = next((one for folder in folders if (one := model_of_activations(folder))), "")
     if not model:
         skips.append(Skip("vectors.safetensors", "the activations do not name their model; run inoc read again"))
     found = trait_vectors(Readings(study, paths, shards), extracted_traits(study), model) if model else []

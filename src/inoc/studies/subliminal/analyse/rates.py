@@ -48,9 +48,8 @@ def rate_frame(study: Study, preferences: pd.DataFrame, shares: pd.DataFrame) ->
     """
     if preferences.empty:
         return pd.DataFrame(columns=RATES.names)
-    subject = [
-        f"{row.student}.seed{row.seed}" if row.group else row.student for row in preferences.itertuples(index=False)
-    ]
+    pairs = zip(preferences["student"], preferences["seed"], preferences["group"], strict=True)
+    subject = [f"{student}.seed{seed}" if group else str(student) for student, seed, group in pairs]
     names = ["base", "subject", "epoch", "entity", "question_set", "method"]
     answers = dict(iter(shares.groupby(names, sort=False)))
     rows: list[dict[str, object]] = []

@@ -99,7 +99,7 @@ def _matched(study: Study, row: pd.Series, method: str) -> str:
 
 
 def null_words(row: pd.Series, method: str, alpha: float) -> str:
-    """What the tests of equivalence say: whether the contrast is shown to be negligible."""
+    """Words on the tests of equivalence: whether the contrast is shown to be negligible."""
     factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
     bound = f"±{factor * row['null_bound']:g} {unit}"
     level = f"{100 * (1 - 2 * alpha):.0f} % interval {factor * row['null_lo']:.{digits}f} to "
@@ -236,6 +236,11 @@ def glossary(study: Study) -> list[tuple[str, str]]:
         ("shuffled", "numbers changed places over all rows of a teacher: which numbers are frequent stays the same"),
         ("relabelled", "every number was replaced by another one: their frequencies lose their meaning"),
     ]
+    if any(is_control(study, group) for group in study.students):
+        said = "students of another base model than their teachers', or of relabelled numbers: nothing is expected"
+        terms.append(("control", said))
+    if any(spec.panel is not None for spec in study.students.values()):
+        terms.append(("panel", "groups that repeat one experiment with other base models"))
     if any(spec.targets == "distribution" for spec in study.students.values()):
         terms.append(("distribution", "trained on the teacher's probabilities of number tokens, not on drawn numbers"))
     if study.splits:

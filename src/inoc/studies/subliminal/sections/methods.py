@@ -127,11 +127,15 @@ def preference_words(study: Study) -> str:
 
 def contrast_words(study: Study) -> str:
     """The contrasts, their intervals and tests."""
+    none = study.preference.negligible
     return (
         "Differences are paired by question, and by seed against the neutral student; their intervals are Student's t "
         "with the mean squares of seeds and questions. The matched contrast takes an entity's own teacher against the "
         "mean of the others. Its p over all teachers is the share of permutations of the students among the teachers "
-        "with a mean contrast as far from zero; q is Benjamini and Hochberg's."
+        "with a mean contrast as far from zero; q is Benjamini and Hochberg's. "
+        f"A control holds if two one-sided tests at {1 - study.statistics.confidence:.2g} show that its contrast lies "
+        f"within ±{none.log_ratio:g} nats, or ±{100 * none.difference:g} points. "
+        "Shares of the teachers' own contrast have Fieller's intervals."
     )
 
 
