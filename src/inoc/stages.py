@@ -42,7 +42,12 @@ KINDS = {
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
 
-VERBS = ("inoc.new.commands:add_verb", "inoc.numbers.commands:add_verbs", "inoc.prefer.commands:add_verb")
+VERBS = (
+    "inoc.new.commands:add_verb",
+    "inoc.numbers.commands:add_verbs",
+    "inoc.prefer.commands:add_verb",
+    "inoc.jobs.finetune:add_verb",
+)
 """References to `(add) -> None` that add verbs by `add(name, one line)`: those that need no study file."""
 
 

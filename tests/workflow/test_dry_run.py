@@ -28,8 +28,9 @@ STUDIES = {
     "likelihood_scan_14b": SCAN,
     "subliminal_7b": CARRIED,
     "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
-    "smoke_subliminal": MINI_CARRIED,
-    "mini_subliminal": {**MINI_CARRIED, "train": 6},
+    "subliminal_api": {"sample": 2, "train": 1, "choose": 1, "judge": 1, **SHOWN},
+    "smoke_subliminal": {**MINI_CARRIED, "sample": 6, "train": 4},
+    "mini_subliminal": {**MINI_CARRIED, "world": 3, "sample": 8, "train": 12, "choose": 3, "judge": 5},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "mini_preferences": {**ASKED, "sample": 3},
@@ -47,8 +48,9 @@ TOTALS = {
     "likelihood_scan_14b": 4,
     "subliminal_7b": 12,
     "subliminal_14b": 15,
-    "smoke_subliminal": 22,
-    "mini_subliminal": 25,
+    "subliminal_api": 8,
+    "smoke_subliminal": 24,
+    "mini_subliminal": 37,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
     "mini_preferences": 10,
@@ -99,6 +101,14 @@ def test_only_studies_that_ask_an_api_are_judged_where_the_workflow_was_started(
     for stage in ("judge", "choose", "sample"):
         text = (checkout.folder / "workflow" / "rules" / f"{stage}.smk").read_text()
         assert "localrule: True" in text.partition(f" as {stage}_by_api with:")[2]
+
+
+def test_students_behind_an_api_are_trained_where_the_workflow_was_started(tmp_path):
+    checkout = Checkout(tmp_path / "checkout", study="subliminal_api,smoke_subliminal")
+    jobs = checkout.dry_jobs()
+    assert (jobs["train_by_api"], jobs["train_adapters_of_part"]) == (1, 3)
+    text = (checkout.folder / "workflow" / "rules" / "train.smk").read_text()
+    assert "localrule: True" in text.partition("rule train_by_api:")[2]
 
 
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):

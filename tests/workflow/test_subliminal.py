@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from inoc.vectors.files import load_vectors
 from support.running import Checkout
 
 pytestmark = pytest.mark.long
@@ -23,10 +24,18 @@ def test_every_table_figure_and_page_is_there(small):
     assert len(listed) > 20
     assert all((small.folder / path).exists() for path in listed)
     matched = pd.read_parquet(small.results / "analyse" / "matched.parquet")
-    groups = {"soft", "soft_other", "soft_relabelled", "soft_prompt", "hard"}
+    groups = {"soft", "soft_other", "soft_relabelled", "soft_prompt", "hard", "hard_second"}
     assert set(matched["group"]) == groups
     assert set(matched.loc[matched["group"] == "soft_other", "base"]) == {"other"}
     assert set(matched.loc[matched["group"] == "soft_relabelled", "data"]) == {"relabelled"}
+    cells = pd.read_parquet(small.results / "analyse" / "cells.parquet")
+    assert set(cells.loc[cells["panel"] == "hard", "base"]) == {"own", "other"}
+    assert set(cells.loc[cells["is_control"], "group"]) == {"soft_other", "soft_relabelled"}
+
+
+def test_vectors_of_traits_are_there_to_be_used_elsewhere(small):
+    vectors = load_vectors(small.results / "analyse" / "vectors.safetensors")
+    assert {one.name.partition("/")[0] for one in vectors} == {"owl"}
 
 
 def test_a_second_run_has_nothing_to_do(small):
