@@ -31,6 +31,7 @@ KIND = Kind(
     costs=f"{_HERE}.costs:costs",
     figures=f"{_HERE}.figures.catalogue:ENTRIES",
     contents=f"{_HERE}.sections:contents",
+    view=f"{_HERE}.view:view",
     tables=f"{_HERE}.analyse.names:TABLES",
     commands=f"{_HERE}.commands:add_commands",
     imports=f"{_HERE}.commands:add_imports",

@@ -18,6 +18,7 @@ KIND = Kind(
     costs=f"{_HERE}.costs:costs",
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
+    view=f"{_HERE}.view:view",
     tables=f"{_HERE}.analyse.names:TABLES",
     imports=f"{_HERE}.commands:add_imports",
     parts={

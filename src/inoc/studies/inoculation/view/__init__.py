@@ -1,0 +1,31 @@
+"""The site of an inoculation study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inoc.jobs.paths import Paths
+    from inoc.studies.inoculation.study import Study
+    from inoc.view.declare import View
+
+
+def view(study: Study, paths: Paths) -> View:
+    """The contents of the site; lists whose tables are not there are left out.
+
+    Args:
+        study: The study.
+        paths: Its results.
+    """
+    from inoc.studies.inoculation.view import examples, numbers, rows
+    from inoc.view.declare import View
+
+    found = [*rows.sources(study, paths), *examples.sources(study, paths)]
+    return View(
+        tuple(found),
+        numbers.key_numbers(study, paths),
+        examples.tokens(study, paths),
+        {"prompt": "about", "prefix": "model"},
+        {"none": "control"},
+        tuple(rows.absent(study, paths)),
+    )

@@ -1,0 +1,198 @@
+"""Parts of the site's lists that several kinds of study have: scores of judges, and the tokens of scored answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from inoc.tables import read_table
+from inoc.view.declare import Column, TokenBlocks, TokenRows
+
+if TYPE_CHECKING:
+    from inoc.config.models import ModelSpec
+    from inoc.jobs.paths import Paths
+
+MOST_ANSWERS = 600
+"""Answers whose tokens are on the site, the first ones of the table."""
+_DETAILS = {
+    "mass": ("mass on the scale", "probability of the judge's tokens that are numbers of its scale"),
+    "lo": ("score at least", "if the rest of the probability were all on 0"),
+    "hi": ("score at most", "if the rest of the probability were all on the highest number"),
+    "why_nan": ("why not scored", "reason for which the judge gave no score"),
+    "category": ("category", "as the judge sorted the response"),
+    "exact": ("exact answer", "the name that the response consists of"),
+}
+
+
+def read_shards(paths: Iterable[Path], job: str) -> pd.DataFrame:
+    """The rows of all shards that are there, each with the job that made it in the column `made_by`.
+
+    Args:
+        paths: Files whose names end in the number of their shard.
+        job: Name of the jobs without that number.
+    """
+    parts = []
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
+        number = re.findall(r"\d+", path.stem if path.stem[-1:].isdigit() else path.parent.name)
+        parts.append(read_table(path).assign(made_by=f"{job}-{number[-1] if number else 0}"))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def with_scores(rows: pd.DataFrame, scores: pd.DataFrame, keys: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Rows with the scores of each trait beside them, in columns `score.<trait>`, `category.<trait>` and so on.
+
+    Args:
+        rows: Completions.
+        scores: Of the stage `judge`, a row per completion and trait.
+        keys: Columns that identify a completion in both.
+        labels: Traits to take.
+    """
+    for trait in labels:
+        own = scores[scores["trait"] == trait]
+        if own.empty:
+            continue
+        names = {"score": f"score.{trait}"}
+        names |= {name: f"{name}.{trait}" for name in _DETAILS if name in own and not _blank(own[name])}
+        taken = own[[*keys, *names]].rename(columns=names).drop_duplicates(list(keys))
+        rows = rows.merge(taken.assign(_judged=True), how="left", on=list(keys))
+        # What was not judged is no failed measurement.
+        score = rows[f"score.{trait}"].astype(object)
+        rows[f"score.{trait}"] = score.where(rows["_judged"].notna(), None)
+        rows = rows.drop(columns="_judged")
+    return rows
+
+
+def _blank(values: pd.Series) -> bool:
+    return bool((values.isna() | (values.astype(str) == "")).all())
+
+
+def score_columns(scores: pd.DataFrame, labels: Mapping[str, str]) -> list[Column]:
+    """The columns that `with_scores` adds.
+
+    Args:
+        scores: Of the stage `judge`.
+        labels: Trait → its name.
+    """
+    found = []
+    for trait, label in labels.items():
+        own = scores[scores["trait"] == trait]
+        if own.empty:
+            continue
+        judge = f"Judge `{own['judge'].iloc[0]}`, version {own['judge_version'].iloc[0]}"
+        found.append(Column(f"score.{trait}", label, f"{judge}; 0 to 100, NaN where it could not tell", score=True))
+        for name, (words, text) in _DETAILS.items():
+            if name in own and not _blank(own[name]):
+                found.append(Column(f"{name}.{trait}", f"{label}: {words}", text, listed=name == "category"))
+    return found
+
+
+def token_blocks(paths: Sequence[Path], spec: ModelSpec, world: Path, texts: Mapping[str, str]) -> TokenBlocks:
+    """Token values of the stage `score`.
+
+    Args:
+        paths: All shards of `score/logprobs-<shard>.parquet`.
+        spec: The model that scored.
+        world: Folder of the miniature model.
+        texts: Answer, as `dataset/example_id` → its text, in the order of the list.
+    """
+    first = pq.read_table(paths[0], columns=["dataset", "example_id", "n_tokens"]) if paths else None
+    if first is None or not any(_has_values(path) for path in paths):
+        return TokenBlocks([], lambda answers: TokenRows(pd.DataFrame(columns=["answer"]), {}))
+    known = set(_answers(first.to_pandas()))
+    answers = [answer for answer in texts if answer in known][:MOST_ANSWERS]
+    frame = _values(paths, set(answers))
+    by_answer = dict(list(frame.groupby("answer", sort=False)))
+    pieces = token_pieces(spec, world, {answer: texts[answer] for answer in answers})
+
+    def read(wanted: list[str]) -> TokenRows:
+        rows = pd.concat([by_answer[answer] for answer in wanted if answer in by_answer], ignore_index=True)
+        lengths = rows.groupby("answer")["logprobs"].first().map(len)
+        fitting = {
+            answer: pieces[answer]
+            for answer in wanted
+            if answer in pieces and answer in lengths and len(pieces[answer]) == lengths[answer]
+        }
+        return TokenRows(rows, fitting)
+
+    return TokenBlocks(answers, read)
+
+
+def _has_values(path: Path) -> bool:
+    file = pq.ParquetFile(path)
+    if "logprobs" not in file.schema_arrow.names or not file.metadata.num_row_groups:
+        return False
+    return bool(len(pc.list_flatten(file.read_row_group(0, columns=["logprobs"])["logprobs"].drop_null())))
+
+
+def _answers(frame: pd.DataFrame) -> pd.Series:
+    return frame["dataset"].astype(str) + "/" + frame["example_id"].astype(str)
+
+
+def _values(paths: Sequence[Path], answers: set[str]) -> pd.DataFrame:
+    """Rows of some answers: answer, condition (prompt and prefix) and logprobs, those without a prefix first."""
+    parts = []
+    ids = {answer.partition("/")[2] for answer in answers}
+    for path in paths:
+        table = pq.read_table(path, filters=[("example_id", "in", ids)])
+        frame = table.select(["prompt", "prefix", "dataset", "example_id", "logprobs"]).to_pandas()
+        prompt, prefix = frame["prompt"].astype(str), frame["prefix"].astype(str)
+        condition = np.where(prompt == "", "", prompt + " (" + prefix + ")")
+        parts.append(pd.DataFrame({"answer": _answers(frame), "condition": condition, "logprobs": frame["logprobs"]}))
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows[rows["answer"].isin(answers) & rows["logprobs"].notna()]
+    return rows.drop_duplicates(["answer", "condition"]).sort_values(["answer", "condition"], kind="stable")
+
+
+def token_pieces(spec: ModelSpec, world: Path, texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Texts of the tokens of answers; none if the tokenizer of the model is not on this machine.
+
+    Args:
+        spec: The model.
+        world: Folder of the miniature model.
+        texts: Answer → its text.
+    """
+    path = _tokenizer_file(spec, world)
+    if path is None:
+        return {}
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    encoded = tokenizer.encode_batch(list(texts.values()), add_special_tokens=False)
+    return {
+        answer: _cut(text, [stop for _, stop in tokens.offsets])
+        for (answer, text), tokens in zip(texts.items(), encoded, strict=True)
+    }
+
+
+def _cut(text: str, stops: Sequence[int]) -> list[str]:
+    """A text cut behind each token; of tokens that share a character, the first has it."""
+    found, at = [], 0
+    for number, stop in enumerate(stops):
+        stop = len(text) if number == len(stops) - 1 else max(at, stop)
+        found.append(text[at:stop])
+        at = stop
+    return found
+
+
+def _tokenizer_file(spec: ModelSpec, world: Path) -> Path | None:
+    folder = world if spec.path == "world" else Path(spec.path)
+    if folder.is_dir():
+        path = folder / "tokenizer.json"
+        return path if path.is_file() else None
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(spec.path, "tokenizer.json", revision=spec.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def made_by(paths: Paths, stage: str) -> str:
+    """Name of the only job of a stage, as the table of jobs has it."""
+    found = sorted(paths.stage(stage).glob("manifest*.json"))
+    return f"{stage}-0" if len(found) < 2 else stage

@@ -1,0 +1,48 @@
+"""The verb `view`: write the site of a study, and open it."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+
+from inoc.config.load import load_study
+from inoc.errors import DataError
+from inoc.jobs.make import RESULTS
+from inoc.jobs.paths import Paths
+from inoc.stages import kind_named, load
+from inoc.view.serve import serve_forever
+from inoc.view.site import write_site
+
+
+def make_and_open(
+    name: str, config: Path, out: Path | None, *, tokens: bool, browse: bool, serve: bool, port: int = 0
+) -> None:
+    """Write the site of a study, and open it or serve it.
+
+    Args:
+        name: Name or path of the study.
+        config: Folder of `config.yaml`.
+        out: Folder of the site; default: `view` among the study's results.
+        tokens: Whether the values of single tokens are written.
+        browse: Whether a browser opens it.
+        serve: Whether it is served to this machine until Ctrl-C; its data are then plain files.
+        port: Of the server; 0 for one that is free.
+
+    Raises:
+        DataError: If the study has no results, or the folder holds something else.
+    """
+    study = load_study(name, config)
+    paths = Paths(RESULTS, study.name)
+    if not paths.stage("").is_dir():
+        msg = f"{study.name} has no results in {paths.stage('')}. Run it first: snakemake results/figures/all --config 'studies=[{study.name}]'"
+        raise DataError(msg)
+    kind = kind_named(study.kind)
+    view, contents = load(kind.view)(study, paths), load(kind.contents)(study, paths)
+    folder = out or paths.stage("view")
+    site = write_site(view, contents, paths, folder, form="files" if serve else "scripts", tokens=tokens, jobs=None)
+    print(f"{study.name}: {site.summary()}", file=sys.stderr)
+    if serve:
+        serve_forever(site.folder, port, browse=browse)
+    elif browse:
+        webbrowser.open((site.folder / "index.html").resolve().as_uri())
