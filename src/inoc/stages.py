@@ -95,7 +95,7 @@ class Kind:
         costs: `(study, shards, size, gpu, prices, batch) -> list[CostRow]`: what the stages take, for `inoc plan`.
         figures: A tuple of `inoc.figures.entries.Entry`.
         contents: `(study, paths) -> dict`: the values of the report's template.
-        view: `(study, paths) -> inoc.view.declare.View`: the lists of rows of the site, and the numbers of its overview.
+        view: `(study, paths, shards) -> inoc.view.declare.View`: the lists of rows of the site, and the numbers of its overview.
         tables: Names of the tables that its analysis writes.
         commands: `(verbs) -> None`: adds to the verbs of stages; empty for nothing.
         verbs: `(add) -> None`: adds verbs of its own by `add(name, one line)`; empty for none.

@@ -109,7 +109,7 @@ def chunks(frame: pd.DataFrame) -> Iterator[tuple[int, pa.Table]]:
     """
     lengths = sum((frame[name].str.len() for name in frame), start=pd.Series(0, index=frame.index))
     starts = chunk_starts(lengths.tolist())
-    for start, stop in zip(starts, [*starts[1:], len(frame)], strict=True):
+    for start, stop in zip(starts, [*starts[1:], len(frame)][: len(starts)], strict=True):
         part = frame.iloc[start:stop]
         arrays = [pa.array(part[name].tolist(), pa.string()) for name in part]
         yield start, pa.Table.from_arrays(arrays, names=list(part))

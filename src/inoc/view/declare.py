@@ -19,6 +19,7 @@ class Column(NamedTuple):
     label: str = ""  # default: the name, with spaces for underscores
     help: str = ""
     score: bool = False  # whether it is a measurement that is averaged over rows; NaN is one that failed
+    top: float = 100.0  # of the scale of a score that begins at 0, for its bar; 0 for one without such a scale
     listed: bool = True  # whether it is a column of the list, and not of the filters and the transcript alone
 
 
@@ -46,7 +47,7 @@ class Matrix(NamedTuple):
     """Means of the scores over rows, in a table whose cells lead to them. All are names of columns."""
 
     down: str
-    across: tuple[str, ...]
+    across: tuple[str, ...]  # none: the scores themselves stand across
     last: str = ""  # of which only the largest value counts, such as the step
 
 
@@ -65,6 +66,9 @@ class Source(NamedTuple):
     matrix: Matrix | None = None
     dropped: str = ""  # column that says why a row is not used; empty for rows that are
     tokens: str = ""  # name of `Tokens`
+    follows: Mapping[str, str] = {}  # column of a figure's values → column of this list, if the names differ
+    words: Mapping[str, str] = {}  # word of a figure's values → word of this list, if they differ
+    scored_by: tuple[str, ...] = ()  # columns of a figure's values whose word `x` means the score `score.x`
 
 
 class TokenRows(NamedTuple):
@@ -114,6 +118,4 @@ class View(NamedTuple):
     sources: tuple[Source, ...]
     numbers: tuple[KeyNumber, ...]  # at most five
     tokens: tuple[Tokens, ...] = ()
-    follows: Mapping[str, str] = {}  # column of a figure's data → column of the first source, if the names differ
-    words: Mapping[str, str] = {}  # word of a figure's data → word of the first source, if they differ
     absent: tuple[str, ...] = ()  # lists that the study could have, and why it has none; plain text

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from inoc.digest import Json
     from inoc.jobs.paths import Paths
     from inoc.report.contents import Contents, ListedFigure
-    from inoc.view.declare import View
 
 MOST_POINTS = 20_000
 """Of one figure's values; the table beside the figure in the results has all."""
@@ -24,10 +23,10 @@ MOST_SVG_BYTES = 3_000_000
 """Of one drawing; a larger one is shown as its PNG."""
 
 
-def write_figures(contents: Contents, paths: Paths, view: View, data: Written) -> list[Json]:
+def write_figures(contents: Contents, paths: Paths, data: Written) -> list[Json]:
     """Write the figures that were drawn, and describe them for the page."""
     drawn = [figure for figure in contents["figures"] if _drawing(paths, figure.name).exists()]
-    return [_write_figure(figure, paths, view, data) for figure in drawn]
+    return [_write_figure(figure, paths, data) for figure in drawn]
 
 
 def captions(contents: Contents, paths: Paths) -> dict[str, str]:
@@ -44,7 +43,7 @@ def _drawing(paths: Paths, name: str) -> Path:
     return paths.stage("figures") / f"{name}.svg"
 
 
-def _write_figure(figure: ListedFigure, paths: Paths, view: View, data: Written) -> dict[str, Json]:
+def _write_figure(figure: ListedFigure, paths: Paths, data: Written) -> dict[str, Json]:
     image = _drawing(paths, figure.name)
     if image.stat().st_size > MOST_SVG_BYTES and image.with_suffix(".png").exists():
         image = image.with_suffix(".png")
@@ -63,8 +62,6 @@ def _write_figure(figure: ListedFigure, paths: Paths, view: View, data: Written)
         "image": image.suffix[1:],
         "n": n,
         "columns": [str(name) for name in values],
-        "words": dict(view.words),
-        "follows": {name: view.follows.get(name, name) for name in map(str, values)},
     }
 
 

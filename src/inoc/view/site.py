@@ -104,10 +104,9 @@ def _write(
         "form": form,
         "title": contents["title"],
         "sources": [meta for meta, _ in sources],
-        "figures": write_figures(contents, paths, view, data),
+        "figures": write_figures(contents, paths, data),
         "absent": list(view.absent),
         "tokens": {"written": bool(blocks), "possible": bool(view.tokens)},
-        "dropped": _pool_tables(values),
     }
     data.folder.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text(f"inocSite({script_json(site)});\n", encoding="ascii")
@@ -115,10 +114,6 @@ def _write(
     (out / "index.html").write_text(page, encoding="utf-8")
     copy_static(out)
     return sum(rows for _, rows in sources)
-
-
-def _pool_tables(values: dict[str, object]) -> list[Json]:
-    return []
 
 
 def copy_static(out: Path) -> None:
@@ -162,6 +157,7 @@ def _source_meta(
             "label": column.label or column.name.replace("_", " "),
             "help": column.help,
             "score": column.score,
+            "top": column.top,
             "listed": column.listed,
         }
         for column in source.columns
@@ -181,6 +177,9 @@ def _source_meta(
         "compare": compare,
         "matrix": matrix,
         "dropped": source.dropped,
+        "follows": dict(source.follows),
+        "words": dict(source.words),
+        "scored_by": list(source.scored_by),
         "starts": starts,
         "tokens": source.tokens if token_block else "",
         "block": BLOCK,
@@ -197,6 +196,7 @@ def row_ids(frame: pd.DataFrame, key: Sequence[str]) -> np.ndarray:
     Returns:
         Whole numbers below 2^53, shape (rows,), as float64.
     """
-    texts = frame[list(key)].astype(str)
+    texts = frame[[name for name in key if name in frame]].astype(str)
+    texts["again"] = texts.groupby(list(texts), sort=False).cumcount()  # rows of one key stay apart
     hashed = pd.util.hash_pandas_object(texts, index=False).to_numpy(dtype=np.uint64)
     return (hashed >> np.uint64(11)).astype(np.float64)

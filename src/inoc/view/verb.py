@@ -6,10 +6,11 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from inoc.config.load import load_study
+from inoc.config.load import load_study, load_workflow
 from inoc.errors import DataError
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
+from inoc.jobs.work import present_jobs
 from inoc.stages import kind_named, load
 from inoc.view.serve import serve_forever
 from inoc.view.site import write_site
@@ -38,9 +39,11 @@ def make_and_open(
         msg = f"{study.name} has no results in {paths.stage('')}. Run it first: snakemake results/figures/all --config 'studies=[{study.name}]'"
         raise DataError(msg)
     kind = kind_named(study.kind)
-    view, contents = load(kind.view)(study, paths), load(kind.contents)(study, paths)
+    shards = load_workflow(config / "config.yaml").shards.get(study.name, {})
+    view, contents = load(kind.view)(study, paths, shards), load(kind.contents)(study, paths)
+    jobs = frozenset(name for name, _ in present_jobs(study, paths, shards))
     folder = out or paths.stage("view")
-    site = write_site(view, contents, paths, folder, form="files" if serve else "scripts", tokens=tokens, jobs=None)
+    site = write_site(view, contents, paths, folder, form="files" if serve else "scripts", tokens=tokens, jobs=jobs)
     print(f"{study.name}: {site.summary()}", file=sys.stderr)
     if serve:
         serve_forever(site.folder, port, browse=browse)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from inoc.tables import read_table
-from inoc.view.declare import Column, TokenBlocks, TokenRows
+from inoc.view.declare import Column, Source, Text, TokenBlocks, TokenRows
 
 if TYPE_CHECKING:
     from inoc.config.models import ModelSpec
@@ -31,17 +31,18 @@ _DETAILS = {
 }
 
 
-def read_shards(paths: Iterable[Path], job: str) -> pd.DataFrame:
+def read_shards(paths: Iterable[Path], job: str, columns: list[str] | None = None) -> pd.DataFrame:
     """The rows of all shards that are there, each with the job that made it in the column `made_by`.
 
     Args:
-        paths: Files whose names end in the number of their shard.
+        paths: Files that end in the number of their shard, or lie in a folder whose name is that number.
         job: Name of the jobs without that number.
+        columns: Which to read; default: all.
     """
     parts = []
     for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
         number = re.findall(r"\d+", path.stem if path.stem[-1:].isdigit() else path.parent.name)
-        parts.append(read_table(path).assign(made_by=f"{job}-{number[-1] if number else 0}"))
+        parts.append(read_table(path, columns).assign(made_by=f"{job}-{number[-1] if number else 0}"))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -192,7 +193,35 @@ def _tokenizer_file(spec: ModelSpec, world: Path) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def made_by(paths: Paths, stage: str) -> str:
-    """Name of the only job of a stage, as the table of jobs has it."""
-    found = sorted(paths.stage(stage).glob("manifest*.json"))
-    return f"{stage}-0" if len(found) < 2 else stage
+def bad_rows(paths: Paths, stages: Sequence[str]) -> Iterator[Source]:
+    """The list of rows of files that are not used as they are, if any stage wrote one.
+
+    Args:
+        paths: Results of the study.
+        stages: Stages that read files.
+    """
+    files = [path for stage in stages for path in sorted(paths.stage(stage).rglob("bad*rows*.parquet"))]
+    if not files:
+        return
+
+    def read() -> pd.DataFrame:
+        parts = [read_table(path).assign(made_by=path.relative_to(paths.stage("")).parts[0]) for path in files]
+        return pd.concat(parts, ignore_index=True)
+
+    yield Source(
+        "bad_rows",
+        "Rows that are not used as they are",
+        "Rows of files that are broken, empty or too long, and what was done with them.",
+        read,
+        ("made_by", "dataset", "row_id", "where", "problem"),
+        (
+            Column("dataset"),
+            Column("problem"),
+            Column("done"),
+            Column("where"),
+            Column("row_id", "row"),
+            Column("made_by", "made by"),
+        ),
+        (Text("reason", "answer", "reason"),),
+        dropped="problem",
+    )

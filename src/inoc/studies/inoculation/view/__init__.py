@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from inoc.config.workflow import Shards
     from inoc.jobs.paths import Paths
     from inoc.studies.inoculation.study import Study
     from inoc.view.declare import View
 
 
-def view(study: Study, paths: Paths) -> View:
+def view(study: Study, paths: Paths, shards: Shards) -> View:
     """The contents of the site; lists whose tables are not there are left out.
 
     Args:
         study: The study.
         paths: Its results.
+        shards: Into how many jobs the stages are split.
     """
     from inoc.studies.inoculation.view import examples, numbers, rows
     from inoc.view.declare import View
@@ -25,7 +27,5 @@ def view(study: Study, paths: Paths) -> View:
         tuple(found),
         numbers.key_numbers(study, paths),
         examples.tokens(study, paths),
-        {"prompt": "about", "prefix": "model"},
-        {"none": "control"},
         tuple(rows.absent(study, paths)),
     )

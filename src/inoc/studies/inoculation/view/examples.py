@@ -11,7 +11,7 @@ from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.view.rows import system_text
-from inoc.studies.shared.viewing import token_blocks
+from inoc.studies.shared.viewing import bad_rows, token_blocks
 from inoc.tables import EXAMPLES, read_table, with_defaults
 from inoc.view.declare import Column, Source, Text, Tokens
 
@@ -63,22 +63,7 @@ def sources(study: Study, paths: Paths) -> Iterator[Source]:
             ),
             (Text("text", "answer", "rephrasing"),),
         )
-    yield from _bad_rows(paths)
-
-
-def _bad_rows(paths: Paths) -> Iterator[Source]:
-    files = [*paths.stage("generate").glob("bad*rows*.parquet"), *paths.stage("train").glob("*/bad*rows*.parquet")]
-    if files:
-        yield Source(
-            "bad_rows",
-            "Rows that are not used as they are",
-            "Rows of the files that are broken, empty or too long, and what was done with them.",
-            lambda: pd.concat([read_table(path).assign(made_by=path.parent.name) for path in files], ignore_index=True),
-            ("made_by", "dataset", "row_id", "where", "problem"),
-            (Column("dataset"), Column("problem"), Column("done"), Column("where"), Column("row_id", "row"), Column("made_by", "made by")),
-            (Text("reason", "answer", "reason"),),
-            dropped="problem",
-        )
+    yield from bad_rows(paths, ("generate", "train"))
 
 
 def examples(study: Study, paths: Paths) -> pd.DataFrame:

@@ -53,6 +53,9 @@ def sources(study: Study, paths: Paths) -> Iterator[Source]:
         "sampled",
         Compare("instruction_id", "model", "asked", "about", ("base", "control", "fixed", "mix"), _PICKS),
         Matrix("about", ("model", "asked"), "step"),
+        follows={"prompt": "about", "prefix": "model"},
+        words={"none": "control"},
+        scored_by=("trait",),
     )
 
 

@@ -17,55 +17,57 @@
     const { matrix, compare } = list.about;
     const measures = list.shown.filter((column) => column.score);
     if (!matrix || !measures.length) throw new Error(`${list.about.title} has no scores to average`);
+    const bySelf = matrix.across.length === 0; // the scores stand across
     const measure = measures.find((column) => column.name === query.get("score")) ?? measures[0];
     const go = (change) => { const next = new URLSearchParams(query); change(next); location.hash = inoc.address(`/runs/${name}`, next); };
     const { rows } = inoc.apply(list, query, null);
     const last = matrix.last ? largest(list, matrix.last, rows) : null;
     const cells = new Map(); // down → across → sums
     const columns = new Map(); // across → words of its parts
-    const score = list.columns[measure.name];
     const step = matrix.last ? list.columns[matrix.last] : null;
     for (const at of rows) {
       const own = step ? number(step, at) : null;
       if (step && !query.has(matrix.last) && own !== null && own !== last) continue;
-      const value = number(score, at);
-      if (value === null) continue;
-      const parts = matrix.across.map((one) => inoc.value(list, one, at));
-      const key = JSON.stringify(parts);
-      columns.set(key, parts);
       const down = inoc.value(list, matrix.down, at);
-      if (!cells.has(down)) cells.set(down, new Map());
-      const line = cells.get(down);
-      if (!line.has(key)) line.set(key, { sum: 0, n: 0, failed: 0 });
-      const cell = line.get(key);
-      if (value !== value) cell.failed++;
-      else { cell.sum += value; cell.n++; }
+      for (const one of bySelf ? measures : [measure]) {
+        const value = number(list.columns[one.name], at);
+        if (value === null) continue;
+        const parts = bySelf ? [one.label] : matrix.across.map((name) => inoc.value(list, name, at));
+        const key = bySelf ? one.name : JSON.stringify(parts);
+        columns.set(key, parts);
+        if (!cells.has(down)) cells.set(down, new Map());
+        const line = cells.get(down);
+        if (!line.has(key)) line.set(key, { sum: 0, n: 0, failed: 0 });
+        const cell = line.get(key);
+        if (value !== value) cell.failed++;
+        else { cell.sum += value; cell.n++; }
+      }
     }
     const first = compare?.order ?? [];
     const place = (word) => { const at = first.indexOf(word); return at < 0 ? first.length : at; };
-    const heads = [...columns.entries()].sort(([, a], [, b]) => place(a[0]) - place(b[0]) || a.join(" ").localeCompare(b.join(" ")));
+    const heads = bySelf ? [...columns.entries()] : [...columns.entries()].sort(([, a], [, b]) => place(a[0]) - place(b[0]) || a.join(" ").localeCompare(b.join(" ")));
     const downs = ordered([...cells.keys()].sort((a, b) => String(a).localeCompare(String(b), undefined, { numeric: true })), [""]);
-    const most = Math.max(1, ...[...cells.values()].flatMap((line) => [...line.values()].filter((cell) => cell.n).map((cell) => Math.abs(cell.sum / cell.n))));
-    const link = (down, parts) => {
+    const most = Math.max(1e-12, ...[...cells.values()].flatMap((line) => [...line.values()].filter((cell) => cell.n).map((cell) => Math.abs(cell.sum / cell.n))));
+    const link = (down, parts, key) => {
       const pairs = [[matrix.down, down], ...matrix.across.map((one, at) => [one, parts[at]])];
       for (const column of inoc.filters(list, query).keys()) if (!pairs.some(([one]) => one === column)) for (const value of query.getAll(column)) pairs.push([column, value]);
       if (step && last !== null && !query.has(matrix.last) && parts[0] !== "base") pairs.push([matrix.last, `${last}..${last}`]);
-      return inoc.address(`/rows/${name}`, [...pairs, ["sort", measure.name]]);
+      return inoc.address(`/rows/${name}`, [...pairs, ["sort", bySelf ? `-${key}` : measure.name]]);
     };
     const body = downs.map((down) => el("tr", {}, el("th", { scope: "row", dir: "auto" }, inoc.word(String(down))), heads.map(([key, parts]) => {
       const cell = cells.get(down).get(key);
       if (!cell) return el("td", { class: "none" }, "–");
       const mean = cell.n ? cell.sum / cell.n : NaN;
-      const td = el("td", {}, el("a", { href: link(down, parts), title: `mean of ${inoc.count(cell.n, "row")}${cell.failed ? `, ${cell.failed} failed` : ""}` }, inoc.number(mean, 1)), el("span", { class: "n" }, `n ${cell.n}${cell.failed ? `, ${cell.failed} failed` : ""}`));
-      if (mean === mean) td.style.backgroundColor = `rgba(0, 114, 178, ${(0.38 * Math.abs(mean)) / most})`;
+      const td = el("td", {}, el("a", { href: link(down, parts, key), title: `mean of ${inoc.count(cell.n, "row")}${cell.failed ? `, ${cell.failed} failed` : ""}` }, inoc.number(mean, most >= 10 ? 1 : 3)), el("span", { class: "n" }, `n ${cell.n}${cell.failed ? `, ${cell.failed} failed` : ""}`));
+      if (mean === mean) td.style.backgroundColor = `rgba(${mean < 0 ? "213, 94, 0" : "0, 114, 178"}, ${(0.38 * Math.abs(mean)) / most})`;
       return td;
     })));
     root.replaceChildren(
       el("h1", {}, `Means of ${list.about.title.toLowerCase()}`),
       el("p", { class: "about" }, `Each cell is the mean of the rows that it leads to${last === null || query.has(matrix.last) ? "" : `, of step ${last}`}. Intervals, and means that weigh seeds and questions as the study asks, are on the page `, el("a", { href: "#/results" }, "Numbers"), "."),
-      el("div", { class: "bar" }, inoc.choice("Score", measures.map((column) => [column.name, column.label]), measure.name, (value) => go((next) => next.set("score", value))), picks(list, query, go, measures, rows)),
+      el("div", { class: "bar" }, bySelf ? null : inoc.choice("Score", measures.map((column) => [column.name, column.label]), measure.name, (value) => go((next) => next.set("score", value))), picks(list, query, go, measures, rows)),
       el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Means" }, el("table", { class: "matrix" },
-        el("thead", {}, matrix.across.map((one, level) => el("tr", {}, level ? el("td") : el("th", { scope: "col" }, inoc.label(list, matrix.down)), heads.map(([, parts]) => el("th", { scope: "col" }, level ? el("span", { class: "small" }, `${inoc.label(list, one)}: `) : null, inoc.word(String(parts[level]))))))),
+        el("thead", {}, (bySelf ? [""] : matrix.across).map((one, level) => el("tr", {}, level ? el("td") : el("th", { scope: "col" }, inoc.label(list, matrix.down)), heads.map(([, parts]) => el("th", { scope: "col" }, level ? el("span", { class: "small" }, `${inoc.label(list, one)}: `) : null, inoc.word(String(parts[level]))))))),
         el("tbody", {}, body))));
     return {};
   };

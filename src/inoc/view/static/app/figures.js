@@ -59,30 +59,47 @@
   async function points(figure) {
     if (!figure.n) return [];
     const columns = await inoc.columns(`points-${figure.name}`);
-    const list = inoc.site.sources.length ? await inoc.list(inoc.site.sources[0].name) : null;
+    const lists = await Promise.all(inoc.site.sources.map((source) => inoc.list(source.name)));
     return Array.from({ length: figure.n }, (_, at) => {
       const row = {};
       for (const [name, values] of columns) row[name] = values[at];
-      row.$link = list ? linkOf(list, figure, row) : null;
+      row.$link = linkOf(lists, figure, row);
       return row;
     });
   }
 
-  /** The rows behind one value: those that agree with it in every column that both have. */
-  function linkOf(list, figure, row) {
+  /** The rows behind one value: those of the list that agrees with it in most of the columns that both have. */
+  function linkOf(lists, figure, row) {
+    let best = null;
+    for (const list of lists) {
+      const found = agreement(list, figure, row);
+      if (found.weight > (best?.weight ?? 0)) best = { ...found, list };
+    }
+    return best ? inoc.address(`/rows/${best.list.about.name}`, best.pairs) : null;
+  }
+
+  const NUMBERS = new Set(["step", "epoch", "seed", "learning_rate", "coefficient"]);
+  function agreement(list, figure, row) {
+    const { follows, words, scored_by: scoredBy } = list.about;
     const pairs = [];
+    let weight = 0;
     for (const name of figure.columns) {
-      const target = figure.follows[name];
-      const column = list.columns[target];
       const value = row[name];
       if (value === "" || value === null || value === undefined) continue;
-      if (name === "trait" && list.columns[`score.${value}`]) { pairs.push(["sort", `score.${value}`]); continue; }
+      if (scoredBy.includes(name) && list.columns[`score.${value}`]) {
+        if (!pairs.some(([one]) => one === "sort")) pairs.push(["sort", `score.${value}`]);
+        if (weight) weight += 0.5;
+        continue;
+      }
+      const target = follows[name] ?? name;
+      const column = list.columns[target];
       if (!column || list.shown.find((one) => one.name === target)?.score) continue;
-      const word = figure.words[value] ?? String(value);
-      if (column.kind === "words") { if (column.words.includes(word)) pairs.push([target, word]); }
-      else if (["step", "seed", "learning_rate"].includes(target) && Number.isFinite(Number(value))) pairs.push([target, `${Number(value)}..${Number(value)}`]);
+      if (column.kind === "words") {
+        const word = words[value] ?? String(value);
+        if (column.words.includes(word) && column.words.length > 1) { pairs.push([target, word]); weight++; }
+      } else if (NUMBERS.has(target) && value !== true && value !== false && Number.isFinite(Number(value))) pairs.push([target, `${Number(value)}..${Number(value)}`]);
     }
-    return pairs.some(([name]) => name !== "sort" && !["step", "seed", "learning_rate"].includes(name)) ? inoc.address(`/rows/${list.about.name}`, pairs) : null;
+    return { pairs, weight };
   }
 
   const NO_AXIS = new Set(["lo", "hi", "n", "n_nan", "seed", "learning_rate"]);

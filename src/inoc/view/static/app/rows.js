@@ -3,6 +3,7 @@
 {
   const { el } = inoc;
   const FEW = 12;
+  const MOST_COLUMNS = 11;
   const narrow = () => window.matchMedia("(max-width: 700px)").matches;
   const varies = (list, name) => {
     const column = list.columns[name];
@@ -13,7 +14,7 @@
     const list = await inoc.list(name);
     const { about } = list;
     const state = { query, rows: new Int32Array(0), current: -1, run: 0 };
-    const columns = list.shown.filter((column) => column.listed && varies(list, column.name));
+    const columns = list.shown.filter((column) => column.listed && varies(list, column.name)).slice(0, MOST_COLUMNS);
     const go = (change) => {
       const next = new URLSearchParams(state.query);
       change(next);
@@ -205,14 +206,15 @@
     return element;
   }
 
-  /** A value of a row, with a bar behind a score. */
+  /** A value of a row, with a bar below a score. */
   function cell(list, column, at) {
     const value = inoc.value(list, column.name, at);
     const label = el("span", { class: "only-narrow" }, `${column.label} `);
     if (!column.score || typeof value !== "number" || value !== value) {
       return [label, el("span", { class: value !== value ? "failed" : "" }, typeof value === "number" || value === null ? inoc.number(value) : value === "" ? "–" : inoc.oneLine(value, 60))];
     }
-    const bar = el("span", { class: "meter", "aria-hidden": "true" }, el("span", { style: { width: `${Math.max(0, Math.min(100, value))}%` } }));
+    if (!column.top) return [label, inoc.number(value)];
+    const bar = el("span", { class: "meter", "aria-hidden": "true" }, el("span", { style: { width: `${Math.max(0, Math.min(100, (100 * value) / column.top))}%` } }));
     return [label, inoc.number(value), bar];
   }
 
