@@ -138,6 +138,7 @@ def _write_source(
     if token is not None:
         found = frame[token.answer].map(blocks[token.name])
         arrays["token_block"] = pa.array([None if value != value else int(value) for value in found], pa.int32())
+        arrays["token_values"] = pa.array(["no" if value != value else "yes" for value in found])
         arrays["token_answer"] = pa.array(frame[token.answer].tolist(), pa.string())
     data.write(f"rows-{source.name}", pa.table(arrays))
     texts_frame = pd.DataFrame({text.column: frame[text.column].fillna("").astype(str) for text in texts})
@@ -163,6 +164,9 @@ def _source_meta(
         for column in source.columns
         if column in shown
     ]
+    if token_block:
+        words = "whether log-probabilities of its tokens are here"
+        columns.append({"name": "token_values", "label": "token values", "help": words, "score": False, "listed": False})
     compare = source.compare._asdict() if source.compare else None
     matrix = source.matrix._asdict() if source.matrix else None
     return {

@@ -114,12 +114,9 @@ def token_blocks(paths: Sequence[Path], spec: ModelSpec, world: Path, texts: Map
 
     def read(wanted: list[str]) -> TokenRows:
         rows = pd.concat([by_answer[answer] for answer in wanted if answer in by_answer], ignore_index=True)
-        lengths = rows.groupby("answer")["logprobs"].first().map(len)
-        fitting = {
-            answer: pieces[answer]
-            for answer in wanted
-            if answer in pieces and answer in lengths and len(pieces[answer]) == lengths[answer]
-        }
+        lengths = {answer: len(values) for answer, values in zip(rows["answer"], rows["logprobs"], strict=True)}
+        # Tokens of the text by itself; where the chat splits it otherwise, the page numbers them.
+        fitting = {one: pieces[one] for one in wanted if one in pieces and len(pieces[one]) == lengths.get(one)}
         return TokenRows(rows, fitting)
 
     return TokenBlocks(answers, read)
@@ -165,6 +162,8 @@ def token_pieces(spec: ModelSpec, world: Path, texts: Mapping[str, str]) -> dict
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     encoded = tokenizer.encode_batch(list(texts.values()), add_special_tokens=False)
     return {
         answer: _cut(text, [stop for _, stop in tokens.offsets])

@@ -23,8 +23,8 @@ def view(study: Study, paths: Paths, shards: Shards) -> View:
     from inoc.view.declare import View
 
     found = [
-        *numbers.sources(study, paths, shards),
         *answers.sources(study, paths, shards),
+        *numbers.sources(study, paths, shards),
         *persona.sources(study, paths, shards),
     ]
     return View(tuple(found), key.key_numbers(study, paths), numbers.tokens(study, paths, shards))

@@ -56,7 +56,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
             ),
             (Text("system", "system"), Text("instruction", "user"), Text("completion", "answer")),
             "sampled",
-            Compare("question", "group", "teacher", picks=_PICKS),
+            Compare("question", "group", "part", "teacher", (UNTRAINED, "teacher"), _PICKS),
             Matrix("teacher", ("group", "part"), "epoch"),
             scored_by=("entity",),
         )
@@ -76,7 +76,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
             ),
             (Text("system", "system"), Text("instruction", "user"), Text("best", "answer", "likeliest name")),
             "its first tokens are read",
-            Compare("question", "group", "teacher", picks=_PICKS),
+            Compare("question", "group", "part", "teacher", (UNTRAINED, "teacher"), _PICKS),
             Matrix("teacher", ("group", "part"), "epoch"),
             scored_by=("entity",),
         )

@@ -8,13 +8,16 @@
     return found !== null && list.columns[name] ? found : null;
   };
   const number = (column, at) => (column.absent?.[at] ? null : column.values[at]);
+  const MOST_ANSWERS = 5;
   // Words in a given order first, and then the others as they are.
   const ordered = (words, first = []) => [...first.filter((word) => words.includes(word)), ...words.filter((word) => !first.includes(word))];
 
   /** Means of a score over rows, by prompt and run; each cell leads to its rows. */
   inoc.pages.runs = async (root, [name], query) => {
     const list = await inoc.list(name);
-    const { matrix, compare } = list.about;
+    const { matrix: declared, compare } = list.about;
+    const constant = (name) => list.columns[name]?.kind === "words" && list.columns[name].words.length < 2;
+    const matrix = declared && { ...declared, across: declared.across.filter((name, at) => at === 0 || !constant(name)) };
     const measures = list.shown.filter((column) => column.score);
     if (!matrix || !measures.length) throw new Error(`${list.about.title} has no scores to average`);
     const bySelf = matrix.across.length === 0; // the scores stand across
@@ -65,7 +68,7 @@
     root.replaceChildren(
       el("h1", {}, `Means of ${list.about.title.toLowerCase()}`),
       el("p", { class: "about" }, `Each cell is the mean of the rows that it leads to${last === null || query.has(matrix.last) ? "" : `, of step ${last}`}. Intervals, and means that weigh seeds and questions as the study asks, are on the page `, el("a", { href: "#/results" }, "Numbers"), "."),
-      el("div", { class: "bar" }, bySelf ? null : inoc.choice("Score", measures.map((column) => [column.name, column.label]), measure.name, (value) => go((next) => next.set("score", value))), picks(list, query, go, measures, rows)),
+      el("div", { class: "bar" }, bySelf ? null : inoc.choice("Score", measures.map((column) => [column.name, column.label]), measure.name, (value) => go((next) => next.set("score", value))), picks(list, matrix, query, go)),
       el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Means" }, el("table", { class: "matrix" },
         el("thead", {}, (bySelf ? [""] : matrix.across).map((one, level) => el("tr", {}, level ? el("td") : el("th", { scope: "col" }, inoc.label(list, matrix.down)), heads.map(([, parts]) => el("th", { scope: "col" }, level ? el("span", { class: "small" }, `${inoc.label(list, one)}: `) : null, inoc.word(String(parts[level]))))))),
         el("tbody", {}, body))));
@@ -83,9 +86,8 @@
   }
 
   // Boxes for columns with a few different values, such as the seed.
-  function picks(list, query, go, measures) {
-    const { matrix } = list.about;
-    return list.shown.filter((column) => !column.score && column.name !== matrix.down && !matrix.across.includes(column.name)).map((column) => {
+  function picks(list, matrix, query, go) {
+    return list.shown.filter((column) => !column.score && column.name !== "characters" && column.name !== matrix.down && !matrix.across.includes(column.name)).map((column) => {
       const values = distinct(list, column.name);
       if (values.length < 2 || values.length > 12) return null;
       const chosen = single(list, column.name, query) ?? "";
@@ -135,14 +137,15 @@
     const asked = list.about.texts.filter((part) => part.role === "user").map((part) => texts[part.column]).join("\n");
     const next = (by) => items[(items.indexOf(item) + by + items.length) % items.length];
     const to = (by) => go((address) => address.set("item", next(by)));
+    const all = (down, one) => inoc.address(`/rows/${name}`, [[compare.item, item], [compare.down, down], [compare.across, one]]);
     const grid = el("div", { class: "grid" });
     grid.style.setProperty("--across", String(Math.max(1, across.length)));
     for (const down of downs) {
       grid.append(el("h2", { class: "band" }, `${inoc.label(list, compare.down)}: ${inoc.word(String(down))}`));
       for (const one of across) {
         const rows = found.filter((at) => inoc.value(list, compare.down, at) === down && inoc.value(list, compare.across, at) === one);
-        grid.append(el("section", { class: `answers${rows.length ? "" : " without"}`, "aria-label": `${one}, ${down}` }, el("h3", {}, inoc.word(String(one))), rows.length ? await Promise.all(rows.slice(0, 8).map((at) => answer(list, at))) : el("p", { class: "none" }, "–"),
-          rows.length > 8 ? el("p", { class: "small" }, `and ${rows.length - 8} more`) : null));
+        grid.append(el("section", { class: `answers${rows.length ? "" : " without"}`, "aria-label": `${one}, ${down}` }, el("h3", {}, inoc.word(String(one))), rows.length ? await Promise.all(rows.slice(0, MOST_ANSWERS).map((at) => answer(list, at))) : el("p", { class: "none" }, "–"),
+          rows.length > MOST_ANSWERS ? el("p", { class: "small" }, el("a", { href: all(down, one) }, `all ${rows.length}`)) : null));
       }
     }
     root.replaceChildren(
@@ -161,11 +164,11 @@
   async function answer(list, at) {
     const texts = await inoc.texts(list, at);
     const prefix = list.about.texts.filter((part) => part.role === "prefix").map((part) => texts[part.column]).join("");
-    const scores = list.shown.filter((column) => column.score).map((column) => [column, inoc.value(list, column.name, at)]).filter(([, value]) => value !== null);
+    const scores = list.shown.filter((column) => column.score && column.listed).map((column) => [column, inoc.value(list, column.name, at)]).filter(([, value]) => value !== null).slice(0, 6);
     return el("div", { class: "answer" },
       prefix ? el("p", { class: "small" }, el("mark", { class: "prefix" }, inoc.visible(prefix.slice(0, 500)))) : null,
       inoc.block(texts[list.about.answer] ?? "", { limit: 1500, name: `answer-${inoc.idText(list, at)}` }),
-      el("p", { class: "small" }, scores.map(([column, value]) => `${column.label} ${inoc.number(value)} · `), el("a", { href: `#/row/${list.about.name}/${inoc.idText(list, at)}` }, "transcript")));
+      el("p", { class: "small" }, scores.map(([column, value]) => `${column.label} ${inoc.scored(column, value)} · `), el("a", { href: `#/row/${list.about.name}/${inoc.idText(list, at)}` }, "transcript")));
   }
 
   /** All lists, with the rows that are not used and why. */

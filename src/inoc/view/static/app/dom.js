@@ -91,6 +91,8 @@
     const text = places === null ? value.toPrecision(3).replace(/e/, "e") : value.toFixed(places);
     return text.replace("-", "−");
   };
+  /** A score with as many digits as its scale deserves. */
+  inoc.scored = (column, value) => inoc.number(value, typeof value !== "number" ? undefined : column.top === 100 ? (Number.isInteger(value) ? 0 : 1) : column.top ? 3 : Number.isInteger(value) ? 0 : 3);
   inoc.count = (n, word, many = `${word}s`) => `${n.toLocaleString("en")} ${n === 1 ? word : many}`;
   inoc.label = (list, name) => list.shown.find((column) => column.name === name)?.label ?? name;
   inoc.word = (word) => (word === "" ? "(none)" : inoc.oneLine(word, 80));

@@ -5,6 +5,8 @@
   const STATIC = { "": "overview", results: "results", methods: "methods", provenance: "provenance" };
   const live = document.getElementById("live");
   const first = inoc.site.sources[0];
+  const averaged = inoc.site.sources.find((source) => source.matrix);
+  const compared = inoc.site.sources.find((source) => source.compare);
   let shown = null; // of the page that is shown: its path, and what it can do
   let turn = 0;
 
@@ -25,7 +27,7 @@
     const mine = ++turn;
     shown?.stop?.();
     shown = null;
-    mark(name);
+    mark(name, rest[0]);
     if (name in STATIC) {
       reveal(STATIC[name]);
       live.replaceChildren();
@@ -34,7 +36,7 @@
       return;
     }
     const make = inoc.pages[name];
-    const root = el("div", { class: `view ${name}` });
+    const root = el("div", { class: `view view-${name}` });
     await guarded(async () => {
       if (!make) throw new Error(`this site has no page “${inoc.oneLine(name, 40)}”`);
       const wait = setTimeout(() => { if (mine === turn) inoc.say("Loading…"); }, 200);
@@ -70,14 +72,18 @@
 
   const LINKS = [["", "Overview"], ["figures", "Figures"],
     ...(first ? [[`rows/${first.name}`, first.title]] : []),
-    ...(first?.matrix ? [[`runs/${first.name}`, "Runs"]] : []), ...(first?.compare ? [[`compare/${first.name}`, "Side by side"]] : []),
+    ...(averaged ? [[`runs/${averaged.name}`, "Runs"]] : []), ...(compared ? [[`compare/${compared.name}`, "Side by side"]] : []),
     ["data", "Data"], ["results", "Numbers"], ["methods", "Methods"], ["provenance", "Provenance"]];
   const nav = document.getElementById("nav");
-  nav.append(...LINKS.map(([path, words]) => el("a", { href: `#/${path}`, "data-page": path.split("/")[0] }, words)),
+  nav.append(...LINKS.map(([path, words]) => el("a", { href: `#/${path}`, "data-page": path.split("/")[0], "data-list": path.split("/")[1] ?? "" }, words)),
     el("button", { type: "button", "aria-label": "Keys", title: "Keys (?)", onclick: help }, "?"));
-  function mark(name) {
+  function mark(name, list = "") {
     const own = { figure: "figures", row: "rows" }[name] ?? name;
-    for (const link of nav.querySelectorAll("a")) link.toggleAttribute("aria-current", link.dataset.page === own);
+    const elsewhere = own === "rows" && list !== first?.name; // a list that only the page of all lists leads to
+    for (const link of nav.querySelectorAll("a")) {
+      if (link.dataset.page === (elsewhere ? "data" : own)) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
   }
 
   function help() {
@@ -89,7 +95,7 @@
   }
 
   let pending = "";
-  const GO = { o: "", f: "figures", r: first ? `rows/${first.name}` : "", s: first?.compare ? `compare/${first.name}` : "", d: "data" };
+  const GO = { o: "", f: "figures", r: first ? `rows/${first.name}` : "", s: compared ? `compare/${compared.name}` : "", d: "data" };
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, select, textarea, dialog")) return;
     if (pending === "g" && event.key in GO) { pending = ""; location.hash = `#/${GO[event.key]}`; return; }
@@ -104,8 +110,8 @@
   if (core.length) more.append(el("h2", {}, "The figures that carry it"), el("div", { class: "thumbnails" }, core.map(inoc.thumbnail)));
   if (inoc.site.sources.length) {
     more.append(el("h2", {}, "Look into the data"), el("ul", { class: "ways" },
-      first.compare ? el("li", {}, el("a", { href: `#/compare/${first.name}` }, "Answers side by side"), " – one question, every model") : null,
-      first.matrix ? el("li", {}, el("a", { href: `#/runs/${first.name}` }, "Runs by prompts"), " – means whose cells lead to their rows") : null,
+      compared ? el("li", {}, el("a", { href: `#/compare/${compared.name}` }, "Answers side by side"), " – one question, every model") : null,
+      averaged ? el("li", {}, el("a", { href: `#/runs/${averaged.name}` }, "Means over rows"), " – by run and prompt; each cell leads to its rows") : null,
       inoc.site.sources.map((source) => el("li", {}, el("a", { href: `#/rows/${source.name}` }, source.title), ` – ${inoc.count(source.n, "row")}`)),
       el("li", {}, el("a", { href: "#/provenance" }, "Provenance"), " – jobs, seeds and versions")));
   }

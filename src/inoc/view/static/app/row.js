@@ -105,7 +105,7 @@
     if (!found.length) return null;
     const rows = found.map((column) => {
       const value = inoc.value(list, column.name, at);
-      return el("tr", {}, el("th", { scope: "row", title: column.help }, column.label), el("td", { class: value !== value ? "failed" : "" }, inoc.number(value)), el("td", { class: "small" }, column.help));
+      return el("tr", {}, el("th", { scope: "row", title: column.help }, column.label), el("td", { class: value !== value ? "failed" : "" }, inoc.scored(column, value)), el("td", { class: "small" }, column.help));
     });
     return [el("h2", {}, "Scores"), el("table", { class: "facts" }, el("tbody", {}, rows))];
   }

@@ -67,6 +67,7 @@
       for (const one of facets) one.update(found);
       scroller.scrollTop = 0;
       view.update(found.rows.length);
+      head.style.paddingRight = `calc(.6rem + ${scroller.offsetWidth - scroller.clientWidth}px)`; // in line with the rows
       inoc.lastFilterMs = performance.now() - started;
       if (!found.rows.length) scroller.firstChild.append(el("p", { class: "nothing" }, "No row passes these filters."));
     }
@@ -213,9 +214,9 @@
     if (!column.score || typeof value !== "number" || value !== value) {
       return [label, el("span", { class: value !== value ? "failed" : "" }, typeof value === "number" || value === null ? inoc.number(value) : value === "" ? "–" : inoc.oneLine(value, 60))];
     }
-    if (!column.top) return [label, inoc.number(value)];
+    if (!column.top) return [label, inoc.scored(column, value)];
     const bar = el("span", { class: "meter", "aria-hidden": "true" }, el("span", { style: { width: `${Math.max(0, Math.min(100, (100 * value) / column.top))}%` } }));
-    return [label, inoc.number(value), bar];
+    return [label, inoc.scored(column, value), bar];
   }
 
   async function whole(list, rows) {
