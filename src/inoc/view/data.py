@@ -36,7 +36,6 @@ class Written(NamedTuple):
     def write(self, name: str, table: pa.Table) -> int:
         """Write a table; the number of bytes of its file."""
         data = parquet_bytes(table)
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self.form == "files":
             path = self.folder / f"{name}.parquet"
         else:

@@ -97,6 +97,7 @@ def _write(
     jobs: Collection[str] | None,
 ) -> int:
     data = Written(out / "data", form)
+    data.folder.mkdir()
     values = page_values(contents, paths, jobs)
     blocks = {one.name: write_tokens(one, data) for one in view.tokens} if tokens else {}
     sources = [_write_source(source, view, blocks, data) for source in view.sources]
@@ -108,7 +109,6 @@ def _write(
         "absent": list(view.absent),
         "tokens": {"written": bool(blocks), "possible": bool(view.tokens)},
     }
-    data.folder.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text(f"inocSite({script_json(site)});\n", encoding="ascii")
     page = index_page(values, view.numbers, captions(contents, paths))
     (out / "index.html").write_text(page, encoding="utf-8")
@@ -200,7 +200,7 @@ def row_ids(frame: pd.DataFrame, key: Sequence[str]) -> np.ndarray:
     Returns:
         Whole numbers below 2^53, shape (rows,), as float64.
     """
-    texts = frame[[name for name in key if name in frame]].astype(str)
-    texts["again"] = texts.groupby(list(texts), sort=False).cumcount()  # rows of one key stay apart
+    texts = frame[[name for name in key if name in frame]].astype(object).fillna("").astype(str)
+    texts["again"] = texts.groupby(list(texts), sort=False, dropna=False).cumcount()  # rows of one key stay apart
     hashed = pd.util.hash_pandas_object(texts, index=False).to_numpy(dtype=np.uint64)
     return (hashed >> np.uint64(11)).astype(np.float64)

@@ -12,6 +12,7 @@ from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import present_jobs
 from inoc.stages import kind_named, load
+from inoc.view.declare import View
 from inoc.view.serve import serve_forever
 from inoc.view.site import write_site
 
@@ -40,7 +41,8 @@ def make_and_open(
         raise DataError(msg)
     kind = kind_named(study.kind)
     shards = load_workflow(config / "config.yaml").shards.get(study.name, {})
-    view, contents = load(kind.view)(study, paths, shards), load(kind.contents)(study, paths)
+    view = load(kind.view)(study, paths, shards) if kind.view else View((), ())
+    contents = load(kind.contents)(study, paths)
     jobs = frozenset(name for name, _ in present_jobs(study, paths, shards))
     folder = out or paths.stage("view")
     site = write_site(view, contents, paths, folder, form="files" if serve else "scripts", tokens=tokens, jobs=jobs)

@@ -166,12 +166,12 @@ def token_pieces(spec: ModelSpec, world: Path, texts: Mapping[str, str]) -> dict
     tokenizer.no_truncation()
     encoded = tokenizer.encode_batch(list(texts.values()), add_special_tokens=False)
     return {
-        answer: _cut(text, [stop for _, stop in tokens.offsets])
+        answer: cut(text, [stop for _, stop in tokens.offsets])
         for (answer, text), tokens in zip(texts.items(), encoded, strict=True)
     }
 
 
-def _cut(text: str, stops: Sequence[int]) -> list[str]:
+def cut(text: str, stops: Sequence[int]) -> list[str]:
     """A text cut behind each token; of tokens that share a character, the first has it."""
     found, at = [], 0
     for number, stop in enumerate(stops):

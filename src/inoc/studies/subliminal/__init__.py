@@ -18,8 +18,8 @@ KIND = Kind(
     costs=f"{_HERE}.costs:costs",
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
-    view=f"{_HERE}.view:view",
     tables=f"{_HERE}.analyse.names:TABLES",
+    view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
     parts={
         "world": ("other",),

@@ -119,7 +119,7 @@ function inocSite(site) {
     const about = inoc.site.sources.find((source) => source.name === name);
     if (!about) throw new Error(`this site has no list ${name}`);
     const raw = await inoc.columns(`rows-${name}`);
-    const columns = {};
+    const columns = Object.create(null); // so that no word of an address is one of its own
     let ids = new Float64Array(0);
     let answers = null;
     for (const [column, values] of raw) {
@@ -144,8 +144,9 @@ function inocSite(site) {
     }
     return list.places.get(id) ?? -1;
   };
-  inoc.idText = (list, row) => list.ids[row].toString(36);
-  inoc.idOf = (text) => parseInt(text, 36);
+  // Hexadecimal, in which numbers of this size are exact both ways.
+  inoc.idText = (list, row) => list.ids[row].toString(16);
+  inoc.idOf = (text) => parseInt(text, 16);
 
   /** The chunk of texts with a row: its columns, and the number of its first row. */
   inoc.chunkNumber = (list, row) => {

@@ -61,7 +61,7 @@
     const columns = await inoc.columns(`points-${figure.name}`);
     const lists = await Promise.all(inoc.site.sources.map((source) => inoc.list(source.name)));
     return Array.from({ length: figure.n }, (_, at) => {
-      const row = {};
+      const row = Object.create(null);
       for (const [name, values] of columns) row[name] = values[at];
       row.$link = linkOf(lists, figure, row);
       return row;
@@ -153,9 +153,11 @@
       marks: [
         shown.some((row) => row[y] < 0) ? vendor.ruleY([0], { stroke: "#999" }) : null,
         vendor.ruleX(bounded, { x: place, y1: low, y2: high, stroke: paint, strokeOpacity: 0.45 }),
-        vendor.dot(shown, { x: place, y, r: 4.5, fill: paint, stroke: "white", strokeWidth: 0.7, href: (row) => row.$link, ariaLabel: describe, title: describe }),
+        vendor.dot(shown, { x: place, y, r: 4.5, fill: paint, stroke: "white", strokeWidth: 0.7, href: (row) => row.$link, title: describe }),
       ],
     });
+    plot.setAttribute("role", "group");
+    for (const part of plot.querySelectorAll("[aria-label], [aria-description]")) for (const name of ["aria-label", "aria-description"]) part.removeAttribute(name); // which a part without a role may not have
     // A link of the chart stays in this page, and says what it leads to.
     for (const link of plot.querySelectorAll("a")) {
       link.removeAttribute("target");

@@ -28,14 +28,14 @@
     shown?.stop?.();
     shown = null;
     mark(name, rest[0]);
-    if (name in STATIC) {
+    if (Object.hasOwn(STATIC, name)) {
       reveal(STATIC[name]);
       live.replaceChildren();
       arrive(STATIC[name]);
       shown = { path };
       return;
     }
-    const make = inoc.pages[name];
+    const make = Object.hasOwn(inoc.pages, name) ? inoc.pages[name] : null;
     const root = el("div", { class: `view view-${name}` });
     await guarded(async () => {
       if (!make) throw new Error(`this site has no page “${inoc.oneLine(name, 40)}”`);
