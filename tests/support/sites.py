@@ -29,10 +29,10 @@ HOSTILE = (
     "<script>window.hacked = 1</script>",
     "</script><script>window.hacked = 2</script>",
     "<img src=x onerror='window.hacked = 3'>",
-    "<a href=\"javascript:window.hacked = 4\">press</a> [press](javascript:window.hacked=5)",
+    '<a href="javascript:window.hacked = 4">press</a> [press](javascript:window.hacked=5)',
     "<svg/onload=window.hacked=6><style>body{display:none}</style>",
     "<iframe srcdoc='<script>parent.hacked=7</script>'></iframe>",
-    "=HYPERLINK(\"http://example.com\",\"x\")",
+    '=HYPERLINK("http://example.com","x")',
     "+1+cmd|' /C calc'!A0",
     "@SUM(1+1)",
     "before\u0000after \u202egnp.exe\u2066 \u200b\ufeff end",
@@ -178,7 +178,8 @@ def draw(paths: Paths, name: str) -> None:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20"><circle cx="9" cy="9" r="5"/></svg>'
     (folder / f"{name}.svg").write_text(svg)
     (folder / f"{name}.rst").write_text("What is *plotted*. \\<script\\>")
-    values = "prompt,prefix,trait,seed,value,lo,hi,n\nclown,fixed,playful,all,12.5,2.0,20.0,8\n,none,playful,all,NaN,NaN,NaN,0\n"
+    rows = ("clown,fixed,playful,all,12.5,2.0,20.0,8", ",none,playful,all,NaN,NaN,NaN,0")
+    values = "\n".join(("prompt,prefix,trait,seed,value,lo,hi,n", *rows, ""))
     (folder / f"{name}.csv").write_text(values)
 
 

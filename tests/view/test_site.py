@@ -125,7 +125,9 @@ def test_an_empty_list_and_a_site_without_lists_can_be_written(tmp_path) -> None
 def test_the_same_study_gives_the_same_site(tmp_path) -> None:
     def files(folder: Path) -> dict[str, bytes]:
         site = make_site(folder, source(completions(50)))
-        return {path.relative_to(site.folder).as_posix(): path.read_bytes() for path in sorted(site.folder.rglob("*.*"))}
+        return {
+            path.relative_to(site.folder).as_posix(): path.read_bytes() for path in sorted(site.folder.rglob("*.*"))
+        }
 
     assert files(tmp_path / "a") == files(tmp_path / "b")
 

@@ -1,1 +1,1 @@
-"""A static site of a study: its figures, its rows and its transcripts, which opens from a folder and needs no server."""
+"""A static site of a study: its figures, rows and transcripts. It opens from its folder, without a server."""

@@ -89,7 +89,7 @@ class Tokens(NamedTuple):
 
     name: str
     answer: str  # column of the source with the answer's id in the blocks
-    blocks: Callable[[int], "TokenBlocks"]  # given the number of answers in a block
+    blocks: Callable[[int], TokenBlocks]  # given the number of answers in a block
 
 
 class TokenBlocks(NamedTuple):

@@ -16,7 +16,18 @@ from markupsafe import Markup
 from inoc.report.words import interval
 from inoc.view.declare import KeyNumber
 
-APP = ("data.js", "filter.js", "dom.js", "list.js", "rows.js", "row.js", "tokens.js", "boards.js", "figures.js", "main.js")
+APP = (
+    "data.js",
+    "filter.js",
+    "dom.js",
+    "list.js",
+    "rows.js",
+    "row.js",
+    "tokens.js",
+    "boards.js",
+    "figures.js",
+    "main.js",
+)
 """Scripts of the page, in the order in which they are loaded."""
 _TEXTS = ("verdict", "guide", "results", "methods", "provenance")
 

@@ -38,17 +38,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._files = files
         super().__init__(*arguments)  # type: ignore[arg-type]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Send a file, or the range of it that is asked for."""
         self._answer(body=True)
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         """Send what GET would send before the file."""
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
-        port = self.server.server_address[1]
-        if self.headers.get("Host") not in {f"{HOST}:{port}", f"localhost:{port}"}:
+        if self.headers.get("Host") not in self._hosts():
             self.send_error(HTTPStatus.FORBIDDEN, "this server answers to 127.0.0.1 alone")
             return
         name = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
@@ -77,6 +76,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if body:
             self._send(path, start, stop)
 
+    def _hosts(self) -> set[str]:
+        """Names of this server as a browser on this machine writes them."""
+        port = self.connection.getsockname()[1]
+        return {f"{HOST}:{port}", f"localhost:{port}"}
+
     def _send(self, path: Path, start: int, stop: int) -> None:
         with path.open("rb") as file:
             file.seek(start)
@@ -94,7 +98,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Write nothing."""
 
 

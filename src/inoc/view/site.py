@@ -82,7 +82,7 @@ def _refuse_foreign(out: Path) -> None:
         msg = f"{out} is not a folder. Name another one with --out"
         raise DataError(msg)
     if out.exists() and any(out.iterdir()) and not (out / MARK).is_file():
-        msg = f"{out} holds files that are no site of inoc view, and would be lost. Name an empty or new folder with --out"
+        msg = f"{out} holds files that are no site, which would be lost. Name a new or empty folder with --out"
         raise DataError(msg)
 
 
@@ -166,7 +166,9 @@ def _source_meta(
     ]
     if token_block:
         words = "whether log-probabilities of its tokens are here"
-        columns.append({"name": "token_values", "label": "token values", "help": words, "score": False, "listed": False})
+        columns.append(
+            {"name": "token_values", "label": "token values", "help": words, "score": False, "listed": False}
+        )
     compare = source.compare._asdict() if source.compare else None
     matrix = source.matrix._asdict() if source.matrix else None
     return {

@@ -37,7 +37,8 @@ def make_and_open(
     study = load_study(name, config)
     paths = Paths(RESULTS, study.name)
     if not paths.stage("").is_dir():
-        msg = f"{study.name} has no results in {paths.stage('')}. Run it first: snakemake results/figures/all --config 'studies=[{study.name}]'"
+        run = f"snakemake results/figures/all --config 'studies=[{study.name}]'"
+        msg = f"{study.name} has no results in {paths.stage('')}. Run it first: {run}"
         raise DataError(msg)
     kind = kind_named(study.kind)
     shards = load_workflow(config / "config.yaml").shards.get(study.name, {})

@@ -46,7 +46,9 @@ def read_shards(paths: Iterable[Path], job: str, columns: list[str] | None = Non
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def with_scores(rows: pd.DataFrame, scores: pd.DataFrame, keys: Sequence[str], labels: Mapping[str, str]) -> pd.DataFrame:
+def with_scores(
+    rows: pd.DataFrame, scores: pd.DataFrame, keys: Sequence[str], labels: Mapping[str, str]
+) -> pd.DataFrame:
     """Rows with the scores of each trait beside them, in columns `score.<trait>`, `category.<trait>` and so on.
 
     Args:

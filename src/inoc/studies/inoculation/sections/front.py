@@ -38,7 +38,10 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
 
 def _change_words(study: Study, tables: Tables, trait: str, strongest: str) -> str:
     """`French, which is wanted, goes from 90.0 to 9.5 points after training behind "…"`."""
-    before, after = trait_scores(study, tables, "", "none", trait), trait_scores(study, tables, strongest, "fixed", trait)
+    before, after = (
+        trait_scores(study, tables, "", "none", trait),
+        trait_scores(study, tables, strongest, "fixed", trait),
+    )
     if before is None or after is None:
         return ""
     if math.isnan(before["value"]) or math.isnan(after["value"]):

@@ -16,7 +16,12 @@ from inoc.tables import EXAMPLES, read_table, with_defaults
 from inoc.view.declare import Column, Source, Text, Tokens
 
 _DATASET = Column("dataset", "dataset", "train, or the completions that a control prompt gives")
-_TURNS = (Text("system", "system"), Text("earlier", "earlier"), Text("instruction", "user"), Text("completion", "answer"))
+_TURNS = (
+    Text("system", "system"),
+    Text("earlier", "earlier"),
+    Text("instruction", "user"),
+    Text("completion", "answer"),
+)
 
 
 def sources(study: Study, paths: Paths) -> Iterator[Source]:
@@ -57,7 +62,12 @@ def sources(study: Study, paths: Paths) -> Iterator[Source]:
                 Column("prompt"),
                 Column("pool"),
                 Column("index", "number", listed=False),
-                Column("similarity_mean", "similarity of the pool", "mean cosine of TF-IDF vectors to the prompt", listed=False),
+                Column(
+                    "similarity_mean",
+                    "similarity of the pool",
+                    "mean cosine of TF-IDF vectors to the prompt",
+                    listed=False,
+                ),
                 Column("dropped", "dropped from the pool", "rephrasings that were sampled or read and not used"),
                 Column("reasons", "why dropped"),
             ),
@@ -95,7 +105,9 @@ def pools(paths: Paths) -> pd.DataFrame:
         return found
     spread = read_table(paths.spread)
     spread = spread if "pool" in spread else spread.assign(pool="mix")
-    return found.merge(spread[["pool", "prompt", "similarity_mean", "dropped", "reasons"]], how="left", on=["pool", "prompt"])
+    return found.merge(
+        spread[["pool", "prompt", "similarity_mean", "dropped", "reasons"]], how="left", on=["pool", "prompt"]
+    )
 
 
 def tokens(study: Study, paths: Paths) -> tuple[Tokens, ...]:

@@ -109,5 +109,3 @@ def absent(study: Study, paths: Paths) -> Iterator[str]:
             yield f"No completions of {stage}: run inoc {stage} {study.name}, if the study has this stage."
         elif not paths.scores(stage).exists():
             yield f"No scores of the completions of {stage}: run inoc judge {study.name} {stage}."
-
-

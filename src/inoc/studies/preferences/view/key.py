@@ -10,7 +10,7 @@ from inoc.view.declare import KeyNumber
 
 
 def key_numbers(study: Study, paths: Paths) -> tuple[KeyNumber, ...]:
-    """How many instruments are without a known defect, the ends of their reliability, and how many questions are answered."""
+    """Instruments without a known defect, the ends of their reliability, answered questions, the effect of order."""
     sources = Sources(paths)
     names = ("polarity", "reliability")
     tables = {name: frame for name in names if (frame := sources.optional(name)) is not None}
@@ -28,14 +28,18 @@ def key_numbers(study: Study, paths: Paths) -> tuple[KeyNumber, ...]:
             digits=0,
         )
     ]
-    known = sorted((one for one in found if one.reliability[0] == one.reliability[0]), key=lambda one: one.reliability[0])
+    known = sorted(
+        (one for one in found if one.reliability[0] == one.reliability[0]), key=lambda one: one.reliability[0]
+    )
     if known:
         numbers += [_reliability("Highest reliability", known[-1]), _reliability("Lowest reliability", known[0])]
     answered = [one for one in found if one.answered == one.answered]
     if answered:
         least = min(answered, key=lambda one: one.answered)
         note = f"lowest share over instruments: {least.instrument}, rater {least.rater}"
-        numbers.append(KeyNumber("Questions answered", 100 * least.answered, unit="%", note=note, link="/figure/categories"))
+        numbers.append(
+            KeyNumber("Questions answered", 100 * least.answered, unit="%", note=note, link="/figure/categories")
+        )
     placed = [one for one in found if one.position == one.position]
     if placed:
         worst = max(placed, key=lambda one: abs(one.position))

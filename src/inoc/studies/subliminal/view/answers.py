@@ -84,9 +84,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
 
 def _entities(study: Study, text: str, *, listed: bool) -> list[Column]:
     names = measured_entities(study)
-    return [
-        Column(f"score.{name}", name, text, score=True, listed=listed and at < 5) for at, name in enumerate(names)
-    ]
+    return [Column(f"score.{name}", name, text, score=True, listed=listed and at < 5) for at, name in enumerate(names)]
 
 
 def identified(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
@@ -96,6 +94,7 @@ def identified(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for one in frame["id"]:
         subject, epoch, question_set, number = split_id(str(one))
         question = f"{question_set} {number + 1}"
+        who: tuple[object, ...]
         if subject in students:
             own = students[subject]
             who = (own.group, own.teacher, own.part, own.seed, own.data, study.model.system.text)
@@ -153,7 +152,6 @@ def probabilities(study: Study, paths: Paths) -> pd.DataFrame:
             frame[f"score.{name}"] = 100 * frame[name]
     numbers = [split_id(str(one)) for one in frame["id"]]
     frame["instruction"] = [
-        texts[asked][number] if asked in texts and number < len(texts[asked]) else ""
-        for _, _, asked, number in numbers
+        texts[asked][number] if asked in texts and number < len(texts[asked]) else "" for _, _, asked, number in numbers
     ]
     return frame

@@ -34,7 +34,7 @@ def key_numbers(study: Study, paths: Paths) -> tuple[KeyNumber, ...]:
     ]
     detected = tables.get("detectability")
     if detected is not None and len(known := detected.dropna(subset=["auc"])):
-        best = known.loc[known["auc"].idxmax()]
+        best = known.sort_values("auc", kind="stable").iloc[-1]
         values = (float(best["auc"]), float(best["lo"]), float(best["hi"]))
         note = f"rows of {best['teacher']} told from neutral ones by {best['features']}; 0.5 is chance"
         found.append(KeyNumber("Best detection of a teacher", *values, "AUC", note, "/figure/detectability", 2))

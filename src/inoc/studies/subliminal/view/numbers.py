@@ -62,10 +62,8 @@ def written(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
             zip(found.ids, found.filtered.rows, found.filtered.reasons, strict=True)
         ):
             why = ", ".join(reasons) or ("" if at in kept else _BEYOND)
-            rows.append(
-                (key, teacher.entity or "", way, "yes" if at in kept else "no", why, row.n_tokens, one)
-                + (job, system, row.prompt, row.answer, f"{key}/{one}")
-            )
+            shown = (row.n_tokens, one, job, system, row.prompt, row.answer, f"{key}/{one}")
+            rows.append((key, teacher.entity or "", way, "yes" if at in kept else "no", why, *shown))
     names = ["teacher", "entity", "way", "kept", "reason", "n_tokens", "row_id", "made_by"]
     return pd.DataFrame(rows, columns=[*names, "system", "instruction", "completion", "answer_id"])
 
