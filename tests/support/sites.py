@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from inoc.jobs.paths import Paths
 from inoc.report.contents import EMPTY, Block, Contents, ListedFigure
@@ -24,6 +27,7 @@ from inoc.view.declare import (
     View,
 )
 from inoc.view.site import Site, write_site
+from support.running import Checkout
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",
@@ -200,3 +204,35 @@ def make_site(
     number = KeyNumber("Playful <b>", 81.9, 61.0, 100.0, "points", "trained without", "/rows/completions?model=control")
     view = View(sources, (number,), tokens, absent=("No <i>rephrasings</i>.",))
     return write_site(view, contents(("bars",)), paths, folder / "site", form=form, tokens=keep, jobs=None)
+
+
+def site_meta(folder: Path) -> dict:
+    """The description of a site that its page reads."""
+    text = (folder / "data" / "site.js").read_text()
+    found: dict = json.loads(text.removeprefix("inocSite(").removesuffix(");\n"))
+    return found
+
+
+def site_rows(folder: Path, name: str) -> pd.DataFrame:
+    """The rows of a list of a site, without their texts."""
+    return _table(folder / "data" / f"rows-{name}.js")
+
+
+def site_texts(folder: Path, name: str) -> pd.DataFrame:
+    """The texts of a list of a site."""
+    chunks = len(next(one for one in site_meta(folder)["sources"] if one["name"] == name)["starts"])
+    parts = [_table(folder / "data" / f"texts-{name}-{number}.js") for number in range(chunks)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    text = path.read_text()
+    data = base64.b64decode(text[text.index(',"') + 2 : text.rindex('"')])
+    return pq.read_table(io.BytesIO(data)).to_pandas()
+
+
+def made_site(checkout: Checkout, out: Path, *options: str) -> Path:
+    """The site of a study that a checkout has run, written by the command."""
+    done = checkout.inoc("view", checkout.study, "--no-open", "--out", str(out), *options)
+    assert done.returncode == 0, done.stderr
+    return out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -353,3 +354,11 @@ def test_ten_megabytes_and_five_hundred_turns_open_in_part(browser, tmp_path) ->
     assert "user 0 <b>x</b>" not in tab.page.inner_text(".turns.many")
     assert tab.complaints == []
     tab.page.close()
+
+
+def test_the_benchmark_of_the_site_runs(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parents[2] / "benchmarks"), *sys.path])
+    import view
+
+    view.main(["--rows", "300"])
+    assert "from the server: search all texts, again" in capsys.readouterr().out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,12 +14,7 @@ from inoc.errors import DataError
 from inoc.view.data import CHUNK_ROWS
 from inoc.view.figures import read_values
 from inoc.view.site import row_ids
-from support.sites import completions, examples, make_site, source
-
-
-def meta(folder: Path) -> dict:
-    text = (folder / "data" / "site.js").read_text()
-    return json.loads(text.removeprefix("inocSite(").removesuffix(");\n"))
+from support.sites import completions, examples, make_site, site_meta, source
 
 
 @pytest.mark.parametrize("form", ["scripts", "files"])
@@ -33,7 +27,7 @@ def test_a_site_has_its_page_its_lists_its_figures_and_licences(tmp_path, form) 
     assert wanted | {f"data/{one}.{suffix}" for one in tables} <= names
     assert site.files == len(names)
     assert site.rows == CHUNK_ROWS + 5
-    (listed,) = meta(site.folder)["sources"]
+    (listed,) = site_meta(site.folder)["sources"]
     assert listed["n"] == CHUNK_ROWS + 5
     assert listed["starts"] == [0, CHUNK_ROWS]
 
@@ -87,10 +81,10 @@ def test_values_of_tokens_can_be_left_out(tmp_path) -> None:
     listed, tokens = examples()
     site = make_site(tmp_path, listed, tokens=(tokens,))
     assert any(site.folder.glob("data/tokens-*"))
-    assert meta(site.folder)["sources"][0]["tokens"] == "scored"
+    assert site_meta(site.folder)["sources"][0]["tokens"] == "scored"
     small = make_site(tmp_path, listed, tokens=(tokens,), keep=False)
     assert not any(small.folder.glob("data/tokens-*"))
-    assert meta(small.folder)["sources"][0]["tokens"] == ""
+    assert site_meta(small.folder)["sources"][0]["tokens"] == ""
 
 
 def test_a_site_replaces_an_earlier_one_and_nothing_else(tmp_path) -> None:

@@ -148,7 +148,9 @@ def _by_suppression(study: Study, tables: Tables) -> list[str]:
     if trait is None or not prefixes:
         return []
     rows = trait_suppression(study, tables, trait)
-    own = rows[rows["prefix"] == prefixes[0]].dropna(subset=["suppression"]) if len(rows) else rows
+    if rows.empty:
+        return []
+    own = rows[rows["prefix"] == prefixes[0]].dropna(subset=["suppression"])
     return [str(prompt) for prompt in own.sort_values("suppression", ascending=False, kind="stable")["prompt"]]
 
 

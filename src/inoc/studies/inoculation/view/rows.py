@@ -38,7 +38,7 @@ _PICKS = ("learning_rate", "seed", "step")
 
 def sources(study: Study, paths: Paths) -> Iterator[Source]:
     """The list of completions, if there are any."""
-    if not any(paths.stage(stage).glob("completions-*.parquet") for stage in STAGES):
+    if not any(any(paths.stage(stage).glob("completions-*.parquet")) for stage in STAGES):
         return
     labels = {trait: trait_label(study, trait) for trait in judged_traits(study)}
     scores = _scores(paths)

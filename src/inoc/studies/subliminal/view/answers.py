@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from inoc.config.workflow import Shards
@@ -45,7 +46,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
             (
                 *_WHO,
                 Column("category", "answer", "the name that the answer has, as the judge sorted it"),
-                *_entities(study, "100 if the answer names it, else 0; NaN if the answer is unclear", listed=False),
+                *_entities(study, "100 if the answer names it, else 0, also for an unclear answer", listed=False),
                 *_MORE,
                 Column("exact", "exact answer", "the name, if the answer is nothing else", listed=False),
                 Column("why_nan", "why unclear", listed=False),
@@ -69,7 +70,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
             ("base", "id"),
             (
                 *_WHO,
-                *_entities(study, "probability among the names, per cent", listed=True),
+                *_entities(study, "its probability as the answer, per cent", listed=True),
                 *_MORE,
                 Column("mass", "mass of the names", "probability of all names together", score=True, top=1),
                 Column("made_by", "made by", "job, as in the table under Provenance", listed=False),
@@ -128,8 +129,7 @@ def sampled(study: Study, paths: Paths) -> pd.DataFrame:
     frame = identified(study, pd.concat(parts, ignore_index=True))
     if "category" in frame:
         for name in measured_entities(study):
-            value = (frame["category"] == name).astype(float) * 100
-            frame[f"score.{name}"] = value.mask(frame["category"].isin(["unclear", "failed", ""]))
+            frame[f"score.{name}"] = (frame["category"] == name).astype(float) * 100
     return frame
 
 
@@ -142,14 +142,14 @@ def probabilities(study: Study, paths: Paths) -> pd.DataFrame:
         if not files:
             continue
         shares = read_shards(files, f"choose-{base}")
-        wide = shares.pivot_table(index="id", columns="candidate", values="share", sort=False, dropna=False)
+        wide = shares.pivot_table(index="id", columns="candidate", values="logprob", sort=False, dropna=False)
         choices = read_shards([path.with_name("choices.parquet") for path in files], f"choose-{base}")
         frame = choices[["id", "mass", "best", "made_by"]].merge(wide.reset_index(), how="left", on="id")
         parts.append(frame.assign(base=base))
     frame = identified(study, pd.concat(parts, ignore_index=True))
     for name in measured_entities(study):
         if name in frame:
-            frame[f"score.{name}"] = 100 * frame[name]
+            frame[f"score.{name}"] = 100 * np.exp(frame[name].to_numpy(np.float64))
     numbers = [split_id(str(one)) for one in frame["id"]]
     frame["instruction"] = [
         texts[asked][number] if asked in texts and number < len(texts[asked]) else "" for _, _, asked, number in numbers
