@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -97,6 +98,13 @@ class TokenBlocks(NamedTuple):
 
     answers: list[str]  # in the order of the blocks
     read: Callable[[list[str]], TokenRows]  # values of some answers
+
+
+class Kept(NamedTuple):
+    """Where answers of APIs are kept, in which a judge's own words can be looked up."""
+
+    base_urls: Mapping[str, str]  # api or engine_api → address
+    folders: Mapping[str, Path]  # api or engine_api → folder
 
 
 class KeyNumber(NamedTuple):

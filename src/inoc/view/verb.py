@@ -6,13 +6,15 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from inoc.api.client import FOLDER
 from inoc.config.load import load_study, load_workflow
+from inoc.config.workflow import Workflow
 from inoc.errors import DataError
-from inoc.jobs.make import RESULTS
+from inoc.jobs.make import RESULTS, store_folder
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import present_jobs
 from inoc.stages import kind_named, load
-from inoc.view.declare import View
+from inoc.view.declare import Kept, View
 from inoc.view.serve import serve_forever
 from inoc.view.site import write_site
 
@@ -41,8 +43,9 @@ def make_and_open(
         msg = f"{study.name} has no results in {paths.stage('')}. Run it first: {run}"
         raise DataError(msg)
     kind = kind_named(study.kind)
-    shards = load_workflow(config / "config.yaml").shards.get(study.name, {})
-    view = load(kind.view)(study, paths, shards) if kind.view else View((), ())
+    workflow = load_workflow(config / "config.yaml")
+    shards = workflow.shards.get(study.name, {})
+    view = load(kind.view)(study, paths, shards, _kept(workflow)) if kind.view else View((), ())
     contents = load(kind.contents)(study, paths)
     jobs = frozenset(name for name, _ in present_jobs(study, paths, shards))
     folder = out or paths.stage("view")
@@ -52,3 +55,13 @@ def make_and_open(
         serve_forever(site.folder, port, browse=browse)
     elif browse:
         webbrowser.open((site.folder / "index.html").resolve().as_uri())
+
+
+def _kept(workflow: Workflow) -> Kept:
+    """Answers of the APIs of a workflow."""
+    specs = {"api": workflow.api, "engine_api": workflow.engine_api or workflow.api}
+    folders = {
+        name: Path(spec.folder).expanduser() if spec.folder else store_folder(workflow) / FOLDER
+        for name, spec in specs.items()
+    }
+    return Kept({name: spec.base_url for name, spec in specs.items()}, folders)

@@ -12,10 +12,13 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from inoc.judge.evidence import rating_words
+from inoc.judge.item import JudgeItem
 from inoc.tables import read_table
-from inoc.view.declare import Column, Source, Text, TokenBlocks, TokenRows
+from inoc.view.declare import Column, Kept, Source, Text, TokenBlocks, TokenRows
 
 if TYPE_CHECKING:
+    from inoc.config.judge_spec import JudgeSpec
     from inoc.config.models import ModelSpec
     from inoc.jobs.paths import Paths
 
@@ -94,6 +97,30 @@ def score_columns(scores: pd.DataFrame, labels: Mapping[str, str]) -> list[Colum
             if name in own and not _blank(own[name]):
                 found.append(Column(f"{name}.{trait}", f"{label}: {words}", text, listed=name == "category"))
     return found
+
+
+def with_judges_words(rows: pd.DataFrame, judges: Mapping[str, JudgeSpec], kept: Kept) -> pd.DataFrame:
+    """Rows with the very answers of judges behind an API, in columns `judge.<trait>`, where these are kept.
+
+    Args:
+        rows: Completions, with the columns instruction and completion.
+        judges: Trait → its judge.
+        kept: Answers of APIs.
+    """
+    found = {}
+    for trait, spec in judges.items():
+        if spec.name != "llm" or spec.engine not in kept.folders:
+            continue
+        items = [JudgeItem(*pair) for pair in zip(rows["instruction"], rows["completion"], strict=True)]
+        words = rating_words(spec, items, kept.base_urls[spec.engine], kept.folders[spec.engine])
+        if any(words):
+            found[f"judge.{trait}"] = words
+    return rows.assign(**found)
+
+
+def judge_texts(judges: Mapping[str, JudgeSpec], labels: Mapping[str, str]) -> list[Text]:
+    """The columns of texts that `with_judges_words` may add."""
+    return [Text(f"judge.{trait}", "note", f"Answer of the judge of {labels[trait]}") for trait in judges]
 
 
 def token_blocks(paths: Sequence[Path], spec: ModelSpec, world: Path, texts: Mapping[str, str]) -> TokenBlocks:

@@ -11,9 +11,9 @@ from inoc.jobs.paths import Paths
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.runs import prompt_families
 from inoc.studies.inoculation.study import Study
-from inoc.studies.shared.viewing import read_shards, score_columns, with_scores
+from inoc.studies.shared.viewing import judge_texts, read_shards, score_columns, with_judges_words, with_scores
 from inoc.tables import COMPLETIONS, read_table, with_defaults
-from inoc.view.declare import Column, Compare, Matrix, Source, Text
+from inoc.view.declare import Column, Compare, Kept, Matrix, Source, Text
 
 KEYS = COMPLETIONS.names[: COMPLETIONS.names.index("instruction")]
 STAGES = ("elicit", "evaluate")
@@ -36,20 +36,21 @@ _COLUMNS = (
 _PICKS = ("learning_rate", "seed", "step")
 
 
-def sources(study: Study, paths: Paths) -> Iterator[Source]:
+def sources(study: Study, paths: Paths, kept: Kept) -> Iterator[Source]:
     """The list of completions, if there are any."""
     if not any(any(paths.stage(stage).glob("completions-*.parquet")) for stage in STAGES):
         return
     labels = {trait: trait_label(study, trait) for trait in judged_traits(study)}
+    judges = {trait: spec for trait in labels if (spec := study.traits[trait].judge) is not None}
     scores = _scores(paths)
     yield Source(
         "completions",
         "Completions",
         "Answers of the untrained model and of every checkpoint, with the scores of the judges.",
-        lambda: completions(study, paths),
+        lambda: with_judges_words(completions(study, paths), judges, kept),
         tuple(KEYS),
         (_COLUMNS[0], _COLUMNS[1], _COLUMNS[2], *score_columns(scores, labels), *_COLUMNS[3:]),
-        turns(study),
+        (*turns(study), *judge_texts(judges, labels)),
         "sampled",
         Compare("instruction_id", "model", "asked", "about", ("base", "control", "fixed", "mix"), _PICKS),
         Matrix("about", ("model", "asked"), "step"),

@@ -6,30 +6,30 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, label_of
-from inoc.studies.shared.viewing import read_shards, score_columns, with_scores
+from inoc.studies.shared.viewing import judge_texts, read_shards, score_columns, with_judges_words, with_scores
 from inoc.tables import COMPLETIONS, read_table, with_defaults
-from inoc.view.declare import Column, Compare, Matrix, Source, Text
+from inoc.view.declare import Column, Compare, Kept, Matrix, Source, Text
 
 _KEYS = COMPLETIONS.names[: COMPLETIONS.names.index("instruction")]
 _PICKS = ("seed", "step")
 
 
-def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
+def sources(study: Study, paths: Paths, kept: Kept) -> Iterator[Source]:
     """The list of answers, if there are students."""
     if study.students is None or not any(paths.stage("evaluate").glob("completions-*.parquet")):
         return
     labels = {key: label_of(key, target.label) for key, target in study.students.targets.items()}
+    judges = {key: target.judge for key, target in study.students.targets.items()}
     path = paths.scores("evaluate")
     scores = read_table(path) if path.exists() else pd.DataFrame(columns=[*_KEYS, "trait", "score"])
     yield Source(
         "answers",
         "Answers of students",
         "Answers of every checkpoint of the models that were trained on parts of the datasets.",
-        lambda: answers(study, paths, scores, labels),
+        lambda: with_judges_words(answers(study, paths, scores, labels), judges, kept),
         tuple(_KEYS),
         (
             Column("split", "split", "split of a dataset; empty for a whole dataset and for the untrained model"),
@@ -50,6 +50,7 @@ def sources(study: Study, paths: Paths, shards: Shards) -> Iterator[Source]:
             Text("system", "system"),
             Text("instruction", "user"),
             Text("completion", "answer"),
+            *judge_texts(judges, labels),
         ),
         "sampled",
         Compare("instruction_id", "part", "split", picks=_PICKS),

@@ -8,16 +8,17 @@ if TYPE_CHECKING:
     from inoc.config.workflow import Shards
     from inoc.jobs.paths import Paths
     from inoc.studies.subliminal.study import Study
-    from inoc.view.declare import View
+    from inoc.view.declare import Kept, View
 
 
-def view(study: Study, paths: Paths, shards: Shards) -> View:
+def view(study: Study, paths: Paths, shards: Shards, kept: Kept) -> View:
     """The contents of the site; lists whose tables are not there are left out.
 
     Args:
         study: The study.
         paths: Its results.
         shards: Into how many jobs the stages are split.
+        kept: Answers of the judges behind an API.
     """
     from inoc.studies.subliminal.view import answers, key, numbers, persona
     from inoc.view.declare import View
