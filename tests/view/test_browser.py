@@ -245,6 +245,8 @@ def test_tokens_show_their_values_and_the_shift_of_a_prefix(tab) -> None:
     tab.page.wait_for_selector(".token")
     assert tab.page.locator(".token").all_text_contents() == ["ab", "</span>", "c"]
     tab.page.get_by_label("Colour by").select_option("clown (fixed)")
+    tab.go(tab.page.evaluate("location.hash"))  # the choice is in the address
+    tab.page.wait_for_selector(".token")
     tab.page.locator(".token").first.hover()
     assert "log-probability −1.500 nats" in tab.page.inner_text(".detail")
     assert "shift 1.000" in tab.page.inner_text(".detail")

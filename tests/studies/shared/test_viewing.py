@@ -42,7 +42,7 @@ def test_a_score_that_failed_is_nan_and_one_that_was_not_made_is_none() -> None:
 def test_columns_name_the_judge_and_what_it_noted() -> None:
     columns = {column.name: column for column in score_columns(SCORES, {"playful": "Playful", "kind": "Kind"})}
     assert set(columns) == {"score.playful", "why_nan.playful", "score.kind", "category.kind"}
-    assert "`llm`, version 2" in columns["score.playful"].help
+    assert "judge llm, version 2" in columns["score.playful"].help
     assert columns["score.playful"].score
     assert not columns["why_nan.playful"].score
 

@@ -91,7 +91,7 @@ def score_columns(scores: pd.DataFrame, labels: Mapping[str, str]) -> list[Colum
         own = scores[scores["trait"] == trait]
         if own.empty:
             continue
-        judge = f"Judge `{own['judge'].iloc[0]}`, version {own['judge_version'].iloc[0]}"
+        judge = f"judge {own['judge'].iloc[0]}, version {own['judge_version'].iloc[0]}"
         found.append(Column(f"score.{trait}", label, f"{judge}; 0 to 100, NaN where it could not tell", score=True))
         for name, (words, text) in _DETAILS.items():
             if name in own and not _blank(own[name]):

@@ -106,9 +106,9 @@
   async function explore(box, figure, rows, query) {
     const numeric = figure.columns.filter((name) => rows.some((row) => typeof row[name] === "number") && rows.every((row) => row[name] === null || typeof row[name] === "number"));
     const worded = figure.columns.filter((name) => !numeric.includes(name));
-    const distinct = (name) => new Set(rows.map((row) => row[name])).size;
+    const distinct = (name) => new Set(rows.map((row) => row[name]).filter((value) => value === value && value !== null)).size;
     const varied = numeric.filter((name) => distinct(name) > 1 && !/_(lo|hi|n|n_nan)$/.test(name));
-    const y = pick(query.get("y"), numeric, ["value", "suppression", "score", "y", "mean", "shift", "r", "interaction"].find((name) => varied.includes(name)) ?? varied.find((name) => !NO_AXIS.has(name)));
+    const y = pick(query.get("y"), numeric, ["value", "suppression", "score", "y", "mean", "shift", "r", "interaction"].find((name) => varied.includes(name)) ?? varied.find((name) => !NO_AXIS.has(name)) ?? numeric.find((name) => !NO_AXIS.has(name) && distinct(name)));
     const categories = worded.filter((name) => distinct(name) > 1);
     const x = pick(query.get("x"), figure.columns, ["step", "x", "coefficient", "layer", "predictor_value"].find((name) => varied.includes(name)) ?? categories.find((name) => distinct(name) <= 60 && distinct(name) > 2) ?? categories[0] ?? varied.find((name) => name !== y) ?? y);
     const colour = pick(query.get("colour"), ["", ...figure.columns], categories.find((name) => name !== x && distinct(name) <= COLOURS.length) ?? "");

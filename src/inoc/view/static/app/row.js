@@ -107,7 +107,7 @@
       const value = inoc.value(list, column.name, at);
       return el("tr", {}, el("th", { scope: "row", title: column.help }, column.label), el("td", { class: value !== value ? "failed" : "" }, inoc.scored(column, value)), el("td", { class: "small" }, column.help));
     });
-    return [el("h2", {}, "Scores"), el("table", { class: "facts" }, el("tbody", {}, rows))];
+    return [el("h2", {}, "Scores"), el("table", { class: "facts scores" }, el("tbody", {}, rows))];
   }
 
   function facts(list, at, texts, query, turns) {

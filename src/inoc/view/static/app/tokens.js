@@ -71,7 +71,13 @@
       if (by) { event.preventDefault(); event.stopPropagation(); mark(marked + by); }
     });
     const options = [["", "log-probability without a prefix"], ...others.map((one) => [one, `shift by ${one}`])];
-    const pick = inoc.choice("Colour by", options, chosen, (value) => { chosen = value; draw(); });
+    const pick = inoc.choice("Colour by", options, chosen, (value) => {
+      chosen = value;
+      const next = new URLSearchParams(query);
+      next.set("shift", value);
+      history.replaceState(null, "", `${location.hash.split("?")[0]}?${next}`); // without making the page anew
+      draw();
+    });
     draw();
     return el("section", { class: "token-panel" }, el("h2", {}, "Tokens"), el("div", { class: "bar" }, pick), legend, words, more, detail, sum,
       pieces ? null : el("p", { class: "small" }, "The tokenizer of the model was not there when the site was written, so tokens are numbered."));
