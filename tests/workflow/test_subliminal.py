@@ -7,6 +7,7 @@ import pytest
 
 from inoc.vectors.files import load_vectors
 from support.running import Checkout
+from support.sites import made_site, site_meta, site_rows
 
 pytestmark = pytest.mark.long
 STUDY = "smoke_subliminal"
@@ -40,3 +41,22 @@ def test_vectors_of_traits_are_there_to_be_used_elsewhere(small):
 
 def test_a_second_run_has_nothing_to_do(small):
     assert small.dry_jobs() == {}
+
+
+def test_the_site_has_the_rows_of_teachers_and_the_probabilities_of_every_question(small, tmp_path):
+    site = made_site(small, tmp_path / "site")
+    lists = {one["name"]: one["n"] for one in site_meta(site)["sources"]}
+    assert {"answers", "probabilities", "numbers"} <= set(lists)
+    kept = pd.read_parquet(small.results / "analyse" / "filter.parquet")
+    kept = kept[(kept["kind"] == "total") & (kept["reason"] == "trained_on")]
+    rows = site_rows(site, "numbers")
+    assert (rows["kept"] == "yes").groupby(rows["teacher"]).sum().to_dict() == dict(
+        zip(kept["teacher"], kept["n"], strict=True)
+    )
+    preferences = pd.read_parquet(small.results / "analyse" / "preferences.parquet")
+    first = preferences[(preferences["method"] == "choose") & (preferences["student"] == "untrained")].iloc[0]
+    own = site_rows(site, "probabilities")
+    own = own[
+        (own["group"] == "untrained") & (own["question_set"] == first["question_set"]) & (own["base"] == first["base"])
+    ]
+    assert own[f"score.{first['entity']}"].mean() / 100 == pytest.approx(first["rate"])

@@ -12,8 +12,8 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -403,3 +403,25 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def kept_responses(folder: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Responses of requests that were answered; nothing is made or changed.
+
+    Args:
+        folder: Of the database.
+        keys: Of requests.
+
+    Returns:
+        Key → response, without those that have none.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    found = {}
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        for key in dict.fromkeys(keys):
+            row = database.execute("SELECT response FROM requests WHERE key = ? AND state = 'done'", (key,)).fetchone()
+            if row is not None and row[0] is not None:
+                found[key] = json.loads(row[0])
+    return found

@@ -170,12 +170,13 @@ def _completions(study: Study, paths: Paths, shards: Shards, origins: Mapping[st
                 one = Completed(completer, context, seed, task)
                 text, finish = texts[one.id]
                 mentions = NAN if context == NONE else float(any(word.casefold() in text.casefold() for word in words))
-                refused = scores.get(one.id, NAN) if scores is not None else _refused(text, finish)
+                refused = scores.get(one.id, NAN) if scores is not None else is_refused_text(text, finish)
                 rows.append((completer, task, origin, seed, context, refused, mentions, finish))
     return pd.DataFrame(rows, columns=COMPLETIONS.names)
 
 
-def _refused(text: str, finish: str) -> float:
+def is_refused_text(text: str, finish: str) -> float:
+    """Whether a completion is a refusal, 1 or 0, where no judge tells; NaN for an empty one."""
     if finish == "refused":
         return 1.0
     return float(is_refusal(text)) if text.strip() else NAN
