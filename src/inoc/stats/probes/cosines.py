@@ -15,7 +15,8 @@ import scipy.linalg
 from inoc.stats.bootstrap import percentile_bounds
 from inoc.stats.means import NAN, Floats
 from inoc.stats.probes.folds import Indices
-from inoc.stats.probes.ridge import scale
+from inoc.stats.probes.logistic import Observed, differences, minimise, reduced
+from inoc.stats.probes.ridge import scale, spectrum
 
 
 class Refits(NamedTuple):
@@ -110,12 +111,49 @@ def refitted(
     )
 
 
+def refitted_logistic(
+    x_ND: Floats, outcomes: Observed, groups: Indices, counts: Indices, penalty: float, seed: int
+) -> Refits:
+    """The same as `refitted` of a logistic probe, or of one of pairs.
+
+    Args:
+        x_ND: Activations.
+        outcomes: Outcomes; a pair counts as often as both of its rows were drawn together.
+        groups: Group of each row, a column of `counts`.
+        counts: How often each group is in each resample.
+        penalty: Multiple of the number of dimensions, the same for all.
+        seed: Seed of the shuffles, which are of outcomes.
+    """
+    rng = np.random.default_rng(seed)
+    ones = np.ones(len(x_ND))
+    rows, axes = reduced(spectrum(x_ND, ones), ones)
+    design, absolute = differences(rows, outcomes), penalty * x_ND.shape[1]
+    whole, _, start = minimise(design, outcomes, absolute)
+    resampled, null = [], []
+    for drawn in counts:
+        times = drawn[groups].astype(np.float64)
+        times = times[outcomes.a] * np.where(outcomes.b >= 0, times[outcomes.b], 1.0)
+        order = rng.permutation(len(times))
+        again = outcomes._replace(weight=outcomes.weight * times)
+        if not again.weight.any():
+            resampled.append(np.full(len(whole), NAN))
+            null.append(np.full(len(whole), NAN))
+            continue
+        resampled.append(minimise(design, again, absolute, start)[0])
+        null.append(minimise(design, again._replace(share=again.share[order]), absolute)[0])
+    empty = np.empty((0, x_ND.shape[1]))
+    refits = [np.array(each) @ axes.T if each else empty for each in (resampled, null)]
+    return Refits(axes @ whole, refits[0], refits[1], len(x_ND))
+
+
 def cosine_of(a: Refits, b: Refits, confidence: float) -> Cosine:
     """Cosine of two probes, with its interval by refits on the same resamples, and its null distribution.
 
     The null pairs each refit of one with one of shuffled labels of the other, both ways round.
     """
     value = float(each_cosine(a.whole, b.whole))
+    refits = min(len(a.resampled), len(b.resampled))
+    a, b = (one._replace(resampled=one.resampled[:refits], shuffled=one.shuffled[:refits]) for one in (a, b))
     again = _known(each_cosine(a.resampled, b.resampled))
     null = _known(np.concatenate([each_cosine(a.resampled, b.shuffled), each_cosine(a.shuffled, b.resampled)]))
     if len(again) < 2 or len(null) < 2 or not np.isfinite(value):

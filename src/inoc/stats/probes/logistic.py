@@ -101,7 +101,7 @@ def minimise(
     return best[:-1], float(best[-1]), best
 
 
-def _reduced(found: Spectrum, weights: Floats) -> tuple[Floats, Floats]:
+def reduced(found: Spectrum, weights: Floats) -> tuple[Floats, Floats]:
     """Standardised rows in the axes of their spectrum, and the axes in activations as they are."""
     sizes = np.sqrt(found.values)
     kept = sizes > 1e-10 * max(float(sizes.max(initial=0.0)), 1e-300)
@@ -127,7 +127,7 @@ def fit(x_ND: Floats, outcomes: Observed, folds: Sequence[Indices], penalties: S
     check(x_ND, ones[:, None], ones)
     if len(folds) < 2 or not len(outcomes.a):
         raise DataError(f"{len(folds)} folds with {len(outcomes.a)} outcomes; at least 2 folds and 1 are needed")
-    rows, axes = _reduced(spectrum(x_ND, ones), ones)
+    rows, axes = reduced(spectrum(x_ND, ones), ones)
     ordered = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
     losses = np.zeros(len(ordered))
     for held in folds:

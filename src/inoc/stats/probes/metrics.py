@@ -50,8 +50,9 @@ def regression_measures(rows: Rows, resamples: int, seed: int, confidence: float
         `r2`: 1 − squared errors over squares about the mean of these rows; NaN if the label does not vary, and below 0
         if the mean would be better. `r2_mean_adjusted`: the same after the mean of the predictions was set to that of
         the labels, which the probe does not know. `r`: Pearson's. `r_within`: of deviations from the means of origins.
-        `r_between`: of the means of origins. Without any signal, correlations over several folds are a little below 0,
-        as a held-out row moves the mean of the others away from itself. `r2_beyond_origin`: 1 − squared errors over those of `reference`. `mse`.
+        `r_between`: of the means of origins. `r2_beyond_origin`: 1 − squared errors over those of `reference`. `mse`.
+        Without any signal, correlations over several folds are a little below 0, as a held-out row moves the mean of
+        the others away from itself.
     """
     sums, cell_group, cell_origin = _cells(rows)
     n_groups = int(rows.groups.max(initial=-1)) + 1
