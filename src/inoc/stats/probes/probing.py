@@ -248,7 +248,9 @@ def _numbers(
     origins: Indices,
     reference: Sequence[Floats] | None,
 ) -> list[Found]:
-    """Measures of each split, of all together, and of refused and answered tasks apart."""
+    """Measures of each split, of all together, and of refused and answered tasks apart; none without a split."""
+    if not held:
+        return []
     rows = [one.split.test for one in held]
     names = [one.split.name for one in held]
     found = []
