@@ -68,7 +68,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is predicted, a row per task.
+    """Labels of a probe, a row per task.
 
     Attributes:
         y: Labels, finite: a mean rating, a utility, or 0 and 1.
