@@ -54,7 +54,7 @@ def probe_rows(
             continue
         rater = probe_rater(study, probe)
         own = predicted[(predicted["probe"] == key) & ~predicted["task"].isin(refused)]
-        truth = own["task"].map(utility).to_numpy(dtype=np.float64)
+        truth = np.array([utility[str(task)] for task in own["task"]], dtype=np.float64)
         r = pearson(own["predicted"].to_numpy(dtype=np.float64), truth)
         p = _value(shown, key, "p", "")
         holds = r.value >= FOUND_FROM and (p != p or p <= _CHANCE)
