@@ -8,6 +8,7 @@ import pyarrow as pa
 from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
+from inoc.probe.files import skipped_probes
 from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
 from inoc.studies.preferences.analyse.polarity import POLARITY, polarity_rows, reversed_pairs, with_status
@@ -48,6 +49,9 @@ def tables_of(
         Skip(f"{instrument} of {rater}", "clearly good and clearly bad tasks were rated the wrong way round")
         for rater, instrument in sorted(wrong)
     ]
+    if paths is not None and study.probes:
+        found_none = skipped_probes(paths.stage("probe"))
+        skipped += [Skip(f"probe {name}", why) for name, why in found_none.items()]
     return Analysed(
         {name: made[name][1] for name in TABLES}, {name: schema for name, (schema, _) in made.items()}, skipped
     )
