@@ -177,7 +177,7 @@ def _add_view(verbs: argparse._SubParsersAction[Parser]) -> None:
     verb.add_argument("--no-tokens", dest="tokens", action="store_false", help="leave out the values of single tokens")
     verb.add_argument("--no-open", dest="open", action="store_false", help="do not open a browser")
     verb.add_argument("--serve", action="store_true", help="serve the site to this machine until Ctrl-C")
-    verb.add_argument("--port", type=positive, metavar="N", help="port of --serve (default: one that is free)")
+    verb.add_argument("--port", type=whole(1, 65535), metavar="N", help="port of --serve (default: one that is free)")
     verb.set_defaults(run=_view)
 
 

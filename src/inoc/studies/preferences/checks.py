@@ -8,6 +8,7 @@ from inoc.config.checks import Checks, problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.errors import did_you_mean
+from inoc.studies.preferences.inside_checks import INSIDE_CHECKS
 from inoc.studies.preferences.resources import shipped_templates, shipped_turns
 from inoc.studies.preferences.roles import completers, raters, role
 from inoc.studies.preferences.study import NONE, Instrument, Study
@@ -258,4 +259,5 @@ _CHECKS: Checks[Study] = (
     (("parsing", "instruments"), _parsing),
     (("seeds", "completions"), _seeds),
     (("planted", "instruments", "models", "contexts", "tasks", "model"), _planted),
+    *INSIDE_CHECKS,
 )

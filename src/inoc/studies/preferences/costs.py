@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from inoc.config.workflow import Shards
-from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, Size, sampled_row
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Rates, Size, sampled_row
+from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -93,7 +95,28 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         )
     rows += _exact(study, shards, rates, questions)
     rows += _api(study, rates, questions)
-    return rows
+    return [*rows, *_inside(study, shards, rates.size, rates.gpu)]
+
+
+def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[CostRow]:
+    """Reading of the tasks and of their completions; probes take no accelerator."""
+    parts = [part for part in PARTS if reads(study, part)]
+    if not parts:
+        return
+    n, seeds = n_tasks(study), len(study.completions.seeds)
+    tokens = n * size.prompt_tokens if "prompts" in parts else 0.0
+    chats, vectors = (n if "prompts" in parts else 0), 0
+    for probe in study.probes.values():
+        vectors += len(probe.sites) * len(probe.readouts)
+    if "completions" in parts:
+        tokens += n * seeds * (size.prompt_tokens + size.response_tokens)
+        chats += n * seeds
+    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    width = math.sqrt(size.weights) / 20  # of a model of 8e9 weights, about 4,096
+    jobs = shards.get("read", 1) * len(parts)
+    yield CostRow("read", jobs, f"{chats} chats", tokens, hours, disk=4.0 * width * n * vectors)
+    if study.probes:
+        yield CostRow("probe", 1, f"{len(study.probes)} probes at {vectors} places", 0, 0.0)
 
 
 def _completions(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:

@@ -9,6 +9,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.preferences import KIND, analyse
+from inoc.studies.preferences.inside_work import READ, probed, read_files
 from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
 from inoc.studies.preferences.study import NONE, Study
@@ -20,6 +21,7 @@ _FILES = ("tasks", "model.chat_template")
 _NOT_MEASURED = (
     *("kind", "name", "title", "description", "world"),
     *("fit", "selection", "parsing", "planted", "polarity", "reliability", "statistics"),
+    *("probes", "concepts", "steering", "inside"),
 )
 
 
@@ -125,6 +127,19 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
     return [*found, *(paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part))]
 
 
+def _to_probe(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*read_files(study, paths, shards), *_to_analyse(study, paths, shards, shard)]
+
+
+def _measured_and_probed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*_to_analyse(study, paths, shards, shard), *probed(study, paths, shards, shard)]
+
+
+def _probe(study: Study, shard: int, shards: Shards) -> Settings:
+    left_out = ("kind", "title", "description", "world", "planted", "concepts", "steering")
+    return {**_measuring(study, shard, shards), "study": plain(study, but=left_out)}
+
+
 def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
     return Work(
         stage,
@@ -172,12 +187,22 @@ WORK = (
     _work("choose", "parsed", _choose("parsed"), _to_parse),
     _judge_work("completions"),
     _judge_work("open"),
+    *READ,
+    Work(
+        "probe",
+        _probe,
+        "inoc.studies.preferences.probe_plans:probe",
+        probed,
+        _to_probe,
+        given=("tasks", "probes"),
+        wanted=lambda study: bool(study.probes),
+    ),
     Work(
         "analyse",
         _analyse,
         f"{_PLANS}:analyse",
         tables,
-        _to_analyse,
+        _measured_and_probed,
         given=("tasks",),
         version=analyse.VERSION,
     ),
