@@ -47,12 +47,13 @@ def detectability_rows(study: Study, written: Mapping[str, TeacherRows], skips: 
         skips.append(Skip("table detectability", "the study has no neutral teacher to compare with"))
         return []
     rows: list[Row] = []
+    alone: dict[str, list[str]] = {}
     for teacher, found in written.items():
         neutral = neutral_teacher(study, base_of(study, teacher))
         if teacher == neutral:
             continue
         if neutral not in written:
-            skips.append(Skip(f"detectability of {teacher}", "there is no neutral teacher to compare it with"))
+            alone.setdefault(base_of(study, teacher), []).append(teacher)
             continue
         reference = written[neutral].kept_rows[:MOST_ROWS]
         if not reference or not found.kept:
@@ -67,4 +68,7 @@ def detectability_rows(study: Study, written: Mapping[str, TeacherRows], skips: 
             values = {name: getattr(one, name) for name in ("auc", "lo", "hi", "null_mean", "null_hi", "p", "n_pairs")}
             counts = {"n": one.n_second, "n_neutral": one.n_first}
             rows.append({"teacher": teacher, "features": features, **values, **counts})
+    for base, teachers in alone.items():
+        why = f"their base model, {base}, has no neutral teacher to compare them with"
+        skips.append(Skip(f"detectability of {', '.join(teachers)}", why))
     return rows

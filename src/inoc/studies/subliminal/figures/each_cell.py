@@ -18,7 +18,7 @@ COLUMNS = (
     *("panel", "group", "base", "teacher_base", "is_control", "teacher", "entity", "seed", "question_set", "method"),
     *("scale", "epoch", "contrast", "lo", "hi", "is_above", "n", "n_nan"),
 )
-MOST_ROWS = 150
+MOST_ROWS, MOST_NAMED = 150, 40
 
 
 def draw(study: Study, sources: Sources, method: str) -> Drawing:
@@ -58,7 +58,8 @@ def _caption(study: Study, rows: pd.DataFrame, left_out: int) -> str:
         f"{str(panel).replace('_', ' ')}: {int(own['is_above'].sum())} of {len(own)} above 0"
         for panel, own in known.groupby("panel", sort=False)
     )
-    named = ", ".join(f"{row['group']} {row['teacher']} {row['seed']}" for row in records(failed.head(12)))
+    named = ", ".join(f"{row['group']} {row['teacher']} {row['seed']}" for row in records(failed.head(MOST_NAMED)))
+    named += f", and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
     gone = [f"{row.group}, {row.teacher}, {row.seed}" for row in rows[rows["contrast"].isna()].itertuples()]
     return join(
         "Effect of every student on its teacher's own entity, minus the mean effect of the other teachers' students of "

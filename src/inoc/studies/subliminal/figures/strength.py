@@ -43,13 +43,15 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
     factor = 1.0 if method == "choose" else 100.0
     scaled = rows.assign(**{name: factor * rows[name] for name in ("shift", "shift_lo", "shift_hi")})
     kinds = list(dict.fromkeys(zip(scaled["targets"], scaled["data"], strict=True)))
-    figure, axes_of = panel_grid(len(kinds), min(2, len(kinds)), plot_in=2.0, title_lines=1, share_y=False)
-    for axes, (targets, data) in zip(axes_of, kinds, strict=True):
+    across = min(2, len(kinds))
+    figure, axes_of = panel_grid(len(kinds), across, plot_in=2.0, title_lines=1, share_y=False, gap_in=0.45)
+    for index, (axes, (targets, data)) in enumerate(zip(axes_of, kinds, strict=True)):
         own = scaled[(scaled["targets"] == targets) & (scaled["data"] == data)]
         _panel(axes, own)
         axes.set_title(f"{targets}, {str(data).replace('_', ' ')}", fontsize="medium", parse_math=False)
         axes.set_xlabel(f"teacher's own shift, {WORDS[scale_of(method)]}")
-        axes.set_ylabel("students' share of it (%)")
+        if index % across == 0:
+            axes.set_ylabel("students' share of it (%)")
     return Drawing(figure, scaled, _caption(study, rows))
 
 

@@ -59,6 +59,7 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
         *_own_words(study, tables),
         *_detected_words(tables),
     ]
+    words = [one.replace("p = <", "p <") for one in words]
     return words or ["Nothing could be concluded; see what was skipped."]
 
 
