@@ -34,6 +34,7 @@ class ApiUse(NamedTuple):
     key: str
     model: str
     served: bool = False  # whether it is the server of `engine_api` in config.yaml
+    part: str = ""  # of the stage; empty for all of its parts
 
 
 class LocalModel(NamedTuple):
@@ -55,6 +56,7 @@ class GivenChat(NamedTuple):
         trained: Whether it is a training example.
         loss_on: For a training example, which of its tokens the loss covers.
         may_be_long: Whether it is left out or cut where it is too long, so that its length is no problem.
+        unknown_tokens: Maximum number of tokens of texts that it will have beside those that are in it.
     """
 
     where: str
@@ -64,10 +66,32 @@ class GivenChat(NamedTuple):
     trained: bool = False
     loss_on: LossOn = "last_answer"
     may_be_long: bool = False
+    unknown_tokens: int = 0
 
 
 def _nothing() -> Iterator[Any]:
     return iter(())
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """Another model whose template and positions must take a study's chats, as the study's own model must.
+
+    Attributes:
+        key: Place of its settings in the study file, such as `other.model`.
+        spec: The model.
+        samples: What is sampled from it.
+        placement: `system` if it is given system turns with a text.
+        chats: Yields its chats whose texts are known.
+        several_turns: Whether other chats of it have earlier turns.
+    """
+
+    key: str
+    spec: ModelSpec
+    samples: tuple[SampleUse, ...] = ()
+    placement: Literal["user", "system"] = "user"
+    chats: Callable[[], Iterator[GivenChat]] = _nothing
+    several_turns: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,8 @@ class Needs:
         max_length: Maximum number of tokens of a training example; 0 if nothing is trained.
         several_turns: Whether chats that are not among `chats` have earlier turns.
         local_models: Further models that stages load.
+        others: Further models that are checked as `model` is.
+        loaded: Whether `model` is loaded at all.
     """
 
     model: ModelSpec
@@ -103,3 +129,5 @@ class Needs:
     max_length: int = 0
     several_turns: bool = False
     local_models: tuple[LocalModel, ...] = ()
+    others: tuple[ModelUse, ...] = ()
+    loaded: bool = True

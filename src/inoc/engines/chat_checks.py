@@ -73,7 +73,7 @@ def chat_problems(
 
 def most_tokens(given: GivenChat) -> int:
     """Bound of the number of tokens of a chat with its template and the answer that may be sampled."""
-    return sum(map(_n_bytes, contents(given.chat))) + given.new_tokens + _ROOM
+    return sum(map(_n_bytes, contents(given.chat))) + given.new_tokens + given.unknown_tokens + _ROOM
 
 
 def _n_bytes(text: str) -> int:
@@ -131,7 +131,7 @@ def _problem(
     try:
         if given.key:
             ids = prompt_tokens(tokenizer, given.chat)
-            prompt, n = len(ids), len(ids) + given.new_tokens
+            prompt, n = len(ids), len(ids) + given.new_tokens + given.unknown_tokens
         else:
             loss_on = given.loss_on if given.trained else "last_answer"
             rendered = render_trained(tokenizer, [given.chat], loss_on, "include")[0]
@@ -155,7 +155,8 @@ def _problem(
     )
     for limit, named in limits:
         if limit is not None and n > limit:
-            more = f", {given.new_tokens} of {given.key}.max_tokens included" if given.key else ""
+            more = f", {given.new_tokens} of {given.key}.max_tokens included" if given.key and given.new_tokens else ""
+            more += f", {given.unknown_tokens} of the answers that it shows included" if given.unknown_tokens else ""
             return (
                 f"{given.where}: {n} tokens with the template and the longest prefix{more}, which is more than "
                 f"{named.format(limit)}; accepted: at most {limit}"

@@ -1,53 +1,67 @@
-"""Checks of a study's model that need no weights: files, template, LoRA targets, lengths."""
+"""Checks of a study's models that need no weights: files, template, LoRA targets, lengths."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from inoc.config.models import BaseStudy
+from inoc.config.models import BaseStudy, ModelSpec
+from inoc.config.needs import ModelUse, Needs
 from inoc.errors import ConfigError
 from inoc.jobs.ready import needs_of
 
 
 def check_study_model(study: BaseStudy, base: Path) -> None:
-    """Check that a model in a folder can do what its study asks of it; others are checked when they are here.
+    """Check that models in folders can do what their study asks of them; others are checked when they are here.
 
     Args:
         study: The study.
         base: Folder that the study's paths are relative to.
 
     Raises:
-        ConfigError: With everything that it cannot do.
+        ConfigError: With everything that one of them cannot do.
     """
     needs = needs_of(study)
-    folder = base / Path(needs.model.path).expanduser()
-    if needs.model.path == "world":
+    own = ModelUse("model", needs.model, needs.samples, needs.placement, needs.chats, needs.several_turns)
+    for use in [*([own] if needs.loaded else []), *needs.others]:
+        _check(study.name, use, base, needs if use is own else None)
+
+
+def _check(name: str, use: ModelUse, base: Path, trained: Needs | None) -> None:
+    """Check one model; `trained` holds what is asked of a model that is trained."""
+    spec = use.spec
+    folder = base / Path(spec.path).expanduser()
+    if spec.path == "world":
         return
     if not folder.is_dir():
-        _refuse_unless_hub_id(study.name, needs.model.path)
+        _refuse_unless_hub_id(name, use.key, spec.path)
         return
     from inoc.chat.template import TemplateSettings
     from inoc.engines.checks import check_model
 
-    spec = needs.model
     problems = check_model(
         folder,
         spec.chat_template,
         spec.system,
-        needs.placement,
-        needs.targets,
-        needs.max_length or None,
-        {f"{one.key}.max_tokens": one.sampling.max_tokens for one in needs.samples},
+        use.placement,
+        trained.targets if trained else (),
+        (trained.max_length if trained else 0) or None,
+        {f"{one.key}.max_tokens": one.sampling.max_tokens for one in use.samples},
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
-        needs.chats(),
-        several_turns=needs.several_turns or any(one.chat.earlier for one in needs.chats()),
+        use.chats(),
+        several_turns=use.several_turns or any(one.chat.earlier for one in use.chats()),
     )
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"study {study.name} cannot run with {folder}:\n{lines}")
+        lines = "\n".join(f"  {_placed(problem, use.key)}" for problem in problems)
+        raise ConfigError(f"study {name} cannot run with {folder}:\n{lines}")
 
 
-def _refuse_unless_hub_id(name: str, path: str) -> None:
+def _placed(problem: str, key: str) -> str:
+    """A problem of a model, with its settings called by their place in the study file."""
+    return re.sub(rf"(?<![\w.])model\.({'|'.join(ModelSpec.model_fields)})\b", rf"{key}.\1", problem)
+
+
+def _refuse_unless_hub_id(name: str, key: str, path: str) -> None:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils._validators import validate_repo_id
 
@@ -55,6 +69,6 @@ def _refuse_unless_hub_id(name: str, path: str) -> None:
         validate_repo_id(path)
     except HFValidationError:
         raise ConfigError(
-            f"study {name}: model.path = {path!r} is neither a folder here nor the name of a model of the hub; "
+            f"study {name}: {key}.path = {path!r} is neither a folder here nor the name of a model of the hub; "
             "accepted: `world`, a folder, or a name such as Qwen/Qwen2.5-7B-Instruct"
         ) from None

@@ -76,7 +76,7 @@ def _unreadable_files(needs: Needs, base: Path) -> Iterator[str]:
 
 
 def _absent_engines(needs: Needs) -> Iterator[str]:
-    for key, _, sampling in needs.samples:
+    for key, _, sampling in [*needs.samples, *(one for use in needs.others for one in use.samples)]:
         if sampling.engine == "vllm" and find_spec("vllm") is None:
             yield (
                 f"{key}.engine = 'vllm': the package is not installed. With a GPU: pip install \"inoc[vllm]\", into an "
@@ -88,17 +88,21 @@ def _absent_bits(needs: Needs) -> Iterator[str]:
     if find_spec("bitsandbytes") is not None:
         return
     remedy = 'needs bitsandbytes. Install it with: pip install "inoc[bits]"'
-    if needs.model.quantization:
-        yield f"model.quantization = {needs.model.quantization!r}: {remedy}; or leave it out"
+    own = [("model", needs.model)] if needs.loaded else []
+    for key, spec in [*own, *((use.key, use.spec) for use in needs.others)]:
+        if spec.quantization:
+            yield f"{key}.quantization = {spec.quantization!r}: {remedy}; or leave it out"
     if needs.optimizer == "adamw_8bit":
         yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
 
 
 def engine_uses(needs: Needs) -> Iterator[ApiUse]:
-    """Everything that is sampled with the study's model behind an API."""
-    for key, stage, sampling in needs.samples:
+    """Everything that is sampled with the study's models behind an API."""
+    sampled = [(one, needs.model) for one in needs.samples]
+    sampled += [(one, use.spec) for use in needs.others for one in use.samples]
+    for (key, stage, sampling), spec in sampled:
         if sampling.engine == "api":
-            yield ApiUse(stage, f"{key}.engine = 'api'", needs.model.path)
+            yield ApiUse(stage, f"{key}.engine = 'api'", spec.path)
 
 
 def check_api(study: BaseStudy, spec: ApiSpec, stage: str | None = None, *, engine_spec: ApiSpec | None = None) -> None:

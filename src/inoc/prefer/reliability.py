@@ -7,6 +7,7 @@ import numpy as np
 from inoc.prefer.comparisons import WON, Comparisons
 from inoc.prefer.order import Statistic
 from inoc.stats.correlation import pearson
+from inoc.stats.reliability import spearman_brown
 from inoc.stats.utilities.fit import Settings, fit
 from inoc.stats.utilities.folds import first_appearance
 from inoc.stats.utilities.outcomes import component_of
@@ -34,7 +35,7 @@ def split_halves(used: Comparisons, settings: Settings) -> list[Statistic]:
         linked = np.all([component_of(one.problem.outcomes) == 0 for one in fits], axis=0)
         one = pearson(fits[0].mu[linked], fits[1].mu[linked])
         found.append(Statistic(name, one.value, one.lo, one.hi, one.n))
-        full = [_doubled(value) for value in (one.value, one.lo, one.hi)]
+        full = [spearman_brown(value, 2) for value in (one.value, one.lo, one.hi)]
         found.append(Statistic(f"{name}_full", full[0], full[1], full[2], one.n))
     return found
 
@@ -47,8 +48,3 @@ def _within(group: np.ndarray) -> np.ndarray:
     number = np.empty(group.size, dtype=np.int64)
     number[order] = np.arange(group.size) - np.repeat(starts, sizes)
     return number
-
-
-def _doubled(r: float) -> float:
-    """Spearman and Brown's reliability of twice the length."""
-    return 2 * r / (1 + r)
