@@ -115,7 +115,8 @@ def _deviations(rankings_RK: NDArray[np.int64], mu: Floats, groups: NDArray[np.i
     if groups is not None and len(np.unique(groups)) < len(groups):
         slopes = _group_slopes(rankings_RK, mu, groups, inverse)
         # With few rankings per item the sandwich is too narrow where rankings of a group are independent after all.
-        return np.sqrt(np.maximum(np.diag(inverse), np.square(slopes @ inverse).sum(axis=0)))
+        around = np.square(slopes @ inverse).sum(axis=0)
+        return np.asarray(np.sqrt(np.maximum(np.diag(inverse), around)))
     return np.sqrt(np.maximum(np.diag(inverse), 0))
 
 
