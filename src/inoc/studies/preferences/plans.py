@@ -172,7 +172,11 @@ def _choose_plan(study: Study, job: Job, texts: Texts, folder: Path, asked: Sequ
     own = [answers[each.instrument] for each in asked]
     if one.api:
         return ApiChoosePlan(one.api, ids, chats, own, folder)
-    return ChoosePlan(study=study.name, model=job.model(one.spec), ids=ids, chats=chats, folder=folder, candidates=own)
+    groups = [each.instrument for each in asked]
+    model = job.model(one.spec)
+    return ChoosePlan(
+        study=study.name, model=model, ids=ids, chats=chats, folder=folder, candidates=own, groups=groups
+    )
 
 
 def _closed(study: Study) -> Iterator[tuple[str, Instrument]]:
