@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
+from inoc.studies.preferences.parts import closed_by_sampling
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -139,8 +140,8 @@ def _exact(study: Study, shards: Shards, size: Size, gpu: Gpu, questions: list[A
 def _api(
     study: Study, size: Size, prices: Mapping[str, Price], batch: float, questions: list[Asked]
 ) -> Iterator[CostRow]:
-    for name in dict.fromkeys(role(study, one.rater).api for one in questions):
-        own = [one for one in questions if name and role(study, one.rater).api == name]
+    for name, method in dict.fromkeys((role(study, one.rater).api, one.method) for one in questions):
+        own = [one for one in questions if one.method == method and name and role(study, one.rater).api == name]
         if not own:
             continue
         n = sum(one.n for one in own)
@@ -149,13 +150,26 @@ def _api(
             * dollars_of(
                 prices.get(name),
                 _shown_tokens(study, size, one),
-                study.instruments[one.instrument].sampling.max_tokens,
+                study.instruments[one.instrument].sampling.max_tokens if method == "sample" else 1,
             )
             for one in own
         )
-        yield CostRow("sample", 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+        yield CostRow(method, 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+    yield from _parsed(study, prices, batch, questions)
     tone = study.parsing.tone
     if tone is not None and tone.name == "llm":
         n = sum(one.n for one in questions if template_of(study.instruments[one.instrument]).kind == "open")
         dollars = batch * n * dollars_of(prices.get(str(tone.model)), *JUDGE_TOKENS)
         yield CostRow("judge", 1, f"{n} answers in words", calls=n, dollars=dollars)
+
+
+def _parsed(study: Study, prices: Mapping[str, Price], batch: float, questions: list[Asked]) -> Iterator[CostRow]:
+    """Sampled answers that no rule can read; how many that are shows only afterwards."""
+    closed = set(closed_by_sampling(study))
+    sampled = [one for one in questions if (one.instrument, one.rater) in closed]
+    if study.parsing.judge is None or not sampled:
+        return
+    n = sum(one.n for one in sampled)
+    longest = max(study.instruments[one.instrument].sampling.max_tokens for one in sampled)
+    dollars = batch * n * dollars_of(prices.get(study.parsing.judge), 2 * _QUESTION_TOKENS + longest, 1)
+    yield CostRow("choose", 1, f"at most {n} unclear answers", calls=n, dollars=dollars)
