@@ -36,7 +36,7 @@ STUDIES = {
     "mini_preferences": {**ASKED, "sample": 3},
     "smoke_preferences": {**ASKED, "sample": 3},
     "preferences_8b": {"sample": 2, "choose": 2, "read": 2, "probe": 1, **SHOWN},
-    "preferences_api": {"sample": 3, "choose": 2, "judge": 1, **SHOWN},
+    "preferences_api": {"sample": 4, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
@@ -56,7 +56,7 @@ TOTALS = {
     "mini_preferences": 13,
     "smoke_preferences": 13,
     "preferences_8b": 10,
-    "preferences_api": 9,
+    "preferences_api": 10,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,

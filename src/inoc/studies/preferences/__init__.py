@@ -5,6 +5,7 @@ from __future__ import annotations
 from inoc.stages import Kind
 
 _HERE = "inoc.studies.preferences"
+_ASKED = ("completions", "answers", "open", "selected")
 
 KIND = Kind(
     "preferences",
@@ -22,8 +23,8 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
     parts={
-        "sample": ("completions", "answers", "open", "selected"),
-        "choose": ("answers", "selected", "parsed"),
+        "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED)),
+        "choose": ("answers", "selected", "api_answers", "api_selected", "parsed"),
         "judge": ("completions", "open"),
         "read": ("prompts", "completions"),
     },

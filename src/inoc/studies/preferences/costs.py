@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from inoc.config.workflow import Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Rates, Size, sampled_row
+from inoc.studies.preferences.parts import closed_by_sampling
 from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
     anchors_of,
@@ -156,8 +157,8 @@ def _exact(study: Study, shards: Shards, rates: Rates, questions: list[Asked]) -
 
 
 def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
-    for name in dict.fromkeys(role(study, one.rater).api for one in questions):
-        own = [one for one in questions if name and role(study, one.rater).api == name]
+    for name, method in dict.fromkeys((role(study, one.rater).api, one.method) for one in questions):
+        own = [one for one in questions if one.method == method and name and role(study, one.rater).api == name]
         if not own:
             continue
         n = sum(one.n for one in own)
@@ -166,13 +167,26 @@ def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow
                 name,
                 one.n,
                 _shown_tokens(study, rates.size, one),
-                study.instruments[one.instrument].sampling.max_tokens,
+                study.instruments[one.instrument].sampling.max_tokens if method == "sample" else 1,
             )
             for one in own
         )
-        yield CostRow("sample", 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+        yield CostRow(method, 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+    yield from _parsed(study, rates, questions)
     tone = study.parsing.tone
     if tone is not None and tone.name == "llm":
         n = sum(one.n for one in questions if template_of(study.instruments[one.instrument]).kind == "open")
         dollars = rates.dollars(tone.model, n, *JUDGE_TOKENS)
         yield CostRow("judge", 1, f"{n} answers in words", calls=n, dollars=dollars)
+
+
+def _parsed(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
+    """Sampled answers that no rule can read; how many that are shows only afterwards."""
+    closed = set(closed_by_sampling(study))
+    sampled = [one for one in questions if (one.instrument, one.rater) in closed]
+    if study.parsing.judge is None or not sampled:
+        return
+    n = sum(one.n for one in sampled)
+    longest = max(study.instruments[one.instrument].sampling.max_tokens for one in sampled)
+    dollars = rates.dollars(study.parsing.judge, n, 2 * _QUESTION_TOKENS + longest, 1)
+    yield CostRow("choose", 1, f"at most {n} unclear answers", calls=n, dollars=dollars)

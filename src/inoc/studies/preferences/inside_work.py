@@ -55,7 +55,7 @@ def _outputs(part: str) -> FilesOf:
 
 def _inputs(part: str) -> FilesOf:
     def inputs(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-        return completion_files(study, paths, shards.get("sample", 1)) if part == "completions" else []
+        return completion_files(study, paths, shards) if part == "completions" else []
 
     return inputs
 

@@ -38,7 +38,7 @@ def read(study: Study, job: Job, shards: Shards) -> ReadPlan:
     tasks, n = tasks_of(study), shards.get("read", 1)
     completions: dict[str, str] = {}
     if job.part == "completions":
-        found = read_completions(completion_files(study, job.paths, shards.get("sample", 1)))
+        found = read_completions(completion_files(study, job.paths, shards))
         completions = dict(zip(found["id"], found["completion"], strict=True))
     own = [task for task in tasks if shard_of(task.id, n) == job.shard]
     listed = list(chats(study, job.part, own, completions))
