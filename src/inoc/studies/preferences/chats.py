@@ -1,4 +1,4 @@
-"""Chats of a study whose texts are known before anything is asked, so that a model's template and positions are checked.
+"""Chats of a study whose texts are known before anything is asked, for checks of templates and positions.
 
 Completions that a question shows are not known yet, and count with their maximum number of tokens. Of the questions
 about several tasks, only the one about the longest tasks is among the chats: no other is longer.
@@ -66,7 +66,11 @@ def _questions(study: Study, tasks: Sequence[Task], instrument: str, rater: str)
     by_length = sorted(tasks, key=lambda task: len(task.text.encode("utf-8", "replace")))
     groups = [[task] for task in tasks] if size == 1 else [by_length[-size:]]
     shown = [
-        (f"task {', '.join(task.id for task in group)}", [Shown(task.text, _COMPLETION) for task in group], size * later)
+        (
+            f"task {', '.join(task.id for task in group)}",
+            [Shown(task.text, _COMPLETION) for task in group],
+            size * later,
+        )
         for group in groups
     ]
     for context in dict.fromkeys(of_measurement for _, of_measurement in cells(study, instrument)):

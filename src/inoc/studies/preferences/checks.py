@@ -77,7 +77,9 @@ def _world(study: Study) -> Iterator[Problem]:
     yield from world_sizes(study.world, uses)
     for key, one in study.models.items():
         if one.model is not None and one.model.path == "world" and study.model.path != "world":
-            yield Problem(("models", key, "model", "path"), "is the study's model only; accepted: `model.path: world`", key)
+            yield Problem(
+                ("models", key, "model", "path"), "is the study's model only; accepted: `model.path: world`", key
+            )
 
 
 def _models(study: Study) -> Iterator[Problem]:

@@ -82,9 +82,7 @@ def sample(study: Study, job: Job, shards: Shards) -> Series[Answers, pd.DataFra
             return comparison_rows(study, sampled_answers(study, asked, sampled_of(found)), origins)
 
         return Series(Steps(study, tasks, chosen, partial(_sample_plan, study, job, texts), rows), place)
-    asked = [
-        asked_of(study, tasks, instrument, rater) for rater in mine for instrument in sampled(study, rater, kind)
-    ]
+    asked = [asked_of(study, tasks, instrument, rater) for rater in mine for instrument in sampled(study, rater, kind)]
     return in_turn((_sample_plan(study, job, texts, own) for own in asked if own), place)
 
 
@@ -174,9 +172,7 @@ def _choose_plan(study: Study, job: Job, texts: Texts, folder: Path, asked: Sequ
         return ApiChoosePlan(one.api, ids, chats, own, folder)
     groups = [each.instrument for each in asked]
     model = job.model(one.spec)
-    return ChoosePlan(
-        study=study.name, model=model, ids=ids, chats=chats, folder=folder, candidates=own, groups=groups
-    )
+    return ChoosePlan(study=study.name, model=model, ids=ids, chats=chats, folder=folder, candidates=own, groups=groups)
 
 
 def _closed(study: Study) -> Iterator[tuple[str, Instrument]]:

@@ -68,7 +68,11 @@ def _choose(part: str) -> SettingsOf:
         # Exact probabilities are drawn from in the analysis, however often; in a selection, the draws choose.
         if questions_of(part) == "answers":
             return {**found, "study": plain(study, but=(*_NOT_MEASURED, "seeds", "samples"))}
-        return {**found, **_selecting(study)} if questions_of(part) == "selected" else {**found, "judge": study.parsing.judge}
+        return (
+            {**found, **_selecting(study)}
+            if questions_of(part) == "selected"
+            else {**found, "judge": study.parsing.judge}
+        )
 
     return settings
 
