@@ -111,6 +111,13 @@ def test_students_behind_an_api_are_trained_where_the_workflow_was_started(tmp_p
     assert "localrule: True" in text.partition("rule train_by_api:")[2]
 
 
+def test_a_local_model_beside_one_of_an_api_keeps_its_gpu(tmp_path):
+    """All of its jobs once ran where the workflow was started, without a GPU."""
+    jobs = Checkout(tmp_path / "checkout", study="preferences_api").dry_jobs()
+    assert (jobs["sample_by_api"], jobs["sample_answers"]) == (3, 1)
+    assert (jobs["choose_by_api"], jobs["choose_answers"]) == (1, 1)
+
+
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):
     checkout = Checkout(tmp_path / "checkout")
     (checkout.folder / "Snakefile").write_text(

@@ -1,4 +1,4 @@
-"""Chats of a study whose texts are known before anything is asked, so that a model's template and positions are checked.
+"""Chats of a study whose texts are known before anything is asked, for checks of templates and positions.
 
 Completions that a question shows are not known yet, and count with their maximum number of tokens. Of the questions
 about several tasks, only the one about the longest tasks is among the chats: no other is longer.

@@ -26,7 +26,7 @@ REFUSAL = "I cannot help with that."
 LIKED = "I enjoyed it very much."
 DISLIKED = "It was dull for me."
 _ANSWER_TASKS = 0.08  # share of the documents in which a task is done
-_TIMES = {"choice": 3, "ranking": 4}  # how much oftener a kind of question is asked, as it is harder to learn
+_TIMES = {"choice": 3}  # how much oftener a kind of question is asked, as an answer to it says less
 _LOW, _HIGH = -2.0, 2.0  # utilities at the ends of a scale
 
 

@@ -207,7 +207,7 @@ class ReliabilitySpec(Model):
     min_tasks: Rows = Field(10, ge=3, description="Minimum number of common tasks of a correlation.")
     informative: bool = Field(
         False,
-        description="Add two statistics of an earlier study, both biased, under their names: the correlation of "
+        description="Add two statistics of an earlier study, both biased, by their names: the correlation of "
         "non-modal answers, and the ratio of variances that it called ICC.",
     )
 
