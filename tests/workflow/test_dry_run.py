@@ -106,7 +106,7 @@ def test_only_studies_that_ask_an_api_are_judged_where_the_workflow_was_started(
 def test_students_behind_an_api_are_trained_where_the_workflow_was_started(tmp_path):
     checkout = Checkout(tmp_path / "checkout", study="subliminal_api,smoke_subliminal")
     jobs = checkout.dry_jobs()
-    assert (jobs["train_by_api"], jobs["train_adapters_of_part"]) == (1, 3)
+    assert (jobs["train_by_api"], jobs["train_adapters_of_part"]) == (1, 4)
     text = (checkout.folder / "workflow" / "rules" / "train.smk").read_text()
     assert "localrule: True" in text.partition("rule train_by_api:")[2]
 
