@@ -13,7 +13,7 @@ UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 # The study of `make demo`
 STUDY ?= mini
 
-.PHONY: help env env-vllm demo test test-long test-miniatures test-slurm test-vllm check format lock clean
+.PHONY: help env env-vllm demo test test-long test-miniatures test-browser test-slurm test-vllm check format vendor lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ test-long: env ## Run the tests that train models (some minutes)
 test-miniatures: env ## Run whole miniature studies; the other tests use smaller ones (half an hour)
 	$(BIN)/python -m pytest --verbosity=0 -m miniature tests/workflow
 
+test-browser: env ## Run the tests of the site of `inoc view` (needs Chromium)
+	$(BIN)/python -m pytest --verbosity=0 -m browser tests/view
+
 test-slurm: env ## Run a study on a local SLURM (needs root, slurm-wlm and munge)
 	$(BIN)/python -m pytest --verbosity=0 -m slurm tests/workflow/test_slurm.py
 
@@ -98,6 +101,9 @@ format: env ## Format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+vendor: ## Bundle the libraries of the site of `inoc view` again (needs Node and npm)
+	cd tools/view && npm ci --no-audit --no-fund && node build.mjs
 
 lock: ## Pin the newest compatible versions in constraints.txt
 	@echo "# Versions that fit together, for pip and uv: --constraint. Made by: make lock" > constraints.txt

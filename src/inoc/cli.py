@@ -107,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
         load(reference)(partial(_add_verb, verbs))
     _add_status(verbs)
     _add_plan(verbs)
+    _add_view(verbs)
     _add_store(verbs)
     _add_config(verbs)
     _add_import(verbs)
@@ -167,6 +168,17 @@ def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
     )
     _add_json(verb)
     verb.set_defaults(run=_plan)
+
+
+def _add_view(verbs: argparse._SubParsersAction[Parser]) -> None:
+    verb = _add_verb(verbs, "view", "write a site of a study's results, and open it in a browser")
+    add_study(verb)
+    verb.add_argument("--out", type=Path, metavar="FOLDER", help="folder of the site (default: results/<study>/view)")
+    verb.add_argument("--no-tokens", dest="tokens", action="store_false", help="leave out the values of single tokens")
+    verb.add_argument("--no-open", dest="open", action="store_false", help="do not open a browser")
+    verb.add_argument("--serve", action="store_true", help="serve the site to this machine until Ctrl-C")
+    verb.add_argument("--port", type=whole(1, 65535), metavar="N", help="port of --serve (default: one that is free)")
+    verb.set_defaults(run=_view)
 
 
 def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
@@ -257,6 +269,20 @@ def _plan(options: argparse.Namespace) -> None:
     study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
     paths = Paths(RESULTS, study.name)
     print_plan(study, workflow, paths, options.gpu, options.response_tokens, as_json=options.json)
+
+
+def _view(options: argparse.Namespace) -> None:
+    from inoc.view.verb import make_and_open
+
+    make_and_open(
+        options.study,
+        options.config,
+        options.out,
+        tokens=options.tokens,
+        browse=options.open,
+        serve=options.serve,
+        port=options.port or 0,
+    )
 
 
 def _store_explain(options: argparse.Namespace) -> None:

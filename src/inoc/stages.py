@@ -27,6 +27,7 @@ STAGES = (
     "inoc.choose",
     "inoc.judge",
     "inoc.read",
+    "inoc.probe",
     "inoc.analyse",
     "inoc.figures",
     "inoc.report",
@@ -47,6 +48,7 @@ VERBS = (
     "inoc.export.commands:add_verb",
     "inoc.numbers.commands:add_verbs",
     "inoc.prefer.commands:add_verb",
+    "inoc.jobs.finetune:add_verb",
 )
 """References to `(add) -> None` that add verbs by `add(name, one line)`: those that need no study file."""
 
@@ -101,6 +103,8 @@ class Kind:
         figures: A tuple of `inoc.figures.entries.Entry`.
         contents: `(study, paths) -> dict`: the values of the report's template.
         tables: Names of the tables that its analysis writes.
+        view: `(study, paths, shards, kept) -> inoc.view.declare.View`: the lists of rows of the site, and the numbers
+            of its overview; empty for neither.
         commands: `(verbs) -> None`: adds to the verbs of stages; empty for nothing.
         verbs: `(add) -> None`: adds verbs of its own by `add(name, one line)`; empty for none.
         imports: `(what) -> None`: adds what `inoc import` can read for it; empty for nothing.
@@ -120,6 +124,7 @@ class Kind:
     figures: str
     contents: str
     tables: str
+    view: str = ""
     commands: str = ""
     verbs: str = ""
     imports: str = ""

@@ -32,10 +32,9 @@ def results(root, monkeypatch):
 
 
 def test_csv_has_every_table_and_the_completions(results, tmp_path, capsys):
-    main(["export", "toy", "--format", "csv", "--out", str(tmp_path / "out")])
-    files = {
-        path.relative_to(tmp_path / "out").with_suffix("").as_posix() for path in (tmp_path / "out").rglob("*.csv")
-    }
+    out = tmp_path / "out"
+    main(["export", "toy", "--format", "csv", "--out", str(out)])
+    files = {path.relative_to(out).with_suffix("").as_posix() for path in out.rglob("*.csv")}
     assert files == {*results.tables(), "completions"}
     assert f"{len(files)} files" in capsys.readouterr().out
     found = pd.read_csv(out / "completions.csv", keep_default_na=False)

@@ -73,7 +73,9 @@ def test_every_prompt_asks_for_a_known_shape_and_all_shapes_are_asked_for() -> N
     [
         (["--n", "3"], "--seed"),
         (["--seed", "-1"], "whole number of 0 or more, not '-1'"),
-        (["--seed", "3", "--n", "0"], "whole number of 1 or more, not '0'"),
+        (["--seed", "3", "--n", "0"], "whole number from 1 to 10000000, not '0'"),
+        (["--seed", "3", "--n", "99999999999999"], "whole number from 1 to 10000000"),
+        (["--seed", "9" * 5000], "whole number of 0 or more"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

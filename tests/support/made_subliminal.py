@@ -13,7 +13,15 @@ from inoc.studies.subliminal.analyse.cells import keys_of
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.analyse.step import SCHEMAS, preference_tables
 from inoc.studies.subliminal.asking import TEACHER
-from inoc.studies.subliminal.runs import UNTRAINED, measured_entities, students_of, teachers_by
+from inoc.studies.subliminal.runs import (
+    UNTRAINED,
+    asked_bases,
+    base_of,
+    is_control,
+    measured_entities,
+    students_of,
+    teachers_by,
+)
 from inoc.studies.subliminal.study import Study
 from inoc.tables import write_table
 
@@ -53,13 +61,14 @@ def made_shares(study: Study, rng: np.random.Generator, own: float = 0.6) -> pd.
     """Answers of every subject; students of the own base model and numbers as written move by `own` log-odds."""
     measured = measured_entities(study)
     logits = rng.normal(-2, 0.7, (len(measured), QUESTIONS))
-    subjects = [(UNTRAINED, 0, "own", "", 0.0), (UNTRAINED, 0, "other", "", 0.0)]
+    subjects = [(UNTRAINED, 0, base, "", 0.0) for base in asked_bases(study)]
     subjects += [
-        (f"{TEACHER}{key}", 0, "own", str(study.teachers[key].entity), 3.0) for key in teachers_by(study, "system")
+        (f"{TEACHER}{key}", 0, base_of(study, key), str(study.teachers[key].entity), 3.0)
+        for key in teachers_by(study, "system")
     ]
     for one in students_of(study):
         spec = study.students[one.group]
-        moved = own if spec.base == "own" and spec.numbers == "as_written" and one.part != "bottom" else 0.0
+        moved = own if not is_control(study, one.group) and one.part != "bottom" else 0.0
         entity = str(study.teachers[one.teacher].entity)
         subjects += [(one.name, epoch, spec.base, entity, moved * epoch / spec.epochs) for epoch in (1, 2, 3)]
     frames = []

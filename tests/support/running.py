@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -59,6 +60,22 @@ class Checkout:
             process.kill()
         process.wait()
         return running
+
+    def kill_when(self, happened: Callable[[], bool], seconds: float = 900.0) -> None:
+        """Start Snakemake, and kill it and its jobs as soon as something has happened."""
+        process = subprocess.Popen(
+            self.command(),
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        until = time.monotonic() + seconds
+        while not happened() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        assert happened(), process.poll()
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def dry_jobs(self) -> dict[str, int]:
         """Rule → number of jobs that a run would start."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from support.tuner import Tuner
+
 USAGE = {"prompt_tokens": 50, "completion_tokens": 2, "total_tokens": 52}
 TOP = [("8", 0.5), ("80", 0.25), ("9", 0.15)]
 
@@ -99,6 +101,7 @@ class Server:
         self.batch_failure = ""
         self.batch_ascii = True  # whether the lines of a batch's output escape all other characters
         self.proxied: list[str] = []  # hosts that this server was asked to pass something on to
+        self.tuner = Tuner(self.files)
         self._kept: dict[str, dict[str, Any]] = {}
         self.port = 0
 
@@ -120,7 +123,7 @@ class Server:
                     host, slash, rest = path.removeprefix("http://").partition("/")
                     self.proxied.append(host)
                     path = slash + rest
-                if not await self._route(method, path.partition("?")[0].removeprefix("/v1"), headers, content, writer):
+                if not await self._route(method, path.removeprefix("/v1"), headers, content, writer):
                     break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
@@ -130,18 +133,28 @@ class Server:
     async def _route(
         self, method: str, path: str, headers: dict[str, str], content: bytes, writer: asyncio.StreamWriter
     ) -> bool:
+        path, _, query = path.partition("?")
         if path in ("/chat/completions", "/completions", "/embeddings"):
             return await self._complete(path, headers, json.loads(content), writer)
         errand = f"{method} {path.split('/')[1]} {path.count('/')}"
         fault = Fault() if errand in self._errands else self.errand_fault
         self._errands.add(errand)
+        tuning = self.tuner.name_of(method, path)
+        self.tuner.errands[tuning] += 1
+        if self.tuner.faults[tuning]:
+            fault = self.tuner.faults[tuning].popleft()
         if fault.kind == "status":
             return await _send(writer, fault.status, fault.body or _complaint(headers), fault.headers)
-        status, answer = self._errand(method, path, content)  # what is done stays done, whatever is heard of it
+        if tuning and tuning != "upload":
+            status, answer = self.tuner.answer(tuning, path, query, content)
+        else:
+            status, answer = self._errand(method, path, content)  # what is done stays done, whatever is heard of it
         if fault.kind == "reset":
             return False
         if fault.kind == "stall":
             await asyncio.sleep(60)
+        if fault.body is not None:
+            answer = fault.body
         return await _send(writer, status, answer, fault.headers, how=fault.kind)
 
     def _errand(self, method: str, path: str, content: bytes) -> tuple[int, dict[str, Any] | bytes]:

@@ -21,6 +21,9 @@ from inoc.engines.packed import packing
 from inoc.engines.targets import lora_targets
 from inoc.engines.transformers import TransformersEngine, load_tokenizer
 from inoc.errors import ConfigError, DataError
+from inoc.jobs.job import Job
+from inoc.jobs.paths import Paths
+from inoc.store import Store
 from inoc.train import distribution
 from inoc.train.distribution import (
     DistributionTrainer,
@@ -36,9 +39,9 @@ from inoc.train.distribution import (
     taught_rows,
 )
 from inoc.train.loss import IGNORE
-from inoc.train.step import Plan, RunPlan
+from inoc.train.step import Plan, RunPlan, run
 from inoc.train.teacher import NUMBERS, Teacher
-from inoc.train.trainer import Recipe, fine_tune
+from inoc.train.trainer import Recipe, fine_tune, longest_rows, settle_memory, try_step
 from support.toy_models import capped_model, language_model, random_chats
 
 SPEC = TrainingSpec(
@@ -109,7 +112,7 @@ def test_padded_and_packed_totals_are_the_brute_force_ones_with_equal_gradients(
         spans = [slice(one.response.start - 1, one.response.stop - 1) for one in (own, other)]
         expected += brute_force(q[spans[0]], p[spans[1]])
     trainer = DistributionTrainer.__new__(DistributionTrainer)
-    trainer._teacher, trainer._columns = teacher, None
+    trainer._teaching, trainer._columns = Teaching(teacher, read, None), None
     names = ("input_ids", "labels", "teacher_ids", "teacher_labels")
     table = taught_rows(chats, Teaching(teacher, read, None))
     examples = [dict(zip(names, row, strict=True)) for row in zip(*table.values(), strict=True)]
@@ -343,3 +346,39 @@ def test_a_teacher_that_cannot_teach_is_refused_before_a_model_is_loaded(tiny_mo
     ]:
         with pytest.raises(ConfigError, match=message):
             teacher.check(len(CHATS), tiny_model, "a")
+
+
+@pytest.mark.parametrize("one_row", [False, True])
+def test_memory_is_tried_with_the_teacher_beside_the_student(one_row):
+    student, teacher = language_model(), language_model(seed=1)
+    chats, read = batch_of(np.random.default_rng(2))
+    teaching = Teaching(teacher, read, None)
+    rows = longest_rows(chats, teaching)
+    lengths = [len(row["input_ids"]) + len(row["teacher_ids"]) for row in rows]
+    assert lengths == sorted(lengths, reverse=True)
+    heard = []
+    teacher.model.register_forward_hook(lambda *_: heard.append(True))
+    try_step(student, student, rows[:2], teaching, one_row=one_row)
+    assert heard
+    assert any(parameter.grad is not None for parameter in student.parameters())
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_memory_is_decided_again_for_another_teacher(tiny_model, tmp_path, monkeypatch):
+    seen = []
+
+    def noted(model, examples, spec, teaching=None):
+        seen.append(teaching)
+        return settle_memory(model, examples, spec, teaching)
+
+    monkeypatch.setattr("inoc.train.trainer.settle_memory", noted)
+    spec = TrainingSpec(batch_size=4, micro_batch_size=2, lora={"rank": 4}, warmup_steps=0)
+    teachers = [None, Teacher(CHATS), Teacher(CHATS), Teacher(CHATS, tokens=NUMBERS), None]
+    runs = [
+        RunPlan({"run": f"r{at}", "prompt": "", "prefix": "none", "learning_rate": 1e-3, "seed": at, "data": ""},
+                CHATS, 1e-3, at, 1, (1,), teacher=teacher)
+        for at, teacher in enumerate(teachers)
+    ]  # fmt: skip
+    job = Job("made", Paths(tmp_path, "made"), Store(tmp_path / "store"), stage="train")
+    run(job, Plan(tiny_model, spec, runs))
+    assert [one is not None for one in seen] == [False, True, True, False]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from support.running import Checkout
+from support.sites import made_site
 
 pytestmark = [pytest.mark.miniature, pytest.mark.timeout(3600)]
 
@@ -51,3 +52,10 @@ def test_predictions_stand_beside_their_held_out_figure(demo):
 
 def test_a_second_run_has_nothing_to_do(demo):
     assert demo.dry_jobs() == {}
+
+
+def test_the_site_is_small(demo, tmp_path):
+    whole, small = made_site(demo, tmp_path / "whole"), made_site(demo, tmp_path / "small", "--no-tokens")
+    sizes = [sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) for site in (whole, small)]
+    assert sizes[0] <= 15_000_000
+    assert sizes[1] <= 5_000_000

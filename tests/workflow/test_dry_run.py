@@ -16,7 +16,7 @@ SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
 SHOWN = {"analyse": 1, "figures": 1, "report": 1}
-ASKED = {"world": 1, "choose": 2, "judge": 1, **SHOWN}
+ASKED = {"world": 1, "choose": 2, "judge": 1, "read": 2, "probe": 1, **SHOWN}
 MINI_CARRIED = {**CARRIED, "world": 2, "sample": 5, "score": 1, "train": 3, "judge": 4, "read": 2}
 STUDIES = {
     "playful_french_7b": LARGE,
@@ -28,14 +28,15 @@ STUDIES = {
     "likelihood_scan_14b": SCAN,
     "subliminal_7b": CARRIED,
     "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
-    "smoke_subliminal": MINI_CARRIED,
-    "mini_subliminal": {**MINI_CARRIED, "train": 6},
+    "subliminal_api": {"sample": 2, "train": 1, "choose": 1, "judge": 1, **SHOWN},
+    "smoke_subliminal": {**MINI_CARRIED, "sample": 6, "train": 4},
+    "mini_subliminal": {**MINI_CARRIED, "world": 3, "sample": 8, "train": 12, "choose": 3, "judge": 5},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "mini_preferences": {**ASKED, "sample": 3},
     "smoke_preferences": {**ASKED, "sample": 3},
-    "preferences_8b": {"sample": 2, "choose": 2, **SHOWN},
-    "preferences_api": {"sample": 3, "choose": 2, "judge": 1, **SHOWN},
+    "preferences_8b": {"sample": 2, "choose": 2, "read": 2, "probe": 1, **SHOWN},
+    "preferences_api": {"sample": 4, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
     # These two are split in shards.
@@ -47,14 +48,15 @@ TOTALS = {
     "likelihood_scan_14b": 4,
     "subliminal_7b": 12,
     "subliminal_14b": 15,
-    "smoke_subliminal": 22,
-    "mini_subliminal": 25,
+    "subliminal_api": 8,
+    "smoke_subliminal": 24,
+    "mini_subliminal": 37,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
-    "mini_preferences": 10,
-    "smoke_preferences": 10,
-    "preferences_8b": 7,
-    "preferences_api": 9,
+    "mini_preferences": 13,
+    "smoke_preferences": 13,
+    "preferences_8b": 10,
+    "preferences_api": 10,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,
@@ -99,6 +101,21 @@ def test_only_studies_that_ask_an_api_are_judged_where_the_workflow_was_started(
     for stage in ("judge", "choose", "sample"):
         text = (checkout.folder / "workflow" / "rules" / f"{stage}.smk").read_text()
         assert "localrule: True" in text.partition(f" as {stage}_by_api with:")[2]
+
+
+def test_students_behind_an_api_are_trained_where_the_workflow_was_started(tmp_path):
+    checkout = Checkout(tmp_path / "checkout", study="subliminal_api,smoke_subliminal")
+    jobs = checkout.dry_jobs()
+    assert (jobs["train_by_api"], jobs["train_adapters_of_part"]) == (1, 4)
+    text = (checkout.folder / "workflow" / "rules" / "train.smk").read_text()
+    assert "localrule: True" in text.partition("rule train_by_api:")[2]
+
+
+def test_a_local_model_beside_one_of_an_api_keeps_its_gpu(tmp_path):
+    """All of its jobs once ran where the workflow was started, without a GPU."""
+    jobs = Checkout(tmp_path / "checkout", study="preferences_api").dry_jobs()
+    assert (jobs["sample_by_api"], jobs["sample_answers"]) == (3, 1)
+    assert (jobs["choose_by_api"], jobs["choose_answers"]) == (1, 1)
 
 
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):

@@ -7,6 +7,7 @@ import pytest
 
 from support.computed import check_results
 from support.running import Checkout
+from support.sites import made_site, site_meta, site_rows, site_texts
 
 pytestmark = pytest.mark.long
 STUDY = "smoke_likelihood_shift"
@@ -52,3 +53,16 @@ def test_a_second_run_has_nothing_to_do_and_another_prompt_computes_its_cells_al
 
 def test_its_results_can_be_read_from_python_and_exported(shift, tmp_path):
     check_results(shift.folder, STUDY, tmp_path / "exports")
+
+
+def test_the_site_has_the_shift_of_every_row_and_every_answer_of_a_student(shift, tmp_path):
+    site = made_site(shift, tmp_path / "site")
+    assert {"rows", "answers"} <= {one["name"] for one in site_meta(site)["sources"]}
+    rows = site_rows(site, "rows")
+    cells = pd.read_parquet(shift.results / "analyse" / "cells.parquet")
+    for _, cell in cells[(cells["statistic"] == "mean") & (cells["prompt"] != "")].iterrows():
+        own = rows[rows["dataset"] == cell["dataset"]]
+        assert own[f"score.{cell['prompt']}"].mean() == pytest.approx(cell["value"], abs=1e-6)
+    texts = site_texts(site, "answers")
+    files = list((shift.results / "evaluate").glob("completions-*.parquet"))
+    assert sorted(texts["completion"]) == sorted(pd.concat([pd.read_parquet(one) for one in files])["completion"])

@@ -7,6 +7,7 @@ import pytest
 
 from support.computed import check_results
 from support.running import Checkout
+from support.sites import made_site, site_meta, site_rows, site_texts
 
 pytestmark = pytest.mark.long
 STUDY = "smoke_preferences"
@@ -40,3 +41,17 @@ def test_a_second_run_has_nothing_to_do(asked):
 
 def test_its_results_can_be_read_from_python_and_exported(asked, tmp_path):
     check_results(asked.folder, STUDY, tmp_path / "exports")
+
+
+def test_the_site_has_what_was_measured_with_the_texts_of_the_tasks(asked, tmp_path):
+    site = made_site(asked, tmp_path / "site")
+    lists = {one["name"]: one["n"] for one in site_meta(site)["sources"]}
+    for name in ("comparisons", "ratings"):
+        assert lists[name] == len(table(asked, name))
+    comparisons = table(asked, "comparisons")
+    rows = site_rows(site, "comparisons")
+    assert rows["id"].is_unique
+    turned, measured = comparisons["order"] == "ba", comparisons["p_a"].notna()
+    wanted = comparisons["p_a"].where(~turned, 1 - comparisons["p_a"])
+    assert list(rows.loc[measured, "p_first"]) == pytest.approx(list(wanted[measured]))
+    assert (site_texts(site, "ratings")["task_text"] != "").all()

@@ -11,6 +11,7 @@ import pytest
 
 from support.computed import check_results
 from support.running import differing
+from support.sites import made_site, site_meta, site_rows, site_texts
 
 SCORED = ("train", "neutral", "playful", "french")
 
@@ -210,3 +211,37 @@ def test_a_study_that_lacks_its_data_is_refused_before_the_first_job(finished, c
 
 def test_its_results_can_be_read_from_python_and_exported(finished, tmp_path):
     check_results(finished.folder, "smoke", tmp_path / "exports")
+
+
+def test_the_site_has_every_completion_with_its_scores_and_every_example(finished, tmp_path):
+    site = made_site(finished, tmp_path / "site")
+    lists = {one["name"]: one for one in site_meta(site)["sources"]}
+    assert {"completions", "examples", "pools"} <= set(lists)
+    stages = ("elicit", "evaluate")
+    files = [path for stage in stages for path in (finished.results / stage).glob("completions-*.parquet")]
+    wanted = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
+    rows, texts = site_rows(site, "completions"), site_texts(site, "completions")
+    assert sorted(texts["completion"]) == sorted(wanted["completion"])
+    assert rows["id"].is_unique
+    scores = pd.concat([pd.read_parquet(finished.results / "judge" / f"{stage}.parquet") for stage in stages])
+    for trait in ("playful", "french"):
+        own = scores.loc[scores["trait"] == trait, "score"]
+        assert rows[f"score.{trait}"].sum() == pytest.approx(own.sum())
+        assert rows[f"score.{trait}"].notna().sum() == own.notna().sum()
+    assert set(rows["model"]) == {"base", "control", "fixed", "mix"}
+    assert rows.loc[rows["model"] == "base", "seed"].isna().all()
+    train = pd.read_parquet(finished.results / "generate" / "train.parquet")
+    found = site_rows(site, "examples")
+    assert (found["kept"] == "no").sum() == (~train["kept"]).sum()
+    assert (found["token_values"] == "yes").any()
+    assert site_meta(site)["figures"]
+
+
+def test_a_mean_of_the_site_is_that_of_the_analysis(finished, tmp_path):
+    rows = site_rows(made_site(finished, tmp_path / "site", "--no-tokens"), "completions")
+    scores = pd.read_parquet(finished.results / "analyse" / "scores.parquet")
+    last = scores[(scores["seed"] == "all") & (scores["step"] == scores["step"].max()) & (scores["trait"] == "playful")]
+    control = last[(last["prefix"] == "none") & (last["condition"] == "default")].iloc[0]
+    own = rows[(rows["model"] == "control") & (rows["asked"] == "without") & (rows["step"] == last["step"].max())]
+    assert own["score.playful"].mean() == pytest.approx(control["value"])
+    assert not list((tmp_path / "site" / "data").glob("tokens-*"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from inoc.vectors.files import load_vectors
 from support.computed import check_results
 from support.running import Checkout
+from support.sites import made_site, site_meta, site_rows
 
 pytestmark = pytest.mark.long
 STUDY = "smoke_subliminal"
@@ -24,10 +26,18 @@ def test_every_table_figure_and_page_is_there(small):
     assert len(listed) > 20
     assert all((small.folder / path).exists() for path in listed)
     matched = pd.read_parquet(small.results / "analyse" / "matched.parquet")
-    groups = {"soft", "soft_other", "soft_relabelled", "soft_prompt", "hard"}
+    groups = {"soft", "soft_other", "soft_relabelled", "soft_prompt", "hard", "hard_second"}
     assert set(matched["group"]) == groups
     assert set(matched.loc[matched["group"] == "soft_other", "base"]) == {"other"}
     assert set(matched.loc[matched["group"] == "soft_relabelled", "data"]) == {"relabelled"}
+    cells = pd.read_parquet(small.results / "analyse" / "cells.parquet")
+    assert set(cells.loc[cells["panel"] == "hard", "base"]) == {"own", "other"}
+    assert set(cells.loc[cells["is_control"], "group"]) == {"soft_other", "soft_relabelled"}
+
+
+def test_vectors_of_traits_are_there_to_be_used_elsewhere(small):
+    vectors = load_vectors(small.results / "analyse" / "vectors.safetensors")
+    assert {one.name.partition("/")[0] for one in vectors} == {"owl"}
 
 
 def test_a_second_run_has_nothing_to_do(small):
@@ -36,3 +46,22 @@ def test_a_second_run_has_nothing_to_do(small):
 
 def test_its_results_can_be_read_from_python_and_exported(small, tmp_path):
     check_results(small.folder, STUDY, tmp_path / "exports")
+
+
+def test_the_site_has_the_rows_of_teachers_and_the_probabilities_of_every_question(small, tmp_path):
+    site = made_site(small, tmp_path / "site")
+    lists = {one["name"]: one["n"] for one in site_meta(site)["sources"]}
+    assert {"answers", "probabilities", "numbers"} <= set(lists)
+    kept = pd.read_parquet(small.results / "analyse" / "filter.parquet")
+    kept = kept[(kept["kind"] == "total") & (kept["reason"] == "trained_on")]
+    rows = site_rows(site, "numbers")
+    assert (rows["kept"] == "yes").groupby(rows["teacher"]).sum().to_dict() == dict(
+        zip(kept["teacher"], kept["n"], strict=True)
+    )
+    preferences = pd.read_parquet(small.results / "analyse" / "preferences.parquet")
+    first = preferences[(preferences["method"] == "choose") & (preferences["student"] == "untrained")].iloc[0]
+    own = site_rows(site, "probabilities")
+    own = own[
+        (own["group"] == "untrained") & (own["question_set"] == first["question_set"]) & (own["base"] == first["base"])
+    ]
+    assert own[f"score.{first['entity']}"].mean() / 100 == pytest.approx(first["rate"])

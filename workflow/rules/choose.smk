@@ -30,11 +30,13 @@ rule choose_answers:
 
 
 use rule choose_answers as choose_by_api with:
+    input:
+        files=inputs("choose"),
     wildcard_constraints:
         study=asking("choose"),
         part=parts("choose"),
     localrule: True
     resources:
         gpu=0,
-        mem_mb=model_memory,
+        mem_mb=memory(4_000),
         runtime="8h",

@@ -100,18 +100,32 @@ def asks_an_api(stage):
 
 
 def asking(stage):
-    """A pattern of the studies for which a stage asks an API. It then runs on this machine, without a GPU."""
-    return names_of(name for name in STUDIES.keys() - IMPORTED if asks(name, stage))
+    """A pattern of the studies for which a part of a stage asks an API. It then runs on this machine, without a GPU."""
+    return studies_with_part(stage, by_api=True)
 
 
 def computing(stage):
-    """A pattern of the studies for which a stage asks no API."""
-    return names_of(name for name in STUDIES.keys() - IMPORTED if not asks(name, stage))
+    """A pattern of the studies for which a part of a stage asks no API."""
+    return studies_with_part(stage, by_api=False)
 
 
-def asks(study, stage):
-    """Whether a stage asks an API for a study."""
-    return any(one.stage == stage for one in needs_of(STUDIES[study]).apis)
+def studies_with_part(stage, by_api):
+    """A pattern of the studies of which a part asks an API, or asks none. It looks ahead to the part in the path."""
+    found = []
+    for name in STUDIES.keys() - IMPORTED:
+        every = kind_named(STUDIES[name].kind).parts.get(stage, ())
+        chosen = [part for part in every if asks(name, stage, part) == by_api]
+        if chosen:
+            found.append(f"{name}(?=/{stage}/({'|'.join(chosen)})[/.])")
+    return names_of(found)
+
+
+def asks(study, stage, part=""):
+    """Whether a stage asks an API for a study, in one of its parts or in any."""
+    return any(
+        one.stage == stage and (not part or one.part in ("", part))
+        for one in needs_of(STUDIES[study]).apis
+    )
 
 
 def names_of(studies):

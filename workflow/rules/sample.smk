@@ -29,11 +29,13 @@ rule sample_answers:
 
 
 use rule sample_answers as sample_by_api with:
+    input:
+        files=inputs("sample"),
     wildcard_constraints:
         study=asking("sample"),
         part=parts("sample"),
     localrule: True
     resources:
         gpu=0,
-        mem_mb=model_memory,
+        mem_mb=memory(4_000),
         runtime="8h",

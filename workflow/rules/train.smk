@@ -41,7 +41,7 @@ rule train_adapters_of_part:
     benchmark:
         "results/benchmarks/train/{study}/{part}-{shard}.tsv"
     wildcard_constraints:
-        study=COMPUTED,
+        study=computing("train"),
         part=parts("train"),
     conda:
         CONDA
@@ -57,3 +57,34 @@ rule train_adapters_of_part:
         "Training the runs of {wildcards.study}, part {wildcards.part}, shard {wildcards.shard}"
     shell:
         "inoc train {wildcards.study} {wildcards.part} --shard {wildcards.shard}/{params.shards} --gpus {resources.gpu} --log {log}"
+
+
+rule train_by_api:
+    """Models of a shard of a part's runs, fine-tuned by jobs of an API."""
+    input:
+        files=inputs("train"),
+        model=model_of,
+    output:
+        checkpoints="results/{study}/train/{part}/{shard}/checkpoints.parquet",
+        losses="results/{study}/train/{part}/{shard}/losses.parquet",
+    log:
+        "logs/train/{study}/{part}-{shard}.log",
+    benchmark:
+        "results/benchmarks/train/{study}/{part}-{shard}.tsv"
+    wildcard_constraints:
+        study=asking("train"),
+        part=parts("train"),
+    conda:
+        CONDA
+    localrule: True
+    resources:
+        gpu=0,
+        mem_mb=2_000,
+    params:
+        settings=settings("train"),
+        version=version("train"),
+        shards=n_shards("train"),
+    message:
+        "Fine-tuning the runs of {wildcards.study}, part {wildcards.part}, shard {wildcards.shard}"
+    shell:
+        "inoc train {wildcards.study} {wildcards.part} --shard {wildcards.shard}/{params.shards} --log {log}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -27,6 +28,7 @@ class Analysed(NamedTuple):
     tables: Mapping[str, pd.DataFrame]
     schemas: Mapping[str, pa.Schema]  # one for each table
     skipped: Sequence[Skip]
+    files: Mapping[Path, Callable[[Path], None]] = {}  # further files, each with what writes it
 
 
 class Plan(NamedTuple):
@@ -41,7 +43,9 @@ def run(job: Job, plan: Plan) -> str:
     Returns:
         One line for the log.
     """
-    tables, schemas, skips = plan.analyse()
+    tables, schemas, skips, files = plan.analyse()
+    for path, write in files.items():
+        write(path)
     with job.progress("tables", len(tables), "tables") as meter:
         for name, table in tables.items():
             write_table(table, schemas[name], job.paths.table(name), csv=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _HELD = {"/chat/completions": "choices", "/completions": "choices", "/embeddings": "data"}
+_OF_A_THING = ("id", "data")  # of a file, a batch or a job, or of a list of such
 _SERVER_ERROR = 502
 _LONGEST_MESSAGE = 400
 
@@ -35,7 +36,7 @@ def fault_of(path: str, answer: Mapping[str, Any]) -> Fault | None:
         answer: The object that was sent.
     """
     held = next((name for end, name in _HELD.items() if path.endswith(end)), None)
-    if held is None:
+    if held is None and not answer.keys().isdisjoint(_OF_A_THING):  # a job that failed holds an error too
         return None
     error = answer.get("error") or answer.get("errors")
     complaint = held not in answer and (answer.get("detail") or answer.get("message"))

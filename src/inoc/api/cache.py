@@ -12,8 +12,8 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -57,10 +57,34 @@ CREATE TABLE IF NOT EXISTS batches (
     state TEXT NOT NULL,
     made_at REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tunings (
+    key TEXT PRIMARY KEY,
+    base_url TEXT NOT NULL,
+    model TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    label TEXT NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    file_id TEXT,
+    job_id TEXT,
+    given_up TEXT NOT NULL DEFAULT '',
+    served TEXT,
+    error TEXT,
+    trained_tokens INTEGER,
+    held_nano INTEGER NOT NULL DEFAULT 0,
+    cost_nano INTEGER NOT NULL DEFAULT 0,
+    lost_nano INTEGER NOT NULL DEFAULT 0,
+    made_at REAL,
+    ended_at REAL
+);
 CREATE TABLE IF NOT EXISTS pace (name TEXT PRIMARY KEY, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spending (one INTEGER PRIMARY KEY CHECK (one = 1), nano INTEGER NOT NULL);
 INSERT OR IGNORE INTO spending VALUES (1, 0);
 CREATE TRIGGER IF NOT EXISTS spend AFTER UPDATE OF held_nano, cost_nano, lost_nano ON requests BEGIN
+    UPDATE spending SET nano = nano + NEW.held_nano + NEW.cost_nano + NEW.lost_nano
+        - OLD.held_nano - OLD.cost_nano - OLD.lost_nano;
+END;
+CREATE TRIGGER IF NOT EXISTS spend_on_tuning AFTER UPDATE OF held_nano, cost_nano, lost_nano ON tunings BEGIN
     UPDATE spending SET nano = nano + NEW.held_nano + NEW.cost_nano + NEW.lost_nano
         - OLD.held_nano - OLD.cost_nano - OLD.lost_nano;
 END;
@@ -131,7 +155,7 @@ class Cache:
 
     def answer(self, key: str) -> Stored | None:
         """The kept answer of a request."""
-        row = self._row("SELECT * FROM requests WHERE key = ? AND state = 'done'", key)
+        row = self.row("SELECT * FROM requests WHERE key = ? AND state = 'done'", key)
         if row is None:
             return None
         usage = None if row["input_tokens"] is None else Usage(row["input_tokens"], row["output_tokens"])
@@ -161,14 +185,14 @@ class Cache:
             budget has no room for.
         """
         held: list[str] = []
-        with self._transaction():
+        with self.transaction():
             for key, request, most_nano in requests:
                 self._db.execute(
                     "INSERT OR IGNORE INTO requests (key, base_url, endpoint, model, body, replicate, state) "
                     "VALUES (?, ?, ?, ?, ?, ?, 'free')",
                     (key, base_url, request.endpoint, request.model, request.text, request.replicate),
                 )
-                row = self._row("SELECT state, holder FROM requests WHERE key = ?", key)
+                row = self.row("SELECT state, holder FROM requests WHERE key = ?", key)
                 if row is None or row["state"] == "done" or (row["state"] == "held" and self._lives(row["holder"])):
                     continue
                 if not self.has_room(most_nano):
@@ -184,7 +208,7 @@ class Cache:
 
     def holder_of(self, key: str) -> str:
         """The live holder of a request; empty if there is none."""
-        row = self._row("SELECT holder FROM requests WHERE key = ? AND state = 'held'", key)
+        row = self.row("SELECT holder FROM requests WHERE key = ? AND state = 'held'", key)
         return str(row["holder"]) if row is not None and self._lives(row["holder"]) else ""
 
     def lose(self, key: str, again_nano: int = 0) -> None:
@@ -193,7 +217,7 @@ class Cache:
         Raises:
             BudgetError: If there is no room for the next one.
         """
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 "UPDATE requests SET lost_nano = lost_nano + held_nano, held_nano = 0 WHERE key = ?", (key,)
             )
@@ -239,7 +263,7 @@ class Cache:
     def batch(self, holder: str) -> Batch | None:
         """The batch that a holder's name means; None if it means a process."""
         columns = ", ".join(Batch._fields)
-        row = self._row(f"SELECT {columns} FROM batches WHERE id = ?", holder.removeprefix(_BATCH))
+        row = self.row(f"SELECT {columns} FROM batches WHERE id = ?", holder.removeprefix(_BATCH))
         return None if row is None else Batch(*row)
 
     def note_batch(self, batch: Batch) -> None:
@@ -251,7 +275,7 @@ class Cache:
     def end_batch(self, batch: Batch, state: str, *, billed: bool) -> None:
         """Free what a batch did not answer; with `billed`, count it as spent."""
         lost = "lost_nano = lost_nano + held_nano, " if billed else ""
-        with self._transaction():
+        with self.transaction():
             self._db.execute(
                 f"UPDATE requests SET state = 'free', holder = '', {lost}held_nano = 0 "
                 "WHERE holder = ? AND state = 'held'",
@@ -267,15 +291,9 @@ class Cache:
         ).fetchall():
             yield row["key"], row["body"]
 
-    @contextmanager
-    def caring_for(self, batch: Batch) -> Iterator[bool]:
+    def caring_for(self, batch: Batch) -> AbstractContextManager[bool]:
         """Become the only process that advances a batch; False if there is another one."""
-        lock = self._lock(f"batch-{batch.id}")
-        try:
-            yield lock is not None
-        finally:
-            if lock is not None:
-                lock.close()
+        return self.alone(f"batch-{batch.id}")
 
     # --- pace
 
@@ -291,8 +309,8 @@ class Cache:
             The result.
         """
         name = f"{name} {_boot()}"  # the monotonic clock, which cannot be set, restarts with the machine
-        with self._transaction():
-            row = self._row("SELECT state FROM pace WHERE name = ?", name)
+        with self.transaction():
+            row = self.row("SELECT state FROM pace WHERE name = ?", name)
             pace = fresh(limits, time.monotonic()) if row is None else Pace(**json.loads(row["state"]))
             pace, result = change(pace)
             self._db.execute("INSERT OR REPLACE INTO pace VALUES (?, ?)", (name, json.dumps(asdict(pace))))
@@ -302,14 +320,14 @@ class Cache:
 
     def spent_nano(self) -> int:
         """Total spending in billionths of a dollar, with money held and possible charges of lost requests."""
-        row = self._row("SELECT nano FROM spending")
+        row = self.row("SELECT nano FROM spending")
         return int(row["nano"]) if row is not None else 0
 
     def totals(self, keys: Sequence[str]) -> Totals:
         """Total tokens and costs of some requests, no matter which process sent them."""
         sums = [0, 0, 0, 0]
         for key in keys:
-            row = self._row("SELECT input_tokens, output_tokens, cost_nano, lost_nano FROM requests WHERE key = ?", key)
+            row = self.row("SELECT input_tokens, output_tokens, cost_nano, lost_nano FROM requests WHERE key = ?", key)
             if row is not None:
                 sums = [total + (value or 0) for total, value in zip(sums, row, strict=True)]
         return Totals(sums[0], sums[1], sums[2] / NANO, sums[3] / NANO)
@@ -320,12 +338,32 @@ class Cache:
 
     # --- plumbing
 
-    def _row(self, query: str, *values: str) -> sqlite3.Row | None:
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Become the only process that does what a name says; False if there is another one."""
+        lock = self._lock(name)
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.close()
+
+    def change(self, query: str, *values: str | float | None) -> None:
+        """Run a statement that returns nothing."""
+        self._db.execute(query, values)
+
+    def rows(self, query: str, *values: str) -> list[sqlite3.Row]:
+        """Every row that a query finds."""
+        return self._db.execute(query, values).fetchall()
+
+    def row(self, query: str, *values: str) -> sqlite3.Row | None:
+        """The first row that a query finds."""
         row: sqlite3.Row | None = self._db.execute(query, values).fetchone()
         return row
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """Make statements one step for all processes."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -365,3 +403,25 @@ def _boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def kept_responses(folder: Path, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Responses of requests that were answered; nothing is made or changed.
+
+    Args:
+        folder: Of the database.
+        keys: Of requests.
+
+    Returns:
+        Key → response, without those that have none.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    found = {}
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        for key in dict.fromkeys(keys):
+            row = database.execute("SELECT response FROM requests WHERE key = ? AND state = 'done'", (key,)).fetchone()
+            if row is not None and row[0] is not None:
+                found[key] = json.loads(row[0])
+    return found

@@ -6,17 +6,17 @@ import asyncio
 import base64
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from inoc.api.answer import no_answer
 from inoc.api.cache import Cache, Stored
 from inoc.api.pace import Limits
-from inoc.api.request import NANO, Request, price_of
+from inoc.api.request import NANO, Request, price_of, tuned_price
 from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.errors import ApiError, ConfigError, MissingExtraError
@@ -25,8 +25,10 @@ from inoc.progress import Meter, metered
 
 if TYPE_CHECKING:
     from inoc.api.desk import Desk
+    from inoc.api.tunings import Row, Tuning
 
 FOLDER = "api"
+T = TypeVar("T")
 Progress = Callable[[str, int, str], AbstractContextManager[Meter]]
 
 
@@ -80,6 +82,7 @@ class Api:
         self._key = (os.environ.get(spec.key_variable, "") if spec.key_variable else "").strip()
         self._folder = Path(spec.folder).expanduser() if spec.folder else store / FOLDER
         self._keys: dict[str, None] = {}
+        self._tuned: dict[str, Row] = {}
         self._n_sent = self._n_refused = 0
 
     def chat(self, bodies: Sequence[Mapping[str, Json]], doing: str = "asking") -> list[Reply]:
@@ -143,7 +146,7 @@ class Api:
             ApiError: If it does not say.
         """
         with closing(self._cache()) as cache:
-            return asyncio.run(self._list_models(cache))
+            return self._run(cache, set(), lambda: None, _list_models)
 
     def price_alike(self, model: str, others: Iterable[str]) -> None:
         """Let other models, such as its adapters, cost what a model costs.
@@ -153,6 +156,88 @@ class Api:
         """
         price = price_of(model, self.spec.prices)
         self.spec = self.spec.model_copy(update={"prices": {**self.spec.prices, **dict.fromkeys(others, price)}})
+
+    def price_tuned(self, model: str, tuned: Iterable[str]) -> None:
+        """Give models that were fine-tuned from a model their price.
+
+        Raises:
+            ApiError: If the model has no price.
+        """
+        price = tuned_price(price_of(model, self.spec.prices))
+        self.spec = self.spec.model_copy(update={"prices": {**self.spec.prices, **dict.fromkeys(tuned, price)}})
+
+    def tune(self, tunings: Sequence[Tuning], doing: str = "fine-tuning") -> list[Row]:
+        """Run fine-tuning jobs to their end, equal ones once; those that any user of this store ran are not run again.
+
+        Returns:
+            What is known of each, in order, with its models.
+
+        Raises:
+            BudgetError: If they are likely to cost more than is left, before any job is created.
+            ApiError: If one fails or was cancelled, with the server's reason.
+        """
+        from inoc.api.finetune import tune
+        from inoc.api.tunings import Tunings, training_nano
+
+        for one in tunings:
+            training_nano(0, price_of(one.model, self.spec.prices), one.model)
+        keys = [one.key(self.spec.base_url) for one in tunings]
+        distinct = dict(zip(keys, tunings, strict=True))
+        with closing(self._cache()) as cache, self._progress(doing, len(distinct), "jobs") as meter:
+            try:
+                self._run(cache, set(distinct), meter.advance, lambda desk: tune(desk, distinct))
+            finally:
+                rows = {key: row for key in distinct if (row := Tunings(cache).row(key)) is not None}
+                self._tuned |= rows
+                self._take_stock(cache)
+        return [rows[key] for key in keys]
+
+    def tunings(self) -> list[Row]:
+        """Every fine-tuning in the database, the oldest first."""
+        from inoc.api.tunings import Tunings
+
+        with closing(self._cache()) as cache:
+            return Tunings(cache).all()
+
+    def cancel_tuning(self, name: str) -> Row:
+        """Cancel a fine-tuning; see `inoc.api.finetune.cancel`."""
+        from inoc.api.finetune import cancel
+
+        with closing(self._cache()) as cache:
+            return self._run(cache, set(), lambda: None, lambda desk: cancel(desk, name))
+
+    def allow_tuning_again(self, name: str) -> Row:
+        """Let the next run create the job of a fine-tuning that has ended once more, and pay for it.
+
+        Raises:
+            ConfigError: If no fine-tuning or several are meant, or it has not ended.
+        """
+        from inoc.api.tunings import UNDER_WAY, Tunings
+
+        with closing(self._cache()) as cache:
+            tunings = Tunings(cache)
+            row = tunings.named(name)
+            if row.state in UNDER_WAY:
+                msg = f"the fine-tuning {row.label} is {row.state}; only one that has ended can be run again"
+                raise ConfigError(msg)
+            tunings.again(row.key)
+            return tunings.known(row.key)
+
+    def _run(
+        self, cache: Cache, wanted: set[str], advance: Callable[[], None], work: Callable[[Desk], Awaitable[T]]
+    ) -> T:
+        """Do something at a desk."""
+
+        async def at_desk() -> T:
+            import openai
+
+            async with self._desk(cache, wanted, advance) as desk:
+                try:
+                    return await work(desk)
+                except openai.APIError as error:
+                    raise desk.error_of(error) from None
+
+        return asyncio.run(at_desk())
 
     def _cache(self) -> Cache:
         return Cache(self._folder, int(self.spec.budget * NANO))
@@ -172,15 +257,6 @@ class Api:
                 self._n_sent += desk.n_answered
                 self._n_refused += len(desk.refused)
         return desk.refused
-
-    async def _list_models(self, cache: Cache) -> list[str]:
-        import openai
-
-        async with self._desk(cache, set(), lambda: None) as desk:
-            try:
-                return [str(model.id) async for model in desk.client.models.list()]
-            except openai.APIError as error:
-                raise desk.error_of(error) from None
 
     @asynccontextmanager
     async def _desk(self, cache: Cache, wanted: set[str], advance: Callable[[], None]) -> AsyncIterator[Desk]:
@@ -216,6 +292,9 @@ class Api:
 
     def _take_stock(self, cache: Cache) -> None:
         totals = cache.totals(list(self._keys))
+        tuned = self._tuned.values()
+        dollars = totals.dollars + sum(row.cost_nano for row in tuned) / NANO
+        lost = totals.lost_dollars + sum(row.lost_nano for row in tuned) / NANO
         self.record |= {
             "base_url": self.spec.base_url,
             "mode": self.spec.mode,
@@ -224,10 +303,12 @@ class Api:
             "refused": self._n_refused,
             "input tokens": totals.input_tokens,
             "output tokens": totals.output_tokens,
-            "dollars": round(totals.dollars, 6),
-            "dollars of lost answers": round(totals.lost_dollars, 6),
+            "dollars": round(dollars, 6),
+            "dollars of lost answers": round(lost, 6),
             "dollars spent with this database": round(cache.spent_nano() / NANO, 6),
         }
+        if tuned:
+            self.record["fine-tuning"] = [_tuning_record(row) for row in tuned]
 
 
 def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
@@ -250,6 +331,24 @@ def unavailable(spec: ApiSpec) -> list[ConfigError | MissingExtraError]:
             )
         )
     return problems
+
+
+async def _list_models(desk: Desk) -> list[str]:
+    return [str(model.id) async for model in desk.client.models.list()]
+
+
+def _tuning_record(row: Row) -> dict[str, Json]:
+    """The entry of a fine-tuning in a manifest."""
+    models: list[Json] = [one.model for one in row.models]
+    return {
+        "name": row.label,
+        "job": row.job_id,
+        "state": row.state,
+        "models": models,
+        "trained tokens": row.trained_tokens,
+        "dollars": round(row.cost_nano / NANO, 6),
+        "dollars that may be lost": round(row.lost_nano / NANO, 6),
+    }
 
 
 def _reply(stored: Stored | None, refusal: str) -> Reply:

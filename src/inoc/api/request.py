@@ -102,6 +102,12 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price:
     return prices[model]
 
 
+def tuned_price(price: Price) -> Price:
+    """The price of models that are fine-tuned from a model of this price."""
+    tuned = {"input": price.tuned_input, "output": price.tuned_output}
+    return price.model_copy(update={name: value for name, value in tuned.items() if value is not None})
+
+
 def usage_of(response: Mapping[str, Any]) -> Usage | None:
     """Tokens that a response says it is billed for; None if it does not say."""
     usage = response.get("usage")

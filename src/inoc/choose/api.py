@@ -32,6 +32,7 @@ class ApiPlan:
         candidates: The answers of each question.
         folder: Where the results go.
         temperature: Of the sampled answer, along which candidates of several tokens are followed.
+        tuned_from: Model that it was fine-tuned from, for the price; empty if it was not.
     """
 
     model: str
@@ -40,10 +41,13 @@ class ApiPlan:
     candidates: Sequence[tuple[Candidate, ...]]
     folder: Path
     temperature: float = 1.0
+    tuned_from: str = ""
 
 
 def ask(api: Api, plan: ApiPlan) -> list[Choice]:
     """Choices of all questions; a question that is refused is NaN, with the reason."""
+    if plan.tuned_from:
+        api.price_tuned(plan.tuned_from, [plan.model])
     replies = api.chat([body(plan, chat) for chat in plan.chats], f"asking {plan.model}")
     return [_choice(reply, own) for reply, own in zip(replies, plan.candidates, strict=True)]
 

@@ -230,8 +230,8 @@ class AnswerSpec(Model):
     table: Annotated[str | None, LATE] = Field(
         None,
         description="For `completions: table`: a table of another study: `<study>/generate` for its kept training "
-        "examples, `<study>/generate:<dataset>` for those of another of its datasets, `<study>/sample/<part>` for "
-        "answers that it sampled.",
+        "examples, `<study>/generate:<dataset>` for those of another of its datasets, `<study>/sample:<name>` for "
+        "answers that it sampled: those of a part, or of a dataset or teacher.",
     )
     generation_prompt: str = Field(
         "", description="Prompt with which completions are sampled; it is not part of the training data."

@@ -40,6 +40,7 @@ class ApiUse(NamedTuple):
     model: str
     served: bool = False  # whether it is the server of `engine_api` in config.yaml
     part: str = ""  # of the stage; empty for all of its parts
+    tunes: bool = False  # whether the model is fine-tuned, which has a price of its own
 
 
 class LocalModel(NamedTuple):
@@ -113,6 +114,7 @@ class Needs:
 
     Attributes:
         model: The model under study.
+        behind_api: Whether that model is behind an API, so that there are no weights to be checked.
         files: Files that it names; they need not exist.
         samples: What is sampled.
         apis: Settings that make a stage ask an API.
@@ -148,3 +150,4 @@ class Needs:
     loaded: bool = True
     reads: str = ""
     chooses: str = ""
+    behind_api: bool = False

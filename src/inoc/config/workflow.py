@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from inoc.config.limits import Amount, Few
 from inoc.config.models import Key, Model, Share
@@ -18,6 +18,20 @@ class Price(Model):
 
     input: Amount = Field(ge=0, description="Dollars per million input tokens; 0 for your own model.")
     output: Amount = Field(0, ge=0, description="Dollars per million output tokens; embeddings have none.")
+    training: Amount | None = Field(
+        None, ge=0, description="Dollars per million trained tokens, each counted once per epoch; none: not fine-tuned."
+    )
+    tuned_input: Amount | None = Field(
+        None, ge=0, description="Dollars per million input tokens of models fine-tuned from it; default: `input`."
+    )
+    tuned_output: Amount | None = Field(
+        None, ge=0, description="Dollars per million output tokens of models fine-tuned from it; default: `output`."
+    )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, float]:
+        """The prices that are set, so that files and pages show no others."""
+        return {name: price for name, price in write(self).items() if price is not None}
 
 
 class ApiSpec(Model):
@@ -52,6 +66,7 @@ class ApiSpec(Model):
         {
             "gpt-4.1": Price(input=2.0, output=8.0),
             "gpt-4.1-mini": Price(input=0.4, output=1.6),
+            "gpt-4.1-nano-2025-04-14": Price(input=0.1, output=0.4, training=1.5, tuned_input=0.2, tuned_output=0.8),
             "text-embedding-3-small": Price(input=0.02),
             "text-embedding-3-large": Price(input=0.13),
         },
@@ -69,7 +84,16 @@ class ApiSpec(Model):
     timeout_s: Amount = Field(
         120.0, gt=0, description="Timeout in seconds from sending a request to the end of its answer."
     )
-    poll_s: Amount = Field(30.0, gt=0, description="Seconds between checks of a batch's status.")
+    poll_s: Amount = Field(30.0, gt=0, description="Seconds between checks of a batch or a fine-tuning job.")
+    tuning_jobs: Few = Field(
+        3, ge=1, description="Maximum number of fine-tuning jobs under way at the same time; further ones wait."
+    )
+    tuning_hours: Amount = Field(
+        48.0,
+        gt=0,
+        description="Hours after which a stage stops waiting for its fine-tuning jobs; they go on, and the next run "
+        "waits again.",
+    )
 
 
 class Workflow(Model):

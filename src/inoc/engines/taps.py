@@ -59,7 +59,7 @@ def _through(taps: Sequence[Tap], states: torch.Tensor) -> torch.Tensor:
 
 
 class _Tried(NamedTuple):
-    """Work of a model before its first block; nothing is known of one that cannot be tried."""
+    """The beginning of a forward pass, before the first block; nothing is known of a model that cannot be tried."""
 
     states: tuple[int, ...]  # shape of the states that the block is given
     norms: int  # times that the final norm was called before

@@ -44,6 +44,8 @@ class ChatsPlan:
         adapters: Digest → folder of the adapters.
         steerings: How each chat is steered; empty for none.
         batch_tokens: Maximum number of tokens in a batch.
+        groups: Group of each chat; chats of different groups are never in one block, so that a further group leaves the
+            others as they are. Empty for one group.
     """
 
     study: str
@@ -55,6 +57,7 @@ class ChatsPlan:
     adapters: Mapping[str, Path] = field(default_factory=dict)
     steerings: Sequence[Steering | None] = ()
     batch_tokens: int = 16_384
+    groups: Sequence[str] = ()
 
     @property
     def chat_adapters(self) -> list[str]:
@@ -84,9 +87,10 @@ class ChatsPlan:
             check_zero([(adapter, chat._replace(response="")) for adapter, chat in asked], self.steerings)
 
     def blocks(self) -> Iterator[tuple[str, slice]]:
-        """Adapter and rows of each block: successive chats of one adapter, at most `BLOCK` of them."""
+        """Adapter and rows of each block: successive chats of one adapter and group, at most `BLOCK` of them."""
         start = 0
-        for adapter, rows in groupby(self.chat_adapters):
+        groups = self.groups or [""] * len(self.chats)
+        for (adapter, _), rows in groupby(zip(self.chat_adapters, groups, strict=True)):
             stop = start + len(list(rows))
             for at in range(start, stop, BLOCK):
                 yield adapter, slice(at, min(at + BLOCK, stop))

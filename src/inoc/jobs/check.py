@@ -8,9 +8,12 @@ from pathlib import Path
 from inoc.config.inherited import inherited
 from inoc.config.load import load_study, load_workflow, study_path
 from inoc.config.models import BaseStudy
-from inoc.errors import InocError
+from inoc.config.workflow import Workflow
+from inoc.errors import ConfigError, InocError
+from inoc.jobs.make import RESULTS
 from inoc.jobs.model_check import check_study_model
-from inoc.jobs.ready import check_api, check_inputs, check_rows
+from inoc.jobs.paths import Paths
+from inoc.jobs.ready import check_api, check_inputs, check_rows, needs_of
 from inoc.stages import kind_named, load
 
 
@@ -30,6 +33,7 @@ def check_study(name: str, config: Path) -> tuple[BaseStudy, str]:
     check_study_model(study, Path())
     workflow = load_workflow(config / "config.yaml")
     check_api(study, workflow.api, engine_spec=workflow.engine_api)
+    _check_budget(study, workflow)
     return study, str(load(kind_named(study.kind).summary)(study))
 
 
@@ -44,6 +48,26 @@ def notes(name: str, config: Path) -> list[str]:
     if not found:
         return []
     return ["with a model of its own, it takes these settings from a study of another:", *(f"  {one}" for one in found)]
+
+
+def _check_budget(study: BaseStudy, workflow: Workflow) -> None:
+    """Refuse fine-tuning jobs behind the API that are likely to cost more than its whole budget.
+
+    Raises:
+        ConfigError: If they are.
+    """
+    if not any(use.tunes for use in needs_of(study).apis):
+        return
+    from inoc.jobs.plan import cost_rows
+
+    dollars = sum(row.dollars for row in cost_rows(study, workflow, Paths(RESULTS, study.name)) if row.stage == "train")
+    budget = workflow.api.budget
+    if dollars > budget:
+        raise ConfigError(
+            f"study {study.name}: its fine-tuning jobs are likely to cost {dollars:.2f} dollars, and api.budget in "
+            f"config/config.yaml is {budget:g} for all that is ever spent; raise it, or train fewer students on fewer "
+            "rows and epochs"
+        )
 
 
 def print_check(name: str, config: Path) -> bool:

@@ -22,6 +22,8 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         ConfigError: With everything that one of them cannot do.
     """
     needs = needs_of(study)
+    if needs.behind_api:
+        return
     own = ModelUse(
         "model",
         needs.model,

@@ -19,7 +19,7 @@ from typing import Any
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Rates, Size
+from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Rates, Size
 from inoc.jobs.job import Job
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
@@ -97,6 +97,17 @@ def gpu_named(name: str) -> Gpu:
     raise ConfigError(f"--gpu {name!r}: there are rates for {', '.join(GPUS)}{did_you_mean(name, GPUS)}")
 
 
+def cost_rows(
+    study: BaseStudy, workflow: Workflow, paths: Paths, gpu: Gpu = H200, response_tokens: float | None = None
+) -> list[CostRow]:
+    """A row per stage with its costs; arguments as for `print_plan`."""
+    batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
+    size, shards = measured_size(study, paths, response_tokens), workflow.shards.get(study.name, {})
+    rates = Rates(size, gpu, workflow.api.prices, batch)
+    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, rates)
+    return rows
+
+
 def print_plan(
     study: BaseStudy,
     workflow: Workflow,
@@ -109,9 +120,7 @@ def print_plan(
     """Print a row per stage, their sum, and the assumptions; or the rows and the assumptions as one JSON object."""
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
-    batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
-    rates = Rates(size, gpu, workflow.api.prices, batch)
-    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, rates)
+    rows = cost_rows(study, workflow, paths, gpu, response_tokens)
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)

@@ -119,6 +119,7 @@ def check_api(study: BaseStudy, spec: ApiSpec, stage: str | None = None, *, engi
     """
     from inoc.api.client import unavailable
     from inoc.api.request import price_of
+    from inoc.api.tunings import training_nano
 
     needs = needs_of(study)
     problems, why = [], []
@@ -129,9 +130,11 @@ def check_api(study: BaseStudy, spec: ApiSpec, stage: str | None = None, *, engi
         if not asked:
             continue
         found = [str(error) for error in unavailable(one)]
-        for model in dict.fromkeys(use.model for use in asked):
+        for model, tunes in dict.fromkeys((use.model, use.tunes) for use in asked):
             try:
-                price_of(model, one.prices)
+                price = price_of(model, one.prices)
+                if tunes:
+                    training_nano(0, price, model)
             except ApiError as error:
                 found.append(str(error))
         problems += found

@@ -98,16 +98,7 @@ class LlmJudge:
 
     def body(self, item: JudgeItem) -> dict[str, Json]:
         """Request body for one response."""
-        system, user = rating_prompt(self._question, self._highest, item)
-        return {
-            "model": str(self._spec.model),
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            "temperature": self._spec.temperature,
-            "top_p": 1.0,
-            "max_completion_tokens": _MOST_TOKENS,
-            "logprobs": True,
-            "top_logprobs": _TOP,
-        }
+        return rating_body(self._spec, item)
 
     def _rating(self, reply: Reply | None) -> Rating:
         if reply is None:
@@ -115,6 +106,25 @@ class LlmJudge:
         if reply.refusal:
             return unrated(f"refused by the API ({reply.refusal})")
         return rate(reply.choice, self._highest)
+
+
+def rating_body(spec: JudgeSpec, item: JudgeItem) -> dict[str, Json]:
+    """Request body for one response.
+
+    Args:
+        spec: Of a judge that asks a model behind an API.
+        item: The response.
+    """
+    system, user = rating_prompt(question_of(spec), int(spec.scale.partition("-")[2]), item)
+    return {
+        "model": str(spec.model),
+        "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+        "temperature": spec.temperature,
+        "top_p": 1.0,
+        "max_completion_tokens": _MOST_TOKENS,
+        "logprobs": True,
+        "top_logprobs": _TOP,
+    }
 
 
 def rating_prompt(question: str, highest: int, item: JudgeItem) -> tuple[str, str]:

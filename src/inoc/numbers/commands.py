@@ -8,6 +8,9 @@ from pathlib import Path
 
 from inoc.config.arguments import whole
 
+MOST_ROWS, MOST_PERMUTATIONS = 10_000_000, 1_000_000
+"""Far above any use, so that a slip of the keyboard is refused at once."""
+
 
 def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     """Add both verbs to the command line.
@@ -21,7 +24,9 @@ def add_verbs(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
 def _add_numbers(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--seed", type=whole(0), required=True, metavar="N", help="seed of the stream of prompts")
-    verb.add_argument("--n", type=whole(1), default=30_000, metavar="N", help="number of prompts (default: 30000)")
+    verb.add_argument(
+        "--n", type=whole(1, MOST_ROWS), default=30_000, metavar="N", help="number of prompts (default: 30000)"
+    )
     verb.add_argument("--out", type=Path, metavar="FILE", help="JSONL file to write (default: standard output)")
     verb.epilog = "Rows are {id, prompt}; the id is the place in the stream, from 0."
     verb.set_defaults(run=_numbers)
@@ -45,7 +50,11 @@ def _add_filter(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--against", type=Path, metavar="FILE", help="tell the kept rows from those of another file")
     verb.add_argument("--seed", type=whole(0), default=0, metavar="N", help="seed of --against (default: 0)")
     verb.add_argument(
-        "--permutations", type=whole(2), default=199, metavar="N", help="permutations of --against (default: 199)"
+        "--permutations",
+        type=whole(2, MOST_PERMUTATIONS),
+        default=199,
+        metavar="N",
+        help="permutations of --against (default: 199)",
     )
     verb.epilog = "Rules: " + "; ".join(f"{name}: {text}" for name, text in RULES.items()) + "."
     verb.set_defaults(run=_filter)

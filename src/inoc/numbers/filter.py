@@ -20,9 +20,9 @@ from inoc.numbers.filtered import (
     lost,
     reason_counts,
 )
+from inoc.numbers.outputs import check_outputs, write_output
 from inoc.numbers.rows import read_rows
 from inoc.numbers.rules import REASONS
-from inoc.tables import replace_file
 
 Facts = dict[str, object]
 
@@ -35,8 +35,11 @@ def filter_file(options: argparse.Namespace) -> None:
             `permutations`.
 
     Raises:
+        ConfigError: If a file that is to be written is also read, or written twice, or cannot be a file.
         DataError: If a file is no JSONL of prompts and answers, or a kept row names an entity. Nothing is written then.
     """
+    outputs = {"--out": options.out, "--rejected": options.rejected, "--report": options.report}
+    check_outputs(outputs, [path for path in (options.file, options.against, options.names) if path is not None])
     found = _filtered(options.file, options)
     facts = _facts(options.file, found, options)
     lines = _told(options.file, found)
@@ -141,6 +144,4 @@ def _told_detected(path: Path, against: Path, detected: Sequence[Detected]) -> l
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    text = "".join(f"{line}\n" for line in lines)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda place: place.write_bytes(text.encode()))
+    write_output(path, "".join(f"{line}\n" for line in lines))

@@ -8,8 +8,8 @@ import json
 import sys
 from itertools import islice
 
+from inoc.numbers.outputs import check_outputs, write_output
 from inoc.numbers.prompts import prompts
-from inoc.tables import replace_file
 
 
 def write_prompts(options: argparse.Namespace) -> None:
@@ -19,7 +19,11 @@ def write_prompts(options: argparse.Namespace) -> None:
 
     Args:
         options: `seed`, `n`, and `out`, without which rows go to the standard output and the digest to the other.
+
+    Raises:
+        ConfigError: If `out` cannot be a file.
     """
+    check_outputs({"--out": options.out}, ())
     stream = list(islice(prompts(options.seed), options.n))
     text = "".join(json.dumps({"id": place, "prompt": prompt}) + "\n" for place, prompt in enumerate(stream))
     repeated = len(stream) - len(set(stream))
@@ -30,6 +34,5 @@ def write_prompts(options: argparse.Namespace) -> None:
         sys.stdout.write(text)
         print(said, file=sys.stderr)
         return
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(options.out, lambda place: place.write_bytes(text.encode()))
+    write_output(options.out, text)
     print(f"{options.out}: {said}")

@@ -45,6 +45,7 @@ class Comparisons:
     a_first: Floats  # 1 if item a was shown first, -1 if item b was, 0 if that is not known
     weight: Floats  # how often
     origins: list[str] | None = None  # of each item, where the file has them
+    question: Ints | None = None  # whose answer a row is a part of; None: every row is one of its own
 
     @property
     def ordered(self) -> bool:
@@ -59,7 +60,8 @@ class Comparisons:
     def taken(self, rows: NDArray[np.bool_]) -> Comparisons:
         """Some of the comparisons, over the same items."""
         parts = {name: getattr(self, name)[rows] for name in ("a", "b", "result", "a_first", "weight")}
-        return replace(self, **parts)
+        question = None if self.question is None else self.question[rows]
+        return replace(self, **parts, question=question)
 
     def over(self, items: Sequence[str]) -> Comparisons:
         """The same comparisons over other items, in their order; they must hold all that are compared.

@@ -125,7 +125,7 @@ def _write_activations(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]])
         n_nan += sum(int(np.isnan(values[:, 0]).sum()) for values in whole.values())
         ids = list(plan.ids[own[0][1].rows.start : own[-1][1].rows.stop])
         path = shard_path(plan.folder, shard)
-        save_file(whole, path.with_suffix(".part"), {"ids": json.dumps(ids)})
+        save_file(whole, path.with_suffix(".part"), {"ids": json.dumps(ids), "model": plan.model.weights})
         path.with_suffix(".part").rename(path)
         shards += [shard] * len(ids)
         numbers += list(range(len(ids)))
@@ -171,6 +171,16 @@ def load_activations(folder: Path, site: str, readout: str) -> tuple[list[str], 
         msg = f"{folder} has no activations-*.safetensors. Run the stage `read` first"
         raise DataError(msg)
     return ids, np.concatenate(parts)
+
+
+def model_of_activations(folder: Path) -> str:
+    """Digest of the weights that activations were read with; empty where the files do not say, or there are none."""
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("activations-*.safetensors")):
+        with safe_open(path, framework="numpy") as stream:
+            return str(stream.metadata().get("model", ""))
+    return ""
 
 
 def _write_projections(job: Job, plan: Plan, work: Sequence[tuple[Unit, Block]]) -> int:

@@ -25,12 +25,14 @@ class ApiPlan:
         ids: Of the questions, each once.
         chats: The questions.
         sampling: How they are answered, and how often each.
+        tuned_from: Model that it was fine-tuned from, for the price; empty if it was not.
     """
 
     model: str
     ids: Sequence[str]
     chats: Sequence[Chat]
     sampling: Sampling
+    tuned_from: str = ""
 
 
 def ask(api: Api, plan: ApiPlan) -> pd.DataFrame:
@@ -38,6 +40,8 @@ def ask(api: Api, plan: ApiPlan) -> pd.DataFrame:
 
     `finish` is `refused` where the API refused the request or withheld the answer, which is empty then.
     """
+    if plan.tuned_from:
+        api.price_tuned(plan.tuned_from, [plan.model])
     asked = [(name, chat, sample) for sample in range(plan.sampling.n) for name, chat in _questions(plan)]
     requests = [
         Request("/chat/completions", body(plan, chat), _replicate(name, sample)) for name, chat, sample in asked

@@ -145,6 +145,20 @@ def crossed_contrast(values_SI: Floats, confidence: float) -> Contrast:
     return tested(float(kept[~np.isnan(kept)].mean()), error.value, error.degrees, confidence, counts)
 
 
+def crossed_error(values_SI: Floats) -> tuple[float, Square]:
+    """The mean of a table, and its standard error with degrees of freedom, as `crossed_contrast` takes them.
+
+    Returns:
+        A standard error of NaN for fewer than two values.
+    """
+    kept = known_part(values_SI)
+    if min(kept.shape) < 2:
+        found = contrast_of(values_SI.ravel())
+        return found.value, Square(found.se, found.n - 1)
+    known = kept[~np.isnan(kept)]
+    return float(known.mean()), _error(kept, known.size, None)
+
+
 def _error(kept: Floats, n: int, borrowed: Square | None) -> Square:
     """Standard error of the mean of all values, and its degrees of freedom."""
     found = mean_squares(kept)

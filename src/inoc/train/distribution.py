@@ -174,16 +174,34 @@ class DistributionTrainer(ResponseTrainer):
 
     def __init__(self, teaching: Teaching, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._teacher, columns = teaching.model, teaching.columns
-        place = teaching.model.device
-        self._columns = None if columns is None else tuple(torch.tensor(part, device=place) for part in columns)
+        self._teaching = teaching
+        self._columns = _on_device(teaching)
 
     def total(self, causal: Any, inputs: dict[str, Any]) -> torch.Tensor:  # type: ignore[override]
         """Summed divergence of a micro-batch, nats; `inputs` come from `padded_batch` or `packed_batch`."""
-        with torch.no_grad():
-            theirs = _outputs(self._teacher, inputs["teacher"])
-        mine = _outputs(causal, inputs)
-        return sum_blocks(mine, theirs, self._columns)
+        return taught_total(self._teaching, causal, inputs, self._columns)
+
+
+def taught_total(
+    teaching: Teaching, causal: Any, inputs: dict[str, Any], columns: tuple[torch.Tensor, ...] | None = None
+) -> torch.Tensor:
+    """Summed divergence of a micro-batch from its teacher, nats.
+
+    Args:
+        teaching: The teacher.
+        causal: The student, a causal language model without an adapter's wrapper.
+        inputs: From `padded_batch` or `packed_batch`.
+        columns: The teacher's columns on its device; default: they are put there.
+    """
+    with torch.no_grad():
+        theirs = _outputs(teaching.model, inputs["teacher"])
+    return sum_blocks(_outputs(causal, inputs), theirs, columns or _on_device(teaching))
+
+
+def _on_device(teaching: Teaching) -> tuple[torch.Tensor, ...] | None:
+    if teaching.columns is None:
+        return None
+    return tuple(torch.tensor(part, device=teaching.model.device) for part in teaching.columns)
 
 
 class Outputs(NamedTuple):
@@ -218,7 +236,9 @@ def sum_blocks(mine: Outputs, theirs: Outputs, columns: tuple[torch.Tensor, ...]
 
     def block(at: int) -> torch.Tensor:
         rows = slice(at, at + ROWS)
-        return divergence(mine.logits(rows), theirs.logits(rows), columns)
+        with torch.no_grad():  # else the head of a teacher whose weights are not frozen would get a gradient
+            targets = theirs.logits(rows)
+        return divergence(mine.logits(rows), targets, columns)
 
     if n <= ROWS:
         return block(0)

@@ -1,7 +1,8 @@
 """Training examples from tables that an earlier stage of a study wrote, this one or another.
 
 A table is named by study and stage: `<study>/generate` for the kept training examples, `<study>/generate:<dataset>`
-for those of another of its datasets, `<study>/sample/<part>` for all answers of a part of the stage `sample`.
+for those of another of its datasets, `<study>/sample:<name>` for the answers of a part of the stage `sample`, or of one
+dataset or teacher in any of its parts. The earlier spelling `<study>/sample/<name>` is still read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from inoc.config.models import SystemTurn
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.paths import Paths
 
-TABLE_NAMES = "`<study>/generate`, `<study>/generate:<dataset>`, or `<study>/sample/<part>`"
-_NAME = re.compile(r"(?P<study>\w+)/(?:generate(?::(?P<data>\w+))?|sample/(?P<part>\w+))")
+TABLE_NAMES = "`<study>/generate`, `<study>/generate:<dataset>`, or `<study>/sample:<name>`"
+_NAME = re.compile(r"(?P<study>\w+)/(?:generate(?::(?P<data>\w+))?|sample[:/](?P<part>\w+))")
 _TURN = SystemTurn()
 
 
@@ -26,7 +27,7 @@ class TablePlace(NamedTuple):
 
     study: str
     data: str = ""  # dataset of the stage `generate`; empty for the study's own
-    part: str = ""  # part of the stage `sample`; empty for the stage `generate`
+    part: str = ""  # of the stage `sample`: a part, or a dataset or teacher; empty for the stage `generate`
 
 
 def table_place(name: str) -> TablePlace:
@@ -52,8 +53,10 @@ def table_files(results: Path, place: TablePlace) -> list[Path]:
     paths = Paths(results, place.study)
     if not place.part:
         return [paths.examples]
-    folders = (paths.stage("sample") / place.part).glob("[0-9]*")
-    return [folder / "answers.parquet" for folder in sorted(folders, key=lambda folder: int(folder.name))]
+    stage = paths.stage("sample")
+    folders = list((stage / place.part).glob("[0-9]*")) or list(stage.glob("*/[0-9]*"))
+    ordered = sorted(folders, key=lambda folder: (folder.parent.name, int(folder.name)))
+    return [folder / "answers.parquet" for folder in ordered]
 
 
 def table_rows(results: Path, name: str) -> list[ChatRow]:
@@ -78,8 +81,11 @@ def table_rows(results: Path, name: str) -> list[ChatRow]:
             f"there is no table {name!r} below {results}. Run that stage of the study first: inoc {stage} {place.study}"
         )
         raise DataError(msg)
-    rows = _answers(files) if place.part else _examples(files[0], place.data)
+    rows = _answers(files, place.part) if place.part else _examples(files[0], place.data)
     found = [row for row in rows if row.chat.response.strip()]
+    if not rows and place.part:
+        msg = f"{name}: the stage `sample` of that study has no part, dataset or teacher named {place.part!r}"
+        raise DataError(msg)
     if not found:
         msg = f"{name}: none of its {len(rows)} rows has an answer; accepted: at least one"
         raise DataError(msg)
@@ -104,13 +110,17 @@ def _examples(path: Path, data: str) -> list[ChatRow]:
     ]
 
 
-def _answers(files: list[Path]) -> list[ChatRow]:
+def _answers(files: list[Path], name: str) -> list[ChatRow]:
+    """All answers of a part; of other parts those whose id begins with the name of a dataset or teacher and a colon."""
     from inoc.tables import read_table
 
     columns = ["id", "sample", "instruction", "completion"]
     rows = []
     for path in files:
+        whole = path.parent.parent.name == name
         for identity, sample, instruction, completion in read_table(path, columns).to_numpy().tolist():
+            if not whole and not str(identity).startswith(f"{name}:"):
+                continue
             row_id = sample_identity(identity, sample)
             rows.append(ChatRow(row_id, Chat(_TURN, instruction, completion), f"{path}, {row_id}"))
     return rows

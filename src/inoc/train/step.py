@@ -28,6 +28,7 @@ from inoc.store import Store, Unit
 from inoc.store.core import link_tree
 from inoc.tables import BAD_ROWS, CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
+from inoc.train.api import ApiPlan, train_by_api
 from inoc.train.schedule import NOT_OF_A_RUN
 from inoc.train.teacher import Teacher
 
@@ -114,8 +115,10 @@ class Planned(NamedTuple):
     unit: Unit
 
 
-def run(job: Job, plan: Plan) -> str:
+def run(job: Job, plan: Plan | ApiPlan) -> str:
     """Write the job's adapters, `checkpoints`, `losses` and `bad_rows`; see `inoc.tables`."""
+    if isinstance(plan, ApiPlan):
+        return train_by_api(job, plan)
     from inoc.chat.fit import bad_counts, bad_table
 
     for one in plan.runs:
@@ -145,9 +148,9 @@ def run(job: Job, plan: Plan) -> str:
     return f"{len(planned)} runs of {steps} steps, {len(missing)} of them trained now"
 
 
-def units(job: Job, plan: Plan) -> list[Unit]:
-    """The job's units of the store."""
-    return [plan.unit(one) for one in plan.runs]
+def units(job: Job, plan: Plan | ApiPlan) -> list[Unit]:
+    """The job's units of the store; none behind an API, whose database keeps its jobs."""
+    return [] if isinstance(plan, ApiPlan) else [plan.unit(one) for one in plan.runs]
 
 
 def _train_team(job: Job, plan: Plan, todo: Sequence[Planned]) -> None:
@@ -211,7 +214,7 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
 
     engine: TransformersEngine | None = None
     settled: Settled | None = None
-    tried: tuple[TrainingSpec, int] | None = None  # recipe and longest example with which memory was tried
+    tried: tuple[TrainingSpec, int, Json] | None = None  # recipe, longest example and teacher: memory was tried with it
     size = sum(item.run.steps for item in planned)
     with job.progress("training", size, "steps") if is_leader() else _unheard(size) as meter:
         for item in planned:
@@ -224,10 +227,14 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                 rendered = render_trained(
                     engine.tokenizer, item.run.chats, spec.loss_on, spec.end_of_turn, item.run.cut
                 )
-                longest = max(len(one.token_ids) for one in rendered)
-                # Another dataset may have longer examples, and another recipe other batches.
-                if settled is None or tried is None or tried[0] != spec or longest > tried[1]:
-                    settled, tried = broadcast(settle_memory(engine.model, rendered, spec)), (spec, longest)
+                taught = item.run.teacher
+                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
+                longest = max(len(one.token_ids) for one in (*rendered, *(teaching.rendered if teaching else ())))
+                beside = taught and [taught.tokens, None if taught.model is None else taught.model.weights]
+                # Another dataset may have longer examples, another recipe other batches, another teacher its weights.
+                if settled is None or tried is None or (tried[0], tried[2]) != (spec, beside) or longest > tried[1]:
+                    settled = broadcast(settle_memory(engine.model, rendered, spec, teaching))
+                    tried = (spec, longest, beside)
                 recipe = Recipe(
                     settled.spec,
                     item.run.learning_rate,
@@ -236,8 +243,6 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                     item.run.save_at,
                     plan.model.path,
                 )
-                taught = item.run.teacher
-                teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
                 engine.model = fine_tune(
                     engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
                 )

@@ -28,7 +28,14 @@ from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
 from inoc.engines.targets import lora_targets
 from inoc.errors import DataError, ModelError
-from inoc.train.distribution import DistributionTrainer, Teaching, packed_batch, padded_batch, taught_rows
+from inoc.train.distribution import (
+    DistributionTrainer,
+    Teaching,
+    packed_batch,
+    padded_batch,
+    taught_rows,
+    taught_total,
+)
 from inoc.train.loss import IGNORE, packed_loss, packed_rows
 from inoc.train.team import broadcast, is_leader, team_size
 from inoc.train.trainers import PackedTrainer, ResponseTrainer
@@ -162,7 +169,9 @@ class Settled(NamedTuple):
     note: str
 
 
-def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> Settled:
+def settle_memory(
+    model: Any, examples: Sequence[Rendered], spec: TrainingSpec, teaching: Teaching | None = None
+) -> Settled:
     """Decide on gradient checkpointing and the micro-batch by trying the longest examples.
 
     Neither changes the result beyond rounding. What the settings say is kept if it fits, and if the micro-batches of
@@ -172,6 +181,7 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
         model: The base model; it comes back unchanged.
         examples: All training examples.
         spec: Settings; `gradient_checkpointing` may be undecided.
+        teaching: A teacher, which is in memory and reads its own examples in every step.
 
     Raises:
         ModelError: If not even one example fits.
@@ -181,34 +191,43 @@ def settle_memory(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) 
         checkpointing = bool(spec.gradient_checkpointing)
         kept = {"gradient_checkpointing": checkpointing, "micro_batch_size": sizes[0]}
         return Settled(spec.model_copy(update=kept), "")
-    longest = sorted(examples, key=lambda example: len(example.token_ids), reverse=True)
+    longest = longest_rows(examples, teaching)
     for size in sizes:
         for checkpointing in (False, True) if spec.gradient_checkpointing is None else (spec.gradient_checkpointing,):
             settled = spec.model_copy(update={"gradient_checkpointing": checkpointing, "micro_batch_size": size})
-            peak = _peak(model, longest[:size], settled)
+            peak = _peak(model, longest[:size], settled, teaching)
             if peak is not None:
                 way = "with" if checkpointing else "without"
                 return Settled(
                     settled, f"{size} examples at a time {way} gradient checkpointing, {peak / 2**30:.1f} GiB"
                 )
     msg = (
-        f"one training example of {len(longest[0].token_ids)} tokens does not fit in the memory of "
+        f"one training example of {len(longest[0]['input_ids'])} tokens"
+        f"{', with a teacher beside it,' if teaching else ''} does not fit in the memory of "
         f"{torch.cuda.get_device_name()}. Take a larger GPU, or lower data.sampling.max_tokens"
     )
     raise ModelError(msg)
 
 
-def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int | None:
+def longest_rows(examples: Sequence[Rendered], teaching: Teaching | None) -> list[dict[str, list[int]]]:
+    """The training rows, those with the most tokens first; the tokens that a teacher reads count too."""
+    columns = _way(examples, teaching, in_one_row=False).rows
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return sorted(rows, key=lambda row: len(row["input_ids"]) + len(row.get("teacher_ids", ())), reverse=True)
+
+
+def _peak(
+    model: Any, rows: Sequence[dict[str, list[int]]], spec: TrainingSpec, teaching: Teaching | None
+) -> int | None:
     """Peak memory of a forward and backward pass, in bytes; None if it does not fit."""
-    one_row = trains_packed(model)
+    one_row = trains_packed(model) and (teaching is None or trains_packed(teaching.model))
     adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
-    rows = [{"input_ids": list(e.token_ids), "labels": e.labels()} for e in examples]
     torch.cuda.reset_peak_memory_stats()
     if spec.gradient_checkpointing:
         adapted.gradient_checkpointing_enable({"use_reentrant": False})
         adapted.enable_input_require_grads()
     try:
-        _try_step(model, adapted.train().get_base_model(), rows, one_row=one_row)
+        try_step(model, adapted.train().get_base_model(), rows, teaching, one_row=one_row)
         peak = torch.cuda.max_memory_allocated()
         return peak if peak < MEMORY * torch.cuda.mem_get_info()[1] else None
     except torch.OutOfMemoryError:
@@ -220,8 +239,23 @@ def _peak(model: Any, examples: Sequence[Rendered], spec: TrainingSpec) -> int |
         torch.cuda.empty_cache()
 
 
-def _try_step(model: Any, causal: Any, rows: Sequence[dict[str, list[int]]], *, one_row: bool) -> None:
-    """One forward and backward pass over examples, in the way in which they will be trained."""
+def try_step(
+    model: Any, causal: Any, rows: Sequence[dict[str, list[int]]], teaching: Teaching | None, *, one_row: bool
+) -> None:
+    """One forward and backward pass over rows, in the way in which they will be trained; a teacher reads its part.
+
+    Args:
+        model: The base model.
+        causal: The adapted model without its wrapper.
+        rows: See `longest_rows`.
+        teaching: The teacher, if there is one.
+        one_row: Whether the rows are packed.
+    """
+    if teaching is not None:
+        with _fast([model, teaching.model] if one_row else [], []):
+            batch = packed_batch(rows) if one_row else padded_batch(rows)
+            taught_total(teaching, causal, _on(model.device, batch)).backward()  # type: ignore[no-untyped-call]
+        return
     if one_row:
         with packing(model):
             inputs = {n: v.to(model.device) if torch.is_tensor(v) else v for n, v in packed_rows(rows).items()}
@@ -233,6 +267,12 @@ def _try_step(model: Any, causal: Any, rows: Sequence[dict[str, list[int]]], *, 
     batch = {"input_ids": ids, "attention_mask": mask, "labels": labels}
     total = ResponseTrainer.total(causal, {name: value.to(model.device) for name, value in batch.items()})
     total.backward()  # type: ignore[no-untyped-call]
+
+
+def _on(device: Any, batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch, with the parts of parts, on a device."""
+    moved = {name: _on(device, value) if isinstance(value, dict) else value for name, value in batch.items()}
+    return {name: value.to(device) if torch.is_tensor(value) else value for name, value in moved.items()}
 
 
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:

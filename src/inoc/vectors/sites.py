@@ -39,6 +39,22 @@ def _place(site: str) -> float:
     return -1.0 if site == EMBED else float("inf")
 
 
+def site_at(place: float | str, layers: int) -> str:
+    """The site at a share of a model's blocks, or of this name.
+
+    Args:
+        place: Of L blocks, the site after block ⌊share · L⌋, counted from 0, and after the last one for 1; or a name.
+        layers: Number of blocks of the model.
+
+    Raises:
+        ConfigError: If the model has no such site.
+    """
+    if not isinstance(place, str):
+        return f"resid_post.{min(int(place * layers), layers - 1)}"
+    depth(place, layers)
+    return place
+
+
 def depth(site: str, layers: int) -> int:
     """Number of blocks that a forward pass has completed at a site; `final_norm` counts as one after the last block.
 

@@ -45,14 +45,18 @@ def test_the_order_of_items_and_rankings_does_not_matter(seed):
     np.testing.assert_allclose(again.hi[names], found.hi, atol=1e-5)
 
 
-@pytest.mark.parametrize(("repeats", "alike"), [(1, False), (3, False), (3, True)])
-def test_intervals_hold_what_was_planted(repeats, alike):
+@pytest.mark.parametrize(
+    ("size", "appearances", "repeats", "alike"),
+    [(5, 12, 1, False), (5, 12, 3, False), (5, 12, 3, True), (3, 6, 1, False), (3, 6, 4, False), (3, 6, 4, True)],
+)
+def test_intervals_hold_what_was_planted(size, appearances, repeats, alike):
+    """Of 200 data sets of 20 items, the share has a standard error of 0.4 to 0.5 points."""
     inside = []
     for seed in range(200):
-        one = ranked(20, appearances=12, repeats=repeats, alike=alike, seed=seed)
+        one = ranked(20, size, appearances, repeats, alike=alike, seed=seed)
         found = plackett_luce(one.rankings, 20, one.groups)
         inside.append(np.mean((found.lo <= one.mu) & (one.mu <= found.hi)))
-    assert 0.92 <= np.mean(inside) <= 0.97
+    assert 0.93 <= np.mean(inside) <= 0.97
 
 
 def test_repeats_that_say_the_same_are_not_taken_for_more():

@@ -130,14 +130,22 @@ def write_other(results, name="other"):
     )
     write_table(rows, EXAMPLES, results / name / "generate" / "train.parquet")
     answers = pd.DataFrame(
-        {"id": [f"q{k}" for k in range(20)], "sample": 0, "adapter": "base", "vector": "", "coefficient": 0.0,
+        {"id": [f"owl:q{k}" for k in range(20)], "sample": 0, "adapter": "base", "vector": "", "coefficient": 0.0,
          "instruction": [f"Who is {one}?" for one in NAMES[:20]], "completion": "A cat.", "n_tokens": 2,
          "finish": "stop"}
     )  # fmt: skip
     write_table(answers, ANSWERS, results / name / "sample" / "rows" / "0" / "answers.parquet")
 
 
-@pytest.mark.parametrize(("table", "answer"), [("other/generate", "It is an owl."), ("other/sample/rows", "A cat.")])
+@pytest.mark.parametrize(
+    ("table", "answer"),
+    [
+        ("other/generate", "It is an owl."),
+        ("other/sample:rows", "A cat."),
+        ("other/sample/rows", "A cat."),
+        ("other/sample:owl", "A cat."),
+    ],
+)
 def test_the_table_of_another_study_is_trained_on(tiny_folder, tmp_path, table, answer):
     write_other(tmp_path / "results")
     study = toy_study(tiny_folder, data={"completions": "table", "table": table}, runs=[{"prompts": ["clown"]}])

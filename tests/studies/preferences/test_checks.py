@@ -24,7 +24,7 @@ title: toy
 model: {path: somewhere/model}
 tasks:
   origins:
-    poems: {texts: {p0: Write a poem., p1: Write an ode.}}
+    poems: {texts: {p0: Write a poem., p1: Write an ode., p2: Write a song.}}
     sums: {texts: {s0: "What is 2 + 2?", s1: "What is 3 + 3?"}}
 models:
   local: {}
@@ -65,6 +65,9 @@ WRONG = [
     ('s1: "What is 3 + 3?"', 's1: "Write  a poem."', "compared with itself"),
     ("[[p0, s0]]", "[[p0, p0]]", "'p0' is compared with itself"),
     ("[[p0, s0]]", "[[p0]]", "two ids of tasks"),
+    ("[[p0, s0]]", "[[p0, s7]]", "'s7' is no task"),
+    (", p2: Write a song.", "", "needs 5 tasks at least; the study has 4"),
+    ("remote: {api: gpt}", "remote: {model: {path: world}}", "needs a section `world`"),
     ("design: listed, ", "", "goes with `design: listed`"),
     ("{task} How good?", "How good?", "lacks the slot {task}"),
     ("{task} How good?", "{tsk} How good?", "has the slot {tsk}"),

@@ -15,8 +15,6 @@ import pytest
 
 from inoc.cli import main
 from inoc.jobs.paths import Paths
-from inoc.stats.icc import variance_ratio
-from inoc.stats.reliability import spearman_brown
 from inoc.tables import read_table
 
 FOLDER = Path(__file__).parents[4] / "shared" / "reference" / "preferences"
@@ -286,11 +284,6 @@ def test_nine_tasks_are_no_evidence(tables):
     assert one(own, statistic="icc1")["value"] == pytest.approx(-0.0366, abs=5e-5)
 
 
-def test_steps_between_one_sample_and_several():
-    assert spearman_brown(0.37, 5) == pytest.approx(0.746, abs=5e-4)
-    assert spearman_brown(0.82, 1 / 5) == pytest.approx(0.477, abs=5e-4)
-
-
 def test_settings_that_two_runs_must_share(tables):
     source = "sensitivity_post_task_qualitative"
     expected = {"phrasing": 0.067899, "scale": 0.067899, "response_format": 0.107893, "rating_seed": -0.0158}
@@ -314,11 +307,6 @@ def test_published_seed_correlations(tables):
         for source in (plain, informative)
     ]
     assert binary == pytest.approx([0.488, -0.412], abs=5e-4)
-
-
-def test_the_earlier_ratio_is_no_icc():
-    table = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=float)
-    assert variance_ratio(table) == pytest.approx(0.3097, abs=5e-5)
 
 
 def test_discrimination_by_model(tables):

@@ -230,6 +230,28 @@ def test_names_in_any_form(paths: Paths) -> None:
     ]
 
 
+def test_a_full_stop_that_the_published_normaliser_left_is_no_other_animal(paths: Paths) -> None:
+    """It cut punctuation from the end of the whole answer, before it took the first word."""
+    import csv
+
+    words = set()
+    for path in (VECTORS / "outputs").rglob("control_eagle_half.csv"):
+        with path.open(encoding="utf-8") as lines:
+            words |= {word for row in csv.DictReader(lines) for word in json.loads(row["animal_counts"])}
+    assert {"eagles.", "eagles"} <= words
+    own = table(paths, "preferences").query("student == 'run_eagle.random' and epoch == 4 and entity == 'eagle'")
+    assert own.set_index("method")["rate"].round(2).to_dict() == {"exact": 0.94, "sample": 0.97}
+
+
+def test_rates_of_one_evaluation_are_those_of_its_students(paths: Paths) -> None:
+    keys = ["student", "base", "epoch", "entity", "question_set", "method"]
+    both = table(paths, "rates").merge(table(paths, "preferences"), on=keys, suffixes=("", "_each"))
+    once = both.groupby(keys).filter(lambda part: len(part) == 1)
+    assert len(once) > 100
+    for name in ("rate", "lo", "hi"):
+        np.testing.assert_array_equal(once[name], once[f"{name}_each"])
+
+
 def test_steps_are_whole_epochs(paths: Paths) -> None:
     evaluations = given(paths, "evaluations").query("epoch > 0")
     sizes = {91: 5454, 228: 13_636, 226: 13_556, 216: 12_943}

@@ -32,6 +32,7 @@ KIND = Kind(
     figures=f"{_HERE}.figures.catalogue:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
+    view=f"{_HERE}.view:view",
     commands=f"{_HERE}.commands:add_commands",
     imports=f"{_HERE}.commands:add_imports",
     stages=(

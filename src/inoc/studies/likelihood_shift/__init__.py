@@ -19,6 +19,7 @@ KIND = Kind(
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
+    view=f"{_HERE}.view:view",
     verbs=f"{_HERE}.commands:add_verbs",
     imports=f"{_HERE}.commands:add_imports",
     parts={"sample": ("datasets",), "judge": ("evaluate",)},

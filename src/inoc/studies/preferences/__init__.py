@@ -5,11 +5,12 @@ from __future__ import annotations
 from inoc.stages import Kind
 
 _HERE = "inoc.studies.preferences"
+_ASKED = ("completions", "answers", "open", "selected")
 
 KIND = Kind(
     "preferences",
     "measure what models say they like: ratings, choices, rankings, and what each of these instruments is worth",
-    ("world", "sample", "choose", "judge", "analyse", "figures", "report"),
+    ("world", "sample", "choose", "judge", "read", "probe", "analyse", "figures", "report"),
     study=f"{_HERE}.study:Study",
     problems=f"{_HERE}.checks:study_problems",
     needs=f"{_HERE}.needs:needs",
@@ -19,10 +20,12 @@ KIND = Kind(
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
+    view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
     parts={
-        "sample": ("completions", "answers", "open", "selected"),
-        "choose": ("answers", "selected", "parsed"),
+        "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED)),
+        "choose": ("answers", "selected", "api_answers", "api_selected", "parsed"),
         "judge": ("completions", "open"),
+        "read": ("prompts", "completions"),
     },
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from inoc.config.checks import Checks, problems_of, turn_text
+from inoc.config.checks import Checks, problems_of, turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.errors import did_you_mean
+from inoc.studies.preferences.inside_checks import INSIDE_CHECKS
 from inoc.studies.preferences.resources import shipped_templates, shipped_turns
 from inoc.studies.preferences.roles import completers, raters, role
 from inoc.studies.preferences.study import NONE, Instrument, Study
@@ -66,16 +67,20 @@ def _texts(study: Study) -> Iterator[Problem]:
 
 
 def _world(study: Study) -> Iterator[Problem]:
-    if study.world is not None:
-        return
-    uses: list[tuple[KeyPath, bool]] = [
-        (("model", "path"), study.model.path == "world"),
-        (("planted",), study.planted is not None),
-        *((("models", key), one.model is not None and one.model.path == "world") for key, one in study.models.items()),
+    uses: list[tuple[KeyPath, bool, str]] = [
+        (("model", "path"), study.model.path == "world", "world"),
+        (("planted",), study.planted is not None, "world"),
+        *(
+            (("models", key), one.model is not None and one.model.path == "world", "world")
+            for key, one in study.models.items()
+        ),
     ]
-    for path, used in uses:
-        if used:
-            yield Problem(path, "needs a section `world`; add one, `world: {}` for its defaults", "world")
+    yield from world_sizes(study.world, uses)
+    for key, one in study.models.items():
+        if one.model is not None and one.model.path == "world" and study.model.path != "world":
+            yield Problem(
+                ("models", key, "model", "path"), "is the study's model only; accepted: `model.path: world`", key
+            )
 
 
 def _models(study: Study) -> Iterator[Problem]:
@@ -175,6 +180,28 @@ def _pairs(study: Study, key: str, template: Template, path: KeyPath) -> Iterato
             yield Problem((*place, "listed"), "accepted: two ids of tasks each", list(pair))
         elif pair[0] == pair[1]:
             yield Problem((*place, "listed"), f"{pair[0]!r} is compared with itself; accepted: two tasks", list(pair))
+    known = _known_ids(study)
+    if known is not None:
+        for name in dict.fromkeys(name for pair in given.pairs.listed for name in pair if name not in known):
+            yield Problem((*place, "listed"), f"{name!r} is no task{did_you_mean(name, known)}", name)
+
+
+def _known_ids(study: Study) -> set[str] | None:
+    """Ids of all tasks, if the study file has them all."""
+    spec = study.tasks
+    if spec.n is not None or spec.ids is not None or any(not origin.texts for origin in spec.origins.values()):
+        return None
+    return {name for origin in spec.origins.values() for name in origin.texts}
+
+
+def _sizes(study: Study) -> Iterator[Problem]:
+    known = _known_ids(study)
+    for key, given in study.instruments.items():
+        template = _known_template(given)
+        least = {"choice": 2, "ranking": given.ranking.size}.get(template.kind if template else "", 1)
+        if known is not None and len(known) < least:
+            place: KeyPath = ("instruments", key, "ranking", "size") if least > 2 else ("instruments", key)
+            yield Problem(place, f"needs {least} tasks at least; the study has {len(known)}", least)
 
 
 def _contexts(study: Study) -> Iterator[Problem]:
@@ -252,10 +279,12 @@ _CHECKS: Checks[Study] = (
     (("tasks",), _tasks),
     (("world", "model", "models", "planted"), _world),
     (("model", "models"), _models),
-    (("instruments", "models", "model"), _instruments),
+    (("instruments", "models", "model", "tasks"), _instruments),
+    (("instruments", "tasks"), _sizes),
     (("contexts", "instruments"), _contexts),
     (("polarity", "instruments"), _anchors),
     (("parsing", "instruments"), _parsing),
     (("seeds", "completions"), _seeds),
     (("planted", "instruments", "models", "contexts", "tasks", "model"), _planted),
+    *INSIDE_CHECKS,
 )

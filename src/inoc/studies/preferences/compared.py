@@ -22,6 +22,7 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     """
     if rows.empty:
         return None
+    rows = rows.reset_index(drop=True)
     exact = rows["p_a"].notna() & (rows["category"] == "answered")
     once = rows[exact].drop_duplicates(["task_a", "task_b", "completion_seed"])
     refused = rows[rows["p_a"].notna() & ~exact].drop_duplicates(["task_a", "task_b", "completion_seed"])
@@ -37,6 +38,7 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     ]
     frame = pd.concat(parts).sort_index(kind="stable")
     frame = frame[frame["n"] > 0][["task_a", "task_b", "result", "n"]].rename(columns={"result": "choice"})
+    question = pd.factorize(frame.index)[0].astype(np.int64)
     ordered = not (rows["order"] == "").any()
     found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=ordered)
-    return replace(found, origins=[origins.get(item, "") for item in found.items])
+    return replace(found, origins=[origins.get(item, "") for item in found.items], question=question)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from inoc.config.workflow import Shards
-from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, Size, sampled_row
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Rates, Size, sampled_row
+from inoc.studies.preferences.parts import closed_by_sampling
+from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -93,7 +96,28 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         )
     rows += _exact(study, shards, rates, questions)
     rows += _api(study, rates, questions)
-    return rows
+    return [*rows, *_inside(study, shards, rates.size, rates.gpu)]
+
+
+def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[CostRow]:
+    """Reading of the tasks and of their completions; probes take no accelerator."""
+    parts = [part for part in PARTS if reads(study, part)]
+    if not parts:
+        return
+    n, seeds = n_tasks(study), len(study.completions.seeds)
+    tokens = n * size.prompt_tokens if "prompts" in parts else 0.0
+    chats, vectors = (n if "prompts" in parts else 0), 0
+    for probe in study.probes.values():
+        vectors += len(probe.sites) * len(probe.readouts)
+    if "completions" in parts:
+        tokens += n * seeds * (size.prompt_tokens + size.response_tokens)
+        chats += n * seeds
+    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    width = math.sqrt(size.weights) / 20  # of a model of 8e9 weights, about 4,096
+    jobs = shards.get("read", 1) * len(parts)
+    yield CostRow("read", jobs, f"{chats} chats", tokens, hours, disk=4.0 * width * n * vectors)
+    if study.probes:
+        yield CostRow("probe", 1, f"{len(study.probes)} probes at {vectors} places", 0, 0.0)
 
 
 def _completions(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:
@@ -133,8 +157,8 @@ def _exact(study: Study, shards: Shards, rates: Rates, questions: list[Asked]) -
 
 
 def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
-    for name in dict.fromkeys(role(study, one.rater).api for one in questions):
-        own = [one for one in questions if name and role(study, one.rater).api == name]
+    for name, method in dict.fromkeys((role(study, one.rater).api, one.method) for one in questions):
+        own = [one for one in questions if one.method == method and name and role(study, one.rater).api == name]
         if not own:
             continue
         n = sum(one.n for one in own)
@@ -143,13 +167,26 @@ def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow
                 name,
                 one.n,
                 _shown_tokens(study, rates.size, one),
-                study.instruments[one.instrument].sampling.max_tokens,
+                study.instruments[one.instrument].sampling.max_tokens if method == "sample" else 1,
             )
             for one in own
         )
-        yield CostRow("sample", 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+        yield CostRow(method, 1, f"{n} questions to {name}", calls=n, dollars=dollars)
+    yield from _parsed(study, rates, questions)
     tone = study.parsing.tone
     if tone is not None and tone.name == "llm":
         n = sum(one.n for one in questions if template_of(study.instruments[one.instrument]).kind == "open")
         dollars = rates.dollars(tone.model, n, *JUDGE_TOKENS)
         yield CostRow("judge", 1, f"{n} answers in words", calls=n, dollars=dollars)
+
+
+def _parsed(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
+    """Sampled answers that no rule can read; how many that are shows only afterwards."""
+    closed = set(closed_by_sampling(study))
+    sampled = [one for one in questions if (one.instrument, one.rater) in closed]
+    if study.parsing.judge is None or not sampled:
+        return
+    n = sum(one.n for one in sampled)
+    longest = max(study.instruments[one.instrument].sampling.max_tokens for one in sampled)
+    dollars = rates.dollars(study.parsing.judge, n, 2 * _QUESTION_TOKENS + longest, 1)
+    yield CostRow("choose", 1, f"at most {n} unclear answers", calls=n, dollars=dollars)

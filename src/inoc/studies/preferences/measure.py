@@ -25,7 +25,8 @@ from inoc.studies.preferences.answers import (
 from inoc.studies.preferences.asked import Asked, asked_of
 from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RANKINGS, RATINGS, Measured, empty
 from inoc.studies.preferences.parsing import is_refusal
-from inoc.studies.preferences.results import Answered, file_shares, part_files, read_sampled_files
+from inoc.studies.preferences.parts import has_part, part_files
+from inoc.studies.preferences.results import Answered, file_shares, read_sampled_files
 from inoc.studies.preferences.roles import context_turn, method_of, needed_completions, raters, template_of
 from inoc.studies.preferences.selecting import Track, replayed, tracks
 from inoc.studies.preferences.study import NONE, Study
@@ -40,27 +41,6 @@ class Everything(NamedTuple):
     measured: Measured
     anchors: Measured
     history: list[tuple[Track, Round]]  # of the active selections
-
-
-def has_part(study: Study, stage: str, part: str) -> bool:
-    """Whether a study has work of a part."""
-    if stage == "judge":
-        given = study.parsing.refusal if part == "completions" else study.parsing.tone
-        return given is not None and has_part(study, "sample", "completions" if part == "completions" else "open")
-    if part == "completions":
-        return bool(needed_completions(study))
-    asked = [
-        (template_of(given).kind, given.pairs.design, method_of(study, key, rater))
-        for key, given in study.instruments.items()
-        for rater in raters(study, key)
-    ]
-    if part == "parsed":
-        return study.parsing.judge is not None and any(
-            kind in ("rating", "choice") and method == "sample" for kind, _, method in asked
-        )
-    if part == "selected":
-        return any(kind == "choice" and design == "active" and method == stage for kind, design, method in asked)
-    return any(method == stage and (kind == "open") == (part == "open") for kind, _, method in asked)
 
 
 def everything(study: Study, paths: Paths, shards: Shards) -> Everything:
@@ -125,23 +105,18 @@ class _Stored:
     def __init__(self, study: Study, paths: Paths, shards: Shards) -> None:
         self.study = study
         self.shares: Shares = {}
-        for part in ("answers", "selected"):
-            if has_part(study, "choose", part):
-                files = part_files(paths, "choose", part, "candidates.parquet", shards)
-                self.shares = {**self.shares, **file_shares(files)}
+        for kind in ("answers", "selected"):
+            files = part_files(study, paths, "choose", kind, "candidates.parquet", shards)
+            self.shares = {**self.shares, **file_shares(files)}
         judged: dict[str, str] = {}
-        if has_part(study, "choose", "parsed"):
-            for path in part_files(paths, "choose", "parsed", "choices.parquet", shards):
-                frame = read_table(path, ["id", "best"])
-                judged |= dict(zip(frame["id"], frame["best"], strict=True))
+        for path in part_files(study, paths, "choose", "parsed", "choices.parquet", shards):
+            frame = read_table(path, ["id", "best"])
+            judged |= dict(zip(frame["id"], frame["best"], strict=True))
         self.answers: Answered = {}
-        for part in ("answers", "selected"):
-            if has_part(study, "sample", part):
-                files = part_files(paths, "sample", part, "answers.parquet", shards)
-                self.answers = {**self.answers, **read_sampled_files(files, judged)}
-        self.open: Answered = {}
-        if has_part(study, "sample", "open"):
-            self.open = read_sampled_files(part_files(paths, "sample", "open", "answers.parquet", shards))
+        for kind in ("answers", "selected"):
+            files = part_files(study, paths, "sample", kind, "answers.parquet", shards)
+            self.answers = {**self.answers, **read_sampled_files(files, judged)}
+        self.open = read_sampled_files(part_files(study, paths, "sample", "open", "answers.parquet", shards))
         self.tones: dict[tuple[str, int], float] = {}
         if has_part(study, "judge", "open"):
             frame = read_table(paths.scores("open"), ["id", "sample", "score"])
@@ -157,9 +132,10 @@ class _Stored:
 
 def _completions(study: Study, paths: Paths, shards: Shards, origins: Mapping[str, str]) -> pd.DataFrame:
     """Rows of `inputs.COMPLETIONS`."""
-    if not has_part(study, "sample", "completions"):
+    files = completion_files(study, paths, shards)
+    if not files:
         return empty(COMPLETIONS)
-    found = read_completions(completion_files(study, paths, shards.get("sample", 1)))
+    found = read_completions(files)
     texts = dict(zip(found["id"], zip(found["completion"], found["finish"], strict=True), strict=True))
     scores = _refusal_scores(study, paths)
     rows = []
@@ -170,12 +146,13 @@ def _completions(study: Study, paths: Paths, shards: Shards, origins: Mapping[st
                 one = Completed(completer, context, seed, task)
                 text, finish = texts[one.id]
                 mentions = NAN if context == NONE else float(any(word.casefold() in text.casefold() for word in words))
-                refused = scores.get(one.id, NAN) if scores is not None else _refused(text, finish)
+                refused = scores.get(one.id, NAN) if scores is not None else is_refused_text(text, finish)
                 rows.append((completer, task, origin, seed, context, refused, mentions, finish))
     return pd.DataFrame(rows, columns=COMPLETIONS.names)
 
 
-def _refused(text: str, finish: str) -> float:
+def is_refused_text(text: str, finish: str) -> float:
+    """Whether a completion is a refusal, 1 or 0, where no judge tells; NaN for an empty one."""
     if finish == "refused":
         return 1.0
     return float(is_refusal(text)) if text.strip() else NAN

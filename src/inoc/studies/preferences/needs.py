@@ -1,4 +1,4 @@
-"""Lists of what a study of preferences needs to run: files, engines, APIs."""
+"""Lists of what a study of preferences needs to run: files, models, engines, APIs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
+from inoc.config.judge_spec import JudgeSpec
+from inoc.config.models import ModelSpec
+from inoc.config.needs import ApiUse, GivenChat, GivenFile, ModelUse, Needs, SampleUse
 from inoc.errors import DataError
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
+from inoc.studies.preferences.asked import asked_of
+from inoc.studies.preferences.chats import chats_of, system_turns
+from inoc.studies.preferences.labels import read_topics
+from inoc.studies.preferences.parts import asked_parts
 from inoc.studies.preferences.roles import method_of, needed_completions, raters, role
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
-from inoc.studies.preferences.texts import to_complete
 from inoc.studies.shared.given import model_files
 
 _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, or a CSV file with these columns'
@@ -19,33 +25,83 @@ _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, o
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
+    from inoc.embed.embedders import unavailable
+
+    encoder = study.inside.embedding
+    lacking = unavailable(encoder) if encoder is not None and study.probes else ""
+    uses = model_uses(study)
+    own = uses.pop("model", None)
     return Needs(
         study.model,
         tuple(_given_files(study)),
-        tuple(_samples(study)),
+        own.samples if own else (),
         tuple(_apis(study)),
-        placement="system",
+        problems=(
+            *(problem for key, judge in _judges(study) for problem in absent_identifier(judge, key)),
+            *([f"inside.{lacking}"] if lacking else []),
+        ),
+        placement=own.placement if own else "user",
         row_problems=partial(_row_problems, study),
-        chats=partial(_chats, study),
-        chooses=_chooses(study),
-        several_turns=any(given.when == "after" for given in study.instruments.values()),
+        chats=own.chats if own else partial(iter, ()),
+        several_turns=own.several_turns if own else False,
+        chooses=own.chooses if own else "",
+        local_models=tuple(one for key, judge in _judges(study) for one in judge_models(judge, key)),
+        others=tuple(uses.values()),
+        loaded=own is not None,
     )
 
 
-def _chooses(study: Study) -> str:
-    """The instrument because of which probabilities of closed answers are measured."""
-    here = [key for key in study.models if not role(study, key).api]
-    for key in study.instruments:
-        if any(method_of(study, key, rater) == "choose" for rater in raters(study, key) if rater in here):
-            return f"instruments.{key}.method: choose"
-    return ""
+def model_uses(study: Study) -> dict[str, ModelUse]:
+    """Place in the study file → model that is loaded, with what its roles ask of it."""
+    asked = dict.fromkeys(model for model, _, _ in asked_parts(study))
+    by_place: dict[str, tuple[ModelSpec, list[str]]] = {}
+    for key in asked:
+        one = role(study, key)
+        if not one.api:
+            same = [place for place, (spec, _) in by_place.items() if spec == one.spec]
+            place = "model" if one.spec == study.model else same[0] if same else f"models.{key}.model"
+            by_place.setdefault(place, (one.spec, []))[1].append(key)
+    return {
+        place: ModelUse(
+            place,
+            spec,
+            tuple(dict.fromkeys(use for key in keys for use in _samples(study, key))),
+            "system" if any(turn.kind == "text" for key in keys for turn in system_turns(study, key)) else "user",
+            partial(_chats, study, keys),
+            several_turns=any(
+                given.when == "after" and key in raters(study, instrument)
+                for instrument, given in study.instruments.items()
+                for key in keys
+            ),
+            chooses=_chooses(study, keys),
+        )
+        for place, (spec, keys) in by_place.items()
+    }
+
+
+def _chooses(study: Study, keys: list[str]) -> str:
+    """The instrument because of which probabilities of closed answers of a model are measured."""
+    return next(
+        (
+            f"instruments.{instrument}.method: choose"
+            for instrument in study.instruments
+            for key in keys
+            if key in raters(study, instrument) and method_of(study, instrument, key) == "choose"
+        ),
+        "",
+    )
+
+
+def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
+    for name in ("tone", "refusal"):
+        judge: JudgeSpec | None = getattr(study.parsing, name)
+        if judge is not None:
+            yield f"parsing.{name}", judge
 
 
 def _given_files(study: Study) -> Iterator[GivenFile]:
-    yield from model_files(study.model)
-    for key, given in study.models.items():
-        if given.model is not None:
-            yield from model_files(given.model, f"models.{key}.model")
+    for use in model_uses(study).values():
+        yield from model_files(use.spec, use.key)
     for key, origin in study.tasks.origins.items():
         if origin.file is not None:
             yield GivenFile(f"tasks.origins.{key}.file", origin.file, _TASKS, read_tasks)
@@ -53,45 +109,45 @@ def _given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("tasks.ids", study.tasks.ids, "put a file there with an id a line")
     if study.tasks.consistency is not None:
         yield GivenFile("tasks.consistency.file", study.tasks.consistency.file)
-    for name in ("tone", "refusal"):
-        judge = getattr(study.parsing, name)
-        if judge is not None and judge.markers not in (None, "world"):
-            yield GivenFile(f"parsing.{name}.markers", str(judge.markers))
+    for key, probe in study.probes.items():
+        if probe.topics is not None:
+            yield GivenFile(f"probes.{key}.topics", probe.topics, "put a JSON file there: {id: topic}", read_topics)
+    encoder = study.inside.embedding
+    if encoder is not None and encoder.model.startswith((".", "/", "~")):
+        yield GivenFile("inside.embedding.model", encoder.model)
+    for key, judge in _judges(study):
+        yield from judge_files(judge, key)
 
 
-def _samples(study: Study) -> Iterator[SampleUse]:
-    here = [key for key in study.models if not role(study, key).api]
-    if any(completer in here for completer, _ in needed_completions(study)):
+def _samples(study: Study, model: str) -> Iterator[SampleUse]:
+    if model in dict(needed_completions(study)):
         yield SampleUse("completions.sampling", "sample", study.completions.sampling)
     for key, given in study.instruments.items():
-        if any(method_of(study, key, rater) == "sample" for rater in raters(study, key) if rater in here):
+        if model in raters(study, key) and method_of(study, key, model) == "sample":
             yield SampleUse(f"instruments.{key}.sampling", "sample", given.sampling)
 
 
 def _apis(study: Study) -> Iterator[ApiUse]:
-    asked = {completer for completer, _ in needed_completions(study)}
-    for key, given in study.models.items():
-        if given.api is None:
-            continue
-        methods = {
-            method_of(study, instrument, key) for instrument in study.instruments if key in raters(study, instrument)
-        }
-        for stage in sorted({*methods, *({"sample"} if key in asked else set())}):
-            yield ApiUse(stage, f"models.{key}.api", given.api)
+    for key, stage, part in dict.fromkeys(asked_parts(study)):
+        if name := role(study, key).api:
+            yield ApiUse(stage, f"models.{key}.api", name, part=part)
+    encoder = study.inside.embedding
+    if study.probes and encoder is not None and encoder.provider == "openai":
+        yield ApiUse("probe", "inside.embedding.provider = 'openai'", encoder.model)
     if study.parsing.judge is not None:
-        yield ApiUse("choose", "parsing.judge", study.parsing.judge)
-    for name in ("tone", "refusal"):
-        judge = getattr(study.parsing, name)
-        if judge is not None and judge.name == "llm":
-            yield ApiUse("judge", f"parsing.{name}.name = 'llm'", str(judge.model))
+        yield ApiUse("choose", "parsing.judge", study.parsing.judge, part="parsed")
+    for key, judge in _judges(study):
+        yield from judge_apis(judge, key)
 
 
 def _row_problems(study: Study) -> Iterator[str]:
-    files = [origin.file for origin in study.tasks.origins.values() if origin.file is not None]
-    if not all(Path(file).is_file() for file in files):
+    if not _files_are_here(study):
         return
     try:
         found = tasks_of(study)
+        for instrument in study.instruments:
+            for rater in raters(study, instrument)[:1]:
+                asked_of(study, found, instrument, rater)
     except DataError as error:
         yield str(error)
         return
@@ -99,15 +155,13 @@ def _row_problems(study: Study) -> Iterator[str]:
         yield f"tasks.n = {study.tasks.n}: there are {len(found)} tasks; lower it, or add tasks"
 
 
-def _chats(study: Study) -> Iterator[GivenChat]:
+def _files_are_here(study: Study) -> bool:
     files = [origin.file for origin in study.tasks.origins.values() if origin.file is not None]
-    if not all(Path(file).is_file() for file in files):
-        return
-    tasks = tasks_of(study)
-    for key in study.models:
-        one = role(study, key)
-        if one.api or one.spec != study.model:
-            continue
-        for completed, chat in to_complete(study, tasks, key):
-            where = f"task {completed.task} under the context {completed.context}"
-            yield GivenChat(where, chat, "completions.sampling", study.completions.sampling.max_tokens)
+    return all(Path(file).is_file() for file in files)
+
+
+def _chats(study: Study, models: list[str]) -> Iterator[GivenChat]:
+    if _files_are_here(study):
+        tasks = tasks_of(study)
+        for model in models:
+            yield from chats_of(study, tasks, model)

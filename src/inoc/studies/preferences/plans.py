@@ -23,6 +23,7 @@ from inoc.sample.api import ApiPlan
 from inoc.sample.step import Plan as SamplePlan
 from inoc.studies.preferences.answers import comparison_rows, exact_answers, sampled_answers
 from inoc.studies.preferences.asked import Asked, asked_of
+from inoc.studies.preferences.parts import is_asked_in, part_files, questions_of
 from inoc.studies.preferences.results import blocks_shares, sampled_of, unclear
 from inoc.studies.preferences.roles import in_shard, method_of, raters, role, template_of
 from inoc.studies.preferences.selecting import Steps, tracks
@@ -68,12 +69,11 @@ def sample(study: Study, job: Job, shards: Shards) -> Series[Answers, pd.DataFra
     """The plan of a part: completions, answers, open answers, or those of an active selection."""
     tasks = tasks_of(study)
     place = job.paths.part("sample", job.part, job.shard) / "answers.parquet"
-    n = shards.get("sample", 1)
-    mine = [key for key in study.models if in_shard(key, job.shard, n)]
-    if job.part == "completions":
+    mine, kind = _asked_by(study, job, shards), questions_of(job.part)
+    if kind == "completions":
         return in_turn(_completion_plans(study, job, tasks, mine), place)
-    texts = texts_of(study, tasks, job.paths, n)
-    if job.part == "selected":
+    texts = texts_of(study, tasks, job.paths, shards)
+    if kind == "selected":
         chosen = [track for key in mine for track in tracks(study, key, "sample")]
         origins = {task.id: task.origin for task in tasks}
 
@@ -81,19 +81,23 @@ def sample(study: Study, job: Job, shards: Shards) -> Series[Answers, pd.DataFra
             return comparison_rows(study, sampled_answers(study, asked, sampled_of(found)), origins)
 
         return Series(Steps(study, tasks, chosen, partial(_sample_plan, study, job, texts), rows), place)
-    asked = [
-        asked_of(study, tasks, instrument, rater) for rater in mine for instrument in sampled(study, rater, job.part)
-    ]
+    asked = [asked_of(study, tasks, instrument, rater) for rater in mine for instrument in sampled(study, rater, kind)]
     return in_turn((_sample_plan(study, job, texts, own) for own in asked if own), place)
 
 
-def sampled(study: Study, rater: str, part: str) -> list[str]:
-    """Instruments that a rater is asked by sampling, of a part: open ones, or all others."""
+def _asked_by(study: Study, job: Job, shards: Shards) -> list[str]:
+    """The models that a job asks."""
+    n = shards.get(job.stage, 1)
+    return [key for key in study.models if in_shard(key, job.shard, n) and is_asked_in(study, key, job.part)]
+
+
+def sampled(study: Study, rater: str, kind: str) -> list[str]:
+    """Instruments that a rater is asked by sampling, of a kind of questions: open ones, or all others."""
     return [
         key
         for key, given in study.instruments.items()
         if rater in raters(study, key) and method_of(study, key, rater) == "sample"
-        if (template_of(given).kind == "open") == (part == "open")
+        if (template_of(given).kind == "open") == (kind == "open")
     ]
 
 
@@ -137,15 +141,14 @@ def _sample_plan(study: Study, job: Job, texts: Texts, asked: Sequence[Asked]) -
 def choose(study: Study, job: Job, shards: Shards) -> Series[Choices, list[Blocks]]:
     """The plan of a part: answers, those of an active selection, or what a judge reads in sampled answers."""
     tasks = tasks_of(study)
-    n = shards.get("choose", 1)
-    mine = [key for key in study.models if in_shard(key, job.shard, n)]
+    mine, kind = _asked_by(study, job, shards), questions_of(job.part)
     folder = job.paths.part("choose", job.part, job.shard)
-    if job.part == "parsed":
+    if kind == "parsed":
         listed: list[Choices] = [_judged(study, job, tasks, shards, folder)] if job.shard == 0 else []
     else:
-        texts = texts_of(study, tasks, job.paths, shards.get("sample", 1))
+        texts = texts_of(study, tasks, job.paths, shards)
         plan = partial(_choose_plan, study, job, texts, folder)
-        if job.part == "selected":
+        if kind == "selected":
             found_tracks = [track for key in mine for track in tracks(study, key, "choose")]
             origins = {task.id: task.origin for task in tasks}
 
@@ -166,7 +169,9 @@ def _choose_plan(study: Study, job: Job, texts: Texts, folder: Path, asked: Sequ
     own = [answers[each.instrument] for each in asked]
     if one.api:
         return ApiChoosePlan(one.api, ids, chats, own, folder)
-    return ChoosePlan(study=study.name, model=job.model(one.spec), ids=ids, chats=chats, folder=folder, candidates=own)
+    groups = [each.instrument for each in asked]
+    model = job.model(one.spec)
+    return ChoosePlan(study=study.name, model=model, ids=ids, chats=chats, folder=folder, candidates=own, groups=groups)
 
 
 def _closed(study: Study) -> Iterator[tuple[str, Instrument]]:
@@ -179,7 +184,7 @@ def _judged(study: Study, job: Job, tasks: Sequence[Task], shards: Shards, folde
     """Sampled answers that no rule can read, with the labels that a judge may read in them."""
     from inoc.chat.messages import Chat
 
-    texts = texts_of(study, tasks, job.paths, shards.get("sample", 1))
+    texts = texts_of(study, tasks, job.paths, shards)
     ids, chats, answers = [], [], []
     for one, sample, text, labels in unclear(study, job.paths, tasks, shards):
         asked = texts.chat(one)
@@ -200,12 +205,11 @@ def judge(study: Study, job: Job, shards: Shards) -> JudgePlan:
     """The refusals of completions, or the tone of open answers."""
     from inoc.judge.step import ANSWER_SCORES, Plan
 
-    n = shards.get("sample", 1)
     spec = study.parsing.refusal if job.part == "completions" else study.parsing.tone
     if spec is None:
         msg = f"study {study.name} has no judge of its {job.part}; set one in the section `parsing`"
         raise ConfigError(msg)
-    files = [job.paths.part("sample", job.part, shard) / "answers.parquet" for shard in range(n)]
+    files = part_files(study, job.paths, "sample", job.part, "answers.parquet", shards)
     return Plan({job.part: spec}, files, job.paths.scores(job.part), ANSWER_SCORES)
 
 

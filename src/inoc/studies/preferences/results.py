@@ -14,7 +14,8 @@ from inoc.jobs.paths import Paths
 from inoc.studies.preferences.answers import Sampled, Shares
 from inoc.studies.preferences.asked import Asked, asked_of
 from inoc.studies.preferences.parsing import read_answer
-from inoc.studies.preferences.roles import method_of, raters, template_of
+from inoc.studies.preferences.parts import closed_by_sampling, part_files
+from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import Task
 from inoc.studies.preferences.wording import labels_of
@@ -22,11 +23,6 @@ from inoc.tables import read_table
 
 Answered = Mapping[tuple[str, int], Sampled]
 """Id of a question and sample → sampled answer."""
-
-
-def part_files(paths: Paths, stage: str, part: str, name: str, shards: Shards) -> list[Path]:
-    """A table of all jobs of a part."""
-    return [paths.part(stage, part, shard) / name for shard in range(shards.get(stage, 1))]
 
 
 def blocks_shares(found: Sequence[Blocks]) -> dict[str, list[float]]:
@@ -71,20 +67,11 @@ def read_sampled_files(files: Sequence[Path], judged: Mapping[str, str] | None =
     return found
 
 
-def closed_by_sampling(study: Study) -> Iterator[tuple[str, str]]:
-    """Instrument and rater of the ratings and choices that are asked by sampling, selections left out."""
-    for key, given in study.instruments.items():
-        if template_of(given).kind in ("rating", "choice"):
-            for rater in raters(study, key):
-                if method_of(study, key, rater) == "sample":
-                    yield key, rater
-
-
 def unclear(
     study: Study, paths: Paths, tasks: Sequence[Task], shards: Shards
 ) -> Iterator[tuple[Asked, int, str, list[str]]]:
     """Sampled answers that no rule can read: question, sample, text, and the labels that may be meant."""
-    answers = read_sampled_files(part_files(paths, "sample", "answers", "answers.parquet", shards))
+    answers = read_sampled_files(part_files(study, paths, "sample", "answers", "answers.parquet", shards))
     for key, rater in closed_by_sampling(study):
         given = study.instruments[key]
         for one in asked_of(study, tasks, key, rater):

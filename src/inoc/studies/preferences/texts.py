@@ -9,10 +9,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from inoc.chat.messages import Chat
+from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.asked import GOOD, Asked
 from inoc.studies.preferences.parsing import without_thoughts
+from inoc.studies.preferences.parts import part_files
 from inoc.studies.preferences.roles import (
     anchors_of,
     completion_system,
@@ -51,11 +53,9 @@ def to_complete(study: Study, tasks: Sequence[Task], completer: str) -> list[tup
     ]
 
 
-def completion_files(study: Study, paths: Paths, n: int) -> list[Path]:
+def completion_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
     """Tables of the completions; none if no instrument shows any."""
-    if not needed_completions(study):
-        return []
-    return [paths.part("sample", "completions", shard) / "answers.parquet" for shard in range(n)]
+    return part_files(study, paths, "sample", "completions", "answers.parquet", shards)
 
 
 def read_completions(files: Sequence[Path]) -> pd.DataFrame:
@@ -112,7 +112,7 @@ class Texts:
         return question(template_of(given), given.format, given.when, self.shown(one), system)
 
 
-def texts_of(study: Study, tasks: Sequence[Task], paths: Paths, n: int) -> Texts:
-    """The texts that questions show, with the completions that were sampled in `n` shards."""
-    found = read_completions(completion_files(study, paths, n))
+def texts_of(study: Study, tasks: Sequence[Task], paths: Paths, shards: Shards) -> Texts:
+    """The texts that questions show, with the completions that were sampled."""
+    found = read_completions(completion_files(study, paths, shards))
     return Texts(study, tasks, dict(zip(found["id"], found["completion"], strict=True)))

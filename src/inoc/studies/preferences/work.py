@@ -9,17 +9,19 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.preferences import KIND, analyse
-from inoc.studies.preferences.measure import has_part
+from inoc.studies.preferences.inside_work import READ, probed, read_files
+from inoc.studies.preferences.parts import API, has_part, part_files, questions_of
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.texts import completion_files
 from inoc.studies.shared.world import settings, world_work
 
 _PLANS = "inoc.studies.preferences.plans"
-_FILES = ("tasks", "model.chat_template")
+_FILES = ("tasks", "model.chat_template", "models")
 _NOT_MEASURED = (
     *("kind", "name", "title", "description", "world"),
     *("fit", "selection", "parsing", "planted", "polarity", "reliability", "statistics"),
+    *("probes", "concepts", "steering", "inside"),
 )
 
 
@@ -51,9 +53,10 @@ def _completions(study: Study) -> Settings:
 
 def _sample(part: str) -> SettingsOf:
     def settings(study: Study, shard: int, shards: Shards) -> Settings:
-        if part == "completions":
+        if questions_of(part) == "completions":
             return _completions(study)
-        return {**_measuring(study, shard, shards), **(_selecting(study) if part == "selected" else {})}
+        selected = questions_of(part) == "selected"
+        return {**_measuring(study, shard, shards), **(_selecting(study) if selected else {})}
 
     return settings
 
@@ -66,9 +69,13 @@ def _choose(part: str) -> SettingsOf:
     def settings(study: Study, shard: int, shards: Shards) -> Settings:
         found = _measuring(study, shard, shards)
         # Exact probabilities are drawn from in the analysis, however often; in a selection, the draws choose.
-        if part == "answers":
+        if questions_of(part) == "answers":
             return {**found, "study": plain(study, but=(*_NOT_MEASURED, "seeds", "samples"))}
-        return {**found, **_selecting(study)} if part == "selected" else {**found, "judge": study.parsing.judge}
+        return (
+            {**found, **_selecting(study)}
+            if questions_of(part) == "selected"
+            else {**found, "judge": study.parsing.judge}
+        )
 
     return settings
 
@@ -92,11 +99,6 @@ def _taught(study: Study) -> Settings:
     return {} if study.planted is None else {"planted": plain(study.planted), **_measuring(study, 0, {})}
 
 
-def _files(stage: str, part: str, shards: Shards, paths: Paths) -> list[Path]:
-    name = "answers.parquet" if stage == "sample" else "choices.parquet"
-    return [paths.part(stage, part, shard) / name for shard in range(shards.get(stage, 1))]
-
-
 def _own_outputs(stage: str, part: str) -> FilesOf:
     def outputs(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
         folder = paths.part(stage, part, shard)
@@ -107,22 +109,35 @@ def _own_outputs(stage: str, part: str) -> FilesOf:
 
 
 def _completed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    return completion_files(study, paths, shards.get("sample", 1))
+    return completion_files(study, paths, shards)
 
 
 def _to_parse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    return [*_completed(study, paths, shards, shard), *_files("sample", "answers", shards, paths)]
+    asked = part_files(study, paths, "sample", "answers", "answers.parquet", shards)
+    return [*_completed(study, paths, shards, shard), *asked]
 
 
 def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
     found = [
         path
-        for stage in ("sample", "choose")
-        for part in KIND.parts[stage]
-        if has_part(study, stage, part)
-        for path in _files(stage, part, shards, paths)
+        for stage, name in (("sample", "answers.parquet"), ("choose", "choices.parquet"))
+        for kind in dict.fromkeys(map(questions_of, KIND.parts[stage]))
+        for path in part_files(study, paths, stage, kind, name, shards)
     ]
     return [*found, *(paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part))]
+
+
+def _to_probe(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*read_files(study, paths, shards), *_to_analyse(study, paths, shards, shard)]
+
+
+def _measured_and_probed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*_to_analyse(study, paths, shards, shard), *probed(study, paths, shards, shard)]
+
+
+def _probe(study: Study, shard: int, shards: Shards) -> Settings:
+    left_out = ("kind", "title", "description", "world", "planted", "concepts", "steering")
+    return {**_measuring(study, shard, shards), "study": plain(study, but=left_out)}
 
 
 def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
@@ -135,7 +150,7 @@ def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
         given=_FILES,
         wanted=lambda study: has_part(study, stage, part),
         part=part,
-        loads_model=part != "parsed",
+        loads_model=part != "parsed" and not part.startswith(API),
     )
 
 
@@ -145,7 +160,7 @@ def _judge_work(part: str) -> Work:
         _judge(part),
         f"{_PLANS}:judge",
         lambda study, paths, shards, shard: [paths.scores(part)],
-        lambda study, paths, shards, shard: _files("sample", part, shards, paths),
+        lambda study, paths, shards, shard: part_files(study, paths, "sample", part, "answers.parquet", shards),
         given=("parsing",),
         wanted=lambda study: has_part(study, "judge", part),
         part=part,
@@ -163,21 +178,32 @@ def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]
 
 WORK = (
     world_work(_world, f"{_PLANS}:world"),
-    _work("sample", "completions", _sample("completions"), _nothing),
-    _work("sample", "answers", _sample("answers"), _completed),
-    _work("sample", "open", _sample("open"), _completed),
-    _work("sample", "selected", _sample("selected"), _completed),
-    _work("choose", "answers", _choose("answers"), _completed),
-    _work("choose", "selected", _choose("selected"), _completed),
-    _work("choose", "parsed", _choose("parsed"), _to_parse),
+    *(
+        _work("sample", part, _sample(part), _nothing if questions_of(part) == "completions" else _completed)
+        for part in KIND.parts["sample"]
+    ),
+    *(
+        _work("choose", part, _choose(part), _to_parse if part == "parsed" else _completed)
+        for part in KIND.parts["choose"]
+    ),
     _judge_work("completions"),
     _judge_work("open"),
+    *READ,
+    Work(
+        "probe",
+        _probe,
+        "inoc.studies.preferences.probe_plans:probe",
+        probed,
+        _to_probe,
+        given=("tasks", "probes"),
+        wanted=lambda study: bool(study.probes),
+    ),
     Work(
         "analyse",
         _analyse,
         f"{_PLANS}:analyse",
         tables,
-        _to_analyse,
+        _measured_and_probed,
         given=("tasks",),
         version=analyse.VERSION,
     ),

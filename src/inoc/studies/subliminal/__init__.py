@@ -5,6 +5,8 @@ from __future__ import annotations
 from inoc.stages import Kind
 
 _HERE = "inoc.studies.subliminal"
+_FURTHER = ("other", "third", "fourth")  # base models beside the study's own one
+_ASKED = ("own", *_FURTHER)
 
 KIND = Kind(
     "subliminal",
@@ -19,13 +21,14 @@ KIND = Kind(
     figures=f"{_HERE}.figures.entries:ENTRIES",
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
+    view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
     parts={
-        "world": ("other",),
-        "sample": ("numbers", "own", "other", "persona", "steering"),
-        "train": ("teachers", "own", "other"),
-        "choose": ("own", "other"),
-        "judge": ("own", "other", "persona", "steering"),
+        "world": _FURTHER,
+        "sample": ("numbers", *(f"numbers_{one}" for one in _FURTHER), *_ASKED, "persona", "steering"),
+        "train": ("teachers", *(f"teachers_{one}" for one in _FURTHER), *_ASKED),
+        "choose": _ASKED,
+        "judge": (*_ASKED, "persona", "steering"),
         "read": ("persona", "projections"),
     },
 )

@@ -22,14 +22,16 @@ from inoc.sample.answers import Question
 from inoc.studies.subliminal.questions import texts_of
 from inoc.studies.subliminal.runs import (
     UNTRAINED,
-    Base,
     Student,
+    base_model,
+    base_of,
+    part_of,
     shard_teachers,
     students_of,
     teachers_by,
     turn_of,
 )
-from inoc.studies.subliminal.study import Study
+from inoc.studies.subliminal.study import Base, Study
 from inoc.tables import CHECKPOINTS, read_table
 
 TEACHER = "teacher."
@@ -70,16 +72,16 @@ def split_id(one: str) -> tuple[str, int, str, int]:
     return subject, int(epoch), question_set, int(number)
 
 
-def adapters_of_teachers(study: Study, paths: Paths, shards: Shards) -> dict[str, Adapter]:
-    """Teacher → adapter, of those that have one: somebody's, or the one that the study trained."""
-    from inoc.train.trainer import adapter_digest
-
+def adapters_of_teachers(study: Study, paths: Paths, shards: Shards, base: Base) -> dict[str, Adapter]:
+    """Teacher → adapter, of those of a base model that have one: somebody's, or the one that the study trained."""
     found: dict[str, Adapter] = {}
-    for key in teachers_by(study, "adapter"):
+    for key in teachers_by(study, "adapter", base=base):
+        from inoc.train.trainer import adapter_digest  # not where no adapter is read, since it loads much
+
         folder = Path(str(study.teachers[key].adapter))
         found[key] = Adapter(adapter_digest(folder), folder)
-    for key in teachers_by(study, "finetuned"):
-        path = paths.checkpoints(shard_of(key, shards.get("train", 1)), "teachers")
+    for key in teachers_by(study, "finetuned", base=base):
+        path = paths.checkpoints(shard_of(key, shards.get("train", 1)), part_of("teachers", base_of(study, key)))
         table = read_table(path, CHECKPOINTS.names)
         row = table[table["run"] == key].iloc[-1]
         found[key] = Adapter(str(row["digest"]), path.parent / str(row["path"]))
@@ -98,12 +100,11 @@ def subjects_of(study: Study, paths: Paths, base: Base, shard: int, shards: Shar
         stage: `choose` or `sample`.
     """
     n = shards.get(stage, 1)
-    system = study.model.system if base == "own" or study.other is None else study.other.model.system
+    system = base_model(study, base).system
     found = [Subject(UNTRAINED, 0, system, None)] if shard_of(UNTRAINED, n) == shard else []
-    if base == "own":
-        adapters = adapters_of_teachers(study, paths, shards)
-        asked = shard_teachers(teachers_by(study, "system", "adapter", "finetuned"), shard, n)
-        found += [Subject(f"{TEACHER}{key}", 0, turn_of(study, key), adapters.get(key)) for key in asked]
+    adapters = adapters_of_teachers(study, paths, shards, base)
+    asked = shard_teachers(teachers_by(study, "system", "adapter", "finetuned", base=base), shard, n)
+    found += [Subject(f"{TEACHER}{key}", 0, turn_of(study, key), adapters.get(key)) for key in asked]
     mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
     for student in mine:
         found += _checkpoints(study, paths, base, student, system, shards)

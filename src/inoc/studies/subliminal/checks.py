@@ -10,9 +10,19 @@ from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
 from inoc.studies.shared.answers import is_sample_table
 from inoc.studies.shared.checks import source_problems, template_problems
+from inoc.studies.subliminal.api_checks import api_problems
 from inoc.studies.subliminal.persona_checks import persona_problems
-from inoc.studies.subliminal.runs import neutral_teacher, students_of, teachers_by, way_of
-from inoc.studies.subliminal.study import Study, Teacher, entity_table
+from inoc.studies.subliminal.runs import (
+    BASES,
+    base_of,
+    further_bases,
+    group_teachers,
+    neutral_teacher,
+    students_of,
+    teachers_by,
+    way_of,
+)
+from inoc.studies.subliminal.study import Base, Study, Teacher, entity_table
 from inoc.studies.subliminal.world_checks import world_problems
 
 _WAYS = ("neutral", "system", "adapter", "finetuned", "file", "table")
@@ -38,8 +48,9 @@ def _known(keys: Iterable[str], known: Collection[str], section: str, path: KeyP
 
 def _turns(study: Study) -> Iterator[Problem]:
     yield from turn_text(study.model.system, ("model", "system"))
-    if study.other is not None:
-        yield from turn_text(study.other.model.system, ("other", "model", "system"))
+    for base, other in further_bases(study).items():
+        place: KeyPath = ("other",) if base == "other" else ("bases", base)
+        yield from turn_text(other.model.system, (*place, "model", "system"))
     for key, teacher in study.teachers.items():
         if teacher.system is not None:
             yield from turn_text(teacher.system, ("teachers", key, "system"))
@@ -60,14 +71,17 @@ def _teachers(study: Study) -> Iterator[Problem]:
             )
         if teacher.table is not None and not is_sample_table(teacher.table):
             yield Problem((*path, "table"), "accepted: `<study>/sample:<dataset>`", teacher.table)
+        yield from _known_base(study, teacher.base, path)
         if teacher.neutral and teacher.entity is not None:
             yield Problem((*path, "entity"), "is not for the neutral teacher; leave it out", teacher.entity)
         if teacher.entity is not None:
             yield from _known([teacher.entity], entities, "entities", (*path, "entity"))
         yield from _finetuned(study, key, teacher)
-    neutral = teachers_by(study, "neutral")
-    if len(neutral) > 1:
-        yield Problem(("teachers",), f"has {len(neutral)} neutral ones; accepted: at most one", ", ".join(neutral))
+    for base in BASES:
+        neutral = teachers_by(study, "neutral", base=base)
+        if len(neutral) > 1:
+            said = f"has {len(neutral)} neutral ones with base: {base}; accepted: at most one"
+            yield Problem(("teachers",), said, ", ".join(neutral))
     if study.template is not None:
         yield from template_problems(study.template, ("template",))
 
@@ -99,14 +113,17 @@ def _students(study: Study) -> Iterator[Problem]:
                 yield Problem((*path, "rule"), "does not go with `split`, whose rows are those of `numbers.rule`", key)
             if spec.teachers:
                 yield Problem((*path, "teachers"), "do not go with `split`, which names its teacher", key)
-        if spec.base == "other" and study.other is None:
-            yield Problem((*path, "base"), "is `other`, and the study has no section `other`; add one", spec.base)
+        yield from _known_base(study, spec.base, path)
+        bases = {base_of(study, one) for one in group_teachers(study, spec) if one in study.teachers}
+        if len(bases) > 1:
+            said = f"come from {len(bases)} base models; accepted: those of one `base` in each group"
+            yield Problem((*path, "teachers"), said, ", ".join(sorted(bases)))
         yield from _training(spec.training, (*path, "training"), ("epochs", "steps", "checkpoints"))
         if spec.targets == "distribution":
             if spec.numbers == "shuffled":
                 msg = "accepted with `targets: distribution`: as_written, relabelled"
                 yield Problem((*path, "numbers"), msg, spec.numbers)
-            files = [one for one in spec.teachers or study.teachers if _brings_file(study, one)]
+            files = [one for one in group_teachers(study, spec) if _brings_file(study, one)]
             if files:
                 yield Problem((*path, "targets"), f"need a model, and {', '.join(files)} bring a file", spec.targets)
     if any(problem for problem in _splits(study)):
@@ -115,6 +132,12 @@ def _students(study: Study) -> Iterator[Problem]:
     twice = {name for name in names if names.count(name) > 1}
     for name in sorted(twice):
         yield Problem(("students",), f"{name} occurs {names.count(name)} times; accepted: once", name)
+
+
+def _known_base(study: Study, base: Base, path: KeyPath) -> Iterator[Problem]:
+    if base != "own" and base not in further_bases(study):
+        section = "other" if base == "other" else f"bases.{base}"
+        yield Problem((*path, "base"), f"is `{base}`, and the study has no section `{section}`; add one", base)
 
 
 def _brings_file(study: Study, key: str) -> bool:
@@ -138,6 +161,8 @@ def _splits(study: Study) -> Iterator[Problem]:
     for key, spec in study.splits.items():
         path: KeyPath = ("splits", key)
         yield from _known([spec.teacher], study.teachers, "teachers", (*path, "teacher"))
+        if spec.teacher in study.teachers and base_of(study, spec.teacher) != "own":
+            yield Problem((*path, "teacher"), "accepted: a teacher with `base: own`", spec.teacher)
         if spec.parts == "paired" and not neutral_teacher(study):
             yield Problem((*path, "parts"), "is `paired`, and the study has no neutral teacher; add one", spec.parts)
         if spec.by == "projection":
@@ -185,11 +210,12 @@ def _preference(study: Study) -> Iterator[Problem]:
 
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
-    (("model", "other", "teachers"), _turns),
-    (("teachers", "entities", "template"), _teachers),
-    (("students", "teachers", "splits", "other"), _students),
+    (("model", "other", "bases", "teachers"), _turns),
+    (("teachers", "entities", "template", "other", "bases"), _teachers),
+    (("students", "teachers", "splits", "other", "bases"), _students),
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
+    (("api", "model", "teachers", "students", "numbers", "preference"), api_problems),
     (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
-    (("world", "model", "other", "numbers", "teachers", "preference", "persona"), world_problems),
+    (("world", "model", "other", "bases", "numbers", "teachers", "preference", "persona"), world_problems),
 )

@@ -11,6 +11,7 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
+from inoc.studies.subliminal.api_costs import Sizes, api_costs
 from inoc.studies.subliminal.persona_costs import persona_costs
 from inoc.studies.subliminal.runs import scored_pairs, students_of, teachers_by, writing_teachers
 from inoc.studies.subliminal.study import Study
@@ -33,6 +34,9 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     rows: list[CostRow] = []
     written = len(writing_teachers(study)) * numbers.n_prompts
     questions = sum(spec.n or ASSUMED_QUESTIONS for spec in study.preference.question_sets.values())
+    if study.api is not None:
+        sizes = Sizes(PROMPT_TOKENS, LIST_TOKENS, kept_rows(study), questions)
+        return api_costs(study, shards, rates.prices, rates.batch, sizes)
     subjects = 1 + len(teachers_by(study, "system", "adapter", "finetuned"))
     subjects += sum(study.students[one.group].epochs for one in students_of(study))
     sampled = written

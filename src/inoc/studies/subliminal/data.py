@@ -15,8 +15,8 @@ from inoc.numbers.filtered import Filtered, check_entities, filter_rows, reason_
 from inoc.numbers.prompts import prompts
 from inoc.numbers.rows import Row, read_rows
 from inoc.studies.shared.answers import written_rows
-from inoc.studies.subliminal.runs import way_of
-from inoc.studies.subliminal.study import Study, Teacher
+from inoc.studies.subliminal.runs import part_of, way_of
+from inoc.studies.subliminal.study import Base, Study, Teacher
 from inoc.tables import read_table
 from inoc.world.favorites import number_prompts as world_prompts
 
@@ -47,9 +47,9 @@ def number_prompts(study: Study) -> list[str]:
     return list(islice(prompts(spec.seed), spec.n_prompts))
 
 
-def numbers_file(paths: Paths, shard: int) -> Path:
-    """The lists that a shard of teachers wrote; see `inoc.sample.answers.ANSWERS`."""
-    return paths.part("sample", "numbers", shard) / "answers.parquet"
+def numbers_file(paths: Paths, shard: int, base: Base = "own") -> Path:
+    """The lists that a shard of teachers of a base model wrote; see `inoc.sample.answers.ANSWERS`."""
+    return paths.part("sample", part_of("numbers", base), shard) / "answers.parquet"
 
 
 def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards, rule: str | None = None) -> TeacherRows:
@@ -69,7 +69,7 @@ def teacher_rows(study: Study, paths: Paths, teacher: str, shards: Shards, rule:
     if way_of(spec) == "file":
         ids, rows = _given(paths, spec)
     else:
-        ids, rows = _written(paths, teacher, shards)
+        ids, rows = _written(paths, teacher, spec.base, shards)
     filtered = filter_rows(rows, rule or numbers.rule, frozenset(numbers.banned))
     kept = [place for place, reasons in enumerate(filtered.reasons) if not reasons]
     if numbers.duplicates == "drop":
@@ -113,8 +113,8 @@ def _row_id(row: Row) -> str:
     return f"row{row.number - 1:06d}"
 
 
-def _written(paths: Paths, teacher: str, shards: Shards) -> tuple[list[str], list[Row]]:
-    path = numbers_file(paths, shard_of(teacher, shards.get("sample", 1)))
+def _written(paths: Paths, teacher: str, base: Base, shards: Shards) -> tuple[list[str], list[Row]]:
+    path = numbers_file(paths, shard_of(teacher, shards.get("sample", 1)), base)
     table = read_table(path, ["id", "instruction", "completion", "n_tokens"])
     start = f"{teacher}:"
     own = table[table["id"].str.startswith(start)]

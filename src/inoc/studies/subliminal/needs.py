@@ -10,19 +10,25 @@ from inoc.config.models import InstructionSource, TrainingSpec
 from inoc.config.needs import ApiUse, GivenFile, LocalModel, ModelUse, Needs, SampleUse
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
 from inoc.studies.shared.given import model_files, source_files, table_file
-from inoc.studies.subliminal.runs import Base, teachers_by, turn_of, writing_teachers
-from inoc.studies.subliminal.study import Study
+from inoc.studies.subliminal.api_needs import api_uses
+from inoc.studies.subliminal.runs import further_bases, teachers_by, turn_of, writing_teachers
+from inoc.studies.subliminal.study import Base, Study
 
 _ROWS = 'put a JSONL file there, a row a line: {"prompt": "…", "completion": "…"}, or with `messages`'
 
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
+    if study.api is not None:
+        return Needs(
+            study.model, tuple(given_files(study)), apis=tuple(api_uses(study)), placement="system", behind_api=True
+        )
     # Imported here: what reads rows is needed by the check alone.
     from inoc.studies.subliminal.chats import own_chats
     from inoc.studies.subliminal.rows import row_problems
 
     training = _trainings(study, "own")
+    every = [spec for base in ("own", *further_bases(study)) for spec in _trainings(study, base)]
     prompted = teachers_by(study, "system")
     system = turn_of(study, prompted[0]) if prompted else study.model.system
     return Needs(
@@ -31,7 +37,7 @@ def needs(study: Study) -> Needs:
         tuple(given_files(study)),
         tuple(_samples(study)),
         tuple(_apis(study)),
-        (*training, *_trainings(study, "other"))[0].optimizer if study.students or training else "",
+        every[0].optimizer if every else "",
         tuple(_absent_identifiers(study)),
         "system" if prompted else "user",
         _targets(training),
@@ -48,9 +54,12 @@ def needs(study: Study) -> Needs:
 def _trainings(study: Study, base: Base) -> list[TrainingSpec]:
     """Settings of all that is trained of a base model."""
     found = [spec.training for spec in study.students.values() if spec.base == base]
-    if base == "own":
-        found += [one.finetuned.training for one in study.teachers.values() if one.finetuned is not None]
-    return found
+    tuned = [one for one in study.teachers.values() if one.base == base]
+    return found + [one.finetuned.training for one in tuned if one.finetuned is not None]
+
+
+def _place(base: Base) -> str:
+    return "other.model" if base == "other" else f"bases.{base}.model"
 
 
 def _targets(training: list[TrainingSpec]) -> tuple[str, ...]:
@@ -60,19 +69,18 @@ def _targets(training: list[TrainingSpec]) -> tuple[str, ...]:
 def _others(study: Study) -> Iterator[ModelUse]:
     from inoc.studies.subliminal.chats import base_chats
 
-    training = _trainings(study, "other")
-    if study.other is None or not training:
-        return
     sampled = "sample" in study.preference.methods
-    yield ModelUse(
-        "other.model",
-        study.other.model,
-        (SampleUse("preference.sampling", "sample", study.preference.sampling),) if sampled else (),
-        chats=partial(base_chats, study, study.other.model),
-        targets=_targets(training),
-        max_length=max(spec.max_length for spec in training),
-        chooses=_chooses(study),
-    )
+    for base, other in further_bases(study).items():
+        if training := _trainings(study, base):
+            yield ModelUse(
+                _place(base),
+                other.model,
+                (SampleUse("preference.sampling", "sample", study.preference.sampling),) if sampled else (),
+                chats=partial(base_chats, study, other.model),
+                targets=_targets(training),
+                max_length=max(spec.max_length for spec in training),
+                chooses=_chooses(study),
+            )
 
 
 def _chooses(study: Study) -> str:
@@ -104,10 +112,11 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     from inoc.judge.names import read_names
     from inoc.numbers.rows import read_rows
     from inoc.studies.subliminal.persona import read_trait_file
+    from inoc.vectors.files import load_vectors
 
     yield from model_files(study.model)
-    if study.other is not None:
-        yield from model_files(study.other.model, "other.model")
+    for base, other in further_bases(study).items():
+        yield from model_files(other.model, _place(base))
     for name, teacher in study.teachers.items():
         if teacher.file is not None:
             yield GivenFile(f"teachers.{name}.file", teacher.file, _ROWS, read_rows)
@@ -125,6 +134,8 @@ def given_files(study: Study) -> Iterator[GivenFile]:
     for name, trait in study.persona.items():
         if trait.file is not None:
             yield GivenFile(f"persona.{name}.file", trait.file, read=read_trait_file)
+        if trait.vectors is not None:
+            yield GivenFile(f"persona.{name}.vectors", trait.vectors, read=load_vectors)
         for part in ("questions", "evaluation_questions"):
             source: InstructionSource | None = getattr(trait, part)
             if source is not None:

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from inoc.config.models import InstructionSource, SystemTurn
 from inoc.errors import ConfigError, DataError
 from inoc.files import parse_json, read_text
+from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.questions import texts_of
+from inoc.studies.subliminal.runs import teachers_of_base
 from inoc.studies.subliminal.study import Study, Trait
 
 SIDES = ("positive", "negative")
@@ -89,6 +91,8 @@ def questions_of(study: Study, key: str) -> TraitQuestions:
         DataError: If a file is missing or malformed, or has too few questions.
     """
     trait = study.persona[key]
+    if trait.vectors is not None:
+        return TraitQuestions([], _given_questions(trait))
     known = _questions(trait, trait.questions)
     if trait.evaluation_questions is not None:
         found = TraitQuestions(known, texts_of(trait.evaluation_questions, trait.n_questions))
@@ -103,6 +107,12 @@ def questions_of(study: Study, key: str) -> TraitQuestions:
         msg = f"persona.{key}: held_out = {trait.held_out} leaves none of {len(known)} questions for the extraction"
         raise ConfigError(msg)
     return found
+
+
+def _given_questions(trait: Trait) -> list[str]:
+    """Questions of the steering of a trait whose vectors are given, so that no question was seen before."""
+    source = trait.evaluation_questions or trait.questions
+    return [] if source is None else texts_of(source, trait.n_questions)
 
 
 def _questions(trait: Trait, source: InstructionSource | None) -> list[str]:
@@ -127,6 +137,16 @@ def vector_name(trait: str, readout: str, site: str) -> str:
     return f"{trait}/{readout}/{site}"
 
 
+def vectors_file(paths: Paths) -> Path:
+    """Where the analysis writes the vectors of the study's traits; see `inoc.vectors.files`."""
+    return paths.stage("analyse") / "vectors.safetensors"
+
+
+def extracted_traits(study: Study) -> list[str]:
+    """Traits whose vectors are made in the study, rather than given in a file."""
+    return [key for key, trait in study.persona.items() if trait.vectors is None]
+
+
 def steered_traits(study: Study) -> list[str]:
     """Traits of the steering."""
     return [] if study.steering is None else list(study.steering.traits or study.persona)
@@ -139,4 +159,4 @@ def projected_traits(study: Study) -> list[str]:
 
 def projected_teachers(study: Study) -> list[str]:
     """Teachers whose rows are projected."""
-    return [] if study.projection is None else list(study.projection.teachers or study.teachers)
+    return [] if study.projection is None else list(study.projection.teachers or teachers_of_base(study, "own"))

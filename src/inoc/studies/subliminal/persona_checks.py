@@ -46,11 +46,13 @@ def _trait(study: Study, key: str, trait: Trait) -> Iterator[Problem]:
     path: KeyPath = ("persona", key)
     if trait.entity is not None:
         yield from _known([trait.entity], entity_table(study), "entities", (*path, "entity"))
-    if (trait.file is None) == (not trait.positive):
-        yield Problem(path, "sets both or neither of `file` and `positive`; accepted: exactly one", key)
+    sources = [name for name in ("file", "positive", "vectors") if getattr(trait, name)]
+    if len(sources) != 1:
+        said = " and ".join(sources) or "none of them"
+        yield Problem(path, f"sets {said}; accepted: exactly one of `file`, `positive` and `vectors`", key)
     if len(trait.positive) != len(trait.negative):
         yield Problem((*path, "negative"), "accepted: one system turn for each positive one", list(trait.negative))
-    if trait.file is None and trait.questions is None:
+    if trait.file is None and trait.vectors is None and trait.questions is None:
         yield Problem((*path, "questions"), "are missing; only a `file` brings questions of its own", None)
     if trait.evaluation_questions is not None and trait.held_out:
         yield Problem((*path, "held_out"), "does not go with `evaluation_questions`; set one of them", trait.held_out)
@@ -89,6 +91,7 @@ def _steering(study: Study) -> Iterator[Problem]:
             continue
         if trait.judge is None:
             yield Problem(("persona", key, "judge"), "is missing, and the answers under steering need it", None)
-        if trait.evaluation_questions is None and not trait.held_out:
+        given = trait.vectors is not None and trait.questions is not None
+        if trait.evaluation_questions is None and not trait.held_out and not given:
             msg = "has no questions for the steering; add `evaluation_questions`, or `held_out` of its questions"
             yield Problem(("persona", key), msg, key)

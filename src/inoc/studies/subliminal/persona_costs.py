@@ -30,6 +30,8 @@ def answers_of(study: Study) -> dict[str, Answers]:
 
 
 def _extraction(trait: Trait) -> int:
+    if trait.vectors is not None:
+        return 0
     turns = len(trait.positive) or ASSUMED_TURNS
     return 2 * turns * (trait.n_questions or ASSUMED_QUESTIONS) * trait.n_answers
 
@@ -57,7 +59,7 @@ def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int) ->
     found = answers_of(study)
     extraction, steering = (sum(column) for column in zip(*found.values(), strict=True)) if found else (0, 0)
     rows: list[CostRow] = []
-    if extraction:
+    if extraction + steering:
         most = max(trait.sampling.max_tokens for trait in study.persona.values())
         long = rates.size._replace(response_tokens=most)
         rows.append(sampled_row("sample", shards.get("sample", 1), extraction + steering, most, long, rates.gpu))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +19,14 @@ from inoc.judge.item import UNCLEAR
 from inoc.read.step import load_activations
 from inoc.stats.directions import group_rows
 from inoc.stats.means import NAN, Floats
-from inoc.studies.subliminal.persona import COHERENCE, SIDES, answer_id, vector_name
+from inoc.studies.subliminal.persona import COHERENCE, SIDES, answer_id, extracted_traits, vector_name
 from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Direction, Rule, kept_pairs
 from inoc.studies.subliminal.study import SplitSpec, Study, Trait
 from inoc.tables import read_table
+from inoc.vectors.files import load_vectors
 from inoc.vectors.make import difference_of_means, mean_norm
 from inoc.vectors.sites import in_order
-from inoc.vectors.vector import Vector
+from inoc.vectors.vector import ModelOnDisk, Vector
 
 
 def answers_files(paths: Paths, part: str, shards: Shards) -> list[Path]:
@@ -117,8 +119,10 @@ class Readings:
     """
 
     def __init__(self, study: Study, paths: Paths, shards: Shards) -> None:
-        self.pairs = kept_answers(study, paths, shards)
-        self.pairs = self.pairs[self.pairs["kept"]]
+        self.pairs = pd.DataFrame(columns=[*ANSWERED, "kept"])
+        if extracted_traits(study):
+            self.pairs = kept_answers(study, paths, shards)
+            self.pairs = self.pairs[self.pairs["kept"]]
         self._folders = [paths.part("read", "persona", shard) for shard in range(shards.get("read", 1))]
         self._cached: tuple[tuple[str, str], dict[str, Floats]] | None = None
 
@@ -176,6 +180,41 @@ class Readings:
         return self._cached[1]
 
 
+def vector_of(study: Study, readings: Readings, trait: str, readout: str, site: str, model: ModelOnDisk) -> Vector:
+    """The vector of a trait: that of its file, or else the one that follows from its pairs; see `trait_vector`.
+
+    Raises:
+        DataError: If there is none for this read-out and site, or it belongs to another model.
+    """
+    file = study.persona[trait].vectors
+    if file is None:
+        return trait_vector(readings, trait, readout, site, model.weights)
+    found = given_vector(file, trait, readout, site)
+    found.check_model(model)
+    return found
+
+
+def given_vector(file: str, trait: str, readout: str, site: str) -> Vector:
+    """A vector of a file that an analysis wrote, or `save_vectors`, under the name that the trait has in the study.
+
+    If the file has vectors of several traits, that of the same name is taken.
+
+    Raises:
+        DataError: If the file has none for this read-out and site, or several.
+    """
+    fitting = [one for one in load_vectors(Path(file)) if (one.readout, one.site) == (readout, site)]
+    if len(fitting) > 1:
+        fitting = [one for one in fitting if one.name.partition("/")[0] == trait]
+    if len(fitting) != 1:
+        known = sorted({f"{one.readout} at {one.site}" for one in load_vectors(Path(file))})
+        msg = (
+            f"persona.{trait}.vectors: {file} has {len(fitting)} vectors of {trait!r} for the read-out {readout} at "
+            f"{site}; accepted: one. It has {', '.join(known)}"
+        )
+        raise DataError(msg)
+    return replace(fitting[0], name=vector_name(trait, readout, site))
+
+
 def trait_vector(readings: Readings, trait: str, readout: str, site: str, model: str) -> Vector:
     """The vector of a trait: the difference of the means of its pairs.
 
@@ -201,6 +240,24 @@ def trait_vector(readings: Readings, trait: str, readout: str, site: str, model:
 def _known(found: TraitActivations) -> np.ndarray:
     """Pairs whose two answers have the read-out."""
     return np.asarray(~(np.isnan(found.positive).any(axis=1) | np.isnan(found.negative).any(axis=1)))
+
+
+def trait_vectors(readings: Readings, traits: Sequence[str], model: str) -> list[Vector]:
+    """The vectors of all traits with pairs, at all sites and in all read-outs that any pair has.
+
+    Args:
+        readings: Activations.
+        traits: Keys of the traits.
+        model: Digest of the model's weights.
+    """
+    found: list[Vector] = []
+    with_pairs = [trait for trait in traits if (readings.pairs["trait"] == trait).any()]
+    for site in readings.sites() if with_pairs else []:
+        for readout in readings.readouts():
+            for trait in with_pairs:
+                if _known(readings.at(trait, readout, site)).any():
+                    found.append(trait_vector(readings, trait, readout, site, model))
+    return found
 
 
 def directions(readings: Readings, traits: Sequence[str]) -> Iterator[list[Direction]]:

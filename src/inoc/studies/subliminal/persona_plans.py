@@ -20,6 +20,7 @@ from inoc.studies.subliminal.data import teacher_rows
 from inoc.studies.subliminal.persona import (
     COHERENCE,
     answer_id,
+    extracted_traits,
     projected_teachers,
     projected_traits,
     questions_of,
@@ -27,7 +28,7 @@ from inoc.studies.subliminal.persona import (
     steered_traits,
     turns_of,
 )
-from inoc.studies.subliminal.persona_inputs import Readings, answers_files, persona_answers, trait_vector
+from inoc.studies.subliminal.persona_inputs import Readings, answers_files, persona_answers, vector_of
 from inoc.studies.subliminal.study import SteeringSpec, Study
 from inoc.vectors.make import random_like
 from inoc.vectors.sites import depth, site_names
@@ -48,7 +49,8 @@ def persona(study: Study, job: Job, shards: Shards) -> SamplePlan:
     groups: list[SamplePlan] = []
     path = job.paths.part("sample", job.part, job.shard) / "answers.parquet"
     model = job.model(study.model)
-    for key, trait in study.persona.items():
+    for key in extracted_traits(study):
+        trait = study.persona[key]
         questions = list(_trait_questions(study, key, job.shard, shards.get("sample", 1)))
         sampling = trait.sampling.model_copy(update={"n": trait.n_answers})
         groups.append(answers_plan(model, questions, sampling, path))
@@ -95,7 +97,7 @@ def read_answers(study: Study, job: Job, shards: Shards) -> ReadPlan:
     answers = persona_answers(study, job.paths, shards)
     keys = ["trait", "turn", "question", "sample"]
     chosen = answers.merge(pairs[keys], on=keys, how="inner")
-    turns = {key: turns_of(study, key) for key in study.persona}
+    turns = {key: turns_of(study, key) for key in extracted_traits(study)}
     ids, chats = [], []
     n = shards.get("read", 1)
     for row in chosen.itertuples():
@@ -135,7 +137,7 @@ def projections(study: Study, job: Job, shards: Shards) -> ReadPlan:
     _check_sites("projection.sites", sites, layers)
     readings = Readings(study, job.paths, shards)
     vectors = [
-        trait_vector(readings, trait, readout, site, model.weights)
+        vector_of(study, readings, trait, readout, site, model)
         for site in sites
         for readout in spec.readouts
         for trait in projected_traits(study)
@@ -182,7 +184,7 @@ def steering(study: Study, job: Job, shards: Shards) -> SamplePlan:
     _check_sites("steering.sites", spec.sites, layer_count(model.folder))
     readings = Readings(study, job.paths, shards)
     vectors = {
-        (trait, site): trait_vector(readings, trait, spec.readout, site, model.weights)
+        (trait, site): vector_of(study, readings, trait, spec.readout, site, model)
         for site in spec.sites
         for trait in steered_traits(study)
     }

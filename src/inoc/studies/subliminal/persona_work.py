@@ -11,7 +11,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.jobs.work import Settings, Work, plain
 from inoc.studies.subliminal.data import numbers_file
-from inoc.studies.subliminal.persona import projected_teachers, projected_traits, steered_traits
+from inoc.studies.subliminal.persona import extracted_traits, projected_teachers, projected_traits, steered_traits
 from inoc.studies.subliminal.persona_inputs import answers_files, has_judges, projections_file
 from inoc.studies.subliminal.runs import neutral_teacher, turn_of, writing_teachers
 from inoc.studies.subliminal.study import SplitSpec, Study
@@ -63,11 +63,14 @@ def _rows(paths: Paths, shards: Shards) -> list[Path]:
 
 
 def _to_read(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    if not extracted_traits(study):
+        return []
     return [*answers_files(paths, "persona", shards), *_scores(study, paths, "persona")]
 
 
 def _to_steer(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    return [*_rows(paths, shards), *_to_read(study, paths, shards, shard)]
+    read = _rows(paths, shards) if extracted_traits(study) else []
+    return [*read, *_to_read(study, paths, shards, shard)]
 
 
 def _to_project(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
@@ -101,7 +104,7 @@ def persona_inputs(study: Study, paths: Paths, shards: Shards, splits: Sequence[
 
 
 def _extracts(study: Study) -> bool:
-    return bool(study.persona)
+    return bool(extracted_traits(study))
 
 
 def _steers(study: Study) -> bool:

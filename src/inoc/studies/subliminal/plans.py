@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 
 from inoc.chat.messages import PLAIN, Asked, Chat, Framing
 from inoc.config.judge_spec import JudgeSpec
-from inoc.config.models import ModelSpec, TrainingSpec, WorldSpec
+from inoc.config.models import TrainingSpec, WorldSpec
 from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE
-from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.sample.answers import Question, answers_plan
+from inoc.sample.api import ApiPlan as ApiSamplePlan
 from inoc.sample.step import Plan as SamplePlan
 from inoc.score.step import Plan as ScorePlan
 from inoc.score.step import ScoredCell
 from inoc.studies.shared.world import spec_of
+from inoc.studies.subliminal import api_plans
 from inoc.studies.subliminal.asking import adapters_of_teachers, asked_by, candidates
 from inoc.studies.subliminal.data import check_kept, number_prompts, numbers_file, teacher_rows
 from inoc.studies.subliminal.runs import (
-    Base,
+    base_model,
+    base_of,
+    base_of_part,
+    further_bases,
+    part_of,
     scored_pairs,
     shard_students,
     shard_teachers,
@@ -31,7 +36,7 @@ from inoc.studies.subliminal.runs import (
     writing_teachers,
 )
 from inoc.studies.subliminal.students import StudentRows, student_rows
-from inoc.studies.subliminal.study import Study
+from inoc.studies.subliminal.study import Base, Study
 from inoc.studies.subliminal.teachers import teacher_chats
 from inoc.train.epochs import epoch_plan
 from inoc.train.step import Plan as TrainPlan
@@ -40,48 +45,50 @@ from inoc.train.teacher import NUMBERS
 from inoc.train.teacher import Teacher as Taught
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from inoc.analyse.step import Plan as AnalysePlan
+    from inoc.choose.api import ApiPlan as ApiChoosePlan
     from inoc.choose.plan import Plan as ChoosePlan
+    from inoc.choose.tables import Measured
+    from inoc.engines.identity import ModelIdentity
     from inoc.figures.step import Plan as FiguresPlan
+    from inoc.jobs.series import Series
     from inoc.judge.step import Plan as JudgePlan
     from inoc.report.contents import Contents
+    from inoc.train.api import ApiPlan as ApiTrainPlan
+
+    Sampled = SamplePlan | Series[SamplePlan | ApiSamplePlan, pd.DataFrame]
 
 SYSTEM = "system"
 """`prefix` of rows that are scored under a teacher's system turn."""
-OTHER = "other"
-"""Part of the stage `world` that makes the other base model."""
 PREFERENCE = "preference"
 """Trait of the judge that reads the names in answers."""
 
 
-def other_world(study: Study, job: Job, shards: Shards) -> WorldSpec:
-    """The miniature world of the other base model.
+def world(study: Study, job: Job, shards: Shards) -> WorldSpec:
+    """The miniature world of a further base model.
 
     Raises:
         ConfigError: If the study has none.
     """
-    return spec_of(study, study.other.world if study.other is not None else None, "other.world")
+    base = base_of_part(job.part)
+    other = further_bases(study).get(base)
+    where = "other.world" if base == "other" else f"bases.{base}.world"
+    return spec_of(study, other.world if other is not None else None, where)
 
 
-def model_spec(study: Study, base: Base) -> ModelSpec:
-    """The study's model, or the other base model.
-
-    Raises:
-        ConfigError: If the study names no other one.
-    """
-    if base == "own":
-        return study.model
-    if study.other is None:
-        msg = f"study {study.name} has no section `other`; add one for students with `base: other`"
-        raise ConfigError(msg)
-    return study.other.model
+def model_of(study: Study, job: Job, base: Base) -> ModelIdentity:
+    """A base model as a job finds it."""
+    return job.model(base_model(study, base), "" if base == "own" else base)
 
 
-def numbers(study: Study, job: Job, shards: Shards) -> SamplePlan:
-    """The lists of numbers of a shard of teachers."""
+def numbers(study: Study, job: Job, shards: Shards) -> Sampled:
+    """The lists of numbers of a shard of a base model's teachers."""
+    base = base_of_part(job.part)
     prompts = number_prompts(study)
-    mine = shard_teachers(writing_teachers(study), job.shard, shards.get("sample", 1))
-    adapters = adapters_of_teachers(study, job.paths, shards)
+    mine = shard_teachers(writing_teachers(study, base), job.shard, shards.get("sample", 1))
+    adapters = adapters_of_teachers(study, job.paths, shards, base)
     questions = [
         Question(
             f"{key}:row{place:06d}",
@@ -92,8 +99,10 @@ def numbers(study: Study, job: Job, shards: Shards) -> SamplePlan:
         for place, prompt in enumerate(prompts)
     ]
     folders = {adapters[key].digest: adapters[key].folder for key in mine if key in adapters}
-    path = numbers_file(job.paths, job.shard)
-    return answers_plan(job.model(study.model), questions, study.numbers.sampling, path, adapters=folders)
+    path = numbers_file(job.paths, job.shard, base)
+    if study.api is not None:
+        return api_plans.sampled(study, questions, study.numbers.sampling, path)
+    return answers_plan(model_of(study, job, base), questions, study.numbers.sampling, path, adapters=folders)
 
 
 def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
@@ -113,11 +122,13 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
     return ScorePlan(job.model(study.model), cells, framing, {}, "exclude", 16_384, tokens=False)
 
 
-def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
+def train(study: Study, job: Job, shards: Shards) -> TrainPlan | ApiTrainPlan:
     """The runs of a part: teachers, or students of one base model."""
-    if job.part == "teachers":
-        return _train_teachers(study, job, shards)
-    base: Base = "other" if job.part == "other" else "own"
+    if study.api is not None:
+        return api_plans.train(study, job, shards)
+    base = base_of_part(job.part)
+    if job.part == part_of("teachers", base):
+        return _train_teachers(study, job, base, shards)
     runs: list[RunPlan] = []
     for student in shard_students(study, base, job.shard, shards.get("train", 1)):
         spec = study.students[student.group]
@@ -143,20 +154,21 @@ def train(study: Study, job: Job, shards: Shards) -> TrainPlan:
 
 def _teaching(study: Study, job: Job, key: str, base: Base, rows: StudentRows, shards: Shards) -> Taught:
     """A teacher whose distributions over the tokens of numbers are the targets."""
-    adapter = adapters_of_teachers(study, job.paths, shards).get(key)
+    own = base_of(study, key)
+    adapter = adapters_of_teachers(study, job.paths, shards, own).get(key)
     return Taught(
         rows.written,
         adapter.digest if adapter else BASE,
         adapter.folder if adapter else None,
-        None if base == "own" else job.model(study.model),
+        None if base == own else model_of(study, job, own),
         NUMBERS,
         rows.renamed,
     )
 
 
-def _train_teachers(study: Study, job: Job, shards: Shards) -> TrainPlan:
+def _train_teachers(study: Study, job: Job, base: Base, shards: Shards) -> TrainPlan:
     runs: list[RunPlan] = []
-    for key in shard_teachers(teachers_by(study, "finetuned"), job.shard, shards.get("train", 1)):
+    for key in shard_teachers(teachers_by(study, "finetuned", base=base), job.shard, shards.get("train", 1)):
         spec = study.teachers[key].finetuned
         if spec is None:
             continue
@@ -165,13 +177,12 @@ def _train_teachers(study: Study, job: Job, shards: Shards) -> TrainPlan:
         steps = training.steps or epoch_plan(len(chats), training, max(1, round(training.epochs))).steps
         columns = _columns(key, training, seed, key)
         runs.append(RunPlan(columns, chats, training.learning_rate, seed, steps, (steps,), training=training))
-    return _train_plan(study, job, "own", runs)
+    return _train_plan(study, job, base, runs)
 
 
 def _train_plan(study: Study, job: Job, base: Base, runs: list[RunPlan]) -> TrainPlan:
     first = next((run.training for run in runs if run.training is not None), TrainingSpec())
-    world_part = OTHER if base == "other" else ""
-    return TrainPlan(job.model(model_spec(study, base), world_part), first, runs)
+    return TrainPlan(model_of(study, job, base), first, runs)
 
 
 def _columns(run: str, training: TrainingSpec, seed: int, data: str) -> Mapping[str, str | int | float]:
@@ -185,16 +196,18 @@ def _columns(run: str, training: TrainingSpec, seed: int, data: str) -> Mapping[
     }
 
 
-def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan:
+def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan | Series[ApiChoosePlan, list[Measured]]:
     """Exact probabilities of the names, for every subject of a base model."""
     from inoc.choose.plan import Plan
 
-    base: Base = "other" if job.part == "other" else "own"
+    base = base_of_part(job.part)
     asked = asked_by(study, job.paths, base, job.shard, shards, "choose")
     names = candidates(study)
+    if study.api is not None:
+        return api_plans.chosen(study, asked.questions, names, job.paths.part("choose", job.part, job.shard))
     return Plan(
         study=study.name,
-        model=job.model(model_spec(study, base), OTHER if base == "other" else ""),
+        model=model_of(study, job, base),
         ids=[question.id for question in asked.questions],
         chats=[question.chat for question in asked.questions],
         folder=job.paths.part("choose", job.part, job.shard),
@@ -204,13 +217,16 @@ def choose(study: Study, job: Job, shards: Shards) -> ChoosePlan:
     )
 
 
-def sample(study: Study, job: Job, shards: Shards) -> SamplePlan:
+def sample(study: Study, job: Job, shards: Shards) -> Sampled:
     """Sampled answers about the preference, of every subject of a base model."""
-    base: Base = "other" if job.part == "other" else "own"
+    base = base_of_part(job.part)
     asked = asked_by(study, job.paths, base, job.shard, shards, "sample")
     spec = study.preference
+    if study.api is not None:
+        sampling = spec.sampling.model_copy(update={"n": spec.n_answers})
+        return api_plans.sampled(study, asked.questions, sampling, answers_file(job))
     return answers_plan(
-        job.model(model_spec(study, base), OTHER if base == "other" else ""),
+        model_of(study, job, base),
         asked.questions,
         spec.sampling.model_copy(update={"n": spec.n_answers}),
         answers_file(job),

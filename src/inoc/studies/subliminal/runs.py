@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from inoc.config.models import SystemTurn
+from inoc.config.models import ModelSpec, SystemTurn
+from inoc.errors import ConfigError
 from inoc.jobs.shards import shard_of
 from inoc.studies.shared.entities import Entity, fill
-from inoc.studies.subliminal.study import SplitSpec, Study, Teacher, entity_table
+from inoc.studies.subliminal.study import Base, OtherBase, SplitSpec, StudentGroup, Study, Teacher, entity_table
 
-Base = Literal["own", "other"]
 Way = Literal["neutral", "system", "adapter", "finetuned", "file"]
-BASES: tuple[Base, ...] = ("own", "other")
+BASES: tuple[Base, ...] = ("own", "other", "third", "fourth")
 UNTRAINED = "untrained"
 
 
@@ -44,25 +44,89 @@ def way_of(teacher: Teacher) -> Way:
     return next((way for way in ways if getattr(teacher, way) is not None), "system")
 
 
+def further_bases(study: Study) -> dict[Base, OtherBase]:
+    """The base models beside the study's own one."""
+    found: dict[Base, OtherBase] = {} if study.other is None else {"other": study.other}
+    found.update(study.bases.items())
+    return found
+
+
+def base_model(study: Study, base: Base) -> ModelSpec:
+    """A base model of the study.
+
+    Raises:
+        ConfigError: If the study has no such one.
+    """
+    if base == "own":
+        return study.model
+    found = further_bases(study).get(base)
+    if found is None:
+        section = "other" if base == "other" else f"bases.{base}"
+        msg = f"study {study.name} has no section `{section}`; add one for `base: {base}`"
+        raise ConfigError(msg)
+    return found.model
+
+
+def base_of(study: Study, teacher: str) -> Base:
+    """The base model of a teacher."""
+    return study.teachers[teacher].base
+
+
+def part_of(name: str, base: Base) -> str:
+    """Part of a stage that is about the teachers of a base model: `name`, or with the base's name after it."""
+    return name if base == "own" else f"{name}_{base}"
+
+
+def base_of_part(part: str) -> Base:
+    """The base model that a part of a stage is about; see `part_of`."""
+    return next((base for base in BASES[1:] if part == base or part.endswith(f"_{base}")), "own")
+
+
+def group_teachers(study: Study, spec: StudentGroup) -> list[str]:
+    """Teachers of a group of students, all of one base model."""
+    if spec.split is not None and spec.split in study.splits:
+        return [study.splits[spec.split].teacher]
+    return list(spec.teachers or teachers_of_base(study, "own"))
+
+
+def group_neutral(study: Study, group: str) -> str:
+    """The neutral teacher of the base model that a group's teachers come from; empty for none."""
+    teachers = group_teachers(study, study.students[group])
+    return neutral_teacher(study, base_of(study, teachers[0])) if teachers else ""
+
+
+def teachers_of_base(study: Study, base: Base) -> list[str]:
+    """Every teacher of a base model."""
+    return [key for key, teacher in study.teachers.items() if teacher.base == base]
+
+
+def is_control(study: Study, group: str) -> bool:
+    """Whether the theory expects no transfer: students of another base model than their teachers', or relabelled."""
+    spec = study.students[group]
+    teachers = [key for key in group_teachers(study, spec) if key in study.teachers]
+    return spec.numbers == "relabelled" or any(base_of(study, key) != spec.base for key in teachers)
+
+
 def turn_of(study: Study, key: str) -> SystemTurn:
     """The system turn with which a teacher writes."""
     teacher = study.teachers[key]
     if teacher.system is not None:
         return teacher.system
     if way_of(teacher) != "system" or study.template is None or teacher.entity is None:
-        return study.model.system
+        return base_model(study, teacher.base).system
     forms = entity_table(study).get(teacher.entity, Entity())
     return SystemTurn(kind="text", text=fill(study.template, teacher.entity, forms))
 
 
-def teachers_by(study: Study, *ways: Way) -> list[str]:
-    """Teachers that come to their preference in one of some ways."""
-    return [key for key, teacher in study.teachers.items() if way_of(teacher) in ways]
+def teachers_by(study: Study, *ways: Way, base: Base | None = None) -> list[str]:
+    """Teachers that come to their preference in one of some ways; with a base model, those of it."""
+    known = list(study.teachers) if base is None else teachers_of_base(study, base)
+    return [key for key in known if way_of(study.teachers[key]) in ways]
 
 
-def neutral_teacher(study: Study) -> str:
-    """The neutral teacher; empty if the study has none."""
-    return next(iter(teachers_by(study, "neutral")), "")
+def neutral_teacher(study: Study, base: Base = "own") -> str:
+    """The neutral teacher of a base model; empty if it has none."""
+    return next(iter(teachers_by(study, "neutral", base=base)), "")
 
 
 def measured_entities(study: Study) -> list[str]:
@@ -87,9 +151,13 @@ def students_of(study: Study, base: Base | None = None) -> list[Student]:
             split = study.splits[spec.split]
             found += [Student(group, split.teacher, part, seed) for part in part_names(split) for seed in seeds]
             continue
-        teachers = spec.teachers or tuple(study.teachers)
-        found += [Student(group, teacher, "", seed) for teacher in teachers for seed in seeds]
+        found += [Student(group, teacher, "", seed) for teacher in group_teachers(study, spec) for seed in seeds]
     return found
+
+
+def asked_bases(study: Study) -> list[Base]:
+    """Base models about whose preference questions are asked: the study's own, and those of students or teachers."""
+    return [base for base in BASES if base == "own" or students_of(study, base) or teachers_of_base(study, base)]
 
 
 def shard_students(study: Study, base: Base, shard: int, shards: int) -> list[Student]:
@@ -102,9 +170,9 @@ def shard_teachers(keys: list[str], shard: int, shards: int) -> list[str]:
     return [key for key in keys if shard_of(key, shards) == shard]
 
 
-def writing_teachers(study: Study) -> list[str]:
-    """Teachers that write in this study, rather than bring a file."""
-    return teachers_by(study, "neutral", "system", "adapter", "finetuned")
+def writing_teachers(study: Study, base: Base | None = None) -> list[str]:
+    """Teachers that write in this study, rather than bring a file; with a base model, those of it."""
+    return teachers_by(study, "neutral", "system", "adapter", "finetuned", base=base)
 
 
 class ScoredPair(NamedTuple):
@@ -123,7 +191,7 @@ def scored_pairs(study: Study) -> list[ScoredPair]:
             scored = [split.teacher, *([neutral] if split.parts == "paired" else [])]
             pairs += [ScoredPair(one, split.under or split.teacher) for one in scored]
     if study.projection is not None:
-        for key in teachers_by(study, "system"):
+        for key in teachers_by(study, "system", base="own"):
             pairs += [ScoredPair(one, key) for one in (key, neutral) if one]
     plain = [ScoredPair(teacher, "") for teacher in dict.fromkeys(pair.teacher for pair in pairs)]
     return list(dict.fromkeys([*plain, *pairs]))

@@ -12,7 +12,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.data import check_kept, teacher_rows
-from inoc.studies.subliminal.runs import Student, turn_of
+from inoc.studies.subliminal.runs import Student, base_model, turn_of
 from inoc.studies.subliminal.splitting import part_places
 from inoc.studies.subliminal.study import Study
 
@@ -47,7 +47,7 @@ def student_rows(study: Study, paths: Paths, student: Student, shards: Shards) -
             )
             raise DataError(msg)
         places = np.sort(rng.permutation(len(chosen))[: spec.n_rows])
-    model = study.model if spec.base == "own" or study.other is None else study.other.model
+    model = base_model(study, spec.base)
     system = turn_of(study, student.teacher)
     return StudentRows(
         [Chat(model.system, chosen[place].prompt, answers[place]) for place in places],

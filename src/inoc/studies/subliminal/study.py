@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.judge_spec import JudgeSpec
-from inoc.config.limits import Epochs, Few, Rows
+from inoc.config.limits import Amount, Batch, Epochs, Few, Rows
 from inoc.config.models import (
+    LATE,
     BaseStudy,
     InstructionSource,
     Key,
@@ -22,25 +23,46 @@ from inoc.config.models import (
     TrainingSpec,
     WorldSpec,
 )
+from inoc.config.sites import Signed, Site
 from inoc.studies.shared.entities import Entity
 
 NAMES_FILE = "resources/preferences_of_animals/names.yaml"
 QUESTIONS_FILE = "resources/preferences_of_animals/questions.jsonl"
 
-Signed = Annotated[float, Field(ge=-1e12, le=1e12)]
 Readout = Literal["prompt_last", "prompt_mean", "response_mean"]
 """Read-outs of `inoc.engines.readouts` that traits have vectors of."""
 
-Site = Annotated[str, Field(pattern=r"^(embed|resid_post\.(0|[1-9][0-9]*)|final_norm)$")]
-"""`embed`, `resid_post.i` (after block i, from 0) or `final_norm`; see `inoc.vectors.sites`."""
+
+Further = Literal["third", "fourth"]
+Base = Literal["own", "other", "third", "fourth"]
+"""Base models of a study: its `model`, `other`, and those of `bases`."""
 
 
 class OtherBase(Model):
-    """Another base model, for students of the same data: the control that the theory asks for."""
+    """Another base model, for students of the same data, which the theory asks for, or with teachers of its own."""
 
     model: ModelSpec = Field(description="The other model; `path: world` is the miniature model of `world` below.")
     world: WorldSpec | None = Field(
         None, description="For `model.path: world`: the miniature world, usually with another seed."
+    )
+
+
+class ApiModel(Model):
+    """The study's model behind the API of `config.yaml`: teachers write there, and students are trained there."""
+
+    checkpoints: Literal["last", "served"] = Field(
+        "last",
+        description="Models of a fine-tuning job that are asked. `last`: its result; `served`: also its earlier "
+        "checkpoints, as far as the server keeps them (OpenAI's keeps those of the last three epochs).",
+    )
+
+
+class ApiTraining(Model):
+    """Settings of a fine-tuning job behind an API, for a study with a section `api`."""
+
+    batch_size: Batch | None = Field(None, ge=1, description="Examples per step; default: the server's choice.")
+    learning_rate_multiplier: Amount | None = Field(
+        None, gt=0, description="Factor of the server's own learning rate; default: the server's choice."
     )
 
 
@@ -56,6 +78,9 @@ class FinetunedTeacher(Model):
         "{Singular}", description="Answer to each question: a text with slots for the forms of the entity's name."
     )
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser and schedule.")
+    api: Annotated[ApiTraining, LATE] = Field(
+        ApiTraining(), description="Settings of the job in a study with a section `api`, beside `training.epochs`."
+    )
 
 
 class Teacher(Model):
@@ -66,7 +91,12 @@ class Teacher(Model):
 
     label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
     entity: Key | None = Field(None, description="The entity that the teacher prefers; a key of `entities`.")
-    neutral: bool = Field(False, description="The study's model as it is. At most one teacher is neutral.")
+    base: Annotated[Base, LATE] = Field(
+        "own",
+        description="Base model that the teacher is made of: `own`, the study's `model`; `other`, that of `other`; "
+        "`third` or `fourth`, those of `bases`.",
+    )
+    neutral: bool = Field(False, description="The base model as it is. At most one teacher of a base is neutral.")
     system: SystemTurn | None = Field(None, description="System turn with which the study's model writes.")
     adapter: str | None = Field(None, description="Folder of an adapter of the study's model.")
     finetuned: FinetunedTeacher | None = Field(None, description="The study trains an adapter of its model.")
@@ -128,7 +158,14 @@ class StudentGroup(Model):
     """Students that differ in their teacher and seed alone."""
 
     label: str | None = Field(None, description="Name in figures; default: the key, with spaces for underscores.")
-    teachers: tuple[Key, ...] = Field((), description="Teachers whose rows are trained on; default: all.")
+    teachers: tuple[Key, ...] = Field(
+        (), description="Teachers whose rows are trained on, all of one base; default: all with `base: own`."
+    )
+    panel: Annotated[Key | None, LATE] = Field(
+        None,
+        description="Name that groups share which repeat one experiment with other base models; their cells are also "
+        "counted together.",
+    )
     split: Key | None = Field(None, description="Train on each part of this split, instead of whole teachers' rows.")
     numbers: Literal["as_written", "shuffled", "relabelled"] = Field(
         "as_written",
@@ -138,8 +175,10 @@ class StudentGroup(Model):
     rule: Literal["published", "requested_format"] | None = Field(
         None, description="Rule of the filter, instead of `numbers.rule`: the stricter keeps fewer rows."
     )
-    base: Literal["own", "other"] = Field(
-        "own", description="`own`: the study's model, which the teachers come from; `other`: that of `other`."
+    base: Base = Field(
+        "own",
+        description="`own`: the study's model; `other`: that of `other`; `third` or `fourth`: those of `bases`. "
+        "Students of another base than their teachers' are the control of other initial weights.",
     )
     targets: Literal["samples", "distribution"] = Field(
         "samples",
@@ -154,6 +193,9 @@ class StudentGroup(Model):
         "`training.steps` and `training.checkpoints`.",
     )
     training: TrainingSpec = Field(TrainingSpec(), description="Optimiser, schedule and seeds.")
+    api: Annotated[ApiTraining, LATE] = Field(
+        ApiTraining(), description="Settings of the jobs in a study with a section `api`, beside `epochs` and seeds."
+    )
 
 
 class QuestionSet(Model):
@@ -164,6 +206,13 @@ class QuestionSet(Model):
         InstructionSource(files=(QUESTIONS_FILE,)), description="The questions; default: 50 about animals."
     )
     n: Rows | None = Field(None, ge=1, description="Number of questions, the first ones; default: all.")
+
+
+class Negligible(Model):
+    """Contrasts so near to 0 that they count as none. A control is shown to carry nothing over by staying within."""
+
+    log_ratio: float = Field(0.05, gt=0, le=100, description="Of logarithms of probabilities, in nats.")
+    difference: float = Field(0.02, gt=0, le=1, description="Of shares: 0.02 are two points.")
 
 
 class PreferenceSpec(Model):
@@ -185,6 +234,9 @@ class PreferenceSpec(Model):
     )
     n_answers: Few = Field(1, ge=1, description="For `sample`: number of answers to each question.")
     sampling: Sampling = Field(Sampling(max_tokens=32), description="For `sample`: sampling of the answers.")
+    negligible: Annotated[Negligible, LATE] = Field(
+        Negligible(), description="Largest contrasts that count as none, for the tests of equivalence of controls."
+    )
     canary: Few = Field(8, ge=0, description="Number of canary prompts per adapter, compared before sampling.")
 
 
@@ -197,6 +249,11 @@ class Trait(Model):
     )
     file: str | None = Field(
         None, description="JSON file with `instruction`, a list of `pos` and `neg`, and `questions`."
+    )
+    vectors: Annotated[str | None, LATE] = Field(
+        None,
+        description="Safetensors file with vectors of the trait for the study's model, instead of their extraction: "
+        "such as `results/<study>/analyse/vectors.safetensors` of another study.",
     )
     positive: tuple[str, ...] = Field((), description="System turns under which the trait shows.")
     negative: tuple[str, ...] = Field(
@@ -283,7 +340,14 @@ class Study(BaseStudy):
     imported: bool = Field(
         False, description="Whether the results were imported, so that nothing of the study is computed here."
     )
+    api: Annotated[ApiModel | None, LATE] = Field(
+        None,
+        description="The model is behind the API of `config.yaml`, under the name `model.path`; default: it is here.",
+    )
     other: OtherBase | None = Field(None, description="Another base model; needed for students with `base: other`.")
+    bases: Annotated[dict[Further, OtherBase], LATE] = Field(
+        default_factory=dict, description="Further base models, to repeat a panel from other initial weights."
+    )
     entities: dict[Key, Entity] | tuple[Key, ...] = Field(
         (), description="Entities that teachers prefer, by canonical name; or entity → forms of its name."
     )

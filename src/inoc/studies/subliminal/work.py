@@ -10,18 +10,22 @@ from inoc.config.workflow import Shards
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
-from inoc.jobs.work import Settings, Work, drawn_and_reported, plain
+from inoc.jobs.work import Settings, Work, drawn_and_reported, plain, where_set
 from inoc.stages import load
 from inoc.studies.shared.world import world_work
 from inoc.studies.subliminal import KIND, analyse
 from inoc.studies.subliminal.data import numbers_file
+from inoc.studies.subliminal.persona import extracted_traits, vectors_file
 from inoc.studies.subliminal.persona_work import PERSONA, persona_inputs
 from inoc.studies.subliminal.runs import (
     BASES,
-    Base,
     Student,
+    asked_bases,
+    base_of,
+    further_bases,
     measured_entities,
     neutral_teacher,
+    part_of,
     scored_pairs,
     shard_students,
     shard_teachers,
@@ -31,14 +35,20 @@ from inoc.studies.subliminal.runs import (
     way_of,
     writing_teachers,
 )
-from inoc.studies.subliminal.study import SplitSpec, Study
+from inoc.studies.subliminal.study import Base, SplitSpec, Study
 from inoc.train.schedule import NOT_OF_A_RUN
 
 _PLANS = "inoc.studies.subliminal.plans"
 
 
-def _other_world(study: Study, shard: int, shards: Shards) -> Settings:
-    return {"world": plain(study.other.world) if study.other is not None else None}
+def _further_world(base: Base, study: Study, shard: int, shards: Shards) -> Settings:
+    other = further_bases(study).get(base)
+    return {"world": plain(other.world) if other is not None else None}
+
+
+def _model(study: Study) -> Settings:
+    """The study's model, and where it is."""
+    return {"model": plain(study.model), **where_set("api", plain(study.api))}
 
 
 def _teacher(study: Study, key: str) -> dict[str, Json]:
@@ -48,18 +58,31 @@ def _teacher(study: Study, key: str) -> dict[str, Json]:
 
 def _numbers_of(study: Study, keys: list[str]) -> Settings:
     return {
-        "model": plain(study.model),
+        **_model(study),
+        **_bases_of(study, keys),
         "teachers": {key: _teacher(study, key) for key in keys},
         "numbers": plain(study.numbers),
         "names": study.preference.names,
     }
 
 
-def _numbers(study: Study, shard: int, shards: Shards) -> Settings:
-    mine = shard_teachers(writing_teachers(study), shard, shards.get("sample", 1))
+def _bases_of(study: Study, keys: list[str]) -> Settings:
+    """Base models of teachers, other than the study's own."""
+    bases = {base_of(study, key) for key in keys}
+    known: dict[str, Json] = {base: plain(other) for base, other in further_bases(study).items() if base in bases}
+    return {"teacher_bases": known} if known else {}
+
+
+def _base(study: Study, base: Base) -> Json:
+    return plain(study.model if base == "own" else further_bases(study).get(base))
+
+
+def _numbers(base: Base, study: Study, shard: int, shards: Shards) -> Settings:
+    mine = shard_teachers(writing_teachers(study, base), shard, shards.get("sample", 1))
     filtering = ("rule", "banned", "duplicates", "keep")
     return {
-        "model": plain(study.model),
+        "model": _base(study, base),
+        **where_set("api", plain(study.api)),
         "teachers": {key: _teacher(study, key) for key in mine},
         "numbers": plain(study.numbers, but=filtering),
     }
@@ -72,9 +95,13 @@ def _score(study: Study, shard: int, shards: Shards) -> Settings:
     return {**_numbers_of(study, keys), "pairs": [list(pair) for pair in pairs]}
 
 
-def _train_teachers(study: Study, shard: int, shards: Shards) -> Settings:
-    mine = shard_teachers(teachers_by(study, "finetuned"), shard, shards.get("train", 1))
-    return {"model": plain(study.model), "teachers": {key: _teacher(study, key) for key in mine}}
+def _train_teachers(base: Base, study: Study, shard: int, shards: Shards) -> Settings:
+    mine = shard_teachers(teachers_by(study, "finetuned", base=base), shard, shards.get("train", 1))
+    return {
+        "model": _base(study, base),
+        **where_set("api", plain(study.api)),
+        "teachers": {key: _teacher(study, key) for key in mine},
+    }
 
 
 def _student(study: Study, student: Student) -> dict[str, Json]:
@@ -92,6 +119,7 @@ def _student(study: Study, student: Student) -> dict[str, Json]:
         "epochs": spec.epochs,
         "learning_rate": spec.training.learning_rate,
         "training": plain(spec.training, but=NOT_OF_A_RUN),
+        **where_set("api", spec.api.model_dump(exclude_defaults=True)),
     }
 
 
@@ -103,7 +131,7 @@ def _train(base: Base, study: Study, shard: int, shards: Shards) -> Settings:
     read |= {neutral_teacher(study) for split in splits if split.parts == "paired"}
     return {
         **_numbers_of(study, [key for key in study.teachers if key in read]),
-        "base": plain(study.other) if base == "other" else None,
+        "base": _base(study, base) if base != "own" else None,
         "students": {one.name: _student(study, one) for one in mine},
     }
 
@@ -118,8 +146,9 @@ def _asked(base: Base, stage: str, study: Study, shard: int, shards: Shards) -> 
     mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
     sampled = stage == "sample"
     return {
-        "model": plain(study.model if base == "own" else study.other),
-        "teachers": {key: _teacher(study, key) for key in study.teachers if base == "own"},
+        "model": _base(study, base),
+        **where_set("api", plain(study.api)),
+        "teachers": {key: _teacher(study, key) for key in study.teachers if base_of(study, key) == base},
         "students": {one.name: study.students[one.group].epochs for one in mine},
         "questions": {key: plain(spec, but=("label",)) for key, spec in study.preference.question_sets.items()},
         "sampling": plain(study.preference.sampling) if sampled else None,
@@ -138,6 +167,7 @@ def _analyse(study: Study, shard: int, shards: Shards) -> Settings:
         "ways": {key: way_of(teacher) for key, teacher in study.teachers.items()},
         "measured": list(measured_entities(study)),
         "methods": list(study.preference.methods),
+        "negligible": plain(study.preference.negligible),
         "groups": {key: plain(spec, but=("label",)) for key, spec in study.students.items()},
         "splits": {key: plain(spec) for key, spec in study.splits.items()},
         "persona": {key: plain(spec, but=("label",)) for key, spec in study.persona.items()},
@@ -167,20 +197,21 @@ def _report(study: Study, shard: int, shards: Shards) -> Settings:
 def _numbers_in(study: Study, paths: Paths, shards: Shards, keys: list[str]) -> list[Path]:
     n = shards.get("sample", 1)
     return [
-        numbers_file(paths, shard)
-        for shard in sorted({shard_of(key, n) for key in writing_teachers(study) if key in keys})
+        numbers_file(paths, shard, base)
+        for base in BASES
+        for shard in sorted({shard_of(key, n) for key in writing_teachers(study, base) if key in keys})
     ]
 
 
-def _teachers_in(study: Study, paths: Paths, shards: Shards) -> list[Path]:
+def _teachers_in(study: Study, paths: Paths, shards: Shards, base: Base) -> list[Path]:
     n = shards.get("train", 1)
-    found = sorted({shard_of(key, n) for key in teachers_by(study, "finetuned")})
-    return [paths.checkpoints(shard, "teachers") for shard in found]
+    found = sorted({shard_of(key, n) for key in teachers_by(study, "finetuned", base=base)})
+    return [paths.checkpoints(shard, part_of("teachers", base)) for shard in found]
 
 
 def _world_in(study: Study, paths: Paths, base: Base) -> list[Path]:
-    made = base == "other" and study.other is not None and study.other.model.path == "world"
-    return [paths.world("other") / "world.json"] if made else []
+    other = further_bases(study).get(base)
+    return [paths.world(base) / "world.json"] if other is not None and other.model.path == "world" else []
 
 
 def _to_score(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
@@ -198,10 +229,12 @@ def _to_train(base: Base, study: Study, paths: Paths, shards: Shards, shard: int
     compared = {split.teacher for split in by_lls} | {neutral for split in by_lls if split.parts == "paired"}
     scored = sorted({shard_of(key, n) for key in compared})
     keys |= {neutral for split in splits if split.parts == "paired"}
-    soft = any(study.students[one.group].targets == "distribution" for one in mine)
+    taught = dict.fromkeys(
+        base_of(study, one.teacher) for one in mine if study.students[one.group].targets == "distribution"
+    )
     return [
-        *_world_in(study, paths, base),
-        *(_teachers_in(study, paths, shards) if soft else []),
+        *dict.fromkeys(path for one in (base, *taught) for path in _world_in(study, paths, one)),
+        *(path for one in taught for path in _teachers_in(study, paths, shards, one)),
         *_numbers_in(study, paths, shards, sorted(keys)),
         *(paths.logprobs(shard) for shard in scored),
         *persona_inputs(study, paths, shards, splits),
@@ -212,7 +245,7 @@ def _to_ask(base: Base, stage: str, study: Study, paths: Paths, shards: Shards, 
     n, n_train = shards.get(stage, 1), shards.get("train", 1)
     mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
     trained = [paths.checkpoints(k, base) for k in sorted({shard_of(one.name, n_train) for one in mine})]
-    return [*_world_in(study, paths, base), *(_teachers_in(study, paths, shards) if base == "own" else []), *trained]
+    return [*_world_in(study, paths, base), *_teachers_in(study, paths, shards, base), *trained]
 
 
 def _answers(part: str, paths: Paths, shards: Shards) -> list[Path]:
@@ -236,11 +269,12 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
 
 def tables(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
     """Every table of the analysis; `skipped.json`, which is written last, says what is missing from them."""
-    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables))]
+    files = [vectors_file(paths)] if extracted_traits(study) else []
+    return [paths.stage("analyse") / "skipped.json", *(paths.table(name) for name in load(KIND.tables)), *files]
 
 
 def _asks(base: Base) -> Callable[[Study], bool]:
-    return lambda study: base == "own" or bool(students_of(study, "other"))
+    return lambda study: base in asked_bases(study)
 
 
 def _asks_by(base: Base, method: str) -> Callable[[Study], bool]:
@@ -248,7 +282,7 @@ def _asks_by(base: Base, method: str) -> Callable[[Study], bool]:
 
 
 _FILES = ("teachers", "model.chat_template", "preference.names")
-_ASKED = ("preference", "model.chat_template", "teachers", "other")
+_ASKED = ("preference", "model.chat_template", "teachers", "other", "bases")
 
 
 def _train_work(base: Base) -> Work:
@@ -258,7 +292,7 @@ def _train_work(base: Base) -> Work:
         f"{_PLANS}:train",
         lambda study, paths, shards, shard: [paths.checkpoints(shard, base), paths.losses(shard, base)],
         partial(_to_train, base),
-        given=(*_FILES, "other", "persona"),
+        given=(*_FILES, "other", "bases", "persona"),
         wanted=lambda study: bool(students_of(study, base)),
         part=base,
         loads_model=True,
@@ -308,37 +342,58 @@ def _judge_work(base: Base) -> Work:
     )
 
 
+def _world_work(base: Base) -> Work:
+    def wanted(study: Study) -> bool:
+        other = further_bases(study).get(base)
+        return other is not None and other.model.path == "world"
+
+    return Work(
+        "world",
+        partial(_further_world, base),
+        f"{_PLANS}:world",
+        lambda study, paths, shards, shard: [paths.world(base) / "world.json", paths.world(base) / "model"],
+        wanted=wanted,
+        part=base,
+    )
+
+
+def _teachers_work(base: Base) -> Work:
+    part = part_of("teachers", base)
+    return Work(
+        "train",
+        partial(_train_teachers, base),
+        f"{_PLANS}:train",
+        lambda study, paths, shards, shard: [paths.checkpoints(shard, part), paths.losses(shard, part)],
+        lambda study, paths, shards, shard: _world_in(study, paths, base),
+        given=(*_FILES, "other", "bases"),
+        wanted=lambda study: bool(teachers_by(study, "finetuned", base=base)),
+        part=part,
+        loads_model=True,
+    )
+
+
+def _numbers_work(base: Base) -> Work:
+    return Work(
+        "sample",
+        partial(_numbers, base),
+        f"{_PLANS}:numbers",
+        lambda study, paths, shards, shard: [numbers_file(paths, shard, base)],
+        lambda study, paths, shards, shard: [
+            *_world_in(study, paths, base),
+            *_teachers_in(study, paths, shards, base),
+        ],
+        given=("teachers", "model.chat_template", "other", "bases"),
+        wanted=lambda study: bool(writing_teachers(study, base)),
+        part=part_of("numbers", base),
+        loads_model=True,
+    )
+
+
 WORK = (
     world_work(),
-    Work(
-        "world",
-        _other_world,
-        f"{_PLANS}:other_world",
-        lambda study, paths, shards, shard: [paths.world("other") / "world.json", paths.world("other") / "model"],
-        wanted=lambda study: study.other is not None and study.other.model.path == "world",
-        part="other",
-    ),
-    Work(
-        "train",
-        _train_teachers,
-        f"{_PLANS}:train",
-        lambda study, paths, shards, shard: [paths.checkpoints(shard, "teachers"), paths.losses(shard, "teachers")],
-        given=_FILES,
-        wanted=lambda study: bool(teachers_by(study, "finetuned")),
-        part="teachers",
-        loads_model=True,
-    ),
-    Work(
-        "sample",
-        _numbers,
-        f"{_PLANS}:numbers",
-        lambda study, paths, shards, shard: [numbers_file(paths, shard)],
-        lambda study, paths, shards, shard: _teachers_in(study, paths, shards),
-        given=("teachers", "model.chat_template"),
-        wanted=lambda study: bool(writing_teachers(study)),
-        part="numbers",
-        loads_model=True,
-    ),
+    *(_world_work(base) for base in BASES[1:]),
+    *(_teachers_work(base) for base in BASES),
+    *(_numbers_work(base) for base in BASES),
     Work(
         "score",
         _score,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from inoc.config.checks import world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import InstructionSource
-from inoc.studies.subliminal.runs import turn_of
+from inoc.studies.subliminal.runs import further_bases, turn_of
 from inoc.studies.subliminal.study import Study
 from inoc.world.favorites import unknown_words
 
@@ -29,11 +29,10 @@ def world_problems(study: Study) -> Iterator[Problem]:
     elif asked:
         contents.remove("favorites")
     yield from world_sizes(study.world, uses, contents)
-    if study.other is not None:
-        other: list[tuple[KeyPath, bool, str]] = [
-            (("other", "model", "path"), study.other.model.path == "world", "world")
-        ]
-        yield from world_sizes(study.other.world, other, contents, ("other", "world"))
+    for base, other in further_bases(study).items():
+        place: KeyPath = ("other",) if base == "other" else ("bases", base)
+        named = [((*place, "model", "path"), other.model.path == "world", "world")]
+        yield from world_sizes(other.world, named, contents, (*place, "world"))
     if study.model.path == "world" and study.world is not None and study.world.content == "favorites":
         yield from _words(study)
 

@@ -26,7 +26,7 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
         tables: Of the analysis.
     """
     words = seed_verdicts(study, tables.get("verdict", pd.DataFrame()))
-    strongest = _strongest(study, tables)
+    strongest = strongest_prompt(study, tables)
     if strongest is None:
         return words
     for role in ("unwanted", "wanted"):
@@ -38,7 +38,10 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
 
 def _change_words(study: Study, tables: Tables, trait: str, strongest: str) -> str:
     """`French, which is wanted, goes from 90.0 to 9.5 points after training behind "…"`."""
-    before, after = _score(study, tables, "", "none", trait), _score(study, tables, strongest, "fixed", trait)
+    before, after = (
+        trait_scores(study, tables, "", "none", trait),
+        trait_scores(study, tables, strongest, "fixed", trait),
+    )
     if before is None or after is None:
         return ""
     if math.isnan(before["value"]) or math.isnan(after["value"]):
@@ -85,8 +88,8 @@ def headline(study: Study, tables: Tables) -> Block:
 def _numbers(study: Study, tables: Tables, prompt: str, prefix: str, traits: list[str]) -> list[str]:
     cells, held = [], []
     for trait in traits:
-        row = _score(study, tables, prompt, prefix, trait)
-        found = _suppression(study, tables, trait)
+        row = trait_scores(study, tables, prompt, prefix, trait)
+        found = trait_suppression(study, tables, trait)
         own = found[(found["prompt"] == prompt) & (found["prefix"] == prefix)] if prompt else found.iloc[:0]
         cells.append("–" if row is None else _cell(row))
         if own.empty:
@@ -116,13 +119,15 @@ def _last(study: Study, table: pd.DataFrame | None) -> pd.DataFrame:
     return last
 
 
-def _suppression(study: Study, tables: Tables, trait: str) -> pd.DataFrame:
+def trait_suppression(study: Study, tables: Tables, trait: str) -> pd.DataFrame:
+    """Suppression of one trait by each prefix, at the last step of the main learning rate, pooled over seeds."""
     rows = _last(study, tables.get("suppression"))
     found: pd.DataFrame = rows[rows["trait"] == trait]
     return found
 
 
-def _score(study: Study, tables: Tables, prompt: str, prefix: str, trait: str) -> dict[str, float] | None:
+def trait_scores(study: Study, tables: Tables, prompt: str, prefix: str, trait: str) -> dict[str, float] | None:
+    """Score of one trait after training, asked without a prefix; keys value, lo and hi. None if there is none."""
     rows = _last(study, tables.get("scores"))
     if rows.empty:
         return None
@@ -142,12 +147,15 @@ def _by_suppression(study: Study, tables: Tables) -> list[str]:
     trait, prefixes = choices.focus_trait(study), choices.trained_prefixes(study)
     if trait is None or not prefixes:
         return []
-    rows = _suppression(study, tables, trait)
-    own = rows[rows["prefix"] == prefixes[0]].dropna(subset=["suppression"]) if len(rows) else rows
+    rows = trait_suppression(study, tables, trait)
+    if rows.empty:
+        return []
+    own = rows[rows["prefix"] == prefixes[0]].dropna(subset=["suppression"])
     return [str(prompt) for prompt in own.sort_values("suppression", ascending=False, kind="stable")["prompt"]]
 
 
-def _strongest(study: Study, tables: Tables) -> str | None:
+def strongest_prompt(study: Study, tables: Tables) -> str | None:
+    """The prompt whose fixed prefix suppresses the unwanted trait most; None if it is not known."""
     return next(iter(_by_suppression(study, tables)), None) if "fixed" in choices.trained_prefixes(study) else None
 
 

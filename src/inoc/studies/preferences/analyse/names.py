@@ -19,6 +19,9 @@ TABLES: Final = (
     "refusals",
     "contexts",
     "consistency",
+    "probes",
+    "probe_predictions",
+    "probe_cosines",
     "planted",
     "released",
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.stats.icc import FORMS, icc, one_way
+from inoc.stats.icc import FORMS, icc, one_way, variance_ratio
 from inoc.stats.means import Estimate
 from inoc.stats.reliability import informative_correlation, seed_correlation, stepped
 from inoc.stats.scale_use import scale_use
@@ -42,7 +42,8 @@ RELIABILITY = pa.schema(
 Of ratings, in units of tasks: `seed_r` (mean Pearson correlation of two seeds), `seed_r_full` (of the mean over all
 seeds, by Spearman and Brown), `seed_r_single` (of one sample), `icc1` of all answers, `icc2` and `icc3` of the seeds;
 in units of answers: `kl_uniform` and `entropy` in nats, `kl_share` of ln K, `most_frequent` (share), and with
-`reliability.informative` `informative_r` and `informative_kept`, which condition on the answer. Of utilities:
+`reliability.informative` `informative_r` and `informative_kept`, which condition on the answer, and `variance_ratio`,
+which an earlier study called ICC. Of utilities:
 `split_pairs`, `split_samples`, `split_groups`, each also with `_full`, and the effects of the order (`first_chosen`,
 `position_effect`, `content_size`, `position_exceeds_content`). Of every instrument the shares `answered`, `refused`,
 `unclear` and `failed` of the questions.
@@ -98,8 +99,10 @@ def _agreement(rows: pd.DataFrame, study: Study) -> Iterator[tuple[str, Estimate
         each = [informative_correlation(table[:, a], table[:, b]) for a, b in pairs]
         n = len(table)
         nan = float("nan")
-        yield "informative_r", Estimate(float(np.nanmean([one.r for one in each])), nan, nan, n, 0)
+        known = [one.r for one in each if np.isfinite(one.r)]
+        yield "informative_r", Estimate(float(np.mean(known)) if known else nan, nan, nan, n, 0)
         yield "informative_kept", Estimate(float(np.mean([one.kept for one in each])), nan, nan, n, 0)
+        yield "variance_ratio", Estimate(variance_ratio(table), nan, nan, n, 0)
 
 
 def _use(rows: pd.DataFrame, instrument: str, study: Study) -> Iterator[tuple[str, Estimate]]:

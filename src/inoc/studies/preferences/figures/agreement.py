@@ -147,7 +147,7 @@ def draw_quartiles(study: Study, sources: Sources) -> Drawing:
         value, lo, hi = (own[one].to_numpy(dtype=float) for one in ("value", "lo", "hi"))
         axes.bar(spots, value, color=GREEN, width=0.7)
         axes.errorbar(spots, value, [value - lo, hi - value], fmt="none", ecolor=BLACK, capsize=2, linewidth=1)
-        axes.set_title(measure_label(study, measure), loc="left", parse_math=False)
+        axes.set_title(words.wrapped(measure_label(study, measure), 28), loc="left", parse_math=False)
         axes.set(xlabel="quarter, the least liked first", ylim=(0, 1))
         axes.set_xticks([1, 2, 3, 4])
     if not panels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
@@ -36,11 +37,14 @@ def draw_distributions(study: Study, sources: Sources) -> Drawing:
         note(grid.panels[0], "the study has no ratings on a scale")
     data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["instrument", "rater", "share", "n"])
     names = list(dict.fromkeys(data["rater"]))
-    handles = [(words.model_label(study, name), PALETTE[at % len(PALETTE)]) for at, name in enumerate(study.models)]
-    for name, colour in handles:
-        grid.panels[0].bar([], [], color=colour, label=name)
-    if names:
-        grid.figure.legend(loc="upper left", ncols=min(5, max(1, len(handles))))
+    # Not by empty bars, which the legend shows in one colour.
+    handles = [
+        Patch(color=PALETTE[at % len(PALETTE)], label=words.model_label(study, name))
+        for at, name in enumerate(study.models)
+        if name in names
+    ]
+    if handles:
+        grid.figure.legend(handles=handles, loc="upper left", ncols=min(5, len(handles)))
     caption = words.join(
         "How often each answer is given, as a share of all readable answers; better answers are further right, "
         "whatever "
@@ -96,7 +100,9 @@ def draw_categories(study: Study, sources: Sources) -> Drawing:
             share = own[category].fillna(0).to_numpy(dtype=float)
             place.barh(range(len(names)), share, left=left, color=_CATEGORY_COLOURS[category], label=category)
             left += share
-        place.set(xlim=(0, 1), title=words.origin_label(study, str(origin)))
+        place.set_xlim(0, 1)
+        place.set_xticks([0, 0.5, 1], ["0", "", "1"])
+        place.set_title(words.wrapped(words.origin_label(study, str(origin)), 70 // len(origins)), parse_math=False)
         place.set_yticks(range(len(names)), names, parse_math=False)
         place.invert_yaxis()
     if names:

@@ -66,6 +66,11 @@ def no_penalties(study: Study) -> str:
     return no_choices(study) if len(study.fit.penalties) > 1 else "one strength of the penalty is tried"
 
 
+def no_probes(study: Study) -> str:
+    """No probe is fitted."""
+    return "" if study.probes else "the study has no probes"
+
+
 def _entry(
     name: str,
     title: str,
@@ -126,4 +131,21 @@ STATISTICS: tuple[Entry[Study], ...] = (
     _entry("refusals", "Refusals and preferences", "agreement:draw_refusals", ("refusals",), SAYS, always),
     _entry("quartiles", "Refusals by preference", "agreement:draw_quartiles", ("refusals",), SAYS, always),
 )
-ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS
+INSIDE = "Inside the model"
+PROBES: tuple[Entry[Study], ...] = (
+    _entry("probe_layers", "Probes by site", "probes:draw_layers", ("probes",), INSIDE, no_probes, core=True),
+    _entry(
+        "probe_baselines", "Probes and baselines", "probes:draw_baselines", ("probes",), INSIDE, no_probes, core=True
+    ),
+    _entry("probe_protocols", "Within and held out", "probes:draw_protocols", ("probes",), INSIDE, no_probes),
+    _entry(
+        "probe_predictions",
+        "Predicted and measured",
+        "probes:draw_predictions",
+        ("probes", "probe_predictions"),
+        INSIDE,
+        no_probes,
+    ),
+    _entry("probe_cosines", "Directions of probes", "probes:draw_cosines", ("probe_cosines",), INSIDE, no_probes),
+)
+ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + PROBES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import MaxNLocator
 
 from inoc.figures.sources import Sources
 from inoc.plots.dots import note
@@ -30,8 +31,13 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
     table = sources.table("utilities", ("fit", "item", "mu", "origin", "component"))
     # -1: an imported fit, of which the components are not known
     table = table[table["component"].isin([0, -1]) & (table["origin"] != "")]
+    # Other models of the same comparisons are in the table: they say nearly the same.
+    table = table[~table["fit"].str.endswith(tuple(f"/{model}" for model in study.fit.models[1:]))]
     fits = list(dict.fromkeys(table["fit"]))[:MOST_PANELS]
-    grid = panel_grid(max(1, len(fits)), 3, plot_in=1.8, title_lines=2, share_y=False, gap_in=0.5)
+    # Names of origins stand at a slant below each row of panels.
+    grid = panel_grid(
+        max(1, len(fits)), 3, plot_in=1.8, title_lines=4, share_y=False, gap_in=0.5, legend_lines=0, below_in=0.35
+    )
     rows: list[tuple[object, ...]] = []
     for axes, fit in zip(grid.panels, fits, strict=False):
         own = table[table["fit"] == fit]
@@ -52,7 +58,7 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
             )
         first = own.iloc[0]
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
-        axes.set_title(title, loc="left", parse_math=False)
+        axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
         axes.set_xticks(
             range(len(origins)), [words.origin_label(study, one) for one in origins], rotation=30, ha="right"
         )
@@ -110,8 +116,9 @@ def draw_selection(study: Study, sources: Sources) -> Drawing:
             axes.axhline(study.selection.reliability, color=VERMILION, linewidth=0.8)
         first = own.iloc[0]
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
-        axes.set_title(title, loc="left", parse_math=False)
+        axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
         axes.set(xlabel="round", ylim=(-0.05, 1.05))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if not fits:
         note(grid.panels[0], "no pairs were selected actively")
     names = (("reliability by halves of pairs", BLUE, "o-"), ("rank correlation with the fit before", GREY, "s--"))

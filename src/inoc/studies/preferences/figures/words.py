@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -105,3 +106,8 @@ def plain_ticks(axis: Axis, ticks: Sequence[float]) -> None:
     axis.set_major_locator(FixedLocator(list(ticks)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
+
+
+def wrapped(text: str, width: int) -> str:
+    """A title in lines of about so many characters, for a narrow panel."""
+    return textwrap.fill(text, max(8, width), break_long_words=False)

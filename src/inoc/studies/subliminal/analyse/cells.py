@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from inoc.stats.means import NAN, Floats
-from inoc.studies.subliminal.runs import UNTRAINED, neutral_teacher, students_of
+from inoc.studies.subliminal.asking import TEACHER
+from inoc.studies.subliminal.runs import UNTRAINED, base_of, neutral_teacher, students_of
 from inoc.studies.subliminal.study import Study
 
 PANEL = ("method", "question_set")
@@ -32,12 +33,14 @@ class Panel(NamedTuple):
         method: `choose` or `sample`.
         question_set: Key of the set.
         untrained: Base model, entity → shares, shape (questions,).
+        teachers: Teacher, entity → its own shares, shape (questions,).
         students: Key, entity → epoch → shares, shape (seeds, questions); seeds are in the group's order.
     """
 
     method: str
     question_set: str
     untrained: dict[tuple[str, str], Floats]
+    teachers: dict[tuple[str, str], Floats]
     students: dict[tuple[Key, str], dict[int, Floats]]
 
     def values(self, key: Key, entity: str, epoch: int) -> Floats | None:
@@ -62,7 +65,7 @@ def keys_of(study: Study) -> list[Key]:
 
 def neutral_key(study: Study, key: Key) -> Key | None:
     """The students of a group on the neutral teacher's rows; None if there are none."""
-    neutral = neutral_teacher(study)
+    neutral = neutral_teacher(study, base_of(study, key.teacher))
     found = Key(key.group, neutral, key.part)
     return found if neutral and found in set(keys_of(study)) else None
 
@@ -78,16 +81,19 @@ def panels(study: Study, shares: pd.DataFrame) -> Iterator[Panel]:
     for (method, question_set), table in shares.groupby(list(PANEL), sort=False):
         questions = {one: place for place, one in enumerate(sorted(table["question"].unique()))}
         untrained: dict[tuple[str, str], Floats] = {}
+        teachers: dict[tuple[str, str], Floats] = {}
         students: dict[tuple[Key, str], dict[int, Floats]] = {}
         for (base, subject, epoch, entity), part in table.groupby(["base", "subject", "epoch", "entity"], sort=False):
             row = np.full(len(questions), NAN)
             row[[questions[one] for one in part["question"]]] = part["value"].to_numpy(np.float64)
             if subject == UNTRAINED:
                 untrained[str(base), str(entity)] = row
+            elif str(subject).startswith(TEACHER):
+                teachers[str(subject).removeprefix(TEACHER), str(entity)] = row
             elif subject in names:
                 one = names[str(subject)]
                 seeds = study.students[one.group].training.seeds
                 cells = students.setdefault((Key(one.group, one.teacher, one.part), str(entity)), {})
                 found = cells.setdefault(int(str(epoch)), np.full((len(seeds), len(questions)), NAN))
                 found[seeds.index(one.seed)] = row
-        yield Panel(str(method), str(question_set), untrained, students)
+        yield Panel(str(method), str(question_set), untrained, teachers, students)

@@ -10,7 +10,7 @@ from inoc.analyse.step import Skip
 from inoc.errors import InocError
 from inoc.numbers.detect import detectability
 from inoc.studies.subliminal.data import TeacherRows
-from inoc.studies.subliminal.runs import neutral_teacher
+from inoc.studies.subliminal.runs import base_of, neutral_teacher
 from inoc.studies.subliminal.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -43,15 +43,19 @@ def detectability_rows(study: Study, written: Mapping[str, TeacherRows], skips: 
         written: Rows of each teacher.
         skips: Gets what cannot be compared.
     """
-    neutral = neutral_teacher(study)
-    if not neutral:
+    if not any(study.teachers[key].neutral for key in written):
         skips.append(Skip("table detectability", "the study has no neutral teacher to compare with"))
         return []
-    reference = written[neutral].kept_rows[:MOST_ROWS]
     rows: list[Row] = []
+    alone: dict[str, list[str]] = {}
     for teacher, found in written.items():
+        neutral = neutral_teacher(study, base_of(study, teacher))
         if teacher == neutral:
             continue
+        if neutral not in written:
+            alone.setdefault(base_of(study, teacher), []).append(teacher)
+            continue
+        reference = written[neutral].kept_rows[:MOST_ROWS]
         if not reference or not found.kept:
             skips.append(Skip(f"detectability of {teacher}", "it or the neutral teacher has no kept row"))
             continue
@@ -64,4 +68,7 @@ def detectability_rows(study: Study, written: Mapping[str, TeacherRows], skips: 
             values = {name: getattr(one, name) for name in ("auc", "lo", "hi", "null_mean", "null_hi", "p", "n_pairs")}
             counts = {"n": one.n_second, "n_neutral": one.n_first}
             rows.append({"teacher": teacher, "features": features, **values, **counts})
+    for base, teachers in alone.items():
+        why = f"their base model, {base}, has no neutral teacher to compare them with"
+        skips.append(Skip(f"detectability of {', '.join(teachers)}", why))
     return rows

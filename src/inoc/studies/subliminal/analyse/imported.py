@@ -21,6 +21,7 @@ from inoc.studies.subliminal.analyse.detectability import detectability_rows
 from inoc.studies.subliminal.analyse.filter import filter_table_rows
 from inoc.studies.subliminal.analyse.persona_answers import Row, pair_rows, score_rows
 from inoc.studies.subliminal.analyse.projections import Projected, distance_rows, projection_rows
+from inoc.studies.subliminal.analyse.rates import imported_rates
 from inoc.studies.subliminal.analyse.steering import Bounds, best_rows, steering_rows
 from inoc.studies.subliminal.analyse.vectors import cosine_rows, vector_rows
 from inoc.studies.subliminal.data import TeacherRows
@@ -55,10 +56,12 @@ def imported_rows(study: Study, paths: Paths, skips: list[Skip]) -> Rows:
     skips.append(Skip("table agreement", "the release has no likelihood shifts of rows with projections"))
     written = number_teachers(paths)
     known = {key: rows for key, rows in written.items() if key in study.teachers}
+    preferences = evaluated_rows(evaluations, confidence)
     found: Rows = {
         "filter": [row for one in written.items() for row in filter_table_rows(*one)],
         "detectability": detectability_rows(study, known, skips) if neutral_teacher(study) in known else [],
-        "preferences": evaluated_rows(evaluations, confidence),
+        "preferences": preferences,
+        "rates": imported_rates(preferences, confidence),
         "carriers": carrier_rows(divided_rows(evaluations), confidence),
         "published_rates": published.rate_rows(rates, confidence),
         "published_contrasts": published.contrast_rows(rates, confidence),

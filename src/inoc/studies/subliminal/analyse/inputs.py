@@ -12,7 +12,7 @@ from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.judge.item import UNCLEAR
 from inoc.studies.subliminal.asking import split_id
-from inoc.studies.subliminal.runs import BASES, measured_entities, students_of
+from inoc.studies.subliminal.runs import asked_bases, measured_entities
 from inoc.studies.subliminal.study import Study
 from inoc.tables import read_table
 
@@ -26,9 +26,7 @@ SHARES = (
 def shares(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
     """Answers of every subject; see `SHARES`. `n` is 1 for a question that was measured by probabilities."""
     frames = []
-    for base in BASES:
-        if base == "other" and not students_of(study, "other"):
-            continue
+    for base in asked_bases(study):
         if "choose" in study.preference.methods:
             files = [paths.part("choose", base, shard) for shard in range(shards.get("choose", 1))]
             frames += [chosen_shares(folder, measured_entities(study)).assign(base=base) for folder in files]

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from inoc.stats.crossed import crossed_contrast
+from inoc.stats.equivalence import equivalence
 from inoc.stats.means import NAN, Floats
 from inoc.studies.subliminal.analyse.cells import Key, Panel, keys_of
 from inoc.studies.subliminal.runs import measured_entities
@@ -40,6 +41,10 @@ MATCHED = pa.schema(
         ("lo", NUMBER),
         ("hi", NUMBER),
         ("p", NUMBER),  # of one entity: t test; of all: permutation of the students among the teachers, two-sided
+        ("null_bound", NUMBER),  # a contrast as near to 0 as this counts as none; unit of the contrast
+        ("null_lo", NUMBER),  # interval of level 1 − 2 α, with α one less the confidence
+        ("null_hi", NUMBER),
+        ("null_p", NUMBER),  # larger p of two one-sided tests: at most α if that interval is inside the bounds
         ("n_above", INDEX),  # cells of entity × seed with a positive contrast
         ("n_cells", INDEX),
         ("n_teachers", INDEX),
@@ -96,12 +101,8 @@ def matched_rows(study: Study, panel: Panel) -> list[Row]:
     """
     rows: list[Row] = []
     for group, spec in study.students.items():
-        if spec.split is not None:
-            continue
-        keys = [key for key in keys_of(study) if key.group == group]
-        owned = [key for key in keys if study.teachers[key.teacher].entity in measured_entities(study)]
-        entities = [str(study.teachers[key.teacher].entity) for key in owned]
-        if len(set(entities)) < 2:
+        owned, entities = owned_keys(study, group)
+        if not owned:
             continue
         head: Row = {
             "group": group,
@@ -111,25 +112,62 @@ def matched_rows(study: Study, panel: Panel) -> list[Row]:
             "question_set": panel.question_set,
             "method": panel.method,
         }
-        scales = ("difference", "log_ratio") if panel.method == "choose" else ("difference",)
-        for scale in scales:
+        for scale in scales_of(panel):
             rows += _of_group(study, panel, owned, entities, {**head, "scale": scale})
     return rows
 
 
+def owned_keys(study: Study, group: str) -> tuple[list[Key], list[str]]:
+    """Students of a group whose teacher has a measured entity, and these entities; none for fewer than two entities."""
+    if study.students[group].split is not None:
+        return [], []
+    measured = measured_entities(study)
+    keys = [key for key in keys_of(study) if key.group == group and study.teachers[key.teacher].entity in measured]
+    entities = [str(study.teachers[key.teacher].entity) for key in keys]
+    return (keys, entities) if len(set(entities)) > 1 else ([], [])
+
+
+def scales_of(panel: Panel) -> tuple[str, ...]:
+    """Scales of the contrasts of a method: sampled shares of 0 have no logarithm."""
+    return ("difference", "log_ratio") if panel.method == "choose" else ("difference",)
+
+
+def student_matrix(study: Study, panel: Panel, group: str, scale: str, epoch: int | None) -> Matrix | None:
+    """Effects of a group's students, after an epoch or each after its best one; None if some were not asked.
+
+    Args:
+        study: The study.
+        panel: Its answers.
+        group: Key of the group.
+        scale: `difference` or `log_ratio`.
+        epoch: None for the best epoch of each.
+    """
+    keys, entities = owned_keys(study, group)
+    transform, base = transform_of(scale), study.students[group].base
+
+    def pick(key: Key, entity: str) -> Floats | None:
+        at = panel.best_epoch(key, entity) if epoch is None else epoch
+        found = panel.values(key, entity, at) if at is not None else None
+        untrained = panel.untrained.get((base, entity))
+        return None if found is None or untrained is None else transform(found, untrained)
+
+    return matrix_of(keys, entities, pick) if keys else None
+
+
+def last_matrix(study: Study, panel: Panel, group: str, scale: str) -> tuple[list[Key], Matrix, int] | None:
+    """The students of a group after its last epoch: their keys, their effects, and the epoch; None if not asked."""
+    keys, entities = owned_keys(study, group)
+    epochs = panel.epochs(keys[0], entities[0]) if keys else []
+    matrix = student_matrix(study, panel, group, scale, epochs[-1]) if epochs else None
+    return None if matrix is None else (keys, matrix, epochs[-1])
+
+
 def _of_group(study: Study, panel: Panel, keys: list[Key], entities: list[str], head: Row) -> Iterator[Row]:
-    epochs = panel.epochs(keys[0], entities[0])
-    base = study.students[keys[0].group].base
-    transform = _log_ratio if head["scale"] == "log_ratio" else _difference
+    epochs, scale = panel.epochs(keys[0], entities[0]), str(head["scale"])
+    negligible = study.preference.negligible
+    bound = negligible.log_ratio if scale == "log_ratio" else negligible.difference
     for epoch in [*epochs, None]:
-
-        def pick(key: Key, entity: str, epoch: int | None = epoch) -> Floats | None:
-            at = panel.best_epoch(key, entity) if epoch is None else epoch
-            found = panel.values(key, entity, at) if at is not None else None
-            untrained = panel.untrained.get((base, entity))
-            return None if found is None or untrained is None else transform(found, untrained)
-
-        matrix = matrix_of(keys, entities, pick)
+        matrix = student_matrix(study, panel, keys[0].group, scale, epoch)
         if matrix is None:
             continue
         choice: Row = {
@@ -137,7 +175,13 @@ def _of_group(study: Study, panel: Panel, keys: list[Key], entities: list[str], 
             "epoch": -1 if epoch is None else epoch,
             "is_last": epoch == epochs[-1],
         }
-        yield from contrast_rows(matrix, {**head, **choice}, study.statistics.confidence, study.statistics.seed)
+        shared = {**head, **choice, "null_bound": bound}
+        yield from contrast_rows(matrix, shared, study.statistics.confidence, study.statistics.seed)
+
+
+def transform_of(scale: str) -> Callable[[Floats, Floats], Floats]:
+    """The effect of a scale: shares of a subject, and of the untrained model, to their difference or log-ratio."""
+    return _log_ratio if scale == "log_ratio" else _difference
 
 
 def _difference(own_SQ: Floats, untrained_Q: Floats) -> Floats:
@@ -170,16 +214,17 @@ def contrast_rows(matrix: Matrix, head: Row, confidence: float, seed: int) -> It
 
     Args:
         matrix: The effects.
-        head: Columns that all rows share.
+        head: Columns that all rows share; `null_bound` is the bound of the tests of equivalence.
         confidence: Level of the intervals.
         seed: Of the permutations.
     """
     contrasts_TSQ = matrix.contrasts()
     n_teachers, n_seeds, n_questions = contrasts_TSQ.shape
     for teacher, entity, table_SQ in zip(matrix.teachers, matrix.entities, contrasts_TSQ, strict=True):
-        yield {**head, "teacher": teacher, "entity": entity, **_cells(table_SQ, confidence), "n_teachers": 1}
+        found = {**_cells(table_SQ, confidence), **_null(table_SQ, head, confidence)}
+        yield {**head, "teacher": teacher, "entity": entity, **found, "n_teachers": 1}
     whole = contrasts_TSQ.reshape(n_teachers * n_seeds, n_questions)
-    found = _cells(whole, confidence)
+    found = {**_cells(whole, confidence), **_null(whole, head, confidence)}
     p = permutation_p(matrix, np.random.default_rng(seed))
     yield {
         **head,
@@ -190,6 +235,11 @@ def contrast_rows(matrix: Matrix, head: Row, confidence: float, seed: int) -> It
         "n_teachers": n_teachers,
         "n_seeds": n_seeds,
     }
+
+
+def _null(table_SQ: Floats, head: Row, confidence: float) -> Row:
+    found = equivalence(table_SQ, float(str(head["null_bound"])), 1 - confidence)
+    return {"null_lo": found.lo, "null_hi": found.hi, "null_p": found.p}
 
 
 def _cells(table_SQ: Floats, confidence: float) -> Row:

@@ -28,6 +28,10 @@ MECHANISM = pa.schema(
         ("lo", NUMBER),
         ("hi", NUMBER),
         ("p", NUMBER),
+        ("null_bound", NUMBER),  # a contrast as near to 0 as this counts as none
+        ("null_lo", NUMBER),
+        ("null_hi", NUMBER),
+        ("null_p", NUMBER),  # of two one-sided tests that the contrast is inside the bounds
         ("n_above", INDEX),
         ("n_cells", INDEX),
         ("n_teachers", INDEX),

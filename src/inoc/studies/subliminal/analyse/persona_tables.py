@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import pyarrow as pa
 from inoc.analyse.step import Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
+from inoc.read.step import model_of_activations
 from inoc.studies.subliminal.analyse.agreement import AGREEMENT, agreement_rows
 from inoc.studies.subliminal.analyse.persona_answers import PERSONA_PAIRS, PERSONA_SCORES, Row, pair_rows, score_rows
 from inoc.studies.subliminal.analyse.projections import (
@@ -22,17 +25,19 @@ from inoc.studies.subliminal.analyse.projections import (
 )
 from inoc.studies.subliminal.analyse.steering import STEERING, STEERING_BEST, Bounds, best_rows, steering_rows
 from inoc.studies.subliminal.analyse.vectors import COSINES, VECTORS, cosine_rows, vector_rows
-from inoc.studies.subliminal.persona import projected_teachers, steered_traits
+from inoc.studies.subliminal.persona import extracted_traits, projected_teachers, steered_traits, vectors_file
 from inoc.studies.subliminal.persona_inputs import (
     Readings,
     directions,
     kept_answers,
     steered_answers,
     teacher_projections,
+    trait_vectors,
 )
 from inoc.studies.subliminal.runs import neutral_teacher, scored_pairs
 from inoc.studies.subliminal.splitting import likelihood_shifts
 from inoc.studies.subliminal.study import Study
+from inoc.vectors.files import save_vectors
 
 SCHEMAS: dict[str, pa.Schema] = {
     "persona_pairs": PERSONA_PAIRS,
@@ -47,6 +52,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 Rows = dict[str, list[Row]]
+Files = dict[Path, Callable[[Path], None]]
 MEASURES = {"raw": "projection", "cosine": "cosine"}
 """Measure of a projection → its column in the tables of the stage `read`."""
 
@@ -64,7 +70,7 @@ def persona_tables(study: Study, paths: Paths, shards: Shards, skips: list[Skip]
         DataError: If a stage's table is missing.
     """
     rows: Rows = {name: [] for name in SCHEMAS}
-    if study.persona:
+    if extracted_traits(study):
         _add_answers(study, paths, shards, rows)
         _add_vectors(study, paths, shards, rows, skips)
     if steered_traits(study):
@@ -72,6 +78,25 @@ def persona_tables(study: Study, paths: Paths, shards: Shards, skips: list[Skip]
     if projected_teachers(study):
         _add_projections(study, paths, shards, rows)
     return {name: pd.DataFrame(rows[name], columns=schema.names) for name, schema in SCHEMAS.items()}
+
+
+def vector_files(study: Study, paths: Paths, shards: Shards, skips: list[Skip]) -> Files:
+    """The file of the vectors that the study made, so that they can be used elsewhere; none for a study without traits.
+
+    Args:
+        study: The study.
+        paths: Its results.
+        shards: Into how many jobs the stages are split.
+        skips: Gets the file if it stays empty because the activations do not say which model they are of.
+    """
+    if not extracted_traits(study):
+        return {}
+    folders = [paths.part("read", "persona", shard) for shard in range(shards.get("read", 1))]
+    model = next((one for folder in folders if (one := model_of_activations(folder))), "")
+    if not model:
+        skips.append(Skip("vectors.safetensors", "the activations do not name their model; run inoc read again"))
+    found = trait_vectors(Readings(study, paths, shards), extracted_traits(study), model) if model else []
+    return {vectors_file(paths): partial(save_vectors, found)}
 
 
 def _add_answers(study: Study, paths: Paths, shards: Shards, rows: Rows) -> None:
@@ -85,10 +110,10 @@ def _add_vectors(study: Study, paths: Paths, shards: Shards, rows: Rows, skips: 
     kept = set(readings.pairs["trait"])
     skips += [
         Skip(f"vectors: {key}", "no pair of answers is kept; see persona_pairs")
-        for key in study.persona
+        for key in extracted_traits(study)
         if key not in kept
     ]
-    for found in directions(readings, list(study.persona)):
+    for found in directions(readings, extracted_traits(study)):
         own = vector_rows(found, study.statistics.seed)
         known = {
             (str(row["trait"]), str(row["readout"]), str(row["site"])): float(str(row["reliability"])) for row in own

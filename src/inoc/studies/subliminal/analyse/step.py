@@ -15,6 +15,7 @@ from inoc.studies.subliminal.analyse.carriers import CARRIERS, carrier_rows
 from inoc.studies.subliminal.analyse.cells import keys_of, panels
 from inoc.studies.subliminal.analyse.detectability import DETECTABILITY, detectability_rows
 from inoc.studies.subliminal.analyse.divided import divided
+from inoc.studies.subliminal.analyse.each_cell import CELLS, cell_rows
 from inoc.studies.subliminal.analyse.filter import FILTER, filter_table_rows
 from inoc.studies.subliminal.analyse.imported import imported_rows
 from inoc.studies.subliminal.analyse.inputs import shares
@@ -22,7 +23,9 @@ from inoc.studies.subliminal.analyse.matched import MATCHED, matched_rows
 from inoc.studies.subliminal.analyse.mechanism import MECHANISM, mechanism_rows
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.analyse.preferences import PREFERENCES, preference_rows
+from inoc.studies.subliminal.analyse.rates import RATES, rate_frame
 from inoc.studies.subliminal.analyse.split_students import SPLIT_STUDENTS, split_student_rows
+from inoc.studies.subliminal.analyse.strength import STRENGTH, strength_rows
 from inoc.studies.subliminal.analyse.transfer import TRANSFER, transfer_rows
 from inoc.studies.subliminal.data import TeacherRows, teacher_rows
 from inoc.studies.subliminal.imported import is_import
@@ -34,8 +37,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "filter": FILTER,
     "detectability": DETECTABILITY,
     "preferences": PREFERENCES,
+    "rates": RATES,
     "transfer": TRANSFER,
     "matched": MATCHED,
+    "cells": CELLS,
+    "strength": STRENGTH,
     "split_students": SPLIT_STUDENTS,
     "mechanism": MECHANISM,
     "carriers": CARRIERS,
@@ -60,7 +66,8 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     tables = {name: pd.DataFrame(found, columns=SCHEMAS[name].names) for name, found in rows.items()}
     tables |= persona_tables.persona_tables(study, paths, shards, skips)
     tables |= {name: pd.DataFrame(columns=schema.names) for name, schema in published.SCHEMAS.items()}
-    return Analysed({name: tables[name] for name in TABLES}, SCHEMAS, skips)
+    files = persona_tables.vector_files(study, paths, shards, skips)
+    return Analysed({name: tables[name] for name in TABLES}, SCHEMAS, skips, files)
 
 
 def preference_tables(study: Study, found: pd.DataFrame, kept: dict[tuple[str, str], int]) -> dict[str, list[Row]]:
@@ -73,10 +80,15 @@ def preference_tables(study: Study, found: pd.DataFrame, kept: dict[tuple[str, s
     """
     each = list(panels(study, found))
     matched = [row for panel in each for row in matched_rows(study, panel)]
+    preferences = preference_rows(study, found)
+    rates = rate_frame(study, pd.DataFrame(preferences, columns=PREFERENCES.names), found)
     return {
-        "preferences": preference_rows(study, found),
+        "preferences": preferences,
+        "rates": [{str(name): value for name, value in row.items()} for row in rates.to_dict("records")],
         "transfer": [row for panel in each for row in transfer_rows(study, panel)],
         "matched": matched,
+        "cells": [row for panel in each for row in cell_rows(study, panel)],
+        "strength": [row for panel in each for row in strength_rows(study, panel)],
         "split_students": split_student_rows(study, found),
         "mechanism": mechanism_rows(study, matched, kept),
         "carriers": carrier_rows(divided(study, found), study.statistics.confidence),

@@ -11,19 +11,19 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLUE, GREY, ORANGE, new_figure
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.runs import UNTRAINED, neutral_teacher
+from inoc.studies.subliminal.runs import UNTRAINED, group_neutral
 from inoc.studies.subliminal.study import Study
 
 COLUMNS = (
-    *("student", "group", "teacher", "part", "base", "epoch", "seed", "entity", "question_set", "method"),
-    *("rate", "lo", "hi", "n", "n_unclear", "is_last"),
+    *("student", "group", "teacher", "part", "base", "epoch", "entity", "question_set", "method"),
+    *("rate", "lo", "hi", "n", "n_unclear", "n_seeds", "is_last"),
 )
 LIGHT = "#C4C4C4"
 
 
 def draw(study: Study, sources: Sources, method: str) -> Drawing:
     """Bars for each entity, sorted by the untrained model's rate, a panel for each group of whole teachers."""
-    table = choices.pooled(choices.shown(study, sources.table("preferences", COLUMNS), method))
+    table = choices.shown(study, sources.table("rates", COLUMNS), method)
     groups = [key for key, spec in study.students.items() if spec.split is None]
     panels = {key: found for key in groups if len(found := _panel(study, table, key))}
     if not panels:
@@ -52,7 +52,7 @@ def _panel(study: Study, table: pd.DataFrame, group: str) -> pd.DataFrame:
     ]
     entities = list(dict.fromkeys(own["entity"]))
     untrained = table[(table["student"] == UNTRAINED) & (table["base"] == base)]
-    neutral = last[last["teacher"] == neutral_teacher(study)]
+    neutral = last[last["teacher"] == group_neutral(study, group)]
     parts = [(untrained, "untrained"), (neutral, "neutral"), (own, "own")]
     frames = [part[part["entity"].isin(entities)].assign(bar=name) for part, name in parts]
     known = [frame for frame in frames if len(frame)]
@@ -84,7 +84,7 @@ def _caption(study: Study, data: pd.DataFrame, method: str) -> str:
         else "Share of sampled answers that give an entity's name in any of its forms"
     )
     seeds = int(data["n_seeds"].max())
-    spread = "" if seeds == 1 else " For several seeds bars and bounds are means of the seeds'."
+    spread = "" if seeds == 1 else " For several seeds they are for other seeds and other questions."
     gone = [f"{row.panel}, {row.entity}" for row in data[data["rate"].isna()].itertuples()]
     unit = "questions" if method == "choose" else "answers"
     return join(

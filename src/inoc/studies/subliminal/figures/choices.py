@@ -1,4 +1,4 @@
-"""Choices that figures and report share: names, the first set of questions, and pooling over seeds."""
+"""Choices that figures and report share: names, and the first set of questions."""
 
 from __future__ import annotations
 
@@ -53,20 +53,6 @@ def shown(study: Study, table: pd.DataFrame, method: str) -> pd.DataFrame:
     """
     found: pd.DataFrame = table[(table["method"] == method) & (table["question_set"] == first_set(study))]
     return found
-
-
-def pooled(preferences: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds; the bounds are the means of the seeds' bounds, which leave out the spread between seeds.
-
-    Args:
-        preferences: Rows of the table `preferences`.
-    """
-    keys = ["student", "group", "teacher", "part", "base", "epoch", "entity"]
-    by = preferences.groupby(keys, sort=False, dropna=False)
-    found = by[["rate", "lo", "hi"]].mean().reset_index()
-    counts = by[["n", "n_unclear"]].sum().reset_index()
-    found = found.assign(n=counts["n"], n_unclear=counts["n_unclear"], n_seeds=by["seed"].nunique().to_numpy())
-    return found.assign(is_last=by["is_last"].all().to_numpy())
 
 
 def empty(study: Study, data: pd.DataFrame, why: str) -> Drawing:

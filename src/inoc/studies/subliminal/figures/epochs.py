@@ -21,7 +21,7 @@ MOST_PANELS = 24
 
 def draw(study: Study, sources: Sources, method: str) -> Drawing:
     """A panel for each group and entity: its own teacher's students by epoch, and those of the other teachers."""
-    table = choices.pooled(choices.shown(study, sources.table("preferences", COLUMNS), method))
+    table = choices.shown(study, sources.table("rates", COLUMNS), method)
     trained = table[(table["group"] != "") & (table["part"] == "")]
     own = trained[
         [study.teachers[key].entity == one for key, one in zip(trained["teacher"], trained["entity"], strict=True)]
@@ -74,7 +74,7 @@ def _caption(study: Study, data: pd.DataFrame, method: str, left_out: int) -> st
     return join(
         f"{how} of an entity by epoch, for students of its own teacher and for those of the other teachers. The last "
         "epoch is the result; a best epoch, chosen on the same answers, is too large by the choice itself.",
-        f"Bands: {interval_words(study)}, clustered by question, for several seeds the mean of their bounds.",
+        f"Bands: {interval_words(study)}, clustered by question, for several seeds over seeds and questions.",
         f"n = {spread_words(data['n'])} behind each point; n_nan = {int(data['n_unclear'].sum()):,} unclear.",
         choices.set_words(study),
         more.replace("`", ""),

@@ -11,6 +11,7 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, new_figure
 from inoc.studies.shared.captions import interval_words, join, missing_words, p_text, records, spread_words
 from inoc.studies.subliminal.figures import choices
+from inoc.studies.subliminal.runs import base_of, group_teachers
 from inoc.studies.subliminal.study import Study
 
 COLUMNS = (
@@ -19,12 +20,13 @@ COLUMNS = (
 )
 GROUP_COLUMNS = (
     *("group", "base", "data", "targets", "rule", "loss_on", "n_rows", "epoch", "is_last", "question_set", "method"),
-    *("scale", "contrast", "lo", "hi", "p", "n_above", "n_cells", "n_teachers", "n_seeds"),
+    *("scale", "contrast", "lo", "hi", "p", "n_above", "n_cells", "n_teachers", "n_seeds", "null_bound", "null_p"),
 )
 WORDS = {"log_ratio": "log-ratio (nats)", "difference": "difference (points)"}
 
 
-def _scale(method: str) -> str:
+def scale_of(method: str) -> str:
+    """The scale of contrasts that figures show: nats for probabilities, else points."""
     return "log_ratio" if method == "choose" else "difference"
 
 
@@ -36,7 +38,7 @@ def _scaled(rows: pd.DataFrame, method: str) -> pd.DataFrame:
 def draw(study: Study, sources: Sources, method: str) -> Drawing:
     """Own teacher's students minus the others', for each entity and over all; a panel for each group."""
     table = choices.shown(study, sources.table("matched", COLUMNS), method)
-    rows = table[(table["scale"] == _scale(method)) & (table["choice"] == "each") & table["is_last"].astype(bool)]
+    rows = table[(table["scale"] == scale_of(method)) & (table["choice"] == "each") & table["is_last"].astype(bool)]
     groups = [key for key in study.students if key in set(rows["group"])]
     if not groups:
         return choices.empty(study, rows, "no group has students of two teachers with different entities")
@@ -55,7 +57,7 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         axes.axvline(0, color=GREY, linewidth=0.8)
         name_rows(axes, names)
         axes.set_title(choices.group_label(study, key), fontsize="medium", parse_math=False, loc="left")
-    axes_of[-1].set_xlabel(f"own teacher's students minus the others', {WORDS[_scale(method)]}")
+    axes_of[-1].set_xlabel(f"own teacher's students minus the others', {WORDS[scale_of(method)]}")
     return Drawing(figure, scaled.reset_index(drop=True), _caption(study, rows))
 
 
@@ -85,27 +87,44 @@ def _caption(study: Study, rows: pd.DataFrame) -> str:
 def draw_groups(study: Study, sources: Sources, method: str) -> Drawing:
     """The contrast over all teachers, one dot for each group, after its last epoch."""
     table = choices.shown(study, sources.table("mechanism", GROUP_COLUMNS), method)
-    rows = table[(table["scale"] == _scale(method)) & table["is_last"].astype(bool)].reset_index(drop=True)
+    rows = table[(table["scale"] == scale_of(method)) & table["is_last"].astype(bool)].reset_index(drop=True)
     if rows.empty:
         return choices.empty(study, rows, "no group has students of two teachers with different entities")
     scaled = _scaled(rows, method)
     figure = new_figure(0.8 + 2 * ROW_IN * len(rows))
     axes = figure.subplots()
-    colours = [BLUE if base == "own" else GREY for base in rows["base"]]
+    colours = [BLUE if _of_own_base(study, str(group)) else GREY for group in rows["group"]]
     dot_intervals(axes, np.arange(len(rows), dtype=float), *_values(scaled), colours=colours)
+    factor = 1.0 if method == "choose" else 100.0
+    bound = factor * float(rows["null_bound"].max())
+    axes.axvspan(-bound, bound, color=GREY, alpha=0.15, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=0.8)
     name_rows(axes, [_settings(study, row) for row in records(rows)])
-    axes.set_xlabel(f"own teacher's students minus the others', {WORDS[_scale(method)]}")
+    axes.set_xlabel(f"own teacher's students minus the others', {WORDS[scale_of(method)]}")
     gone = [str(row.group) for row in rows[rows["contrast"].isna()].itertuples()]
+    alpha = 1 - study.statistics.confidence
+    none = [choices.group_label(study, str(one)) for one in rows[rows["null_p"] <= alpha + 1e-9]["group"]]
     caption = join(
         "Matched contrast over all teachers after the last epoch, for each group of students. Blue: the teachers' own "
         "base model; grey: another one. Further settings are in the data.",
+        "Shaded: contrasts that count as none"
+        + (
+            f", within which two one-sided tests show {', '.join(none)}."
+            if none
+            else "; no group is shown to lie there."
+        ),
         f"Bars: {interval_words(study)} over students and questions. n = {spread_words(rows['n_cells'])} students in "
         "each group; n_nan: failed students are left out of n.",
         choices.set_words(study),
         missing_words(gone),
     )
     return Drawing(figure, scaled, caption)
+
+
+def _of_own_base(study: Study, group: str) -> bool:
+    """Whether a group's students start from their teachers' base model."""
+    spec = study.students[group]
+    return all(base_of(study, key) == spec.base for key in group_teachers(study, spec))
 
 
 def _settings(study: Study, row: dict[str, object]) -> str:

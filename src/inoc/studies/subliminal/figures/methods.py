@@ -9,8 +9,12 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLUE, GREY, new_figure
 from inoc.studies.shared.captions import interval_words, join
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.figures.bars import COLUMNS
 from inoc.studies.subliminal.study import Study
+
+COLUMNS = (
+    *("student", "group", "teacher", "part", "base", "epoch", "seed", "entity", "question_set", "method"),
+    *("rate", "lo", "hi", "n", "n_unclear", "is_last"),
+)
 
 
 def draw(study: Study, sources: Sources) -> Drawing:

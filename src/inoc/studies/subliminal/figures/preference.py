@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inoc.figures.entries import Entry
-from inoc.studies.subliminal.runs import measured_entities, neutral_teacher, students_of
+from inoc.studies.subliminal.runs import group_teachers, measured_entities, neutral_teacher, students_of
 from inoc.studies.subliminal.study import Study
 
 HERE = "inoc.studies.subliminal.figures"
@@ -33,8 +33,7 @@ def no_students(study: Study) -> str:
 def no_pairs(study: Study) -> str:
     """A matched contrast needs students of two teachers with different entities."""
     for spec in study.students.values():
-        teachers = spec.teachers or tuple(study.teachers)
-        entities = {study.teachers[key].entity for key in teachers} & set(measured_entities(study))
+        entities = {study.teachers[key].entity for key in group_teachers(study, spec)} & set(measured_entities(study))
         if spec.split is None and len(entities) > 1:
             return ""
     return "no group has students of two teachers with different entities"
@@ -78,10 +77,12 @@ def _entry(
 
 
 _OF_METHOD: tuple[tuple[str, str, str, str, str, Callable[[Study], str], bool], ...] = (
-    ("preferences", "Preferences", "bars:draw", "preferences", "Preferences", no_students, True),
-    ("epochs", "Own entity by epoch", "epochs:draw", "preferences", "Preferences", no_students, False),
+    ("preferences", "Preferences", "bars:draw", "rates", "Preferences", no_students, True),
+    ("epochs", "Own entity by epoch", "epochs:draw", "rates", "Preferences", no_students, False),
     ("matrix", "Teacher by measured entity", "matrix:draw", "transfer", "Transfer", no_pairs, True),
     ("matched", "Matched against unmatched", "matched:draw", "matched", "Transfer", no_pairs, True),
+    ("cells", "Every student", "each_cell:draw", "cells", "Transfer", no_pairs, False),
+    ("strength", "Share of the teacher's shift", "strength:draw", "strength", "Transfer", no_pairs, False),
     ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, False),
     ("splits", "Students on the parts of splits", "splits:draw", "split_students", "Splits", no_splits, False),
 )

@@ -12,7 +12,7 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE
 from inoc.studies.shared.captions import interval_words, join, missing_words, p_text, records, spread_words
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.figures.bars import COLUMNS as PREFERENCES
+from inoc.studies.subliminal.figures.bars import COLUMNS as RATES
 from inoc.studies.subliminal.runs import UNTRAINED, part_names
 from inoc.studies.subliminal.study import Study
 
@@ -26,8 +26,8 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
     """Rate after the last epoch, over the parts from the lowest to the highest; the untrained model as a line."""
     table = choices.shown(study, sources.table("split_students", COLUMNS), method)
     rates = table[table["statistic"] == "rate"]
-    preferences = choices.shown(study, sources.table("preferences", PREFERENCES), method)
-    untrained = preferences[(preferences["student"] == UNTRAINED) & (preferences["base"] == "own")]
+    known = choices.shown(study, sources.table("rates", RATES), method)
+    untrained = known[(known["student"] == UNTRAINED) & (known["base"] == "own")]
     panels = [
         (group, entity)
         for group, entity in dict.fromkeys(zip(rates["group"], rates["entity"], strict=True))

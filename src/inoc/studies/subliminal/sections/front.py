@@ -9,12 +9,15 @@ import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
 from inoc.report.words import NO_BREAK, Table, escape, interval, probability
-from inoc.studies.shared.captions import level, p_text
+from inoc.stats.means import mean_interval
+from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.analyse.matched import ALL
 from inoc.studies.subliminal.figures import choices
+from inoc.studies.subliminal.runs import is_control
 from inoc.studies.subliminal.study import Study
 
 Tables = Mapping[str, pd.DataFrame]
+_ROUNDING = 1e-9  # of one less the confidence
 NOTHING = "*Nothing to show; see what was skipped.*"
 METHODS = {"choose": "exact probabilities", "sample": "sampled answers"}
 
@@ -50,7 +53,13 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
         study: The study.
         tables: Of the analysis.
     """
-    words = [*_matched_words(study, tables), *_own_words(study, tables), *_detected_words(tables)]
+    words = [
+        *_matched_words(study, tables),
+        *_panel_words(study, tables),
+        *_own_words(study, tables),
+        *_detected_words(tables),
+    ]
+    words = [one.replace("p = <", "p <") for one in words]
     return words or ["Nothing could be concluded; see what was skipped."]
 
 
@@ -70,22 +79,65 @@ def last_contrasts(study: Study, tables: Tables, method: str) -> pd.DataFrame:
 
 def _matched_words(study: Study, tables: Tables) -> list[str]:
     method = main_method(study)
+    return [_matched(study, row, method) for _, row in last_contrasts(study, tables, method).iterrows()]
+
+
+def _matched(study: Study, row: pd.Series, method: str) -> str:
+    alpha = 1 - study.statistics.confidence
+    found = np.isfinite(row["p"]) and row["p"] <= alpha + _ROUNDING
+    name = escape(choices.group_label(study, str(row["group"])))
+    numbers = (
+        f"matched minus unmatched {contrast_words(row, method)}, p = {probability(row['p'])} by permutation of the "
+        f"students; above zero in {int(row['n_above'])} of {int(row['n_cells'])} cells of entity × seed "
+        f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds)"
+    )
+    if not is_control(study, str(row["group"])):
+        holds = _answer(found and row["contrast"] > 0)
+        return f"{holds} students of {name} come to share their own teacher's preference: {numbers}."
+    shown = np.isfinite(row["null_p"]) and row["null_p"] <= alpha + _ROUNDING
+    verdict = _answer(shown) if shown or found else "**Undecided:**"
+    return f"{verdict} students of {name}, a control, carry nothing over: {null_words(row, method, alpha)}; {numbers}."
+
+
+def null_words(row: pd.Series, method: str, alpha: float) -> str:
+    """Words on the tests of equivalence: whether the contrast is shown to be negligible."""
+    factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
+    bound = f"±{factor * row['null_bound']:g} {unit}"
+    level = f"{100 * (1 - 2 * alpha):.0f} % interval {factor * row['null_lo']:.{digits}f} to "
+    level += f"{factor * row['null_hi']:.{digits}f}, p = {probability(row['null_p'])}"
+    if not np.isfinite(row["null_p"]):
+        return f"whether the contrast stays within {bound} cannot be tested"
+    inside = row["null_p"] <= alpha + _ROUNDING
+    said = f"the contrast stays within {bound}" if inside else f"the contrast is not shown to stay within {bound}"
+    return f"{said} by two one-sided tests ({level})"
+
+
+def _panel_words(study: Study, tables: Tables) -> list[str]:
+    """The cells of groups that repeat one experiment with other base models, with every failure."""
+    method = main_method(study)
+    rows = shown_rows(study, tables, "cells", method)
+    if rows.empty:
+        return []
+    rows = rows[rows["scale"] == scale_of(method)]
     words = []
-    for _, row in last_contrasts(study, tables, method).iterrows():
-        spec = study.students[str(row["group"])]
-        is_control = spec.base == "other" or spec.numbers == "relabelled"
-        found = np.isfinite(row["p"]) and row["p"] <= 0.05 and row["contrast"] > 0
-        name = escape(choices.group_label(study, str(row["group"])))
-        claim = (
-            f"students of {name}, a control, carry nothing over"
-            if is_control
-            else f"students of {name} come to share their own teacher's preference"
-        )
-        sizes = f"{int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds"
+    for panel, own in rows.groupby("panel", sort=False):
+        if own["group"].nunique() < 2:
+            continue
+        known = own[own["contrast"].notna()]
+        each = known.groupby("group", sort=False)["contrast"].mean().to_numpy(float)
+        over = mean_interval(each, study.statistics.confidence)
+        factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
+        mean = interval(factor * over.value, factor * over.lo, factor * over.hi, digits)
+        failed = [
+            f"{escape(choices.teacher_label(study, str(row['teacher'])))}, seed {row['seed']} "
+            f"({factor * row['contrast']:.{digits}f})"
+            for _, row in known[~known["is_above"].astype(bool)].iterrows()
+        ]
+        below = f" Not above zero: {'; '.join(failed)}." if failed else " None fails."
         words.append(
-            f"{_answer(found != is_control)} {claim}: matched minus unmatched {contrast_words(row, method)}, "
-            f"{p_text(row['p'])} by permutation of the students; above zero in {int(row['n_above'])} of "
-            f"{int(row['n_cells'])} cells of entity × seed ({sizes})."
+            f"Panel {escape(str(panel))}, repeated with {len(each)} base models: above zero in "
+            f"{int(known['is_above'].sum())} of {len(known)} cells of entity × seed, mean over base models {mean} "
+            f"{unit} (n = {len(each)} base models).{below}"
         )
     return words
 
@@ -185,6 +237,11 @@ def glossary(study: Study) -> list[tuple[str, str]]:
         ("shuffled", "numbers changed places over all rows of a teacher: which numbers are frequent stays the same"),
         ("relabelled", "every number was replaced by another one: their frequencies lose their meaning"),
     ]
+    if any(is_control(study, group) for group in study.students):
+        said = "students of another base model than their teachers', or of relabelled numbers: nothing is expected"
+        terms.append(("control", said))
+    if any(spec.panel is not None for spec in study.students.values()):
+        terms.append(("panel", "groups that repeat one experiment with other base models"))
     if any(spec.targets == "distribution" for spec in study.students.values()):
         terms.append(("distribution", "trained on the teacher's probabilities of number tokens, not on drawn numbers"))
     if study.splits:

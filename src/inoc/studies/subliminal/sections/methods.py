@@ -6,7 +6,7 @@ from inoc.numbers.rules import RULES
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.subliminal.figures import choices
-from inoc.studies.subliminal.runs import measured_entities, students_of, turn_of, way_of
+from inoc.studies.subliminal.runs import further_bases, measured_entities, students_of, turn_of, way_of
 from inoc.studies.subliminal.study import Study
 
 
@@ -25,8 +25,18 @@ def sections(study: Study) -> list[Section]:
 
 def model_words(study: Study) -> str:
     """The base models."""
+    if study.api is not None:
+        served = study.api.checkpoints == "served"
+        asked = "the checkpoints that the server keeps are asked" if served else "the last checkpoint is asked"
+        return (
+            f"The model is {code(study.model.path)} behind an API: teachers write there, and students are fine-tuned "
+            f"by jobs of its server, of each of which {asked}. Probabilities are those of the tokens that "
+            "the API lists with an answer."
+        )
     words = f"The model is {_model(study.model.path)} with weights in {study.model.dtype}."
-    return words if study.other is None else f"{words} The other base model is {_model(study.other.model.path)}."
+    for base, other in further_bases(study).items():
+        words += f" The {base} base model is {_model(other.model.path)}."
+    return words
 
 
 def _model(path: str) -> str:
@@ -66,7 +76,6 @@ def student_table(study: Study) -> Table:
     """Each group of students."""
     rows = []
     for key, spec in study.students.items():
-        training = spec.training
         n = len([one for one in students_of(study) if one.group == key])
         data = f"parts of {escape(spec.split)}" if spec.split is not None else spec.numbers.replace("_", " ")
         rows.append(
@@ -77,11 +86,22 @@ def student_table(study: Study) -> Table:
                 spec.targets,
                 str(spec.n_rows or "all"),
                 str(spec.epochs),
-                f"rank {training.lora.rank}, rate {training.learning_rate:g}, batch {training.batch_size}",
+                _training_words(study, key),
                 str(n),
             ]
         )
     return Table(["group", "base model", "rows", "targets", "n rows", "epochs", "training", "students"], rows)
+
+
+def _training_words(study: Study, group: str) -> str:
+    """The settings of a group's training."""
+    spec = study.students[group]
+    if study.api is None:
+        training = spec.training
+        return f"rank {training.lora.rank}, rate {training.learning_rate:g}, batch {training.batch_size}"
+    batch, factor = spec.api.batch_size, spec.api.learning_rate_multiplier
+    rate = "the server's rate" if factor is None else f"{factor:g} × the server's rate"
+    return f"{rate}, {'its batch' if batch is None else f'batch {batch}'}"
 
 
 def preference_words(study: Study) -> str:
@@ -107,11 +127,15 @@ def preference_words(study: Study) -> str:
 
 def contrast_words(study: Study) -> str:
     """The contrasts, their intervals and tests."""
+    none = study.preference.negligible
     return (
         "Differences are paired by question, and by seed against the neutral student; their intervals are Student's t "
         "with the mean squares of seeds and questions. The matched contrast takes an entity's own teacher against the "
         "mean of the others. Its p over all teachers is the share of permutations of the students among the teachers "
-        "with a mean contrast as far from zero; q is Benjamini and Hochberg's."
+        "with a mean contrast as far from zero; q is Benjamini and Hochberg's. "
+        f"A control holds if two one-sided tests at {1 - study.statistics.confidence:.2g} show that its contrast lies "
+        f"within ±{none.log_ratio:g} nats, or ±{100 * none.difference:g} points. "
+        "Shares of the teachers' own contrast have Fieller's intervals."
     )
 
 
@@ -123,6 +147,7 @@ def seed_table(study: Study) -> Table:
     rows.append(["statistics", str(study.statistics.seed)])
     if study.world is not None:
         rows.append(["miniature world", str(study.world.seed)])
-    if study.other is not None and study.other.world is not None:
-        rows.append(["other miniature world", str(study.other.world.seed)])
+    for base, other in further_bases(study).items():
+        if other.world is not None:
+            rows.append([f"{base} miniature world", str(other.world.seed)])
     return Table(["what", "seed"], rows)

@@ -1,0 +1,30 @@
+"""The site of a likelihood-shift study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from inoc.config.workflow import Shards
+    from inoc.jobs.paths import Paths
+    from inoc.studies.likelihood_shift.study import Study
+    from inoc.view.declare import Kept, View
+
+
+def view(study: Study, paths: Paths, shards: Shards, kept: Kept) -> View:
+    """The contents of the site; lists whose tables are not there are left out.
+
+    Args:
+        study: The study.
+        paths: Its results.
+        shards: Into how many jobs the stages are split.
+        kept: Answers of the judges behind an API.
+    """
+    from inoc.studies.likelihood_shift.view import answers, key, rows
+    from inoc.view.declare import View
+
+    found = [
+        *rows.sources(study, paths, shards),
+        *answers.sources(study, paths, kept),
+    ]
+    return View(tuple(found), key.key_numbers(study, paths), rows.tokens(study, paths, shards))
