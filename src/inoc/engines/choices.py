@@ -16,6 +16,7 @@ from inoc.chat.messages import Chat
 from inoc.chat.template import prompt_text
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
+from inoc.engines.steering import Span, spans_of
 from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import FINAL_NORM
@@ -34,6 +35,7 @@ class Question(NamedTuple):
     prompt: list[int]
     sequences: dict[Tokens, int]  # tokens of a spelling → index of its candidate
     n: int  # candidates
+    spans: tuple[Span, ...] = ()  # tokens of the texts that its steering names
 
 
 class Questions:
@@ -48,20 +50,33 @@ class Questions:
         self._special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
         self._known: dict[tuple[str, str], Tokens] = {}
 
-    def ask(self, chats: Sequence[Chat], candidates: Sequence[Sequence[Candidate]]) -> list[Question]:
+    def ask(
+        self,
+        chats: Sequence[Chat],
+        candidates: Sequence[Sequence[Candidate]],
+        steerings: Sequence[Steering | None] = (),
+    ) -> list[Question]:
         """Tokenise chats up to where the response begins, and the candidates after them.
 
         Args:
             chats: Chats; their responses are not looked at.
             candidates: Of each chat.
+            steerings: How each is steered, to find the tokens of the texts that a steering names; empty for none.
 
         Raises:
             ConfigError: If candidates cannot be distinguished, as texts or as tokens.
+            DataError: If a chat lacks a text that its steering names.
         """
         texts = [prompt_text(self._tokenizer, chat) for chat in chats]
         encoded = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True) if texts else {}
-        rows = zip(texts, encoded.get("input_ids", []), encoded.get("offset_mapping", []), candidates, strict=True)
-        return [self._question(*row) for row in rows]
+        offsets = encoded.get("offset_mapping", [])
+        rows = zip(texts, encoded.get("input_ids", []), offsets, candidates, strict=True)
+        found = [self._question(*row) for row in rows]
+        named = [one.texts if one is not None else () for one in steerings] or [()] * len(chats)
+        return [
+            one._replace(spans=spans_of(text, places, steered)) if steered else one
+            for one, text, places, steered in zip(found, texts, offsets, named, strict=True)
+        ]
 
     def _question(
         self, text: str, ids: list[int], offsets: list[tuple[int, int]], candidates: Sequence[Candidate]
@@ -162,7 +177,7 @@ class Chooser:
         if key not in plans:
             plans[key] = spelled(question.sequences, question.n, self._stops if whole else ())
         plan, length = plans[key], len(question.prompt)
-        return _Item(plan, Stem(question.prompt, length, plan.branches, length - 1))
+        return _Item(plan, Stem(question.prompt, length, plan.branches, length - 1, question.spans))
 
     def _start(self, items: Sequence[_Item], steerings: Sequence[Steering | None]) -> Callable[[], torch.Tensor]:
         stems = [item.stem for item in items]

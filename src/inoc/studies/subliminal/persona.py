@@ -11,7 +11,6 @@ from inoc.files import parse_json, read_text
 from inoc.studies.subliminal.questions import texts_of
 from inoc.studies.subliminal.study import Study, Trait
 
-SIDES = ("positive", "negative")
 COHERENCE = "/coherence"
 """Ends the name of a trait's judge of coherence."""
 
