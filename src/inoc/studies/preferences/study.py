@@ -9,6 +9,7 @@ from pydantic import Field
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows
 from inoc.config.models import (
+    LATE,
     BaseStudy,
     Key,
     Model,
@@ -19,6 +20,7 @@ from inoc.config.models import (
     StatisticsSpec,
     SystemTurn,
 )
+from inoc.studies.preferences.inside import Concept, InsideSpec, Probe, SteeringSpec
 from inoc.studies.preferences.templates import Anchors, Template, When
 
 Format = Literal["plain", "xml", "tool", "completion", "reasoned"]
@@ -258,4 +260,12 @@ class Study(BaseStudy):
     selection: SelectionSpec = Field(SelectionSpec(), description="Active selection of pairs.")
     reliability: ReliabilitySpec = Field(ReliabilitySpec(), description="Reliability.")
     planted: PlantedSpec | None = Field(None, description="For the miniature world: what the model is to like.")
+    probes: Annotated[dict[Key, Probe], LATE] = Field(
+        default_factory=dict, max_length=100, description="Probe → what it predicts, from which activations."
+    )
+    concepts: Annotated[dict[Key, Concept], LATE] = Field(
+        default_factory=dict, max_length=100, description="Concept → its two system turns."
+    )
+    steering: Annotated[SteeringSpec | None, LATE] = Field(None, description="Answers under steering.")
+    inside: Annotated[InsideSpec, LATE] = Field(InsideSpec(), description="Settings of probes, concepts and steering.")
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals and resampling.")

@@ -19,6 +19,7 @@ _FILES = ("tasks", "model.chat_template")
 _NOT_MEASURED = (
     *("kind", "name", "title", "description", "world"),
     *("fit", "selection", "parsing", "planted", "polarity", "reliability", "statistics"),
+    *("probes", "concepts", "steering", "inside"),
 )
 
 

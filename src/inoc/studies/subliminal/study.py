@@ -22,17 +22,14 @@ from inoc.config.models import (
     TrainingSpec,
     WorldSpec,
 )
+from inoc.config.sites import Signed, Site
 from inoc.studies.shared.entities import Entity
 
 NAMES_FILE = "resources/preferences_of_animals/names.yaml"
 QUESTIONS_FILE = "resources/preferences_of_animals/questions.jsonl"
 
-Signed = Annotated[float, Field(ge=-1e12, le=1e12)]
 Readout = Literal["prompt_last", "prompt_mean", "response_mean"]
 """Read-outs of `inoc.engines.readouts` that traits have vectors of."""
-
-Site = Annotated[str, Field(pattern=r"^(embed|resid_post\.(0|[1-9][0-9]*)|final_norm)$")]
-"""`embed`, `resid_post.i` (after block i, from 0) or `final_norm`; see `inoc.vectors.sites`."""
 
 
 class OtherBase(Model):
