@@ -128,6 +128,29 @@ def needed_completions(study: Study) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))
 
 
+def inside_model(study: Study) -> str:
+    """Key of the model that is read and steered.
+
+    Raises:
+        ConfigError: If no model rates and is here.
+    """
+    from inoc.errors import ConfigError
+
+    if study.inside.model is not None:
+        return study.inside.model
+    for key, given in study.models.items():
+        if given.rates and given.api is None:
+            return key
+    raise ConfigError("inside.model: no model of the section `models` rates and is here; only such a one can be read")
+
+
+def inside_completer(study: Study) -> str:
+    """Key of the model whose completions say which tasks are refused: the model that is read, if it completes."""
+    own = inside_model(study)
+    known = dict.fromkeys(completer for completer, _ in needed_completions(study))
+    return own if own in known or not known else next(iter(known))
+
+
 def in_shard(key: str, shard: int, n: int) -> bool:
     """Whether a model is one of a shard's."""
     return shard_of(key, n) == shard
