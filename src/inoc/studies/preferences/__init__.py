@@ -9,7 +9,7 @@ _HERE = "inoc.studies.preferences"
 KIND = Kind(
     "preferences",
     "measure what models say they like: ratings, choices, rankings, and what each of these instruments is worth",
-    ("world", "sample", "choose", "judge", "analyse", "figures", "report"),
+    ("world", "sample", "choose", "judge", "read", "analyse", "figures", "report"),
     study=f"{_HERE}.study:Study",
     problems=f"{_HERE}.checks:study_problems",
     needs=f"{_HERE}.needs:needs",
@@ -21,8 +21,9 @@ KIND = Kind(
     tables=f"{_HERE}.analyse.names:TABLES",
     imports=f"{_HERE}.commands:add_imports",
     parts={
-        "sample": ("completions", "answers", "open", "selected"),
-        "choose": ("answers", "selected", "parsed"),
-        "judge": ("completions", "open"),
+        "sample": ("completions", "answers", "open", "selected", "concepts", "steering"),
+        "choose": ("answers", "selected", "parsed", "steering"),
+        "judge": ("completions", "open", "steering"),
+        "read": ("contrasts",),
     },
 )

@@ -74,11 +74,6 @@ def refusal_id(task: str) -> str:
     return f"{REFUSAL}||{task}"
 
 
-def reads_contrasts(study: Study) -> bool:
-    """Whether anything is read for concepts or refusal."""
-    return bool(study.concepts) or study.inside.refusal
-
-
 def contrast_places(study: Study, layers: int) -> Concepts:
     """Sites and read-outs of concepts and refusal, with those of the steering and, for refusal, of the probes.
 

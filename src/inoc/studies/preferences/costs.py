@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
+from inoc.studies.preferences.inside_costs import inside_costs
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -96,6 +97,7 @@ def costs(
         rows.append(sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, size, gpu))
     rows += _exact(study, shards, size, gpu, questions)
     rows += _api(study, size, prices, batch, questions)
+    rows += inside_costs(study, shards, size, gpu, prices, batch, n_tasks(study))
     return rows
 
 

@@ -24,6 +24,7 @@ from inoc.studies.preferences.answers import (
 )
 from inoc.studies.preferences.asked import Asked, asked_of
 from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RANKINGS, RATINGS, Measured, empty
+from inoc.studies.preferences.inside_parts import has_inside_part
 from inoc.studies.preferences.parsing import is_refusal
 from inoc.studies.preferences.results import Answered, file_shares, part_files, read_sampled_files
 from inoc.studies.preferences.roles import context_turn, method_of, needed_completions, raters, template_of
@@ -44,6 +45,8 @@ class Everything(NamedTuple):
 
 def has_part(study: Study, stage: str, part: str) -> bool:
     """Whether a study has work of a part."""
+    if part in ("concepts", "contrasts", "steering"):
+        return has_inside_part(study, stage, part)
     if stage == "judge":
         given = study.parsing.refusal if part == "completions" else study.parsing.tone
         return given is not None and has_part(study, "sample", "completions" if part == "completions" else "open")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
 from inoc.errors import DataError
+from inoc.studies.preferences.inside_parts import targets_of
 from inoc.studies.preferences.roles import method_of, needed_completions, raters, role
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
@@ -21,7 +22,7 @@ def needs(study: Study) -> Needs:
     return Needs(
         study.model,
         tuple(_given_files(study)),
-        tuple(_samples(study)),
+        (*_samples(study), *_steered_samples(study)),
         tuple(_apis(study)),
         placement="system",
         row_problems=partial(_row_problems, study),
@@ -45,6 +46,8 @@ def _given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("tasks.ids", study.tasks.ids, "put a file there with an id a line")
     if study.tasks.consistency is not None:
         yield GivenFile("tasks.consistency.file", study.tasks.consistency.file)
+    for key, vector in (study.steering.files if study.steering is not None else {}).items():
+        yield GivenFile(f"steering.files.{key}.file", vector.file)
     for name in ("tone", "refusal"):
         judge = getattr(study.parsing, name)
         if judge is not None and judge.markers not in (None, "world"):
@@ -58,6 +61,14 @@ def _samples(study: Study) -> Iterator[SampleUse]:
     for key, given in study.instruments.items():
         if any(method_of(study, key, rater) == "sample" for rater in raters(study, key) if rater in here):
             yield SampleUse(f"instruments.{key}.sampling", "sample", given.sampling)
+
+
+def _steered_samples(study: Study) -> Iterator[SampleUse]:
+    for key, concept in study.concepts.items():
+        yield SampleUse(f"concepts.{key}.sampling", "sample", concept.sampling)
+    for target in targets_of(study, is_open=True).values():
+        name = target.instrument
+        yield SampleUse(f"instruments.{name}.sampling", "sample", study.instruments[name].sampling)
 
 
 def _apis(study: Study) -> Iterator[ApiUse]:
@@ -76,6 +87,10 @@ def _apis(study: Study) -> Iterator[ApiUse]:
         judge = getattr(study.parsing, name)
         if judge is not None and judge.name == "llm":
             yield ApiUse("judge", f"parsing.{name}.name = 'llm'", str(judge.model))
+    for name in ("attitude", "coherence"):
+        judge = getattr(study.steering, name, None)
+        if judge is not None and judge.name == "llm":
+            yield ApiUse("judge", f"steering.{name}.name = 'llm'", str(judge.model))
 
 
 def _row_problems(study: Study) -> Iterator[str]:

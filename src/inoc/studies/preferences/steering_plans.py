@@ -29,7 +29,8 @@ from inoc.studies.preferences.concepts import (
     read_id,
     refusal_id,
 )
-from inoc.studies.preferences.inside import SteeredTarget, SteeringSpec
+from inoc.studies.preferences.inside import SteeringSpec
+from inoc.studies.preferences.inside_parts import targets_of
 from inoc.studies.preferences.results import part_files
 from inoc.studies.preferences.roles import inside_model, role, template_of
 from inoc.studies.preferences.steering_vectors import steering_vectors
@@ -80,17 +81,6 @@ def spec_of(study: Study) -> SteeringSpec:
     if study.steering is None:
         raise ConfigError(f"study {study.name} has no section `steering`")
     return study.steering
-
-
-def targets_of(study: Study, *, is_open: bool) -> dict[str, SteeredTarget]:
-    """Targets whose instrument is an open question, or one that is not."""
-    if study.steering is None:
-        return {}
-    return {
-        key: target
-        for key, target in study.steering.targets.items()
-        if (template_of(study.instruments[target.instrument]).kind == "open") == is_open
-    }
 
 
 def questions_of(study: Study, tasks: Sequence[Task], target: str) -> list[Asked]:

@@ -9,6 +9,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.preferences import KIND, analyse
+from inoc.studies.preferences.inside_work import INSIDE, inside_inputs
 from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
 from inoc.studies.preferences.study import NONE, Study
@@ -122,7 +123,8 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
         if has_part(study, stage, part)
         for path in _files(stage, part, shards, paths)
     ]
-    return [*found, *(paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part))]
+    scores = [paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part)]
+    return list(dict.fromkeys([*found, *scores, *inside_inputs(study, paths, shards)]))
 
 
 def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
@@ -178,6 +180,7 @@ WORK = (
     _work("choose", "parsed", _choose("parsed"), _to_parse),
     _judge_work("completions"),
     _judge_work("open"),
+    *INSIDE,
     Work(
         "analyse",
         _analyse,

@@ -1,3 +1,3 @@
 """Tables of a study of preferences."""
 
-VERSION = 1
+VERSION = 2

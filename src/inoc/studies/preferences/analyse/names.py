@@ -19,6 +19,10 @@ TABLES: Final = (
     "refusals",
     "contexts",
     "consistency",
+    "vectors",
+    "vector_cosines",
+    "dose_response",
+    "steering_slopes",
     "planted",
     "released",
 )

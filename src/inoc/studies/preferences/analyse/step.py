@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 import pyarrow as pa
 
@@ -12,6 +14,7 @@ from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
 from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
 from inoc.studies.preferences.analyse.statistics import statistics
+from inoc.studies.preferences.analyse.steering import Table, imported_tables, steering_tables
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
 from inoc.studies.preferences.measure import Everything, everything
 from inoc.studies.preferences.released.read import Released, is_imported, read_import
@@ -22,12 +25,22 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     """Every table of `names.TABLES`, and what is missing from them."""
     if is_imported(paths):
         measured, released = read_import(paths)
-        return tables_of(Everything(measured, Measured(), []), study, released)
-    return tables_of(everything(study, paths, shards), study)
+        inside = imported_tables(study, released)
+        return tables_of(Everything(measured, Measured(), []), study, inside, released)
+    return tables_of(everything(study, paths, shards), study, steering_tables(study, paths, shards))
 
 
-def tables_of(found: Everything, study: Study, released: Released | None = None) -> Analysed:
-    """Every table, of what was measured, and of what an import has beside that."""
+def tables_of(
+    found: Everything, study: Study, inside: Mapping[str, Table], released: Released | None = None
+) -> Analysed:
+    """Every table.
+
+    Args:
+        found: What was measured.
+        study: The study.
+        inside: The tables about what is inside the model.
+        released: What an import has beside measurements.
+    """
     polarity = polarity_rows(found.anchors, study)
     wrong = reversed_pairs(polarity)
     measured = Measured(
@@ -43,6 +56,7 @@ def tables_of(found: Everything, study: Study, released: Released | None = None)
         "rankings": (RANKINGS, measured.rankings),
         "polarity": (POLARITY, polarity),
         **statistics(measured.upright(), study, found.history, released),
+        **inside,
     }
     tables = {name: frame for name, (_, frame) in made.items()}
     made["planted"] = (PLANTED, planted_rows(study, tables))
