@@ -27,6 +27,7 @@ STAGES = (
     "inoc.choose",
     "inoc.judge",
     "inoc.read",
+    "inoc.probe",
     "inoc.analyse",
     "inoc.figures",
     "inoc.report",

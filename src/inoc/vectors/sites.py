@@ -27,22 +27,6 @@ def site_names(layers: int) -> list[str]:
     return [EMBED, *(f"resid_post.{layer}" for layer in range(layers)), FINAL_NORM]
 
 
-def site_at(place: float | str, layers: int) -> str:
-    """A site by its name, or by the share of the blocks that come before it.
-
-    Args:
-        place: A name; or a share of L blocks, for the site after block ⌊share · L⌋, and after the last block for 1.
-        layers: Number of blocks.
-
-    Raises:
-        ConfigError: If the model has no site of that name.
-    """
-    if isinstance(place, str):
-        depth(place, layers)
-        return place
-    return f"resid_post.{min(int(place * layers), layers - 1)}"
-
-
 def in_order(sites: Iterable[str]) -> list[str]:
     """Sites of a model whose number of blocks need not be known, each once, as a forward pass reaches them."""
     return sorted(set(sites), key=_place)
@@ -53,6 +37,22 @@ def _place(site: str) -> float:
     if found is not None:
         return int(found[1])
     return -1.0 if site == EMBED else float("inf")
+
+
+def site_at(place: float | str, layers: int) -> str:
+    """The site at a share of a model's blocks, or of this name.
+
+    Args:
+        place: Of L blocks, the site after block ⌊share · L⌋, counted from 0, and after the last one for 1; or a name.
+        layers: Number of blocks of the model.
+
+    Raises:
+        ConfigError: If the model has no such site.
+    """
+    if not isinstance(place, str):
+        return f"resid_post.{min(int(place * layers), layers - 1)}"
+    depth(place, layers)
+    return place
 
 
 def depth(site: str, layers: int) -> int:

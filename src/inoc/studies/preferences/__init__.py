@@ -9,7 +9,7 @@ _HERE = "inoc.studies.preferences"
 KIND = Kind(
     "preferences",
     "measure what models say they like: ratings, choices, rankings, and what each of these instruments is worth",
-    ("world", "sample", "choose", "judge", "read", "analyse", "figures", "report"),
+    ("world", "sample", "choose", "judge", "read", "probe", "analyse", "figures", "report"),
     study=f"{_HERE}.study:Study",
     problems=f"{_HERE}.checks:study_problems",
     needs=f"{_HERE}.needs:needs",
@@ -24,6 +24,6 @@ KIND = Kind(
         "sample": ("completions", "answers", "open", "selected", "concepts", "steering"),
         "choose": ("answers", "selected", "parsed", "steering"),
         "judge": ("completions", "open", "steering"),
-        "read": ("contrasts",),
+        "read": ("prompts", "completions", "contrasts"),
     },
 )

@@ -17,7 +17,8 @@ from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.stats.means import Floats
 from inoc.studies.preferences.inside import Readout
-from inoc.studies.preferences.roles import inside_completer, inside_model, role
+from inoc.studies.preferences.reading import prompt_id, read_folders
+from inoc.studies.preferences.roles import inside_model, read_completer, role
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.tasks import Task
 from inoc.studies.shared.directions import SIDES, PairActivations, PartActivations
@@ -27,11 +28,10 @@ CONTEXTS = {True: "with", False: "without"}
 """Whether the system turn is in the context of what is read → its name in ids and tables."""
 REFUSAL = "refusal"
 REFUSAL_READOUT: Readout = "prompt_last"
-REFUSAL_SHARES = (0.25, 0.5, 0.75)
 
 
-class Concepts(NamedTuple):
-    """What a part of the stage `read` has about contrasts."""
+class Places(NamedTuple):
+    """Where the completions of concepts are read."""
 
     sites: list[str]
     readouts: list[Readout]
@@ -69,13 +69,8 @@ def read_id(key: str, side: str, context: str, task: str) -> str:
     return f"{key}|{side}|{context}|{task}"
 
 
-def refusal_id(task: str) -> str:
-    """Id of a task that is read for the direction of refusal."""
-    return f"{REFUSAL}||{task}"
-
-
-def contrast_places(study: Study, layers: int) -> Concepts:
-    """Sites and read-outs of concepts and refusal, with those of the steering and, for refusal, of the probes.
+def contrast_places(study: Study, layers: int) -> Places:
+    """Sites and read-outs of concepts, with those of the steering.
 
     Args:
         study: The study.
@@ -86,14 +81,9 @@ def contrast_places(study: Study, layers: int) -> Concepts:
     """
     places: list[float | str] = [place for one in study.concepts.values() for place in one.sites]
     readouts: list[Readout] = [readout for one in study.concepts.values() for readout in one.readouts]
-    if study.inside.refusal:
-        places += [*REFUSAL_SHARES, *(place for one in study.probes.values() for place in one.sites)]
-        readouts.append(REFUSAL_READOUT)
     if study.steering is not None:
         places.append(study.steering.site)
-        if study.steering.readout is not None:
-            readouts.append(study.steering.readout)
-    return Concepts(in_order(site_at(place, layers) for place in places), list(dict.fromkeys(readouts)))
+    return Places(in_order(site_at(place, layers) for place in places), list(dict.fromkeys(readouts)))
 
 
 class Refused(NamedTuple):
@@ -116,8 +106,9 @@ class Contrasts:
 
     def __init__(self, study: Study, paths: Paths, shards: Shards, tasks: Sequence[Task]) -> None:
         self.study, self.tasks = study, tasks
-        folders = [paths.part("read", "contrasts", shard) for shard in range(shards.get("read", 1))]
-        self.read = PartActivations(folders)
+        n = shards.get("read", 1)
+        self.read = PartActivations([paths.part("read", "contrasts", shard) for shard in range(n)])
+        self.prompts = PartActivations(read_folders(paths, "prompts", n))
         self._where = paths, shards
 
     def concept(self, key: str, context: str, readout: str, site: str) -> PairActivations:
@@ -142,10 +133,10 @@ class Contrasts:
         Raises:
             DataError: If they were not read, or there are no two tasks of either sort.
         """
-        known = self.read.rows(site, REFUSAL_READOUT)
+        known = self.prompts.rows(site, REFUSAL_READOUT)
         sides: tuple[list[str], list[str]] = ([], [])
         for task, share in self.refused().items():
-            if refusal_id(task) in known and share == share:
+            if prompt_id(task) in known and share == share:
                 sides[0 if share > 0.5 else 1].append(task)
         if min(len(one) for one in sides) < 2:
             msg = (
@@ -153,7 +144,7 @@ class Contrasts:
                 "least 2 of both. Add tasks of the other sort, or set `inside.refusal: false`"
             )
             raise DataError(msg)
-        refused, answered = (np.stack([known[refusal_id(task)] for task in own]) for own in sides)
+        refused, answered = (np.stack([known[prompt_id(task)] for task in own]) for own in sides)
         return Refused(refused, answered, sides)
 
     def refused(self) -> dict[str, float]:
@@ -162,7 +153,7 @@ class Contrasts:
 
         paths, shards = self._where
         rows = completion_rows(self.study, paths, shards, {task.id: task.origin for task in self.tasks})
-        own = rows[(rows["completer"] == inside_completer(self.study)) & (rows["context"] == NONE)]
+        own = rows[(rows["completer"] == read_completer(self.study)) & (rows["context"] == NONE)]
         means = own.groupby("task")["refused"].mean()
         return {str(task): float(value) for task, value in means.items()}
 

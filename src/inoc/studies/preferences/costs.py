@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
-from inoc.studies.preferences.inside_costs import inside_costs
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -18,6 +17,7 @@ from inoc.studies.preferences.roles import (
     role,
     template_of,
 )
+from inoc.studies.preferences.steering_costs import steering_costs
 from inoc.studies.preferences.study import Instrument, Study
 
 ASSUMED_TASKS = 1_000  # of an origin whose file is not read for a plan
@@ -97,7 +97,7 @@ def costs(
         rows.append(sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, size, gpu))
     rows += _exact(study, shards, size, gpu, questions)
     rows += _api(study, size, prices, batch, questions)
-    rows += inside_costs(study, shards, size, gpu, prices, batch, n_tasks(study))
+    rows += steering_costs(study, shards, size, gpu, prices, batch, n_tasks(study))
     return rows
 
 

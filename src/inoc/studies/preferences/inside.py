@@ -71,7 +71,9 @@ class Probe(Model):
         20, ge=1, description="For `train_k`: maximum number of choices of origins; more are drawn from."
     )
     weights: Literal["uncertainty", "none"] = Field(
-        "uncertainty", description="`uncertainty`: a label counts by the inverse of its error variance."
+        "uncertainty",
+        description="`uncertainty`: a label counts by the inverse of its error variance and the variance of the true "
+        "labels together; `none`: all labels count the same.",
     )
     baselines: tuple[Baseline, ...] = Field(
         ("origin", "length", "refused", "embedding", "words", "shuffled", "random"),
@@ -173,6 +175,9 @@ class InsideSpec(Model):
     )
     embedding: EmbeddingSpec | None = Field(
         None, description="Sentence encoder of the baseline `embedding`; default: that baseline is left out."
+    )
+    permutations: Few = Field(
+        99, ge=0, description="Number of shuffles of the labels, for the tests of ridge probes; 0 leaves these out."
     )
     refits: Few = Field(
         200, ge=0, description="Number of refits on resampled tasks, for the null distribution of cosines."

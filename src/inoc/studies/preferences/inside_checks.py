@@ -1,132 +1,121 @@
-"""Checks of the sections `concepts` and `steering`, and of the direction of refusal."""
+"""Agreement between the sections on the inside of a model and the rest of a study of preferences."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from inoc.config.checks import Checks
 from inoc.config.document import KeyPath, Problem
-from inoc.config.judges import judge_problems
-from inoc.errors import ConfigError, did_you_mean
-from inoc.studies.preferences.concepts import REFUSAL
-from inoc.studies.preferences.inside import SteeredTarget, SteeringSpec
-from inoc.studies.preferences.roles import inside_model, needed_completions, template_of
+from inoc.errors import did_you_mean
+from inoc.studies.preferences.inside import REFUSED, Probe
+from inoc.studies.preferences.resources import shipped_templates
+from inoc.studies.preferences.roles import completers, raters
 from inoc.studies.preferences.study import Study
+from inoc.studies.preferences.templates import Template
+
+_SCORED = ("rating", "open")
+_COMPARED = ("choice", "ranking")
 
 
-def inside_problems(study: Study) -> Iterator[Problem]:
-    """Disagreements of concepts, refusal and steering with the rest of a study."""
-    if study.concepts or study.steering is not None or study.inside.refusal:
-        yield from _model(study)
-    for key, one in study.concepts.items():
-        path: KeyPath = ("concepts", key)
-        yield from _known(one.tasks.origins, study.tasks.origins, "tasks.origins", (*path, "tasks", "origins"))
-        yield from _once(one.sites, (*path, "sites"))
-        yield from _once(one.readouts, (*path, "readouts"))
-        yield from _once(one.keep_prompt, (*path, "keep_prompt"))
-        if one.positive == one.negative:
-            yield Problem((*path, "negative"), "is the positive system turn; accepted: another text", one.negative)
-        if any(readout.startswith("prompt") for readout in one.readouts) and False in one.keep_prompt:
-            msg = "reads the prompt, in which both sides are the same without their system turns; accepted: read-outs "
-            yield Problem((*path, "readouts"), msg + "of the response, or keep_prompt: [true]", list(one.readouts))
-    if study.inside.refusal and not needed_completions(study):
-        msg = "needs completions, which tell what is refused; ask an instrument after the task"
-        yield Problem(("inside", "refusal"), msg, study.inside.refusal)
-    if study.steering is not None:
-        yield from _steering(study, study.steering)
+def _probes(study: Study) -> Iterator[Problem]:
+    for key, probe in study.probes.items():
+        path: KeyPath = ("probes", key)
+        yield from _target(study, probe, path)
+        yield from _method(study, probe, path)
+        yield from _read(study, probe, path)
+        yield from _splits(study, probe, path)
+        for name in ("readouts", "protocols", "penalties", "sites", "baselines"):
+            given = getattr(probe, name)
+            if len(set(given)) < len(given):
+                yield Problem((*path, name), "accepted: each once", list(given))
 
 
-def _model(study: Study) -> Iterator[Problem]:
-    given = study.inside.model
-    if given is not None and given not in study.models:
-        yield from _known([given], study.models, "models", ("inside", "model"))
-        return
-    try:
-        key = inside_model(study)
-    except ConfigError as error:
-        yield Problem(("inside", "model"), str(error).partition(": ")[2], given)
-        return
-    if study.models[key].api is not None:
-        yield Problem(("inside", "model"), "is behind an API; only a model that is here can be read", key)
-
-
-def _known(keys: Collection[str], known: Collection[str], section: str, path: KeyPath) -> Iterator[Problem]:
-    for key in keys:
-        if key not in known:
-            yield Problem(
-                path, f"{key!r} is no key of `{section}`; accepted: one of them{did_you_mean(key, known)}", key
-            )
-
-
-def _once(values: Collection[object], path: KeyPath) -> Iterator[Problem]:
-    if len(set(values)) < len(values):
-        yield Problem(path, "names something twice; accepted: each once", list(map(str, values)))
-
-
-def _steering(study: Study, spec: SteeringSpec) -> Iterator[Problem]:
-    path: KeyPath = ("steering",)
-    for name in spec.vectors:
-        yield from _vector(study, spec, name)
-    yield from _once(spec.vectors, (*path, "vectors"))
-    if 0.0 not in spec.coefficients:
-        yield Problem((*path, "coefficients"), "0 is missing; add it", list(spec.coefficients))
-    yield from _once(spec.coefficients, (*path, "coefficients"))
-    for key, target in spec.targets.items():
-        yield from _target(study, key, target)
-    for name in ("attitude", "coherence"):
-        judge = getattr(spec, name)
-        if judge is not None:
-            yield from judge_problems(judge, (*path, name))
-
-
-def _vector(study: Study, spec: SteeringSpec, name: str) -> Iterator[Problem]:
-    path: KeyPath = ("steering", "vectors")
-    start, colon, key = name.partition(":")
-    if colon and start in ("probe", "concept"):
-        section = f"{start}s"
-        yield from _known([key], getattr(study, section), section, path)
-        given = getattr(study, section).get(key)
-        if start == "probe" and given is not None:
-            if spec.site not in given.sites:
-                msg = f"the probe {key!r} has no site {spec.site}; name it in probes.{key}.sites"
-                yield Problem(path, msg, name)
-            if spec.readout is not None and spec.readout not in given.readouts:
-                yield Problem(path, f"the probe {key!r} has no read-out {spec.readout}", name)
-        if start == "concept" and given is not None and spec.readout is not None:
-            read = {readout for one in study.concepts.values() for readout in one.readouts}
-            if spec.readout not in read:
-                yield Problem(path, f"no concept has the read-out {spec.readout}", name)
-    elif name == REFUSAL:
-        if not study.inside.refusal:
-            yield Problem(path, "names `refusal`, but `inside.refusal` is false; set it", name)
-    else:
-        yield from _known([name], spec.files, "steering.files", path)
-
-
-def _target(study: Study, key: str, target: SteeredTarget) -> Iterator[Problem]:
-    path: KeyPath = ("steering", "targets", key)
-    if "|" in key:
-        yield Problem(path, "has a | in its name", key)
-    if target.instrument not in study.instruments:
-        yield from _known([target.instrument], study.instruments, "instruments", (*path, "instrument"))
-        return
-    given = study.instruments[target.instrument]
-    try:
-        kind = template_of(given).kind
-    except ConfigError:
-        return  # said where the template is named
-    if kind == "ranking":
+def _target(study: Study, probe: Probe, path: KeyPath) -> Iterator[Problem]:
+    if probe.target != REFUSED and probe.target not in study.instruments:
+        known = (REFUSED, *study.instruments)
         yield Problem(
-            (*path, "instrument"), "is a ranking; accepted: ratings, choices and open questions", target.instrument
+            (*path, "target"),
+            f"is no key of `instruments`; accepted: one of them, or {REFUSED!r}{did_you_mean(probe.target, known)}",
+            probe.target,
         )
-    if kind != "choice" and target.text != "all":
-        yield Problem((*path, "text"), "names one of two texts, and the question shows one; accepted: all", target.text)
-    if kind in ("rating", "choice") and given.format == "reasoned":
-        msg = "asks for reasons first; steered ratings and choices are measured, and need an answer at once"
-        yield Problem((*path, "instrument"), msg, target.instrument)
-    if kind == "open" and study.steering is not None and not (study.steering.attitude or study.parsing.tone):
-        msg = "is open, and nothing judges its answers; set `steering.attitude` or `parsing.tone`"
-        yield Problem((*path, "instrument"), msg, target.instrument)
-    behind = study.steering is not None and study.steering.positions == "answer"
-    if kind in ("rating", "choice") and target.text == "all" and behind:
-        msg = "is `answer`, but a rating or a choice is read before its first token; accepted: all, last"
-        yield Problem(("steering", "positions"), msg, "answer")
+        return
+    asked: Collection[str] = study.models if probe.target == REFUSED else raters(study, probe.target)
+    if probe.rater is not None and probe.rater not in asked:
+        yield Problem((*path, "rater"), f"is not asked; accepted: {', '.join(asked)}", probe.rater)
+    shown = [key for key, one in study.models.items() if one.completes]
+    if probe.target != REFUSED and completers(study, probe.target) != [""]:
+        shown = completers(study, probe.target)
+    if probe.completer is not None and probe.completer not in shown:
+        yield Problem(
+            (*path, "completer"), f"completes no task of these; accepted: {', '.join(shown)}", probe.completer
+        )
+    if (probe.of == "completion" or probe.target == REFUSED) and not shown:
+        yield Problem((*path, "of"), "no model completes; accepted: `prompt`", probe.of)
+
+
+def _kind(study: Study, probe: Probe) -> str:
+    """Kind of the target's template; empty if it is not known."""
+    if probe.target == REFUSED:
+        return REFUSED
+    given = study.instruments.get(probe.target)
+    if given is None:
+        return ""
+    template = given.template if isinstance(given.template, Template) else shipped_templates().get(given.template)
+    return template.kind if template is not None else ""
+
+
+def _method(study: Study, probe: Probe, path: KeyPath) -> Iterator[Problem]:
+    kind = _kind(study, probe)
+    if probe.method == "pairs" and kind not in ("choice", ""):
+        yield Problem((*path, "method"), "`pairs` goes with a choice between two tasks", probe.method)
+    if probe.method == "logistic" and kind not in (REFUSED, ""):
+        yield Problem((*path, "method"), f"`logistic` goes with `target: {REFUSED}`", probe.method)
+
+
+def _read(study: Study, probe: Probe, path: KeyPath) -> Iterator[Problem]:
+    if probe.of == "prompt":
+        for readout in probe.readouts:
+            if readout.startswith("response"):
+                yield Problem(
+                    (*path, "readouts"),
+                    "a prompt alone has no response; accepted: prompt_last, prompt_mean, turn_boundary, or "
+                    "`of: completion`",
+                    readout,
+                )
+
+
+def _splits(study: Study, probe: Probe, path: KeyPath) -> Iterator[Problem]:
+    origins = len(study.tasks.origins)
+    if "held_out_origin" in probe.protocols and "protocols" in probe.model_fields_set and origins < 2:
+        yield Problem((*path, "protocols"), "there is one origin, which cannot be held out", "held_out_origin")
+    if "train_k" in probe.protocols and probe.train_origins >= origins:
+        yield Problem(
+            (*path, "train_origins"), f"accepted: fewer than the {origins} origins of the study", probe.train_origins
+        )
+    if probe.groups == "origin" and origins < 3:
+        yield Problem((*path, "groups"), "nested folds of origins need at least 3 of them", probe.groups)
+    world = all(origin.world is not None for origin in study.tasks.origins.values())
+    if probe.groups == "topic" and probe.topics is None and not world:
+        yield Problem((*path, "topics"), "is missing; accepted: a JSON file {id: topic}", None)
+    if probe.topics is not None and probe.groups != "topic":
+        yield Problem((*path, "topics"), "goes with `groups: topic`", probe.topics)
+
+
+def _inside(study: Study) -> Iterator[Problem]:
+    key = study.inside.model
+    if key is not None and key not in study.models:
+        yield Problem(
+            ("inside", "model"), f"is no key of `models`; accepted: one of them{did_you_mean(key, study.models)}", key
+        )
+    elif key is not None and study.models[key].api is not None:
+        yield Problem(("inside", "model"), "is behind an API, and cannot be read; accepted: a model that is here", key)
+    elif (study.probes or study.concepts or study.steering is not None) and all(
+        one.api is not None for one in study.models.values()
+    ):
+        yield Problem(("inside", "model"), "no model is here to be read; accepted: one without `api` in `models`", None)
+
+
+INSIDE_CHECKS: Checks[Study] = (
+    (("probes", "instruments", "models", "tasks"), _probes),
+    (("inside", "models", "probes", "concepts", "steering"), _inside),
+)

@@ -1,4 +1,4 @@
-"""The work of stages for concept vectors and steering."""
+"""The work of reading activations for a study of preferences."""
 
 from __future__ import annotations
 
@@ -6,166 +6,73 @@ from pathlib import Path
 
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
-from inoc.jobs.work import Settings, Work, plain
-from inoc.studies.preferences.concepts import REFUSAL
-from inoc.studies.preferences.inside import SteeringSpec
-from inoc.studies.preferences.inside_parts import has_inside_part, reads_contrasts
-from inoc.studies.preferences.roles import inside_model, needed_completions, template_of
-from inoc.studies.preferences.steering_vectors import probes_file
+from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, plain
+from inoc.probe.files import probe_files
+from inoc.studies.preferences.reading import PARTS, part_of, read_folders, reads
+from inoc.studies.preferences.roles import inside_model, read_completer
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.texts import completion_files
 
-_PLANS = "inoc.studies.preferences.steering_plans"
+_PLANS = "inoc.studies.preferences.probe_plans"
 _FILES = ("tasks", "model.chat_template")
-_JUDGED = ("attitude", "coherence", "min_coherence", "min_kept")
 
 
-def _made(study: Study) -> Settings:
-    """What the completions of concepts depend on."""
-    model = study.models[inside_model(study)]
-    return {
-        "tasks": plain(study.tasks),
-        "model": plain(study.model),
-        "inside": plain(model, but=("label", "rates", "completes")),
-        "concepts": {
-            key: plain(one, but=("label", "sites", "readouts", "keep_prompt")) for key, one in study.concepts.items()
-        },
-    }
+def read_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
+    """The rows of all parts of `read` that probes take."""
+    n = shards.get("read", 1)
+    parts = dict.fromkeys(part_of(probe) for probe in study.probes.values())
+    return [folder / "rows.parquet" for part in parts for folder in read_folders(paths, part, n)]
 
 
-def _completed(study: Study, shard: int, shards: Shards) -> Settings:
-    return _made(study)
+def probed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    """Files of the stage `probe`; none for a study without probes."""
+    return probe_files(paths.stage("probe")) if study.probes else []
 
 
-def _read(study: Study, shard: int, shards: Shards) -> Settings:
-    return {
-        **_made(study),
-        "concepts": {key: plain(one, but=("label",)) for key, one in study.concepts.items()},
-        "refusal": study.inside.refusal,
-        "sites": [list(one.sites) for one in study.probes.values()] if study.inside.refusal else [],
-        "steering": [study.steering.site, study.steering.readout] if study.steering is not None else [],
-    }
+def _read(part: str) -> SettingsOf:
+    def settings(study: Study, shard: int, shards: Shards) -> Settings:
+        own = [probe for probe in study.probes.values() if part_of(probe) == part]
+        found: Settings = {
+            "tasks": plain(study.tasks),
+            "model": plain(study.model),
+            "read": plain(study.models[inside_model(study)], but=("label",)),
+            "places": [[list(probe.sites), list(probe.readouts)] for probe in own],
+        }
+        if part == "prompts":
+            steered = {"site": study.steering.site} if study.inside.refusal and study.steering is not None else {}
+            return {**found, "refusal": study.inside.refusal, **steered}
+        completers = list(dict.fromkeys(read_completer(study, probe) for probe in own))
+        return {**found, "completers": completers, "seeds": list(study.completions.seeds)}
+
+    return settings
 
 
-def steering_settings(study: Study, shard: int, shards: Shards) -> Settings:
-    """What steered answers depend on, beside the questions of the instruments."""
-    spec = study.steering
-    named = {target.instrument for target in spec.targets.values()} if spec is not None else set()
-    return {
-        **_read(study, shard, shards),
-        "steering": plain(spec, but=_JUDGED),
-        "instruments": {key: plain(study.instruments[key], but=("label",)) for key in sorted(named)},
-        "templates": {key: plain(template_of(study.instruments[key])) for key in sorted(named)},
-        "completions": plain(study.completions),
-        "refusal": plain(study.parsing.refusal) if study.inside.refusal else None,
-        "samples": study.samples,
-    }
+def _outputs(part: str) -> FilesOf:
+    def outputs(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+        return [paths.part("read", part, shard) / "rows.parquet"]
+
+    return outputs
 
 
-def _judged(study: Study, shard: int, shards: Shards) -> Settings:
-    spec = study.steering
-    attitude, coherence = (spec.attitude, spec.coherence) if spec is not None else (None, None)
-    return {"attitude": plain(attitude or study.parsing.tone), "coherence": plain(coherence)}
+def _inputs(part: str) -> FilesOf:
+    def inputs(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+        return completion_files(study, paths, shards.get("sample", 1)) if part == "completions" else []
+
+    return inputs
 
 
-def concept_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
-    """Tables of the completions of concepts."""
-    if not study.concepts:
-        return []
-    return [paths.part("sample", "concepts", shard) / "answers.parquet" for shard in range(shards.get("sample", 1))]
-
-
-def contrast_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
-    """Tables that say that all activations of concepts and refusal were read."""
-    if not reads_contrasts(study):
-        return []
-    return [paths.part("read", "contrasts", shard) / "rows.parquet" for shard in range(shards.get("read", 1))]
-
-
-def refusal_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
-    """Tables that say which tasks are refused."""
-    if not needed_completions(study):
-        return []
-    judged = [paths.scores("completions")] if study.parsing.refusal is not None else []
-    return [*completion_files(study, paths, shards.get("sample", 1)), *judged]
-
-
-def _to_steer(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    spec = study.steering
-    if spec is None:
-        return []
-    refused = refusal_files(study, paths, shards) if REFUSAL in spec.vectors else []
-    shown = completion_files(study, paths, shards.get("sample", 1))
-    return list(dict.fromkeys([*contrast_files(study, paths, shards), *refused, *shown, *_probes(spec, paths)]))
-
-
-def _probes(spec: SteeringSpec, paths: Paths) -> list[Path]:
-    named = [name.removeprefix("probe:") for name in spec.vectors if name.startswith("probe:")]
-    return [probes_file(paths, key) for key in dict.fromkeys(named)]
-
-
-def inside_inputs(study: Study, paths: Paths, shards: Shards) -> list[Path]:
-    """Files of concepts and steering that the analysis reads, beside the tables of the parts."""
-    return [*contrast_files(study, paths, shards), *(_to_steer(study, paths, shards, 0) if study.steering else [])]
-
-
-INSIDE: tuple[Work, ...] = (
-    Work(
-        "sample",
-        _completed,
-        f"{_PLANS}:concepts",
-        lambda study, paths, shards, shard: [paths.part("sample", "concepts", shard) / "answers.parquet"],
-        given=_FILES,
-        wanted=lambda study: has_inside_part(study, "sample", "concepts"),
-        part="concepts",
-        loads_model=True,
-    ),
-    Work(
+def _work(part: str) -> Work:
+    return Work(
         "read",
-        _read,
-        f"{_PLANS}:contrasts",
-        lambda study, paths, shards, shard: [paths.part("read", "contrasts", shard) / "rows.parquet"],
-        lambda study, paths, shards, shard: concept_files(study, paths, shards),
+        _read(part),
+        f"{_PLANS}:read",
+        _outputs(part),
+        _inputs(part),
         given=_FILES,
-        wanted=lambda study: has_inside_part(study, "read", "contrasts"),
-        part="contrasts",
+        wanted=lambda study: reads(study, part),
+        part=part,
         loads_model=True,
-    ),
-    Work(
-        "choose",
-        steering_settings,
-        f"{_PLANS}:choices",
-        lambda study, paths, shards, shard: [
-            paths.part("choose", "steering", shard) / name for name in ("choices.parquet", "candidates.parquet")
-        ],
-        _to_steer,
-        given=(*_FILES, "steering"),
-        wanted=lambda study: has_inside_part(study, "choose", "steering"),
-        part="steering",
-        loads_model=True,
-    ),
-    Work(
-        "sample",
-        steering_settings,
-        f"{_PLANS}:answers",
-        lambda study, paths, shards, shard: [paths.part("sample", "steering", shard) / "answers.parquet"],
-        _to_steer,
-        given=(*_FILES, "steering"),
-        wanted=lambda study: has_inside_part(study, "sample", "steering"),
-        part="steering",
-        loads_model=True,
-    ),
-    Work(
-        "judge",
-        _judged,
-        f"{_PLANS}:judge",
-        lambda study, paths, shards, shard: [paths.scores("steering")],
-        lambda study, paths, shards, shard: [
-            paths.part("sample", "steering", one) / "answers.parquet" for one in range(shards.get("sample", 1))
-        ],
-        given=("parsing", "steering"),
-        wanted=lambda study: has_inside_part(study, "judge", "steering"),
-        part="steering",
-    ),
-)
-"""Work of the parts `concepts`, `contrasts` and `steering`."""
+    )
+
+
+READ = tuple(_work(part) for part in PARTS)

@@ -24,11 +24,11 @@ from inoc.studies.preferences.answers import (
 )
 from inoc.studies.preferences.asked import Asked, asked_of
 from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RANKINGS, RATINGS, Measured, empty
-from inoc.studies.preferences.inside_parts import has_inside_part
 from inoc.studies.preferences.parsing import is_refusal
 from inoc.studies.preferences.results import Answered, file_shares, part_files, read_sampled_files
 from inoc.studies.preferences.roles import context_turn, method_of, needed_completions, raters, template_of
 from inoc.studies.preferences.selecting import Track, replayed, tracks
+from inoc.studies.preferences.steering_parts import STEERING_PARTS, has_steering_part
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.tasks import tasks_of
 from inoc.studies.preferences.texts import Completed, completion_files, read_completions
@@ -45,8 +45,8 @@ class Everything(NamedTuple):
 
 def has_part(study: Study, stage: str, part: str) -> bool:
     """Whether a study has work of a part."""
-    if part in ("concepts", "contrasts", "steering"):
-        return has_inside_part(study, stage, part)
+    if part in STEERING_PARTS:
+        return has_steering_part(study, stage, part)
     if stage == "judge":
         given = study.parsing.refusal if part == "completions" else study.parsing.tone
         return given is not None and has_part(study, "sample", "completions" if part == "completions" else "open")

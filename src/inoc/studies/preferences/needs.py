@@ -8,8 +8,9 @@ from pathlib import Path
 
 from inoc.config.needs import ApiUse, GivenChat, GivenFile, Needs, SampleUse
 from inoc.errors import DataError
-from inoc.studies.preferences.inside_parts import targets_of
+from inoc.studies.preferences.labels import read_topics
 from inoc.studies.preferences.roles import method_of, needed_completions, raters, role
+from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
 from inoc.studies.preferences.texts import to_complete
@@ -19,11 +20,16 @@ _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, o
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
+    from inoc.embed.embedders import unavailable
+
+    encoder = study.inside.embedding
+    lacking = unavailable(encoder) if encoder is not None and study.probes else ""
     return Needs(
         study.model,
         tuple(_given_files(study)),
         (*_samples(study), *_steered_samples(study)),
         tuple(_apis(study)),
+        problems=(f"inside.{lacking}",) if lacking else (),
         placement="system",
         row_problems=partial(_row_problems, study),
         chats=partial(_chats, study),
@@ -48,6 +54,12 @@ def _given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("tasks.consistency.file", study.tasks.consistency.file)
     for key, vector in (study.steering.files if study.steering is not None else {}).items():
         yield GivenFile(f"steering.files.{key}.file", vector.file)
+    for key, probe in study.probes.items():
+        if probe.topics is not None:
+            yield GivenFile(f"probes.{key}.topics", probe.topics, "put a JSON file there: {id: topic}", read_topics)
+    encoder = study.inside.embedding
+    if encoder is not None and encoder.model.startswith((".", "/", "~")):
+        yield GivenFile("inside.embedding.model", encoder.model)
     for name in ("tone", "refusal"):
         judge = getattr(study.parsing, name)
         if judge is not None and judge.markers not in (None, "world"):
@@ -81,6 +93,9 @@ def _apis(study: Study) -> Iterator[ApiUse]:
         }
         for stage in sorted({*methods, *({"sample"} if key in asked else set())}):
             yield ApiUse(stage, f"models.{key}.api", given.api)
+    encoder = study.inside.embedding
+    if study.probes and encoder is not None and encoder.provider == "openai":
+        yield ApiUse("probe", "inside.embedding.provider = 'openai'", encoder.model)
     if study.parsing.judge is not None:
         yield ApiUse("choose", "parsing.judge", study.parsing.judge)
     for name in ("tone", "refusal"):

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from inoc.config.models import ModelSpec, SystemTurn
 from inoc.jobs.shards import shard_of
+from inoc.studies.preferences.inside import REFUSED, Probe
 from inoc.studies.preferences.resources import shipped_anchors, shipped_turns, template_named
 from inoc.studies.preferences.study import NONE, Instrument, Study
 from inoc.studies.preferences.templates import Anchors, Template
@@ -125,30 +126,47 @@ def needed_completions(study: Study) -> list[tuple[str, str]]:
         for completer in completers(study, instrument)
         for context, _ in cells(study, instrument)
     ]
-    return list(dict.fromkeys(found))
+    inside = [] if not study.inside.refusal else [(read_completer(study), NONE)]
+    for probe in study.probes.values():
+        if probe.of == "completion" or probe.target == REFUSED:
+            inside.append((read_completer(study, probe), NONE))
+    return list(dict.fromkeys([*found, *inside]))
 
 
 def inside_model(study: Study) -> str:
-    """Key of the model that is read and steered.
-
-    Raises:
-        ConfigError: If no model rates and is here.
-    """
-    from inoc.errors import ConfigError
-
+    """The model that is read and steered: the one that the study names, or the first that rates and is here."""
     if study.inside.model is not None:
         return study.inside.model
-    for key, given in study.models.items():
-        if given.rates and given.api is None:
-            return key
-    raise ConfigError("inside.model: no model of the section `models` rates and is here; only such a one can be read")
+    here = [key for key, given in study.models.items() if given.api is None]
+    return next((key for key in here if study.models[key].rates), here[0] if here else next(iter(study.models)))
 
 
-def inside_completer(study: Study) -> str:
-    """Key of the model whose completions say which tasks are refused: the model that is read, if it completes."""
-    own = inside_model(study)
-    known = dict.fromkeys(completer for completer, _ in needed_completions(study))
-    return own if own in known or not known else next(iter(known))
+def probe_rater(study: Study, probe: Probe) -> str:
+    """Whose answers a probe predicts."""
+    if probe.rater is not None or probe.target == REFUSED:
+        return probe.rater or inside_model(study)
+    asked = raters(study, probe.target)
+    return inside_model(study) if inside_model(study) in asked else asked[0]
+
+
+def label_completer(study: Study, probe: Probe) -> str:
+    """Whose completions the labels of a probe are about; without a name for a question before the task."""
+    if probe.target == REFUSED:
+        return read_completer(study, probe)
+    shown = completers(study, probe.target)
+    if probe.completer is not None and shown != [""]:
+        return probe.completer
+    return probe_rater(study, probe) if probe_rater(study, probe) in shown else shown[0]
+
+
+def read_completer(study: Study, probe: Probe | None = None) -> str:
+    """Whose completions are read: those that the labels are about, or those of the model that is read."""
+    if probe is not None and probe.completer is not None:
+        return probe.completer
+    if probe is not None and probe.target != REFUSED and label_completer(study, probe):
+        return label_completer(study, probe)
+    able = [key for key, given in study.models.items() if given.completes]
+    return inside_model(study) if inside_model(study) in able or not able else able[0]
 
 
 def in_shard(key: str, shard: int, n: int) -> bool:

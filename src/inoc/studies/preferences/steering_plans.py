@@ -27,12 +27,11 @@ from inoc.studies.preferences.concepts import (
     concept_turn,
     contrast_places,
     read_id,
-    refusal_id,
 )
 from inoc.studies.preferences.inside import SteeringSpec
-from inoc.studies.preferences.inside_parts import targets_of
 from inoc.studies.preferences.results import part_files
 from inoc.studies.preferences.roles import inside_model, role, template_of
+from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.steering_vectors import steering_vectors
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import Task, tasks_of
@@ -115,7 +114,7 @@ def concepts(study: Study, job: Job, shards: Shards) -> Series[SamplePlan | ApiP
 
 
 def contrasts(study: Study, job: Job, shards: Shards) -> ReadPlan:
-    """Completions of concepts with and without their system turns, and the tasks alone for refusal."""
+    """Completions of concepts with and without their system turns."""
     from inoc.read.plan import Plan
 
     tasks = tasks_of(study)
@@ -133,9 +132,6 @@ def contrasts(study: Study, job: Job, shards: Shards) -> ReadPlan:
                 for context in concept_contexts(study, key):
                     turn = concept_turn(study, key, side) if context == "with" else own_role.system
                     rows.append((read_id(key, side, context, task.id), Chat(turn, task.text, text)))
-    if study.inside.refusal:
-        mine = [task for task in tasks if shard_of(task.id, n) == job.shard]
-        rows += [(refusal_id(task.id), Chat(own_role.system, task.text)) for task in mine]
     places = contrast_places(study, layer_count(model.folder))
     return Plan(
         study=study.name,

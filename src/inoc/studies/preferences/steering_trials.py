@@ -11,11 +11,11 @@ from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.stats.means import NAN
 from inoc.studies.preferences.asked import Asked
-from inoc.studies.preferences.inside_parts import targets_of
 from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.parsing import is_refusal
 from inoc.studies.preferences.results import file_shares, part_files, read_sampled_files
 from inoc.studies.preferences.roles import template_of
+from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.steering_plans import (
     ATTITUDE,
     COHERENCE,

@@ -11,6 +11,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.engines.model_files import layer_count
 from inoc.errors import DataError, did_you_mean
 from inoc.jobs.paths import Paths
+from inoc.probe.files import probe_vector
 from inoc.studies.preferences.concepts import REFUSAL, REFUSAL_READOUT, Contrasts, concept_contexts
 from inoc.studies.preferences.inside import SteeringSpec
 from inoc.studies.preferences.study import Study
@@ -96,23 +97,11 @@ def _vector(study: Study, paths: Paths, contrasts: Contrasts, name: str, site: s
     return _of_file(study, name, site, model)
 
 
-def probes_file(paths: Paths, key: str) -> Path:
-    """Vectors of a probe, as the stage `probe` writes them."""
-    return paths.part("probe", key, 0) / "probes.safetensors"
-
-
 def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -> Vector:
     spec = study.steering
     readout = (spec.readout if spec is not None else None) or study.probes[key].readouts[0]
-    wanted = f"{SHUFFLED}:{key}" if shuffled else key
-    for vector in load_vectors(probes_file(paths, key)):
-        if (vector.site, vector.readout) == (site, readout) and vector.name.split("/")[0] == wanted:
-            return replace(vector, name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
-    msg = (
-        f"steering.vectors: the probe {key} has no direction {wanted!r} at {site} in {readout}; name this site and "
-        "read-out in its section, and run: inoc probe"
-    )
-    raise DataError(msg)
+    found = probe_vector(paths.stage("probe"), key, site, readout, shuffled=shuffled)
+    return replace(found, name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
 
 
 def _of_file(study: Study, name: str, site: str, model: ModelIdentity) -> Vector:

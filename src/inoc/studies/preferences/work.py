@@ -9,9 +9,10 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.work import FilesOf, Settings, SettingsOf, Work, drawn_and_reported, plain
 from inoc.stages import load
 from inoc.studies.preferences import KIND, analyse
-from inoc.studies.preferences.inside_work import INSIDE, inside_inputs
+from inoc.studies.preferences.inside_work import READ, probed, read_files
 from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
+from inoc.studies.preferences.steering_work import STEERING, STEERING_PARTS, steering_inputs
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.texts import completion_files
 
@@ -120,11 +121,25 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
         path
         for stage in ("sample", "choose")
         for part in KIND.parts[stage]
-        if has_part(study, stage, part)
+        if part not in STEERING_PARTS and has_part(study, stage, part)
         for path in _files(stage, part, shards, paths)
     ]
-    scores = [paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part)]
-    return list(dict.fromkeys([*found, *scores, *inside_inputs(study, paths, shards)]))
+    judged = [part for part in KIND.parts["judge"] if part not in STEERING_PARTS and has_part(study, "judge", part)]
+    return [*found, *map(paths.scores, judged)]
+
+
+def _to_probe(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    return [*read_files(study, paths, shards), *_to_analyse(study, paths, shards, shard)]
+
+
+def _measured_and_probed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
+    inside = [*probed(study, paths, shards, shard), *steering_inputs(study, paths, shards)]
+    return list(dict.fromkeys([*_to_analyse(study, paths, shards, shard), *inside]))
+
+
+def _probe(study: Study, shard: int, shards: Shards) -> Settings:
+    left_out = ("kind", "title", "description", "world", "planted", "concepts", "steering")
+    return {**_measuring(study, shard, shards), "study": plain(study, but=left_out)}
 
 
 def _work(stage: str, part: str, settings: SettingsOf, inputs: FilesOf) -> Work:
@@ -180,13 +195,23 @@ WORK = (
     _work("choose", "parsed", _choose("parsed"), _to_parse),
     _judge_work("completions"),
     _judge_work("open"),
-    *INSIDE,
+    *READ,
+    Work(
+        "probe",
+        _probe,
+        "inoc.studies.preferences.probe_plans:probe",
+        probed,
+        _to_probe,
+        given=("tasks", "probes"),
+        wanted=lambda study: bool(study.probes),
+    ),
+    *STEERING,
     Work(
         "analyse",
         _analyse,
         f"{_PLANS}:analyse",
         tables,
-        _to_analyse,
+        _measured_and_probed,
         given=("tasks",),
         version=analyse.VERSION,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,21 @@ def reversed_pairs(polarity: pd.DataFrame) -> set[tuple[str, str]]:
     """Rater and instrument of what was found reversed."""
     found = polarity[polarity["verdict"] == "reversed"]
     return set(zip(found["rater"], found["instrument"], strict=True))
+
+
+def with_status(measured: Measured, wrong: set[tuple[str, str]]) -> Measured:
+    """The same measurements, those of reversed instruments marked as such."""
+    return replace(
+        measured,
+        ratings=marked(measured.ratings, wrong),
+        comparisons=marked(measured.comparisons, wrong),
+        rankings=marked(measured.rankings, wrong),
+    )
+
+
+def upright_of(measured: Measured, anchors: Measured, study: Study) -> Measured:
+    """What was measured, without the instruments whose answers about anchors are the wrong way round."""
+    return with_status(measured, reversed_pairs(polarity_rows(anchors, study))).upright()
 
 
 def marked(frame: pd.DataFrame, wrong: set[tuple[str, str]]) -> pd.DataFrame:

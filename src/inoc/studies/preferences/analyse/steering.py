@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
+from inoc.probe.files import VECTORS as VECTORS_FILE
 from inoc.studies.preferences.analyse.dose_response import DOSE_RESPONSE, Bounds, Row, dose_rows
 from inoc.studies.preferences.analyse.imported_trials import imported_trials
 from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows
@@ -18,10 +19,8 @@ from inoc.studies.preferences.analyse.vectors import (
     vector_rows,
 )
 from inoc.studies.preferences.concepts import Contrasts
-from inoc.studies.preferences.inside_parts import reads_contrasts
 from inoc.studies.preferences.released.read import Released
 from inoc.studies.preferences.steering_trials import TRIAL, trials
-from inoc.studies.preferences.steering_vectors import probes_file
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import tasks_of
 from inoc.vectors.files import load_vectors
@@ -35,9 +34,9 @@ def steering_tables(study: Study, paths: Paths, shards: Shards) -> dict[str, Tab
     """Tables of a study that was computed: `vectors`, `vector_cosines`, `dose_response`, `steering_slopes`."""
     vectors: list[Row] = []
     cosines: list[Row] = []
-    tasks = tasks_of(study) if reads_contrasts(study) or study.steering is not None else []
+    tasks = tasks_of(study) if _has_vectors(study) or study.steering is not None else []
     level = study.statistics.confidence
-    if reads_contrasts(study):
+    if _has_vectors(study):
         contrasts = Contrasts(study, paths, shards, tasks)
         vectors = vector_rows(study, contrasts, study.inside.seed, level)
         cosines = cosine_rows(study, contrasts, _probes(study, paths), study.inside.seed)
@@ -51,9 +50,14 @@ def steering_tables(study: Study, paths: Paths, shards: Shards) -> dict[str, Tab
 
 def _probes(study: Study, paths: Paths) -> dict[str, list[Vector]]:
     """Key of a probe → its directions, those of shuffled labels left out."""
-    files = {key: probes_file(paths, key) for key in study.probes}
-    found = {key: load_vectors(path) for key, path in files.items() if path.exists()}
-    return {key: [one for one in own if one.name.split("/")[0] == key] for key, own in found.items()}
+    if not study.probes:
+        return {}
+    found = [one for one in load_vectors(paths.stage("probe") / VECTORS_FILE) if not one.name.endswith("/shuffled")]
+    return {key: [one for one in found if one.name.startswith(f"{key}/")] for key in study.probes}
+
+
+def _has_vectors(study: Study) -> bool:
+    return bool(study.concepts) or study.inside.refusal
 
 
 def _site(study: Study) -> str:

@@ -12,7 +12,8 @@ from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
-from inoc.studies.preferences.analyse.polarity import POLARITY, marked, polarity_rows, reversed_pairs
+from inoc.studies.preferences.analyse.polarity import POLARITY, polarity_rows, reversed_pairs, with_status
+from inoc.studies.preferences.analyse.probed import probe_tables
 from inoc.studies.preferences.analyse.statistics import statistics
 from inoc.studies.preferences.analyse.steering import Table, imported_tables, steering_tables
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
@@ -25,9 +26,10 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     """Every table of `names.TABLES`, and what is missing from them."""
     if is_imported(paths):
         measured, released = read_import(paths)
-        inside = imported_tables(study, released)
+        inside = {**probe_tables(study, None, released), **imported_tables(study, released)}
         return tables_of(Everything(measured, Measured(), []), study, inside, released)
-    return tables_of(everything(study, paths, shards), study, steering_tables(study, paths, shards))
+    inside = {**probe_tables(study, paths), **steering_tables(study, paths, shards)}
+    return tables_of(everything(study, paths, shards), study, inside)
 
 
 def tables_of(
@@ -43,13 +45,7 @@ def tables_of(
     """
     polarity = polarity_rows(found.anchors, study)
     wrong = reversed_pairs(polarity)
-    measured = Measured(
-        marked(found.measured.ratings, wrong),
-        marked(found.measured.comparisons, wrong),
-        marked(found.measured.rankings, wrong),
-        found.measured.completions,
-        found.measured.origins,
-    )
+    measured = with_status(found.measured, wrong)
     made: dict[str, tuple[pa.Schema, pd.DataFrame]] = {
         "ratings": (RATINGS, measured.ratings),
         "comparisons": (COMPARISONS, measured.comparisons),

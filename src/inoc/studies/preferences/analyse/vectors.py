@@ -24,6 +24,7 @@ from inoc.studies.preferences.study import Study
 from inoc.studies.shared.directions import SPLITS, Direction, direction_of, direction_row
 from inoc.tables import INDEX, NUMBER, STRING
 from inoc.vectors.make import mean_norm
+from inoc.vectors.sites import in_order
 from inoc.vectors.vector import Vector
 
 VECTORS = pa.schema(
@@ -86,14 +87,15 @@ def concept_name(key: str) -> str:
 
 def vector_rows(study: Study, contrasts: Contrasts, seed: int, level: float) -> list[Row]:
     """Rows of `VECTORS`: every concept at all sites, in all read-outs, with and without its system turn; refusal."""
-    rows: list[Row] = []
-    read = contrasts.read
-    for site in read.sites():
-        for readout in read.readouts():
-            for key in study.concepts:
-                rows += _concept(study, contrasts, key, readout, site, seed, level)
-        if study.inside.refusal:
-            rows.append(refusal_row(contrasts.refusal(site), site, seed, level))
+    rows: list[Row] = [
+        row
+        for site in (contrasts.read.sites() if study.concepts else [])
+        for readout in contrasts.read.readouts()
+        for key in study.concepts
+        for row in _concept(study, contrasts, key, readout, site, seed, level)
+    ]
+    for site in contrasts.prompts.sites() if study.inside.refusal else []:
+        rows.append(refusal_row(contrasts.refusal(site), site, seed, level))
     return rows
 
 
@@ -174,7 +176,7 @@ def cosine_rows(study: Study, contrasts: Contrasts, probes: Mapping[str, Sequenc
         seed: Of the shuffles.
     """
     rows: list[Row] = []
-    for site in contrasts.read.sites():
+    for site in in_order([*contrasts.read.sites(), *contrasts.prompts.sites()]):
         named = [*_made(study, contrasts, site), *_probes(probes, site)]
         for at, first in enumerate(named):
             rows += [
@@ -185,10 +187,10 @@ def cosine_rows(study: Study, contrasts: Contrasts, probes: Mapping[str, Sequenc
 
 
 def _made(study: Study, contrasts: Contrasts, site: str) -> Iterator[Named]:
-    if study.inside.refusal:
+    if study.inside.refusal and site in contrasts.prompts.sites():
         sides = contrasts.refusal(site)
         yield Named(REFUSAL, _mean(sides.refused) - _mean(sides.answered), sides.refused, sides.answered)
-    for key, given in study.concepts.items():
+    for key, given in study.concepts.items() if site in contrasts.read.sites() else ():
         context = next(concept_contexts(study, key))
         found = contrasts.concept(key, context, given.readouts[0], site)
         known = found.known

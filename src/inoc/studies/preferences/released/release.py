@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.errors import DataError
+from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
 from inoc.studies.imports.findings import Findings
 from inoc.studies.imports.write import Imported, Tables
 from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RATINGS, empty
@@ -43,6 +44,9 @@ SCHEMAS: dict[str, pa.Schema] = {
     "judged": JUDGED,
     "held_out": HELD_OUT,
     "stored_vectors": STORED_VECTORS,
+    "probes": PROBES,
+    "probe_predictions": PREDICTIONS,
+    "probe_cosines": COSINES,
 }
 """Table below `imports/` → its schema."""
 

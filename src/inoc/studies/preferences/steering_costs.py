@@ -1,4 +1,4 @@
-"""Costs of concept vectors, refusal and steering."""
+"""Costs of concept vectors and steering."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row, scored_row
-from inoc.studies.preferences.inside_parts import targets_of
 from inoc.studies.preferences.roles import template_of
+from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.steering_vectors import kind_of, own_names
 from inoc.studies.preferences.study import Study
 
@@ -39,10 +39,10 @@ def steered_items(study: Study, target: str, tasks: int) -> int:
     return min(units, given.n or units) * (2 if choice else 1)
 
 
-def inside_costs(
+def steering_costs(
     study: Study, shards: Shards, size: Size, gpu: Gpu, prices: Mapping[str, Price], batch: float, tasks: int
 ) -> Iterator[CostRow]:
-    """A row for each stage that works on concepts, refusal or steering.
+    """A row for each stage that works on concepts or steering.
 
     Args:
         study: The study.
@@ -58,7 +58,6 @@ def inside_costs(
         longest = max(one.sampling.max_tokens for one in study.concepts.values())
         yield sampled_row("sample", shards.get("sample", 1), sum(completed.values()), longest, size, gpu)
     read = sum(n * len(study.concepts[key].keep_prompt) for key, n in completed.items())
-    read += tasks if study.inside.refusal else 0
     if read:
         yield scored_row("read", shards.get("read", 1), read, size, gpu)
     cells = steered_cells(study)

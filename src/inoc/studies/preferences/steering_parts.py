@@ -1,4 +1,4 @@
-"""Which parts of the stages a study has for concepts, refusal and steering."""
+"""Which parts of the stages a study has for concepts and steering."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from inoc.studies.preferences.inside import SteeredTarget
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import Study
 
-
-def reads_contrasts(study: Study) -> bool:
-    """Whether anything is read for concepts or refusal."""
-    return bool(study.concepts) or study.inside.refusal
+STEERING_PARTS = ("concepts", "contrasts", "steering")
+"""Parts of the stages that concepts and steering have."""
 
 
 def targets_of(study: Study, *, is_open: bool) -> dict[str, SteeredTarget]:
@@ -23,12 +21,10 @@ def targets_of(study: Study, *, is_open: bool) -> dict[str, SteeredTarget]:
     }
 
 
-def has_inside_part(study: Study, stage: str, part: str) -> bool:
-    """Whether a study has work of a part about concepts, refusal or steering."""
-    if part == "concepts":
+def has_steering_part(study: Study, stage: str, part: str) -> bool:
+    """Whether a study has work of a part about concepts or steering."""
+    if part in ("concepts", "contrasts"):
         return bool(study.concepts)
-    if part == "contrasts":
-        return reads_contrasts(study)
     if stage == "judge":
         given = study.steering
         judged = given is not None and bool(given.attitude or given.coherence or study.parsing.tone)

@@ -1,0 +1,1 @@
+"""Linear probes: nested cross-validation over groups, baselines, intervals, and cosines of coefficients."""
