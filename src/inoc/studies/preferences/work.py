@@ -12,7 +12,8 @@ from inoc.studies.preferences import KIND, analyse
 from inoc.studies.preferences.inside_work import READ, probed, read_files
 from inoc.studies.preferences.measure import has_part
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
-from inoc.studies.preferences.steering_work import STEERING, STEERING_PARTS, steering_inputs
+from inoc.studies.preferences.steering_parts import STEERING_PARTS
+from inoc.studies.preferences.steering_work import STEERING, steering_inputs
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.texts import completion_files
 
