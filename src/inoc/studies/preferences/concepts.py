@@ -127,11 +127,14 @@ class Contrasts:
         positive, negative = (np.stack([known[one] for one in ids[side]]) for side in SIDES)
         return PairActivations(positive, negative, tasks)
 
-    def refusal(self, site: str) -> Refused:
+    def refusal(self, site: str) -> Refused | None:
         """Activations of refused and of answered tasks; a task is refused if most of its completions are.
 
+        Returns:
+            None if there are no two tasks of either sort, so that there is no direction.
+
         Raises:
-            DataError: If they were not read, or there are no two tasks of either sort.
+            DataError: If they were not read.
         """
         known = self.prompts.rows(site, REFUSAL_READOUT)
         sides: tuple[list[str], list[str]] = ([], [])
@@ -139,11 +142,7 @@ class Contrasts:
             if prompt_id(task) in known and share == share:
                 sides[0 if share > 0.5 else 1].append(task)
         if min(len(one) for one in sides) < 2:
-            msg = (
-                f"inside.refusal: {len(sides[0])} tasks are refused and {len(sides[1])} answered; a direction needs at "
-                "least 2 of both. Add tasks of the other sort, or set `inside.refusal: false`"
-            )
-            raise DataError(msg)
+            return None
         refused, answered = (np.stack([known[prompt_id(task)] for task in own]) for own in sides)
         return Refused(refused, answered, sides)
 

@@ -54,9 +54,12 @@ def steering_vectors(
         return {}
     site = site_at(spec.site, layer_count(model.folder))
     contrasts = Contrasts(study, paths, shards, tasks)
-    found = {name: _vector(study, paths, contrasts, name, site, model) for name in own_names(spec)}
+    made = {name: _vector(study, paths, contrasts, name, site, model) for name in own_names(spec)}
+    found = {name: vector for name, vector in made.items() if vector is not None}
     for vector in found.values():
         vector.check_model(model)
+    if not found:
+        return {}
     if spec.units == "raw":
         nulls = dict(_raw_random(spec, found))
         return found | nulls
@@ -79,7 +82,10 @@ def _raw_random(spec: SteeringSpec, found: dict[str, Vector]) -> Iterator[tuple[
                 yield f"{RANDOM} {k + 1}/{name}", random_like(vector, spec.seed * 1000 + k + 1)
 
 
-def _vector(study: Study, paths: Paths, contrasts: Contrasts, name: str, site: str, model: ModelIdentity) -> Vector:
+def _vector(
+    study: Study, paths: Paths, contrasts: Contrasts, name: str, site: str, model: ModelIdentity
+) -> Vector | None:
+    """A vector by its name; None for refusal if too few tasks are refused, or answered, for a direction."""
     spec = study.steering
     start, _, key = name.partition(":")
     if start == "concept":
@@ -89,6 +95,8 @@ def _vector(study: Study, paths: Paths, contrasts: Contrasts, name: str, site: s
         return pair_vector(name, found, site=site, model=model.weights, readout=readout)
     if name == REFUSAL:
         sides = contrasts.refusal(site)
+        if sides is None:
+            return None
         return difference_of_means(
             name, sides.refused, sides.answered, site=site, model=model.weights, readout=REFUSAL_READOUT
         )

@@ -60,6 +60,9 @@ def tables_of(
         Skip(f"{instrument} of {rater}", "clearly good and clearly bad tasks were rated the wrong way round")
         for rater, instrument in sorted(wrong)
     ]
+    if study.inside.refusal and "refusal" not in set(made["vectors"][1]["vector"]):
+        text = "too few tasks are refused, or too few answered, for a direction between them; at least 2 of both"
+        skipped.append(Skip("the direction of refusal", text))
     return Analysed(
         {name: made[name][1] for name in TABLES}, {name: schema for name, (schema, _) in made.items()}, skipped
     )

@@ -95,7 +95,9 @@ def vector_rows(study: Study, contrasts: Contrasts, seed: int, level: float) -> 
         for row in _concept(study, contrasts, key, readout, site, seed, level)
     ]
     for site in contrasts.prompts.sites() if study.inside.refusal else []:
-        rows.append(refusal_row(contrasts.refusal(site), site, seed, level))
+        sides = contrasts.refusal(site)
+        if sides is not None:
+            rows.append(refusal_row(sides, site, seed, level))
     return rows
 
 
@@ -189,7 +191,8 @@ def cosine_rows(study: Study, contrasts: Contrasts, probes: Mapping[str, Sequenc
 def _made(study: Study, contrasts: Contrasts, site: str) -> Iterator[Named]:
     if study.inside.refusal and site in contrasts.prompts.sites():
         sides = contrasts.refusal(site)
-        yield Named(REFUSAL, _mean(sides.refused) - _mean(sides.answered), sides.refused, sides.answered)
+        if sides is not None:
+            yield Named(REFUSAL, _mean(sides.refused) - _mean(sides.answered), sides.refused, sides.answered)
     for key, given in study.concepts.items() if site in contrasts.read.sites() else ():
         context = next(concept_contexts(study, key))
         found = contrasts.concept(key, context, given.readouts[0], site)

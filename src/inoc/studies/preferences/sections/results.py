@@ -11,6 +11,7 @@ from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, escape, interval, number
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.sections.front import Tables
+from inoc.studies.preferences.sections.steering import steering_section
 from inoc.studies.preferences.study import Study
 
 MOST_TASKS = 8
@@ -34,6 +35,7 @@ def sections(study: Study, tables: Tables) -> list[Section]:
     return [
         Section("What the instruments are worth", worth_blocks(study, tables)),
         Section("What the instruments say", says_blocks(study, tables)),
+        steering_section(study, tables),
     ]
 
 
