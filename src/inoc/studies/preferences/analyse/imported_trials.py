@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from inoc.studies.preferences.steering_plans import UNSTEERED
@@ -27,7 +28,8 @@ def imported_trials(found: pd.DataFrame) -> pd.DataFrame:
             near = found["source"].str.rsplit("/", n=1).str[0] == str(source).rsplit("/", 1)[0]
             known = set(zip(rows["item"], rows["ordering"], strict=True))
             plain = found[near & (found["coefficient"] == 0)]
-            plain = plain[[pair in known for pair in zip(plain["item"], plain["ordering"], strict=True)]]
+            own_pairs = [pair in known for pair in zip(plain["item"], plain["ordering"], strict=True)]
+            plain = plain[np.array(own_pairs, dtype=bool)]
         for condition, own in steered.groupby("condition", sort=True):
             target = str(source).rsplit("/", 1)[-1].rsplit(".", 1)[0]
             alone = plain[plain["condition"] == condition]
