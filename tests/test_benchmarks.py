@@ -51,3 +51,13 @@ def test_the_table_of_digits_names_both_initial_weights(monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "same initial weights" in said
     assert "same minus permuted" in said
+
+
+def test_the_benchmark_of_probes_runs_and_agrees_with_scikit_learn(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import probes
+
+    probes.main(["--tiny"])
+    said = capsys.readouterr().out
+    assert "times as fast as scikit-learn" in said
+    assert float(said.split("difference of a prediction ")[1].split(" ")[0]) < 1e-8

@@ -35,6 +35,8 @@ def cosine_rows(
         site: Name of the site.
         readout: Name of the read-out.
     """
+    if not found:
+        return
     group_of = _groups([target for target, _ in found])
     counts = resampled_groups(max(group_of.values(), default=-1) + 1, plan.refits, plan.seed)
     directions = [

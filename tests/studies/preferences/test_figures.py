@@ -12,9 +12,12 @@ from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
 from inoc.plots.save import save
 from inoc.prefer.selection import Round
+from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
 from inoc.studies.preferences.analyse.statistics import statistics
+from inoc.studies.preferences.figures.entries import PROBES as PROBE_FIGURES
 from inoc.studies.preferences.figures.entries import STATISTICS
 from inoc.studies.preferences.inputs import Measured
+from inoc.studies.preferences.sections.inside import probe_blocks
 from inoc.studies.preferences.selecting import Track
 from inoc.tables import write_table
 from support.preferences import comparisons, completions, rankings, ratings, study_of, tasks_of
@@ -58,3 +61,58 @@ def test_every_figure_is_drawn_with_a_caption_that_names_n(entry, sources, tmp_p
     assert "n = " in drawing.caption
     if "measured" in str(sources.paths.table("fits")):
         assert len(drawing.data)
+
+
+PROBED = study_of(probes={"liking": {"target": "stars"}, "chosen": {"target": "choice", "method": "pairs"}})
+
+
+def _probed() -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    where = [
+        (probe, site, readout)
+        for probe in PROBED.probes
+        for site in ("resid_post.0", "resid_post.3", "final_norm")
+        for readout in ("prompt_last", "prompt_mean")
+    ]
+    rows = []
+    for probe, site, readout in [*where, *((probe, "", "") for probe in PROBED.probes)]:
+        metrics = ("r", "r_within", "accuracy") if probe == "chosen" else ("r", "r_within", "r2", "p")
+        for protocol in ("within", "held_out_origin"):
+            for metric in metrics:
+                for baseline in ("", "random") if site else ("words", "origin"):
+                    value = float(rng.uniform(-0.2, 0.9))
+                    numbers = (value, value - 0.1, value + 0.1, 40, baseline)
+                    rows.append((probe, "stars", site, readout, protocol, "all", metric, *numbers))
+    predictions = [
+        (*one, "within", "0", f"t{at}", "maths", np.nan, *rng.normal(size=4)) for one in where for at in range(12)
+    ]
+    cosines = [
+        ("liking", a, "chosen", b, "resid_post.0", "prompt_last", 0.4, 0.1, 0.6, -0.2, 0.2, 0.01, 40, 40, 10)
+        for a, b in (("", ""), ("maths", "maths"))
+    ]
+    return {
+        "probes": pd.DataFrame(rows, columns=PROBES.names),
+        "probe_predictions": pd.DataFrame(predictions, columns=PREDICTIONS.names),
+        "probe_cosines": pd.DataFrame(cosines, columns=COSINES.names),
+    }
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("entry", PROBE_FIGURES, ids=lambda one: one.name)
+def test_every_figure_of_probes_is_drawn_with_a_caption_that_names_n(entry, known, tmp_path):
+    schemas = {"probes": PROBES, "probe_predictions": PREDICTIONS, "probe_cosines": COSINES}
+    paths = Paths(tmp_path, "simulated")
+    for name, frame in _probed().items():
+        write_table(frame if known else frame.iloc[:0], schemas[name], paths.table(name))
+    module, function = entry.draws.split(":")
+    drawing = getattr(import_module(module), function)(PROBED, Sources(paths))
+    save(drawing, tmp_path / entry.name)
+    assert "n = " in drawing.caption
+    assert bool(len(drawing.data)) == known
+
+
+def test_the_report_has_probes_beside_their_baselines():
+    blocks = probe_blocks(PROBED, _probed())
+    assert [len(block.table.rows) for block in blocks[::2]] == [4, 2]
+    said = {row[1] for row in blocks[1].table.rows}
+    assert said == {"words", "origin", "random"}

@@ -41,7 +41,7 @@ class Cosine(NamedTuple):
 
 
 def resampled_groups(n_groups: int, refits: int, seed: int) -> Indices:
-    """How often each group is in each resample, shape (refits, groups); the same for all probes of a study."""
+    """Counts of each group in each resample, shape (refits, groups); the same for all probes of a study."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_groups, np.full(n_groups, 1 / max(n_groups, 1)), refits).astype(np.int64)
 

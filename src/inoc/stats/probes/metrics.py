@@ -85,7 +85,7 @@ def _cells(rows: Rows) -> tuple[Floats, Indices, Indices]:
 
 
 def group_counts(n_groups: int, resamples: int, seed: int) -> Floats:
-    """How often each group is drawn, shape (resamples, groups)."""
+    """Counts of each group in each resample, shape (resamples, groups)."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_groups, np.full(n_groups, 1 / max(n_groups, 1)), resamples).astype(np.float64)
 

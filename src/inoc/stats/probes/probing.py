@@ -68,7 +68,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is predicted, a row per task.
+    """Labels of a probe, a row per task.
 
     Attributes:
         y: Labels, finite: a mean rating, a utility, or 0 and 1.
@@ -248,7 +248,9 @@ def _numbers(
     origins: Indices,
     reference: Sequence[Floats] | None,
 ) -> list[Found]:
-    """Measures of each split, of all together, and of refused and answered tasks apart."""
+    """Measures of each split, of all together, and of refused and answered tasks apart; none without a split."""
+    if not held:
+        return []
     rows = [one.split.test for one in held]
     names = [one.split.name for one in held]
     found = []

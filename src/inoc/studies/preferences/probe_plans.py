@@ -94,7 +94,7 @@ def method_of_probe(probe: Probe) -> Method:
 
 
 def settings_of_probe(study: Study, probe: Probe) -> Settings:
-    """How a probe is fitted and measured."""
+    """Settings by which a probe is fitted and measured."""
     return Settings(
         method=method_of_probe(probe),
         penalties=probe.penalties,

@@ -96,7 +96,7 @@ def with_status(measured: Measured, wrong: set[tuple[str, str]]) -> Measured:
 
 
 def upright_of(measured: Measured, anchors: Measured, study: Study) -> Measured:
-    """What was measured, without the instruments whose answers about anchors are the wrong way round."""
+    """The measurements without the instruments whose answers about anchors are the wrong way round."""
     return with_status(measured, reversed_pairs(polarity_rows(anchors, study))).upright()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -36,3 +37,29 @@ def probe_tables(
             frame = (released or Released({})).frame(name)
         found[name] = (schema, frame)
     return found
+
+
+def main_metric(own: pd.DataFrame) -> str:
+    """The metric by which a probe and its baselines are shown: R², or the share of choices for pairs."""
+    return "r2" if (own["metric"] == "r2").any() else "accuracy"
+
+
+def best_places(probes: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Probe → site and read-out with the highest r within folds; chosen by the very numbers that are shown."""
+    own = probes[(probes["baseline"] == "") & (probes["fold"] == "all") & (probes["site"] != "")]
+    own = own[(own["metric"] == "r") & (own["protocol"] == "within")]
+    found: dict[str, tuple[str, str]] = {}
+    for probe, rows in own.groupby("probe", sort=False):
+        values = rows["value"].fillna(-2.0).to_numpy(dtype=np.float64)
+        best = rows.iloc[int(values.argmax())]
+        found[str(probe)] = (str(best["site"]), str(best["readout"]))
+    return found
+
+
+def at_places(table: pd.DataFrame, places: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    """The rows of each probe at its place, and those that belong to no place."""
+    wanted = [
+        (site, readout) in (("", ""), places.get(str(probe), ("", "")))
+        for probe, site, readout in zip(table["probe"], table["site"], table["readout"], strict=True)
+    ]
+    return table[np.array(wanted, dtype=np.bool_)]

@@ -66,6 +66,11 @@ def no_penalties(study: Study) -> str:
     return no_choices(study) if len(study.fit.penalties) > 1 else "one strength of the penalty is tried"
 
 
+def no_probes(study: Study) -> str:
+    """No probe is fitted."""
+    return "" if study.probes else "the study has no probes"
+
+
 def _entry(
     name: str,
     title: str,
@@ -90,7 +95,7 @@ def no_concepts(study: Study) -> str:
 
 
 WORTH, SAYS, CONTEXTS = "What instruments are worth", "What instruments say", "Contexts"
-STEERING = "Directions and steering"
+STEERING = "Inside the model"
 OWN: tuple[Entry[Study], ...] = (
     _entry("polarity", "Good above bad", "worth:draw_polarity", ("polarity",), WORTH, always, core=True),
     _entry("categories", "Answers and refusals", "answers:draw_categories", ("ratings",), WORTH, always, core=True),
@@ -137,6 +142,23 @@ STATISTICS: tuple[Entry[Study], ...] = (
     _entry("refusals", "Refusals and preferences", "agreement:draw_refusals", ("refusals",), SAYS, always),
     _entry("quartiles", "Refusals by preference", "agreement:draw_quartiles", ("refusals",), SAYS, always),
 )
+INSIDE = "Inside the model"
+PROBES: tuple[Entry[Study], ...] = (
+    _entry("probe_layers", "Probes by site", "probes:draw_layers", ("probes",), INSIDE, no_probes, core=True),
+    _entry(
+        "probe_baselines", "Probes and baselines", "probes:draw_baselines", ("probes",), INSIDE, no_probes, core=True
+    ),
+    _entry("probe_protocols", "Within and held out", "probes:draw_protocols", ("probes",), INSIDE, no_probes),
+    _entry(
+        "probe_predictions",
+        "Predicted and measured",
+        "probes:draw_predictions",
+        ("probes", "probe_predictions"),
+        INSIDE,
+        no_probes,
+    ),
+    _entry("probe_cosines", "Directions of probes", "probes:draw_cosines", ("probe_cosines",), INSIDE, no_probes),
+)
 STEERED: tuple[Entry[Study], ...] = (
     _entry(
         "dose", "Answers under steering", "steering:draw_dose", ("dose_response",), STEERING, no_steering, core=True
@@ -144,4 +166,4 @@ STEERED: tuple[Entry[Study], ...] = (
     _entry("kept", "Answers that are kept", "steering:draw_coherence", ("dose_response",), STEERING, no_steering),
     _entry("concepts", "Concepts and refusal", "steering:draw_concepts", ("vectors",), STEERING, no_concepts),
 )
-ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + STEERED
+ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + PROBES + STEERED

@@ -16,6 +16,12 @@ from inoc.studies.preferences.study import Study
 MOST_ROWS = 60
 
 
+def has_steering(study: Study, tables: Tables) -> bool:
+    """Whether a study has directions, steering, or published values of either."""
+    made = bool(study.concepts) or study.inside.refusal or study.steering is not None
+    return made or any(len(_table(tables, name)) for name in ("vectors", "steering_slopes"))
+
+
 def steering_section(study: Study, tables: Tables) -> Section:
     """Vectors, what they share, what they do to answers; for an import, published values beside right ones."""
     return Section(
