@@ -93,6 +93,7 @@ def test_the_largest_usable_coefficient_is_the_last_before_answers_are_lost():
     doses, kept = [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0], [0.9, 0.5, 1.0, 0.9, 0.7, 0.9]
     assert usable(doses, kept, 0.75) == (0.0, 1.0)
     assert usable(doses, kept, 0.4) == (-2.0, 3.0)
+    assert usable(doses, [0.4 * one for one in kept], 0.75) == (0.0, 1.0)  # what is lost at 0 is not steering's doing
     assert np.isnan(usable(doses, [0.0] * 6, 0.75)).all()
 
 

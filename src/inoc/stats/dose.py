@@ -117,15 +117,16 @@ def usable(coefficients: Sequence[float], kept: Sequence[float], least: float) -
     Args:
         coefficients: Ascending, with 0.
         kept: Share of the answers at each that are coherent and were read.
-        least: Lowest such share.
+        least: Lowest such share, of that at 0: what is lost without steering, such as refusals, is not its doing.
 
     Returns:
         The lowest and the highest coefficient such that it and all between it and 0 keep that share; 0 on a side where
-        the nearest does not. NaN if even 0 does not.
+        the nearest does not. NaN if nothing is kept even at 0.
     """
-    share = dict(zip(coefficients, kept, strict=True))
-    if not share.get(0.0, NAN) >= least:
+    plain = dict(zip(coefficients, kept, strict=True)).get(0.0, NAN)
+    if not plain > 0:
         return NAN, NAN
+    share = {one: value / plain for one, value in zip(coefficients, kept, strict=True)}
     ends = [0.0, 0.0]
     for at, side in enumerate((-1, 1)):
         for one in sorted((each for each in share if each * side > 0), key=abs):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
 import pytest
 
+from inoc.config.load import load_study
+from inoc.studies.preferences.sections.steering import steering_section
 from inoc.vectors.files import load_vectors
 from support.released_preferences import FOLDER, needs_reference, released
 
@@ -111,3 +114,30 @@ def test_stored_probes_say_what_their_manifests_say(tables):
     for probe in json.loads(manifest.read_text(encoding="utf-8"))["probes"]:
         of = f"{probe['id']}|16|{'+'.join(sorted(probe['datasets']))}"
         assert released(tables, str(manifest.parent.name), of, "cv_r2_mean")["value"] == probe["cv_r2_mean"]
+
+
+def test_the_page_of_the_import_sets_published_and_right_values_side_by_side_with_the_reason(tables, paths):
+    with contextlib.chdir(paths.stage("analyse").parents[2]):
+        study = load_study("released")
+    (block,) = [one for one in steering_section(study, tables).blocks if one.heading == "Published and right values"]
+    rows = {(row[0], row[2], row[3]): row[4] for row in block.table.rows}
+    assert ("cosine of two probes", "0.941", "0.303") in rows
+    assert ("Pearson's r on origins that were held out", "0.855", "0.474") in rows
+    assert ("slope of ratings under steering", "−0.0852, called backwards", "−0.0852, forwards") in rows
+    assert ("effect on pairs, points", "7.410", "8.059") in rows
+    assert all(rows.values())
+
+
+def test_dose_and_response_of_steered_ratings(tables):
+    found = tables["steering_slopes"]
+    found = found[(found["answers"] == "all") & found["target"].str.startswith("results_qualitative_ternary")]
+    slopes = dict(zip(found["slope"].round(9), found["n"], strict=True))
+    assert slopes == {round(1.002652102e-04, 9): 200, round(1.001441849e-05, 9): 196}
+
+
+def test_effects_on_pairs_at_each_coefficient_are_in_the_table_of_doses(tables):
+    own = tables["dose_response"]
+    own = own[(own["answers"] == "all") & own["target"].str.startswith("phase4_random")]
+    control = own[own["coefficient"] == 0].iloc[0]
+    assert control["mean"] == pytest.approx(0.558362, abs=0.01)
+    assert (own["n_answers"] >= own["n"]).all()

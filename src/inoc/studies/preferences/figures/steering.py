@@ -130,8 +130,9 @@ def draw_coherence(study: Study, sources: Sources) -> Drawing:
         for vector, colour in zip(vectors, COLOURS, strict=False):
             own = rows[rows["vector"] == vector].sort_values("coefficient")
             axes.plot(own["coefficient"], own["kept"], color=colour, marker="o", markersize=3)
-        if study.steering is not None:
-            axes.axhline(study.steering.min_kept, color=BLACK, linewidth=0.8, linestyle=":")
+        plain = rows.loc[rows["coefficient"] == 0, "kept"]
+        if study.steering is not None and len(plain):
+            axes.axhline(study.steering.min_kept * float(plain.iloc[0]), color=BLACK, linewidth=0.8, linestyle=":")
         axes.set_title(words.shortened(target_label(study, target), 40), fontsize="medium", parse_math=False)
         axes.set_xlabel("coefficient")
     axes_of[0].set_ylim(-0.03, 1.03)
@@ -139,8 +140,8 @@ def draw_coherence(study: Study, sources: Sources) -> Drawing:
     _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
     caption = words.join(
         "Share of answers that were read and are coherent, by coefficient; the dotted line is the least share of a "
-        "usable coefficient, and the grey band the range of random vectors. Of exact probabilities, the share is what "
-        "is on the accepted answers. Shares of all answers have no interval.",
+        "usable coefficient, relative to the unsteered answers, and the grey band the range of random vectors. Of exact "
+        "probabilities, the share is what is on the accepted answers. Shares of all answers have no interval.",
         f"{words.count_words(table['n_answers'], 'answers')}.",
     )
     return Drawing(figure, table, caption)
