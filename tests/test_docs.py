@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["read", "choose", "sample", "steering"])
+@pytest.mark.parametrize("page", ["read", "choose", "sample", "steering", "probe"])
 def test_the_example_of_a_page_runs(page, tiny_folder, tmp_path, monkeypatch, capsys):
     model = tmp_path / "results" / "mini" / "world" / "model"
     model.parent.mkdir(parents=True)

@@ -38,5 +38,14 @@ def test_the_refused_topic_is_a_category(mini, planted):
     assert ratings.loc[ratings["category"] == "refused", "value"].isna().all()
 
 
+def test_probes_find_the_planted_utilities_out_of_sample_and_nothing_in_shuffled_labels(mini, planted):
+    found = planted[planted["check"].str.startswith("probe ")].set_index("check")
+    for probe in ("utility", "pairs", "topics"):
+        assert found.loc[f"probe {probe}", "holds"] == "yes", found.to_string()
+    shuffled = found[found.index.str.endswith("shuffled labels")]
+    assert len(shuffled) >= 3
+    assert (shuffled["holds"] == "yes").all(), found.to_string()
+
+
 def test_a_second_run_has_nothing_to_do(mini):
     assert mini.dry_jobs() == {}

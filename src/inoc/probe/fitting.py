@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -96,8 +96,10 @@ def site_rows(made: Made, target: Target, x_ND: Floats, site: str, readout: str,
     if "random" in target.baselines:
         other = probe(random_like(own, settings.seed), labels, without, reference).found
         made.probes += _rows(target, site, readout, other, "random")
-    _fit(made, cases, own, site, readout, model, shuffled=False)
-    _fit(made, with_shuffled_labels(cases, settings.seed), own, site, readout, model, shuffled=True)
+    penalties = settings.penalties
+    penalty = _fit(made, cases, own, (site, readout, model), penalties, shuffled=False)
+    # With the same penalty, so that its direction is not that of next to nothing.
+    _fit(made, with_shuffled_labels(cases, settings.seed), own, (site, readout, model), [penalty], shuffled=True)
     return ""
 
 
@@ -135,13 +137,15 @@ def _predictions(
             }
 
 
-def _fit(made: Made, cases: Cases, x_ND: Floats, site: str, readout: str, model: str, *, shuffled: bool) -> None:
-    coefficients, intercept, penalty = whole_fit(cases, x_ND)
+def _fit(
+    made: Made, cases: Cases, x_ND: Floats, where: tuple[str, str, str], penalties: Sequence[float], *, shuffled: bool
+) -> float:
+    """Fit all cases and add the vector; returns the penalty."""
+    site, readout, model = where
+    coefficients, intercept, penalty = whole_fit(cases, x_ND, penalties)
     name = vector_name(cases.target.name, site, readout, shuffled=shuffled)
-    norm = mean_norm(x_ND)
-    vector = Vector(
-        name, coefficients.astype(np.float32), site, model, "base", readout, norm, cases.target.settings.method
-    )
+    norm, method = mean_norm(x_ND), cases.target.settings.method
+    vector = Vector(name, coefficients.astype(np.float32), site, model, "base", readout, norm, method)
     made.vectors.append(vector)
     made.fits.append(
         {
@@ -157,16 +161,17 @@ def _fit(made: Made, cases: Cases, x_ND: Floats, site: str, readout: str, model:
             "n": len(x_ND),
         }
     )
+    return penalty
 
 
-def whole_fit(cases: Cases, x_ND: Floats) -> tuple[Floats, float, float]:
+def whole_fit(cases: Cases, x_ND: Floats, penalties: Sequence[float]) -> tuple[Floats, float, float]:
     """Coefficients of the activations as they are, intercept and penalty of a fit to all cases."""
     settings, labels = cases.target.settings, cases.labels
     folds = parts(fold_numbers(labels.groups, settings.inner, settings.seed))
     if settings.method == "ridge":
-        found = ridge.fit(x_ND, labels.y[:, None], labels.weights, folds, settings.penalties)
+        found = ridge.fit(x_ND, labels.y[:, None], labels.weights, folds, penalties)
         return found.coefficients[:, 0], float(found.intercepts[0]), float(found.penalties[0])
-    fitted = logistic.fit(x_ND, outcomes_of(labels), folds, settings.penalties)
+    fitted = logistic.fit(x_ND, outcomes_of(labels), folds, penalties)
     return fitted.coefficients, fitted.intercept, fitted.penalty
 
 

@@ -47,7 +47,8 @@ def labelled(study: Study, probe: Probe, measured: Measured, fits: Sequence[Fitt
         return _refused(refusals(study, probe, measured))
     who = (probe.target, probe_rater(study, probe), label_completer(study, probe))
     if template_of(study.instruments[probe.target]).kind in ("choice", "ranking"):
-        return _utilities(who, fits, study.statistics.confidence)
+        exact = _matching(measured.comparisons, who)["p_a"].notna().any()
+        return _utilities(who, fits, study.statistics.confidence, exact=bool(exact))
     return _ratings(who, measured.ratings)
 
 
@@ -63,13 +64,22 @@ def refusals(study: Study, probe: Probe, measured: Measured) -> dict[str, float]
     return {str(task): float(value) for task, value in means.items()}
 
 
-def _utilities(who: tuple[str, str, str], fits: Sequence[Fitted], confidence: float) -> Labelled:
+def _utilities(who: tuple[str, str, str], fits: Sequence[Fitted], confidence: float, *, exact: bool) -> Labelled:
+    """Utilities; of measured probabilities without errors, as their intervals are those of single draws."""
     found = next((one for one in fits if one.main and (one.instrument, one.rater, one.completer) == who), None)
     if found is None:
         return NOTHING
     frame = found.utilities
     errors = (frame["hi"] - frame["lo"]) / (2 * norm.ppf((1 + confidence) / 2))
-    return Labelled(_by_task(frame["item"], frame["mu"]), _by_task(frame["item"], errors))
+    values = _by_task(frame["item"], frame["mu"])
+    return Labelled(values, dict.fromkeys(values, NAN) if exact else _by_task(frame["item"], errors))
+
+
+def _matching(rows: pd.DataFrame, who: tuple[str, str, str]) -> pd.DataFrame:
+    """Rows of an instrument, rater and completer."""
+    for name, value in zip(("instrument", "rater", "completer"), who, strict=True):
+        rows = rows[rows[name] == value]
+    return rows
 
 
 def _by_task(tasks: pd.Series, values: pd.Series) -> dict[str, float]:
@@ -78,9 +88,7 @@ def _by_task(tasks: pd.Series, values: pd.Series) -> dict[str, float]:
 
 def _ratings(who: tuple[str, str, str], ratings: pd.DataFrame) -> Labelled:
     """Means over answers; where probabilities were measured, the expectation counts, once for each completion."""
-    rows = ratings
-    for name, value in zip(("instrument", "rater", "completer"), who, strict=True):
-        rows = rows[rows[name] == value]
+    rows = _matching(ratings, who)
     rows = rows[(rows["context_completion"] == NONE) & (rows["context_measurement"] == NONE)]
     rows = rows[rows["category"] == "answered"]
     exact = rows[rows["expectation"].notna()].drop_duplicates(["task", "completion_seed"])
@@ -105,10 +113,8 @@ def choices(study: Study, probe: Probe, measured: Measured, place: dict[str, int
         measured: What was measured, without reversed instruments.
         place: Task → its place among the tasks of the probe.
     """
-    rows = measured.comparisons
     who = (probe.target, probe_rater(study, probe), label_completer(study, probe))
-    for name, value in zip(("instrument", "rater", "completer"), who, strict=True):
-        rows = rows[rows[name] == value]
+    rows = _matching(measured.comparisons, who)
     used = as_comparisons(rows, measured.origins)
     if used is None:
         nothing = np.empty(0, dtype=np.int64)

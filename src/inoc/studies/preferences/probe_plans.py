@@ -143,7 +143,7 @@ def _target(
         sites=[site_at(site, layers) for site in given.sites],
         readouts=given.readouts,
         settings=settings_of_probe(study, given),
-        baselines=given.baselines,
+        baselines=[one for one in given.baselines if one != given.target],  # a refusal foretells itself
     )
 
 
