@@ -140,7 +140,7 @@ def draw_coherence(study: Study, sources: Sources) -> Drawing:
     _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
     caption = words.join(
         "Share of answers that were read and are coherent, by coefficient; the dotted line is the least share of a "
-        "usable coefficient, relative to the unsteered answers, and the grey band the range of random vectors. Of exact "
+        "usable coefficient, relative to the unsteered answers; the grey band is the range of random vectors. Of exact "
         "probabilities, the share is what is on the accepted answers. Shares of all answers have no interval.",
         f"{words.count_words(table['n_answers'], 'answers')}.",
     )
