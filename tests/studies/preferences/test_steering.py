@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +127,7 @@ def test_names_of_steered_questions_are_read_back():
 
 
 @pytest.fixture(scope="module")
-def studied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Paths, Store]]:
+def studied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths, Store]:
     root = tmp_path_factory.mktemp("steered")
     np.save(root / "mine.npy", np.append(np.random.default_rng(0).standard_normal(64), 7.0))
     path = root / "toy.yaml"
@@ -142,7 +141,7 @@ def studied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         *(("judge", "steering"), ("analyse", "")),
     ):
         run_job(StudyJob(study.name, paths, store, stage, 0, part, of=study))
-    yield study, paths, store
+    return study, paths, store
 
 
 def test_all_stages_run_on_a_tiny_model(studied):

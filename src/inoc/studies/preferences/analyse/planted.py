@@ -43,7 +43,8 @@ context adds to a rating, as the context of the question or of the completion. `
 predictions of a probe with the planted utilities, over the tasks that are not refused; holds from 0.5 on with p of at
 most 0.05. `probe …, shuffled labels`: mean held-out R² of that probe on shuffled labels; holds up to 0.05.
 `steering … by …`: slope of the choices for the steered text along a probe of utilities; holds if it is positive and
-steeper than those of all random vectors. `steering … by …, shuffled labels`: the same for a probe of shuffled labels; holds if it is one of them.
+steeper than those of all random vectors. `steering … by …, shuffled labels`: the same for a probe of shuffled labels;
+holds if it is one of them.
 """
 ENOUGH = 0.95
 _STEPS = 401
