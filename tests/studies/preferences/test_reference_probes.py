@@ -141,3 +141,14 @@ def test_effects_on_pairs_at_each_coefficient_are_in_the_table_of_doses(tables):
     control = own[own["coefficient"] == 0].iloc[0]
     assert control["mean"] == pytest.approx(0.558362, abs=0.01)
     assert (own["n_answers"] >= own["n"]).all()
+
+
+def test_held_out_evaluations_and_directions_are_in_the_tables_of_probes(tables):
+    found = tables["probes"]
+    own = found[found["probe"].str.endswith("hoo_evaluation_summary") & (found["metric"] == "r")]
+    assert own["value"].mean() == pytest.approx(0.4739886, abs=5e-8)
+    assert set(own["fold"]) == {"alpaca", "bailbench", "math", "wildchat"}
+    assert not found["probe"].str.contains("validation").any()  # training tasks are among those
+    cosines = tables["probe_cosines"]
+    pair = cosines[cosines["probe_a"].str.endswith("0005") & cosines["probe_b"].str.endswith("0006")]
+    assert pair["cosine"].tolist() == pytest.approx([0.302715], abs=5e-7)

@@ -22,7 +22,7 @@ _JUDGED = ("attitude", "coherence", "min_coherence", "min_kept")
 
 
 def _made(study: Study) -> Settings:
-    """What the completions of concepts depend on."""
+    """Settings of the completions of concepts."""
     model = study.models[inside_model(study)]
     return {
         "tasks": plain(study.tasks),
@@ -47,7 +47,7 @@ def _read(study: Study, shard: int, shards: Shards) -> Settings:
 
 
 def steering_settings(study: Study, shard: int, shards: Shards) -> Settings:
-    """What steered answers depend on, beside the questions of the instruments."""
+    """Settings of steered answers, beside the questions of the instruments."""
     spec = study.steering
     named = {target.instrument for target in spec.targets.values()} if spec is not None else set()
     return {

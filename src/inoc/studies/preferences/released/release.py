@@ -13,7 +13,7 @@ from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
 from inoc.studies.imports.findings import Findings
 from inoc.studies.imports.write import Imported, Tables
 from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RATINGS, empty
-from inoc.studies.preferences.released import answers, others, probes, runs
+from inoc.studies.preferences.released import answers, as_probes, others, probes, runs
 from inoc.studies.preferences.released.sources import Source, sources_of
 from inoc.studies.preferences.released.study_file import study_values
 from inoc.studies.preferences.released.tables import (
@@ -147,6 +147,9 @@ def read_release(root: Path, name: str, a_means: str | None) -> Imported:
         published = frames.get("published", empty(PUBLISHED))
         frames["stored_vectors"] = probes.with_layers(frames["stored_vectors"], published)
         vectors = probes.placed(vectors, frames["stored_vectors"])
+        frames["probe_cosines"] = as_probes.direction_rows(vectors)
+    if "held_out" in frames:
+        frames["probes"] = as_probes.probe_rows(frames["held_out"])
     for table, frame in frames.items():
         tables[f"imports/{table}.parquet"] = (frame, SCHEMAS[table])
     _warn(frames, findings)
