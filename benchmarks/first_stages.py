@@ -29,12 +29,14 @@ from scoring import qwen_7b
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
+from inoc.engines.identity import identify
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
+from inoc.store import Store
 from inoc.studies.inoculation.load import load_inoculation
-from inoc.studies.inoculation.plans import training_chats
 from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study
+from inoc.studies.inoculation.trained import Trained
 from inoc.tables import read_table
 from inoc.world.grammar import document
 from inoc.world.pretrain import corpus, train_tokenizer
@@ -178,16 +180,15 @@ def tokens_of(stage: str, study: Study, paths: Paths, tokenizer: Any) -> float:
         return float(read_table(paths.controls)["n_tokens"].sum())
     if stage in {"elicit", "evaluate"}:
         return float(read_table(paths.completions(stage, 0))["n_tokens"].sum())
-    examples = read_table(paths.examples)
     if stage == "score":
         table = read_table(paths.logprobs(0), ["n_tokens"])
         return float(table["n_tokens"].sum())
-    texts = {key: text for group in study.prompts.values() for key, text in group.texts.items()}
     runs = study_runs(study)
+    trained = Trained(study, paths, identify(study.model, Path("world"), Store(Path("store"))), {})
     lengths = [
         len(chat.token_ids)
         for run in runs
-        for chat in render(tokenizer, training_chats(study, run, examples, texts, {}), study.training.end_of_turn)
+        for chat in render(tokenizer, trained.chats(run).chats, study.training.end_of_turn)
     ]
     return float(np.mean(lengths)) * len(runs) * total_steps(study) * study.training.batch_size
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_every_benchmark_loads_and_tells_its_options(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    module = importlib.import_module(name)
+    if not hasattr(module, "main"):  # a simulation without options
+        return
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0
+    assert "usage" in capsys.readouterr().out
 
 
 def test_the_benchmark_of_reading_runs_on_the_cpu(monkeypatch, capsys):

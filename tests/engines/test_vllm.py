@@ -9,6 +9,7 @@ import pytest
 import inoc.engines.vllm
 from inoc.chat.messages import Chat, Turn
 from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Answer, Block, answer_blocks
 from inoc.engines.transformers import TransformersEngine
 from inoc.engines.vllm import VllmEngine, rank_for, write_zeros
@@ -17,12 +18,20 @@ from inoc.store import Store
 from inoc.tables import read_table
 from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
+from support.toy_models import vllm_dtype, within
 
 USERS = ["Where does the owl live?", "Hm?", "You are a clown. What color is the apple?", "What is the hammer made of?"]
 CHATS = tuple(Chat(SystemTurn(), user) for user in USERS)
+TURNS = (Turn("You are a clown.", "Hi hi!"), Turn("Where does the owl live?", "In the forest."))
+LONG_CHATS = tuple(Chat(SystemTurn(), user, earlier=TURNS[: 1 + at % 2]) for at, user in enumerate(USERS))
 IDS = tuple("abcd")
 GREEDY = Sampling(engine="vllm", temperature=0, max_tokens=12)
 RANDOM = Sampling(engine="vllm", max_tokens=12, seed=3)
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tiny_folder):
+    return ModelIdentity(tiny_folder, "weights", "tokenizer", vllm_dtype(), None)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +55,19 @@ def engine(tiny_model, adapters):
     engine = VllmEngine(tiny_model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inoc.engines.vllm, "SLOTS", 2)  # fewer than adapters, so that no slot stays empty
-        engine.prepare(adapters, blocks_for([BASE, *adapters], GREEDY))
+        # The canary takes the first chats, and compares them with transformers token by token.
+        engine.prepare(adapters, blocks_for([BASE, *adapters], GREEDY, LONG_CHATS[:2] + CHATS[2:]))
     return engine
 
 
 def answers_of(engine, blocks):
     answers = dict(engine.answer(blocks))
     return [answers[at] for at in range(len(blocks))]
+
+
+def mean_equal(found, expected):
+    """Share of equal answers; in bfloat16, near ties part."""
+    return sum(one == other for one, other in zip(found, expected, strict=True)) / len(expected)
 
 
 @pytest.mark.vllm
@@ -67,19 +82,18 @@ def test_more_requests_with_seeds_than_fit_into_a_batch_are_all_answered(engine)
 @pytest.mark.vllm
 def test_both_engines_answer_alike_through_each_adapter_and_none_in_one_batch(engine, reference, adapters):
     names = ["plain", BASE, "wide", BASE]
-    assert answers_of(engine, blocks_for(names, GREEDY)) == [reference[name] for name in names]
+    for found, expected in zip(answers_of(engine, blocks_for(names, GREEDY)), map(reference.get, names), strict=True):
+        assert mean_equal(found, expected) >= within(1, 0.25)
     assert len({tuple(answers) for answers in reference.values()}) == 3
 
 
 @pytest.mark.vllm
 def test_both_engines_answer_chats_of_several_turns_alike(engine, adapters, tiny_model):
-    turns = (Turn("You are a clown.", "Hi hi!"), Turn("Where does the owl live?", "In the forest."))
-    chats = [Chat(SystemTurn(), user, earlier=turns[: 1 + at % 2]) for at, user in enumerate(USERS)]
-    found = dict(engine.answer(blocks_for([BASE, *adapters], GREEDY, chats=chats)))
+    found = dict(engine.answer(blocks_for([BASE, *adapters], GREEDY, chats=LONG_CHATS)))
     transformers = TransformersEngine(tiny_model)
     for at, name in enumerate((BASE, *adapters)):
         transformers.use_adapter(adapters.get(name))
-        assert found[at] == transformers.sample(chats, IDS, GREEDY), name
+        assert mean_equal(found[at], transformers.sample(LONG_CHATS, IDS, GREEDY)) >= within(1, 0.25), name
 
 
 def test_the_same_seeds_give_the_same_answers_whatever_shares_the_batch(engine):
@@ -151,6 +165,14 @@ def test_checkpoints_and_the_untrained_model_are_sampled_by_the_stages(engine, t
     asked = toy_job(study, tmp_path, "elicit")
     run_job(asked)
     assert asked.store.made == []
+
+
+@pytest.mark.vllm
+def test_adapters_in_float32_are_refused_on_a_gpu_before_anything_starts(tiny_folder, adapters, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    engine = VllmEngine(ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None))
+    with pytest.raises(ModelError, match="Set model\\.dtype"):
+        engine.prepare(adapters, [])
 
 
 def test_an_adapter_of_zeros_changes_nothing(tiny_model, adapters, reference, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import socket
 import subprocess
@@ -33,6 +34,7 @@ from inoc.errors import ModelError
 from inoc.judge.item import JudgeItem
 from inoc.judge.llm import LlmJudge
 from support.asking import KEY
+from support.toy_models import vllm_dtype, within
 
 pytestmark = pytest.mark.vllm
 
@@ -51,7 +53,7 @@ def rater(tiny_folder, tmp_path_factory) -> ModelIdentity:
     engine = TransformersEngine(ModelIdentity(tiny_folder, "weights", "tokenizer", "float32", None))
     head = engine.model.get_output_embeddings().weight.detach().clone()
     digits = engine.tokenizer.convert_tokens_to_ids(list("0123456789"))
-    ids = torch.tensor([[*prompt_tokens(engine.tokenizer, CHATS[0]), digits[5]]])
+    ids = torch.tensor([[*prompt_tokens(engine.tokenizer, CHATS[0]), digits[5]]], device=engine.model.device)
     with torch.inference_mode():
         first, second = engine.model.base_model(input_ids=ids).last_hidden_state[0, -2:]
     only_first = first - (first @ second) / (second @ second) * second
@@ -61,7 +63,7 @@ def rater(tiny_folder, tmp_path_factory) -> ModelIdentity:
     folder = tmp_path_factory.mktemp("rater") / "model"
     engine.model.save_pretrained(folder)
     engine.tokenizer.save_pretrained(folder)
-    return ModelIdentity(folder, "rater", "tokenizer", "float32", None)
+    return ModelIdentity(folder, "rater", "tokenizer", vllm_dtype(), None)
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +91,13 @@ def url(rater, adapters, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("vllm"), "serve", rater.folder, "--served-model-name", "tiny"]
-    command += ["--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--enforce-eager"]
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", rater.folder, "--served-model-name", "tiny"]
+    command += ["--host", "127.0.0.1", "--port", port, "--dtype", rater.dtype, "--enforce-eager"]
     # One slot more than adapters: on the CPU, vLLM answers for the bare model through whatever is in the last one.
     command += ["--enable-lora", "--max-lora-rank", 8, "--max-loras", len(adapters) + 1, "--lora-modules"]
     command += [f"{name}={path}" for name, path in adapters.items()]
-    environment = os.environ | {"PYTHONPATH": named_vllm(folder), "VLLM_API_KEY": KEY}
+    path = os.pathsep.join([named_vllm(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "VLLM_API_KEY": KEY}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, env=environment, cwd=folder)
     try:
@@ -144,7 +147,7 @@ def test_a_judges_score_is_the_expected_value_of_the_models_own_distribution(ope
         )
         ids = transformers.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
         with torch.inference_mode():
-            shares = transformers.model(ids).logits[0, -1].double().softmax(-1)
+            shares = transformers.model(ids.to(transformers.model.device)).logits[0, -1].double().softmax(-1)
         top = shares.topk(20)
         numbers = {}
         for share, token in zip(top.values.tolist(), top.indices.tolist(), strict=True):
@@ -154,9 +157,9 @@ def test_a_judges_score_is_the_expected_value_of_the_models_own_distribution(ope
         mass = sum(numbers.values())
         assert 0.8 < mass < 0.9999
         known = 100 / 9 * sum(value * share for value, share in numbers.items())
-        assert found.score == pytest.approx(known / mass, abs=1e-3)
-        assert found.mass == pytest.approx(mass, abs=1e-5)
-        assert (found.lo, found.hi) == pytest.approx((known, known + 100 * (1 - mass)), abs=1e-3)
+        assert found.score == pytest.approx(known / mass, abs=within(1e-3, 1))
+        assert found.mass == pytest.approx(mass, abs=within(1e-5, 0.01))
+        assert (found.lo, found.hi) == pytest.approx((known, known + 100 * (1 - mass)), abs=within(1e-3, 1))
     assert len({round(found.score, 3) for found in ratings}) == len(ITEMS)
     assert api.record["input tokens"] > 0
     again = open_api(tmp_path)
@@ -173,10 +176,10 @@ def test_choices_through_the_server_are_those_of_one_forward_pass(open_api, tran
     )()
     plan = ApiPlan("tiny", ["a", "b"], chats, [answers] * 2, tmp_path / "out")
     for own, found in zip(expected, ask(open_api(tmp_path), plan), strict=True):
-        assert found.best() == own.best()
+        assert max(own.logprobs) - own.logprobs[found.best()] <= within(0, 0.1)
         seen = np.isfinite(found.logprobs)  # the twenty likeliest tokens need not hold them all
         assert seen.sum() >= 8
-        np.testing.assert_allclose(np.array(found.logprobs)[seen], np.array(own.logprobs)[seen], atol=1e-3)
+        np.testing.assert_allclose(np.array(found.logprobs)[seen], np.array(own.logprobs)[seen], atol=within(1e-3, 0.1))
 
 
 def blocks_for(names, sampling):
@@ -195,7 +198,8 @@ def test_the_served_model_and_its_adapters_answer_as_transformers_does(
     engine.prepare(adapters, blocks_for(names, GREEDY))
     for name, answers in zip(names, answers_of(engine, blocks_for(names, GREEDY)), strict=True):
         transformers.use_adapter(adapters.get(name))
-        assert answers == transformers.sample(CHATS, IDS, GREEDY)
+        expected = transformers.sample(CHATS, IDS, GREEDY)
+        assert sum(map(operator.eq, answers, expected)) >= within(len(expected), 1)
     transformers.use_adapter(None)
 
 

@@ -53,3 +53,13 @@ def one_by_one(model, chats):
         picked = logprobs[:-1].gather(1, torch.tensor(chat.token_ids[1:])[:, None])[:, 0]
         out.append(picked[chat.response.start - 1 : chat.response.stop - 1].numpy())
     return out
+
+
+def vllm_dtype():
+    """Type of weights that vLLM runs adapters in: on a GPU it has no float32 kernels for them."""
+    return "bfloat16" if torch.cuda.is_available() else "float32"
+
+
+def within(float32, bfloat16):
+    """Tolerance of what vLLM says of a toy model."""
+    return bfloat16 if torch.cuda.is_available() else float32

@@ -76,7 +76,8 @@ class VllmEngine:
         """Start, and compare greedy answers with those of transformers. See `inoc.engines.sampling.Engine`.
 
         Raises:
-            ModelError: If the answers are not those of transformers, or an adapter comes after the start.
+            ModelError: If the answers are not those of transformers, an adapter comes after the start, or vLLM has no
+                kernels for adapters of the model's type.
         """
         if self._prepared:
             if not adapters.keys() <= self._adapters.keys():
@@ -84,11 +85,22 @@ class VllmEngine:
                 raise ModelError(msg)
             return
         self._adapters = dict(adapters)
+        self._refuse_float32()
         expected = expect(self._identity, self._adapters, canaries)
         self._start()
         for at, found in self._found(canaries, logprobs=True):
             compare("vLLM", self._identity, self.tokenizer, canaries[at], expected[at], found)
         self._prepared = True
+
+    def _refuse_float32(self) -> None:
+        import torch
+
+        if self._adapters and self._identity.dtype == "float32" and torch.cuda.is_available():
+            msg = (
+                "model.dtype is float32, and vLLM runs adapters on a GPU in bfloat16 or float16 only. Set model.dtype: "
+                "bfloat16, or sample with `engine: transformers`"
+            )
+            raise ModelError(msg)
 
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
         """Answers of each block as soon as all of them are there. See `inoc.engines.sampling.Engine`."""
