@@ -1,6 +1,7 @@
 """Speed of probes with nested folds of groups, and against scikit-learn in the same run.
 
     python benchmarks/probes.py               # 3,000 tasks, 16 sites of 4,096 dimensions, 3 targets: minutes
+    python benchmarks/probes.py --sites 2     # a part of it; times are proportional to the number of sites
     python benchmarks/probes.py --tiny        # to see that everything runs
 
 Each site has 5 outer and 5 inner folds of groups and 20 penalties, and every target has its own penalty. Activations
@@ -94,8 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sites", type=int, default=16)
     options = parser.parse_args(arguments)
-    size = Size(60, 2, 90, 2) if options.tiny else Size(3000, 16, 4096, 3)
+    size = Size(60, 2, 90, 2) if options.tiny else Size(3000, options.sites, 4096, 3)
     x, y, groups = drawn(size, 0)
     split = within_splits(groups, OUTER, 0)[0]
     print("| what | wall s | CPU s | peak GiB so far |\n| --- | --- | --- | --- |")

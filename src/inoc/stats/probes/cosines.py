@@ -98,10 +98,10 @@ def refitted(
             resampled.append(np.full(x_ND.shape[1], NAN))
             null.append(np.full(x_ND.shape[1], NAN))
             continue
-        labels = np.stack([y_N, y_N[rng.permutation(len(y_N))]], axis=1)
-        found = direction(x_ND, labels, weights, penalty)
-        resampled.append(found[:, 0])
-        null.append(found[:, 1])
+        order = rng.permutation(len(y_N))
+        resampled.append(direction(x_ND, y_N, weights, penalty))
+        # A label keeps its weight when it is shuffled.
+        null.append(direction(x_ND, y_N[order], weights_N[order] * drawn[groups], penalty))
     empty = np.empty((0, x_ND.shape[1]))
     return Refits(
         direction(x_ND, y_N, weights_N, penalty),

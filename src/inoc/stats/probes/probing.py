@@ -30,6 +30,7 @@ Method = Literal["ridge", "logistic", "pairs"]
 ALL = "all"
 """Fold of measures over the held-out rows of all splits."""
 MIN_ROWS = 8  # rows to train on, below which a split is left out
+_OF_SHUFFLES = ("r2", "r", "r_within")
 _SCORES = ("r", "r_within", "r_between")  # of scores, which have no scale of their own
 
 
@@ -155,8 +156,11 @@ def probe(x_ND: Floats, labels: Labels, settings: Settings, reference: dict[str,
     for protocol, own in splits.items():
         if not own:
             continue
-        permuted = _permutations(labels, settings, origins) if protocol == "within" else np.empty((0, 0), dtype=int)
-        held = _held(x_ND, labels, settings, own, permuted)
+        tested = protocol == "within" and settings.method == "ridge" and settings.permutations > 0
+        permuted = _permutations(labels, settings, origins) if tested else np.empty((0, len(labels.y)), dtype=np.int64)
+        alike = _held_alike(x_ND, labels, settings, own, permuted) if tested else []
+        equal = np.ptp(labels.weights) == 0
+        held = alike if tested and equal else _held(x_ND, labels, settings, own)
         given = [one.predicted[:, 0] for one in held]
         others = (reference or {}).get(protocol)
         found += _measured(protocol, held, given, labels, settings, origins, others)
@@ -164,9 +168,9 @@ def probe(x_ND: Floats, labels: Labels, settings: Settings, reference: dict[str,
             Found(protocol, one.split.name, "penalty", Measure(float(one.penalties[0]), NAN, NAN, len(one.split.train)))
             for one in held
         ]
-        if len(permuted):
-            tested, null = _against_shuffled(protocol, held, found, labels, settings, origins, permuted)
-            found += tested
+        if tested:
+            tests, null = _against_shuffled(alike, labels, settings, origins, permuted)
+            found += tests
         predicted += [Predicted(protocol, one.split.name, one.split.test, _in_units(one, settings)) for one in held]
     return Probed(found, predicted, null)
 
@@ -182,15 +186,31 @@ def _inner(labels: Labels, settings: Settings, rows: Indices) -> list[Indices]:
     return parts(fold_numbers(labels.groups[rows], settings.inner, settings.seed + 1))
 
 
-def _held(x_ND: Floats, labels: Labels, settings: Settings, splits: Sequence[Split], permuted: Indices) -> list[Held]:
+def _held(x_ND: Floats, labels: Labels, settings: Settings, splits: Sequence[Split]) -> list[Held]:
     def inner(rows: Indices) -> list[Indices]:
         return _inner(labels, settings, rows)
 
     if settings.method == "ridge":
-        y = np.column_stack([labels.y, *(labels.y[order] for order in permuted)])
+        y = labels.y[:, None]
         return ridge.nested(x_ND, y, labels.weights, splits, inner, settings.penalties, settings.threads)
     outcomes = outcomes_of(labels)
     return logistic.nested(x_ND, outcomes, splits, inner, settings.penalties, settings.threads)
+
+
+def _held_alike(
+    x_ND: Floats, labels: Labels, settings: Settings, splits: Sequence[Split], permuted: Indices
+) -> list[Held]:
+    """Predictions of the labels and of their shuffles, all labels counting the same.
+
+    With weights, a shuffle would give weights to labels that they do not belong to, and labels with large errors would
+    be fitted as if they were certain: R² of shuffles would be too low, and p too small.
+    """
+
+    def inner(rows: Indices) -> list[Indices]:
+        return _inner(labels, settings, rows)
+
+    y = np.column_stack([labels.y, *(labels.y[order] for order in permuted)])
+    return ridge.nested(x_ND, y, np.ones(len(y)), splits, inner, settings.penalties, settings.threads)
 
 
 def outcomes_of(labels: Labels) -> Observed:
@@ -332,8 +352,6 @@ def _choices(protocol: str, held: Sequence[Held], labels: Labels, settings: Sett
 
 def _permutations(labels: Labels, settings: Settings, origins: Indices) -> Indices:
     """Shuffles of all labels, and then as many within origins if there are several."""
-    if settings.method != "ridge" or not settings.permutations:
-        return np.empty((0, len(labels.y)), dtype=np.int64)
     n, times, seed = len(labels.y), settings.permutations, settings.seed
     free = shuffled(n, None, times, seed + 2)
     if origins.max(initial=0) < 1:
@@ -342,36 +360,26 @@ def _permutations(labels: Labels, settings: Settings, origins: Indices) -> Indic
 
 
 def _against_shuffled(
-    protocol: str,
-    held: Sequence[Held],
-    found: Sequence[Found],
-    labels: Labels,
-    settings: Settings,
-    origins: Indices,
-    permuted: Indices,
+    held: Sequence[Held], labels: Labels, settings: Settings, origins: Indices, permuted: Indices
 ) -> tuple[list[Found], list[Found]]:
     """Tests against shuffled labels: of R² against all shuffled, of r within origins against those within origins."""
+    y = np.column_stack([labels.y, *(labels.y[order] for order in permuted)])
     rows = np.concatenate([one.split.test for one in held])
-    predicted = np.concatenate([one.predicted[:, 1:] for one in held])
-    measured = labels.y[permuted][:, rows]
-    one_group = np.zeros(len(rows), dtype=np.int64)
+    predicted = np.concatenate([one.predicted for one in held])
+    one_group, places = np.zeros(len(rows), dtype=np.int64), _dense(origins[rows])
+
+    def measures(column: int) -> dict[str, float]:
+        asked = Rows(y[rows, column], predicted[:, column], places, one_group)
+        return {name: one.value for name, one in regression_measures(asked, 0, 0, settings.confidence).items()}
+
     times, n = settings.permutations, len(rows)
-    tested, null = [], []
-    value_of = {one.metric: one.measure.value for one in found if one.protocol == protocol and one.fold == ALL}
-    for at, (name, metric) in enumerate((("p", "r2"), ("p_within", "r_within"))):
-        own = range(at * times, min((at + 1) * times, len(permuted)))
-        values: dict[str, list[float]] = {"r2": [], "r": [], "r_within": []}
-        for k in own:
-            asked = Rows(measured[k], predicted[:, k], _dense(origins[rows]), one_group)
-            each = regression_measures(asked, 0, 0, settings.confidence)
-            for key, kept in values.items():
-                kept.append(each[key].value)
-        if not len(own):
-            continue
-        tested.append(Found(protocol, ALL, name, Measure(_p(value_of[metric], values[metric]), NAN, NAN, n)))
-        if at == 0:
-            null += [Found(protocol, ALL, key, _spread(kept, settings.confidence, n)) for key, kept in values.items()]
-    return tested, null
+    itself, null = measures(0), [measures(1 + at) for at in range(len(permuted))]
+    tested = [Found("within", ALL, "p", Measure(_p(itself["r2"], [one["r2"] for one in null[:times]]), NAN, NAN, n))]
+    if len(null) > times:
+        p = _p(itself["r_within"], [one["r_within"] for one in null[times:]])
+        tested.append(Found("within", ALL, "p_within", Measure(p, NAN, NAN, n)))
+    spreads = {name: _spread([one[name] for one in null[:times]], settings.confidence, n) for name in _OF_SHUFFLES}
+    return tested, [Found("within", ALL, name, one) for name, one in spreads.items()]
 
 
 def _p(value: float, null: Sequence[float]) -> float:

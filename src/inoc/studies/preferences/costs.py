@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from inoc.config.workflow import Price, Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Size, dollars_of, sampled_row
+from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
     anchors_of,
     cells,
@@ -97,8 +99,29 @@ def costs(
         rows.append(sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, size, gpu))
     rows += _exact(study, shards, size, gpu, questions)
     rows += _api(study, size, prices, batch, questions)
-    rows += steering_costs(study, shards, size, gpu, prices, batch, n_tasks(study))
-    return rows
+    rows += _inside(study, shards, size, gpu)
+    return [*rows, *steering_costs(study, shards, size, gpu, prices, batch, n_tasks(study))]
+
+
+def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[CostRow]:
+    """Reading of the tasks and of their completions; probes take no accelerator."""
+    parts = [part for part in PARTS if reads(study, part)]
+    if not parts:
+        return
+    n, seeds = n_tasks(study), len(study.completions.seeds)
+    tokens = n * size.prompt_tokens if "prompts" in parts else 0.0
+    chats, vectors = (n if "prompts" in parts else 0), 0
+    for probe in study.probes.values():
+        vectors += len(probe.sites) * len(probe.readouts)
+    if "completions" in parts:
+        tokens += n * seeds * (size.prompt_tokens + size.response_tokens)
+        chats += n * seeds
+    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
+    width = math.sqrt(size.weights) / 20  # of a model of 8e9 weights, about 4,096
+    jobs = shards.get("read", 1) * len(parts)
+    yield CostRow("read", jobs, f"{chats} chats", tokens, hours, disk=4.0 * width * n * vectors)
+    if study.probes:
+        yield CostRow("probe", 1, f"{len(study.probes)} probes at {vectors} places", 0, 0.0)
 
 
 def _completions(

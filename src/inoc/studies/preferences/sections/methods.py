@@ -5,7 +5,7 @@ from __future__ import annotations
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.preferences.figures import words
-from inoc.studies.preferences.roles import completers, method_of, raters, role, template_of
+from inoc.studies.preferences.roles import completers, inside_model, method_of, raters, role, template_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.templates import points_of
 
@@ -22,6 +22,7 @@ def methods(study: Study) -> list[Section]:
                 Block("Tasks", task_words(study)),
                 Block("Instruments", measuring_words(), instruments_table(study)),
                 Block("Utilities", fit_words(study)),
+                *([Block("Probes", probe_words(study))] if study.probes else []),
                 Block("Statistics", statistics_words(study)),
             ],
         )
@@ -108,6 +109,20 @@ def fit_words(study: Study) -> str:
         f"{'observed information' if spec.intervals == 'information' else 'bootstrap over pairs'}. Rankings are "
         "fitted "
         "by the model of Plackett and Luce."
+    )
+
+
+def probe_words(study: Study) -> str:
+    """Fitting and testing of probes."""
+    inside = study.inside
+    sizes = sorted({f"{probe.outer} × {probe.inner}" for probe in study.probes.values()})
+    return (
+        f"Linear probes of the activations of {escape(words.model_label(study, inside_model(study)))}, with nested "
+        f"folds ({' and '.join(sizes)}) that never split a group of tasks or tasks with one text; inner folds choose "
+        "the penalty, and activations are standardised by the outer training set. Every measure is out of sample. "
+        f"Tests are against {inside.permutations} shuffles of the labels, of all and within origins. Cosines are of "
+        f"coefficients without intercepts; their null distributions are those of {inside.refits} refits on resampled "
+        "tasks with shuffled labels."
     )
 
 
