@@ -89,3 +89,25 @@ def test_imported_orders_are_compared_with_the_control_of_the_same_pair_in_their
     found = imported_trials(pd.DataFrame(rows, columns=names))
     plain = found[found["vector"] == "none"]
     assert sorted(plain["target"]) == ["probe: boost_a", "random: boost_a"]
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_steering_that_does_nothing_is_found_in_3_to_7_percent_of_200_simulated_studies(pairs):
+    """Tasks react to the vector by themselves, in all of their pairs, without a common direction."""
+    found = []
+    for study in range(200):
+        rng = np.random.default_rng([7, study])
+        moved = rng.standard_normal((24, 3)) * 0.05
+        rows = []
+        for first in range(24):
+            for second in ((first + 1) % 24, (first + 5) % 24) if pairs else (-1,):
+                plain = 0.5 + 0.1 * rng.standard_normal()
+                for at, dose in enumerate(DOSES):
+                    value = plain + moved[first, at] + (moved[second, at] if pairs else 0.0)
+                    value += 0.02 * rng.standard_normal()
+                    vector = "none" if dose == 0 else "probe:liking"
+                    other = f"t{second}" if pairs else ""
+                    rows.append((vector, "s", "both", "all", dose, f"t{first}", other, value, 0.0, np.nan))
+        frame = pd.DataFrame(rows, columns=list(TRIAL))
+        found.append(slope_rows(frame, BOUNDS, 0.95)[0]["p"] < 0.05)
+    assert 0.03 <= np.mean(found) <= 0.07
