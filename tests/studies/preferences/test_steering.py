@@ -89,6 +89,8 @@ WRONG = [
         "when: before\n    format: reasoned\n  pick",
         "need an answer at once",
     ),
+    ("{max_tokens: 4}\n  order", "{max_tokens: 4, engine: vllm}\n  order", "engine that cannot steer"),
+    ("dtype: float32}", "dtype: float32, thinking: on}", "thinks before it answers"),
     ("parsing: {tone: {name: regex, pattern: good}}", "parsing: {}", "nothing judges its answers"),
     ("  random: 2", "  random: 2\n  positions: answer", "before its first token"),
     ("negative: You are sad.", "negative: You are glad.", "another text"),

@@ -9,7 +9,7 @@ from inoc.config.judges import judge_problems
 from inoc.errors import ConfigError, did_you_mean
 from inoc.studies.preferences.concepts import REFUSAL
 from inoc.studies.preferences.inside import SteeredTarget, SteeringSpec
-from inoc.studies.preferences.roles import template_of
+from inoc.studies.preferences.roles import inside_model, role, template_of
 from inoc.studies.preferences.study import Study
 
 
@@ -83,6 +83,11 @@ def _vector(study: Study, spec: SteeringSpec, name: str) -> Iterator[Problem]:
         yield from _known([name], spec.files, "steering.files", path)
 
 
+def _thinks(study: Study) -> bool:
+    key = inside_model(study)
+    return key in study.models and role(study, key).spec.thinking == "on"
+
+
 def _target(study: Study, key: str, target: SteeredTarget) -> Iterator[Problem]:
     path: KeyPath = ("steering", "targets", key)
     if "|" in key:
@@ -107,6 +112,12 @@ def _target(study: Study, key: str, target: SteeredTarget) -> Iterator[Problem]:
     if kind == "open" and study.steering is not None and not (study.steering.attitude or study.parsing.tone):
         msg = "is open, and nothing judges its answers; set `steering.attitude` or `parsing.tone`"
         yield Problem((*path, "instrument"), msg, target.instrument)
+    if kind == "open" and given.sampling.engine != "transformers":
+        msg = "is sampled by an engine that cannot steer; accepted: sampling with engine: transformers"
+        yield Problem((*path, "instrument"), msg, target.instrument)
+    if kind in ("rating", "choice") and _thinks(study):
+        msg = "is measured by the probability of its answer, and the model that is steered thinks before it answers"
+        yield Problem((*path, "instrument"), f"{msg}; accepted: thinking: off", target.instrument)
     behind = study.steering is not None and study.steering.positions == "answer"
     if kind in ("rating", "choice") and target.text == "all" and behind:
         msg = "is `answer`, but a rating or a choice is read before its first token; accepted: all, last"

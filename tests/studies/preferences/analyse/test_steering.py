@@ -89,6 +89,7 @@ def test_imported_orders_are_compared_with_the_control_of_the_same_pair_in_their
     found = imported_trials(pd.DataFrame(rows, columns=names))
     plain = found[found["vector"] == "none"]
     assert sorted(plain["target"]) == ["probe: boost_a", "random: boost_a"]
+    assert set(found["second"]) == {"p1 original"}  # orders of other pairs have nothing in common with it
 
 
 @pytest.mark.parametrize("pairs", [False, True])

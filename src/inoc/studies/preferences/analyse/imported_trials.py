@@ -43,6 +43,7 @@ def _text(condition: str) -> str:
 
 
 def _trials(rows: pd.DataFrame, vector: str, target: str, text: str) -> pd.DataFrame:
+    orders = zip(rows["item"], rows["ordering"], strict=True)
     return pd.DataFrame(
         {
             "vector": vector,
@@ -50,9 +51,9 @@ def _trials(rows: pd.DataFrame, vector: str, target: str, text: str) -> pd.DataF
             "target": target,
             "text": text,
             "coefficient": rows["coefficient"].to_numpy(dtype=float),
-            # Which tasks a pair has is not said; its name stands for them, and each order is an item of its own.
+            # Which tasks a pair has is not said: its name links both orders, of which each is an item of its own.
             "first": rows["item"].astype(str).to_numpy(),
-            "second": rows["ordering"].astype(str).to_numpy(),
+            "second": [f"{item} {order}" if order else "" for item, order in orders],
             "value": rows["value"].to_numpy(dtype=float),
             "lost": rows["value"].isna().to_numpy(dtype=float),
             "coherence": float("nan"),
