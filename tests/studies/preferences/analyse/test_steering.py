@@ -63,6 +63,9 @@ def test_every_vector_has_the_unsteered_answers_at_0(trials):
     assert zero["mean"].nunique() == 1
     own = found[(found["vector"] == "probe:liking") & (found["answers"] == "all")].set_index("coefficient")
     assert own["mean"].loc[1.0] - own["mean"].loc[0.0] == pytest.approx(0.2, abs=0.01)
+    assert own["difference"].loc[1.0] == pytest.approx(own["mean"].loc[1.0] - own["mean"].loc[0.0])
+    assert own["difference_hi"].loc[1.0] - own["difference_lo"].loc[1.0] < own["hi"].loc[1.0] - own["lo"].loc[1.0]
+    assert own[["difference", "difference_lo", "difference_hi"]].loc[0.0].tolist() == [0.0] * 3
     assert own["n_lost"].loc[1.0] == pytest.approx(12.0)
     assert own["kept"].loc[1.0] == pytest.approx(0.9)
 

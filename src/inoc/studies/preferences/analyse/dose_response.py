@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.stats.dose import Doses, doses_of, linked_mean, usable
-from inoc.stats.means import NAN
+from inoc.stats.means import NAN, Floats
 from inoc.studies.preferences.steering_plans import UNSTEERED
 from inoc.studies.preferences.steering_vectors import kind_of
 from inoc.tables import INDEX, NUMBER, STRING
@@ -27,6 +27,9 @@ DOSE_RESPONSE = pa.schema(
         ("mean", NUMBER),  # over tasks, or pairs in one order; see `steering_trials.SCALES`
         ("lo", NUMBER),  # tasks are the unit
         ("hi", NUMBER),
+        ("difference", NUMBER),  # from the unsteered answer of the same task, or pair in one order; 0 at 0
+        ("difference_lo", NUMBER),  # tasks are the unit
+        ("difference_hi", NUMBER),
         ("n", INDEX),  # tasks, or pairs in one order, with an answer
         ("n_lost", NUMBER),  # answers that were refused or not read; of exact probabilities, their sum
         ("n_incoherent", INDEX),  # answers below the bound of coherence
@@ -109,27 +112,35 @@ def dose_rows(trials: pd.DataFrame, bounds: Bounds, confidence: float) -> list[R
 
 
 def _rows(one: Swept, bounds: Bounds, confidence: float) -> Iterator[Row]:
-    whole = one.rows.groupby("coefficient", sort=True)
+    whole = [(float(str(coefficient)), part) for coefficient, part in one.rows.groupby("coefficient", sort=True)]
     for which in ("all", "coherent"):
         doses = one.doses(which, bounds)
-        means = {
-            float(coefficient): linked_mean(doses.values[:, at], doses.items, confidence)
-            for at, coefficient in enumerate(doses.coefficients)
-        }
         for coefficient, part in whole:
-            found = means.get(float(str(coefficient)))
             yield {
                 **one.key,
                 "kind": kind_of(one.key["vector"]),
                 "answers": which,
-                "coefficient": float(str(coefficient)),
-                "mean": found.value if found is not None else NAN,
-                "lo": found.lo if found is not None else NAN,
-                "hi": found.hi if found is not None else NAN,
-                "n": found.n if found is not None else 0,
+                "coefficient": coefficient,
+                **_means(doses, coefficient, confidence),
                 "n_lost": float(part["lost"].sum()),
                 "n_incoherent": int(incoherent(part, bounds).sum()),
                 "n_answers": len(part),
                 "kept": kept(part, bounds),
                 "coherence": float(part["coherence"].mean()),
             }
+
+
+def _means(doses: Doses, coefficient: float, confidence: float) -> Row:
+    """Mean of the items at a coefficient, and of their differences from 0."""
+    values = _column(doses, coefficient)
+    found = linked_mean(values, doses.items, confidence)
+    moved = linked_mean(values - _column(doses, 0.0), doses.items, confidence)
+    names = ("difference", "difference_lo", "difference_hi")
+    change: Row = dict(zip(names, (moved.value, moved.lo, moved.hi), strict=True))
+    return {"mean": found.value, "lo": found.lo, "hi": found.hi, **change, "n": found.n}
+
+
+def _column(doses: Doses, coefficient: float) -> Floats:
+    at = np.flatnonzero(doses.coefficients == coefficient)
+    found: Floats = doses.values[:, at[0]] if at.size else np.full(len(doses.items), NAN)
+    return found

@@ -18,7 +18,17 @@ from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.figures.blank import blank
 from inoc.studies.preferences.study import Study
 
-COLUMNS = ("coefficient", "mean", "lo", "hi", "n", "n_lost", "n_answers", "kept", "coherence")
+COLUMNS = (
+    "coefficient",
+    "difference",
+    "difference_lo",
+    "difference_hi",
+    "n",
+    "n_lost",
+    "n_answers",
+    "kept",
+    "coherence",
+)
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, BLACK)
 MOST_TARGETS = 6
 MOST_VECTORS = len(COLOURS)
@@ -60,20 +70,22 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
     figure, axes_of = panel_grid(
-        len(targets), min(2, len(targets)), plot_in=1.9, legend_lines=2, share_y=False, gap_in=0.75, left_in=0.75
+        len(targets), min(2, len(targets)), plot_in=1.9, legend_lines=4, share_y=False, gap_in=0.75, left_in=0.75
     )
     shown: list[pd.DataFrame] = []
     for axes, target in zip(axes_of, targets, strict=True):
         rows = table[table["target"] == target]
         shown.append(_band(axes, rows))
-        shown += _lines(axes, rows, vectors)
+        lines = list(_lines(axes, rows, vectors))
+        _limits(axes, [shown[-1], *lines])
+        shown += lines
         axes.set_title(words.shortened(target_label(study, target), 40), fontsize="medium", parse_math=False)
-        axes.set(xlabel="coefficient", ylabel="answer")
+        axes.set(xlabel="coefficient", ylabel="change of the answer")
     _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
     data = pd.concat(shown, ignore_index=True)
     caption = words.join(
-        "Answers under each vector by coefficient; 0 is the unsteered model. A choice is the share for the steered "
-        "text, for the first one where both or all are steered; a rating is oriented so that higher is better; the "
+        "Answers under each vector by coefficient, less the unsteered answer of the same task. A choice is the share "
+        "for the steered text, for the first one where both or all are steered; a rating is oriented so that higher is better; the "
         "attitude of an open answer is −1 to 1. The grey band is the middle 95 % of random vectors of the same norm.",
         f"{words.count_words(data['n'], 'tasks, or pairs in one order')}; bands of vectors are {words.level(study)} "
         "intervals over tasks.",
@@ -87,9 +99,17 @@ def _band(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
     random = rows[rows["kind"] == "random"]
     if random.empty:
         return random
-    lo, hi = (random.groupby("coefficient")["mean"].quantile(share) for share in (0.025, 0.975))
+    lo, hi = (random.groupby("coefficient")["difference"].quantile(share) for share in (0.025, 0.975))
     axes.fill_between(lo.index, lo, hi, color=GREY, alpha=0.35, linewidth=0)
     return random
+
+
+def _limits(axes: Axes, parts: list[pd.DataFrame]) -> None:
+    """Limits by the values, so that the wide interval of a few answers does not hide them."""
+    values = np.concatenate([part["difference"].to_numpy(dtype=float) for part in parts])
+    most = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
+    axes.axhline(0, color=BLACK, linewidth=0.8)
+    axes.set_ylim(-1.6 * most - 1e-3, 1.6 * most + 1e-3)
 
 
 def _lines(axes: Axes, rows: pd.DataFrame, vectors: list[str]) -> Iterator[pd.DataFrame]:
@@ -98,8 +118,10 @@ def _lines(axes: Axes, rows: pd.DataFrame, vectors: list[str]) -> Iterator[pd.Da
         if own.empty:
             continue
         style = "--" if (own["kind"] == "shuffled").any() else "-"
-        axes.plot(own["coefficient"], own["mean"], style, color=colour, marker="o", markersize=3)
-        axes.fill_between(own["coefficient"], own["lo"], own["hi"], color=colour, alpha=0.15, linewidth=0)
+        axes.plot(own["coefficient"], own["difference"], style, color=colour, marker="o", markersize=3)
+        axes.fill_between(
+            own["coefficient"], own["difference_lo"], own["difference_hi"], color=colour, alpha=0.15, linewidth=0
+        )
         yield own
 
 
@@ -121,7 +143,7 @@ def draw_coherence(study: Study, sources: Sources) -> Drawing:
     if not targets:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
-    figure, axes_of = panel_grid(len(targets), min(2, len(targets)), plot_in=1.6, legend_lines=2, gap_in=0.4)
+    figure, axes_of = panel_grid(len(targets), min(2, len(targets)), plot_in=1.6, legend_lines=4, gap_in=0.4)
     for axes, target in zip(axes_of, targets, strict=True):
         rows = table[table["target"] == target]
         random = rows[rows["kind"] == "random"].groupby("coefficient")["kept"]
