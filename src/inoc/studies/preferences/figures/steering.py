@@ -86,7 +86,8 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     caption = words.join(
         "Answers under each vector by coefficient, less the unsteered answer of the same task. A choice is the share "
         "for the steered text, for the first one where both or all are steered; a rating is oriented so that higher "
-        "is better; the attitude of an open answer is −1 to 1. The grey band is the middle 95 % of random vectors of the same norm.",
+        "is better; the attitude of an open answer is −1 to 1. The grey band is the middle 95 % of "
+        "random vectors of the same norm.",
         f"{words.count_words(data['n'], 'tasks, or pairs in one order')}; bands of vectors are {words.level(study)} "
         "intervals over tasks.",
         f"Answers that were lost: {data['n_lost'].sum():,.0f} of {data['n_answers'].sum():,}.",
