@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
-from inoc.probe.files import probe_vector
+from inoc.probe.files import probe_vector, skipped_probes
 from inoc.probe.plan import Plan, Target
 from inoc.probe.step import run
 from inoc.read.step import shard_path
@@ -161,6 +161,7 @@ def test_a_constant_label_is_skipped_with_its_reason(tmp_path: Path) -> None:
     target = _target(tmp_path / "read", y=np.ones(N))
     run(job, Plan(targets=[target], folder=paths.stage("probe"), model="weights", refits=5))
     assert "the same for all tasks" in str(job.record["skipped"])
+    assert len(skipped_probes(paths.stage("probe"))) == 2  # at both sites
     assert pd.read_parquet(paths.stage("probe") / "probes.parquet").empty
 
 

@@ -8,6 +8,7 @@ rule fit_probes:
         cosines="results/{study}/probe/cosines.parquet",
         fits="results/{study}/probe/fits.parquet",
         vectors="results/{study}/probe/probes.safetensors",
+        skipped="results/{study}/probe/skipped.json",
     log:
         "logs/probe/{study}.log",
     benchmark:

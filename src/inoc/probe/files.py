@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from inoc.errors import DataError, did_you_mean
@@ -10,6 +11,7 @@ from inoc.vectors.vector import Vector
 
 TABLES = ("probes", "predictions", "cosines", "fits")
 VECTORS = "probes.safetensors"
+SKIPPED = "skipped.json"
 
 
 def probe_files(folder: Path) -> list[Path]:
@@ -18,7 +20,14 @@ def probe_files(folder: Path) -> list[Path]:
     Args:
         folder: Results folder of the stage.
     """
-    return [folder / "probes.parquet", *(folder / f"{name}.parquet" for name in TABLES[1:]), folder / VECTORS]
+    tables = [folder / f"{name}.parquet" for name in TABLES]
+    return [*tables, folder / VECTORS, folder / SKIPPED]
+
+
+def skipped_probes(folder: Path) -> dict[str, str]:
+    """Probes, or places of them, that could not be fitted → reason."""
+    found: dict[str, str] = json.loads((folder / SKIPPED).read_text(encoding="utf-8"))
+    return found
 
 
 def vector_name(probe: str, site: str, readout: str, *, shuffled: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ import pyarrow as pa
 
 from inoc.jobs.job import Job
 from inoc.probe.directions import cosine_rows
-from inoc.probe.files import VECTORS
+from inoc.probe.files import SKIPPED, VECTORS
 from inoc.probe.fitting import Made, Row, baseline_rows, site_rows
 from inoc.probe.inputs import activations
 from inoc.probe.plan import Plan, Target
 from inoc.probe.tables import COSINES, FITS, PREDICTIONS, PROBES
 from inoc.stats.means import Floats
+from inoc.store.core import write_text
 from inoc.tables import write_table
 from inoc.vectors.files import save_vectors
 
@@ -57,7 +59,7 @@ def run(job: Job, plan: Plan) -> str:
                 if row["site"] == site and row["readout"] == readout and not row["shuffled"]
             }
             cosines += cosine_rows(plan, found, penalties, site, readout)
-    _write(plan, made, cosines)
+    _write(plan, made, cosines, skipped)
     job.record["counts"] = {"probes": len(plan.targets), "vectors": len(made.vectors), "cosines": len(cosines)}
     job.record["skipped"] = dict(skipped)
     return f"{len(plan.targets)} probes at {len(places)} places, {len(cosines)} cosines, {len(skipped)} skipped"
@@ -97,9 +99,11 @@ class _Embedded:
         return self._found[texts]
 
 
-def _write(plan: Plan, made: Made, cosines: list[Row]) -> None:
+def _write(plan: Plan, made: Made, cosines: list[Row], skipped: dict[str, str]) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
     save_vectors(made.vectors, plan.folder / VECTORS)
+    text = json.dumps(skipped, indent=2, ensure_ascii=False)
+    write_text(plan.folder / SKIPPED, f"{text}\n")
     tables: list[tuple[str, list[Row], pa.Schema]] = [
         ("predictions", made.predictions, PREDICTIONS),
         ("cosines", cosines, COSINES),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
+from inoc.probe.files import skipped_probes
 from inoc.studies.preferences.analyse.names import TABLES
 from inoc.studies.preferences.analyse.planted import PLANTED, planted_rows
 from inoc.studies.preferences.analyse.polarity import POLARITY, polarity_rows, reversed_pairs, with_status
@@ -29,11 +30,15 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
         inside = {**probe_tables(study, None, released), **imported_tables(study, released)}
         return tables_of(Everything(measured, Measured(), []), study, inside, released)
     inside = {**probe_tables(study, paths), **steering_tables(study, paths, shards)}
-    return tables_of(everything(study, paths, shards), study, inside)
+    return tables_of(everything(study, paths, shards), study, inside, paths=paths)
 
 
 def tables_of(
-    found: Everything, study: Study, inside: Mapping[str, Table], released: Released | None = None
+    found: Everything,
+    study: Study,
+    inside: Mapping[str, Table],
+    released: Released | None = None,
+    paths: Paths | None = None,
 ) -> Analysed:
     """Every table.
 
@@ -42,6 +47,7 @@ def tables_of(
         study: The study.
         inside: The tables about what is inside the model.
         released: What an import has beside measurements.
+        paths: Results of a study that was computed, whose stages say which probes could not be fitted.
     """
     polarity = polarity_rows(found.anchors, study)
     wrong = reversed_pairs(polarity)
@@ -63,6 +69,9 @@ def tables_of(
     if study.inside.refusal and "refusal" not in set(made["vectors"][1]["vector"]):
         text = "too few tasks are refused, or too few answered, for a direction between them; at least 2 of both"
         skipped.append(Skip("the direction of refusal", text))
+    if paths is not None and study.probes:
+        found_none = skipped_probes(paths.stage("probe"))
+        skipped += [Skip(f"probe {name}", why) for name, why in found_none.items()]
     return Analysed(
         {name: made[name][1] for name in TABLES}, {name: schema for name, (schema, _) in made.items()}, skipped
     )
