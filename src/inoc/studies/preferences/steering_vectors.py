@@ -11,7 +11,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.engines.model_files import layer_count
 from inoc.errors import DataError, did_you_mean
 from inoc.jobs.paths import Paths
-from inoc.probe.files import probe_vector
+from inoc.probe.files import VECTORS, vector_name
 from inoc.studies.preferences.concepts import REFUSAL, REFUSAL_READOUT, Contrasts, concept_contexts
 from inoc.studies.preferences.inside import SteeringSpec
 from inoc.studies.preferences.study import Study
@@ -85,7 +85,7 @@ def _raw_random(spec: SteeringSpec, found: dict[str, Vector]) -> Iterator[tuple[
 def _vector(
     study: Study, paths: Paths, contrasts: Contrasts, name: str, site: str, model: ModelIdentity
 ) -> Vector | None:
-    """A vector by its name; None for refusal if too few tasks are refused, or answered, for a direction."""
+    """A vector by its name; None if there is none: too few tasks are refused, or a probe could not be fitted."""
     spec = study.steering
     start, _, key = name.partition(":")
     if start == "concept":
@@ -105,11 +105,14 @@ def _vector(
     return _of_file(study, name, site, model)
 
 
-def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -> Vector:
+def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -> Vector | None:
     spec = study.steering
     readout = (spec.readout if spec is not None else None) or study.probes[key].readouts[0]
-    found = probe_vector(paths.stage("probe"), key, site, readout, shuffled=shuffled)
-    return replace(found, name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
+    wanted = vector_name(key, site, readout, shuffled=shuffled)
+    known = {vector.name: vector for vector in load_vectors(paths.stage("probe") / VECTORS)}
+    if wanted not in known:
+        return None
+    return replace(known[wanted], name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
 
 
 def _of_file(study: Study, name: str, site: str, model: ModelIdentity) -> Vector:

@@ -20,6 +20,7 @@ from inoc.studies.preferences.analyse.steering import Table, imported_tables, st
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Measured
 from inoc.studies.preferences.measure import Everything, everything
 from inoc.studies.preferences.released.read import Released, is_imported, read_import
+from inoc.studies.preferences.steering_vectors import own_names
 from inoc.studies.preferences.study import Study
 
 
@@ -66,6 +67,10 @@ def tables_of(
         Skip(f"{instrument} of {rater}", "clearly good and clearly bad tasks were rated the wrong way round")
         for rater, instrument in sorted(wrong)
     ]
+    if study.steering is not None:
+        steered = set(made["steering_slopes"][1]["vector"])
+        text = "the vector was not made: a probe could not be fitted at the site, or too few tasks are refused"
+        skipped += [Skip(f"steering by {name}", text) for name in own_names(study.steering) if name not in steered]
     if study.inside.refusal and "refusal" not in set(made["vectors"][1]["vector"]):
         text = "too few tasks are refused, or too few answered, for a direction between them; at least 2 of both"
         skipped.append(Skip("the direction of refusal", text))

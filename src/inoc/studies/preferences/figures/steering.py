@@ -70,7 +70,7 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
     figure, axes_of = panel_grid(
-        len(targets), min(2, len(targets)), plot_in=1.9, legend_lines=4, share_y=False, gap_in=0.75, left_in=0.75
+        len(targets), min(2, len(targets)), plot_in=1.9, legend_lines=4, share_y=False, gap_in=1.05, left_in=1.05
     )
     shown: list[pd.DataFrame] = []
     for axes, target in zip(axes_of, targets, strict=True):
