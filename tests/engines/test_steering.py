@@ -8,16 +8,18 @@ from transformers import AutoModelForCausalLM, GPT2Config
 from inoc.chat.messages import Chat, Turn
 from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens, render
 from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.candidates import candidate
+from inoc.engines.choices import Chooser, Questions
 from inoc.engines.passes import Passes, Stem
 from inoc.engines.reading import Reader
 from inoc.engines.sampling import InTurn, blocks_of
 from inoc.engines.steered import SteeredScorer
-from inoc.engines.steering import steered_decoding
+from inoc.engines.steering import Span, spans_of, steered_decoding
 from inoc.engines.taps import tapped
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ConfigError, DataError, ModelError
 from inoc.vectors.make import random_like
-from inoc.vectors.steering import Steering, check_steering, steering_key
+from inoc.vectors.steering import Steered, Steering, check_steering, steering_key
 from inoc.vectors.vector import Vector
 from support.toy_models import capped_model, language_model, random_chats
 
@@ -274,3 +276,54 @@ def test_steered_answers_after_several_turns_are_what_each_is_alone(engine):
     alone = [engine.sample([chat], ["a"], greedy, [steering])[0] for chat in asked]
     assert moved == alone
     assert moved != plain
+
+
+def test_a_steering_that_names_texts_is_added_at_their_tokens_alone_times_their_weights(model):
+    steering = steer(1.5)._replace(texts=(Steered("one", 1.0), Steered("two", -1.0)))
+    plain, named = Stem(list(range(20)), 18, (), 17), Stem(list(range(20)), 18, (), 17)
+    named = named._replace(spans=(Span(3, 6, 1.0), Span(9, 11, -1.0)))
+    states = {}
+    passes = Passes(model)
+    for name, steerings in (("plain", []), ("steered", [steering, None, None])):
+        stems = [named, plain, plain]  # all three begin alike, and what is steered is not shared
+        layout = passes.lay(stems, steerings)
+        taps = {"resid_post.0": lambda s, name=name: states.update({name: s.clone()})}
+        passes.run(layout, taps, stems, steerings)
+        own = layout.starts[0]
+        states[name] = states[name].double().numpy()[own : own + 20] if name == "steered" else states[name]
+    moved = states["steered"] - states["plain"].double().numpy()[:20]
+    expected = np.zeros((20, 64))
+    expected[3:6], expected[9:11] = steering.added(), -steering.added()
+    np.testing.assert_allclose(moved, expected, atol=1e-5)
+
+
+def test_the_tokens_of_a_named_text_are_found_behind_the_text_before_it():
+    text = "A: red apple B: red"
+    offsets = [(at, at + 1) for at in range(len(text))]
+    found = spans_of(text, offsets, [Steered("red apple", 0.0), Steered("red", 0.5)])
+    assert found == (Span(16, 19, 0.5),)
+    assert spans_of(text, [(0, 5), (5, 19)], [Steered("red apple ", 1.0)]) == (Span(0, 2, 1.0),)
+    with pytest.raises(DataError, match="names the text 'blue'"):
+        spans_of(text, offsets, [Steered("blue", 1.0)])
+
+
+def test_named_texts_are_part_of_the_key_and_go_with_choices_alone():
+    plain = steer(1.0)
+    named = plain._replace(texts=(Steered("red", 1.0),))
+    assert "texts" not in plain.as_key()
+    assert steering_key([named]) != steering_key([plain])
+    with pytest.raises(ConfigError, match="does not go with sampling"):
+        blocks_of("base", CHATS[:1], ["q"], Sampling(), "", steerings=[named])
+
+
+def test_choices_are_steered_at_the_texts_that_are_named(engine):
+    chats = [Chat(SystemTurn(), "Is it the owl or the bear?")] * 4
+    options = [(candidate("A"), candidate("B"))] * 4
+    vector = {"width": 64, "site": "resid_post.0", "size": 3.0}
+    both = steer(1.0, **vector)._replace(texts=(Steered("owl", 1.0), Steered("bear", -1.0)))
+    turned = steer(-1.0, **vector)._replace(texts=(Steered("owl", -1.0), Steered("bear", 1.0)))
+    steerings = [None, both, turned, both._replace(coefficient=0.0)]
+    asked = Questions(engine.tokenizer).ask(chats, options, steerings)
+    found = Chooser(engine.causal, engine.stops).submit(asked, 4096, steerings=steerings)()
+    assert found[0] == found[3] != found[1]
+    np.testing.assert_allclose(found[1].logprobs, found[2].logprobs, atol=1e-6)  # the same vector, said twice

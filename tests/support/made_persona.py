@@ -11,6 +11,7 @@ import pandas as pd
 
 from inoc.jobs.paths import Paths
 from inoc.stats.directions import group_rows
+from inoc.studies.shared.directions import Direction
 from inoc.studies.subliminal.analyse import persona_answers, published
 from inoc.studies.subliminal.analyse.agreement import agreement_rows
 from inoc.studies.subliminal.analyse.carriers import DIVIDED, carrier_rows
@@ -20,7 +21,7 @@ from inoc.studies.subliminal.analyse.steering import Bounds, best_rows, steering
 from inoc.studies.subliminal.analyse.step import SCHEMAS
 from inoc.studies.subliminal.analyse.vectors import cosine_rows, vector_rows
 from inoc.studies.subliminal.imported import PUBLISHED_RATES
-from inoc.studies.subliminal.persona_pairs import ANSWERED, STEERED, Direction, Rule, kept_pairs
+from inoc.studies.subliminal.persona_pairs import ANSWERED, STEERED, Rule, kept_pairs
 from inoc.studies.subliminal.study import Study
 from inoc.tables import write_table
 from inoc.vectors.sites import site_names

@@ -16,7 +16,7 @@ SCAN = {"score": 1, "analyse": 1, "figures": 1, "report": 1}
 STUDENTS = {"train": 1, "evaluate": 1, "judge": 1}
 CARRIED = {"sample": 3, "train": 2, "choose": 2, "judge": 2, "analyse": 1, "figures": 1, "report": 1}
 SHOWN = {"analyse": 1, "figures": 1, "report": 1}
-ASKED = {"world": 1, "choose": 2, "judge": 1, "read": 2, "probe": 1, **SHOWN}
+ASKED = {"world": 1, "sample": 5, "choose": 3, "judge": 2, "read": 3, "probe": 1, **SHOWN}
 MINI_CARRIED = {**CARRIED, "world": 2, "sample": 5, "score": 1, "train": 3, "judge": 4, "read": 2}
 STUDIES = {
     "playful_french_7b": LARGE,
@@ -33,9 +33,9 @@ STUDIES = {
     "mini_subliminal": {**MINI_CARRIED, "world": 3, "sample": 8, "train": 12, "choose": 3, "judge": 5},
     "mini_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
     "smoke_likelihood_shift": {**SCAN, "world": 1, "sample": 1, **STUDENTS},
-    "mini_preferences": {**ASKED, "sample": 3},
-    "smoke_preferences": {**ASKED, "sample": 3},
-    "preferences_8b": {"sample": 2, "choose": 2, "read": 2, "probe": 1, **SHOWN},
+    "mini_preferences": ASKED,
+    "smoke_preferences": ASKED,
+    "preferences_8b": {"sample": 3, "choose": 3, "read": 3, "probe": 1, **SHOWN},
     "preferences_api": {"sample": 4, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
@@ -53,9 +53,9 @@ TOTALS = {
     "mini_subliminal": 37,
     "mini_likelihood_shift": 9,
     "smoke_likelihood_shift": 9,
-    "mini_preferences": 13,
-    "smoke_preferences": 13,
-    "preferences_8b": 10,
+    "mini_preferences": 18,
+    "smoke_preferences": 18,
+    "preferences_8b": 13,
     "preferences_api": 10,
     "smoke_emergent": 12,
     "smoke": 13,

@@ -47,5 +47,18 @@ def test_probes_find_the_planted_utilities_out_of_sample_and_nothing_in_shuffled
     assert (shuffled["holds"] == "yes").all(), found.to_string()
 
 
+def test_a_steered_vector_moves_choices_as_planted_by_more_than_all_of_20_random_ones(mini, planted):
+    found = planted[planted["check"].str.startswith("steering ")].set_index("check")
+    assert (found["n"] == 20).all()
+    for target in ("first", "both"):
+        assert found.loc[f"steering {target} by utility", "holds"] == "yes", found.to_string()
+        assert found.loc[f"steering {target} by utility, shuffled labels", "holds"] == "yes", found.to_string()
+
+
+def test_refusal_is_told_apart_on_tasks_that_had_no_part_in_its_direction(mini):
+    vectors = pd.read_parquet(mini.results / "analyse" / "vectors.parquet")
+    assert (vectors.loc[vectors["vector"] == "refusal", "auc"] > 0.8).all()
+
+
 def test_a_second_run_has_nothing_to_do(mini):
     assert mini.dry_jobs() == {}

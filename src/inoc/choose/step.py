@@ -95,7 +95,8 @@ def _filling(
     asking = Questions(tokenizer)
 
     def prepare(block: Block) -> tuple[list[Question], str, Block]:
-        return asking.ask(block.chats, block.candidates), prompt_text(tokenizer, block.chats[0]), block
+        asked = asking.ask(block.chats, block.candidates, block.steerings)
+        return asked, prompt_text(tokenizer, block.chats[0]), block
 
     return Filling(
         prepare=prepare,

@@ -17,6 +17,7 @@ from inoc.chat.render import encode_prompts
 from inoc.chat.spelled import Encoded, special_strings
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
+from inoc.engines.steering import Span, spans_of
 from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import FINAL_NORM
@@ -35,6 +36,7 @@ class Question(NamedTuple):
     prompt: list[int]
     sequences: dict[Tokens, int]  # tokens of a spelling → index of its candidate
     n: int  # candidates
+    spans: tuple[Span, ...] = ()  # tokens of the texts that its steering names
 
 
 class Tail(NamedTuple):
@@ -58,18 +60,30 @@ class Questions:
         self._strings = list(special_strings(tokenizer))
         self._known: dict[tuple[Tail, str], Tokens] = {}
 
-    def ask(self, chats: Sequence[Chat], candidates: Sequence[Sequence[Candidate]]) -> list[Question]:
+    def ask(
+        self,
+        chats: Sequence[Chat],
+        candidates: Sequence[Sequence[Candidate]],
+        steerings: Sequence[Steering | None] = (),
+    ) -> list[Question]:
         """Tokenise chats up to where the response begins, and the candidates after them.
 
         Args:
             chats: Chats; their responses are not looked at.
             candidates: Of each chat.
+            steerings: How each is steered, to find the tokens of the texts that a steering names; empty for none.
 
         Raises:
             ConfigError: If candidates cannot be distinguished, as texts or as tokens.
+            DataError: If a chat lacks a text that its steering names.
         """
         prompts = encode_prompts(self._tokenizer, chats)
-        return [self._question(*prompt, own) for prompt, own in zip(prompts, candidates, strict=True)]
+        found = [self._question(*prompt, own) for prompt, own in zip(prompts, candidates, strict=True)]
+        named = [one.texts if one is not None else () for one in steerings] or [()] * len(chats)
+        return [
+            one._replace(spans=spans_of(text, encoded.offsets, steered)) if steered else one
+            for one, (text, encoded), steered in zip(found, prompts, named, strict=True)
+        ]
 
     def _question(self, text: str, encoded: Encoded, candidates: Sequence[Candidate]) -> Question:
         check_candidates(candidates)
@@ -183,7 +197,7 @@ class Chooser:
         if key not in plans:
             plans[key] = spelled(question.sequences, question.n, self._stops if whole else ())
         plan, length = plans[key], len(question.prompt)
-        return _Item(plan, Stem(question.prompt, length, plan.branches, length - 1))
+        return _Item(plan, Stem(question.prompt, length, plan.branches, length - 1, question.spans))
 
     def _start(self, items: Sequence[_Item], steerings: Sequence[Steering | None]) -> Callable[[], torch.Tensor]:
         stems = [item.stem for item in items]

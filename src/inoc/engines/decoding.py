@@ -21,7 +21,7 @@ from inoc.engines.draw import chosen_tokens, uniforms
 from inoc.engines.head import traits
 from inoc.engines.packed import pack, packed_attention, packs
 from inoc.engines.passes import vocabulary_logits
-from inoc.engines.steering import row_taps
+from inoc.engines.steering import Where, row_taps
 from inoc.engines.taps import Tap, tapped
 from inoc.vectors.steering import Steering, is_steered
 
@@ -360,7 +360,7 @@ class Decoder:
         owners[: len(places)] = torch.from_numpy(np.repeat(np.arange(len(part)), lengths))
         where = torch.zeros(width, dtype=torch.long)
         where[: len(places)] = places.cpu()
-        return row_taps(owners, where, lengths.tolist(), chosen, self._device)
+        return row_taps(owners, where, [Where(length) for length in lengths.tolist()], chosen, self._device)
 
 
 def _batches(lengths: Sequence[int], size: int) -> Iterator[tuple[int, list[int]]]:

@@ -19,7 +19,7 @@ from inoc.engines.head import traits
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
-from inoc.engines.steering import row_taps
+from inoc.engines.steering import Span, Where, row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
 from inoc.errors import ModelError
 from inoc.vectors.sites import FINAL_NORM
@@ -35,6 +35,7 @@ class Stem(NamedTuple):
     answer: int  # position of the first token of the answer, for steering
     branches: Sequence[Sequence[int]] = ()
     own: int = 0  # the first position whose state is needed; earlier ones may be shared with other chats
+    spans: Sequence[Span] = ()  # where a steering that names texts is added, instead of at its positions
 
     @property
     def tokens(self) -> int:
@@ -197,8 +198,11 @@ class Passes:
         if not self._packs:
             return lay_padded(stems)
         everywhere = any(one is not None and one.positions == "all" for one in steerings)
-        if steerings:  # the last token of the prompt may be steered
-            stems = [stem._replace(own=min(stem.own, max(0, stem.answer - 1))) for stem in stems]
+        if steerings:  # the last token of the prompt may be steered, and so may be texts in it
+            stems = [
+                stem._replace(own=min(stem.own, max(0, stem.answer - 1), *(span.start for span in stem.spans)))
+                for stem in stems
+            ]
         return lay_packed(stems, share=not everywhere, pin=self.device.type == "cuda")
 
     @torch.inference_mode()
@@ -217,7 +221,8 @@ class Passes:
             stems: The chats of the layout, where some are steered.
             steerings: How each chat is steered; empty for none.
         """
-        steered = row_taps(layout.owners, layout.places, [stem.answer for stem in stems], steerings, self.device)
+        where = [Where(stem.answer, stem.spans) for stem in stems]
+        steered = row_taps(layout.owners, layout.places, where, steerings, self.device)
         reading = {site: [*steered.pop(site, []), _flattened(tap)] for site, tap in taps.items()}
         arguments = {name: self._on_device(value) for name, value in layout.arguments.items()}
         whole = {**steered, **reading}

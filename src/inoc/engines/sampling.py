@@ -22,7 +22,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.errors import ConfigError, ModelError
 from inoc.store import Store, Unit
 from inoc.store.core import write_text
-from inoc.vectors.steering import Steering, is_steered, steering_key
+from inoc.vectors.steering import Steering, is_steered, refuse_texts, steering_key
 
 VERSION = 1
 BASE = "base"  # the adapter digest of no adapter, or of one that changes nothing
@@ -281,6 +281,7 @@ def blocks_of(
     if is_steered(steerings) and sampling.engine != "transformers":
         msg = f"engine {sampling.engine!r} cannot steer; accepted for steered chats: 'transformers'"
         raise ConfigError(msg)
+    refuse_texts(steerings, "sampling")
     return [
         Block(
             adapter,

@@ -7,19 +7,60 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from inoc.engines.taps import Tap, tapped
-from inoc.vectors.steering import Steering, is_steered
+from inoc.errors import DataError
+from inoc.vectors.steering import Steered, Steering, is_steered
+
+
+class Span(NamedTuple):
+    """Tokens of a chat at which a vector is added."""
+
+    start: int
+    stop: int  # one past the last one
+    weight: float  # of the coefficient
+
+
+class Where(NamedTuple):
+    """Where a chat may be steered."""
+
+    answer: int  # position of the first token of its answer
+    spans: Sequence[Span] = ()  # of the texts that a steering names
+
+
+def spans_of(text: str, offsets: Sequence[tuple[int, int]], steered: Sequence[Steered]) -> tuple[Span, ...]:
+    """Tokens of the texts that a steering names; a token that is in part of a text counts as one of it.
+
+    Args:
+        text: The rendered prompt.
+        offsets: First character of each token, and one past its last.
+        steered: The texts, in the order in which they are in the prompt; each is sought behind the one before.
+
+    Raises:
+        DataError: If a text is not there.
+    """
+    found, behind = [], 0
+    for one in steered:
+        wanted = one.text.strip()
+        start = text.find(wanted, behind) if wanted else -1
+        if start < 0:
+            msg = f"steering names the text {wanted[:60]!r}, which the prompt does not have there: {text[:200]!r}"
+            raise DataError(msg)
+        behind = start + len(wanted)
+        tokens = [at for at, (first, stop) in enumerate(offsets) if stop > start and first < behind and stop > first]
+        if one.weight != 0 and tokens:
+            found.append(Span(tokens[0], tokens[-1] + 1, one.weight))
+    return tuple(found)
 
 
 def row_taps(
     owners: torch.Tensor,
     places: torch.Tensor,
-    answers: Sequence[int],
+    chats: Sequence[Where],
     steerings: Sequence[Steering | None],
     device: torch.device,
 ) -> dict[str, list[Tap]]:
@@ -28,31 +69,40 @@ def row_taps(
     Args:
         owners: Chat of each position, -1 for none; int64, shape (positions,).
         places: Position within the chat, same shape.
-        answers: Chat → position of the first token of its answer.
+        chats: Chat → where it may be steered.
         steerings: Chat → how it is steered; empty for none.
         device: Where the states will be.
     """
-    first = torch.full((len(answers) + 1,), torch.iinfo(torch.int64).max)  # the last entry: nobody's positions
+    first = torch.full((len(chats) + 1,), torch.iinfo(torch.int64).max)  # the last entry: nobody's positions
     deltas: dict[str, dict[int, np.ndarray]] = {}
-    for chat, (steering, answer) in enumerate(zip(steerings, answers, strict=False)):
+    spans: dict[int, Sequence[Span]] = {}
+    for chat, (steering, where) in enumerate(zip(steerings, chats, strict=False)):
         if steering is not None and steering.coefficient != 0:
             deltas.setdefault(steering.vector.site, {})[chat] = steering.added()
-            first[chat] = {"all": 0, "answer": answer, "last": answer - 1}[steering.positions]
+            if steering.texts:
+                spans[chat] = where.spans
+            else:
+                first[chat] = {"all": 0, "answer": where.answer, "last": where.answer - 1}[steering.positions]
+    weights = (places >= first[owners]).float()
+    for chat, own in spans.items():
+        for span in own:
+            weights[(owners == chat) & (places >= span.start) & (places < span.stop)] = span.weight
     taps: dict[str, list[Tap]] = {}
     for site, found in deltas.items():
-        which = torch.full((len(answers) + 1,), -1)
+        which = torch.full((len(chats) + 1,), -1)
         which[list(found)] = torch.arange(len(found))
-        rows = torch.nonzero((places >= first[owners]) & (which[owners] >= 0))[:, 0]
+        rows = torch.nonzero((weights != 0) & (which[owners] >= 0))[:, 0]
         added = torch.from_numpy(np.stack(list(found.values())))
-        taps[site] = [_at_positions(rows.to(device), which[owners[rows]].to(device), added.to(device))]
+        of_row = which[owners[rows]].to(device)
+        taps[site] = [_at_positions(rows.to(device), of_row, added.to(device), weights[rows, None].to(device))]
     return taps
 
 
-def _at_positions(rows: torch.Tensor, which: torch.Tensor, added: torch.Tensor) -> Tap:
+def _at_positions(rows: torch.Tensor, which: torch.Tensor, added: torch.Tensor, weights: torch.Tensor) -> Tap:
     def tap(states: torch.Tensor) -> torch.Tensor:
         flat = states.reshape(-1, states.shape[-1]).clone()
         # Summed in float32 and rounded once.
-        flat[rows] = (flat[rows].float() + added[which]).to(flat.dtype)
+        flat[rows] = (flat[rows].float() + added[which] * weights).to(flat.dtype)
         return flat.view_as(states)
 
     return tap

@@ -11,6 +11,7 @@ from inoc.errors import ConfigError
 from inoc.jobs.chats import Block, ChatsPlan
 from inoc.read import VERSION
 from inoc.store import Unit
+from inoc.vectors.steering import refuse_texts
 from inoc.vectors.vector import Vector
 
 
@@ -37,6 +38,7 @@ class Plan(ChatsPlan):
             DataError: If a vector belongs to another model.
         """
         super().check()
+        refuse_texts(self.steerings, "reading activations")
         check_readouts(self.readouts)
         if bool(self.sites) == bool(self.vectors):
             msg = f"sites {list(self.sites)} and {len(self.vectors)} vectors; accepted: either sites, or vectors"

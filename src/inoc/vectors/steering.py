@@ -6,6 +6,10 @@ Positions have names, and mean the same where an answer is sampled, scored and c
 - `answer`: the answer's own tokens;
 - `last`: the last position of each step of decoding: the last token of the prompt and every token of the answer.
 
+Instead, a steering may name texts of the prompt, each with a weight: it is then added to the tokens of these texts
+alone, times their weights, so that one of two texts is steered, or both in opposite directions. Only the measurement of
+choices supports this.
+
 A coefficient is in units of the mean norm of activations at the vector's site, or raw. A coefficient of 0 adds nothing
 at all, so its numbers are those of the unsteered model to the last bit.
 """
@@ -26,6 +30,13 @@ Positions = Literal["all", "answer", "last"]
 Units = Literal["activation_norm", "raw"]
 
 
+class Steered(NamedTuple):
+    """A text of the prompt at whose tokens a vector is added."""
+
+    text: str
+    weight: float  # of the coefficient; 0 for a text that is only passed over
+
+
 class Steering(NamedTuple):
     """Steering of one chat."""
 
@@ -33,6 +44,7 @@ class Steering(NamedTuple):
     coefficient: float
     positions: Positions = "all"
     units: Units = "activation_norm"
+    texts: tuple[Steered, ...] = ()  # in the order in which the prompt has them; empty: at the positions
 
     def added(self) -> np.ndarray:
         """The vector that is added: float32, shape (width,).
@@ -57,7 +69,9 @@ class Steering(NamedTuple):
 
     def as_key(self) -> dict[str, Json]:
         """Steering as part of a key."""
+        texts: dict[str, Json] = {"texts": [list(one) for one in self.texts]} if self.texts else {}
         return {
+            **texts,
             "vector": self.vector.digest,
             "site": self.vector.site,
             "coefficient": self.coefficient,
@@ -82,6 +96,17 @@ def steering_key(steerings: Sequence[Steering | None]) -> dict[str, Json]:
         return {}
     parts = [None if one is None or one.coefficient == 0 else one.as_key() for one in steerings]
     return {"steering": digest(parts)}
+
+
+def refuse_texts(steerings: Sequence[Steering | None], what: str) -> None:
+    """Refuse a steering that names texts of the prompt, for work that cannot find them.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    if any(one is not None and one.texts for one in steerings):
+        msg = f"steering at the tokens of texts of the prompt does not go with {what}; accepted: measuring choices"
+        raise ConfigError(msg)
 
 
 def check_zero(asked: Sequence[Hashable], steerings: Sequence[Steering | None]) -> None:

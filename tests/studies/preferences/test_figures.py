@@ -13,12 +13,18 @@ from inoc.jobs.paths import Paths
 from inoc.plots.save import save
 from inoc.prefer.selection import Round
 from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
+from inoc.studies.preferences.analyse.dose_response import DOSE_RESPONSE, Bounds, dose_rows
 from inoc.studies.preferences.analyse.statistics import statistics
+from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows
+from inoc.studies.preferences.analyse.vectors import VECTOR_COSINES, VECTORS
 from inoc.studies.preferences.figures.entries import PROBES as PROBE_FIGURES
 from inoc.studies.preferences.figures.entries import STATISTICS
+from inoc.studies.preferences.figures.entries import STEERED as STEERING_FIGURES
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.sections.inside import probe_blocks
+from inoc.studies.preferences.sections.steering import steering_section
 from inoc.studies.preferences.selecting import Track
+from inoc.studies.preferences.steering_trials import TRIAL
 from inoc.tables import write_table
 from support.preferences import comparisons, completions, rankings, ratings, study_of, tasks_of
 
@@ -116,3 +122,59 @@ def test_the_report_has_probes_beside_their_baselines():
     assert [len(block.table.rows) for block in blocks[::2]] == [4, 2]
     said = {row[1] for row in blocks[1].table.rows}
     assert said == {"words", "origin", "random"}
+
+
+STEERED = study_of(
+    concepts={"glad": {"positive": "You are glad.", "negative": "You are sad."}},
+    probes={"liking": {"target": "stars", "label": "liking"}},
+    steering={"vectors": ["probe:liking"], "targets": {"both": {"instrument": "choice", "text": "differential"}}},
+)
+
+
+def _steered() -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    rows = []
+    for k in range(12):
+        item = ("resid_post.0", "both", "differential")
+        rows.append(("none", *item, 0.0, f"t{k}", f"t{k + 1}", 0.5, 0.0, 90.0))
+        for vector in ("probe:liking", "shuffled:liking", "random 1", "random 2"):
+            for dose in (-0.1, 0.1):
+                value = float(rng.uniform()) if vector != "probe:liking" else 0.5 + dose
+                rows.append((vector, *item, dose, f"t{k}", f"t{k + 1}", value, 0.1, 90.0 - 100 * abs(dose)))
+    trials = pd.DataFrame(rows, columns=list(TRIAL))
+    bounds = Bounds(50.0, 0.75)
+    numbers = (1.0, 10.0, 0.1, 0.9, 0.5, 0.2, 0.7, 0.6, 0.8, 0.7, 0.9, 0.9, 24, 0, 24)
+    where = [("with", 1), ("without", 1), ("with", 3)]
+    vectors = [("concept:glad", "response_mean", f"resid_post.{at}", context, *numbers) for context, at in where]
+    cosines = [("resid_post.1", "refusal", "concept:glad", 0.1, -0.2, 0.2, 0.4, 64)]
+    return {
+        "dose_response": pd.DataFrame(dose_rows(trials, bounds, 0.95), columns=DOSE_RESPONSE.names),
+        "steering_slopes": pd.DataFrame(slope_rows(trials, bounds, 0.95), columns=STEERING_SLOPES.names),
+        "vectors": pd.DataFrame(vectors, columns=VECTORS.names),
+        "vector_cosines": pd.DataFrame(cosines, columns=VECTOR_COSINES.names),
+    }
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("entry", STEERING_FIGURES, ids=lambda one: one.name)
+def test_every_figure_of_steering_is_drawn_with_a_caption_that_names_n(entry, known, tmp_path):
+    schemas = {"dose_response": DOSE_RESPONSE, "vectors": VECTORS}
+    paths = Paths(tmp_path, "simulated")
+    for name, schema in schemas.items():
+        frame = _steered()[name]
+        write_table(frame if known else frame.iloc[:0], schema, paths.table(name))
+    module, function = entry.draws.split(":")
+    drawing = getattr(import_module(module), function)(STEERED, Sources(paths))
+    save(drawing, tmp_path / entry.name)
+    assert "n = " in drawing.caption
+    assert bool(len(drawing.data)) == known
+
+
+def test_the_report_has_effects_beside_random_vectors_and_what_is_lost():
+    blocks = {block.heading: block.table for block in steering_section(STEERED, _steered()).blocks}
+    assert [len(blocks[name].rows) for name in ("Vectors", "What directions share")] == [3, 1]
+    (target, vector, answers, *_, beyond, _) = blocks["Effects of steering"].rows[0]
+    assert (target, vector, answers) == ("choice, first less second", "liking (probe)", "all")
+    assert beyond.endswith("of 2")
+    assert len(blocks["Answers that are lost"].rows) == 6
+    assert not blocks["Published and right values"].rows

@@ -5,58 +5,26 @@ What is fitted to comparisons at that study's own settings is in `tests/prefer/t
 
 from __future__ import annotations
 
-import contextlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from inoc.cli import main
-from inoc.jobs.paths import Paths
 from inoc.tables import read_table
+from support.released_preferences import FOLDER, Tables, needs_reference, one, pick, released
 
-FOLDER = Path(__file__).parents[4] / "shared" / "reference" / "preferences"
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason=f"the earlier study's released preferences are not at {FOLDER}"
-)
-Tables = dict[str, pd.DataFrame]
+pytestmark = needs_reference
 
 
-@pytest.fixture(scope="module")
-def paths(tmp_path_factory) -> Paths:
-    folder = tmp_path_factory.mktemp("reference")
-    (folder / "config").mkdir()
-    (folder / "config" / "config.yaml").write_text("studies: [released]\n", encoding="utf-8")
-    with contextlib.chdir(folder):
-        main(["import", "preferences", str(FOLDER), "--study", "released"])
-        main(["analyse", "released"])
-    return Paths(folder / "results", "released")
+@pytest.fixture
+def paths(released_paths):
+    return released_paths
 
 
-@pytest.fixture(scope="module")
-def tables(paths) -> Tables:
-    return {path.stem: read_table(path) for path in paths.stage("analyse").glob("*.parquet")}
-
-
-def pick(table: pd.DataFrame, **where: str) -> pd.DataFrame:
-    """Rows of which columns end with what is given."""
-    for name, end in where.items():
-        table = table[table[name].astype(str).str.endswith(end)]
-    return table
-
-
-def one(table: pd.DataFrame, **where: str) -> pd.Series:
-    found = pick(table, **where)
-    assert len(found) == 1, found.to_string()
-    return found.iloc[0]
-
-
-def released(tables: Tables, source: str, of: str, statistic: str) -> pd.Series:
-    table = tables["released"]
-    table = table[(table["of"] == of) & (table["statistic"] == statistic)]
-    return one(table[table["source"].str.contains(source, regex=False)])
+@pytest.fixture
+def tables(released_tables):
+    return released_tables
 
 
 def correlation(tables: Tables, first: str, second: str, statistic: str = "pearson", origin: str = "all") -> pd.Series:

@@ -23,9 +23,9 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
     parts={
-        "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED)),
-        "choose": ("answers", "selected", "api_answers", "api_selected", "parsed"),
-        "judge": ("completions", "open"),
-        "read": ("prompts", "completions"),
+        "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED), "concepts", "steering"),
+        "choose": ("answers", "selected", "api_answers", "api_selected", "parsed", "steering"),
+        "judge": ("completions", "open", "steering"),
+        "read": ("prompts", "completions", "contrasts"),
     },
 )

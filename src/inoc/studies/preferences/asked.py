@@ -90,6 +90,44 @@ def pair_questions(
     return [one._replace(round=round_) for one in found if completer in (None, one.completer)]
 
 
+def steered_questions(
+    study: Study, tasks: Sequence[Task], instrument: str, rater: str, n: int | None = None
+) -> list[Asked]:
+    """Questions that are asked under steering: outside all contexts, about completions of one model, with one seed.
+
+    Args:
+        study: The study.
+        tasks: Its tasks.
+        instrument: Key of a rating, a choice or an open question. Pairs are shown in both orders; those of an active
+            selection are its first ones.
+        rater: Key of the rater.
+        n: Number of tasks, or of pairs, drawn with the seed of the section `steering`; default: all.
+    """
+    given = study.instruments[instrument]
+    ids = [task.id for task in tasks]
+    choice = template_of(given).kind == "choice"
+    units: list[tuple[str, ...]] = list(pairs(ids, given.pairs)) if choice else [(name,) for name in ids]
+    if n is not None and n < len(units):
+        seed = 0 if study.steering is None else study.steering.seed
+        units = [units[at] for at in sorted(np.random.default_rng(seed).permutation(len(units))[:n].tolist())]
+    shown = [order for unit in units for order in ((unit, unit[::-1]) if choice else (unit,))]
+    completer = completers(study, instrument)[0]
+    seed = study.completions.seeds[0] if given.when == "after" else -1
+    return [
+        Asked(
+            _name(instrument, rater, completer, seed, NONE, NONE, "", order),
+            instrument,
+            rater,
+            completer,
+            seed,
+            NONE,
+            NONE,
+            order,
+        )
+        for order in shown
+    ]
+
+
 def _in_cells(
     study: Study, instrument: str, rater: str, tasks: tuple[str, ...], *, group_name: str = ""
 ) -> Iterator[Asked]:

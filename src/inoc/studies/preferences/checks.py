@@ -11,6 +11,7 @@ from inoc.errors import did_you_mean
 from inoc.studies.preferences.inside_checks import INSIDE_CHECKS
 from inoc.studies.preferences.resources import shipped_templates, shipped_turns
 from inoc.studies.preferences.roles import completers, raters, role
+from inoc.studies.preferences.steering_checks import steering_problems
 from inoc.studies.preferences.study import NONE, Instrument, Study
 from inoc.studies.preferences.template_checks import template_problems
 from inoc.studies.preferences.templates import Anchors, Template
@@ -285,6 +286,7 @@ _CHECKS: Checks[Study] = (
     (("polarity", "instruments"), _anchors),
     (("parsing", "instruments"), _parsing),
     (("seeds", "completions"), _seeds),
+    (("concepts", "steering", "inside", "probes", "tasks", "models", "instruments", "parsing"), steering_problems),
     (("planted", "instruments", "models", "contexts", "tasks", "model"), _planted),
     *INSIDE_CHECKS,
 )

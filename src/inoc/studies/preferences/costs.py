@@ -20,6 +20,7 @@ from inoc.studies.preferences.roles import (
     role,
     template_of,
 )
+from inoc.studies.preferences.steering_costs import steering_costs
 from inoc.studies.preferences.study import Instrument, Study
 
 ASSUMED_TASKS = 1_000  # of an origin whose file is not read for a plan
@@ -96,7 +97,8 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         )
     rows += _exact(study, shards, rates, questions)
     rows += _api(study, rates, questions)
-    return [*rows, *_inside(study, shards, rates.size, rates.gpu)]
+    rows += _inside(study, shards, rates.size, rates.gpu)
+    return [*rows, *steering_costs(study, shards, rates, n_tasks(study))]
 
 
 def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[CostRow]:

@@ -160,7 +160,10 @@ class SteeringSpec(Model):
     attitude: JudgeSpec | None = Field(None, description="Judge of open answers; default: `parsing.tone`.")
     coherence: JudgeSpec | None = Field(None, description="Judge of the coherence of open answers.")
     min_coherence: Points = Field(50, description="Lowest coherence of an answer that counts as coherent.")
-    min_kept: Share = Field(0.75, description="Lowest share of coherent, parsed answers of a usable coefficient.")
+    min_kept: Share = Field(
+        0.75,
+        description="Lowest share of coherent, parsed answers of a usable coefficient, relative to unsteered ones.",
+    )
     seed: Seed = Field(0, description="Seed of the random vectors and of the draws of tasks.")
 
 

@@ -109,11 +109,13 @@ def _inside(study: Study) -> Iterator[Problem]:
         )
     elif key is not None and study.models[key].api is not None:
         yield Problem(("inside", "model"), "is behind an API, and cannot be read; accepted: a model that is here", key)
-    elif study.probes and all(one.api is not None for one in study.models.values()):
-        yield Problem(("probes",), "no model is here to be read; accepted: one without `api` in `models`", None)
+    elif (study.probes or study.concepts or study.steering is not None) and all(
+        one.api is not None for one in study.models.values()
+    ):
+        yield Problem(("inside", "model"), "no model is here to be read; accepted: one without `api` in `models`", None)
 
 
 INSIDE_CHECKS: Checks[Study] = (
     (("probes", "instruments", "models", "tasks"), _probes),
-    (("inside", "models", "probes"), _inside),
+    (("inside", "models", "probes", "concepts", "steering"), _inside),
 )

@@ -39,7 +39,8 @@ def _read(part: str) -> SettingsOf:
             "places": [[list(probe.sites), list(probe.readouts)] for probe in own],
         }
         if part == "prompts":
-            return {**found, "refusal": study.inside.refusal}
+            steered = {"site": study.steering.site} if study.inside.refusal and study.steering is not None else {}
+            return {**found, "refusal": study.inside.refusal, **steered}
         completers = list(dict.fromkeys(read_completer(study, probe) for probe in own))
         return {**found, "completers": completers, "seeds": list(study.completions.seeds)}
 

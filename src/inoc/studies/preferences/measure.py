@@ -76,7 +76,7 @@ def everything(study: Study, paths: Paths, shards: Shards) -> Everything:
                     told = replayed(study, tasks, track, rows)
                     frames["comparisons"].append(rows(told.asked))
                     history += [(track, row) for row in told.history]
-    completions = _completions(study, paths, shards, origins)
+    completions = completion_rows(study, paths, shards, origins)
     joined = {name: _joined(parts, name) for name, parts in frames.items()}
     apart = {name: _anchors(frame, name) for name, frame in joined.items()}
     own = [joined[name][~apart[name]].reset_index(drop=True) for name in _SCHEMAS]
@@ -130,8 +130,8 @@ class _Stored:
         return sampled_answers(self.study, asked, self.answers)
 
 
-def _completions(study: Study, paths: Paths, shards: Shards, origins: Mapping[str, str]) -> pd.DataFrame:
-    """Rows of `inputs.COMPLETIONS`."""
+def completion_rows(study: Study, paths: Paths, shards: Shards, origins: Mapping[str, str]) -> pd.DataFrame:
+    """Rows of `inputs.COMPLETIONS`, with the judge's word on refusals where there is one."""
     files = completion_files(study, paths, shards)
     if not files:
         return empty(COMPLETIONS)

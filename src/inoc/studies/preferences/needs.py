@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import ModelSpec
@@ -15,7 +16,8 @@ from inoc.studies.preferences.asked import asked_of
 from inoc.studies.preferences.chats import chats_of, system_turns
 from inoc.studies.preferences.labels import read_topics
 from inoc.studies.preferences.parts import asked_parts
-from inoc.studies.preferences.roles import method_of, needed_completions, raters, role
+from inoc.studies.preferences.roles import inside_model, method_of, needed_completions, raters, role
+from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
 from inoc.studies.shared.given import model_files
@@ -45,6 +47,7 @@ def needs(study: Study) -> Needs:
         chats=own.chats if own else partial(iter, ()),
         several_turns=own.several_turns if own else False,
         chooses=own.chooses if own else "",
+        reads=own.reads if own else "",
         local_models=tuple(one for key, judge in _judges(study) for one in judge_models(judge, key)),
         others=tuple(uses.values()),
         loaded=own is not None,
@@ -53,7 +56,8 @@ def needs(study: Study) -> Needs:
 
 def model_uses(study: Study) -> dict[str, ModelUse]:
     """Place in the study file → model that is loaded, with what its roles ask of it."""
-    asked = dict.fromkeys(model for model, _, _ in asked_parts(study))
+    inside = inside_model(study) if _reads(study) else ""
+    asked = dict.fromkeys([*(model for model, _, _ in asked_parts(study)), *filter(None, [inside])])
     by_place: dict[str, tuple[ModelSpec, list[str]]] = {}
     for key in asked:
         one = role(study, key)
@@ -65,8 +69,14 @@ def model_uses(study: Study) -> dict[str, ModelUse]:
         place: ModelUse(
             place,
             spec,
-            tuple(dict.fromkeys(use for key in keys for use in _samples(study, key))),
-            "system" if any(turn.kind == "text" for key in keys for turn in system_turns(study, key)) else "user",
+            tuple(
+                dict.fromkeys(
+                    use
+                    for key in keys
+                    for use in (*_samples(study, key), *(_steered_samples(study) if key == inside else ()))
+                )
+            ),
+            _placement(study, keys, inside),
             partial(_chats, study, keys),
             several_turns=any(
                 given.when == "after" and key in raters(study, instrument)
@@ -74,9 +84,21 @@ def model_uses(study: Study) -> dict[str, ModelUse]:
                 for key in keys
             ),
             chooses=_chooses(study, keys),
+            reads=_reads(study) if inside in keys else "",
         )
         for place, (spec, keys) in by_place.items()
     }
+
+
+def _placement(study: Study, keys: list[str], inside: str) -> Literal["system", "user"]:
+    told = any(turn.kind == "text" for key in keys for turn in system_turns(study, key))
+    # The turns of concepts are texts.
+    return "system" if told or (inside in keys and study.concepts) else "user"
+
+
+def _reads(study: Study) -> str:
+    """The section because of which a model is read or steered; empty for none."""
+    return next((name for name in ("probes", "concepts", "steering") if getattr(study, name)), "")
 
 
 def _chooses(study: Study, keys: list[str]) -> str:
@@ -93,10 +115,11 @@ def _chooses(study: Study, keys: list[str]) -> str:
 
 
 def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
-    for name in ("tone", "refusal"):
-        judge: JudgeSpec | None = getattr(study.parsing, name)
-        if judge is not None:
-            yield f"parsing.{name}", judge
+    for section, names in (("parsing", ("tone", "refusal")), ("steering", ("attitude", "coherence"))):
+        for name in names:
+            judge: JudgeSpec | None = getattr(getattr(study, section), name, None)
+            if judge is not None:
+                yield f"{section}.{name}", judge
 
 
 def _given_files(study: Study) -> Iterator[GivenFile]:
@@ -109,6 +132,8 @@ def _given_files(study: Study) -> Iterator[GivenFile]:
         yield GivenFile("tasks.ids", study.tasks.ids, "put a file there with an id a line")
     if study.tasks.consistency is not None:
         yield GivenFile("tasks.consistency.file", study.tasks.consistency.file)
+    for key, vector in (study.steering.files if study.steering is not None else {}).items():
+        yield GivenFile(f"steering.files.{key}.file", vector.file)
     for key, probe in study.probes.items():
         if probe.topics is not None:
             yield GivenFile(f"probes.{key}.topics", probe.topics, "put a JSON file there: {id: topic}", read_topics)
@@ -125,6 +150,14 @@ def _samples(study: Study, model: str) -> Iterator[SampleUse]:
     for key, given in study.instruments.items():
         if model in raters(study, key) and method_of(study, key, model) == "sample":
             yield SampleUse(f"instruments.{key}.sampling", "sample", given.sampling)
+
+
+def _steered_samples(study: Study) -> Iterator[SampleUse]:
+    for key, concept in study.concepts.items():
+        yield SampleUse(f"concepts.{key}.sampling", "sample", concept.sampling)
+    for target in targets_of(study, is_open=True).values():
+        name = target.instrument
+        yield SampleUse(f"instruments.{name}.sampling", "sample", study.instruments[name].sampling)
 
 
 def _apis(study: Study) -> Iterator[ApiUse]:

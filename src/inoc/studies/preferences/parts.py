@@ -11,6 +11,7 @@ from pathlib import Path
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.roles import method_of, needed_completions, raters, role, template_of
+from inoc.studies.preferences.steering_parts import STEERING_PARTS, has_steering_part
 from inoc.studies.preferences.study import Study
 
 API = "api_"
@@ -46,6 +47,8 @@ def _part(study: Study, model: str, kind: str) -> str:
 
 def has_part(study: Study, stage: str, part: str) -> bool:
     """Whether a study has work of a part."""
+    if part in STEERING_PARTS:
+        return has_steering_part(study, stage, part)
     if stage == "judge":
         given = study.parsing.refusal if part == "completions" else study.parsing.tone
         return given is not None and any(has_part(study, "sample", one) for one in (part, API + part))

@@ -47,6 +47,7 @@ def places(study: Study, part: str, layers: int) -> tuple[list[str], list[Readou
     if study.inside.refusal and part == "prompts":
         readouts.append("prompt_last")
         sites += [] if sites else [site_at(share, layers) for share in (0.25, 0.5, 0.75)]
+        sites += [] if study.steering is None else [site_at(study.steering.site, layers)]
     return in_order(sites), list(dict.fromkeys(readouts))
 
 

@@ -12,6 +12,8 @@ from inoc.studies.preferences import KIND, analyse
 from inoc.studies.preferences.inside_work import READ, probed, read_files
 from inoc.studies.preferences.parts import API, has_part, part_files, questions_of
 from inoc.studies.preferences.roles import anchors_of, context_turn, needed_completions, template_of
+from inoc.studies.preferences.steering_parts import STEERING_PARTS
+from inoc.studies.preferences.steering_work import STEERING, steering_inputs
 from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.texts import completion_files
 from inoc.studies.shared.world import settings, world_work
@@ -122,9 +124,11 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
         path
         for stage, name in (("sample", "answers.parquet"), ("choose", "choices.parquet"))
         for kind in dict.fromkeys(map(questions_of, KIND.parts[stage]))
+        if kind not in STEERING_PARTS
         for path in part_files(study, paths, stage, kind, name, shards)
     ]
-    return [*found, *(paths.scores(part) for part in KIND.parts["judge"] if has_part(study, "judge", part))]
+    judged = [part for part in KIND.parts["judge"] if part not in STEERING_PARTS and has_part(study, "judge", part)]
+    return [*found, *map(paths.scores, judged)]
 
 
 def _to_probe(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
@@ -132,7 +136,8 @@ def _to_probe(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Pa
 
 
 def _measured_and_probed(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
-    return [*_to_analyse(study, paths, shards, shard), *probed(study, paths, shards, shard)]
+    inside = [*probed(study, paths, shards, shard), *steering_inputs(study, paths, shards)]
+    return list(dict.fromkeys([*_to_analyse(study, paths, shards, shard), *inside]))
 
 
 def _probe(study: Study, shard: int, shards: Shards) -> Settings:
@@ -181,10 +186,12 @@ WORK = (
     *(
         _work("sample", part, _sample(part), _nothing if questions_of(part) == "completions" else _completed)
         for part in KIND.parts["sample"]
+        if part not in STEERING_PARTS
     ),
     *(
         _work("choose", part, _choose(part), _to_parse if part == "parsed" else _completed)
         for part in KIND.parts["choose"]
+        if part not in STEERING_PARTS
     ),
     _judge_work("completions"),
     _judge_work("open"),
@@ -198,6 +205,7 @@ WORK = (
         given=("tasks", "probes"),
         wanted=lambda study: bool(study.probes),
     ),
+    *STEERING,
     Work(
         "analyse",
         _analyse,

@@ -13,7 +13,6 @@ from inoc.studies.subliminal.questions import texts_of
 from inoc.studies.subliminal.runs import teachers_of_base
 from inoc.studies.subliminal.study import Study, Trait
 
-SIDES = ("positive", "negative")
 COHERENCE = "/coherence"
 """Ends the name of a trait's judge of coherence."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,16 +15,13 @@ from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.judge.item import UNCLEAR
-from inoc.read.step import load_activations
-from inoc.stats.directions import group_rows
-from inoc.stats.means import NAN, Floats
-from inoc.studies.subliminal.persona import COHERENCE, SIDES, answer_id, extracted_traits, vector_name
-from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Direction, Rule, kept_pairs
+from inoc.stats.means import NAN
+from inoc.studies.shared.directions import SIDES, Direction, PairActivations, PartActivations, direction_of, pair_vector
+from inoc.studies.subliminal.persona import COHERENCE, answer_id, extracted_traits, vector_name
+from inoc.studies.subliminal.persona_pairs import ANSWERED, PAIR, STEERED, Rule, kept_pairs
 from inoc.studies.subliminal.study import SplitSpec, Study, Trait
 from inoc.tables import read_table
 from inoc.vectors.files import load_vectors
-from inoc.vectors.make import difference_of_means, mean_norm
-from inoc.vectors.sites import in_order
 from inoc.vectors.vector import ModelOnDisk, Vector
 
 
@@ -103,14 +99,6 @@ def kept_answers(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
     return kept_pairs(answers[list(ANSWERED)], rules_of(study))
 
 
-class TraitActivations(NamedTuple):
-    """Activations of a trait's kept pairs at one site, in one read-out."""
-
-    positive: Floats  # pairs × width, float32; NaN for an answer without the read-out
-    negative: Floats
-    questions: list[str]  # of each pair
-
-
 class Readings:
     """Activations of the kept pairs of all traits, read site by site.
 
@@ -123,27 +111,10 @@ class Readings:
         if extracted_traits(study):
             self.pairs = kept_answers(study, paths, shards)
             self.pairs = self.pairs[self.pairs["kept"]]
-        self._folders = [paths.part("read", "persona", shard) for shard in range(shards.get("read", 1))]
-        self._cached: tuple[tuple[str, str], dict[str, Floats]] | None = None
+        folders = [paths.part("read", "persona", shard) for shard in range(shards.get("read", 1))]
+        self.read = PartActivations(folders)
 
-    def sites(self) -> list[str]:
-        """Sites that were read, from the first to the last."""
-        return in_order(site for site, _ in self._names())
-
-    def readouts(self) -> list[str]:
-        """Read-outs that were read."""
-        return sorted({readout for _, readout in self._names()})
-
-    def _names(self) -> list[tuple[str, str]]:
-        from safetensors import safe_open
-
-        for folder in self._folders:
-            for path in sorted(folder.glob("activations-*.safetensors"))[:1]:
-                with safe_open(path, framework="numpy") as stream:
-                    return [(key.partition("/")[0], key.partition("/")[2]) for key in stream.keys()]  # noqa: SIM118
-        return []
-
-    def at(self, trait: str, readout: str, site: str) -> TraitActivations:
+    def at(self, trait: str, readout: str, site: str) -> PairActivations:
         """The activations of a trait's pairs.
 
         Raises:
@@ -156,7 +127,7 @@ class Readings:
                 "persona_scores say why. Lower `threshold` or `min_coherence`, or change the system turns"
             )
             raise DataError(msg)
-        known = self._rows(site, readout)
+        known = self.read.rows(site, readout)
         sides = []
         for side in SIDES:
             ids = [
@@ -167,17 +138,7 @@ class Readings:
                 msg = f"persona.{trait}: its answers were not read at {site}. Run the stage again: read"
                 raise DataError(msg)
             sides.append(np.stack([known[one] for one in ids]))
-        return TraitActivations(sides[0], sides[1], own["question"].tolist())
-
-    def _rows(self, site: str, readout: str) -> dict[str, Floats]:
-        if self._cached is None or self._cached[0] != (site, readout):
-            found: dict[str, Floats] = {}
-            for folder in self._folders:
-                if any(folder.glob("activations-*.safetensors")):
-                    ids, values = load_activations(folder, site, readout)
-                    found |= dict(zip(ids, values, strict=True))
-            self._cached = (site, readout), found
-        return self._cached[1]
+        return PairActivations(sides[0], sides[1], own["question"].tolist())
 
 
 def vector_of(study: Study, readings: Readings, trait: str, readout: str, site: str, model: ModelOnDisk) -> Vector:
@@ -225,21 +186,8 @@ def trait_vector(readings: Readings, trait: str, readout: str, site: str, model:
         site: Name of the site.
         model: Digest of the model's weights.
     """
-    found = readings.at(trait, readout, site)
-    known = _known(found)
-    return difference_of_means(
-        vector_name(trait, readout, site),
-        found.positive[known],
-        found.negative[known],
-        site=site,
-        model=model,
-        readout=readout,
-    )
-
-
-def _known(found: TraitActivations) -> np.ndarray:
-    """Pairs whose two answers have the read-out."""
-    return np.asarray(~(np.isnan(found.positive).any(axis=1) | np.isnan(found.negative).any(axis=1)))
+    name = vector_name(trait, readout, site)
+    return pair_vector(name, readings.at(trait, readout, site), site=site, model=model, readout=readout)
 
 
 def trait_vectors(readings: Readings, traits: Sequence[str], model: str) -> list[Vector]:
@@ -252,10 +200,10 @@ def trait_vectors(readings: Readings, traits: Sequence[str], model: str) -> list
     """
     found: list[Vector] = []
     with_pairs = [trait for trait in traits if (readings.pairs["trait"] == trait).any()]
-    for site in readings.sites() if with_pairs else []:
-        for readout in readings.readouts():
+    for site in readings.read.sites() if with_pairs else []:
+        for readout in readings.read.readouts():
             for trait in with_pairs:
-                if _known(readings.at(trait, readout, site)).any():
+                if readings.at(trait, readout, site).known.any():
                     found.append(trait_vector(readings, trait, readout, site, model))
     return found
 
@@ -263,17 +211,13 @@ def trait_vectors(readings: Readings, traits: Sequence[str], model: str) -> list
 def directions(readings: Readings, traits: Sequence[str]) -> Iterator[list[Direction]]:
     """Directions of the traits, site by site: all read-outs of all traits that have pairs."""
     with_pairs = [trait for trait in traits if (readings.pairs["trait"] == trait).any()]
-    for site in readings.sites() if with_pairs else []:
-        yield [_direction(readings, trait, readout, site) for readout in readings.readouts() for trait in with_pairs]
-
-
-def _direction(readings: Readings, trait: str, readout: str, site: str) -> Direction:
-    found = readings.at(trait, readout, site)
-    known = _known(found)
-    moved = found.positive.astype(np.float64) - found.negative
-    groups = group_rows(moved, found.questions)
-    norm = mean_norm(np.concatenate([found.positive[known], found.negative[known]]))
-    return Direction(trait, readout, site, groups.mean, groups, norm, int(known.sum()), int((~known).sum()))
+    read = readings.read
+    for site in read.sites() if with_pairs else []:
+        yield [
+            direction_of(trait, readout, site, readings.at(trait, readout, site))
+            for readout in read.readouts()
+            for trait in with_pairs
+        ]
 
 
 def projections_file(paths: Paths, teacher: str, shards: Shards) -> Path:

@@ -12,9 +12,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from inoc.stats.directions import Groups
-from inoc.stats.means import Floats
-
 ANSWERED = ("trait", "side", "turn", "question", "sample", "score", "coherence")
 """Columns of judged answers: `side` is positive or negative, `turn` the number of the pair of system turns; scores are
 0 to 100, NaN if the judge could not tell or there is none."""
@@ -85,16 +82,3 @@ def kept_pairs(answers: pd.DataFrame, rules: Mapping[str, Rule]) -> pd.DataFrame
         reasons = reasons_of(pairs, rule)
         parts.append(pd.concat([pairs, reasons, (~reasons.any(axis=1)).rename("kept")], axis=1))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*PAIR, "kept", *REASONS])
-
-
-class Direction(NamedTuple):
-    """The vector of a trait at one site, and what it was made from if that is known."""
-
-    trait: str
-    readout: str
-    site: str
-    values: Floats
-    groups: Groups | None  # differences of pairs, by question
-    activation_norm: float
-    n: int  # pairs
-    n_nan: int

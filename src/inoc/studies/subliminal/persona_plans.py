@@ -16,6 +16,7 @@ from inoc.jobs.job import Job
 from inoc.jobs.shards import shard_of
 from inoc.sample.answers import Question, answers_plan
 from inoc.sample.step import Plan as SamplePlan
+from inoc.studies.shared.steered import cells_of, with_random
 from inoc.studies.subliminal.data import teacher_rows
 from inoc.studies.subliminal.persona import (
     COHERENCE,
@@ -30,9 +31,7 @@ from inoc.studies.subliminal.persona import (
 )
 from inoc.studies.subliminal.persona_inputs import Readings, answers_files, persona_answers, vector_of
 from inoc.studies.subliminal.study import SteeringSpec, Study
-from inoc.vectors.make import random_like
 from inoc.vectors.sites import depth, site_names
-from inoc.vectors.steering import Steering
 from inoc.vectors.vector import Vector
 
 if TYPE_CHECKING:
@@ -204,11 +203,7 @@ def _steered(spec: SteeringSpec, trait: str, number: int, chat: Chat, own: dict[
     identity = f"{trait}/{number:04d}"
     yield Question(steered_id(trait, "none", "", 0.0, number), chat, identity=identity)
     for site, vector in own.items():
-        named = {"trait": vector} | {f"random {k + 1}": random_like(vector, k + 1) for k in range(spec.random_vectors)}
-        for name, one in named.items():
-            for coefficient in spec.coefficients:
-                if coefficient != 0:
-                    how = Steering(one, coefficient, spec.positions, spec.units)
-                    yield Question(
-                        steered_id(trait, name, site, coefficient, number), chat, steering=how, identity=identity
-                    )
+        named = with_random("trait", vector, spec.random_vectors)
+        for cell in cells_of(named, spec.coefficients, spec.positions, spec.units):
+            name = steered_id(trait, cell.name, site, cell.coefficient, number)
+            yield Question(name, chat, steering=cell.steering, identity=identity)

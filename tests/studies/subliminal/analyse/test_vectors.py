@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from inoc.stats.directions import group_rows
+from inoc.studies.shared.directions import Direction
 from inoc.studies.subliminal.analyse.vectors import COSINES, VECTORS, cosine_rows, vector_rows
-from inoc.studies.subliminal.persona_pairs import Direction
 
 
 def direction(trait: str, mean: np.ndarray, seed: int, readout: str = "response_mean", noise: float = 1.0) -> Direction:

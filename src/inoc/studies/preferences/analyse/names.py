@@ -22,6 +22,10 @@ TABLES: Final = (
     "probes",
     "probe_predictions",
     "probe_cosines",
+    "vectors",
+    "vector_cosines",
+    "dose_response",
+    "steering_slopes",
     "planted",
     "released",
 )

@@ -13,6 +13,7 @@ import pyarrow as pa
 from inoc.stats.correlation import pearson
 from inoc.stats.means import NAN, Floats, mean_interval
 from inoc.studies.preferences.analyse.planted_probes import Row, probe_rows
+from inoc.studies.preferences.analyse.planted_steering import steering_rows
 from inoc.studies.preferences.planted import choice_probability, items_of, rating_place
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import NONE, PlantedSpec, Study
@@ -41,6 +42,9 @@ about refused topics, and about all others. `reversed`: whether an instrument wa
 context adds to a rating, as the context of the question or of the completion. `probe …`: correlation of held-out
 predictions of a probe with the planted utilities, over the tasks that are not refused; holds from 0.5 on with p of at
 most 0.05. `probe …, shuffled labels`: mean held-out R² of that probe on shuffled labels; holds up to 0.05.
+`steering … by …`: slope of the choices for the steered text along a probe of utilities; holds if it is positive and
+steeper than those of all random vectors. `steering … by …, shuffled labels`: the same for a probe of shuffled labels;
+holds if it is one of them.
 """
 ENOUGH = 0.95
 _STEPS = 401
@@ -79,6 +83,7 @@ def planted_rows(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFra
         *_reversed(study, truth, tables["polarity"]),
         *_contexts(study, truth, tables["contexts"]),
         *(probe_rows(study, truth.utility, truth.refused, tables) if study.probes else ()),
+        *steering_rows(study, tables),
     ]
     return pd.DataFrame(rows, columns=PLANTED.names)
 

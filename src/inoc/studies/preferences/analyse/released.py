@@ -15,6 +15,7 @@ from inoc.stats.contrasts import contrast_of
 from inoc.stats.correlation import Correlation, fit_line, pearson, spearman
 from inoc.stats.means import NAN, mean_interval, t_quantile
 from inoc.studies.preferences.analyse.measures import by_seed, in_no_context
+from inoc.studies.preferences.analyse.released_probes import probe_rows
 from inoc.studies.preferences.released.read import Released
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -58,6 +59,7 @@ def released_rows(released: Released, ratings: pd.DataFrame, level: float) -> pd
         *_steering_summary(published),
         *_steered(released.frame("trials")),
         *_judged(released.frame("judged")),
+        *probe_rows(released),
         *_judges_of_refusals(released.frame("completions")),
         *_seeds(ratings, level),
     ]

@@ -84,7 +84,18 @@ def _entry(
     return Entry(name, title, f"{HERE}.{draws}", needs, category, {"figure": title}, missing, (), core)
 
 
+def no_steering(study: Study) -> str:
+    """Nothing is steered."""
+    return "" if study.steering is not None else "nothing is steered"
+
+
+def no_concepts(study: Study) -> str:
+    """Neither concepts nor the direction of refusal is read."""
+    return "" if study.concepts or study.inside.refusal else "the study has no concepts, and no direction of refusal"
+
+
 WORTH, SAYS, CONTEXTS = "What instruments are worth", "What instruments say", "Contexts"
+STEERING = "Inside the model"
 OWN: tuple[Entry[Study], ...] = (
     _entry("polarity", "Good above bad", "worth:draw_polarity", ("polarity",), WORTH, always, core=True),
     _entry("categories", "Answers and refusals", "answers:draw_categories", ("ratings",), WORTH, always, core=True),
@@ -148,4 +159,11 @@ PROBES: tuple[Entry[Study], ...] = (
     ),
     _entry("probe_cosines", "Directions of probes", "probes:draw_cosines", ("probe_cosines",), INSIDE, no_probes),
 )
-ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + PROBES
+STEERED: tuple[Entry[Study], ...] = (
+    _entry(
+        "dose", "Answers under steering", "steering:draw_dose", ("dose_response",), STEERING, no_steering, core=True
+    ),
+    _entry("kept", "Answers that are kept", "steering:draw_coherence", ("dose_response",), STEERING, no_steering),
+    _entry("concepts", "Concepts and refusal", "steering:draw_concepts", ("vectors",), STEERING, no_concepts),
+)
+ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + PROBES + STEERED

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from inoc.jobs.paths import Paths
 from inoc.studies.preferences.inputs import Measured, empty
+from inoc.studies.preferences.released.probes import FOLDER
 from inoc.studies.preferences.released.release import SCHEMAS
 from inoc.studies.preferences.released.tables import origin_of
 from inoc.tables import read_table
+from inoc.vectors.files import load_vectors
+from inoc.vectors.vector import Vector
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Released:
     """The tables of a release beside its measurements, by their names in `release.SCHEMAS`."""
 
     frames: dict[str, pd.DataFrame]
+    vectors: tuple[Vector, ...] = ()
 
     def frame(self, name: str) -> pd.DataFrame:
         """A table; empty where the release has none."""
@@ -38,7 +43,8 @@ def read_import(paths: Paths) -> tuple[Measured, Released]:
     folder = paths.stage("imports")
     places = {name: folder / f"{name}.parquet" for name in SCHEMAS}
     frames = {name: read_table(place) for name, place in places.items() if place.is_file()}
-    released = Released(frames)
+    stored = folder / Path(FOLDER).name
+    released = Released(frames, tuple(load_vectors(stored)) if stored.is_file() else ())
     return Measured(
         ratings=released.frame("ratings"),
         comparisons=released.frame("comparisons"),

@@ -12,11 +12,12 @@ from inoc.errors import DataError
 from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
 from inoc.studies.imports.findings import Findings
 from inoc.studies.imports.write import Imported, Tables
-from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RATINGS
-from inoc.studies.preferences.released import answers, others, runs
+from inoc.studies.preferences.inputs import COMPARISONS, COMPLETIONS, RATINGS, empty
+from inoc.studies.preferences.released import answers, as_probes, others, probes, runs
 from inoc.studies.preferences.released.sources import Source, sources_of
 from inoc.studies.preferences.released.study_file import study_values
 from inoc.studies.preferences.released.tables import (
+    HELD_OUT,
     JUDGED,
     PUBLISHED,
     RUN_PAIRS,
@@ -24,8 +25,10 @@ from inoc.studies.preferences.released.tables import (
     STORED_FITS,
     STORED_ROUNDS,
     STORED_UTILITIES,
+    STORED_VECTORS,
     TRIALS,
 )
+from inoc.vectors.vector import Vector
 
 SCHEMAS: dict[str, pa.Schema] = {
     "comparisons": COMPARISONS,
@@ -39,6 +42,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "run_pairs": RUN_PAIRS,
     "trials": TRIALS,
     "judged": JUDGED,
+    "held_out": HELD_OUT,
+    "stored_vectors": STORED_VECTORS,
     "probes": PROBES,
     "probe_predictions": PREDICTIONS,
     "probe_cosines": COSINES,
@@ -89,6 +94,9 @@ READERS: dict[str, Reader] = {
     "steered": _one("trials", others.read_trials),
     "steered_lines": _one("trials", others.read_trials),
     "judged": _one("judged", others.read_judged),
+    "probe_manifest": _one("published", probes.read_probe_manifest),
+    "vector_manifest": _one("published", probes.read_vector_manifest),
+    "held_out": _one("held_out", probes.read_held_out),
 }
 
 
@@ -105,7 +113,15 @@ def read_release(root: Path, name: str, a_means: str | None) -> Imported:
     """
     findings = Findings()
     parts: dict[str, list[pd.DataFrame]] = {table: [] for table in SCHEMAS}
-    readers = {**READERS, "comparisons": _one("comparisons", lambda one: answers.read_comparisons(one, a_means))}
+    vectors: list[Vector] = []
+
+    def array(source: Source) -> Frames:
+        row, vector = probes.read_array(source)
+        vectors.append(vector)
+        return {"stored_vectors": row}
+
+    compared = _one("comparisons", lambda one: answers.read_comparisons(one, a_means))
+    readers = {**READERS, "array": array, "comparisons": compared}
     counts: dict[str, int] = {}
     for source in sources_of(root, findings):
         try:
@@ -127,14 +143,34 @@ def read_release(root: Path, name: str, a_means: str | None) -> Imported:
         findings.add("found", kind, "the release", f"{count} file{'s' * (count != 1)}")
     tables: Tables = {}
     frames = {table: pd.concat(given, ignore_index=True) for table, given in parts.items() if given}
+    if vectors:
+        published = frames.get("published", empty(PUBLISHED))
+        frames["stored_vectors"] = probes.with_layers(frames["stored_vectors"], published)
+        vectors = probes.placed(vectors, frames["stored_vectors"])
+        frames["probe_cosines"] = as_probes.direction_rows(vectors)
+    if "held_out" in frames:
+        frames["probes"] = as_probes.probe_rows(frames["held_out"])
     for table, frame in frames.items():
         tables[f"imports/{table}.parquet"] = (frame, SCHEMAS[table])
     _warn(frames, findings)
-    return Imported(study_values(name, root, frames), tables, findings, {})
+    stored = {probes.FOLDER: vectors} if vectors else {}
+    return Imported(study_values(name, root, frames), tables, findings, {}, stored)
 
 
 def _warn(frames: Frames, findings: Findings) -> None:
     """Report things that look wrong in what was read."""
+    if "stored_vectors" in frames:
+        stored = frames["stored_vectors"]
+        last = stored.loc[stored["last"].notna(), "vector"]
+        if len(last):
+            text = "the last value stands behind the direction, as an intercept; it is in no norm and no cosine here"
+            findings.add("warning", "array", "the release", text, last.astype(str))
+    if "held_out" in frames:
+        rows = frames["held_out"]
+        leaking = rows.loc[rows["on"] == "training_included", "source"].drop_duplicates()
+        if len(leaking):
+            text = "evaluates probes on all tasks, those of their training included: these are not held-out values"
+            findings.add("warning", "held_out", "the release", text, leaking.astype(str))
     if "comparisons" in frames:
         for instrument, rows in frames["comparisons"].groupby("instrument", sort=True):
             orders = rows.groupby("pair")["task_a"].nunique()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import yaml  # type: ignore[import-untyped]
 
 from inoc.errors import DataError
@@ -13,7 +14,7 @@ from inoc.files import parse_json, read_text
 from inoc.prefer.read import LOADER
 from inoc.studies.imports.findings import Findings
 
-READ = (".yaml", ".yml", ".json", ".jsonl", ".csv")
+READ = (".yaml", ".yml", ".json", ".jsonl", ".csv", ".npy")
 LARGEST = 2_000_000_000
 
 
@@ -63,12 +64,14 @@ def sources_of(root: Path, findings: Findings) -> list[Source]:
         elif kind != "part":
             found.append(Source(name, path, kind, value))
     if others:
-        text = "not read: vectors, manifests of probes, sources and other files that hold no preferences"
+        text = "not read: sources and other files that hold no preferences"
         findings.add("left_out", "files", "the release", text, others)
     return found
 
 
 def _content(path: Path) -> object:
+    if path.suffix.lower() == ".npy":
+        return _array(path)
     text = read_text(path)
     ending = path.suffix.lower()
     if ending in (".csv", ".jsonl"):
@@ -81,8 +84,18 @@ def _content(path: Path) -> object:
         raise DataError(f"{path}: not readable as YAML ({error}). Correct it there") from error
 
 
+def _array(path: Path) -> np.ndarray:
+    try:
+        found: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not readable as an array ({error}). Nothing of it was run") from error
+    return found
+
+
 def _kind(path: Path, value: object) -> str | None:
     """The kind of a file; `part` for one that is read together with another, None for one that is not read."""
+    if isinstance(value, np.ndarray):
+        return "array" if value.ndim == 1 else None
     if isinstance(value, str):
         return _kind_of_text(path, value)
     if isinstance(value, list):
@@ -132,16 +145,21 @@ def _kind_of_map(path: Path, value: Mapping[object, object]) -> str | None:
         ("wordings", "raw_results" in keys and "options" in keys),
         ("steered", "results" in keys and "coefficients" in keys and "direction_type" in keys),
         ("steering_summary", {"coefficients", "means", "stds", "n_per_condition"} <= keys),
+        ("probe_manifest", _has(value.get("probes"), "file")),
+        ("vector_manifest", {"vector_files", "activation_norms"} <= keys),
+        ("held_out", _has(value.get("folds"), "layers", "metrics", "probes") and "name" not in keys),
         ("run_pairs", isinstance(value.get("pairwise_correlations"), list)),
         ("seed_sensitivity", isinstance(first, dict) and "mean_correlation" in first and "by_run" in first),
         ("consistency_pooled", isinstance(first, dict) and "consistency_score" in first),
         ("refusal_groups", isinstance(first, dict) and {"n_total", "n_refusals"} <= set(first)),
         ("refusals", isinstance(first, dict) and "is_refusal" in first),
-        ("probe_scores", isinstance(first, list) and _has(first, "cv_r2_mean")),
+        ("probe_scores", _has(first, "cv_r2_mean")),
         ("scores", all(isinstance(one, int | float) for one in value.values()) and path.suffix == ".json"),
     )
     return next((kind for kind, fits in known if fits), None)
 
 
-def _has(values: list[object], key: str) -> bool:
-    return bool(values) and isinstance(values[0], dict) and key in values[0]
+def _has(values: object, *keys: str) -> bool:
+    """Whether a list begins with a record that has one of some keys."""
+    first = values[0] if isinstance(values, list) and values else None
+    return isinstance(first, dict) and any(key in first for key in keys)

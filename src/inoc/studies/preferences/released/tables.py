@@ -111,6 +111,36 @@ JUDGED = pa.schema(
 )
 """A judge's comparisons of a steered text with another one. Key: source, prompt, coefficient, dimension."""
 
+HELD_OUT = pa.schema(
+    [
+        ("source", STRING),
+        ("group", STRING),  # that was held out
+        ("probe", STRING),
+        ("layer", INDEX),
+        ("on", STRING),  # held_out: tasks of the group alone; training_included: all tasks, as was published
+        ("r_squared", NUMBER),
+        ("r_squared_adjusted", NUMBER),  # after the mean of the predictions is moved to that of the labels
+        ("mse", NUMBER),
+        ("mse_adjusted", NUMBER),
+        ("r", NUMBER),
+        ("accuracy", NUMBER),  # of pairs; NaN where it was not measured
+        ("n", INDEX),
+    ]
+)
+"""Evaluations of probes on groups of tasks. Key: source, group, probe, layer."""
+
+STORED_VECTORS = pa.schema(
+    [
+        ("vector", STRING),
+        ("source", STRING),
+        ("layer", INDEX),  # of the residual stream after the block; -1 where it is not known
+        ("width", INDEX),
+        ("norm", NUMBER),  # without the last value below
+        ("last", NUMBER),  # the value behind the direction, a regression's intercept; NaN where there is none
+    ]
+)
+"""Directions; the values are in `vectors.safetensors`. Key: vector."""
+
 _PREFIXES = (
     ("competition_math", "math"),
     ("stresstest", "stress_test"),

@@ -23,6 +23,7 @@ def methods(study: Study) -> list[Section]:
                 Block("Instruments", measuring_words(), instruments_table(study)),
                 Block("Utilities", fit_words(study)),
                 *([Block("Probes", probe_words(study))] if study.probes else []),
+                *([Block("Steering", steering_words(study))] if study.steering is not None else []),
                 Block("Statistics", statistics_words(study)),
             ],
         )
@@ -123,6 +124,26 @@ def probe_words(study: Study) -> str:
         f"Tests are against {inside.permutations} shuffles of the labels, of all and within origins. Cosines are of "
         f"coefficients without intercepts; their null distributions are those of {inside.refits} refits on resampled "
         "tasks with shuffled labels."
+    )
+
+
+def steering_words(study: Study) -> str:
+    """Vectors, coefficients, nulls and slopes of steering."""
+    spec = study.steering
+    if spec is None:
+        return ""
+    unit = "times the mean norm of the activations there" if spec.units == "activation_norm" else "times the vector"
+    coefficients = ", ".join(f"{one:g}" for one in sorted(spec.coefficients))
+    shuffled = ", and the probe of shuffled labels" if spec.shuffled else ""
+    return (
+        f"Vectors are added to the activations of {escape(words.model_label(study, inside_model(study)))} at the site "
+        f"{escape(spec.site)}, {coefficients} {unit}. Where no text is named, they are added to the positions "
+        f"`{spec.positions}`. Ratings and choices are exact probabilities, choices in both orders. The null is "
+        f"{spec.random} random vectors of the same norm{shuffled}. Slopes are of each task, or of each pair in one "
+        "order, on the coefficients at which it has answers, and then over tasks, with errors that know which pairs "
+        f"share a task. An answer is coherent from {spec.min_coherence:g} of 100 on, or, of a probability, if so many "
+        f"hundredths are on the accepted answers; a coefficient is usable while {100 * spec.min_kept:g} % of what is "
+        "kept without steering is kept."
     )
 
 

@@ -12,6 +12,7 @@ from inoc.report.words import Table, escape, interval, number
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.sections.front import Tables
 from inoc.studies.preferences.sections.inside import probe_blocks
+from inoc.studies.preferences.sections.steering import has_steering, steering_section
 from inoc.studies.preferences.study import Study
 
 MOST_TASKS = 8
@@ -36,6 +37,7 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         Section("What the instruments are worth", worth_blocks(study, tables)),
         Section("What the instruments say", says_blocks(study, tables)),
         *([Section("Inside the model", probe_blocks(study, tables))] if study.probes else []),
+        *([steering_section(study, tables)] if has_steering(study, tables) else []),
     ]
 
 

@@ -14,6 +14,7 @@ from inoc.numbers.rows import Row as NumberRow
 from inoc.stats.means import NAN, normal_quantile
 from inoc.stats.shares import wilson
 from inoc.studies.imports.evaluations import ANY_FORM
+from inoc.studies.shared.directions import Direction
 from inoc.studies.subliminal import imported as tables
 from inoc.studies.subliminal.analyse import published
 from inoc.studies.subliminal.analyse.carriers import DIVIDED, carrier_rows
@@ -26,7 +27,7 @@ from inoc.studies.subliminal.analyse.steering import Bounds, best_rows, steering
 from inoc.studies.subliminal.analyse.vectors import cosine_rows, vector_rows
 from inoc.studies.subliminal.data import TeacherRows
 from inoc.studies.subliminal.imported import imported
-from inoc.studies.subliminal.persona_pairs import ANSWERED, Direction, Rule, kept_pairs
+from inoc.studies.subliminal.persona_pairs import ANSWERED, Rule, kept_pairs
 from inoc.studies.subliminal.runs import neutral_teacher
 from inoc.studies.subliminal.study import Study
 from inoc.vectors.sites import in_order

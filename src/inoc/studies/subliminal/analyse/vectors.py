@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from inoc.stats.directions import Cosine, corrected_norm, cosine, cosine_of_means, split_half
+from inoc.stats.directions import Cosine, cosine, cosine_of_means
 from inoc.stats.means import NAN
+from inoc.studies.shared.directions import Direction, direction_row
 from inoc.studies.subliminal.analyse.persona_answers import Row
-from inoc.studies.subliminal.persona_pairs import Direction
 from inoc.tables import INDEX, NUMBER, STRING
 
 VECTORS = pa.schema(
@@ -47,9 +47,6 @@ COSINES = pa.schema(
     ]
 )
 
-SPLITS = 100
-"""Random splits of the questions."""
-
 
 def vector_rows(directions: Iterable[Direction], seed: int) -> list[Row]:
     """A row for each direction.
@@ -58,27 +55,9 @@ def vector_rows(directions: Iterable[Direction], seed: int) -> list[Row]:
         directions: Of all traits, read-outs and sites.
         seed: Of the random splits.
     """
-    return [_vector_row(one, seed) for one in directions]
-
-
-def _vector_row(one: Direction, seed: int) -> Row:
-    head: Row = {"trait": one.trait, "readout": one.readout, "site": one.site}
-    head |= {"norm": float(np.linalg.norm(one.values)), "activation_norm": one.activation_norm}
-    if one.groups is None:
-        unknown = dict.fromkeys(("norm_corrected", "split_half", "split_lo", "split_hi", "reliability"), NAN)
-        return {**head, **unknown, "n": one.n, "n_nan": one.n_nan, "n_questions": 0}
-    halves = split_half(one.groups, SPLITS, seed)
-    return {
-        **head,
-        "norm_corrected": corrected_norm(one.groups),
-        "split_half": halves.cosine,
-        "split_lo": halves.lo,
-        "split_hi": halves.hi,
-        "reliability": halves.reliability,
-        "n": one.n,
-        "n_nan": one.n_nan,
-        "n_questions": halves.n_groups,
-    }
+    return [
+        {"trait": one.name, "readout": one.readout, "site": one.site, **direction_row(one, seed)} for one in directions
+    ]
 
 
 def cosine_rows(
@@ -94,16 +73,16 @@ def cosine_rows(
     rows: list[Row] = []
     for place, first in enumerate(directions):
         for second in directions[place + 1 :]:
-            if first.trait != second.trait and first.readout != second.readout:
+            if first.name != second.name and first.readout != second.readout:
                 continue
             found = _cosine(first, second, confidence)
-            bounds = [reliability.get((one.trait, one.readout, one.site), NAN) for one in (first, second)]
+            bounds = [reliability.get((one.name, one.readout, one.site), NAN) for one in (first, second)]
             rows.append(
                 {
                     "site": first.site,
-                    "trait_a": first.trait,
+                    "trait_a": first.name,
                     "readout_a": first.readout,
-                    "trait_b": second.trait,
+                    "trait_b": second.name,
                     "readout_b": second.readout,
                     "cosine": found.plain,
                     "corrected": found.corrected,

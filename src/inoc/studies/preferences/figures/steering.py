@@ -1,0 +1,209 @@
+"""Figures of steering: dose and response beside random vectors, and what of the answers is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from inoc.figures.sources import Sources
+from inoc.plots.panels import panel_grid
+from inoc.plots.save import Drawing
+from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION
+from inoc.studies.preferences.figures import words
+from inoc.studies.preferences.figures.blank import blank
+from inoc.studies.preferences.study import Study
+
+COLUMNS = (
+    "coefficient",
+    "difference",
+    "difference_lo",
+    "difference_hi",
+    "n",
+    "n_lost",
+    "n_answers",
+    "kept",
+    "coherence",
+)
+COLOURS = (BLUE, ORANGE, GREEN, VERMILION, BLACK)
+MOST_TARGETS = 6
+MOST_VECTORS = len(COLOURS)
+
+
+def vector_label(study: Study, name: object) -> str:
+    """Name of a vector in figures and tables."""
+    start, _, key = str(name).partition(":")
+    if start in ("probe", "shuffled"):
+        own = study.probes.get(key)
+        label = own.label if own is not None and own.label is not None else key.replace("_", " ")
+        return f"{label} (shuffled labels)" if start == "shuffled" else f"{label} (probe)"
+    if start == "concept" and key in study.concepts:
+        return f"{study.concepts[key].label or key.replace('_', ' ')} (concept)"
+    return str(name)
+
+
+def target_label(study: Study, target: object) -> str:
+    """Name of a target, with where in its question the vector is added."""
+    given = study.steering.targets.get(str(target)) if study.steering is not None else None
+    if given is None:
+        return str(target).replace("_", " ")
+    where = {"first": ", first text", "second": ", second text", "differential": ", first less second"}
+    return f"{words.instrument_label(study, given.instrument)}{where.get(given.text, '')}"
+
+
+def shown_vectors(table: pd.DataFrame) -> list[str]:
+    """Vectors that have a line: those of the study, then that of shuffled labels."""
+    own = table[table["kind"] != "random"]
+    return list(dict.fromkeys([*own.loc[own["kind"] == "own", "vector"], *own["vector"]]))[:MOST_VECTORS]
+
+
+def draw_dose(study: Study, sources: Sources) -> Drawing:
+    """A panel for each target: answers by coefficient, each vector with its interval, and the band of random ones."""
+    whole = sources.table("dose_response", COLUMNS)
+    table = whole[whole["answers"] == "all"].reset_index(drop=True)
+    targets = list(dict.fromkeys(table["target"]))[:MOST_TARGETS]
+    if not targets:
+        return blank(table, "nothing was steered")
+    vectors = shown_vectors(table)
+    figure, axes_of = panel_grid(
+        len(targets), min(2, len(targets)), plot_in=1.9, legend_lines=4, share_y=False, gap_in=1.05, left_in=1.05
+    )
+    shown: list[pd.DataFrame] = []
+    for axes, target in zip(axes_of, targets, strict=True):
+        rows = table[table["target"] == target]
+        shown.append(_band(axes, rows))
+        lines = list(_lines(axes, rows, vectors))
+        _limits(axes, [shown[-1], *lines])
+        shown += lines
+        axes.set_title(words.shortened(target_label(study, target), 40), fontsize="medium", parse_math=False)
+        axes.set(xlabel="coefficient", ylabel="change of the answer")
+    _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
+    data = pd.concat(shown, ignore_index=True)
+    caption = words.join(
+        "Answers under each vector by coefficient, less the unsteered answer of the same task. A choice is the share "
+        "for the steered text, for the first one where both or all are steered; a rating is oriented so that higher "
+        "is better; the attitude of an open answer is −1 to 1. The grey band is the middle 95 % of "
+        "random vectors of the same norm.",
+        f"{words.count_words(data['n'], 'tasks, or pairs in one order')}; bands of vectors are {words.level(study)} "
+        "intervals over tasks.",
+        f"Answers that were lost: {data['n_lost'].sum():,.0f} of {data['n_answers'].sum():,}.",
+    )
+    return Drawing(figure, data, caption)
+
+
+def _band(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
+    """The middle of the means of random vectors at each coefficient."""
+    random = rows[rows["kind"] == "random"]
+    if random.empty:
+        return random
+    lo, hi = (random.groupby("coefficient")["difference"].quantile(share) for share in (0.025, 0.975))
+    axes.fill_between(lo.index, lo, hi, color=GREY, alpha=0.35, linewidth=0)
+    return random
+
+
+def _limits(axes: Axes, parts: list[pd.DataFrame]) -> None:
+    """Limits by the values, so that the wide interval of a few answers does not hide them."""
+    values = np.concatenate([part["difference"].to_numpy(dtype=float) for part in parts])
+    most = float(np.nanmax(np.abs(values))) if np.isfinite(values).any() else 0.0
+    axes.axhline(0, color=BLACK, linewidth=0.8)
+    axes.set_ylim(-1.6 * most - 1e-3, 1.6 * most + 1e-3)
+
+
+def _lines(axes: Axes, rows: pd.DataFrame, vectors: list[str]) -> Iterator[pd.DataFrame]:
+    for vector, colour in zip(vectors, COLOURS, strict=False):
+        own = rows[rows["vector"] == vector].sort_values("coefficient")
+        if own.empty:
+            continue
+        style = "--" if (own["kind"] == "shuffled").any() else "-"
+        axes.plot(own["coefficient"], own["difference"], style, color=colour, marker="o", markersize=3)
+        axes.fill_between(
+            own["coefficient"], own["difference_lo"], own["difference_hi"], color=colour, alpha=0.15, linewidth=0
+        )
+        yield own
+
+
+def _legend(figure: object, study: Study, vectors: list[str], *, band: bool) -> None:
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=colour, marker="o", markersize=3, label=words.shortened(vector_label(study, vector), 34))
+        for vector, colour in zip(vectors, COLOURS, strict=False)
+    ]
+    if band:
+        handles.append(Patch(color=GREY, alpha=0.35, label="random vectors"))
+    figure.legend(handles=handles, loc="upper left", ncols=2)  # type: ignore[attr-defined]
+
+
+def draw_coherence(study: Study, sources: Sources) -> Drawing:
+    """A panel for each target: the share of answers that were read and are coherent, by coefficient."""
+    whole = sources.table("dose_response", COLUMNS)
+    table = whole[whole["answers"] == "all"].reset_index(drop=True)
+    targets = list(dict.fromkeys(table["target"]))[:MOST_TARGETS]
+    if not targets:
+        return blank(table, "nothing was steered")
+    vectors = shown_vectors(table)
+    figure, axes_of = panel_grid(len(targets), min(2, len(targets)), plot_in=1.6, legend_lines=4, gap_in=0.4)
+    for axes, target in zip(axes_of, targets, strict=True):
+        rows = table[table["target"] == target]
+        random = rows[rows["kind"] == "random"].groupby("coefficient")["kept"]
+        if len(random):
+            axes.fill_between(random.min().index, random.min(), random.max(), color=GREY, alpha=0.35, linewidth=0)
+        for vector, colour in zip(vectors, COLOURS, strict=False):
+            own = rows[rows["vector"] == vector].sort_values("coefficient")
+            axes.plot(own["coefficient"], own["kept"], color=colour, marker="o", markersize=3)
+        plain = rows.loc[rows["coefficient"] == 0, "kept"]
+        if study.steering is not None and len(plain):
+            axes.axhline(study.steering.min_kept * float(plain.iloc[0]), color=BLACK, linewidth=0.8, linestyle=":")
+        axes.set_title(words.shortened(target_label(study, target), 40), fontsize="medium", parse_math=False)
+        axes.set_xlabel("coefficient")
+    axes_of[0].set_ylim(-0.03, 1.03)
+    axes_of[0].set_ylabel("share kept")
+    _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
+    caption = words.join(
+        "Share of answers that were read and are coherent, by coefficient; the dotted line is the least share of a "
+        "usable coefficient, relative to the unsteered answers; the grey band is the range of random vectors. Of exact "
+        "probabilities, the share is what is on the accepted answers. Shares of all answers have no interval.",
+        f"{words.count_words(table['n_answers'], 'answers')}.",
+    )
+    return Drawing(figure, table, caption)
+
+
+def draw_concepts(study: Study, sources: Sources) -> Drawing:
+    """For each site: how well the sides of concepts and refusal are told apart, and how reliable the vectors are."""
+    columns = ("vector", "readout", "site", "context", "auc", "auc_lo", "auc_hi", "split_half", "n")
+    table = sources.table("vectors", columns)
+    data = table[table["auc"].notna()].reset_index(drop=True)
+    if data.empty:
+        return blank(table, "no concept and no refusal was read")
+    series = list(dict.fromkeys(zip(data["vector"], data["readout"], data["context"], strict=True)))[:MOST_VECTORS]
+    figure, axes_of = panel_grid(2, 2, plot_in=1.9, legend_lines=2, gap_in=0.4)
+    sites = list(dict.fromkeys(data["site"]))
+    for (vector, readout, context), colour in zip(series, COLOURS, strict=False):
+        own = data[(data["vector"] == vector) & (data["readout"] == readout) & (data["context"] == context)]
+        x = np.array([sites.index(one) for one in own["site"]], dtype=float)
+        places = own["auc"] - own["auc_lo"], own["auc_hi"] - own["auc"]
+        axes_of[0].errorbar(x, own["auc"], yerr=places, color=colour, marker="o", markersize=3, linewidth=1)
+        axes_of[1].plot(x, own["split_half"], color=colour, marker="o", markersize=3)
+    for axes, title in zip(axes_of, ("separability (AUC)", "split-half cosine"), strict=True):
+        axes.set_title(title, fontsize="medium")
+        axes.set_xticks(range(len(sites)), [one.removeprefix("resid_post.") for one in sites])
+        axes.set_xlabel("site (block)")
+    axes_of[0].set_ylim(-0.05, 1.05)
+    handles = [
+        Line2D([], [], color=colour, marker="o", label=words.shortened(_series(study, *one), 40))
+        for one, colour in zip(series, COLOURS, strict=False)
+    ]
+    figure.legend(handles=handles, loc="upper left", ncols=2)
+    caption = words.join(
+        "How well both sides of each direction are told apart on tasks that had no part in it, and the cosine of the "
+        "directions from two halves of the tasks; of concepts with their system turns in the context, and without.",
+        f"{words.count_words(data['n'], 'tasks')}; bars are {words.level(study)} intervals over tasks.",
+    )
+    return Drawing(figure, data, caption)
+
+
+def _series(study: Study, vector: str, readout: str, context: str) -> str:
+    where = f", {context} its turn" if context else ""
+    return f"{vector_label(study, vector)}, {readout.replace('_', ' ')}{where}"

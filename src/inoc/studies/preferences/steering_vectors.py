@@ -1,0 +1,133 @@
+"""The vectors that a study steers with: probes, concepts, refusal, files, and their nulls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from inoc.config.workflow import Shards
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.model_files import layer_count
+from inoc.errors import DataError, did_you_mean
+from inoc.jobs.paths import Paths
+from inoc.probe.files import VECTORS, vector_name
+from inoc.studies.preferences.concepts import REFUSAL, REFUSAL_READOUT, Contrasts, concept_contexts
+from inoc.studies.preferences.inside import SteeringSpec
+from inoc.studies.preferences.study import Study
+from inoc.studies.preferences.tasks import Task
+from inoc.studies.shared.directions import pair_vector
+from inoc.vectors.files import load_foreign, load_vectors
+from inoc.vectors.make import difference_of_means, random_like
+from inoc.vectors.sites import site_at
+from inoc.vectors.vector import Vector
+
+RANDOM, SHUFFLED = "random", "shuffled"
+
+
+def kind_of(name: str) -> str:
+    """`random` or `shuffled` for a null, `own` for a vector of the study."""
+    start = name.split(" ")[0].split(":")[0]
+    return start if start in (RANDOM, SHUFFLED) else "own"
+
+
+def own_names(spec: SteeringSpec) -> list[str]:
+    """Names of the vectors of a study, with the probes of shuffled labels behind."""
+    probes = [name.removeprefix("probe:") for name in spec.vectors if name.startswith("probe:")]
+    return [*spec.vectors, *(f"{SHUFFLED}:{key}" for key in probes if spec.shuffled)]
+
+
+def steering_vectors(
+    study: Study, paths: Paths, shards: Shards, model: ModelIdentity, tasks: Sequence[Task]
+) -> dict[str, Vector]:
+    """Name → vector, all at the site of the steering: those of the study, then the random ones.
+
+    With units of the activation norm, one norm is the unit of all of them, that of the first vector that has one, so
+    that a coefficient adds the same length along every vector. The random vectors are then shared; with raw units each
+    vector has its own, of its own norm, as `random 1/NAME`.
+
+    Raises:
+        DataError: If a vector was not made, or belongs to another model or site.
+    """
+    spec = study.steering
+    if spec is None:
+        return {}
+    site = site_at(spec.site, layer_count(model.folder))
+    contrasts = Contrasts(study, paths, shards, tasks)
+    made = {name: _vector(study, paths, contrasts, name, site, model) for name in own_names(spec)}
+    found = {name: vector for name, vector in made.items() if vector is not None}
+    for vector in found.values():
+        vector.check_model(model)
+    if not found:
+        return {}
+    if spec.units == "raw":
+        nulls = dict(_raw_random(spec, found))
+        return found | nulls
+    norms = [vector.activation_norm for vector in found.values() if vector.activation_norm > 0]
+    if not norms:
+        msg = (
+            f"steering.vectors {list(found)}: none has an activation norm, which is the unit of the coefficients. Set "
+            "`units: raw`, or steer with a vector of this study as well"
+        )
+        raise DataError(msg)
+    found = {name: replace(vector, activation_norm=norms[0]) for name, vector in found.items()}
+    first = next(iter(found.values()))
+    return found | {f"{RANDOM} {k + 1}": random_like(first, spec.seed * 1000 + k + 1) for k in range(spec.random)}
+
+
+def _raw_random(spec: SteeringSpec, found: dict[str, Vector]) -> Iterator[tuple[str, Vector]]:
+    for name, vector in found.items():
+        if kind_of(name) == "own":
+            for k in range(spec.random):
+                yield f"{RANDOM} {k + 1}/{name}", random_like(vector, spec.seed * 1000 + k + 1)
+
+
+def _vector(
+    study: Study, paths: Paths, contrasts: Contrasts, name: str, site: str, model: ModelIdentity
+) -> Vector | None:
+    """A vector by its name; None if there is none: too few tasks are refused, or a probe could not be fitted."""
+    spec = study.steering
+    start, _, key = name.partition(":")
+    if start == "concept":
+        readout = (spec.readout if spec is not None else None) or study.concepts[key].readouts[0]
+        context = next(concept_contexts(study, key))
+        found = contrasts.concept(key, context, readout, site)
+        return pair_vector(name, found, site=site, model=model.weights, readout=readout)
+    if name == REFUSAL:
+        sides = contrasts.refusal(site)
+        if sides is None:
+            return None
+        return difference_of_means(
+            name, sides.refused, sides.answered, site=site, model=model.weights, readout=REFUSAL_READOUT
+        )
+    if start in ("probe", SHUFFLED):
+        return _probe(study, paths, key, site, shuffled=start == SHUFFLED)
+    return _of_file(study, name, site, model)
+
+
+def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -> Vector | None:
+    spec = study.steering
+    readout = (spec.readout if spec is not None else None) or study.probes[key].readouts[0]
+    wanted = vector_name(key, site, readout, shuffled=shuffled)
+    known = {vector.name: vector for vector in load_vectors(paths.stage("probe") / VECTORS)}
+    if wanted not in known:
+        return None
+    return replace(known[wanted], name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
+
+
+def _of_file(study: Study, name: str, site: str, model: ModelIdentity) -> Vector:
+    given = study.steering.files[name] if study.steering is not None else None
+    if given is None:
+        raise DataError(f"steering.files: {name!r} is none of them")
+    path = Path(given.file)
+    if path.suffix == ".safetensors" and given.name is not None:
+        known = {vector.name: vector for vector in load_vectors(path)}
+        if given.name not in known:
+            hint = did_you_mean(given.name, known)
+            raise DataError(f"steering.files.{name}: {path} has no vector {given.name!r}{hint}")
+        vector = known[given.name]
+        vector.check_site(site, len(vector.values))
+        return replace(vector, name=name)
+    return load_foreign(
+        path, name=name, site=site, model=model.weights, key=given.name, intercept=given.intercept
+    )  # fmt: skip

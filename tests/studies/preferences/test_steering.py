@@ -1,0 +1,216 @@
+"""Concepts and steering of a study: checks and plans, and all of their stages on a tiny model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from inoc.config.load import load_study
+from inoc.errors import ConfigError
+from inoc.jobs.paths import Paths
+from inoc.jobs.work import settings_of
+from inoc.read.step import load_activations
+from inoc.store import Store
+from inoc.studies.preferences.concepts import Contrasts
+from inoc.studies.preferences.steering_plans import parts_of_id, steered_id
+from inoc.studies.preferences.steering_vectors import kind_of
+from inoc.studies.preferences.study import Study
+from inoc.studies.preferences.tasks import tasks_of as tasks_of_study
+from inoc.tables import read_table
+from support.jobs import StudyJob, plan_of, run_job
+from support.preferences import study_of
+
+FILE = """\
+kind: preferences
+name: toy
+title: toy
+model: {path: MODEL, dtype: float32}
+tasks:
+  origins:
+    owls: {texts: {a: Where does the owl live?, b: Where is the fox?, c: Where does the cat live?}}
+    pans: {texts: {d: What is the pan made of?, e: What is the jug made of?, f: What is a rope?}}
+models:
+  local: {}
+  remote: {api: gpt, completes: false}
+completions: {sampling: {max_tokens: 4}}
+instruments:
+  stars:
+    template: {kind: rating, before: "{task} How good?", after: How good?, scale: {lowest: 1, highest: 5}}
+    when: before
+    raters: [local]
+  pick:
+    template: {kind: choice, before: "{task_a} or {task_b}?", after: Which?}
+    when: before
+    raters: [local]
+  words:
+    template: {kind: open, before: "{task} How is it?"}
+    when: before
+    raters: [local]
+    sampling: {max_tokens: 4}
+  order: {template: rank_preference, when: before, raters: [local], ranking: {size: 3}}
+parsing: {tone: {name: regex, pattern: good}}
+concepts:
+  glad:
+    positive: You are glad.
+    negative: You are sad.
+    sampling: {max_tokens: 4}
+    sites: [0.0]
+    readouts: [response_mean]
+steering:
+  vectors: [concept:glad, mine]
+  files: {mine: {file: PLACE/mine.npy, intercept: true}}
+  site: resid_post.0
+  targets:
+    rated: {instrument: stars, n: 3}
+    first: {instrument: pick, text: first, n: 4}
+    both: {instrument: pick, text: differential, n: 4}
+    said: {instrument: words, n: 2}
+  coefficients: [-0.5, 0, 0.5]
+  random: 2
+  coherence: {name: regex, pattern: .}
+polarity: {anchors: {good: [{task: Sink., completion: Glug.}], bad: [{task: Sing., completion: La.}]}}
+"""
+WRONG = [
+    ("vectors: [concept:glad, mine]", "vectors: [concept:gled, mine]", 'did you mean "glad"'),
+    ("vectors: [concept:glad, mine]", "vectors: [refusal, mine]", "`inside.refusal` is false"),
+    ("vectors: [concept:glad, mine]", "vectors: [probe:liking]", "is no key of `probes`"),
+    ("vectors: [concept:glad, mine]", "vectors: [yours]", "is no key of `steering.files`"),
+    ("vectors: [concept:glad, mine]", "vectors: [mine, mine]", "each once"),
+    ("coefficients: [-0.5, 0, 0.5]", "coefficients: [-0.5, 0.5]", "0 is missing"),
+    ("instrument: stars, n: 3", "instrument: strs", 'did you mean "stars"'),
+    ("instrument: stars, n: 3", "instrument: stars, text: first", "the question shows one"),
+    ("instrument: stars, n: 3", "instrument: order", "is a ranking"),
+    (
+        "when: before\n    raters: [local]\n  pick",
+        "when: before\n    format: reasoned\n  pick",
+        "need an answer at once",
+    ),
+    ("{max_tokens: 4}\n  order", "{max_tokens: 4, engine: vllm}\n  order", "engine that cannot steer"),
+    ("dtype: float32}", "dtype: float32, thinking: on}", "thinks before it answers"),
+    ("parsing: {tone: {name: regex, pattern: good}}", "parsing: {}", "nothing judges its answers"),
+    ("  random: 2", "  random: 2\n  positions: answer", "before its first token"),
+    ("negative: You are sad.", "negative: You are glad.", "another text"),
+    ("readouts: [response_mean]", "readouts: [prompt_last]", "reads the prompt"),
+    ("sites: [0.0]", "sites: [0.0, 0.0]", "each once"),
+]
+
+
+def _text(model: str = "somewhere/model", place: str = "somewhere") -> str:
+    return FILE.replace("MODEL", model).replace("PLACE", place)
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), WRONG, ids=[one[1] for one in WRONG])
+def test_mistakes_are_told(right: str, wrong: str, said: str, tmp_path: Path):
+    assert right in FILE
+    path = tmp_path / "toy.yaml"
+    path.write_text(_text().replace(right, wrong))
+    with pytest.raises(ConfigError) as caught:
+        load_study(path)
+    assert said in str(caught.value)
+
+
+def test_a_study_without_steering_has_the_settings_that_it_had_before():
+    plain = study_of()
+    for stage in ("analyse", "figures", "report"):
+        said = json.dumps(settings_of(stage, plain))
+        assert "steering" not in said
+        assert "concepts" not in said
+
+
+def test_names_of_steered_questions_are_read_back():
+    name = steered_id("both", "random 1/concept:glad", -0.25, "pick|local|-|a > b")
+    assert parts_of_id(name) == ("both", "random 1/concept:glad", -0.25, "pick|local|-|a > b")
+    kinds = [kind_of(one) for one in ("random 1", "random 2/mine", "shuffled:liking", "probe:liking", "randomness")]
+    assert kinds == ["random", "random", "shuffled", "own", "own"]
+
+
+@pytest.fixture(scope="module")
+def studied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Paths, Store]:
+    root = tmp_path_factory.mktemp("steered")
+    np.save(root / "mine.npy", np.append(np.random.default_rng(0).standard_normal(64), 7.0))
+    path = root / "toy.yaml"
+    path.write_text(_text(str(tiny_folder), str(root)))
+    study = load_study(path)
+    assert isinstance(study, Study)
+    paths, store = Paths(root / "results", study.name), Store(root / "store")
+    for stage, part in (
+        *(("sample", "concepts"), ("read", "contrasts"), ("sample", "answers"), ("sample", "open")),
+        *(("choose", "answers"), ("judge", "open"), ("choose", "steering"), ("sample", "steering")),
+        *(("judge", "steering"), ("analyse", "")),
+    ):
+        run_job(StudyJob(study.name, paths, store, stage, 0, part, of=study))
+    return study, paths, store
+
+
+def test_all_stages_run_on_a_tiny_model(studied):
+    _, paths, _ = studied
+    vectors = read_table(paths.table("vectors"))
+    assert list(vectors["context"]) == ["with", "without"]
+    assert vectors["cosine_with_prompt"].iloc[0] == pytest.approx(1.0)
+    assert vectors["norm_units"].to_numpy() == pytest.approx(vectors["norm"] / vectors["activation_norm"])
+    doses = read_table(paths.table("dose_response"))
+    assert set(doses["target"]) == {"rated", "first", "both", "said"}
+    assert set(doses["vector"]) == {"concept:glad", "mine", "random 1", "random 2"}
+    assert set(doses["coefficient"]) == {-0.5, 0.0, 0.5}
+    slopes = read_table(paths.table("steering_slopes"))
+    own = slopes[(slopes["target"] == "both") & (slopes["answers"] == "all") & (slopes["vector"] == "mine")].iloc[0]
+    assert (own["n_random"], own["n"]) == (2, 8)
+
+
+def test_unsteered_answers_are_those_of_the_unsteered_study(studied):
+    _, paths, _ = studied
+    steered = read_table(paths.part("choose", "steering", 0) / "candidates.parquet")
+    plain = read_table(paths.part("choose", "answers", 0) / "candidates.parquet")
+    zero = steered[steered["id"].str.startswith("rated|none|0.0|")]
+    for name, own in zero.groupby("id"):
+        same = plain[plain["id"] == str(name).split("|", 3)[3]]
+        np.testing.assert_allclose(own["logprob"], same["logprob"], atol=1e-4)
+    assert len(zero)
+
+
+def test_the_texts_of_both_tasks_are_steered_in_opposite_directions(studied):
+    study, paths, store = studied
+    plan = plan_of(StudyJob(study.name, paths, store, "choose", 0, "steering", of=study))
+    for name, chat, steering in zip(plan.ids, plan.chats, plan.steerings, strict=True):
+        target, vector, _, asked = parts_of_id(name)
+        if target != "both" or vector == "none":
+            continue
+        first, second = asked.split("|")[-1].split(" > ")
+        texts = {task.id: task.text for task in tasks_of_study(study)}
+        assert [(one.text, one.weight) for one in steering.texts] == [(texts[first], 1.0), (texts[second], -1.0)]
+        assert texts[first] in chat.user
+
+
+def test_all_vectors_add_the_same_length_and_files_lose_their_intercept(studied):
+    study, paths, store = studied
+    plan = plan_of(StudyJob(study.name, paths, store, "choose", 0, "steering", of=study))
+    norms = {
+        parts_of_id(name)[1]: float(np.linalg.norm(one.added()))
+        for name, one in zip(plan.ids, plan.steerings, strict=True)
+        if one is not None
+    }
+    assert len(norms) == 4
+    assert max(norms.values()) == pytest.approx(min(norms.values()), rel=1e-5)
+    mine = next(one.vector for one in plan.steerings if one is not None and one.vector.name == "mine")
+    assert len(mine.values) == 64
+
+
+def test_what_remains_of_a_concept_without_its_turn_is_read_without_it(studied):
+    study, paths, _ = studied
+    ids, _ = load_activations(paths.part("read", "contrasts", 0), "resid_post.0", "response_mean")
+    assert len(ids) == 2 * 2 * 6
+    found = Contrasts(study, paths, {}, tasks_of_study(study))
+    kept, bare = (found.concept("glad", one, "response_mean", "resid_post.0") for one in ("with", "without"))
+    assert not np.allclose(kept.positive, bare.positive)
+    assert kept.groups == bare.groups
+
+
+def test_open_answers_are_judged_for_attitude_and_coherence(studied):
+    _, paths, _ = studied
+    scores = pd.read_parquet(paths.scores("steering"))
+    assert set(scores["trait"]) == {"attitude", "coherence"}
+    assert (scores.groupby("trait")["id"].nunique() == 2 * (1 + 4 * 2)).all()
