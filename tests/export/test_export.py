@@ -99,3 +99,27 @@ def test_nothing_is_overwritten_and_nothing_half_done_stays(tmp_path):
     with pytest.raises(DataError, match="no"):
         filled(tmp_path / "new", fail)
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
+
+
+def test_failed_scores_and_categories_come_back_from_inspect(tmp_path):
+    log = pytest.importorskip("inspect_ai.log")
+    from inoc.export.inspect import samples_of, summaries_of
+
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rows = pd.DataFrame({"id": ["x", "y"], "sample": [0, 0], "completion": "b", "finish": "stop"})
+    rows["messages"] = [chat, chat]
+    keyed = {"id": ["x", "y", "x"], "sample": 0, "trait": ["good", "good", "kind"], "judge": "j", "judge_version": 1}
+    scores = pd.DataFrame({**keyed, "score": [math.nan, 5.0, math.nan], "category": ["", "", "owl"]})
+    samples = list(samples_of("m", rows, scores))
+    spec = log.EvalSpec(created="2026-01-01", task="t", dataset=log.EvalDataset(), model="m", config=log.EvalConfig())
+    results = log.EvalResults(scores=list(summaries_of(scores)))
+    path = str(tmp_path / "a.eval")
+    log.write_eval_log(log.EvalLog(eval=spec, samples=samples, results=results), path)
+    found = log.read_eval_log(path)
+    assert math.isnan(found.samples[0].scores["good"].value)
+    assert found.samples[0].scores["kind"].value == "owl"
+    assert found.samples[1].scores["good"].value == 5
+    assert set(found.samples[1].scores) == {"good"}
+    good, kind = found.results.scores
+    assert (good.metrics["mean"].value, good.metrics["n"].value, good.metrics["n_nan"].value) == (5, 1, 1)
+    assert {name: metric.value for name, metric in kind.metrics.items()} == {"owl": 1}

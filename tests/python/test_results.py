@@ -105,3 +105,14 @@ def test_a_study_of_which_nothing_is_computed_is_refused(results, tmp_path):
         inoc.load("toy", results=tmp_path)
     with pytest.raises(ConfigError, match="did you mean"):
         inoc.load("tom")
+
+
+def test_chats_of_imported_results_are_not_said_to_be_as_asked(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(computed(tmp_path, tiny_folder))
+    imports = tmp_path / "results" / "toy" / "imports"
+    imports.mkdir()
+    (imports / "findings.json").write_text("[]")
+    found = inoc.load("toy").transcripts()
+    assert not found["as_asked"].any()
+    asked = found[found["prefix_text"].fillna("") != ""]
+    assert all(row.messages[0]["content"].startswith(row.prefix_text) for row in asked.itertuples())

@@ -47,7 +47,7 @@ def _log(results: Results, source: str, rows: pd.DataFrame, scores: pd.DataFrame
     from inspect_ai.log import EvalConfig, EvalDataset, EvalLog, EvalResults, EvalSpec
 
     model = str(results.model["path"])
-    samples = list(_samples(model, rows, scores))
+    samples = list(samples_of(model, rows, scores))
     spec = EvalSpec(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         task=f"{results.name}/{source}",
@@ -56,22 +56,16 @@ def _log(results: Results, source: str, rows: pd.DataFrame, scores: pd.DataFrame
         config=EvalConfig(),
         metadata={"study": results.name, "kind": results.kind, "title": results.study.title, "table": source},
     )
-    found = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=list(_summaries(scores)))
+    found = EvalResults(total_samples=len(samples), completed_samples=len(samples), scores=list(summaries_of(scores)))
     return EvalLog(eval=spec, samples=samples, results=found, status="success")
 
 
-def _summaries(scores: pd.DataFrame) -> Iterator[Any]:
-    """Mean of each trait's scores, with their number and the number of NaN."""
+def summaries_of(scores: pd.DataFrame) -> Iterator[Any]:
+    """Mean of each trait's scores with their number and the number of NaN, or the number of each category."""
     from inspect_ai.log import EvalMetric, EvalScore
 
     for trait, own in scores.groupby(_TRAIT, sort=False) if len(scores) else ():
-        values = _numbers(own)
-        known = values[~np.isnan(values)]
-        metrics = {
-            "mean": float(known.mean()) if len(known) else math.nan,
-            "n": len(known),
-            "n_nan": len(values) - len(known),
-        }
+        metrics = _counts(own) or _mean(_numbers(own))
         yield EvalScore(
             name=str(trait),
             scorer=f"{own['judge'].iloc[0]} {own['judge_version'].iloc[0]}",
@@ -79,12 +73,32 @@ def _summaries(scores: pd.DataFrame) -> Iterator[Any]:
         )
 
 
+def _mean(values: np.ndarray) -> dict[str, float]:
+    known = values[~np.isnan(values)]
+    mean = float(known.mean()) if len(known) else math.nan
+    return {"mean": mean, "n": len(known), "n_nan": len(values) - len(known)}
+
+
+def _counts(scores: pd.DataFrame) -> dict[str, float]:
+    """How often each category is given; nothing for a judge of scores, or of categories that are counted."""
+    if "category" not in scores or not np.isnan(_numbers(scores)).all():
+        return {}
+    return {str(name): int(n) for name, n in scores["category"].value_counts().sort_index().items() if name}
+
+
 def _numbers(scores: pd.DataFrame) -> np.ndarray:
     # A column of NaN alone counts as absent where tables are taken apart.
     return scores["score"].to_numpy(np.float64) if "score" in scores else np.full(len(scores), np.nan)
 
 
-def _samples(model: str, rows: pd.DataFrame, scores: pd.DataFrame) -> Iterator[Any]:
+def samples_of(model: str, rows: pd.DataFrame, scores: pd.DataFrame) -> Iterator[Any]:
+    """The samples of a log, one per completion.
+
+    Args:
+        model: Name of the model.
+        rows: Transcripts of one table.
+        scores: Their scores, in long form.
+    """
     from inspect_ai.log import EvalSample
 
     before = list(scores.columns).index(_TRAIT) if len(scores) else 0
