@@ -80,7 +80,7 @@ def _mean(values: np.ndarray) -> dict[str, float]:
 
 
 def _counts(scores: pd.DataFrame) -> dict[str, float]:
-    """How often each category is given; nothing for a judge of scores, or of categories that are counted."""
+    """Number of completions in each category; nothing for a judge of scores, or of categories that are counted."""
     if "category" not in scores or not np.isnan(_numbers(scores)).all():
         return {}
     return {str(name): int(n) for name, n in scores["category"].value_counts().sort_index().items() if name}
