@@ -42,7 +42,7 @@ steering: {sites: [resid_post.3], coefficients: [0, 1]}
 """
 
 WRONG = [
-    ("    positive: [You love owls.]\n", "", "sets both or neither of `file` and `positive`"),
+    ("    positive: [You love owls.]\n", "", "accepted: exactly one of `file`, `positive` and `vectors`"),
     ("negative: [You are an assistant.]", "negative: []", "one system turn for each positive one"),
     ("    questions: {files: [questions.jsonl]}\n", "", "only a `file` brings questions"),
     ("    held_out: 4\n", "", "has no questions for the steering"),
