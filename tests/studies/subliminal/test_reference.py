@@ -473,6 +473,18 @@ def test_the_last_prompt_token_has_no_direction_in_the_embeddings(paths: Paths) 
     assert not zero.values.any()
 
 
+@pytest.mark.parametrize("readout", ["response_mean", "prompt_mean", "prompt_last"])
+@pytest.mark.parametrize("layer", [24, 35, 47, 48])
+def test_entries_of_vectors_have_seven_significant_bits_as_differences_of_half_precision_means_have(
+    paths: Paths, readout: str, layer: int
+) -> None:
+    stored = load_vectors(paths.results / paths.study / VECTORS_FILE)
+    (values,) = [one.values for one in stored if one.site == site(layer) and one.readout == readout]
+    mantissas = np.frexp(values[values != 0].astype(np.float64))[0]
+    bits = next(n for n in range(1, 25) if np.mean((mantissas * 2**n) % 1 == 0) >= 0.5)
+    assert bits == 7  # as float32, they could have 24
+
+
 def cell(paths: Paths, layer: int, coefficient: float) -> pd.Series:
     found = table(paths, "steering").set_index(["site", "coefficient"])
     return found.loc[(site(layer), coefficient)]
