@@ -6,6 +6,7 @@ What is fitted to comparisons at that study's own settings is in `tests/prefer/t
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -334,12 +335,18 @@ def test_the_one_task_without_consistency_was_misread(tables, paths):
     assert zero["task"].iloc[0] in found["text"]
 
 
-def test_percentiles_of_stored_scores_are_linear():
-    for path in (FOLDER / "src" / "task_data").rglob("consistency_*.json"):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        scores = list(value["scores"].values())
-        for percent, expected in value["percentiles"].items():
+def test_percentiles_of_stored_scores_are_linear(tables):
+    found = tables["consistency"]
+    files = sorted((FOLDER / "src" / "task_data").rglob("consistency_*.json"))
+    for path in files:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        rater = re.sub(r"\W+", "_", path.stem.removeprefix("consistency_"))
+        rule = "earlier_half_scale" if path.parent.parent.name == "consistency" else "earlier_own_percentile"
+        scores = found.loc[(found["rater"] == rater) & (found["rule"] == rule), "score"]
+        assert len(scores) == len(stored["scores"])
+        for percent, expected in stored["percentiles"].items():
             assert np.percentile(scores, float(percent)) == pytest.approx(expected, abs=1e-12)
+    assert len(files) > 2
 
 
 def test_the_wording_decides_what_is_said(tables):
