@@ -46,8 +46,11 @@ def _model_path(frames: Mapping[str, pd.DataFrame]) -> str:
 
 def _origins(frames: Mapping[str, pd.DataFrame]) -> dict[str, object]:
     tasks: set[str] = set()
-    columns = {"ratings": "task", "utilities": "item", "completions": "task", "comparisons": "task_a"}
-    for table, column in columns.items():
+    columns = (
+        *(("ratings", "task"), ("utilities", "item"), ("completions", "task")),
+        *(("comparisons", "task_a"), ("comparisons", "task_b")),
+    )
+    for table, column in columns:
         if table in frames:
             tasks |= set(frames[table][column].astype(str))
     first: dict[str, dict[str, str]] = {}
@@ -55,7 +58,9 @@ def _origins(frames: Mapping[str, pd.DataFrame]) -> dict[str, object]:
         texts = first.setdefault(key_of(origin_of(task)), {})
         if len(texts) < 2:  # as examples; thousands of ids without a text would say nothing more
             texts[task] = f"{MISSING} {task}"
-    return {origin: {"texts": texts} for origin, texts in first.items()} or {"unknown": {"texts": {"task": MISSING}}}
+    if len(tasks) < 2:  # a choice has two
+        first["unknown"] = {one: f"{MISSING} {one}" for one in ("one", "another")}
+    return {origin: {"texts": texts} for origin, texts in first.items()}
 
 
 def _models(frames: Mapping[str, pd.DataFrame]) -> list[str]:
