@@ -74,9 +74,9 @@ rule train_by_api:
     wildcard_constraints:
         study=asking("train"),
         part=parts("train"),
+    localrule: True
     conda:
         CONDA
-    localrule: True
     resources:
         gpu=0,
         mem_mb=2_000,
