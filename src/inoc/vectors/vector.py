@@ -85,7 +85,8 @@ class Vector:
         Raises:
             DataError: If the vector was made with other weights, or through another adapter.
         """
-        if self.model != model.weights:
+        # Without a digest nothing is computed with the model: chats are planned again, to be shown.
+        if model.weights and self.model != model.weights:
             msg = (
                 f"vector {self.name!r} belongs to the weights {self.model[:12]}…, but {model.folder} has "
                 f"{model.weights[:12]}…. Read the vector with this model"
