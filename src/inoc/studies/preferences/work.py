@@ -185,7 +185,8 @@ WORK = (
     world_work(_world, f"{_PLANS}:world"),
     *(
         _work("sample", part, _sample(part), _nothing if questions_of(part) == "completions" else _completed)
-        for part in KIND.parts["sample"]
+        # Completions of models here and behind the API come first, as questions show them.
+        for part in sorted(KIND.parts["sample"], key=lambda part: questions_of(part) != "completions")
         if part not in STEERING_PARTS
     ),
     *(
