@@ -48,6 +48,8 @@ def consistency_rows(measured: Measured) -> pd.DataFrame:
     if not spreads:
         return pd.DataFrame(columns=CONSISTENCY.names)
     single, mean = pd.concat(spreads).dropna(), pd.concat(means)
+    if single.empty:  # no task was answered under two seeds
+        return pd.DataFrame(columns=CONSISTENCY.names)
     parts = [_by_rater(single), _pooled(single, mean)]
     found = pd.concat(parts, ignore_index=True).dropna(subset=["score"])
     found["origin"] = found["task"].map(measured.origins).fillna("")
