@@ -10,6 +10,7 @@ from inoc.jobs.work import Settings, Work, plain
 from inoc.probe.files import probe_files
 from inoc.studies.preferences.concepts import REFUSAL
 from inoc.studies.preferences.inside import SteeringSpec
+from inoc.studies.preferences.parts import part_files
 from inoc.studies.preferences.reading import read_folders
 from inoc.studies.preferences.roles import inside_model, template_of
 from inoc.studies.preferences.steering_parts import has_steering_part
@@ -71,16 +72,12 @@ def _judged(study: Study, shard: int, shards: Shards) -> Settings:
 
 def concept_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
     """Tables of the completions of concepts."""
-    if not study.concepts:
-        return []
-    return [paths.part("sample", "concepts", shard) / "answers.parquet" for shard in range(shards.get("sample", 1))]
+    return part_files(study, paths, "sample", "concepts", "answers.parquet", shards)
 
 
 def contrast_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
     """Tables that say that all activations of concepts were read."""
-    if not study.concepts:
-        return []
-    return [paths.part("read", "contrasts", shard) / "rows.parquet" for shard in range(shards.get("read", 1))]
+    return part_files(study, paths, "read", "contrasts", "rows.parquet", shards)
 
 
 def refusal_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
@@ -111,8 +108,7 @@ def steering_inputs(study: Study, paths: Paths, shards: Shards) -> list[Path]:
         return found
     found += _to_steer(study, paths, shards, 0)
     for stage, name in (("choose", "candidates.parquet"), ("sample", "answers.parquet")):
-        if has_steering_part(study, stage, "steering"):
-            found += [paths.part(stage, "steering", shard) / name for shard in range(shards.get(stage, 1))]
+        found += part_files(study, paths, stage, "steering", name, shards)
     return [*found, *([paths.scores("steering")] if has_steering_part(study, "judge", "steering") else [])]
 
 
@@ -167,9 +163,7 @@ STEERING: tuple[Work, ...] = (
         _judged,
         f"{_PLANS}:judge",
         lambda study, paths, shards, shard: [paths.scores("steering")],
-        lambda study, paths, shards, shard: [
-            paths.part("sample", "steering", one) / "answers.parquet" for one in range(shards.get("sample", 1))
-        ],
+        lambda study, paths, shards, shard: part_files(study, paths, "sample", "steering", "answers.parquet", shards),
         given=("parsing", "steering"),
         wanted=lambda study: has_steering_part(study, "judge", "steering"),
         part="steering",

@@ -61,11 +61,16 @@ def shown_vectors(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys([*own.loc[own["kind"] == "own", "vector"], *own["vector"]]))[:MOST_VECTORS]
 
 
-def draw_dose(study: Study, sources: Sources) -> Drawing:
-    """A panel for each target: answers by coefficient, each vector with its interval, and the band of random ones."""
+def swept(sources: Sources) -> tuple[pd.DataFrame, list[str]]:
+    """Doses with all answers, coherent or not, and the targets that have a panel."""
     whole = sources.table("dose_response", COLUMNS)
     table = whole[whole["answers"] == "all"].reset_index(drop=True)
-    targets = list(dict.fromkeys(table["target"]))[:MOST_TARGETS]
+    return table, list(dict.fromkeys(table["target"]))[:MOST_TARGETS]
+
+
+def draw_dose(study: Study, sources: Sources) -> Drawing:
+    """A panel for each target: answers by coefficient, each vector with its interval, and the band of random ones."""
+    table, targets = swept(sources)
     if not targets:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
@@ -138,9 +143,7 @@ def _legend(figure: object, study: Study, vectors: list[str], *, band: bool) -> 
 
 def draw_coherence(study: Study, sources: Sources) -> Drawing:
     """A panel for each target: the share of answers that were read and are coherent, by coefficient."""
-    whole = sources.table("dose_response", COLUMNS)
-    table = whole[whole["answers"] == "all"].reset_index(drop=True)
-    targets = list(dict.fromkeys(table["target"]))[:MOST_TARGETS]
+    table, targets = swept(sources)
     if not targets:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
