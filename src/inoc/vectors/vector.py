@@ -79,13 +79,13 @@ class Vector:
         """Refuse another model.
 
         Args:
-            model: The model that the vector is to be used with.
+            model: The model that the vector is to be used with. Without a digest of its weights it is only planned with,
+                never run, and the vector cannot be of another one.
             adapter: Digest of its adapter. A vector of the bare model goes with each of its adapters.
 
         Raises:
             DataError: If the vector was made with other weights, or through another adapter.
         """
-        # Without a digest nothing is computed with the model: chats are planned again, to be shown.
         if model.weights and self.model != model.weights:
             msg = (
                 f"vector {self.name!r} belongs to the weights {self.model[:12]}…, but {model.folder} has "
