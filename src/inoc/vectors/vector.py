@@ -79,8 +79,8 @@ class Vector:
         """Refuse another model.
 
         Args:
-            model: The model that the vector is to be used with. Without a digest of its weights it is only planned with,
-                never run, and the vector cannot be of another one.
+            model: The model that the vector is to be used with. One without a digest of its weights is planned with and
+                never run, and is not compared.
             adapter: Digest of its adapter. A vector of the bare model goes with each of its adapters.
 
         Raises:
