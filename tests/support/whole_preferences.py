@@ -193,11 +193,11 @@ class PreferencesFolder(Folder):
 
     def _check_shares(self, key: str) -> int:
         """Probabilities of answers to the first questions of the study's own model, which show no completion."""
-        files = list((self.root / "results/fuzz/choose/answers").glob("*/candidates.parquet"))
-        if not files:
+        rows = self.rows("choose/answers/*/candidates.parquet")
+        if not rows:
             return 0
         found: dict[str, dict[str, float]] = {}
-        for row in pq.read_table(files[0]).to_pylist():
+        for row in rows:
             if row["id"].startswith(f"{key}|a|-|"):
                 found.setdefault(row["id"], {})[row["candidate"]] = row["logprob"]
         from transformers import AutoModelForCausalLM

@@ -166,6 +166,11 @@ class Folder:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
+    def rows(self, pattern: str) -> list[dict[str, Any]]:
+        """Rows of a result's shards: all of them, since which shard has a row depends on its key."""
+        files = sorted(self.root.glob(f"results/fuzz/{pattern}"))
+        return [row for file in files for row in pq.read_table(file).to_pylist()]
+
     def entries(self) -> set[Path]:
         return {path.parent for path in self.root.glob("store/*/??/*/unit.json")}
 

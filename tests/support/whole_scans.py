@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow.parquet as pq
 import torch
 from hypothesis import strategies as st
 
@@ -162,7 +161,7 @@ class ScanFolder(Folder):
         chats = {("given", key): turns for key, turns in self._given().items()}
         chats |= {("own", key): turns for key, turns in self._written().items()}
         base, compared = self.study["base"], 0
-        for row in pq.read_table(self.root / "results/fuzz/score/logprobs-0.parquet").to_pylist():
+        for row in self.rows("score/logprobs-*.parquet"):
             *before, user, answer = chats[row["dataset"], row["example_id"]]
             earlier = list(zip(before[::2], before[1::2], strict=True))
             system = row["prefix_text"] or base.get("text")
@@ -179,9 +178,8 @@ class ScanFolder(Folder):
     def _written(self) -> dict[str, list[str]]:
         """The rows that the model wrote: id → question and answer."""
         found = {}
-        for path in (self.root / "results/fuzz/sample/datasets").glob("*/answers.parquet"):
-            for row in pq.read_table(path).to_pylist():
-                found[row["id"].removeprefix("own:")] = [row["instruction"], row["completion"]]
+        for row in self.rows("sample/datasets/*/answers.parquet"):
+            found[row["id"].removeprefix("own:")] = [row["instruction"], row["completion"]]
         return found
 
 

@@ -167,7 +167,7 @@ def check_scores(folder: StudyFolder) -> int:
     examples = pq.read_table(folder.root / "results/fuzz/generate/train.parquet").to_pylist()
     by_id = {row["example_id"]: row for row in examples}
     compared = 0
-    for row in pq.read_table(folder.root / "results/fuzz/score/logprobs-0.parquet").to_pylist():
+    for row in folder.rows("score/logprobs-*.parquet"):
         if row["dataset"] != "train":
             continue
         example = by_id[row["example_id"]]

@@ -265,12 +265,12 @@ class SubliminalFolder(Folder):
         return own
 
     def _check_choices(self) -> int:
-        files = list((self.root / "results/fuzz/choose/own").glob("*/candidates.parquet"))
-        if not files:
+        rows = self.rows("choose/own/*/candidates.parquet")
+        if not rows:
             return 0
         tokenizer, model = self._oracle()
         found: dict[str, dict[str, float]] = {}
-        for row in pq.read_table(files[0]).to_pylist():
+        for row in rows:
             found.setdefault(row["id"], {})[row["candidate"]] = row["logprob"]
         spellings = {name: cased([name, *forms]) for name, forms in NAMES.items()}
         subjects = ["untrained", *(["teacher.prompted"] if "prompted" in self.study["teachers"] else [])]
@@ -289,7 +289,7 @@ class SubliminalFolder(Folder):
         """Shares of the owl among the sampled answers, by plain search."""
         if "sample" not in self.study["preference"]["methods"]:
             return 0
-        answers = pq.read_table(self.root / "results/fuzz/sample/own/0/answers.parquet").to_pylist()
+        answers = self.rows("sample/own/*/answers.parquet")
         own = [row for row in answers if row["id"].startswith("untrained/")]
         table = pq.read_table(self.root / "results/fuzz/analyse/preferences.parquet").to_pylist()
         for entity in ("owl", "cat"):
@@ -303,12 +303,12 @@ class SubliminalFolder(Folder):
 
     def _check_scores(self) -> int:
         """Rows under system turns, of which the tables have means."""
-        path = self.root / "results/fuzz/score/logprobs-0.parquet"
-        if not path.exists():
+        rows = self.rows("score/logprobs-*.parquet")
+        if not rows:
             return 0
         tokenizer, model = self._oracle()
         compared = 0
-        for row in pq.read_table(path).to_pylist():
+        for row in rows:
             if row["dataset"] not in self.kept:
                 continue
             given = self.kept[row["dataset"]][_place(row["example_id"])]
@@ -321,15 +321,15 @@ class SubliminalFolder(Folder):
 
     def _check_traits(self) -> int:
         """Projections on the embeddings' vector, from the hidden states of the model itself."""
-        files = list((self.root / "results/fuzz/read/projections").glob("*/projections.parquet"))
+        projected = self.rows("read/projections/*/projections.parquet")
         spec = self.study.get("projection")
-        if not files or spec["sites"] != ["resid_post.0"] or spec["readouts"] != ["response_mean"]:
+        if not projected or spec["sites"] != ["resid_post.0"] or spec["readouts"] != ["response_mean"]:
             return 0
         if self.study["persona"]["love"].get("judge"):
             return 0
         tokenizer, model = self._oracle()
         sides = {"positive": [], "negative": []}
-        for row in pq.read_table(self.root / "results/fuzz/sample/persona/0/answers.parquet").to_pylist():
+        for row in self.rows("sample/persona/*/answers.parquet"):
             side = row["id"].split("/")[1]
             text = self.study["persona"]["love"][side][0]
             state = self._state(model, tokenizer, text or self._system(""), row["instruction"], row["completion"])
@@ -337,7 +337,7 @@ class SubliminalFolder(Folder):
         if any(state is None for own in sides.values() for state in own):
             return 0
         vector = np.mean(sides["positive"], axis=0) - np.mean(sides["negative"], axis=0)
-        for row in pq.read_table(files[0]).to_pylist():
+        for row in projected:
             teacher, place = row["id"].split(":")
             given = self.kept[teacher][_place(place)]
             state = self._state(model, tokenizer, self._system(""), given["prompt"], given["completion"])
