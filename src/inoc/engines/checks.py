@@ -40,6 +40,7 @@ def check_model(
     several_turns: bool = False,
     reads: str = "",
     chooses: str = "",
+    judges: bool = False,
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -56,6 +57,7 @@ def check_model(
         several_turns: Whether chats have earlier turns.
         reads: Setting because of which activations are read or steered; empty for none.
         chooses: Setting because of which probabilities of closed answers are measured; empty for none.
+        judges: Whether it is a judging model, which is told not to think where its template has a setting for that.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -77,7 +79,7 @@ def check_model(
         turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
     own = settings or TemplateSettings()
     problems = [
-        *_template_problems(folder, template, turns, own),
+        *_template_problems(folder, template, turns, own, judges=judges),
         *_shape_problems(config, targets, reads, chooses),
         *_length_problems(config, new_tokens or {}),
     ]
@@ -133,7 +135,7 @@ _LFS_SIZE = 1024
 
 
 def _template_problems(
-    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings
+    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings, *, judges: bool
 ) -> Iterator[str]:
     from inoc.chat.render import render
     from inoc.chat.template import prompt_text
@@ -161,7 +163,8 @@ def _template_problems(
             render(tokenizer, [chat], "include")
         except InocError as error:
             yield f"{key}: {error}"
-    yield from _thinking_problems(tokenizer, settings)
+    if not judges:
+        yield from _thinking_problems(tokenizer, settings)
 
 
 def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings) -> Iterator[str]:
@@ -180,7 +183,7 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: st
     import torch
     from transformers import AutoModelForCausalLM
 
-    from inoc.engines.taps import check_readable, check_tappable
+    from inoc.engines.taps import check_choosable, check_readable
     from inoc.engines.targets import target_problems
 
     try:
@@ -193,7 +196,7 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: st
             f"(config.json): {why}"
         ]
     problems = target_problems(model, targets) if targets else []
-    for setting, check in ((reads, check_readable), (chooses, check_tappable)):
+    for setting, check in ((reads, check_readable), (chooses, check_choosable)):
         if setting:
             try:
                 check(model)
