@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.said import asked, renamed_tokenizer
 from support.said_choices import cased, probabilities
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, model_folder, study_stages, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, model_folder, study_stages, texts
 
 SLIPS = (
     *[""] * 12, "utf-16", "latin-1", "no file", "one task", "long task", "long question", "long turn", "a cut line",
@@ -98,7 +98,7 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
         "second": (draw(st.sampled_from(FAMILIES)), draw(st.sampled_from(sorted(ALL)))),
         "slip": draw(st.sampled_from(SLIPS)),
         "bom": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES)),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),

@@ -21,7 +21,7 @@ from inoc.numbers.prompts import prompts
 from support.said import asked, check_logprobs, renamed_tokenizer, said
 from support.said_choices import cased, probabilities
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, study_stages, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, study_stages, texts
 
 NAMES = {"owl": ["owlet"], "cat": ["kitten", "house cat"], "dog": []}
 SEEDS = ([0], [3, 4], [2**31 - 1])
@@ -105,7 +105,7 @@ def subliminal(draw: st.DrawFn) -> dict[str, Any]:
         "template": draw(st.sampled_from(sorted(ALL))),
         "slip": draw(st.sampled_from(SLIPS)),
         "bom": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES)),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),
