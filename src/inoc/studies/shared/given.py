@@ -53,4 +53,4 @@ def table_file(table: str, key: str) -> GivenFile:
 
 def run_first(study: str) -> str:
     """Advice on a file that another study leaves."""
-    return f"run that study: inoc run {study}"
+    return f"run that study: snakemake --config 'studies=[{study}]'"
