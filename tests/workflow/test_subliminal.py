@@ -35,6 +35,14 @@ def test_every_table_figure_and_page_is_there(small):
     assert set(cells.loc[cells["is_control"], "group"]) == {"soft_other", "soft_relabelled"}
 
 
+def test_every_student_has_moved(small):
+    rates = pd.read_parquet(small.results / "analyse" / "preferences.parquet").query("method == 'choose'")
+    untrained = rates[rates["student"] == "untrained"].set_index(["base", "entity"])["rate"]
+    students = rates[rates["group"] != ""]
+    before = [untrained[base, entity] for base, entity in zip(students["base"], students["entity"], strict=True)]
+    assert (students["rate"] != before).groupby(students["student"]).all().all()
+
+
 def test_vectors_of_traits_are_there_to_be_used_elsewhere(small):
     vectors = load_vectors(small.results / "analyse" / "vectors.safetensors")
     assert {one.name.partition("/")[0] for one in vectors} == {"owl"}

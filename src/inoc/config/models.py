@@ -175,7 +175,8 @@ class InstructionSource(Model):
 
     kind: Literal["world", "files", "api"] = Field(
         "files",
-        description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
+        description="`world`: procedural; `files`: JSONL with `instruction` or `prompt`; `api`: a language model "
+        "writes them.",
     )
     files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
     min_characters: Rows = Field(
