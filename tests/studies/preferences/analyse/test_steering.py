@@ -36,7 +36,7 @@ def trials():
     random = {f"random {k + 1}": 0.01 * (-1) ** k for k in range(20)}
     combined = {f"combination {k + 1}": 0.012 * (k - 10) for k in range(20)}
     effects = {"probe:liking": 0.2, "shuffled:liking": 0.06, **random, **combined}
-    return made(np.random.default_rng(2), effects)
+    return made(np.random.default_rng(3), effects)
 
 
 def slopes(trials: pd.DataFrame) -> pd.DataFrame:
