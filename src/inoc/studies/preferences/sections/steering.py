@@ -9,8 +9,10 @@ import pandas as pd
 
 from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, escape, interval, number
+from inoc.studies.preferences.analyse.steering_slopes import verdict_p
 from inoc.studies.preferences.figures.steering import target_label, vector_label
 from inoc.studies.preferences.sections.front import Tables
+from inoc.studies.preferences.steering_vectors import NULLS
 from inoc.studies.preferences.study import Study
 
 MOST_ROWS = 60
@@ -48,8 +50,12 @@ def steering_section(study: Study, tables: Tables) -> Section:
             ),
             Block(
                 "Effects of steering",
-                "Slope of the answers per unit of the coefficient, over tasks, beside random vectors of the same norm; "
-                "on all answers, and on the coherent ones alone.",
+                "Slope of the answers per unit of the coefficient, over tasks; on all answers, and on the coherent "
+                "ones alone. Random vectors of the same norm point anywhere, and activations lie in few of all "
+                "directions, so they move answers little. Random combinations of activations lie where probes, those "
+                "of shuffled labels among them, and differences of means lie. A vector has an effect of its own if it "
+                "is steeper than nearly all of both; the p is among the combinations, the stricter ones, where there "
+                "are any.",
                 _slopes(study, tables),
                 always=False,
             ),
@@ -112,7 +118,7 @@ def _cosines(study: Study, tables: Tables) -> Table:
 
 def _slopes(study: Study, tables: Tables) -> Table:
     table = _table(tables, "steering_slopes")
-    own = table[table["kind"] != "random"] if len(table) else table
+    own = table[~table["kind"].isin(NULLS)] if len(table) else table
     rows = [
         [
             escape(target_label(study, row["target"])),
@@ -122,11 +128,15 @@ def _slopes(study: Study, tables: Tables) -> Table:
             number(float(str(row["p"])), 4),
             f"{number(float(str(row['null_lo'])), 3)} to {number(float(str(row['null_hi'])), 3)}",
             f"{row['beyond']} of {row['n_random']}",
+            f"{number(float(str(row['combination_lo'])), 3)} to {number(float(str(row['combination_hi'])), 3)}",
+            f"{row['beyond_combinations']} of {row['n_combinations']}",
+            number(verdict_p(row), 3),
             f"{number(float(str(row['usable_lo'])), 2)} to {number(float(str(row['usable_hi'])), 2)}",
         ]
         for row in _rows(own)
     ]
-    head = ["target", "vector", "answers", "slope", "p", "random vectors", "steeper than", "usable coefficients"]
+    head = ["target", "vector", "answers", "slope", "p of no slope", "random vectors", "steeper than"]
+    head += ["combinations of activations", "steeper than", "p among them", "usable coefficients"]
     return Table(head, rows) if rows else EMPTY
 
 
@@ -134,7 +144,7 @@ def _lost(study: Study, tables: Tables) -> Table:
     table = _table(tables, "dose_response")
     if table.empty:
         return EMPTY
-    own = table[(table["answers"] == "all") & (table["kind"] != "random")]
+    own = table[(table["answers"] == "all") & ~table["kind"].isin(NULLS) & table["n_lost"].notna()]
     rows = [
         [
             escape(target_label(study, row["target"])),
