@@ -28,14 +28,17 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
         study: The study.
         tables: Of the analysis.
     """
+    trained = study.students is not None
+    dose = _dose_words(study, tables)
     words = [
         *_own_words(study, tables),
         _summary_words(study, tables),
+        *(dose if trained else ()),
         _pairs_words(tables),
         _controlled_words(tables),
         _decomposition_words(tables),
         *_neutral_words(study, tables),
-        *_dose_words(study, tables),
+        *(() if trained else dose),
     ]
     return [sentence for sentence in words if sentence] or ["Nothing could be concluded; see what was skipped."]
 
