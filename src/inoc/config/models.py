@@ -391,5 +391,10 @@ class BaseStudy(Model):
     name: Key = Field(description="Name of the study and its results folder; must equal the file's name.")
     title: str = Field(description="One-line title for the report.")
     description: str = Field("", description="Description for the report, one paragraph.")
+    figures: Annotated[Literal["core", "all"], LATE] = Field(
+        "core",
+        description="Figures of the report and of the target `results/figures/all`. `core`: those of the main results; "
+        "`all`: every figure that applies to the study. Any other figure is drawn when it is asked for by its name.",
+    )
     model: ModelSpec = Field(description="The model under study.")
     world: WorldSpec | None = Field(None, description="The miniature world; required for `model.path: world`.")

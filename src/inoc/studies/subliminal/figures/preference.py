@@ -45,6 +45,16 @@ def no_splits(study: Study) -> str:
     return "" if has else "no student is trained on a part of a split"
 
 
+class _Main:
+    """Whether a figure of a method shows a main result: where both methods are used, that of probabilities does."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def __call__(self, study: Study) -> bool:
+        return self._method == "choose" or "choose" not in study.preference.methods
+
+
 class _Missing:
     """Reason why a study lacks a figure of a method. A class, so that an entry can be pickled."""
 
@@ -70,7 +80,7 @@ def _entry(
     category: str,
     missing: Callable[[Study], str],
     *arguments: str,
-    core: bool = False,
+    core: bool | _Main = False,
 ) -> Entry[Study]:
     labels = {"figure": title, "method": METHODS.get(arguments[0], arguments[0]) if arguments else "both"}
     return Entry(name, title, f"{HERE}.{draws}", needs, category, labels, missing, arguments, core)
@@ -99,7 +109,7 @@ def _of_method(method: str) -> tuple[Entry[Study], ...]:
             category,
             _Missing(method, missing),
             method,
-            core=core and method == "choose",
+            core=core and _Main(method),
         )
         for name, title, draws, table, category, missing, core in _OF_METHOD
     )
