@@ -58,7 +58,8 @@ def chats_of(study: Study, tasks: Sequence[Task], model: str) -> Iterator[GivenC
 
 def concept_chats(study: Study, tasks: Sequence[Task]) -> Iterator[GivenChat]:
     """Tasks as they are completed under both system turns of each concept."""
-    from inoc.studies.preferences.concepts import SIDES, concept_tasks, concept_turn
+    from inoc.studies.preferences.concepts import concept_tasks, concept_turn
+    from inoc.studies.shared.directions import SIDES
 
     for key, given in study.concepts.items():
         for task in concept_tasks(study, key, tasks):
