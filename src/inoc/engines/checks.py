@@ -72,11 +72,7 @@ def check_model(
         config, missing = _configuration(folder)
     if missing:
         return missing
-    turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
-    if placement == "system":
-        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
-    if several_turns:
-        turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
+    turns = _turns(system or SystemTurn(), placement, several_turns=several_turns)
     own = settings or TemplateSettings()
     problems = [
         *_template_problems(folder, template, turns, own, judges=judges),
@@ -87,6 +83,16 @@ def check_model(
         return problems  # chats can be measured only with a template that renders them
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
     return list(chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)))
+
+
+def _turns(system: SystemTurn, placement: Placement, *, several_turns: bool) -> dict[str, Chat]:
+    """Setting or wish of a study → a chat that has it."""
+    turns = {"model.system": Chat(system, *_EXCHANGE)}
+    if placement == "system":
+        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
+    if several_turns:
+        turns["chats of several turns"] = Chat(system, *_EXCHANGE, _EARLIER)
+    return turns
 
 
 def _configuration(folder: Path) -> tuple[Any, list[str]]:

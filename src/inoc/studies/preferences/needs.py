@@ -13,7 +13,7 @@ from inoc.config.needs import ApiUse, GivenChat, GivenFile, ModelUse, Needs, Sam
 from inoc.errors import DataError
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.preferences.asked import asked_of
-from inoc.studies.preferences.chats import chats_of, system_turns
+from inoc.studies.preferences.chats import chats_of, concept_chats, system_turns
 from inoc.studies.preferences.labels import read_topics
 from inoc.studies.preferences.parts import asked_parts
 from inoc.studies.preferences.roles import inside_model, method_of, needed_completions, raters, role, template_of
@@ -77,7 +77,7 @@ def model_uses(study: Study) -> dict[str, ModelUse]:
                 )
             ),
             _placement(study, keys, inside),
-            partial(_chats, study, keys),
+            partial(_chats, study, keys, concepts=inside in keys),
             several_turns=any(
                 given.when == "after" and key in raters(study, instrument)
                 for instrument, given in study.instruments.items()
@@ -209,8 +209,10 @@ def _files_are_here(study: Study) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def _chats(study: Study, models: list[str]) -> Iterator[GivenChat]:
+def _chats(study: Study, models: list[str], *, concepts: bool = False) -> Iterator[GivenChat]:
     if _files_are_here(study):
         tasks = tasks_of(study)
         for model in models:
             yield from chats_of(study, tasks, model)
+        if concepts:
+            yield from concept_chats(study, tasks)
