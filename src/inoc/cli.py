@@ -254,7 +254,7 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
-    for made in make_jobs(options.study, options.config, options.stage, options):
+    for made in make_jobs(options.study, options.config, options.stage, options, mark=True):
         # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
         with beating(made.job.heartbeat):
