@@ -44,9 +44,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
-    def in_key(
-        self, but: Collection[str] = (), late: Collection[str] = (), *, as_set: bool = False
-    ) -> dict[str, Any]:
+    def in_key(self, but: Collection[str] = (), late: Collection[str] = (), *, as_set: bool = False) -> dict[str, Any]:
         """The section in plain values, for keys and slices.
 
         A `LATE` field at its default leaves no trace, and a `HOW` field is at its default.

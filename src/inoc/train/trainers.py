@@ -12,7 +12,6 @@ from inoc.engines.head import traits
 from inoc.train.loss import IGNORE, packed_loss, padded_loss
 from inoc.train.masters import Masters
 
-
 FETCH_EVERY = 1_000
 """Most steps whose losses stay on the device; they also come from there before a state to resume from is saved."""
 
