@@ -99,7 +99,6 @@ def absent(spec: EmbeddingSpec) -> str:
     """
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-    from huggingface_hub.utils import validate_repo_id
 
     why, folder = unavailable(spec), Path(spec.model)
     if why or spec.provider == "openai" or spec.model == PACKAGED:
@@ -107,12 +106,12 @@ def absent(spec: EmbeddingSpec) -> str:
     if folder.is_dir() or spec.model.startswith((".", "/", "~")):  # one that does not exist is told as other files are
         return _unpooled(spec, folder) if folder.is_dir() else ""
     try:
-        validate_repo_id(spec.model)
-        if constants.HF_HUB_OFFLINE:
-            snapshot_download(spec.model, revision=spec.revision, local_files_only=True)
+        snapshot_download(spec.model, revision=spec.revision, local_files_only=True)
     except HFValidationError:
         return f"embedding.model = {spec.model!r}: is neither a folder nor a hub id. {_ACCEPTED}"
     except LocalEntryNotFoundError:
+        if not constants.HF_HUB_OFFLINE:
+            return ""  # it is downloaded when it is needed
         return (
             f"embedding.model = {spec.model!r}: is not in the cache of the hub, and HF_HUB_OFFLINE is set. Download it "
             f"first. {_ACCEPTED}"
