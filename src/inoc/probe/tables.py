@@ -29,7 +29,8 @@ PROBES = pa.schema(
 
 Metrics are those of `inoc.stats.probes.metrics`, `r2_ceiling` and `r_ceiling` of `inoc.stats.probes.labels`, the chosen
 `penalty`, and the tests `p` (of r2, against shuffled labels) and `p_within` (of r_within, against labels that were
-shuffled within origins). The interval of the baseline `shuffled` of a ridge probe is that of shuffles.
+shuffled within origins). Tests are those of a ridge probe of the labels, whatever the method. The interval of the
+baseline `shuffled` of a ridge probe is that of shuffles.
 """
 
 PREDICTIONS = pa.schema(

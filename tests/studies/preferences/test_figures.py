@@ -146,7 +146,7 @@ def _steered() -> dict[str, pd.DataFrame]:
                 rows.append((vector, *item, dose, f"t{k}", f"t{k + 1}", value, 0.1, 90.0 - 100 * abs(dose)))
     trials = pd.DataFrame(rows, columns=list(TRIAL))
     bounds = Bounds(50.0, 0.75)
-    numbers = (1.0, 10.0, 0.1, 0.9, 0.5, 0.2, 0.7, 0.6, 0.8, 0.7, 0.9, 0.9, 24, 0, 24)
+    numbers = (1.0, 10.0, 0.1, 0.9, 0.5, 0.2, 0.7, 0.6, 0.8, 0.7, 0.9, 0.01, 0.9, 24, 0, 24)
     where = [("with", 1), ("without", 1), ("with", 3)]
     vectors = [("concept:glad", "response_mean", f"resid_post.{at}", context, *numbers) for context, at in where]
     cosines = [("resid_post.1", "refusal", "concept:glad", 0.1, -0.2, 0.2, 0.4, 64)]
@@ -186,12 +186,12 @@ def test_bands_are_of_many_vectors_and_few_have_a_line_each():
 def test_the_report_has_effects_beside_random_vectors_and_what_is_lost():
     blocks = {block.heading: block.table for block in steering_section(STEERED, _steered()).blocks}
     assert [len(blocks[name].rows) for name in ("Vectors", "What directions share")] == [3, 1]
-    (target, vector, answers, *_, beyond, _, beyond_combinations, p, _) = blocks["Effects of steering"].rows[0]
+    (target, vector, answers, *_, beyond, _, _, beyond_combinations, p, _) = blocks["Effects of steering"].rows[0]
     assert (target, vector, answers) == ("choice, first less second", "liking (probe)", "all")
     assert beyond.endswith("of 2")
     assert beyond_combinations.endswith("of 6")
     slopes = _steered()["steering_slopes"]
     own = slopes[(slopes["vector"] == "probe:liking") & (slopes["answers"] == "all")].iloc[0]
-    assert float(p) == pytest.approx(own["combination_p"], abs=5e-4)  # of the stricter null
+    assert float(p) == pytest.approx(own["combination_p"], abs=5e-4)
     assert len(blocks["Answers that are lost"].rows) == 6
     assert not blocks["Published and right values"].rows

@@ -24,11 +24,11 @@ _TRAINING_FILE = (
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
-    from inoc.embed.embedders import unavailable
+    from inoc.embed.embedders import absent
     from inoc.studies.inoculation.inputs import reader_of
     from inoc.studies.inoculation.rows import given_chats, judged_chats, row_problems
 
-    lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
+    lacking = [absent(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
         study.model,
         tuple(one._replace(read=one.read or reader_of(one.key)) for one in given_files(study)),

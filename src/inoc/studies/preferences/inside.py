@@ -186,7 +186,7 @@ class InsideSpec(Model):
         None, description="Sentence encoder of the baseline `embedding`; default: that baseline is left out."
     )
     permutations: Few = Field(
-        99, ge=0, description="Number of shuffles of the labels, for the tests of ridge probes; 0 leaves these out."
+        99, ge=0, description="Number of shuffles of the labels, for the tests of probes; 0 leaves these out."
     )
     refits: Few = Field(
         200, ge=0, description="Number of refits on resampled tasks, for the null distribution of cosines."

@@ -27,10 +27,10 @@ _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, o
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
-    from inoc.embed.embedders import unavailable
+    from inoc.embed.embedders import absent
 
     encoder = study.inside.embedding
-    lacking = unavailable(encoder) if encoder is not None and study.probes else ""
+    lacking = absent(encoder) if encoder is not None and study.probes else ""
     uses = model_uses(study)
     own = uses.pop("model", None)
     return Needs(

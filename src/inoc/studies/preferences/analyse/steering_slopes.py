@@ -34,7 +34,7 @@ STEERING_SLOPES = pa.schema(
         ("null_p", NUMBER),  # share of random vectors with as steep a slope, the vector among them
         ("beyond", INDEX),  # random vectors with a less steep slope
         ("n_random", INDEX),
-        ("combination_lo", NUMBER),  # the same of combinations of activations: the null of the verdict
+        ("combination_lo", NUMBER),  # the same of combinations of activations, the stricter null
         ("combination_hi", NUMBER),
         ("combination_p", NUMBER),
         ("beyond_combinations", INDEX),
@@ -68,8 +68,10 @@ def slope_rows(trials: pd.DataFrame, bounds: Bounds, confidence: float) -> list[
     ]
 
 
-def verdict_p(row: Mapping[Any, Any]) -> float:
-    """Two-sided p of a slope among those of the strictest null that was steered with; NaN without any.
+def strictest_p(row: Mapping[Any, Any]) -> float:
+    """Two-sided p of a slope among those of combinations of activations, or of random vectors where there are none.
+
+    Shuffled labels are judged by it: their probe is a direction in which activations differ.
 
     Args:
         row: A row of `STEERING_SLOPES`.

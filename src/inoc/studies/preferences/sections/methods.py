@@ -132,7 +132,8 @@ def probe_words(study: Study) -> str:
         f"Linear probes of the activations of {escape(words.model_label(study, inside_model(study)))}, with nested "
         f"folds ({' and '.join(sizes)}) that never split a group of tasks or tasks with one text; inner folds choose "
         "the penalty, and activations are standardised by the outer training set. Every measure is out of sample. "
-        f"Tests are against {inside.permutations} shuffles of the labels, of all and within origins. Cosines are of "
+        f"Tests are those of ridge regressions against {inside.permutations} shuffles of the labels, of all and within "
+        "origins; labels of a group stay together. Cosines are of "
         f"coefficients without intercepts; their null distributions are those of {inside.refits} refits on resampled "
         "tasks with shuffled labels."
     )
