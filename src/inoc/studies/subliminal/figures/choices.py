@@ -26,8 +26,13 @@ def teacher_label(study: Study, key: str) -> str:
 
 
 def group_label(study: Study, key: str) -> str:
-    """Name of a group of students."""
-    return short(label_of(key, study.students[key].label if key in study.students else None))
+    """Name of a group of students, short enough for a figure."""
+    return short(group_name(study, key))
+
+
+def group_name(study: Study, key: str) -> str:
+    """Name of a group of students, in full."""
+    return label_of(key, study.students[key].label if key in study.students else None)
 
 
 def first_set(study: Study) -> str:

@@ -62,7 +62,11 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         _shown("Share of the teacher's own shift", strength_table(study, tables, method), _STRENGTH_WORDS),
     ]
     found.append(Section("Transfer", transfer))
-    found.append(Section("Mechanism", [_shown("", mechanism_table(study, tables, method), _MECHANISM_WORDS)]))
+    groups = [
+        _shown(f"Groups of students, by {METHODS[one]}", mechanism_table(study, tables, one), _MECHANISM_WORDS)
+        for one in study.preference.methods
+    ]
+    found.append(Section("Mechanism", groups))
     if any(spec.split is not None for spec in study.students.values()):
         found.append(Section("Splits", [_shown("", split_table(study, tables, method), _SPLIT_WORDS)]))
     return found
@@ -275,7 +279,7 @@ def mechanism_table(study: Study, tables: Tables, method: str) -> Table:
     last = rows[rows["is_last"].astype(bool) & (rows["scale"] == scale_of(method))]
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
+            escape(choices.group_name(study, str(row["group"]))),
             *(escape(str(row[name]).replace("_", " ")) for name in ("base", "data", "targets", "rule", "loss_on")),
             str(int(row["n_rows"])),
             str(int(row["epoch"])),
