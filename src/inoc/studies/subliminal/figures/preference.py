@@ -87,13 +87,13 @@ def _entry(
 
 
 _OF_METHOD: tuple[tuple[str, str, str, str, str, Callable[[Study], str], bool], ...] = (
-    ("preferences", "Preferences", "bars:draw", "rates", "Preferences", no_students, True),
+    ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, True),
+    ("preferences", "Preferences", "bars:draw", "rates", "Preferences", no_students, False),
     ("epochs", "Own entity by epoch", "epochs:draw", "rates", "Preferences", no_students, False),
     ("matrix", "Teacher by measured entity", "matrix:draw", "transfer", "Transfer", no_pairs, True),
     ("matched", "Matched against unmatched", "matched:draw", "matched", "Transfer", no_pairs, True),
     ("cells", "Every student", "each_cell:draw", "cells", "Transfer", no_pairs, False),
     ("strength", "Share of the teacher's shift", "strength:draw", "strength", "Transfer", no_pairs, False),
-    ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, False),
     ("splits", "Students on the parts of splits", "splits:draw", "split_students", "Splits", no_splits, False),
 )
 """Name, title, function, table, category, reason of absence, and whether it shows a main result."""
