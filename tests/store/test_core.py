@@ -233,6 +233,8 @@ def test_a_folder_that_cannot_be_shown_leaves_nothing_beside(tmp_path: Path, mon
     assert not list((tmp_path / "results").iterdir())
     link_tree(tmp_path / "entry", tmp_path / "results" / "shown")
     assert (tmp_path / "results" / "shown" / "a").read_text() == "a"
+
+
 def executed(size, **parts):
     """A unit whose former key also held the size of its batches."""
     plain = {"model": "m", "settings": {"size": 4}, **parts}
