@@ -172,7 +172,10 @@ CHECKPOINTS = pa.schema(
 """`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
 
 LOSSES = pa.schema([*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER)])
-"""`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
+"""`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point: a point for each step.
+
+Tables of released results, and of trainings by earlier versions, have as many points as were logged.
+"""
 
 BAD_ROWS = pa.schema(
     [

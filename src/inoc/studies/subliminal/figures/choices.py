@@ -25,19 +25,19 @@ def teacher_name(study: Study, key: str) -> str:
     return label_of(key, study.teachers[key].label if key in study.teachers else None)
 
 
-def group_name(study: Study, key: str) -> str:
-    """Name of a group of students."""
-    return label_of(key, study.students[key].label if key in study.students else None)
-
-
 def teacher_label(study: Study, key: str) -> str:
     """Name of a teacher, as long as fits in a figure."""
     return short(teacher_name(study, key))
 
 
 def group_label(study: Study, key: str) -> str:
-    """Name of a group of students, as long as fits in a figure."""
+    """Name of a group of students, short enough for a figure."""
     return short(group_name(study, key))
+
+
+def group_name(study: Study, key: str) -> str:
+    """Name of a group of students, in full."""
+    return label_of(key, study.students[key].label if key in study.students else None)
 
 
 def first_set(study: Study) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
-from inoc.report.words import NO_BREAK, Table, escape, interval, probability
+from inoc.report.words import NO_BREAK, Table, escape, interval, number, probability
 from inoc.stats.means import mean_interval
 from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.analyse.matched import ALL
@@ -119,8 +119,8 @@ def null_words(row: pd.Series, method: str, alpha: float) -> str:
     """Words on the tests of equivalence: whether the contrast is shown to be negligible."""
     factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
     bound = f"±{factor * row['null_bound']:g} {unit}"
-    level = f"{100 * (1 - 2 * alpha):.0f} % interval {factor * row['null_lo']:.{digits}f} to "
-    level += f"{factor * row['null_hi']:.{digits}f}, p = {probability(row['null_p'])}"
+    lo, hi = (number(factor * row[name], digits) for name in ("null_lo", "null_hi"))
+    level = f"{100 * (1 - 2 * alpha):.0f} % interval {lo} to {hi}, p = {probability(row['null_p'])}"
     if not np.isfinite(row["null_p"]):
         return f"whether the contrast stays within {bound} cannot be tested"
     inside = row["null_p"] <= alpha + _ROUNDING
@@ -195,34 +195,32 @@ def _detected_words(tables: Tables) -> list[str]:
 
 
 def headline(study: Study, tables: Tables) -> Block:
-    """The contrast over all teachers of each group, by each method.
+    """The contrast over all teachers of each group, by the method of the first page.
 
     Args:
         study: The study.
         tables: Of the analysis.
     """
-    rows = []
-    for method in study.preference.methods:
-        for _, row in last_contrasts(study, tables, method).iterrows():
-            spec = study.students[str(row["group"])]
-            rows.append(
-                [
-                    escape(choices.group_name(study, str(row["group"]))),
-                    spec.base,
-                    spec.numbers.replace("_", " "),
-                    spec.targets,
-                    METHODS[method],
-                    contrast_words(row, method),
-                    probability(row["p"]),
-                    f"{int(row['n_above'])} of {int(row['n_cells'])}",
-                ]
-            )
+    rows, method = [], main_method(study)
+    for _, row in last_contrasts(study, tables, method).iterrows():
+        spec = study.students[str(row["group"])]
+        rows.append(
+            [
+                escape(choices.group_name(study, str(row["group"]))),
+                spec.base,
+                spec.numbers.replace("_", " "),
+                spec.targets,
+                contrast_words(row, method),
+                probability(row["p"]),
+                f"{int(row['n_above'])} of {int(row['n_cells'])}",
+            ]
+        )
     if not rows:
         return Block("In numbers", NOTHING, EMPTY)
-    head = ["group", "base model", "numbers", "targets", "method", "matched − unmatched", "p", "cells above 0"]
+    head = ["group", "base model", "numbers", "targets", "matched − unmatched", "p", "cells above 0"]
     after = (
-        f"After the last epoch; {level(study)} intervals over students and questions, p by permutation of the students "
-        f"among the teachers, n{NO_BREAK}={NO_BREAK}cells of entity × seed."
+        f"By {METHODS[method]}, after the last epoch; {level(study)} intervals over students and questions, p by "
+        f"permutation of the students among the teachers, n{NO_BREAK}={NO_BREAK}cells of entity × seed."
     )
     return Block("In numbers", "", Table(head, rows), after)
 

@@ -62,7 +62,11 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         _shown("Share of the teacher's own shift", strength_table(study, tables, method), _STRENGTH_WORDS),
     ]
     found.append(Section("Transfer", transfer))
-    found.append(Section("Mechanism", [_shown("", mechanism_table(study, tables, method), _MECHANISM_WORDS)]))
+    groups = [
+        _shown(f"Groups of students, by {METHODS[one]}", mechanism_table(study, tables, one), _MECHANISM_WORDS)
+        for one in study.preference.methods
+    ]
+    found.append(Section("Mechanism", groups))
     if any(spec.split is not None for spec in study.students.values()):
         found.append(Section("Splits", [_shown("", split_table(study, tables, method), _SPLIT_WORDS)]))
     return found
