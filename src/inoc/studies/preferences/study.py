@@ -179,8 +179,10 @@ class FitSpec(Model):
     )
     folds: Few = Field(5, ge=2, description="Number of folds of pairs.")
     starts: Few | None = Field(None, ge=1, description="Number of starts; default: by the number of items.")
-    intervals: Literal["information", "bootstrap"] = Field(
-        "information", description="`bootstrap` resamples pairs, as often as `statistics.resamples` says."
+    intervals: Literal["auto", "information", "pairs", "bootstrap"] = Field(
+        "auto",
+        description="`information`: of drawn answers; `pairs`: from the scatter of pairs; `bootstrap`: from resampled "
+        "pairs, as often as `statistics.resamples` says; `auto`: `pairs` for exact probabilities, else `information`.",
     )
     seed: Seed = Field(0, description="Seed of starts and folds.")
 

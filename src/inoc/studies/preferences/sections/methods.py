@@ -106,12 +106,22 @@ def fit_words(study: Study) -> str:
     }[spec.position]
     return (
         f"Utilities are fitted by {listed(name.replace('_', ' ') for name in spec.models)}, {position}, for each "
-        "instrument, rater and completer apart; refused comparisons are counted and are no wins. Intervals are "
-        "from the "
-        f"{'observed information' if spec.intervals == 'information' else 'bootstrap over pairs'}. Rankings are "
-        "fitted "
-        "by the model of Plackett and Luce."
+        f"instrument, rater and completer apart; refused comparisons are counted and are no wins. "
+        f"{_interval_words(study)} Rankings are fitted by the model of Plackett and Luce."
     )
+
+
+def _interval_words(study: Study) -> str:
+    """Where the intervals of utilities come from."""
+    drawn = "from the observed information"
+    pairs = "from the scatter of pairs (sandwich by pair, with the correction of Bell and McCaffrey)"
+    given = {
+        "information": f"Intervals are {drawn}.",
+        "pairs": f"Intervals are {pairs}.",
+        "bootstrap": "Intervals are from a bootstrap over pairs.",
+        "auto": f"Intervals are {drawn}, and those of exact probabilities, which have no error of drawing, {pairs}.",
+    }
+    return given[study.fit.intervals]
 
 
 def probe_words(study: Study) -> str:
