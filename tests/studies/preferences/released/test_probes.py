@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inoc.cli import main
+from inoc.config.load import load_study
 from inoc.jobs.paths import Paths
 from inoc.tables import read_table
 from inoc.vectors.files import load_vectors
@@ -23,6 +24,20 @@ def dump(path: Path, value: object) -> None:
 def fold(group: str, r2: float, n: int) -> dict[str, object]:
     numbers = {"r2": r2, "r2_adjusted": r2 + 0.1, "mse": 0.5, "mse_adjusted": 0.45, "pearson_r": 0.6, "n_samples": n}
     return {"eval_dataset": group, "probes": [{"id": "0001", "layer": 4, "eval_metrics": numbers}]}
+
+
+def answers(rng: np.random.Generator, moves: float, *, control: bool) -> list[dict[str, object]]:
+    """Choices of 12 pairs in both orders, with and without steering, of which one is lost."""
+    rows: list[dict[str, object]] = []
+    for pair in range(12):
+        for ordering in ("original", "swapped"):
+            for condition, dose in (("control", 0.0), ("diff_ab", -9.0), ("diff_ab", 9.0)):
+                if dose or control:
+                    said = ["a" if one < 0.5 + moves * np.sign(dose) else "b" for one in rng.random(10)]
+                    said[0] = "parse_fail" if dose > 0 and not pair else said[0]
+                    given = {"pair_id": f"pair_{pair}", "ordering": ordering, "condition": condition}
+                    rows.append({**given, "coefficient": dose, "responses": said})
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +58,17 @@ def paths(tmp_path_factory) -> Paths:
     empty = {"probe_id": "0001", "layer": 4, "eval_dataset": "maths"}
     leaking = {"r2": 0.8, "r2_adjusted": 0.8, "mse": 0.1, "pearson_r": 0.9, "n_samples": 40}
     dump(root / "release" / "all.json", {"folds": [{**empty, "metrics": leaking}]})
+    for name, moves in (("probe", 0.3), ("random_1", 0.0)):
+        steered = {"results": answers(rng, moves, control=name == "probe"), "coefficients": [-9, 9]}
+        dump(root / "release" / "run" / f"{name}.json", {**steered, "direction_type": name})
+    numbers = {"coefficients": [-1.0, 0.0, 1.0], "means": [1.0, 2.0, 2.5], "stds": [0.5] * 3}
+    dump(root / "release" / "steering_statistics.json", {**numbers, "n_per_condition": [9, 10, 8], "slope": 0.75})
     with contextlib.chdir(root):
         (root / "config").mkdir()
         (root / "config" / "config.yaml").write_text("studies: [imported]\n", encoding="utf-8")
         main(["import", "preferences", "release", "--study", "imported"])
         main(["analyse", "imported"])
+        main(["figures", "imported"])
     return Paths(root / "results", "imported")
 
 
@@ -83,3 +104,29 @@ def test_what_cannot_be_right_is_reported(paths):
     assert "stands behind the direction" in text
     assert "those of their training included" in text
     assert "one row of finite numbers" in text
+
+
+def test_an_import_has_the_figures_of_what_it_has_of_the_inside(paths):
+    with contextlib.chdir(paths.stage("analyse").parents[2]):
+        study = load_study("imported")
+    assert study.released == ("probes", "directions", "steering")
+    folder = paths.stage("figures")
+    for name in ("dose", "kept", "probe_layers", "probe_protocols", "probe_cosines"):
+        assert (folder / f"{name}.svg").is_file(), name
+    assert not (folder / "probe_baselines.svg").exists()
+    shown = read_table(paths.table("dose_response"))
+    shown = shown[(shown["answers"] == "all") & (shown["coefficient"] != 0)]
+    found = {(row.target, row.vector, row.kind, row.coefficient): row for row in shown.itertuples()}
+    probe = found["probe: diff_ab", "probe", "own", 9.0]
+    assert probe.difference_lo > 0
+    assert (probe.n, probe.n_lost, probe.n_answers) == (24, 2, 240)
+    random = found["probe: diff_ab", "random 1", "random", 9.0]
+    assert random.difference_lo < 0 < random.difference_hi
+    summary = next(row for key, row in found.items() if key[0] == "steering_statistics" and key[3] == 1.0)
+    assert (summary.mean, summary.difference, summary.n_answers) == (2.5, 0.5, 8)
+
+
+def test_means_over_held_out_groups_stand_in_for_all_of_them(paths):
+    found = read_table(paths.table("probes"))
+    own = found[(found["metric"] == "r2") & (found["fold"] == "mean of groups")].iloc[0]
+    assert (own["value"], own["n"], own["protocol"]) == (pytest.approx(-0.1), 40, "held_out_origin")

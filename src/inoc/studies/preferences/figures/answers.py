@@ -123,7 +123,8 @@ def categories(sources: Sources) -> pd.DataFrame:
     rankings = sources.table("rankings").drop_duplicates(["rater", "instrument", "group", "seed", "sample"])
     parts = [ratings, comparisons.rename(columns={"origin_a": "origin"}), rankings]
     columns = ["instrument", "rater", "origin", "category"]
-    asked = pd.concat([part[columns] for part in parts if len(part)], ignore_index=True)
+    known = [part[columns] for part in parts if len(part)]
+    asked = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=columns)
     rows = []
     for who, part in asked.groupby(columns[:3], sort=False):
         shares = part["category"].value_counts(normalize=True)

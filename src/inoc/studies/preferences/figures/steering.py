@@ -71,6 +71,13 @@ def shown_vectors(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys([*own.loc[own["kind"] == OWN, "vector"], *own["vector"]]))[:MOST_VECTORS]
 
 
+def with_lines(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the vectors of the study, and of those of a null of which a target has few."""
+    null = table["kind"].isin(NULLS)
+    many = table.groupby(["target", "kind"])["vector"].transform("nunique") >= FEWEST_OF_BAND
+    return table[~(null & many)]
+
+
 def swept(sources: Sources) -> tuple[pd.DataFrame, list[str]]:
     """Doses with all answers, coherent or not, and the targets that have a panel."""
     whole = sources.table("dose_response", COLUMNS)

@@ -9,12 +9,13 @@ import pandas as pd
 
 from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, escape, interval, number
-from inoc.studies.preferences.figures.steering import target_label, vector_label
+from inoc.studies.preferences.figures.steering import target_label, vector_label, with_lines
 from inoc.studies.preferences.sections.front import Tables
-from inoc.studies.preferences.steering_vectors import NULLS
 from inoc.studies.preferences.study import Study
 
 MOST_ROWS = 60
+SAME = 1e-6
+"""Published and right values that differ by no more are the same."""
 
 
 def has_steering(study: Study, tables: Tables) -> bool:
@@ -119,7 +120,7 @@ def _cosines(study: Study, tables: Tables) -> Table:
 
 def _slopes(study: Study, tables: Tables) -> Table:
     table = _table(tables, "steering_slopes")
-    own = table[~table["kind"].isin(NULLS)] if len(table) else table
+    own = with_lines(table) if len(table) else table
     rows = [
         [
             escape(target_label(study, row["target"])),
@@ -146,7 +147,8 @@ def _lost(study: Study, tables: Tables) -> Table:
     table = _table(tables, "dose_response")
     if table.empty:
         return EMPTY
-    own = table[(table["answers"] == "all") & ~table["kind"].isin(NULLS) & table["n_lost"].notna()]
+    own = with_lines(table)
+    own = own[(own["answers"] == "all") & own["n_lost"].notna()]
     rows = [
         [
             escape(target_label(study, row["target"])),
@@ -204,7 +206,7 @@ def _claims(table: pd.DataFrame) -> Iterator[list[str]]:
         shown, right = (_found(table, *which) for which in (claim.published, claim.right))
         for (source, of), value in shown.items():
             key = next((one for one in right if _matches(claim, (source, of), one)), None)
-            if key is not None:
+            if key is not None and abs(value - right[key]) > SAME:
                 yield [claim.said, escape(_short(of)), number(value, 3), number(right[key], 3), claim.reason]
 
 
@@ -245,7 +247,7 @@ def _steered(table: pd.DataFrame) -> Iterator[list[str]]:
     within = _found(table, "within_order", "")
     for (source, of), mixed in pooled.items():
         other = within.get((source, of), float("nan"))
-        if abs(mixed - other) > 1e-6:
+        if abs(mixed - other) > SAME:
             yield [
                 "effect on pairs, points",
                 escape(f"{_short(source)}: {of}"),
