@@ -50,7 +50,7 @@ def entries(checkout: Checkout) -> dict[str, int]:
 def test_one_task_more_asks_its_own_questions_alone(tiny_folder, tmp_path):
     checkout = Checkout(tmp_path / "checkout", study="tasks")
     write(checkout, tiny_folder, TASKS)
-    checkout.run("--until", "choose")
+    checkout.run("--until", "choose_answers")
     before = entries(checkout)
     write(checkout, tiny_folder, {"new": "Do another thing.", **TASKS})
     checkout.run()
@@ -61,6 +61,6 @@ def test_one_task_more_asks_its_own_questions_alone(tiny_folder, tmp_path):
     assert checkout.dry_jobs() == {}
     known = entries(checkout)
     write(checkout, tiny_folder, dict(list(TASKS.items())[1:]))
-    checkout.run("--until", "choose")
+    checkout.run("--until", "choose_answers")
     # Whoever had drawn the task that is gone has drawn another one; nothing else is new.
     assert sum(n for key, n in entries(checkout).items() if key not in known) <= 2 * len(TASKS)

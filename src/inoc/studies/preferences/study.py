@@ -185,7 +185,10 @@ class FitSpec(Model):
         description="`information`: of drawn answers; `pairs`: from the scatter of pairs; `bootstrap`: from resampled "
         "pairs, as often as `statistics.resamples` says; `auto`: `pairs` for exact probabilities, else `information`.",
     )
-    seed: Seed = Field(0, description="Seed of starts and folds.")
+    online: bool = Field(
+        False, description="Rankings also have online ratings, as TrueSkill has them, with intervals from resampling."
+    )
+    seed: Seed = Field(0, description="Seed of starts, folds and resampling.")
 
 
 class SelectionSpec(Model):
