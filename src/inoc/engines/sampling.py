@@ -55,8 +55,8 @@ class Block(NamedTuple):
 
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
-        batched_by_itself = set() if self.sampling.engine == "transformers" else {"batch_size"}
         # Each of several answers is a request of its own, so their number is no part of any.
+        elsewhere = {"engine", "n", *(() if self.sampling.engine == "transformers" else ("batch_size",))}
         parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
@@ -64,12 +64,13 @@ class Block(NamedTuple):
             "chats": digest([chat.as_key() for chat in self.chats]),
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
-            "sampling": self.sampling.in_key(but={"engine", "n", *batched_by_itself}),
+            "sampling": self.sampling.in_key(but=elsewhere),
             **steering_key(self.steerings),
         }
         if model.stops:
             parts["stops"] = list(model.stops)
-        return Unit("sample", VERSION, parts, self.label)
+        former = {**parts, "sampling": self.sampling.in_key(but=elsewhere, as_set=True)}
+        return Unit("sample", VERSION, parts, self.label, former)
 
     def canary(self, n: int) -> Block:
         """The first few of the block's chats, to be answered greedily."""

@@ -276,4 +276,10 @@ class Study(BaseStudy):
     )
     steering: Annotated[SteeringSpec | None, LATE] = Field(None, description="Answers under steering.")
     inside: Annotated[InsideSpec, LATE] = Field(InsideSpec(), description="Settings of probes, concepts and steering.")
+    released: Annotated[tuple[Literal["probes", "directions", "steering"], ...], LATE] = Field(
+        (),
+        max_length=3,
+        description="Written by `inoc import`: what a release has of the inside of a model, so that its figures are "
+        "drawn.",
+    )
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals and resampling.")

@@ -6,6 +6,7 @@ from inoc.report.contents import Block, Section
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.roles import completers, inside_model, method_of, raters, role, template_of
+from inoc.studies.preferences.steering_vectors import made_names
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.templates import points_of
 
@@ -131,7 +132,8 @@ def probe_words(study: Study) -> str:
         f"Linear probes of the activations of {escape(words.model_label(study, inside_model(study)))}, with nested "
         f"folds ({' and '.join(sizes)}) that never split a group of tasks or tasks with one text; inner folds choose "
         "the penalty, and activations are standardised by the outer training set. Every measure is out of sample. "
-        f"Tests are against {inside.permutations} shuffles of the labels, of all and within origins. Cosines are of "
+        f"Tests are those of ridge regressions against {inside.permutations} shuffles of the labels, of all and within "
+        "origins; labels of a group stay together. Cosines are of "
         f"coefficients without intercepts; their null distributions are those of {inside.refits} refits on resampled "
         "tasks with shuffled labels."
     )
@@ -144,12 +146,16 @@ def steering_words(study: Study) -> str:
         return ""
     unit = "times the mean norm of the activations there" if spec.units == "activation_norm" else "times the vector"
     coefficients = ", ".join(f"{one:g}" for one in sorted(spec.coefficients))
-    shuffled = ", and the probe of shuffled labels" if spec.shuffled else ""
+    nulls = [f"{spec.random} random vectors of the same norm"]
+    if spec.combinations and made_names(spec):
+        nulls.append(f"{spec.combinations} random combinations of the activations that the first of them is made from")
+    if spec.shuffled and any(name.startswith("probe:") for name in spec.vectors):
+        nulls.append("the probe of shuffled labels")
     return (
         f"Vectors are added to the activations of {escape(words.model_label(study, inside_model(study)))} at the site "
         f"{escape(spec.site)}, {coefficients} {unit}. Where no text is named, they are added to the positions "
-        f"`{spec.positions}`. Ratings and choices are exact probabilities, choices in both orders. The null is "
-        f"{spec.random} random vectors of the same norm{shuffled}. Slopes are of each task, or of each pair in one "
+        f"`{spec.positions}`. Ratings and choices are exact probabilities, choices in both orders. Nulls are "
+        f"{listed(nulls)}. Slopes are of each task, or of each pair in one "
         "order, on the coefficients at which it has answers, and then over tasks, with errors that know which pairs "
         f"share a task. An answer is coherent from {spec.min_coherence:g} of 100 on, or, of a probability, if so many "
         f"hundredths are on the accepted answers; a coefficient is usable while {100 * spec.min_kept:g} % of what is "
