@@ -141,7 +141,8 @@ def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parse
     if stage.shards:
         verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:
-        verb.add_argument(f"--{option.flag}", type=whole(1), metavar="N", help=option.help)
+        read, shown = (str, "NAME") if option.named else (whole(1), "N")
+        verb.add_argument(f"--{option.flag}", type=read, metavar=shown, help=option.help)
     verb.add_argument("--store", metavar="FOLDER", help="folder of the store (default: that of config.yaml)")
     verb.add_argument("--log", type=Path, metavar="FILE", help="file that messages are written to as well")
     verb.set_defaults(run=run_stage, stage=stage.name)
@@ -257,6 +258,9 @@ def run_stage(options: argparse.Namespace) -> None:
     for made in make_jobs(options.study, options.config, options.stage, options, mark=True):
         # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
+        if made.job.only:
+            print(f"{made.study.name}: {step.run(made.job, made.plan())}", file=sys.stderr)
+            continue
         with beating(made.job.heartbeat):
             started = time.monotonic()
             summary = str(step.run(made.job, made.plan()))

@@ -56,10 +56,11 @@ VERBS = (
 
 @dataclass(frozen=True)
 class Option:
-    """A further option of a stage's verb: a whole number of 1 or more."""
+    """A further option of a stage's verb: a whole number of 1 or more, or a name."""
 
     flag: str
     help: str
+    named: bool = False
 
 
 @dataclass(frozen=True)

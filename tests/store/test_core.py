@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from inoc.store import Store, Unit
-from inoc.store.core import differing_parts, link_tree
+from inoc.store.core import differing_parts, link_tree, write_text
 from inoc.store.explain import explain
 from inoc.store.locks import held_if_free
 
@@ -203,6 +205,34 @@ def test_linked_trees_replace_older_ones_and_leave_the_description_out(tmp_path)
 
 def test_differing_parts_are_found_in_depth():
     assert differing_parts({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 0}) == ["a.c", "d"]
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("work", ["chmod", "replace"])
+def test_a_text_that_cannot_be_written_leaves_the_older_one_and_nothing_else(
+    work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text(tmp_path / "a.json", "old")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, work, failing)
+        with pytest.raises(OSError, match="No space left"):
+            write_text(tmp_path / "a.json", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "old"}
+
+
+def test_a_folder_that_cannot_be_shown_leaves_nothing_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "entry").mkdir()
+    (tmp_path / "entry" / "a").write_text("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", failing)
+        with pytest.raises(OSError, match="No space left"):
+            link_tree(tmp_path / "entry", tmp_path / "results" / "shown")
+    assert not list((tmp_path / "results").iterdir())
+    link_tree(tmp_path / "entry", tmp_path / "results" / "shown")
+    assert (tmp_path / "results" / "shown" / "a").read_text() == "a"
 
 
 def executed(size, **parts):

@@ -200,7 +200,8 @@ class InstructionSource(Model):
 
     kind: Literal["world", "files", "api"] = Field(
         "files",
-        description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
+        description="`world`: procedural; `files`: JSONL with `instruction` or `prompt`; `api`: a language model "
+        "writes them.",
     )
     files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
     min_characters: Rows = Field(
@@ -425,5 +426,10 @@ class BaseStudy(Model):
     name: Key = Field(description="Name of the study and its results folder; must equal the file's name.")
     title: str = Field(description="One-line title for the report.")
     description: str = Field("", description="Description for the report, one paragraph.")
+    figures: Annotated[Literal["core", "all"], LATE] = Field(
+        "core",
+        description="Figures of the report and of the target `results/figures/all`. `core`: those of the main results; "
+        "`all`: every figure that applies to the study. Any other figure is drawn when it is asked for by its name.",
+    )
     model: ModelSpec = Field(description="The model under study.")
     world: WorldSpec | None = Field(None, description="The miniature world; required for `model.path: world`.")

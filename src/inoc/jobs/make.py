@@ -116,6 +116,7 @@ def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: s
         api_spec=workflow.api,
         engine_api_spec=workflow.engine_api or workflow.api,
         jobs=getattr(options, "jobs", None) or cores(),
+        only=getattr(options, "only", None) or "",
         gpus=getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1),
         log=getattr(options, "log", None),
         present=frozenset(name for name, _ in present_jobs(study, paths, workflow.shards.get(study.name, {}))),

@@ -239,10 +239,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIPTION,)) -> None:
@@ -252,16 +256,19 @@ def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIP
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    building.chmod(0o755)
-    for path in sorted(source.rglob("*")):
-        below = path.relative_to(source)
-        if path.is_dir():
-            (building / below).mkdir(exist_ok=True)
-        elif path.name not in leave_out:
-            _link(path, building / below)
-    if target.exists():
-        shutil.rmtree(target)
-    building.rename(target)
+    try:
+        building.chmod(0o755)
+        for path in sorted(source.rglob("*")):
+            below = path.relative_to(source)
+            if path.is_dir():
+                (building / below).mkdir(exist_ok=True)
+            elif path.name not in leave_out:
+                _link(path, building / below)
+        if target.exists():
+            shutil.rmtree(target)
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)  # it is not there any more, unless something failed
 
 
 def _link(source: Path, target: Path) -> None:
