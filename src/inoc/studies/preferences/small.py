@@ -1,4 +1,4 @@
-"""What a small run of a study of preferences cuts."""
+"""Cuts of a small run of a study of preferences."""
 
 from __future__ import annotations
 
