@@ -51,7 +51,9 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; errors that users can resolve end with one message and status 1."""
     write_in_any_locale()
-    options = parser().parse_args(arguments)
+    given, passed_on = passed(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+    options.passed = passed_on
     log = None
     try:
         log = _open_log(options.log) if getattr(options, "log", None) else None
@@ -70,6 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         if log is not None:
             log.close()
+
+
+def passed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments of inoc, and those after `--` that `inoc run` passes on to Snakemake: argparse drops a `--`."""
+    given = list(arguments)
+    if given[:1] != ["run"] or "--" not in given:
+        return given, []
+    at = given.index("--")
+    return given[:at], given[at + 1 :]
 
 
 def _open_log(path: Path) -> Tee:
@@ -244,7 +255,7 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
-    for made in make_jobs(options.study, options.config, options.stage, options):
+    for made in make_jobs(options.study, options.config, options.stage, options, mark=True):
         # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
         if made.job.only:
@@ -316,7 +327,11 @@ def _config_check(options: argparse.Namespace) -> None:
 
 def _config_generate(options: argparse.Namespace) -> None:
     from inoc.config.generate import write_generated
+    from inoc.config.load import outside
+    from inoc.errors import ConfigError
 
+    if not Path("pyproject.toml").is_file() and (hint := outside(Path("config"))):
+        raise ConfigError(f"there is nothing to update here{hint.partition(', or')[0]}")
     written = write_generated(Path(), check=options.check)
     print("up to date" if options.check else "\n".join(str(path) for path in written))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -63,6 +64,9 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
     return words or ["Nothing could be concluded; see what was skipped."]
 
 
+_UNDECIDED = "**Undecided:**"
+
+
 def _answer(holds: bool) -> str:  # noqa: FBT001
     return "**Holds:**" if holds else "**Does not hold:**"
 
@@ -85,18 +89,30 @@ def _matched_words(study: Study, tables: Tables) -> list[str]:
 def _matched(study: Study, row: pd.Series, method: str) -> str:
     alpha = 1 - study.statistics.confidence
     found = np.isfinite(row["p"]) and row["p"] <= alpha + _ROUNDING
+    shown = np.isfinite(row["null_p"]) and row["null_p"] <= alpha + _ROUNDING
     name = escape(choices.group_name(study, str(row["group"])))
     numbers = (
         f"matched minus unmatched {contrast_words(row, method)}, p = {probability(row['p'])} by permutation of the "
         f"students; above zero in {int(row['n_above'])} of {int(row['n_cells'])} cells of entity × seed "
         f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds)"
     )
-    if not is_control(study, str(row["group"])):
-        holds = _answer(found and row["contrast"] > 0)
-        return f"{holds} students of {name} come to share their own teacher's preference: {numbers}."
-    shown = np.isfinite(row["null_p"]) and row["null_p"] <= alpha + _ROUNDING
-    verdict = _answer(shown) if shown or found else "**Undecided:**"
-    return f"{verdict} students of {name}, a control, carry nothing over: {null_words(row, method, alpha)}; {numbers}."
+    null = null_words(row, method, alpha)
+    if is_control(study, str(row["group"])):
+        verdict = _answer(shown) if shown or found else _UNDECIDED
+        return f"{verdict} students of {name}, a control, carry nothing over: {null}; {numbers}."
+    claim = f"students of {name} come to share their own teacher's preference: {numbers}"
+    if found:
+        return f"{_answer(row['contrast'] > 0)} {claim}."
+    few = _few_words(int(row["n_teachers"]), int(row["n_seeds"]), alpha)
+    return f"{_answer(False) if shown else _UNDECIDED} {claim}; {null}{few}."
+
+
+def _few_words(n_teachers: int, n_seeds: int, alpha: float) -> str:
+    """Whether so few students can give a small p: one that exchanges students of a teacher alone changes nothing."""
+    same = math.factorial(n_seeds) ** n_teachers / math.factorial(n_teachers * n_seeds)
+    # With two teachers, all of whose students change places, the contrast only changes its sign.
+    lowest = same * (2 if n_teachers == 2 else 1)
+    return f"; no permutation of so few students has p ≤ {alpha:.2g}" if lowest > alpha + _ROUNDING else ""
 
 
 def null_words(row: pd.Series, method: str, alpha: float) -> str:
@@ -129,7 +145,7 @@ def _panel_words(study: Study, tables: Tables) -> list[str]:
         factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
         mean = interval(factor * over.value, factor * over.lo, factor * over.hi, digits)
         failed = [
-            f"{escape(choices.teacher_label(study, str(row['teacher'])))}, seed {row['seed']} "
+            f"{escape(choices.teacher_name(study, str(row['teacher'])))}, seed {row['seed']} "
             f"({factor * row['contrast']:.{digits}f})"
             for _, row in known[~known["is_above"].astype(bool)].iterrows()
         ]
