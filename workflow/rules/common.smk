@@ -8,6 +8,7 @@ from pathlib import Path
 from inoc.config.load import load_study, workflow_of
 from inoc.errors import InocError
 from inoc.figures.entries import chosen_figures, entry_of
+from inoc.figures.listing import empty_figures
 from inoc.jobs.lock import hold
 from inoc.jobs.make import RESULTS
 from inoc.jobs.model_check import check_study_model
@@ -15,7 +16,6 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, stage_files, step_version, work_of
-from inoc.report.page import empty_figures
 from inoc.stages import kind_named, load, parts_of, stage_named
 from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
