@@ -1,6 +1,6 @@
 """Time, memory and files of a study of ten times the usual size: 500 prompts × 10,000 examples × 350 tokens.
 
-    python benchmarks/ten_times.py --scale 0.1 --folder /tmp/ten
+    python benchmarks/ten_times.py --scale 0.1 --folder ten
 
 The model is never asked: the store is filled with made-up log-probabilities through the writers of the stage `score`,
 as if a GPU had computed them. Then the verbs run as the workflow calls them, each in a process of its own: `score`,
