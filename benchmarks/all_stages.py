@@ -89,8 +89,9 @@ def settings(large: BaseStudy, options: argparse.Namespace, model: Path) -> dict
     if large.kind == "preferences":
         value["planted"] = None  # needs the miniature model
     if large.kind == "inoculation":
-        engine = "vllm" if options.vllm else "transformers"
+        engine = "vllm" if options.vllm and large.model.quantization is None else "transformers"
         value["evaluation"] = {"sampling": {"engine": engine, "max_tokens": options.max_tokens}}
+        value["elicitation"] = {"sampling": {"engine": engine}}
     return value
 
 

@@ -97,6 +97,7 @@ def test_a_study_of_ten_times_the_size_is_gathered_analysed_and_drawn(tmp_path, 
 def test_the_small_form_of_a_large_study_is_a_study(name, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     import all_stages
+
     from inoc.config.load import load_study
 
     for tiny in (True, False):
