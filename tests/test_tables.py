@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from inoc import tables
 from inoc.errors import DataError
-from inoc.tables import read_table, write_table
+from inoc.tables import read_table, write_row_groups, write_table
 
 SCHEMAS = {name: value for name, value in vars(tables).items() if isinstance(value, pa.Schema)}
 SAMPLE = {pa.string(): "text", pa.int32(): 3, pa.float64(): float("nan"), pa.bool_(): True}
@@ -97,3 +98,16 @@ def test_log_probabilities_have_small_pages_and_no_dictionary_so_that_hundreds_c
     assert "RLE_DICTIONARY" in group.column(0).encodings
     assert "RLE_DICTIONARY" not in group.column(1).encodings
     assert pq.read_table(tmp_path / "long.parquet").slice(1_000).combine_chunks().equals(table)
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("results/mine/sample/datasets/0/answers.parquet", "sample datasets"),
+        ("results/mine/analyse/cells.parquet", "analyse"),
+        ("results/score/score/logprobs-0.parquet", "score"),
+    ],
+)
+def test_a_missing_table_names_the_stage_and_part_that_make_it(tmp_path, path, stage):
+    with pytest.raises(DataError, match=rf"makes it: {stage}$"):
+        read_table(tmp_path / path)
