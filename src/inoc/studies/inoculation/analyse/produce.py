@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -106,6 +107,7 @@ class Made(NamedTuple):
 
     rows: dict[str, list[Row]]
     skipped: list[Skip]
+    frames: Mapping[str, list[pd.DataFrame]] = MappingProxyType({})  # the parts of long tables
 
 
 class Producer(NamedTuple):
@@ -136,8 +138,8 @@ def _components(work: Work) -> Made:
 
 def _geometry(work: Work) -> Made:
     found = work.geometry
-    rows = {name: getattr(found, name) for name in ("components", "coordinates", "angles", "pairwise_angles")}
-    return Made(rows, found.skipped)
+    rows = {name: getattr(found, name) for name in ("components", "coordinates", "angles")}
+    return Made(rows, found.skipped, {"pairwise_angles": found.pairwise_angles})
 
 
 def _dimensions(work: Work) -> Made:
@@ -236,13 +238,15 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 
 def produce(study: Study, inputs: Inputs) -> Made:
-    """Rows of every table of `SCHEMAS`. Pure: the same inputs give the same rows."""
+    """Rows or frames of every table of `SCHEMAS`. Pure: the same inputs give the same rows."""
     work = Work(study, inputs)
     rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
     skipped: list[Skip] = []
+    frames: dict[str, list[pd.DataFrame]] = {}
     for producer in PRODUCERS:
         made = producer.make(work)
         for name, found in made.rows.items():
             rows[name] += found
+        frames |= made.frames
         skipped += made.skipped
-    return Made(rows, list(dict.fromkeys(skipped)))
+    return Made(rows, list(dict.fromkeys(skipped)), frames)
