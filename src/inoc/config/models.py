@@ -390,5 +390,10 @@ class BaseStudy(Model):
     name: Key = Field(description="Name of the study and its results folder; must equal the file's name.")
     title: str = Field(description="One-line title for the report.")
     description: str = Field("", description="Description for the report, one paragraph.")
+
+
+class ModelStudy(BaseStudy):
+    """The sections that studies of a model share."""
+
     model: ModelSpec = Field(description="The model under study.")
     world: WorldSpec | None = Field(None, description="The miniature world; required for `model.path: world`.")

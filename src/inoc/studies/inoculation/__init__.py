@@ -35,6 +35,7 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     commands=f"{_HERE}.commands:add_commands",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     stages=(
         Stage(
             "elicit",

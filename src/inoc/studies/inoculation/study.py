@@ -11,10 +11,10 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows, Tokens
 from inoc.config.models import (
     AnswerSpec,
-    BaseStudy,
     DataSpec,
     Key,
     Model,
+    ModelStudy,
     Points,
     RephraseSpec,
     Sampling,
@@ -159,7 +159,7 @@ class Expectation(Model):
     )
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of inoculation."""
 
     kind: Literal["inoculation"] = Field(

@@ -22,5 +22,6 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     verbs=f"{_HERE}.commands:add_verbs",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={"sample": ("datasets",), "judge": ("evaluate",)},
 )

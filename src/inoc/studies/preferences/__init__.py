@@ -22,6 +22,7 @@ KIND = Kind(
     tables=f"{_HERE}.analyse.names:TABLES",
     view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={
         "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED), "concepts", "steering"),
         "choose": ("answers", "selected", "api_answers", "api_selected", "parsed", "steering"),

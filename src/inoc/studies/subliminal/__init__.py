@@ -23,6 +23,7 @@ KIND = Kind(
     tables=f"{_HERE}.analyse.names:TABLES",
     view=f"{_HERE}.view:view",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={
         "world": _FURTHER,
         "sample": ("numbers", *(f"numbers_{one}" for one in _FURTHER), *_ASKED, "persona", "steering"),
