@@ -18,6 +18,7 @@ KIND = Kind(
         "score",
         "train",
         "evaluate",
+        "choose",
         "judge",
         "analyse",
         "figures",
@@ -49,5 +50,5 @@ KIND = Kind(
             "evaluate", 1, "sample completions from every checkpoint", "inoc.sample.step", shards="train", computes=True
         ),
     ),
-    parts={"judge": ("elicit", "evaluate")},
+    parts={"choose": ("capability",), "judge": ("elicit", "evaluate")},
 )
