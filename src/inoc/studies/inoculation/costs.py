@@ -71,7 +71,8 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     if study.capability is not None:
         asked = (1 + len(study_runs(study))) * len(asked_questions(study.capability))
         short = size._replace(prompt_tokens=QUESTION_TOKENS, response_tokens=1)
-        rows.append(scored_row("choose", shards.get("choose", 1), asked, short, gpu))
+        chosen = scored_row("choose", shards.get("choose", 1), asked, short, gpu)
+        rows.append(replace(chosen, work=f"{asked} questions"))
     return [*rows, *_api_rows(study, judged, rates)]
 
 
