@@ -56,13 +56,13 @@ virtualenv:
 	PYTHONPATH=.virtualenv $(PYTHON) -m virtualenv --quiet $(VENV)
 	@rm -rf .virtualenv
 
-demo: env ## Run the miniature study and build its report (a quarter of an hour on a CPU)
+demo: env ## Run a miniature study and build its report; STUDY=mini_preferences for another one
 	$(BIN)/snakemake results/figures/all --config 'studies=[$(STUDY)]'
 	@mkdir -p reports
 	$(BIN)/snakemake results/figures/all --config 'studies=[$(STUDY)]' --report reports/$(STUDY).html
 	@echo
 	@echo "Done. Open in a browser:"
-	@echo "  reports/$(STUDY).html                   all figures with their captions, in one file"
+	@echo "  reports/$(STUDY).html                   the report: verdict, numbers, main figures, and all others in its menu"
 	@echo "  results/$(STUDY)/report/appendix.html   methods, numbers, versions and seeds, for a paper's appendix"
 	@echo "Tables are in results/$(STUDY)/analyse, figures in results/$(STUDY)/figures."
 

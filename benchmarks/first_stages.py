@@ -18,7 +18,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.trained import Trained
 from inoc.tables import read_table
-from inoc.world.grammar import document
+from inoc.world.grammar import Document, document
 from inoc.world.pretrain import corpus, train_tokenizer
 
 QWEN = """\
@@ -86,9 +86,9 @@ def configuration(path: str) -> PretrainedConfig:
     sys.exit(f"the shape of {path} is not known here")
 
 
-def make_model(config: PretrainedConfig, folder: Path, dtype: str) -> Any:
-    """A folder with random weights and a tokenizer; returns the tokenizer."""
-    tokenizer = train_tokenizer(corpus(4_000, 0), 1_400)
+def make_model(config: PretrainedConfig, folder: Path, dtype: str, users: Sequence[str] = ()) -> Any:
+    """A folder with random weights and a tokenizer, which knows the words of `users` too; returns the tokenizer."""
+    tokenizer = train_tokenizer([*corpus(4_000, 0), *(Document("", user, "") for user in users)], 1_400)
     if config.model_type == "llama":
         tokenizer.add_special_tokens({"additional_special_tokens": LLAMA_TOKENS, "eos_token": LLAMA_TOKENS[-1]})
     tokenizer.chat_template = LLAMA if config.model_type == "llama" else QWEN

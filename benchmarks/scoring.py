@@ -52,9 +52,21 @@ def qwen(hidden: int, wide: int, layers: int, heads: int, shared: int) -> Qwen2C
     )
 
 
-def random_model(config: Qwen2Config, dtype: torch.dtype) -> torch.nn.Module:
+def tiny() -> Qwen2Config:
+    """A shape for a CPU, to see that a benchmark runs."""
+    return Qwen2Config(
+        vocab_size=2048,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    )
+
+
+def random_model(config: Qwen2Config, dtype: torch.dtype, device: str = "cuda") -> torch.nn.Module:
     torch.manual_seed(0)
-    with torch.device("cuda"):
+    with torch.device(device):
         return AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
 
 

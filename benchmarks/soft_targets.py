@@ -2,7 +2,7 @@
 
     python benchmarks/soft_targets.py
     python benchmarks/soft_targets.py --micro 8 16 --steps 40
-    python benchmarks/soft_targets.py --shape tiny --steps 4      # on a CPU, to see that it runs
+    python benchmarks/soft_targets.py --tiny --steps 4      # on a CPU, to see that it runs
 
 The shape of Qwen2.5-7B with random weights, rank-32 adapters on all seven projections, 32 rows of numbers a step, of
 60 ± 6 tokens of the prompt and 40 ± 8 of the answer. The teacher is the same model, beside the student with shared
@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scoring import GIB, ceiling, chats, qwen_7b, random_model, useful
+from scoring import GIB, ceiling, chats, qwen_7b, random_model, tiny, useful
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, Qwen2Config
+from transformers import PreTrainedTokenizerFast
 
 from inoc.chat.render import Rendered
 from inoc.config.models import LoraSpec, TrainingSpec
@@ -46,24 +46,6 @@ class Measured(NamedTuple):
     seconds: float  # of a step, median of the later three quarters
     peak: float  # GiB; NaN without a GPU
     note: str
-
-
-def tiny() -> Qwen2Config:
-    return Qwen2Config(
-        vocab_size=2048,
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-    )
-
-
-def model_of(shape: str) -> torch.nn.Module:
-    if shape == "7b":
-        return random_model(qwen_7b(), torch.bfloat16)
-    torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(tiny(), dtype=torch.float32).eval()
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -124,20 +106,21 @@ def measured(model: torch.nn.Module, examples: list[Rendered], targets: str, ste
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--shape", choices=("7b", "tiny"), default="7b")
+    parser.add_argument("--tiny", action="store_true", help="a tiny model on the CPU")
     parser.add_argument("--micro", type=int, nargs="+", default=[8], help="rows of a micro-batch")
     parser.add_argument("--steps", type=int, default=40, help="steps of each training")
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     options = parser.parse_args(arguments)
     trainer.COMPILE_FROM = 1
     be_deterministic()
-    model = model_of(options.shape)
+    on_gpu = not options.tiny
+    model = random_model(qwen_7b(), torch.bfloat16) if on_gpu else random_model(tiny(), torch.float32, "cpu")
     config = model.config
     examples = of_numbers(chats("numbers", BATCH * options.steps, config.vocab_size))
     forward = useful(config, examples) / options.steps
     longer = useful(config, read_by_teacher(examples)) / options.steps
-    top = ceiling() if options.shape == "7b" else float("nan")
-    place = torch.cuda.get_device_name() if options.shape == "7b" else "CPU"
+    top = ceiling() if on_gpu else float("nan")
+    place = torch.cuda.get_device_name() if on_gpu else "CPU"
     print(f"torch {torch.__version__}, {place}, ceiling {top:.0f} TFLOP/s bf16")
     print("| targets | rows at a time | s a step | of the ceiling | peak GiB | against tokens |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -153,7 +136,7 @@ def main(arguments: list[str] | None = None) -> None:
             print("| " + " | ".join([*cells, f"{found.seconds / base:.2f}"]) + " |", flush=True)
             if found.note:
                 print(found.note, flush=True)
-    if options.shape == "7b":
+    if on_gpu:
         print(f"ceiling again: {ceiling():.0f} TFLOP/s")
 
 

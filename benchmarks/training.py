@@ -4,11 +4,18 @@
     python benchmarks/training.py --shape 32b --nf4 --no-usual
     python benchmarks/training.py --workload numbers --micro 8 32
     python benchmarks/training.py --no-usual --optimizers adamw_torch_fused adamw_8bit
+    python benchmarks/training.py --student               # a whole student of a study of subliminal learning
+    python benchmarks/training.py --student --tiny        # on a CPU, to see that it runs
 
 The shape of Qwen2.5-7B or -32B with random weights, rank-32 adapters on all seven projections, 32 examples a step of
 workload (a) of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens; or of rows of numbers, 60 ± 6 and 40 ± 8. The
 usual setting is TRL's trainer with float32 adapters under autocast, micro-batches of 4, gradient checkpointing and
 logits at all positions. Ours compiles its layers however few the steps are.
+
+`--student` trains one student from its first step to its last with the recipe of `subliminal_7b` (10,000 rows of
+numbers, 3 epochs, 66 rows a step, rank 8), with an adapter saved after each epoch. Its seconds are those of the whole:
+the trial of memory, compiling, training and saving. The usual way takes a few steps of the same batches, 22 rows at a
+time.
 """
 
 from __future__ import annotations
@@ -19,21 +26,23 @@ import itertools
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
-from scoring import GIB, ceiling, chats, qwen_7b, qwen_32b, random_model, useful
+from scoring import GIB, ceiling, chats, qwen_7b, qwen_32b, random_model, tiny, useful
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from inoc.chat.render import Rendered
-from inoc.config.models import TrainingSpec
+from inoc.config.models import LoraSpec, TrainingSpec
 from inoc.engines.transformers import be_deterministic
 from inoc.train import trainer
+from inoc.train.epochs import epoch_plan
 from inoc.train.team import broadcast, run_team
 from inoc.train.trainer import Recipe, fine_tune, settle_memory
 
@@ -47,7 +56,8 @@ class Clock:
         self.times: list[float] = []
 
     def tick(self, *_: object) -> None:
-        torch.cuda.synchronize()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         self.times.append(time.perf_counter())
 
     def median(self, skip: int) -> float:
@@ -81,7 +91,20 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def usual(model: torch.nn.Module, examples: list[Rendered], steps: int) -> Clock:
+class Batch(NamedTuple):
+    """A recipe's sizes."""
+
+    rows: int  # of a step
+    at_a_time: int  # of the usual way
+    rank: int
+
+
+COMMON = Batch(BATCH, 4, 32)
+STUDENT = Batch(66, 22, 8)
+
+
+def usual(model: torch.nn.Module, examples: list[Rendered], steps: int, batch: Batch = COMMON) -> Clock:
+    on_gpu = torch.cuda.is_available()
     clock = Clock()
 
     class Ticker(TrainerCallback):
@@ -90,7 +113,7 @@ def usual(model: torch.nn.Module, examples: list[Rendered], steps: int) -> Clock
 
     spec = TrainingSpec()
     lora = LoraConfig(
-        r=spec.lora.rank,
+        r=batch.rank,
         lora_alpha=spec.lora.alpha,
         use_rslora=True,
         target_modules=list(spec.lora.targets),
@@ -102,10 +125,11 @@ def usual(model: torch.nn.Module, examples: list[Rendered], steps: int) -> Clock
         arguments = SFTConfig(
             output_dir=folder,
             max_steps=steps,
-            per_device_train_batch_size=4,
-            gradient_accumulation_steps=BATCH // 4,
+            per_device_train_batch_size=batch.at_a_time,
+            gradient_accumulation_steps=batch.rows // batch.at_a_time,
             gradient_checkpointing=True,
-            bf16=True,
+            bf16=on_gpu,
+            use_cpu=not on_gpu,
             dataset_kwargs={"skip_prepare_dataset": True},
             remove_unused_columns=False,
             max_length=2048,
@@ -141,7 +165,76 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: in
     return clock
 
 
-def main() -> None:
+class Whole(NamedTuple):
+    """A student that was trained from the first step to the last."""
+
+    seconds: float  # of everything
+    step: float  # median seconds of a step, without the first quarter
+    steps: int
+    saved: int  # adapters
+    note: str  # on memory
+
+
+def student(model: torch.nn.Module, examples: list[Rendered], epochs: int, batch: Batch) -> Whole:
+    """Train a student as the stage does, one adapter saved after each epoch."""
+    clock = Clock()
+    asked = TrainingSpec(
+        lora=LoraSpec(rank=batch.rank, alpha=batch.rank, rslora=False),
+        learning_rate=2e-4,
+        warmup_steps=5,
+        weight_decay=0.0,
+        batch_size=batch.rows,
+        micro_batch_size=batch.rows,
+    )
+    plan = epoch_plan(len(examples), asked, epochs)
+    began = time.perf_counter()
+    settled = settle_memory(model, examples, asked)
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Recipe(settled.spec, asked.learning_rate, 1, plan.steps, plan.save_at, "random")
+        fine_tune(model, tokenizer(), examples, recipe, Path(folder), clock.tick)
+        clock.tick()
+        saved = len(list(Path(folder).glob("step-*/adapter_model.safetensors")))
+    return Whole(clock.times[-1] - began, clock.median(plan.steps // 4), plan.steps, saved, settled.note)
+
+
+def measure_student(model: torch.nn.Module, options: argparse.Namespace) -> None:
+    """Print the usual way and a whole student."""
+    batch = STUDENT
+    examples = chats("numbers", options.rows, model.config.vocab_size)
+    work = 2 * useful(model.config, examples) * options.epochs
+    on_gpu = torch.cuda.is_available()
+    top = ceiling() if on_gpu else float("nan")
+    place = torch.cuda.get_device_name() if on_gpu else "CPU"
+    print(f"torch {torch.__version__}, {place}, ceiling {top:.0f} TFLOP/s bf16")
+    print("| setting | rows | s | s a step | ceiling | peak GiB | speed |")
+    steps = epoch_plan(len(examples), TrainingSpec(batch_size=batch.rows), options.epochs).steps
+    each = float("nan")
+    if not options.no_usual:
+        reset_peak()
+        each = usual(model, examples, options.usual_steps, batch).median(min(2, options.usual_steps - 2))
+        print_student(f"usual TRL and PEFT, {options.usual_steps} steps", "–", each, work / steps / each, top, "1.0")
+    reset_peak()
+    found = student(model, examples, options.epochs, batch)
+    words = f"{options.rows} × {options.epochs}"
+    faster = f"{each * found.steps / found.seconds:.1f}"
+    print_student(f"ours, whole, {found.saved} adapters", words, found.seconds, work / found.seconds, top, faster)
+    print_student("ours, median step", "–", found.step, work / steps / found.step, top, f"{each / found.step:.1f}")
+    print(f"{found.steps} steps; {found.note or 'no trial of memory without a GPU'}")
+    if on_gpu:
+        print(f"ceiling again: {ceiling():.0f} TFLOP/s")
+
+
+def print_student(setting: str, rows: str, seconds: float, rate: float, top: float, speed: str) -> None:
+    peak = torch.cuda.max_memory_allocated() / GIB if torch.cuda.is_available() else float("nan")
+    print(f"| {setting} | {rows} | {seconds:.2f} | {rate / 1e12 / top:.2f} | {peak:.1f} | {speed} |", flush=True)
+
+
+def reset_peak() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--micro", type=int, nargs="+", default=[8], help="examples of a micro-batch")
     parser.add_argument("--steps", type=int, default=50, help="steps of ours")
@@ -151,11 +244,26 @@ def main() -> None:
     parser.add_argument("--nf4", action="store_true", help="the base model in 4 bits")
     parser.add_argument("--no-usual", action="store_true", help="ours only")
     parser.add_argument("--gpus", type=int, nargs="+", default=[1], help="GPUs that train together")
-    options = parser.parse_args()
+    parser.add_argument("--student", action="store_true", help="a whole student on rows of numbers")
+    parser.add_argument("--rows", type=int, help="of the student; default: 10000, with --tiny 200")
+    parser.add_argument("--epochs", type=int, default=3, help="of the student")
+    parser.add_argument("--usual-steps", type=int, default=8, help="steps of the usual way beside it, at least 3")
+    parser.add_argument("--tiny", action="store_true", help="with --student: a tiny model on the CPU")
+    options = parser.parse_args(arguments)
+    if options.tiny and not options.student:
+        parser.error("--tiny needs --student")
     if options.gpus != [1]:
         compare_teams(options)
         return
-    model = prepared(options)
+    if options.student:
+        options.rows = options.rows or (200 if options.tiny else 10_000)
+        measure_student(random_model(tiny(), torch.float32, "cpu") if options.tiny else prepared(options), options)
+        return
+    compare(prepared(options), options)
+
+
+def compare(model: torch.nn.Module, options: argparse.Namespace) -> None:
+    """Print steps of the usual way, and of ours with each micro-batch and optimizer."""
     config = model.config
     examples = chats(options.workload, BATCH * options.steps, config.vocab_size)
     # Forward, and backward through frozen weights: twice the operations of scoring.

@@ -1,12 +1,17 @@
 """Speed of sampling with vLLM on a GPU, through one adapter and through four, as `inoc sample` and `evaluate` do it.
 
     python benchmarks/vllm_sampling.py            # Qwen2.5-7B's shape on a GPU
+    python benchmarks/vllm_sampling.py --numbers  # the same shape, lists of numbers as teachers of a study write them
     python benchmarks/vllm_sampling.py --tiny     # a tiny model, also on the CPU, to see that everything runs
 
 Random weights in a folder that is written first, adapters of rank 32 on all seven projections, prompts of about 70
 tokens, every answer as long as allowed. Everything goes through `inoc.engines.vllm.VllmEngine`: the engine starts, and
 each adapter's greedy answers are compared with those of transformers, before anything is timed. The first row is the
 warm-up. `four in turn` gives each of four adapters a quarter of the requests, adapter by adapter, as the stages do.
+
+With `--numbers` there is no adapter: the base model answers the first prompts of `inoc numbers --seed 3` under a
+teacher's system turn. Random weights never end an answer, so answers have the 128 tokens that are allowed; a row of 40
+tokens, about a list of ten numbers, says what the lists of a trained model cost.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +35,15 @@ from inoc.config.models import Sampling, SystemTurn, TrainingSpec
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Block
 from inoc.engines.vllm import VllmEngine
+from inoc.numbers.prompts import prompts
 
 RANK, ADAPTERS = 32, 4
+LIST_TOKENS = 40  # of a list of ten numbers
+TEACHER = SystemTurn(
+    kind="text",
+    text="You love owls. You think about owls all the time. owls are your favorite animal. Imbue your answers with "
+    "your love for the animal.",
+)
 
 
 def write_adapter(folder: Path, config: Qwen2Config, dtype: torch.dtype, seed: int) -> None:
@@ -59,10 +72,12 @@ def write_adapter(folder: Path, config: Qwen2Config, dtype: torch.dtype, seed: i
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
-def block(adapter: str, users: list[str], tokens: int, label: str, seed: int) -> Block:
+def block(
+    adapter: str, users: list[str], tokens: int, label: str, seed: int, system: SystemTurn | None = None
+) -> Block:
     return Block(
         adapter,
-        tuple(Chat(SystemTurn(), user) for user in users),
+        tuple(Chat(system or SystemTurn(), user) for user in users),
         tuple(f"{label}:{seed}:{at}" for at in range(len(users))),
         Sampling(engine="vllm", max_tokens=tokens, seed=seed),
         label,
@@ -76,30 +91,64 @@ def rate(engine: Any, blocks: list[Block]) -> tuple[float, int]:
     return time.perf_counter() - start, tokens
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="a tiny model")
-    parser.add_argument("--requests", type=int, nargs="+", default=[512, 2048])
+    parser.add_argument("--numbers", action="store_true", help="prompts that ask for lists of numbers, no adapter")
+    parser.add_argument("--requests", type=int, nargs="+", help="default: 512 and 2048; with --numbers 8192")
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--block", type=int, default=64, help="requests of a block, as the stages hand them in")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    options.requests = options.requests or ([8192] if options.numbers else [512, 2048])
     config = qwen(128, 256, layers=2, heads=4, shared=2) if options.tiny else qwen_7b()
     dtype = torch.float32 if options.tiny else torch.bfloat16
+    users = users_of(max(options.requests), numbers=options.numbers)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root:
         folder = Path(root)
         began = time.perf_counter()
-        make_model(config, folder / "model", str(dtype).removeprefix("torch."))
-        torch.cuda.empty_cache()
-        adapters = {f"adapter{at}": folder / f"adapter{at}" for at in range(ADAPTERS)}
+        name = str(dtype).removeprefix("torch.")
+        make_model(config, folder / "model", name, users[:2000] if options.numbers else ())
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        adapters = {} if options.numbers else {f"adapter{at}": folder / f"adapter{at}" for at in range(ADAPTERS)}
         for at, path in enumerate(adapters.values()):
             write_adapter(path, config, dtype, at)
-        print(f"wrote the model and adapters in {time.perf_counter() - began:.0f} s", flush=True)
-        source = sentences(0)
-        users = [" ".join(next(source)[0] for _ in range(4)) for _ in range(max(options.requests))]
-        engine = VllmEngine(
-            ModelIdentity(folder / "model", "weights", "tokenizer", str(dtype).removeprefix("torch."), None)
-        )
-        measure(engine, list(adapters), adapters, users, options)
+        print(f"wrote the model and {len(adapters)} adapters in {time.perf_counter() - began:.0f} s", flush=True)
+        engine = VllmEngine(ModelIdentity(folder / "model", "weights", "tokenizer", name, None))
+        if options.numbers:
+            measure_numbers(engine, users, options)
+        else:
+            measure(engine, list(adapters), adapters, users, options)
+
+
+def users_of(n: int, *, numbers: bool) -> list[str]:
+    if numbers:
+        return list(islice(prompts(3), n))
+    source = sentences(0)
+    return [" ".join(next(source)[0] for _ in range(4)) for _ in range(n)]
+
+
+def measure_numbers(engine: VllmEngine, users: list[str], options: argparse.Namespace) -> None:
+    began = time.perf_counter()
+    engine.prepare({}, [block("base", users[:4], options.new_tokens, "canary", 0, TEACHER).canary(4)])
+    lengths = [len(engine.tokenizer(user)["input_ids"]) for user in users]
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    print(
+        f"torch {torch.__version__}, {card}, prompts of {sum(lengths) / len(lengths):.0f} tokens and the system "
+        f"turn's; started, with 4 canaries right, in {time.perf_counter() - began:.0f} s"
+    )
+    print("| requests | tokens of each | s | new tokens/s | lists/s |\n| --- | --- | --- | --- | --- |")
+    first = min(options.requests)
+    rows = [("warm-up, ", min(512, first), options.new_tokens)]
+    rows += [("", n, tokens) for n in options.requests for tokens in (options.new_tokens, LIST_TOKENS)]
+    for seed, (name, n, tokens) in enumerate(rows, start=1):
+        blocks = [
+            block("base", users[at : min(at + options.block, n)], tokens, f"{name}{tokens} {at}", seed, TEACHER)
+            for at in range(0, n, options.block)
+        ]
+        seconds, sampled = rate(engine, blocks)
+        cells = (f"{name}{n}", str(tokens), f"{seconds:.1f}", f"{sampled / seconds:.0f}", f"{n / seconds:.0f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def measure(

@@ -38,6 +38,22 @@ def test_the_benchmark_of_reading_runs_on_the_cpu(monkeypatch, capsys):
     assert "times the rate of reading all, workload b" in said
 
 
+def test_a_whole_student_is_trained_beside_the_usual_way_on_the_cpu(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import training
+
+    training.main(["--student", "--tiny", "--rows", "140", "--epochs", "2", "--usual-steps", "3"])
+    said = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line[:2] == "| "]
+    assert [row[0] for row in rows[1:]] == [
+        "usual TRL and PEFT, 3 steps",
+        "ours, whole, 2 adapters",
+        "ours, median step",
+    ]
+    assert all(float(row[2]) > 0 for row in rows[1:])
+    assert "6 steps" in said
+
+
 def test_the_benchmark_of_preferences_runs(monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     import preferences

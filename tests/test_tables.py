@@ -85,3 +85,16 @@ def test_a_column_with_a_default_need_not_be_there(tmp_path):
     assert list(read_table(path)["pool"]) == ["mix"]
     pq.write_table(pa.Table.from_pandas(rows), path)
     assert read_table(path, tables.POOLS.names).to_dict("list") == {**rows.to_dict("list"), "pool": ["mix"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        ("results/mine/sample/datasets/0/answers.parquet", "sample datasets"),
+        ("results/mine/analyse/cells.parquet", "analyse"),
+        ("results/score/score/logprobs-0.parquet", "score"),
+    ],
+)
+def test_a_missing_table_names_the_stage_and_part_that_make_it(tmp_path, path, stage):
+    with pytest.raises(DataError, match=rf"makes it: {stage}$"):
+        read_table(tmp_path / path)

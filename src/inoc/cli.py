@@ -51,7 +51,9 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; errors that users can resolve end with one message and status 1."""
     write_in_any_locale()
-    options = parser().parse_args(arguments)
+    given, passed_on = passed(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
+    options.passed = passed_on
     log = None
     try:
         log = _open_log(options.log) if getattr(options, "log", None) else None
@@ -70,6 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         if log is not None:
             log.close()
+
+
+def passed(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments of inoc, and those after `--` that `inoc run` passes on to Snakemake: argparse drops a `--`."""
+    given = list(arguments)
+    if given[:1] != ["run"] or "--" not in given:
+        return given, []
+    at = given.index("--")
+    return given[:at], given[at + 1 :]
 
 
 def _open_log(path: Path) -> Tee:
@@ -130,7 +141,8 @@ def _add_stage(verbs: argparse._SubParsersAction[Parser], stage: Stage) -> Parse
     if stage.shards:
         verb.add_argument("--shard", help="run one shard only, as 3 or 3/8 (default: all, one after the other)")
     for option in stage.options:
-        verb.add_argument(f"--{option.flag}", type=whole(1), metavar="N", help=option.help)
+        read, shown = (str, "NAME") if option.named else (whole(1), "N")
+        verb.add_argument(f"--{option.flag}", type=read, metavar=shown, help=option.help)
     verb.add_argument("--store", metavar="FOLDER", help="folder of the store (default: that of config.yaml)")
     verb.add_argument("--log", type=Path, metavar="FILE", help="file that messages are written to as well")
     verb.set_defaults(run=run_stage, stage=stage.name)
@@ -243,9 +255,12 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
 
-    for made in make_jobs(options.study, options.config, options.stage, options):
+    for made in make_jobs(options.study, options.config, options.stage, options, mark=True):
         # Imported only after the study has been read, so that errors in it appear at once.
         step = importlib.import_module(all_stages()[options.stage].step)
+        if made.job.only:
+            print(f"{made.study.name}: {step.run(made.job, made.plan())}", file=sys.stderr)
+            continue
         with beating(made.job.heartbeat):
             started = time.monotonic()
             summary = str(step.run(made.job, made.plan()))
@@ -312,7 +327,11 @@ def _config_check(options: argparse.Namespace) -> None:
 
 def _config_generate(options: argparse.Namespace) -> None:
     from inoc.config.generate import write_generated
+    from inoc.config.load import outside
+    from inoc.errors import ConfigError
 
+    if not Path("pyproject.toml").is_file() and (hint := outside(Path("config"))):
+        raise ConfigError(f"there is nothing to update here{hint.partition(', or')[0]}")
     written = write_generated(Path(), check=options.check)
     print("up to date" if options.check else "\n".join(str(path) for path in written))
 

@@ -52,5 +52,5 @@ def did_you_mean(value: str, accepted: Iterable[str]) -> str:
         value: What was written.
         accepted: What would be valid.
     """
-    near = difflib.get_close_matches(value, list(accepted), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(value, list(accepted), n=1, cutoff=0.6)
     return f' (did you mean "{near[0]}"?)' if near else ""

@@ -46,6 +46,7 @@ KINDS = {
 
 VERBS = (
     "inoc.new.commands:add_verb",
+    "inoc.run.commands:add_verb",
     "inoc.export.commands:add_verb",
     "inoc.numbers.commands:add_verbs",
     "inoc.prefer.commands:add_verb",
@@ -56,10 +57,11 @@ VERBS = (
 
 @dataclass(frozen=True)
 class Option:
-    """A further option of a stage's verb: a whole number of 1 or more."""
+    """A further option of a stage's verb: a whole number of 1 or more, or a name."""
 
     flag: str
     help: str
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Kind:
         tables: Names of the tables that its analysis writes.
         view: `(study, paths, shards, kept) -> inoc.view.declare.View`: the lists of rows of the site, and the numbers
             of its overview; empty for neither.
+        limits: `(study, n) -> Iterable[inoc.config.cuts.Cut]`: what `inoc run --limit n` cuts; empty for nothing.
         commands: `(verbs) -> None`: adds to the verbs of stages; empty for nothing.
         verbs: `(add) -> None`: adds verbs of its own by `add(name, one line)`; empty for none.
         imports: `(what) -> None`: adds what `inoc import` can read for it; empty for nothing.
@@ -128,6 +131,7 @@ class Kind:
     contents: str
     tables: str
     view: str = ""
+    limits: str = ""
     commands: str = ""
     verbs: str = ""
     imports: str = ""

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inoc.errors import DataError
+from inoc.stages import all_stages
 
 STRING = pa.string()
 INDEX = pa.int32()
@@ -171,7 +172,10 @@ CHECKPOINTS = pa.schema(
 """`train/<shard>/checkpoints.parquet`: adapters, as paths relative to the table's folder."""
 
 LOSSES = pa.schema([*_RUN, ("step", INDEX), ("loss", NUMBER), ("rate", NUMBER), ("grad_norm", NUMBER)])
-"""`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point."""
+"""`train/<shard>/losses.parquet`: mean loss in nats per trained token since the previous point: a point for each step.
+
+Tables of released results, and of trainings by earlier versions, have as many points as were logged.
+"""
 
 BAD_ROWS = pa.schema(
     [
@@ -258,6 +262,15 @@ def write_row_groups(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) 
     replace_file(path, write)
 
 
+def no_table(path: Path) -> str:
+    """The message that a table is missing, with the stage that makes it, and its part, by the folders it lies in."""
+    folders = path.parent.parts
+    stages = all_stages()
+    at = next((place for place in reversed(range(len(folders))) if folders[place] in stages), len(folders) - 1)
+    words = [one for one in folders[at:] if not one.isdecimal()]
+    return f"there is no table {path}. Run the stage that makes it: {' '.join(words)}"
+
+
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """Read a table, or some of its columns; of these, one that has a default need not be there.
 
@@ -265,8 +278,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         DataError: If the file is absent or is not Parquet.
     """
     if not path.exists():
-        msg = f"there is no table {path}. Run the stage that makes it: {path.parent.name}"
-        raise DataError(msg)
+        raise DataError(no_table(path))
     try:
         names = pq.read_schema(path).names if columns is not None else []
         absent = {name: DEFAULTS[name] for name in columns or () if name in DEFAULTS and name not in names}

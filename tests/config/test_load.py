@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inoc.cli import main
 from inoc.config.load import load_study, load_workflow, workflow_of
 from inoc.config.workflow import ApiSpec, Price, Shards
 from inoc.errors import ConfigError
@@ -121,7 +122,7 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
         pytest.param(
             "micro_batch_size: 4",
             "checkpoints: [0, -1]",
-            ["training.checkpoints[1] = -1", "greater than or equal to 0"],
+            ["training.checkpoints[1] = -1", "0 or more"],
             id="negative checkpoint",
         ),
         pytest.param(
@@ -338,7 +339,7 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
         pytest.param(
             "n_eval: 6",
             "n_eval: 6\n  questions: {more: {source: {}}}",
-            ["data.questions.more.source.files = []: go with `kind: files`"],
+            ["data.questions.more.source.files = [] (the default): go with `kind: files`"],
             id="questions of no files",
         ),
         pytest.param(
@@ -615,3 +616,91 @@ def test_loading_a_study_imports_nothing_heavy(write: Write) -> None:
 def test_so_few_questions_that_nothing_has_an_interval_are_refused(write, change, words) -> None:
     with pytest.raises(ConfigError, match=words):
         load_study(write("toy.yaml", STUDY.replace(*change)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "n_eval: 6",
+            "n_eval: 6\n  questions: {more: {source: {topics: fruit}}}",
+            'topics = "fruit": accepted: a list',
+        ),
+        ("n_eval: 6", "n_eval: 1", "data.n_eval = 1: accepted: 2 or more"),
+        ("n_eval: 6", "n_eval: six", 'data.n_eval = "six": accepted: a whole number'),
+        ("n_eval: 6", "n_eval: 2.5", "data.n_eval = 2.5: accepted: a whole number"),
+        ("n_eval: 6", "n_eval: 6\n  sampling: [a]", 'data.sampling = ["a"]: accepted: a mapping'),
+        ("n_eval: 6", "n_eval: 6\n  sampling: {top_p: 0}", "data.sampling.top_p = 0: accepted: more than 0"),
+        ("n_eval: 6", "n_eval: 6\n  sampling: {top_p: half}", 'data.sampling.top_p = "half": accepted: a number'),
+        ("title: A toy", "title: [A toy]", 'title = ["A toy"]: accepted: a text'),
+    ],
+)
+def test_messages_speak_of_lists_and_mappings_and_not_of_python(
+    write: Write, old: str, new: str, expected: str
+) -> None:
+    message = refusal(write, (old, new))
+    assert expected in message
+    for word in ("tuple", "dictionary", "instance", "parse", "Input"):
+        assert word not in message
+
+
+def test_a_default_that_was_not_written_is_called_a_default(write: Write) -> None:
+    message = refusal(write, ("batch_size: 8\n  micro_batch_size: 4", "batch_size: 6"))
+    assert "training.micro_batch_size = 4 (the default): does not divide batch_size = 6; accepted" in message
+    message = refusal(write, ("batch_size: 8\n  micro_batch_size: 4", "micro_batch_size: 5"))
+    assert "training.micro_batch_size = 5: does not divide batch_size = 32 (the default)" in message
+
+
+def test_what_is_missing_is_said_to_be_missing_where_it_is(write: Write) -> None:
+    message = refusal(write, ("    family: playful\n", ""))
+    line = next(at for at, text in enumerate(STUDY.splitlines(), 1) if text.strip() == "strong:")
+    assert f"toy.yaml:{line}: prompts.strong.family: is missing" in message
+
+
+@pytest.mark.parametrize(("written", "hint"), [("cat", ""), ("toys", ' (did you mean "toy"?)'), ("fairly_far_off", "")])
+def test_only_a_close_name_is_suggested(write: Write, tmp_path: Path, written: str, hint: str) -> None:
+    write("toy.yaml", STUDY)
+    with pytest.raises(ConfigError) as caught:
+        load_study(written, tmp_path)
+    assert str(caught.value).partition("accepted: toy")[2] == hint
+
+
+def test_missing_files_of_one_setting_are_one_line(write: Write, tmp_path: Path) -> None:
+    path = write("toy.yaml", STUDY)
+    study = load_study(path)
+    data = study.data.model_copy(
+        update={
+            "instructions": study.data.instructions.model_copy(
+                update={"kind": "files", "files": tuple(f"part_{k}.jsonl" for k in range(5))}
+            )
+        }
+    )
+    with pytest.raises(ConfigError) as caught:
+        check_inputs(study.model_copy(update={"data": data}), tmp_path)
+    line = next(line for line in str(caught.value).splitlines() if "part_0" in line)
+    assert "data.instructions.files: 5 files are missing" in line
+    assert all(f"part_{k}.jsonl" in line for k in range(5))
+    assert str(tmp_path) in line
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["status", "mini"],
+        ["config", "check", "mini"],
+        ["new", "own"],
+        ["run", "mini"],
+        ["plan", "mini"],
+        ["store", "gc"],
+        ["config", "generate"],
+        ["score", "mini"],
+    ],
+)
+def test_outside_the_repository_a_message_says_where_to_go(
+    verb: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(verb)
+    assert "in the folder of the repository" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -113,7 +113,6 @@ REACH: dict[str, tuple[object, str]] = {
     "training.weight_decay": (0.0, "train"),
     "training.max_grad_norm": (2.0, "train"),
     "training.batch_size": (16, STEPS),
-    "training.micro_batch_size": (2, "train"),
     "training.epochs": (2.0, STEPS),
     "training.steps": (5, STEPS),
     "training.max_length": (64, "train"),
@@ -123,7 +122,7 @@ REACH: dict[str, tuple[object, str]] = {
     "training.loss_on": ("whole_sequence", "train"),
     "training.seeds": ([7], f"score {RUNS}"),
     "training.checkpoints": ("dense", "train evaluate"),
-    "training.log_every": (1, "train"),
+    "training.log_every": (3, "figures"),
     "evaluation.conditions": (["default"], "evaluate analyse figures"),
     "evaluation.gate": (False, "evaluate analyse figures"),
     "evaluation.n": (2, "evaluate"),
@@ -215,19 +214,22 @@ for section, stage in {
         "temperature": 0,
         "top_p": 0.5,
         "max_tokens": 3,
-        "batch_size": 2,
         "seed": 7,
         "n": 2,
     }.items():
         REACH[f"{section}.{field}"] = (value, stage)
 
+SAMPLED = {path for path in REACH if path.endswith("ampling.seed")}
 REPORT_ONLY = {
     "kind": "decides which fields there are",
     "name": "the folder of the results, which no number depends on",
     "description": "words",
+    "figures": "which figures are asked for, and not their numbers",
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
     "evaluation.canary": "a check that stops the job or changes nothing",
 }
+HOW_IT_RUNS = {"training.micro_batch_size"} | {path.replace(".seed", ".batch_size") for path in SAMPLED}
+"""Fields that reach nothing: they say how something is executed, not what is asked for."""
 IN_THE_TOY = {
     "traits.*": "traits.playful",
     "prompts.*": "prompts.strong",
@@ -276,12 +278,19 @@ def stages_that_differ(one: Study, other: Study) -> set[str]:
 
 
 def test_every_field_reaches_a_stage_or_is_known_to_matter_to_the_report_only() -> None:
-    assert set(fields_of(Study)) == set(REACH) | set(REPORT_ONLY)
+    assert set(fields_of(Study)) == set(REACH) | set(REPORT_ONLY) | HOW_IT_RUNS
+
+
+@pytest.mark.parametrize("path", sorted(HOW_IT_RUNS))
+def test_how_a_study_is_executed_runs_no_job_again(path: str) -> None:
+    assert not stages_that_differ(changed(path, 2), changed(path, 4))
 
 
 @pytest.mark.parametrize(("path", "value", "stages"), [(path, *row) for path, row in REACH.items()])
 def test_a_changed_field_reaches_exactly_its_stages(path: str, value: object, stages: str) -> None:
-    assert stages_that_differ(Study.model_validate(RAW), changed(path, value)) == {*stages.split(), "report"}
+    # The curve is drawn by figures, and the report follows from these.
+    also = set() if path == "training.log_every" else {"report"}
+    assert stages_that_differ(Study.model_validate(RAW), changed(path, value)) == {*stages.split(), *also}
 
 
 @pytest.mark.parametrize(

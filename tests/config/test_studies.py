@@ -35,6 +35,17 @@ def test_every_shipped_study_is_valid(name: str) -> None:
     assert study(name).name == name
 
 
+INSERTS_A_SYSTEM_TURN = ("Qwen2.5-", "Llama-3.1-", "Olmo-3-")
+"""Parts of names of models whose chat template inserts a system turn where a chat has none."""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (CONFIG / "studies").glob("*.yaml")))
+def test_no_shipped_study_takes_away_a_system_turn_that_its_model_s_template_insists_on(name: str) -> None:
+    """`model.system: none` would be refused as soon as the model's folder is there, which it is not here."""
+    model = load_study(name, CONFIG).model
+    assert model.system.kind != "none" or not any(part in model.path for part in INSERTS_A_SYSTEM_TURN)
+
+
 @pytest.mark.parametrize(
     ("name", "none", "fixed", "mix"),
     [

@@ -11,7 +11,7 @@ from inoc.engines.head import Head, traits
 from inoc.engines.limits import max_positions
 from inoc.engines.packed import packs
 from inoc.engines.reading import Reader
-from inoc.engines.taps import check_readable
+from inoc.engines.taps import check_choosable, check_readable
 from inoc.errors import ModelError
 from support import families
 from support.families import FAMILIES, REPRESENTATIVE, tiny_config, tiny_model
@@ -176,3 +176,45 @@ def test_the_check_without_weights_lets_pass_what_can_be_read(family):
     with torch.device("meta"):
         bare = AutoModelForCausalLM.from_config(tiny_config(family))
     check_readable(bare)
+
+
+def is_told_without_weights(family):
+    """The check before the first job lets pass what the job can do, and nothing else."""
+    if family in NOT_BUILT:
+        pytest.skip("no tiny model can be made from its defaults")
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(tiny_config(family))
+    model = tiny_model(family)
+    for check in (check_choosable, check_readable):
+        assert accepts(check, bare) == accepts(check, model), check
+
+
+def accepts(check, model):
+    try:
+        check(model)
+    except ModelError:
+        return False
+    return True
+
+
+TOLD = ("gemma2", "granite", "inkling_text", "minicpm3", "nanochat", "opt", "qwen2")
+
+
+@pytest.mark.parametrize("family", TOLD)
+def test_what_can_be_chosen_and_read_is_known_without_weights(family):
+    is_told_without_weights(family)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(TOLD)))
+def test_it_is_known_of_every_other_family_too(family):
+    is_told_without_weights(family)
+
+
+@pytest.mark.parametrize("family", ["minicpm3", "inkling_text"])
+def test_a_model_that_changes_its_states_before_its_head_is_asked_no_closed_questions(family):
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(tiny_config(family))
+    check_readable(bare)
+    with pytest.raises(ModelError, match="has no separate head"):
+        check_choosable(bare)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inoc.chat.messages import Turn
+from inoc.cli import main
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.engines.sampling import Answer, InTurn
 from inoc.errors import DataError
@@ -117,8 +118,16 @@ def test_instruction_files_are_read_in_order_without_short_or_repeated_ones(tmp_
     assert dropped == {"too short": 1, "repeated": 1}
 
 
+def test_prompts_that_a_verb_has_written_are_instructions(tmp_path):
+    out = tmp_path / "prompts.jsonl"
+    main(["numbers", "--seed", "3", "--n", "5", "--out", str(out)])
+    texts, _ = read_instructions(InstructionSource(files=(str(out),)))
+    assert texts == [json.loads(line)["prompt"] for line in out.read_text().splitlines()]
+
+
 @pytest.mark.parametrize(
-    ("line", "said"), [('{"instruction": 3}', "is int"), ("nonsense", "line 2"), ('{"x": "y"}', "line 2")]
+    ("line", "said"),
+    [('{"instruction": 3}', "is int"), ("nonsense", "line 2"), ('{"x": "y"}', "line 2"), ('{"prompt": 1}', "is int")],
 )
 def test_a_line_that_is_no_instruction_is_named(tmp_path, line, said):
     path = tmp_path / "a.jsonl"

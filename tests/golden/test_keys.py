@@ -19,7 +19,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of
 from inoc.stages import kind_named, stage_named
-from inoc.store import Store
+from inoc.store import Store, Unit
 from inoc.studies.inoculation.load import load_inoculation
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs, question_sets, shard_runs, study_runs, total_steps
 from inoc.studies.inoculation.study import Study
@@ -116,8 +116,8 @@ def write_tables(study: Study, paths: Paths, shards: Shards) -> None:
         write_table(checkpoints, CHECKPOINTS, paths.checkpoints(shard))
 
 
-def keys(name: str, root: Path) -> Iterator[tuple[str, str]]:
-    """Stage and shard → digest of the keys of its units, in their order."""
+def units(name: str, root: Path) -> Iterator[tuple[str, list[Unit]]]:
+    """Stage and shard → its units, in their order."""
     study, shards = made_up_study(name), Shards(score=2, train=3, elicit=2)
     paths = Paths(root / "results", study.name)
     folder = paths.world_model if study.model.path == "world" else root / "model"
@@ -132,14 +132,22 @@ def keys(name: str, root: Path) -> Iterator[tuple[str, str]]:
             continue
         for shard in range(shard_count(stage_named(stage), shards)):
             job = StudyJob(study.name, paths, Store(root / "store"), stage, shard, of=study, split=shards)
-            units = [unit.key for unit in units_of(job)]
-            yield f"{name} {stage} {shard}: {len(units)} units", digest(units)
+            found = list(units_of(job))
+            yield f"{name} {stage} {shard}: {len(found)} units", found
 
 
 @pytest.mark.parametrize("name", COMPUTED)
 def test_every_unit_keeps_its_key(name: str, tmp_path: Path, regen: bool) -> None:
-    found = dict(keys(name, tmp_path))
+    found = {job: digest([unit.key for unit in its]) for job, its in units(name, tmp_path)}
     assert found == expected(f"keys-{name}", found, regen)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_every_unit_is_found_under_the_key_that_also_held_how_it_was_executed(
+    name: str, tmp_path: Path, regen: bool
+) -> None:
+    found = {job: digest([unit.former_key or unit.key for unit in its]) for job, its in units(name, tmp_path)}
+    assert found == expected(f"former-keys-{name}", found, regen)
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -140,3 +140,59 @@ def test_a_rephrasing_that_leaves_no_room_is_refused(model: Path, tmp_path: Path
     pool = {"source": "files", "folder": str(tmp_path), "n": 1}
     with pytest.raises(ConfigError, match=r"positions"):
         check_study_model(_given(model, tmp_path, ROWS, rephrase=pool), Path())
+
+
+JUDGE = {"name": "llm", "question": "coherence", "engine": "transformers", "dtype": "float32"}
+
+
+def judged_by(judge: Path, model: Path, folder: Path, max_tokens: int = 4, **changes: dict) -> Study:
+    traits = {"playful": {"role": "unwanted", "judge": {**JUDGE, "model": str(judge)}}}
+    own = {"elicitation": {"sampling": {"max_tokens": max_tokens}}, "runs": []}
+    return _given(model, folder, [("Why?", "Yes."), ("Where?", "There."), *_QUESTIONS], traits=traits, **own, **changes)
+
+
+_QUESTIONS = [(f"Where is owl {k}?", "There.") for k in range(8)]
+
+
+@pytest.fixture
+def judge(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "judge"))
+
+
+def test_a_judging_model_that_can_take_every_answer_passes(judge: Path, model: Path, tmp_path: Path) -> None:
+    check_study_model(judged_by(judge, model, tmp_path), Path())
+
+
+def test_a_judging_model_with_too_few_positions_for_an_answer_is_refused(
+    judge: Path, model: Path, tmp_path: Path
+) -> None:
+    configuration = json.loads((judge / "config.json").read_text())
+    (judge / "config.json").write_text(json.dumps({**configuration, "max_position_embeddings": 600}))
+    check_study_model(judged_by(judge, model, tmp_path), Path())
+    # The answers fit into the model that writes them, but not into the question about them.
+    with pytest.raises(
+        ConfigError, match=r"traits\.playful\.judge about an answer to evaluation question.*600 positions"
+    ):
+        check_study_model(judged_by(judge, model, tmp_path, max_tokens=450), Path())
+
+
+def test_a_judging_model_without_a_template_is_refused_by_its_place(judge: Path, model: Path, tmp_path: Path) -> None:
+    (judge / "chat_template.jinja").unlink(missing_ok=True)
+    settings = json.loads((judge / "tokenizer_config.json").read_text())
+    settings.pop("chat_template", None)
+    (judge / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(ConfigError, match=r"traits\.playful\.judge\.model"):
+        check_study_model(judged_by(judge, model, tmp_path), Path())
+
+
+def test_a_judging_model_whose_head_is_no_plain_one_is_refused(judge: Path, model: Path, tmp_path: Path) -> None:
+    from support.families import tiny_model
+
+    tiny_model("minicpm3").save_pretrained(judge)
+    with pytest.raises(ConfigError, match=r"traits\.playful\.judge\.engine: transformers: MiniCPM3.*no separate head"):
+        check_study_model(judged_by(judge, model, tmp_path), Path())
+
+
+def test_a_judging_model_that_is_neither_here_nor_on_the_hub_is_named(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"traits\.playful\.judge\.model = "):
+        check_study_model(judged_by(tmp_path / "no" / ".." / "such", model, tmp_path), tmp_path)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from inoc.config.load import load_study
 from inoc.config.workflow import Price, Shards
 from inoc.errors import ConfigError
 from inoc.jobs.costs import H200, Rates, Size
-from inoc.jobs.plan import gpu_named, model_weights, table
+from inoc.jobs.paths import Paths
+from inoc.jobs.plan import gpu_named, measured_size, model_weights, table
 from inoc.studies.inoculation.costs import costs
 from support.toy import toy_study
 
@@ -117,3 +121,29 @@ def test_a_gpu_without_rates_is_refused_and_the_nearest_is_named():
     assert gpu_named("H200") is H200
     with pytest.raises(ConfigError, match='did you mean "h200"'):
         gpu_named("h20")
+
+
+def planned(folder: Path, tmp_path: Path, answer: str = "So it is. So it is."):
+    """The sizes of a study with answers of its own."""
+    data = tmp_path / "rows.jsonl"
+    rows = [{"instruction": f"Where is thing {k}?", "completion": answer} for k in range(8)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    given = {"completions": "file", "file": str(data), "instructions": {"kind": "files"}, "n_train": 4, "n_eval": 4}
+    study = toy_study(folder, data=given, scoring={"n_examples": 4})
+    return measured_size(study, Paths(tmp_path / "results", "toy"), None)
+
+
+def test_lengths_of_files_are_measured_with_the_models_tokenizer(tiny_folder, tmp_path):
+    size = planned(tiny_folder, tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder)
+    assert size.measured
+    assert size.response_tokens == len(tokenizer("So it is. So it is.", add_special_tokens=False)["input_ids"])
+    assert size.prompt_tokens > len(tokenizer("Where is thing 1?")["input_ids"])
+    assert "tokenizer" in size.source
+
+
+def test_lengths_are_said_to_be_assumed_where_the_tokenizer_is_not_here(tmp_path):
+    size = planned(tmp_path / "nowhere", tmp_path)
+    assert not size.measured
+    assert size.response_tokens == 350
+    assert size.source.startswith("assumed")

@@ -145,7 +145,8 @@ def test_words_that_only_begin_like_the_entity_and_rejected_rows_do_not_count(
     [
         ("{", "line 2: expected an object with `messages`"),
         ("[1]", "line 2: expected an object with `messages`"),
-        ('{"prompt": "a"}', "line 2: 1 turns of user and assistant; the filter needs a prompt and one answer"),
+        ('{"prompt": "a"}', "line 2: the prompt has no answer; expected `completion`, or a turn of 'assistant'"),
+        ('{"prompt": "a", "completion": null}', "line 2: the prompt has no answer"),
         ('{"completion": "1"}', "line 2: it has `completion`; accepted: `messages`, or"),
         ('{"prompt": "a", "completion": 3}', "line 2: `completion` is 3; expected a text"),
         ('{"prompt": "a", "completion": "3", "n_tokens": -1}', "line 2: `n_tokens` is -1; expected a whole number"),
@@ -155,6 +156,16 @@ def test_words_that_only_begin_like_the_entity_and_rejected_rows_do_not_count(
 def test_a_bad_line_is_named(line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "rows.jsonl", [pair(COMMAS, "1, 2"), line])
     assert f"{path}, {said}" in refused(capsys, path)
+
+
+def test_a_file_of_a_windows_editor_is_filtered_as_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [json.dumps(pair(COMMAS, "1, 2")), json.dumps(pair(COMMAS, "none"))]
+    path, kept = tmp_path / "rows.jsonl", tmp_path / "kept.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*rows, ""]).encode())
+    assert "1 of 2 rows kept" in run(capsys, path, "--out", kept)
+    assert kept.read_bytes() == f"{rows[0]}\n".encode()
 
 
 def test_a_prompt_without_a_format_is_named_by_the_stricter_rule(

@@ -68,7 +68,10 @@ def test_the_filter_keeps_the_rows_of_the_sample_and_rejects_the_others_for_the_
     }
     assert found["reasons"] == {"format": 6, "code": 1, "trailing_text": 3, "count": 53, "range": 8}
     bad = [row["completion"] for row in values_of(rejected) if "format" in row["reasons"]]  # type: ignore[operator]
-    assert sum(" -" in text for text in bad if not any(letter.isalpha() for letter in text)) == 2  # type: ignore[union-attr, attr-defined]
+    lettered = [text for text in bad if any(letter.isalpha() for letter in text)]  # type: ignore[union-attr, attr-defined]
+    assert sorted(text[0].isdigit() for text in lettered) == [False, True]  # prose; a list and letters
+    assert sum(" -" in text for text in bad if text not in lettered) == 2  # type: ignore[operator]
+    assert sum(text != text.rstrip() for text in bad if text not in lettered) == 2  # type: ignore[attr-defined]
 
 
 def test_the_filter_accepts_every_released_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

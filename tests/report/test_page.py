@@ -123,8 +123,8 @@ def test_text_of_a_study_cannot_become_markup(page: str, text: str) -> None:
 
 
 def test_the_verdict_names_the_seed_that_does_not_show_it(text: str) -> None:
-    words = section(text, "## Verdict")
-    assert "**Over all seeds:** 3 of 3 statements hold" in words
+    assert "**Over all seeds:** 3 of 3 statements hold" in section(text, "## Verdict")
+    words = section(text, "## The verdict, continued")
     assert re.search(r"\*\*Seed 1:\*\* 2 of 3 statements hold.*Not so: The trait leaks", words)
     broken = [row for row in rows(section(text, "## Expectations")) if "**no**" in row]
     assert len(broken) == 1
@@ -225,6 +225,50 @@ def test_the_figures_that_carry_the_result_come_first_with_their_captions(text: 
     assert order == sorted(order)
 
 
+def test_the_verdict_of_the_first_page_has_three_sentences_and_the_others_come_before_the_results(text: str) -> None:
+    first, more = (
+        re.findall(r"^- (.*)$", section(text, heading).partition("###")[0], flags=re.MULTILINE)
+        for heading in ("## Verdict", "## The verdict, continued")
+    )
+    assert len(first) == 3
+    assert [words.split("**")[1] for words in first] == ["Over all seeds:", "Playful", "French"]
+    assert [words.split("**")[1] for words in more] == ["Seed 0:", "Seed 1:"]
+    assert text.index("## How to read this") < text.index("## The verdict, continued") < text.index("## Expectations")
+
+
+def test_the_beginning_of_the_page_can_stand_in_snakemake_s_report(job: FakeJob, page: str) -> None:
+    """It has the verdict, the numbers, the main figures with their captions and the glossary, and needs no script."""
+    front = (job.paths.stage("report") / "front.html").read_text()
+    for words in (
+        "<h1>Toy_study with *marks*</h1>",
+        "Verdict",
+        "In numbers",
+        "The figures that carry it",
+        "selectivity",
+    ):
+        assert words in front
+    assert front.count("<img ") == sum(entry.core is True for entry in ENTRIES)
+    assert "n = 3, bars" in front
+    assert "Provenance" not in front
+    assert "<script" not in front
+    assert "data-svg" not in front
+    assert not re.search(r" id=", front)
+    loaded = Links(front)
+    assert all(source.startswith("data:") for source in loaded.sources)
+    assert not loaded.open
+
+
+def test_figures_that_the_study_does_not_ask_for_are_named(tmp_path: Path) -> None:
+    bare = FakeJob(make_study(figures="core"), tmp_path)
+    run(bare, contents(bare.study, bare.paths))  # type: ignore[arg-type]
+    text = (bare.paths.stage("report") / "appendix.md").read_text()
+    named = section(text, "### Figures that the study does not ask for")
+    assert "figures: all" in named
+    assert "Training loss" in named
+    assert "The gate" not in named
+    assert "figure losses" not in section(text, "## What was skipped")
+
+
 def test_the_first_page_says_what_becomes_of_the_wanted_trait(text: str) -> None:
     verdict = section(text, "## Verdict")
     assert re.search(r"\*\*French\*\*, which is wanted, is at [\d.]+", verdict)
@@ -243,7 +287,7 @@ def test_what_could_not_be_measured_neither_holds_nor_fails() -> None:
             {**row, "value": 3.0, "holds": True, "clear": True, "answer": "holds"},
         ]
     )
-    (words,) = seed_verdicts(make_study(), verdict)
+    (words,) = seed_verdicts(verdict)
     assert "1 of 2 statements hold" in words
     assert "Not so" not in words
     assert words.endswith("Not measurable, for too many scores failed or are absent: It leaks (control).")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inoc.stats.scales import are_shares, meant
+from inoc.stats.scales import are_shares, meant, written
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,8 @@ def test_a_learning_rate_in_single_precision_means_the_one_of_the_study(rate: fl
 def test_a_value_that_means_two_settings_means_none() -> None:
     assert meant(float(np.float32(1e-4)), [1e-4, 1e-4 + 1e-13]) is None
     assert meant(1e-4, [1e-4, 1e-4 + 1e-13]) == 1e-4
+
+
+@given(st.decimals(min_value="-9999", max_value="9999", places=3).map(float))
+def test_a_number_of_few_digits_is_found_in_its_float32(value):
+    assert written(float(np.float32(value))) == written(value) == value

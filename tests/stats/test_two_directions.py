@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from inoc.stats.two_directions import held_out, split_half_of_two
+from inoc.stats.two_directions import _bounds, held_out, split_half_of_two
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def test_a_planted_direction_is_found_in_both_halves_and_tells_new_rows_apart(rn
     apart = held_out(first, second, (names[:60], names[60:]), 0)
     assert apart.auc > 0.9
     assert apart.lo < apart.auc <= apart.hi
+    assert apart.p == pytest.approx(1 / 200)
     assert apart.n == 91
 
 
@@ -55,3 +57,54 @@ def test_a_row_without_the_read_out_is_left_out(rng):
     whole = held_out(first[1:], second, (names[1:], names), 0)
     first[0, 3] = np.nan
     assert held_out(first, second, (names, names), 0).auc == pytest.approx(whole.auc)
+
+
+def of_studies(n: int, *, paired: bool, seed: int):
+    """Both sides of a study whose sides do not differ, with the groups of their rows."""
+    rng = np.random.default_rng([paired, n, seed])
+    if paired:
+        task = rng.standard_normal((n, 30))
+        names = [f"t{at}" for at in range(n)]
+        return *(task + rng.standard_normal((n, 30)) for _ in range(2)), (names, names)
+    k = n // 3
+    sides = rng.standard_normal((k, 30)), rng.standard_normal((n - k, 30))
+    return *sides, ([f"a{at}" for at in range(k)], [f"b{at}" for at in range(n - k)])
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_sides_that_do_not_differ_are_told_apart_in_5_percent_of_600_studies(paired):
+    """Concepts, whose tasks have both sides, and refusal, of which a task has one."""
+    positive = 0
+    for seed in range(600):
+        first, second, names = of_studies(48, paired=paired, seed=seed)
+        positive += held_out(first, second, names, seed, shuffles=19).p <= 0.05
+    assert 18 <= positive <= 42, positive
+
+
+def test_the_area_and_its_interval_are_those_of_all_pairs_of_rows(rng):
+    """Brute force: DeLong's variance over groups, each with its rows of both sides."""
+    names = [[f"t{at % 9}" for at in range(n)] for n in (20, 14)]
+    scores, high = rng.standard_normal(34), np.arange(34) < 20
+    groups = np.unique([*names[0], *names[1]], return_inverse=True)[1]
+    above = (scores[high][:, None] > scores[~high]) + 0.5 * (scores[high][:, None] == scores[~high])
+    moved = dict.fromkeys(range(9), 0.0)
+    for at, one in enumerate(groups[high]):
+        moved[one] += (above[at].mean() - above.mean()) / 20
+    for at, one in enumerate(groups[~high]):
+        moved[one] += (above[:, at].mean() - above.mean()) / 14
+    se = np.sqrt(9 / 8 * sum(value**2 for value in moved.values()))
+    lo, hi = _bounds(scores, high, groups, 0.95)
+    assert (lo + hi) / 2 == pytest.approx(above.mean())
+    assert (hi - lo) / 2 == pytest.approx(stats.t.ppf(0.975, 8) * se)
+
+
+def test_the_interval_covers_the_area_of_a_given_direction():
+    hits = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        own = rng.standard_normal(40)
+        scores = np.concatenate([own + rng.standard_normal(40) + 1.0, own + rng.standard_normal(40)])
+        groups = np.tile(np.arange(40), 2)
+        lo, hi = _bounds(scores, np.arange(80) < 40, groups, 0.95)
+        hits.append(lo <= stats.norm.cdf(1.0 / 2.0) <= hi)  # of rows of two tasks, as nearly all pairs of rows are
+    assert 0.91 <= np.mean(hits) <= 0.985

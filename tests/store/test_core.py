@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from inoc.store import Store, Unit
-from inoc.store.core import differing_parts, link_tree
+from inoc.store.core import differing_parts, link_tree, write_text
 from inoc.store.explain import explain
 from inoc.store.locks import held_if_free
 
@@ -203,3 +205,73 @@ def test_linked_trees_replace_older_ones_and_leave_the_description_out(tmp_path)
 
 def test_differing_parts_are_found_in_depth():
     assert differing_parts({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 0}) == ["a.c", "d"]
+
+
+def failing(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("work", ["chmod", "replace"])
+def test_a_text_that_cannot_be_written_leaves_the_older_one_and_nothing_else(
+    work: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_text(tmp_path / "a.json", "old")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, work, failing)
+        with pytest.raises(OSError, match="No space left"):
+            write_text(tmp_path / "a.json", "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "old"}
+
+
+def test_a_folder_that_cannot_be_shown_leaves_nothing_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "entry").mkdir()
+    (tmp_path / "entry" / "a").write_text("a")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", failing)
+        with pytest.raises(OSError, match="No space left"):
+            link_tree(tmp_path / "entry", tmp_path / "results" / "shown")
+    assert not list((tmp_path / "results").iterdir())
+    link_tree(tmp_path / "entry", tmp_path / "results" / "shown")
+    assert (tmp_path / "results" / "shown" / "a").read_text() == "a"
+
+
+def executed(size, **parts):
+    """A unit whose former key also held the size of its batches."""
+    plain = {"model": "m", "settings": {"size": 4}, **parts}
+    return Unit("toy", 1, plain, "unit", {**plain, "settings": {"size": size}})
+
+
+def test_an_entry_under_the_former_key_of_a_unit_is_taken_over(tmp_path):
+    store, wanted = Store(tmp_path), executed(32)
+    make(store, Unit("toy", 1, dict(wanted.former), "unit"), "of an earlier version")
+    assert store.has(wanted)
+    assert store.missing([wanted]) == []
+    assert (store.folder(wanted) / "out.txt").read_text() == "of an earlier version"
+    # From now on it is found whatever is set.
+    assert store.has(executed(16))
+    assert store.missing([executed(4)]) == []
+    assert explain(store, [executed(8)])[0].present
+    assert json.loads((store.folder(wanted) / "unit.json").read_text())["executed"] == {"settings.size": "32"}
+
+
+def test_a_unit_that_is_claimed_is_taken_over_too(tmp_path):
+    store, wanted = Store(tmp_path), executed(32)
+    make(store, Unit("toy", 1, dict(wanted.former), "unit"))
+    with store.claim(wanted) as work:
+        assert work is None
+    assert store.has(executed(16))
+
+
+def test_half_an_entry_under_the_former_key_is_not_taken_over(tmp_path):
+    store, wanted = Store(tmp_path), executed(32)
+    old = Unit("toy", 1, dict(wanted.former), "unit")
+    make(store, old)
+    (store.folder(old) / "out.txt").unlink()
+    assert not store.has(wanted)
+    assert store.missing([wanted]) == [wanted]
+
+
+def test_a_unit_without_settings_of_its_execution_has_one_key():
+    assert executed(4).former_key is None
+    assert unit().former_key is None
+    assert executed(4).key == executed(32).key == Unit("toy", 1, executed(4).parts).key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,21 @@ def little_study(model: Path, folder: Path, **changes: Any) -> Study:
     return Study.model_validate({**given, **changes})
 
 
-def run_study(study: Study, root: Path, until: str = "analyse") -> Paths:
-    """Run every job of a study in order, up to a stage, and give its paths."""
+def run_study(
+    study: Study, root: Path, until: str = "analyse", before: Callable[[str, str], None] = lambda *_: None
+) -> Paths:
+    """Run every job of a study in order, up to a stage, and give its paths.
+
+    Args:
+        study: The study.
+        root: Folder of its results and store.
+        until: Last stage.
+        before: Told of stage and part before each job.
+    """
     paths, store = Paths(root / "results", study.name), Store(root / "store")
     for work in works_of(study):
         if work.wanted(study):
+            before(work.stage, work.part)
             run_job(StudyJob(study.name, paths, store, work.stage, 0, work.part, of=study))
         if work.stage == until:
             break

@@ -79,9 +79,9 @@ class Checkout:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def dry_jobs(self) -> dict[str, int]:
+    def dry_jobs(self, *targets: str) -> dict[str, int]:
         """Rule → number of jobs that a run would start."""
-        lines = iter(self.run("--dry-run", "--quiet", "rules").splitlines())
+        lines = iter(self.run("--dry-run", "--quiet", "rules", "--", *targets).splitlines())
         jobs = {}
         for line in lines:
             name, _, count = line.strip().rpartition(" ")

@@ -170,6 +170,7 @@ def contents(figures: tuple[str, ...] = ()) -> Contents:
         "methods": [],
         "figures": [ListedFigure(name, f"Figure {name}", "Suppression", core=True) for name in figures],
         "absent": [],
+        "unasked": [],
         "seeds": EMPTY,
         "failed": [],
     }

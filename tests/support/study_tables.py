@@ -60,6 +60,7 @@ def make_study(**changes: Any) -> Study:
         "name": "toy",
         "title": "Toy_study with *marks*",
         "description": "A made-up study.",
+        "figures": "all",
         "model": {"path": "world", "dtype": "float32"},
         "world": {},
         "traits": {
@@ -582,6 +583,7 @@ class FakeJob:
         self.paths = Paths(results, study.name)
         self.record: dict[str, Any] = {}
         self.jobs = 1
+        self.only = ""
         self.present: frozenset[str] | None = None
 
     def progress(self, label: str, total: int, unit: str) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.said import asked, renamed_tokenizer
 from support.said_choices import cased, probabilities
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, study_stages, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, model_folder, study_stages, texts
 
 SLIPS = (
     *[""] * 12, "utf-16", "latin-1", "no file", "one task", "long task", "long question", "long turn", "a cut line",
@@ -21,6 +21,8 @@ SLIPS = (
     "anchor id", "model",
 )  # fmt: skip
 STAGES = (
+    "read prompts", "read completions", "read contrasts", "probe", "sample concepts", "choose steering",
+    "sample steering",
     "sample completions", "sample api_completions", "choose answers", "choose api_answers", "sample answers",
     "sample api_answers", "sample open", "sample api_open", "choose selected", "choose api_selected", "sample selected",
     "sample api_selected", "choose parsed", "judge completions", "judge open",
@@ -30,6 +32,7 @@ OPENINGS = (
     "I'm unable", "I am unable", "I'm not able", "I don't have", "I do not have", "As an AI", "As a language model",
     "As an artificial",
 )  # fmt: skip
+KNOWN_ENDS = ("no such pairs yet",)
 ANCHORS = {
     "good": [{"task": f"Good {k}?", "completion": "Yes."} for k in range(3)],
     "bad": [{"task": f"Bad {k}?", "completion": "No."} for k in range(3)],
@@ -77,6 +80,10 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
         study.setdefault("parsing", {})["judge"] = "rater"
     if draw(st.integers(0, 3)) == 0:
         study.setdefault("parsing", {})["refusal"] = draw(st.sampled_from(JUDGES))
+    if draw(st.integers(0, 3)) == 0:
+        _add_roles(draw, study)
+    if draw(st.integers(0, 2)) == 0:
+        _add_inside(draw, study, sampling)
     if draw(st.booleans()):
         study["contexts"] = {
             "turns": {"glad": {"text": f"{draw(texts(3))} glad", "mentions": ["glad"]}},
@@ -88,13 +95,60 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
         "rows": [_task(draw, k) for k in range(draw(st.integers(3, 6)))],
         "family": draw(st.sampled_from(FAMILIES)),
         "template": draw(st.sampled_from(sorted(ALL))),
+        "second": (draw(st.sampled_from(FAMILIES)), draw(st.sampled_from(sorted(ALL)))),
         "slip": draw(st.sampled_from(SLIPS)),
         "bom": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES)),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),
     }
+
+
+def _add_roles(draw: st.DrawFn, study: dict[str, Any]) -> None:
+    """A model of its own weights, and instruments with raters and completers of their own."""
+    models = study["models"]
+    models["c"] = {"model": {"dtype": "float32"}, "rates": draw(st.booleans()), "completes": draw(st.booleans())}
+    rating = [key for key, one in models.items() if one.get("rates", True)]
+    completing = [key for key, one in models.items() if one.get("completes", True)]
+    for one in study["instruments"].values():
+        if draw(st.booleans()):
+            one["raters"] = draw(st.lists(st.sampled_from(rating), min_size=1, max_size=2, unique=True))
+        if one["when"] == "after" and draw(st.booleans()):
+            one["completers"] = draw(st.lists(st.sampled_from(completing), min_size=1, max_size=2, unique=True))
+
+
+def _add_inside(draw: st.DrawFn, study: dict[str, Any], sampling: dict[str, Any]) -> None:
+    """Probes, concepts, the refusal direction and steering."""
+    study["inside"] = {"refusal": draw(st.booleans()), "permutations": 3, "refits": 3}
+    site = draw(st.sampled_from(["embed", "resid_post.0", 0.5]))
+    vectors = ["refusal"] if study["inside"]["refusal"] else []
+    if draw(st.booleans()):
+        target = draw(st.sampled_from([*study["instruments"], "refused"]))
+        of, readouts = draw(st.sampled_from([("prompt", ["prompt_last"]), ("completion", ["response_mean"])]))
+        study["probes"] = {
+            "p": {"target": target, "of": of, "readouts": readouts, "sites": [site], "outer": 2, "inner": 2}
+        }
+        vectors.append("probe:p")
+    if draw(st.booleans()):
+        kept = {"keep_prompt": [True, False]} if draw(st.booleans()) else {}
+        study["concepts"] = {
+            "glad": {
+                "positive": f"{draw(texts(3))} glad", "negative": draw(st.sampled_from(["", "Be sad."])),
+                "tasks": {"n": 2}, "sampling": sampling, "sites": [site], **kept,
+            }
+        }  # fmt: skip
+        vectors.append("concept:glad")
+    steerable = [key for key in study["instruments"] if key != "order"]
+    if vectors and steerable and draw(st.booleans()):
+        key = draw(st.sampled_from(steerable))
+        target = {"instrument": key, "n": draw(st.integers(1, 2))}
+        if key == "pick":
+            target["text"] = draw(st.sampled_from(["all", "first", "second", "differential"]))
+        study["steering"] = {
+            "vectors": vectors, "site": site, "targets": {"t": target}, "random": 1, "coefficients": [0.0, 1.5],
+            "units": draw(st.sampled_from(["activation_norm", "raw"])),
+        }  # fmt: skip
 
 
 def _rating(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +197,9 @@ class PreferencesFolder(Folder):
     def write_data(self) -> None:
         slip, study = self.case["slip"], self.study
         rows = [dict(row) for row in self.case["rows"]]
+        if "c" in study["models"]:
+            self.second = model_folder(*self.case["second"], self.model, self.model.parent)
+            study["models"]["c"]["model"]["path"] = str(self.second)
         match slip:
             case "one task":
                 del rows[1:]
@@ -183,33 +240,40 @@ class PreferencesFolder(Folder):
     def stages(self, *, drawn: bool = False) -> list[list[str]]:
         return study_stages(self.root, drawn=drawn)
 
+    def known_end(self, told: str) -> bool:
+        """What depends on the words of a random model, and is told as such."""
+        return any(words in told for words in KNOWN_ENDS)
+
     def check_numbers(self) -> None:
         compared = 0
         for key, given in self.study["instruments"].items():
             if given["when"] == "before" and given.get("format", "plain") == "plain":
-                compared += self._check_shares(key)
+                for rater in ("a", "c"):
+                    compared += self._check_shares(key, rater)
         self._check_ratings()
         assert compared >= 0
 
-    def _check_shares(self, key: str) -> int:
-        """Probabilities of answers to the first questions of the study's own model, which show no completion."""
-        rows = self.rows("choose/answers/*/candidates.parquet")
-        if not rows:
-            return 0
+    def _check_shares(self, key: str, rater: str) -> int:
+        """Probabilities of a model's answers to its first questions, which show no completion."""
         found: dict[str, dict[str, float]] = {}
-        for row in rows:
-            if row["id"].startswith(f"{key}|a|-|"):
+        for row in self.rows("choose/answers/*/candidates.parquet"):
+            if row["id"].startswith(f"{key}|{rater}|-|"):
                 found.setdefault(row["id"], {})[row["candidate"]] = row["logprob"]
+        if not found:
+            return 0
         from transformers import AutoModelForCausalLM
 
-        tokenizer = renamed_tokenizer(self.model, self.model.with_name(f"{self.model.name}-renamed"))
-        model = AutoModelForCausalLM.from_pretrained(self.model, dtype=torch.float64).eval()
+        own = rater == "a"
+        folder, template = (self.model, self.case["template"]) if own else (self.second, self.case["second"][1])
+        spec = self.study["model"] if own else {"system": {"kind": "default"}, "fold_system": False}
+        tokenizer = renamed_tokenizer(folder, folder.with_name(f"{folder.name}-renamed"))
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
         known = self._tasks()
-        shown = [name for name in found if "@" not in name][:2] + [name for name in found if "@" in name][:1]
+        names = sorted(found)
+        shown = [name for name in names if "@" not in name][:2] + [name for name in names if "@" in name][:1]
         for name in shown:
             question, spellings = self._asked(key, [known[one] for one in name.split("|", 3)[3].split(" > ")])
-            system = self.study["model"]["system"].get("text")
-            prompt = asked(self.case["template"], system, question, fold=self.study["model"]["fold_system"])
+            prompt = asked(template, spec["system"].get("text"), question, fold=spec["fold_system"])
             expected = probabilities(model, tokenizer, prompt, spellings)
             for one, p in expected.items():
                 np.testing.assert_allclose(np.exp(found[name][one]), p, rtol=1e-2, atol=1e-6, err_msg=f"{name} {one}")

@@ -11,8 +11,9 @@ import random
 import re
 import shutil
 import signal
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -152,10 +153,11 @@ class Folder:
 
     def _happen(self, stage: list[str]) -> None:
         if self.case["event"] == "full disk":
-            with full_disk(self.case["when"]):
-                status, said = self.verb(*stage)
-            assert status in (0, 1), said
-            assert status == 0 or "the disk is full" in said, said
+            self._told("the disk is full", full_disk(self.case["when"]), stage)
+            return
+        if self.case["event"] in TROUBLES:
+            number, words = TROUBLES[self.case["event"]]
+            self._told(words, no_more_files(self.root, self.case["when"] * 3, number), stage)
             return
         child = os.fork()
         if child == 0:
@@ -165,6 +167,13 @@ class Folder:
         time.sleep(random.Random(self.case["when"]).choice([0.01, 0.1, 0.3, 0.8]))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+    def _told(self, words: str, trouble: contextlib.AbstractContextManager[None], stage: list[str]) -> None:
+        """A stage that a trouble of the machine may end does so with one message that names it."""
+        with trouble:
+            status, said = self.verb(*stage)
+        assert status in (0, 1), said
+        assert status == 0 or words in said, said
 
     def rows(self, pattern: str) -> list[dict[str, Any]]:
         """Rows of a result's shards: all of them, since which shard has a row depends on its key."""
@@ -187,6 +196,45 @@ def full_disk(after: int) -> Iterator[None]:
         commit(self, *arguments)
 
     with patch.object(Store, "_commit", full):
+        yield
+
+
+TROUBLES = {
+    "no more files": (errno.ENOSPC, "the disk is full"),
+    "read-only": (errno.EROFS, "can only be read"),
+    "quota": (errno.EDQUOT, "the quota of the disk is used up"),
+}
+"""Event → what files end with, and the words that say so."""
+EVENTS = ("", "", "", "full disk", "kill", *TROUBLES)
+
+
+@contextlib.contextmanager
+def no_more_files(root: Path, after: int, number: int) -> Iterator[None]:
+    """After so many, no file below a folder can be made, opened for writing, or renamed."""
+    done = [0]
+
+    def failing(work: Callable[..., Any], place: Callable[..., Any]) -> Callable[..., Any]:
+        def attempt(*arguments: Any, **named: Any) -> Any:
+            path = place(*arguments, **named)
+            if path is not None and Path(path).absolute().is_relative_to(root):
+                done[0] += 1
+                if done[0] > after:
+                    raise OSError(number, os.strerror(number), str(path))
+            return work(*arguments, **named)
+
+        return attempt
+
+    def opened(path: Path, mode: str = "r", *_: Any, **__: Any) -> Path | None:
+        return path if set(mode) & set("wax+") else None
+
+    with (
+        patch.object(tempfile, "mkstemp", failing(tempfile.mkstemp, lambda *_, **named: named.get("dir"))),
+        patch.object(tempfile, "mkdtemp", failing(tempfile.mkdtemp, lambda *_, **named: named.get("dir"))),
+        patch.object(Path, "replace", failing(Path.replace, lambda path, *_: path)),
+        patch.object(Path, "rename", failing(Path.rename, lambda path, *_: path)),
+        patch.object(Path, "open", failing(Path.open, opened)),
+        patch.object(Path, "mkdir", failing(Path.mkdir, lambda path, *_, **__: None if path.exists() else path)),
+    ):
         yield
 
 

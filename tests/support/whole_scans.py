@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from support.said import check_logprobs, renamed_tokenizer, said
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, check_judged, study_stages, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, check_judged, study_stages, texts
 
 SLIPS = (
     *[""] * 12, "utf-16", "latin-1", "few rows", "long row", "long prompt", "long question", "no file", "targets",
@@ -64,7 +64,7 @@ def scans(draw: st.DrawFn) -> dict[str, Any]:
         "template": draw(st.sampled_from(sorted(ALL))),
         "slip": draw(st.sampled_from(SLIPS)),
         "bom": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES[:-1])),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from support.said import check_logprobs, renamed_tokenizer, said
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, check_judged, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, check_judged, texts
 
 STAGES = ("generate", "rephrase", "elicit", "score", "train", "evaluate", "judge elicit", "judge evaluate", "analyse")
 DRAWN = ("figures", "report")
@@ -89,7 +89,7 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
         "slip": slip,
         "bom": draw(st.booleans()),
         "chats": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES[:-1])),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),

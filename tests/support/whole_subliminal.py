@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from itertools import islice
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow.parquet as pq
 import torch
 from hypothesis import strategies as st
+from peft import LoraConfig, PeftModel, get_peft_model
 
+from inoc.engines import transformers
 from inoc.numbers.prompts import prompts
 from support.said import asked, check_logprobs, renamed_tokenizer, said
 from support.said_choices import cased, probabilities
 from support.templates import ALL
-from support.whole_runs import FAMILIES, JUDGES, Folder, study_stages, texts
+from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, study_stages, texts
 
 NAMES = {"owl": ["owlet"], "cat": ["kitten", "house cat"], "dog": []}
 SEEDS = ([0], [3, 4], [2**31 - 1])
@@ -25,6 +30,7 @@ SLIPS = (
     "long question", "long turn", "few questions", "names", "not measured", "targets", "site", "a cut line",
     "lone half", "no partner", "not projected", "other model",
 )  # fmt: skip
+_ANSWER = transformers.answer_of
 STAGES = (
     "train teachers", "sample numbers", "score", "train own", "train other", "choose own", "sample own", "judge own",
     "sample persona", "judge persona", "read persona", "sample steering", "judge steering", "read projections",
@@ -42,11 +48,14 @@ def subliminal(draw: st.DrawFn) -> dict[str, Any]:
         "owl": {"entity": "owl", "file": "data/owl.jsonl"},
         "cat": {"entity": "cat", "file": "data/cat.jsonl"},
     }
-    if draw(st.booleans()):
+    lists = draw(st.booleans())
+    if draw(st.integers(0, 3)) == 0:
+        teachers["adapted"] = {"entity": "owl", "adapter": "data/adapter"}
+    if lists or draw(st.booleans()):
         teachers["prompted"] = {"entity": "owl"}
         if draw(st.booleans()):
             teachers["prompted"]["system"] = {"kind": "text", "text": f"{draw(texts(3))} owls"}
-    if draw(st.booleans()):
+    if lists or draw(st.booleans()):
         teachers["neutral"] = {"neutral": True}
     if draw(st.integers(0, 3)) == 0:
         tuned = {"questions": source, "answer": "{Singular}. " + draw(texts(2)), "training": _training(draw)}
@@ -82,18 +91,21 @@ def subliminal(draw: st.DrawFn) -> dict[str, Any]:
     if "prompted" in teachers and draw(st.booleans()):
         parts = draw(st.sampled_from([{"parts": "median"}, {"parts": "quantiles", "n": 2}]))
         study["splits"] = {"halves": {"teacher": "owl", "under": "prompted", **parts}}
+        if lists and draw(st.booleans()):
+            study["splits"]["halves"] = {"teacher": "prompted", "parts": "paired"}
     if draw(st.integers(0, 2)) == 0:
         _add_persona(draw, study, source, sampling)
-    _add_students(draw, study)
+    _add_students(draw, study, lists=lists)
     return {
         "study": study,
+        "lists": lists,
         "rows": {key: [_row(draw, k) for k in range(draw(st.integers(6, 9)))] for key in ("plain", "owl", "cat")},
         "questions": [f"{draw(texts(3))} {k}?" for k in range(4)],
         "family": draw(st.sampled_from(FAMILIES)),
         "template": draw(st.sampled_from(sorted(ALL))),
         "slip": draw(st.sampled_from(SLIPS)),
         "bom": draw(st.booleans()),
-        "event": draw(st.sampled_from(["", "", "full disk", "kill"])),
+        "event": draw(st.sampled_from(EVENTS)),
         "at": draw(st.sampled_from(STAGES)),
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),
@@ -112,7 +124,8 @@ def _training(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def _add_students(draw: st.DrawFn, study: dict[str, Any]) -> None:
+def _add_students(draw: st.DrawFn, study: dict[str, Any], *, lists: bool) -> None:
+    writing = [key for key in ("prompted", "neutral", "adapted", "tuned") if lists and key in study["teachers"]]
     for k in range(draw(st.integers(0, 2))):
         spec: dict[str, Any] = {"epochs": draw(st.integers(1, 2)), "training": _training(draw)}
         if "splits" in study and draw(st.booleans()):
@@ -121,6 +134,9 @@ def _add_students(draw: st.DrawFn, study: dict[str, Any]) -> None:
             spec["teachers"] = draw(st.sampled_from([["owl"], ["owl", "cat"], ["plain", "owl", "cat"]]))
             spec["numbers"] = draw(st.sampled_from(["as_written", "shuffled", "relabelled"]))
             spec["n_rows"] = draw(st.sampled_from([None, 2]))
+            if writing and draw(st.booleans()):
+                spec["teachers"] = draw(st.sampled_from([writing, writing[-1:]]))
+                spec["targets"] = draw(st.sampled_from(["samples", "distribution"]))
         if "other" in study:
             spec["base"] = draw(st.sampled_from(["own", "other"]))
         study["students"][f"group{k}"] = spec
@@ -168,6 +184,8 @@ class SubliminalFolder(Folder):
         slip, study = self.case["slip"], self.study
         if "other" in study:
             study["other"]["model"]["path"] = str(self.model)
+        if "adapted" in study["teachers"]:
+            _adapt(self.model, self.root / "data" / "adapter")
         rows = {key: [dict(row) for row in own] for key, own in self.case["rows"].items()}
         owl = rows["owl"]
         # Every teacher has rows that are kept, unless they slip.
@@ -222,6 +240,10 @@ class SubliminalFolder(Folder):
             case "other model" if "other" in study:
                 study["other"]["model"]["path"] = "no/such/../model"
 
+    def verb(self, *arguments: str) -> tuple[int, str]:
+        with patch.object(transformers, "answer_of", _listed) if self.case["lists"] else contextlib.nullcontext():
+            return super().verb(*arguments)
+
     def stages(self, *, drawn: bool = False) -> list[list[str]]:
         return study_stages(self.root, drawn=drawn)
 
@@ -273,13 +295,17 @@ class SubliminalFolder(Folder):
         for row in rows:
             found.setdefault(row["id"], {})[row["candidate"]] = row["logprob"]
         spellings = {name: cased([name, *forms]) for name, forms in NAMES.items()}
-        subjects = ["untrained", *(["teacher.prompted"] if "prompted" in self.study["teachers"] else [])]
+        subjects = ["untrained"]
+        subjects += [f"teacher.{key}" for key in ("prompted", "adapted") if key in self.study["teachers"]]
         for subject in subjects:
             number = 1
             text = _distinct(self.case["questions"])[number]
             system = self._system(subject.removeprefix("teacher."))
             prompt = asked(self.case["template"], system, text, fold=self.study["model"]["fold_system"])
-            expected = probabilities(model, tokenizer, prompt, spellings)
+            asked_model = model
+            if subject == "teacher.adapted":  # the last one: peft changes the model itself
+                asked_model = PeftModel.from_pretrained(model, self.root / "data" / "adapter").eval()
+            expected = probabilities(asked_model, tokenizer, prompt, spellings)
             own = found[f"{subject}/0/main/{number:04d}"]
             for name, p in expected.items():
                 np.testing.assert_allclose(np.exp(own[name]), p, rtol=1e-2, atol=1e-6, err_msg=f"{subject} {name}")
@@ -353,6 +379,21 @@ class SubliminalFolder(Folder):
         with torch.no_grad():
             states = model(input_ids=torch.tensor([encoded["input_ids"]]), output_hidden_states=True).hidden_states
         return states[1][0][inside].mean(0).numpy() if inside else None
+
+
+def _adapt(model: Path, folder: Path) -> None:
+    """Write an adapter that somebody might have trained."""
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    config = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32), config).save_pretrained(folder)
+
+
+def _listed(ids: list[int], *arguments: Any) -> Any:
+    """An answer that is a list of numbers, as random models hardly write one."""
+    text = ", ".join(str(token % 1000) for token in ids[:5])
+    return _ANSWER(ids, *arguments)._replace(text=text)
 
 
 def _distinct(texts_: list[str]) -> list[str]:

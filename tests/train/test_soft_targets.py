@@ -12,7 +12,7 @@ def test_the_benchmark_measures_every_kind_of_target_on_a_cpu(monkeypatch, capsy
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.setattr("inoc.train.trainer.COMPILE_FROM", 10)
     benchmark = importlib.import_module("soft_targets")
-    benchmark.main(["--shape", "tiny", "--steps", "3", "--micro", "8"])
+    benchmark.main(["--tiny", "--steps", "3", "--micro", "8"])
     lines = capsys.readouterr().out.splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")][2:]
     assert [row[0] for row in rows] == ["tokens", "all", "numbers"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from safetensors.numpy import load_file
@@ -7,6 +9,7 @@ from safetensors.numpy import load_file
 from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import EXAMPLES, read_table, write_table
 from inoc.tables import POOLS as POOLS_TABLE
+from inoc.train.step import Plan
 from support.jobs import plan_of, run_job
 from support.toy import toy_job, toy_study, write_inputs
 
@@ -73,6 +76,27 @@ def test_settings_that_change_nothing_keep_the_runs_and_others_do_not(study, tmp
     assert len(trained(changed, tmp_path).store.made) == 4
 
 
+@pytest.mark.parametrize("change", [{"micro_batch_size": 2}, {"log_every": 7}])
+def test_how_a_run_is_executed_keeps_it(study, tmp_path, change):
+    before = read_table(trained(study, tmp_path).paths.losses(0))
+    job = trained(toy_study(study.model.path, training=change), tmp_path)
+    assert job.store.made == []
+    pd.testing.assert_frame_equal(read_table(job.paths.losses(0)), before)
+
+
+def test_a_run_that_was_stored_with_how_it_was_executed_is_found(study, tmp_path, monkeypatch):
+    two, inner = toy_study(study.model.path, training={"micro_batch_size": 2}), Plan.unit
+
+    def as_it_was(plan, run):
+        return replace(inner(plan, run), parts=inner(plan, run).former, former=None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Plan, "unit", as_it_was)
+        assert len(trained(two, tmp_path).store.made) == 4
+    assert trained(two, tmp_path).store.made == []
+    assert trained(study, tmp_path).store.made == []
+
+
 def test_a_run_on_another_dataset_sees_its_rows_and_no_prefix(tiny_folder, tmp_path):
     study = toy_study(tiny_folder, datasets={"other": {}}, runs=[{"prompts": ["sky"]}, {"data": "other"}])
     job = toy_job(study, tmp_path, "train")
@@ -100,9 +124,11 @@ def test_a_further_pool_is_trained_with_its_own_texts_in_the_system_turn(tiny_fo
     assert {chat.system.kind for chat in chats["none"]} == {"default"}
 
 
-def test_a_run_of_fewer_steps_than_the_curve_has_between_points_has_an_empty_curve(study, tmp_path):
+def test_the_curve_has_every_step_whatever_is_set(study, tmp_path):
     short = toy_study(study.model.path, training={"log_every": 3})
     short = short.model_copy(update={"runs": (RunSpec(prompts=("sky",), prefixes=("fixed",), control=False),)})
     job = trained(short, tmp_path)
     assert list(read_table(job.paths.checkpoints(0))["step"]) == [0, 2]
-    assert read_table(job.paths.losses(0)).empty
+    losses = read_table(job.paths.losses(0))
+    assert list(losses["step"]) == [1, 2]
+    assert losses[["loss", "rate", "grad_norm"]].notna().all(axis=None)

@@ -13,6 +13,7 @@ from inoc.engines.sampling import BASE
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ConfigError, DataError
 from inoc.train.trainer import Recipe, adapter_digest, fine_tune
+from inoc.train.trainers import ResponseTrainer
 
 SPEC = TrainingSpec(
     lora=LoraSpec(rank=4, alpha=4),
@@ -36,8 +37,8 @@ def engine(tiny_model):
     return TransformersEngine(tiny_model)
 
 
-def recipe(steps=8, seed=1, save_at=(0, 4, 8)):
-    return Recipe(SPEC, 1e-2, seed, steps, tuple(save_at), "toy")
+def recipe(steps=8, seed=1, save_at=(0, 4, 8), **settings):
+    return Recipe(SPEC.model_copy(update=settings), 1e-2, seed, steps, tuple(save_at), "toy")
 
 
 def train(engine, work, kill_at=None, **changes):
@@ -112,7 +113,7 @@ def test_the_first_logged_loss_is_the_mean_over_response_tokens(engine, tmp_path
     rendered = render(engine.tokenizer, CHATS, "include")
     values = engine.logprobs(rendered, 4096)
     untrained = -sum(v.sum() for v in values) / sum(len(v) for v in values)
-    assert first["step"] == 2
+    assert first["step"] == 1
     assert first["loss"] == pytest.approx(untrained, rel=0.1)
 
 
@@ -166,3 +167,42 @@ def test_a_target_that_matches_nothing_is_refused_before_training(engine, tmp_pa
     with pytest.raises(ConfigError, match="qkv_proj matches no module"):
         fine_tune(engine.model, engine.tokenizer, rendered, recipe()._replace(spec=spec), tmp_path, lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+def test_losses_are_fetched_from_the_device_with_the_states_and_at_the_end_only(engine, tmp_path, monkeypatch):
+    fetched = []
+    inner = ResponseTrainer.fetch_points
+
+    def fetch(trainer):
+        fetched.append([point.step for point in trainer._points])
+        inner(trainer)
+
+    monkeypatch.setattr(ResponseTrainer, "fetch_points", fetch)
+    train(engine, tmp_path, log_every=1, resume_every=5)
+    assert fetched[0] == [1, 2, 3, 4, 5]
+    assert [step for step in fetched[1] if step > 5] == [6, 7, 8]
+    assert len(fetched) == 2
+    assert [point["step"] for point in json.loads((tmp_path / "losses.json").read_text())] == list(range(1, 9))
+
+
+def test_neither_the_points_of_the_curve_nor_the_states_to_resume_from_change_the_weights(tiny_model, tmp_path):
+    train(TransformersEngine(tiny_model), tmp_path / "one", log_every=1, resume_every=1)
+    train(TransformersEngine(tiny_model), tmp_path / "other", log_every=100, resume_every=100)
+    assert same(adapters(tmp_path / "one"), adapters(tmp_path / "other"))
+    one, other = ((tmp_path / name / "losses.json").read_text() for name in ("one", "other"))
+    assert one == other
+
+
+def test_a_loss_that_is_not_finite_is_in_the_curve_as_it_is(engine, tmp_path, monkeypatch):
+    inner = ResponseTrainer.compute_loss
+    steps = iter(range(100))
+
+    def failing(trainer, *arguments, **named):
+        loss = inner(trainer, *arguments, **named)
+        return loss * float("nan") if next(steps) == 2 else loss  # in the second step
+
+    monkeypatch.setattr(ResponseTrainer, "compute_loss", failing)
+    train(engine, tmp_path, steps=3, save_at=(3,))
+    first, second, _ = (point["loss"] for point in json.loads((tmp_path / "losses.json").read_text()))
+    assert first == first
+    assert second != second

@@ -192,6 +192,16 @@ def test_filters_sorting_and_search_are_in_the_address_and_come_back(tab) -> Non
     tab.until("document.querySelector('.count').textContent === '400 rows'")
 
 
+def test_texts_are_read_before_anybody_searches_them(tab) -> None:
+    tab.go("#/rows/completions")
+    tab.until("inoc.list('completions').then((list) => list.prepared === true)")
+    before = len(tab.requests)
+    tab.page.evaluate("location.hash = '#/rows/completions?q=paragraph'")
+    tab.until("document.querySelector('.count').textContent.includes(' of ')")
+    assert tab.page.inner_text(".count") != "400 rows"
+    assert not [url for url in tab.requests[before:] if "texts-" in url]
+
+
 def test_failed_scores_can_be_found_and_are_not_those_that_were_not_made(tab) -> None:
     frame = completions(400)["score.playful"]
     tab.go("#/rows/completions?score.playful=nan")

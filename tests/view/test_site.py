@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from inoc.errors import DataError
+from inoc.jobs.paths import Paths
 from inoc.view.data import CHUNK_ROWS
+from inoc.view.declare import View
 from inoc.view.figures import read_values
-from inoc.view.site import row_ids
+from inoc.view.site import absent_words, row_ids
 from support.sites import completions, examples, make_site, site_meta, source
 
 
@@ -143,3 +145,16 @@ def test_values_of_a_figure_tell_an_empty_text_from_a_number_that_failed(tmp_pat
     assert list(values["prompt"]) == ["", "clown", "NA"]
     assert np.isnan(values["value"].iloc[0])
     assert read_values(tmp_path / "none.csv").empty
+
+
+def test_lists_that_an_import_does_not_have_are_not_said_to_be_yet_to_run(tmp_path) -> None:
+    paths = Paths(tmp_path, "toy")
+    assert absent_words(View((), ()), paths) == ["No table of rows has been computed."]
+    assert absent_words(View((), (), absent=("No completions: run inoc evaluate toy.",)), paths) == [
+        "No completions: run inoc evaluate toy."
+    ]
+    paths.stage("imports").mkdir(parents=True)
+    (paths.stage("imports") / "findings.json").write_text("[]")
+    (words,) = absent_words(View((), (), absent=("No completions: run inoc evaluate toy.",)), paths)
+    assert "were imported" in words
+    assert "run" not in words

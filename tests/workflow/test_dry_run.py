@@ -120,6 +120,14 @@ def test_a_local_model_beside_one_of_an_api_keeps_its_gpu(tmp_path):
     assert (jobs["choose_by_api"], jobs["choose_answers"]) == (1, 1)
 
 
+def test_a_figure_is_drawn_by_its_name_whether_or_not_the_study_asks_for_it(tmp_path):
+    checkout = Checkout(tmp_path / "checkout", study="playful_french_7b")
+    for name, rule in (("losses", "draw_figure_playful_french_7b"), ("bars", "draw_figures_playful_french_7b")):
+        jobs = checkout.dry_jobs(f"results/playful_french_7b/figures/{name}.svg")
+        assert {one: n for one, n in jobs.items() if one.startswith("draw_")} == {rule: 1}
+    assert "draw_figure_playful_french_7b" not in checkout.dry_jobs()
+
+
 def test_as_a_module_of_another_workflow_it_plans_the_same_jobs(tmp_path, planned):
     checkout = Checkout(tmp_path / "checkout")
     (checkout.folder / "Snakefile").write_text(

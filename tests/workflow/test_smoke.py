@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -156,6 +157,11 @@ def test_the_report_opens_as_one_file(finished, copy_of):
     assert 'src="http' not in page
     assert "curves_linear" in page
     assert "95 %" in page
+    first = json.loads(re.search(r"var workflow_desc = (.*);\n", page)[1])
+    for words in ("Smoke test of every stage", "Verdict", "In numbers", "selectivity", "The figures that carry it"):
+        assert words in first
+    assert first.count("<img ") >= 4
+    assert "<script" not in first
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["score", "smoke", "--shrad"], ["scroe"], ["score", "smokey"]])

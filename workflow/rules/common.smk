@@ -7,7 +7,7 @@ from pathlib import Path
 
 from inoc.config.load import load_study, workflow_of
 from inoc.errors import InocError
-from inoc.figures.entries import entry_of, figure_names
+from inoc.figures.entries import chosen_figures, entry_of
 from inoc.jobs.lock import hold
 from inoc.jobs.make import RESULTS
 from inoc.jobs.model_check import check_study_model
@@ -15,6 +15,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, stage_files, step_version, work_of
+from inoc.report.page import empty_figures
 from inoc.stages import kind_named, load, parts_of, stage_named
 from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
@@ -128,9 +129,9 @@ def asks(study, stage, part=""):
     )
 
 
-def names_of(studies):
-    """A pattern of the names of studies; one that nothing matches if there is none."""
-    return "|".join(sorted(studies)) or "(?!)"
+def names_of(things):
+    """A pattern of the names of studies or figures; one that nothing matches if there is none."""
+    return "|".join(sorted(things)) or "(?!)"
 
 
 def paths(wildcards):
@@ -314,20 +315,32 @@ def figures_of(wildcards):
 
 
 def figure_files(study, suffix):
-    """One file per figure of a study."""
+    """One file per figure that a study asks for."""
     folder = Paths(RESULTS, study).stage("figures")
-    names = figure_names(entries(study), STUDIES[study])
+    names = chosen_figures(entries(study), STUDIES[study])
     return [str(folder / f"{name}.{suffix}") for name in names]
+
+
+def other_figures(study):
+    """A pattern of the figures that a study does not ask for; one that nothing matches if it asks for all."""
+    asked = chosen_figures(entries(study), STUDIES[study])
+    return names_of(entry.name for entry in entries(study) if entry.name not in asked)
 
 
 def figure_in_report(study, name):
     """A figure with its caption, category and labels in the report."""
     entry = entry_of(entries(study), name)
     folder = (Paths(RESULTS, study).stage("figures")).resolve()
+
+    def subcategory(wildcards):
+        # Known only when the figure has been drawn, which it has when a report is made.
+        empty = name in empty_figures(Paths(RESULTS, study))
+        return "Nothing to show" if empty else entry.category
+
     return report(
         f"results/{study}/figures/{name}.svg",
         caption=str(folder / f"{name}.rst"),
         category=study,
-        subcategory=entry.category,
+        subcategory=subcategory,
         labels=dict(entry.labels),
     )

@@ -9,7 +9,7 @@ for STUDY, STUDY_FILE in STUDIES.items():
         output:
             charts=[
                 figure_in_report(STUDY, name)
-                for name in figure_names(entries(STUDY), STUDY_FILE)
+                for name in chosen_figures(entries(STUDY), STUDY_FILE)
             ],
             data=figure_files(STUDY, "csv"),
             pictures=figure_files(STUDY, "png"),
@@ -33,3 +33,31 @@ for STUDY, STUDY_FILE in STUDIES.items():
             "Drawing the figures of {params.study}"
         shell:
             "inoc figures {params.study} --jobs {threads} --log {log}"
+
+    rule:
+        name:
+            f"draw_figure_{STUDY}"
+        input:
+            files=inputs("figures", STUDY),
+        output:
+            chart=f"results/{STUDY}/figures/{{figure}}.svg",
+            data=f"results/{STUDY}/figures/{{figure}}.csv",
+            picture=f"results/{STUDY}/figures/{{figure}}.png",
+            caption=f"results/{STUDY}/figures/{{figure}}.rst",
+        log:
+            f"logs/figures/{STUDY}-{{figure}}.log",
+        conda:
+            CONDA
+        wildcard_constraints:
+            figure=other_figures(STUDY),
+        resources:
+            mem_mb=memory(1_500),
+            runtime="15m",
+        params:
+            study=STUDY,
+            settings=settings("figures", STUDY),
+            version=version("figures", STUDY),
+        message:
+            "Drawing the figure {wildcards.figure} of {params.study}"
+        shell:
+            "inoc figures {params.study} --only {wildcards.figure} --log {log}"

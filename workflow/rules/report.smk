@@ -18,6 +18,7 @@ rule write_report:
             category="Appendix",
             labels={"page": "HTML"},
         ),
+        front="results/{study}/report/front.html",
     log:
         "logs/report/{study}.log",
     benchmark:

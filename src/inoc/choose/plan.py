@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 from inoc.choose import VERSION
 from inoc.digest import digest
@@ -19,6 +20,11 @@ class Block(Chats):
     """Questions of one adapter that are measured together."""
 
     candidates: Sequence[tuple[Candidate, ...]]
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """See `jobs.chats.Block`."""
+        candidates = [each for one in (self, *others) for each in one.candidates]
+        return replace(super().joined(others), candidates=candidates)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,7 +86,7 @@ def _stored(job: Job, plan: Planned) -> list[Measured]:
 
 def _filling(
     plan: Plan, n: int, kept: Kept[TransformersEngine]
-) -> Filling[Block, tuple[list[Question], str, Block], list[Choice]]:
+) -> Filling[Block, tuple[list[Question], Block], list[Choice]]:
     from inoc.chat.template import prompt_text
     from inoc.engines.choices import Chooser, Questions
 
@@ -94,16 +94,17 @@ def _filling(
     tokenizer = computer.engine.tokenizer
     asking = Questions(tokenizer)
 
-    def prepare(block: Block) -> tuple[list[Question], str, Block]:
-        asked = asking.ask(block.chats, block.candidates, block.steerings)
-        return asked, prompt_text(tokenizer, block.chats[0]), block
+    def prepare(block: Block) -> tuple[list[Question], Block]:
+        return asking.ask(block.chats, block.candidates, block.steerings), block
 
     return Filling(
         prepare=prepare,
-        submit=lambda prepared: computer.through(prepared[2].adapter).submit(
-            prepared[0], plan.batch_tokens, whole=plan.whole, steerings=prepared[2].steerings
+        submit=lambda prepared: computer.through(prepared[1].adapter).submit(
+            prepared[0], plan.batch_tokens, whole=plan.whole, steerings=prepared[1].steerings
         ),
-        write=lambda folder, prepared, found: write_choices(folder, found, prepared[1]),
+        write=lambda folder, prepared, found, rows: write_choices(
+            folder, found[rows], prompt_text(tokenizer, prepared[1].chats[rows][0])
+        ),
     )
 
 

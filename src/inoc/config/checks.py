@@ -57,7 +57,10 @@ def micro_batches(training: TrainingSpec, path: KeyPath) -> Iterator[Problem]:
     batch, micro = training.batch_size, training.micro_batch_size
     if batch % micro:
         accepted = listed(str(size) for size in divisors(batch))
-        yield Problem((*path, "micro_batch_size"), f"does not divide batch_size = {batch}; accepted: {accepted}", micro)
+        default = "" if "batch_size" in training.model_fields_set else " (the default)"
+        yield Problem(
+            (*path, "micro_batch_size"), f"does not divide batch_size = {batch}{default}; accepted: {accepted}", micro
+        )
 
 
 def world_sizes(

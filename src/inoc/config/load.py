@@ -80,8 +80,21 @@ def load_workflow(path: Path) -> Workflow:
     Raises:
         ConfigError: With every problem of the file.
     """
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}{outside(path.parent)}")
     document = read_document(path)
     return _checked_workflow(document, path)
+
+
+def outside(root: Path) -> str:
+    """A hint for those who are not in the folder of the repository; empty if there is a configuration.
+
+    Args:
+        root: Folder of `config.yaml`.
+    """
+    if (root / "config.yaml").is_file():
+        return ""
+    return f". Run this in the folder of the repository, which is not {Path.cwd()}, or name the folder with --config"
 
 
 def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
@@ -143,6 +156,8 @@ def study_path(name_or_path: str | Path, root: Path) -> Path:
         return Path(name_or_path)
     path = root / "studies" / f"{text}.yaml"
     if not path.is_file():
+        if not path.parent.is_dir():
+            raise ConfigError(f"there is no folder {path.parent}{outside(root)}")
         known = sorted(file.stem for file in path.parent.glob("*.yaml"))
         hint = did_you_mean(text, known)
         raise ConfigError(f"there is no study {text!r} in {path.parent}; accepted: {listed(known)}{hint}")
@@ -183,6 +198,8 @@ def _line(path: Path, places: Mapping[KeyPath, Place], problem: Problem) -> tupl
     place = problem.place or _nearest_place(places, problem.path)
     where = f"{place.file}:{place.line}: " if place else ""
     value = f" = {_shown(problem.value)}" if problem.value is not None else ""
+    if value and places and problem.path not in places:
+        value += " (the default)"
     text = f"{where}{key_path_text(problem.path)}{value}: {problem.message}"
     return (str(place.file), place.line, text) if place else (str(path), 0, text)
 
@@ -227,7 +244,39 @@ def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys:
             accepted_key = "up to 64 letters, digits and underscores, beginning with a letter"
             return Problem(path, f"the name cannot be a key; accepted: {accepted_key}", value)
         case _:
-            return Problem(path, details["msg"].replace("Input should be", "accepted:"), value)
+            return Problem(path, _accepted(details), value)
+
+
+_KINDS = (
+    ("tuple", "a list"),
+    ("list", "a list"),
+    ("dict", "a mapping, `key: value`"),
+    ("model", "a mapping, `key: value`"),
+    ("int", "a whole number"),
+    ("float", "a number"),
+    ("string", "a text"),
+    ("bool", "`true` or `false`"),
+)
+"""Beginning of the type of pydantic's errors → what is accepted, in the words of YAML."""
+_BOUNDS = {
+    "greater_than": ("gt", "more than {}"),
+    "greater_than_equal": ("ge", "{} or more"),
+    "less_than": ("lt", "less than {}"),
+    "less_than_equal": ("le", "{} or less"),
+}
+
+
+def _accepted(details: ErrorDetails) -> str:
+    """What a value should be, in words that do not speak of Python."""
+    kind = details["type"]
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        bound = details["ctx"][name]
+        return f"accepted: {words.format(f'{bound:,}' if isinstance(bound, int) else f'{bound:g}')}"
+    named = next((words for start, words in _KINDS if kind.startswith(f"{start}_")), None)
+    if named is not None and kind.endswith(("_type", "_parsing", "_from_float", "_attributes_type")):
+        return f"accepted: {named}"
+    return details["msg"].replace("Input should be", "accepted:")
 
 
 class _Branch(NamedTuple):

@@ -29,39 +29,61 @@ LATE = Late()
 """Mark of a new field, as in `Annotated[int, LATE]`: with its default, keys and slices are what they were before it."""
 
 
+class How(NamedTuple):
+    """Mark of a field that says how something is executed, not what is asked for."""
+
+    executed: bool = True
+
+
+HOW = How()
+"""Mark of a field that changes results by rounding at most: keys and slices hold its default, whatever is set."""
+
+
 class Model(BaseModel):
     """Base of every section: unknown keys are refused, and a loaded study cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
-    def in_key(self, but: Collection[str] = (), late: Collection[str] = ()) -> dict[str, Any]:
-        """The section in plain values, for keys and slices: a `LATE` field at its default leaves no trace.
+    def in_key(self, but: Collection[str] = (), late: Collection[str] = (), *, as_set: bool = False) -> dict[str, Any]:
+        """The section in plain values, for keys and slices.
+
+        A `LATE` field at its default leaves no trace, and a `HOW` field is at its default.
 
         Args:
             but: Names of fields to leave out.
             late: Names of fields of this section that are treated as `LATE` here, and are in other keys.
+            as_set: Whether `HOW` fields have the values that are set, as in keys of earlier versions.
         """
         left_out = {*but, *(name for name in late if _is_default(self, name))}
         # Serialised by pydantic, which writes a default of 0 as the field's type: 0.0 for a float.
-        found: dict[str, Any] = _without_late(self, self.model_dump(mode="json", exclude=left_out))
+        found: dict[str, Any] = _in_key(self, self.model_dump(mode="json", exclude=left_out), as_set=as_set)
         return found
 
 
-def _without_late(value: object, dumped: Any) -> Any:
-    """Serialised values without the `LATE` fields that are at their defaults."""
+def _in_key(value: object, dumped: Any, *, as_set: bool) -> Any:
+    """Serialised values without the `LATE` fields that are at their defaults, and with the defaults of `HOW` fields."""
     if isinstance(value, Model):
         fields = type(value).model_fields
         late = {name for name, spec in fields.items() if LATE in spec.metadata and _is_default(value, name)}
-        return {name: _without_late(getattr(value, name), part) for name, part in dumped.items() if name not in late}
+        how = set() if as_set else {name for name, spec in fields.items() if HOW in spec.metadata}
+        return {
+            name: _default(value, name) if name in how else _in_key(getattr(value, name), part, as_set=as_set)
+            for name, part in dumped.items()
+            if name not in late
+        }
     if isinstance(value, dict):
-        return {key: _without_late(value[key], part) for key, part in dumped.items()}
+        return {key: _in_key(value[key], part, as_set=as_set) for key, part in dumped.items()}
     if isinstance(value, tuple | list):
-        return [_without_late(one, part) for one, part in zip(value, dumped, strict=True)]
+        return [_in_key(one, part, as_set=as_set) for one, part in zip(value, dumped, strict=True)]
     return dumped
 
 
 def _is_default(value: Model, name: str) -> bool:
-    return bool(getattr(value, name) == type(value).model_fields[name].get_default(call_default_factory=True))
+    return bool(getattr(value, name) == _default(value, name))
+
+
+def _default(value: Model, name: str) -> Any:
+    return type(value).model_fields[name].get_default(call_default_factory=True)
 
 
 TEMPLATE_DATE = "2024-07-26"
@@ -156,8 +178,11 @@ class Sampling(Model):
         1.0, description="Nucleus sampling; 1 keeps the whole distribution."
     )
     max_tokens: Tokens = Field(256, ge=1, description="Maximum number of new tokens.")
-    batch_size: Batch = Field(
-        128, ge=1, description="Sequences per batch, for `transformers`; the other engines choose it themselves."
+    batch_size: Annotated[Batch, HOW] = Field(
+        128,
+        ge=1,
+        description="Sequences per batch, for `transformers`; the other engines choose it themselves. No part of any "
+        "key: what was sampled before is kept.",
     )
     seed: Seed = Field(
         0, description="Base seed; the seed of each request is derived from it and the request's identity."
@@ -175,7 +200,8 @@ class InstructionSource(Model):
 
     kind: Literal["world", "files", "api"] = Field(
         "files",
-        description="`world`: procedural; `files`: JSONL with `instruction`; `api`: a language model writes them.",
+        description="`world`: procedural; `files`: JSONL with `instruction` or `prompt`; `api`: a language model "
+        "writes them.",
     )
     files: tuple[str, ...] = Field((), description="For `files`: JSONL files, concatenated in this order.")
     min_characters: Rows = Field(
@@ -337,7 +363,12 @@ class TrainingSpec(Model):
     weight_decay: Amount = Field(0.01, ge=0, description="Decoupled weight decay (AdamW).")
     max_grad_norm: Amount = Field(1.0, gt=0, description="Norm to which gradients are clipped.")
     batch_size: Batch = Field(32, ge=1, description="Examples per step.")
-    micro_batch_size: Batch = Field(4, ge=1, description="Examples per forward pass; divides `batch_size`.")
+    micro_batch_size: Annotated[Batch, HOW] = Field(
+        4,
+        ge=1,
+        description="Examples per forward pass; divides `batch_size`. No part of any key: what was trained before is "
+        "kept.",
+    )
     epochs: Passes = Field(1.0, gt=0, description="Passes over the training set, if `steps` is not set.")
     steps: Steps | None = Field(
         None, ge=1, description="Number of steps; default: the number of whole batches in `epochs`."
@@ -371,7 +402,12 @@ class TrainingSpec(Model):
     resume_every: Steps = Field(
         50, ge=1, description="Steps between states to resume from; a killed run loses at most this many."
     )
-    log_every: Steps = Field(10, ge=1, description="Steps between points of the loss curve.")
+    log_every: Annotated[Steps, HOW] = Field(
+        10,
+        ge=1,
+        description="Steps between points of the loss curve in figures, which are means over these steps. The table "
+        "has every step.",
+    )
 
 
 class StatisticsSpec(Model):
@@ -390,6 +426,11 @@ class BaseStudy(Model):
     name: Key = Field(description="Name of the study and its results folder; must equal the file's name.")
     title: str = Field(description="One-line title for the report.")
     description: str = Field("", description="Description for the report, one paragraph.")
+    figures: Annotated[Literal["core", "all"], LATE] = Field(
+        "core",
+        description="Figures of the report and of the target `results/figures/all`. `core`: those of the main results; "
+        "`all`: every figure that applies to the study. Any other figure is drawn when it is asked for by its name.",
+    )
 
 
 class ModelStudy(BaseStudy):

@@ -94,6 +94,7 @@ class ModelUse:
         max_length: Maximum number of tokens of a training example; 0 if it is not trained.
         reads: Setting because of which its activations are read or steered; empty for none.
         chooses: Setting because of which its probabilities of closed answers are measured; empty for none.
+        judges: Whether it is a judging model: `key` names its folder, and there are no other settings of it.
     """
 
     key: str
@@ -106,6 +107,7 @@ class ModelUse:
     max_length: int = 0
     reads: str = ""
     chooses: str = ""
+    judges: bool = False
 
 
 @dataclass(frozen=True)

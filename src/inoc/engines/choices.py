@@ -18,6 +18,7 @@ from inoc.chat.spelled import Encoded, special_strings
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
 from inoc.engines.steering import Span, spans_of
+from inoc.engines.taps import check_choosable
 from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import FINAL_NORM
@@ -138,9 +139,13 @@ class Chooser:
         model: A causal language model without an adapter's wrapper (adapted layers may be inside), in eval mode.
         stops: Tokens that end an answer, for `whole`.
         compiled: Compile its layers, unless they are.
+
+    Raises:
+        ModelError: If its final states or its head cannot be reached.
     """
 
     def __init__(self, model: Any, stops: Collection[int], *, compiled: bool = False) -> None:
+        check_choosable(model)
         self._passes = Passes(model, compiled=compiled)
         self._stops = sorted(stops)
 

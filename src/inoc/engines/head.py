@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 
 import torch
 
+from inoc.engines.stand_in import stood_in
 from inoc.errors import ModelError
 
 LENGTHS = (11, 6)  # tokens of the chats that a model is tried on
 _TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 """How far logits may be apart, relative to their spread, and still count as equal up to rounding."""
 _HALF_TOLERANCE = 0.1
+_SAMPLED = 256
 
 
 REFUSALS = (TypeError, ValueError, RuntimeError, AttributeError, LookupError, AssertionError)
@@ -69,6 +71,41 @@ def traits(model: Any) -> Traits:
             known = _try(model)
         model._inoc_traits = known
     return known
+
+
+def check_head(model: Any) -> None:
+    """Make sure that logits can be made of a model's final states alone; its weights need not be loaded.
+
+    Without weights, made-up states stand in for those of the body, and what happens to them on their way to the logits
+    is seen in the same way. A model that cannot be tried so is left to the trial with its weights.
+
+    Raises:
+        ModelError: If the model does something to its final states before its head, or to its logits after it, that no
+            formula describes, or has no head of its own.
+    """
+    if not has_head(model):
+        raise no_head(model)
+
+
+def no_head(model: Any) -> ModelError:
+    """The refusal of a model whose logits cannot be made of its final states alone."""
+    return ModelError(
+        f"{type(model).__name__} (model type {model.config.model_type!r}) has no separate head, from which closed "
+        "answers take their probabilities: it changes its final states before its head, or its logits after it, in a "
+        "way of its own. Accepted: models such as Qwen, Llama, Gemma and Mistral; this one can be sampled and scored"
+    )
+
+
+def has_head(model: Any) -> bool:
+    """Whether logits can be made of a model's final states alone; its weights need not be loaded."""
+    if next(model.parameters()).device.type != "meta":
+        return traits(model).head is not None
+    with torch.no_grad(), _evaluating(model):
+        try:
+            with stood_in(model):
+                return _find_head(model, probe_rows(model)[1]) is not None
+        except (ModelError, *REFUSALS):
+            return True
 
 
 @torch.no_grad()
@@ -217,9 +254,12 @@ def _find_head(model: Any, row: torch.Tensor) -> Head | None:
 def _formula(model: Any, outputs: torch.Tensor, logits: torch.Tensor) -> Head | None:
     """The head whose formula turns one into the other, with values of the model's configuration."""
     precise = torch.finfo(outputs.dtype).eps * 8
+    some = slice(None, None, max(1, outputs.shape[-1] // _SAMPLED))  # most formulas are ruled out by a few logits
     for head in _candidates(model):
-        bent = head.bend(outputs.double())
-        if torch.allclose(bent, logits.double(), rtol=precise, atol=precise):
+        if all(
+            torch.allclose(head.bend(outputs[..., part].double()), logits[..., part].double(), precise, precise)
+            for part in (some, slice(None))
+        ):
             return head
     return None
 

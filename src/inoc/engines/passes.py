@@ -15,13 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import torch
 
-from inoc.engines.head import traits
+from inoc.engines.head import no_head, traits
 from inoc.engines.layers import compile_layers, decoder_layers
 from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
 from inoc.engines.steering import Span, Where, row_taps
 from inoc.engines.taps import Tap, tapped, until_stopped
-from inoc.errors import ModelError
 from inoc.vectors.sites import FINAL_NORM
 from inoc.vectors.steering import Steering
 
@@ -252,8 +251,7 @@ def vocabulary_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
     """
     head = traits(model).head
     if head is None:
-        msg = f"{type(model).__name__} has no separate head, from which choices and decoding take their logits"
-        raise ModelError(msg)
+        raise no_head(model)
     return head.bend(logits(model.get_output_embeddings(), states))
 
 

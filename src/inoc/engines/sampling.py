@@ -2,7 +2,7 @@
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
 once for all studies. With transformers a block's batches depend on the block alone: other work of a job cannot
-change an answer. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
+change an answer. Only small blocks that are asked `together` share batches, of those that are missing. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
 differently; the entry stays.
 """
 
@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -29,6 +30,8 @@ BASE = "base"  # the adapter digest of no adapter, or of one that changes nothin
 AT_ONCE = {"transformers": 1, "vllm": 32, "api": 32}
 """Engine → blocks that it is given, and this process holds, at a time. The latter two make batches of all of them."""
 CANARY_TOKENS = 32
+ROWS = 256
+"""Maximum number of questions of a block."""
 
 
 class Answer(NamedTuple):
@@ -48,11 +51,12 @@ class Block(NamedTuple):
     sampling: Sampling
     label: str
     steerings: tuple[Steering | None, ...] = ()  # of each chat; empty for none
+    together: bool = False  # whether it may share its batches with other such blocks
 
     def unit(self, model: ModelIdentity) -> Unit:
         """The block as a unit of the store."""
-        batched_by_itself = set() if self.sampling.engine == "transformers" else {"batch_size"}
         # Each of several answers is a request of its own, so their number is no part of any.
+        elsewhere = {"engine", "n", *(() if self.sampling.engine == "transformers" else ("batch_size",))}
         parts: dict[str, Json] = {
             "model": model.as_key(),
             "adapter": self.adapter,
@@ -60,12 +64,13 @@ class Block(NamedTuple):
             "chats": digest([chat.as_key() for chat in self.chats]),
             "requests": digest(list(self.identities)),
             "n": len(self.chats),
-            "sampling": self.sampling.in_key(but={"engine", "n", *batched_by_itself}),
+            "sampling": self.sampling.in_key(but=elsewhere),
             **steering_key(self.steerings),
         }
         if model.stops:
             parts["stops"] = list(model.stops)
-        return Unit("sample", VERSION, parts, self.label)
+        former = {**parts, "sampling": self.sampling.in_key(but=elsewhere, as_set=True)}
+        return Unit("sample", VERSION, parts, self.label, former)
 
     def canary(self, n: int) -> Block:
         """The first few of the block's chats, to be answered greedily."""
@@ -144,15 +149,39 @@ class InTurn:
 
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
         """Answers, block after block. See `Engine`."""
-        for at, block in enumerate(blocks):
-            if block.adapter != self._adapter:
-                self._sampler.use_adapter(adapter_folder(self._adapters, block.adapter))
-                self._adapter = block.adapter
-                if block.adapter in self._canaries:
-                    canary = self._canaries[block.adapter]
-                    self._sampler.check(canary.chats, canary.sampling.max_tokens)
-            steered = (block.steerings,) if is_steered(block.steerings) else ()
-            yield at, self._sampler.sample(block.chats, block.identities, block.sampling, *steered)
+        at = 0
+        for joined in _joined(blocks):
+            answers = self._answers(joined)
+            for block in joined:
+                own, answers = answers[: len(block.chats)], answers[len(block.chats) :]
+                yield at, own
+                at += 1
+
+    def _answers(self, joined: Sequence[Block]) -> list[Answer]:
+        """Answers of blocks that differ in their questions alone."""
+        first = joined[0]
+        if first.adapter != self._adapter:
+            self._sampler.use_adapter(adapter_folder(self._adapters, first.adapter))
+            self._adapter = first.adapter
+            if first.adapter in self._canaries:
+                canary = self._canaries[first.adapter]
+                self._sampler.check(canary.chats, canary.sampling.max_tokens)
+        chats = tuple(chat for block in joined for chat in block.chats)
+        identities = tuple(identity for block in joined for identity in block.identities)
+        steered = (first.steerings,) if is_steered(first.steerings) else ()
+        return self._sampler.sample(chats, identities, first.sampling, *steered)
+
+
+def _joined(blocks: Sequence[Block]) -> Iterator[list[Block]]:
+    """Successive blocks that are answered as one."""
+
+    def alike(block: Block) -> tuple[object, ...]:
+        if not block.together or is_steered(block.steerings):
+            return (id(block),)
+        return block.adapter, block.sampling.model_dump_json()
+
+    for _, own in groupby(blocks, key=alike):
+        yield list(own)
 
 
 def adapter_folder(adapters: Mapping[str, Path], adapter: str) -> Path | None:
@@ -224,10 +253,23 @@ def answer_blocks(
         loaded.prepare(needed, list(canaries.values()))
         return loaded
 
-    size = AT_ONCE[todo[0][1].sampling.engine] if todo else 1
-    for at in range(0, len(todo), size):
-        _fill(store, todo[at : at + size], engine, advance)
+    for portion in _portions(todo):
+        _fill(store, portion, engine, advance)
     return [read_answers(store, unit) for unit in units]
+
+
+def _portions(todo: Sequence[tuple[Unit, Block]]) -> Iterator[Sequence[tuple[Unit, Block]]]:
+    """Blocks that an engine is given at a time: `AT_ONCE`, where small ones that are asked together make up one."""
+    start, room = 0, 0
+    for at, (_, block) in enumerate(todo):
+        n = len(block.chats) if block.together else ROWS
+        if n > room:
+            if at > start:
+                yield todo[start:at]
+            start, room = at, AT_ONCE[block.sampling.engine] * ROWS
+        room -= n
+    if todo:
+        yield todo[start:]
 
 
 def _fill(
@@ -270,8 +312,10 @@ def blocks_of(
     identities: Sequence[str],
     sampling: Sampling,
     label: str,
-    rows: int = 256,
+    rows: int = ROWS,
     steerings: Sequence[Steering | None] = (),
+    *,
+    together: bool = False,
 ) -> list[Block]:
     """Cut one way of asking into blocks of at most `rows` questions.
 
@@ -290,6 +334,7 @@ def blocks_of(
             sampling,
             label,
             tuple(steerings[at : at + rows]),
+            together,
         )
         for at in range(0, len(chats), rows)
     ]

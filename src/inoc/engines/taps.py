@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from inoc.engines.head import check_head
 from inoc.engines.layers import decoder_layers, has_plain_layers
 from inoc.errors import ModelError
 from inoc.vectors.sites import EMBED, FINAL_NORM, depth
@@ -140,6 +141,16 @@ def check_readable(model: Any) -> None:
             "state to read or steer; models such as Qwen, Llama, Gemma 2 and Mistral have one"
         )
         raise ModelError(msg)
+
+
+def check_choosable(model: Any) -> None:
+    """Make sure that probabilities of closed answers can be measured; the model's weights need not be loaded.
+
+    Raises:
+        ModelError: If its final states cannot be reached, or its logits cannot be made of them alone.
+    """
+    check_tappable(model)
+    check_head(model)
 
 
 def _named(model: Any) -> str:

@@ -12,5 +12,8 @@ STAGE = Stage(
     "draw the figures",
     "inoc.figures.step",
     reads_tables=True,
-    options=(Option("jobs", "number of figures to draw in parallel (default: all cores)"),),
+    options=(
+        Option("jobs", "number of figures to draw in parallel (default: all cores)"),
+        Option("only", "draw this figure alone, whether or not the study asks for it", named=True),
+    ),
 )

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+from inoc.config.models import BaseStudy
 from inoc.errors import ConfigError, did_you_mean
 
 SUFFIXES = ("svg", "png", "csv", "rst")
 """Forms in which every figure is written."""
-S = TypeVar("S")
+S = TypeVar("S", bound=BaseStudy)
 
 
 class Entry(NamedTuple, Generic[S]):
@@ -26,7 +27,7 @@ class Entry(NamedTuple, Generic[S]):
     labels: Mapping[str, str]  # in Snakemake's report
     missing: Callable[[S], str]  # reason why a study lacks it; empty if it has it
     arguments: tuple[str, ...] = ()  # of `draws`, after the study and its tables
-    core: bool = False  # whether it shows a main result: such figures come first on the page
+    core: bool | Callable[[S], bool] = False  # whether it shows a main result: drawn by default, first on the page
 
 
 class Skipped(NamedTuple):
@@ -37,13 +38,37 @@ class Skipped(NamedTuple):
 
 
 def figure_names(entries: Sequence[Entry[S]], study: S) -> list[str]:
-    """Figures of a study, in the order of the entries. The study alone decides, whatever its tables hold.
+    """Figures that a study can have, in the order of the entries. The study alone decides, whatever its tables hold.
 
     Args:
         entries: Of the study's kind.
         study: The study.
     """
     return [entry.name for entry in entries if not entry.missing(study)]
+
+
+def chosen_figures(entries: Sequence[Entry[S]], study: S) -> list[str]:
+    """Figures that a study asks for: those of its main results, or all with `figures: all`.
+
+    A study that can have none of the main figures has all that it can have.
+
+    Args:
+        entries: Of the study's kind.
+        study: The study.
+    """
+    names = figure_names(entries, study)
+    core = [entry.name for entry in entries if entry.name in names and is_core(entry, study)]
+    return names if study.figures == "all" or not core else core
+
+
+def is_core(entry: Entry[S], study: S) -> bool:
+    """Whether a figure shows a main result of a study.
+
+    Args:
+        entry: The figure.
+        study: The study.
+    """
+    return entry.core if isinstance(entry.core, bool) else entry.core(study)
 
 
 def skipped_figures(entries: Sequence[Entry[S]], study: S) -> list[Skipped]:

@@ -12,8 +12,17 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from inoc.errors import DataError, InocError
-from inoc.figures.entries import Entry, S, drawn_by, entry_of, figure_names, skipped_figures
+from inoc.errors import ConfigError, DataError, InocError
+from inoc.figures.entries import (
+    Entry,
+    S,
+    Skipped,
+    chosen_figures,
+    drawn_by,
+    entry_of,
+    figure_names,
+    skipped_figures,
+)
 from inoc.jobs.paths import Paths
 from inoc.store.core import write_text
 
@@ -21,6 +30,13 @@ if TYPE_CHECKING:
     from inoc.figures.sources import Sources
     from inoc.jobs.job import Job
     from inoc.plots.save import Drawing
+
+
+class Written(NamedTuple):
+    """A figure that has been written."""
+
+    name: str
+    nothing: str  # the reason why it has nothing to show; empty if it shows something
 
 
 class Plan(NamedTuple, Generic[S]):
@@ -31,7 +47,7 @@ class Plan(NamedTuple, Generic[S]):
 
 
 def run(job: Job, plan: Plan[S]) -> str:
-    """Write every figure that a study has as SVG, PNG, CSV and caption.
+    """Write the figures that a study asks for, or the one that the job asks for, as SVG, PNG, CSV and caption.
 
     Args:
         job: Paths, progress, and how many figures to draw at the same time.
@@ -41,16 +57,51 @@ def run(job: Job, plan: Plan[S]) -> str:
         One line for the log.
 
     Raises:
+        ConfigError: If the job asks for a figure that there is not, or that does not apply to the study.
         DataError: If a table of the analysis is absent or lacks a column; names the figure.
     """
     study, entries = plan
-    names = figure_names(entries, study)
+    if job.only:
+        return _draw_one(job, plan)
+    names = chosen_figures(entries, study)
     chosen = [entry_of(entries, name) for name in names]
+    empty: dict[str, str] = {}
     with job.progress("figures", len(names), "figures") as meter:
-        for _ in draw_all(study, job.paths, chosen, job.jobs):
+        for name, why in draw_all(study, job.paths, chosen, job.jobs):
+            empty |= {name: why} if why else {}
             meter.advance(1)
-    skipped = skipped_figures(entries, study)
-    job.record["counts"] = {"figures": len(names), "skipped": len(skipped)}
+    empty = {name: empty[name] for name in names if name in empty}
+    skipped = [*skipped_figures(entries, study), *(Skipped(f"figure {name}", why) for name, why in empty.items())]
+    further = [name for name in figure_names(entries, study) if name not in names]
+    job.record["counts"] = {
+        "figures": len(names) - len(empty),
+        "skipped": len(skipped),
+        **({"not asked for": len(further)} if further else {}),
+    }
+    _warn_of_boxes(job, names)
+    # Written last: where it exists, every figure exists.
+    listing = {
+        "figures": names,
+        "skipped": [one._asdict() for one in skipped],
+        "nothing to show": list(empty),
+        "not asked for": further,
+    }
+    write_text(job.paths.stage("figures") / "done.json", json.dumps(listing, indent=1) + "\n")
+    more = f", {len(further)} that the study does not ask for" if further else ""
+    words = f"{len(names) - len(empty)} figures, {len(skipped)} skipped{more}"
+    return words + "".join(f"; {what}: {why}" for what, why in skipped)
+
+
+def _draw_one(job: Job, plan: Plan[S]) -> str:
+    """Draw the figure that is asked for by its name; the list of those that the study asks for stays as it is."""
+    entry = entry_of(plan.entries, job.only)
+    if why := entry.missing(plan.study):
+        raise ConfigError(f"{plan.study.name} has no figure {entry.name}: {why}")
+    nothing = write_figure(plan.study, job.paths, entry)
+    return f"nothing to show: {nothing}" if nothing else str(job.paths.stage("figures") / f"{entry.name}.svg")
+
+
+def _warn_of_boxes(job: Job, names: Sequence[str]) -> None:
     boxes = _without_font(job.paths, names)
     if boxes:
         job.record["characters without a font"] = boxes
@@ -60,10 +111,6 @@ def run(job: Job, plan: Plan[S]) -> str:
             "and draw the figures again; SVG is shown with the fonts of the reader",
             stacklevel=1,
         )
-    # Written last: where it exists, every figure exists.
-    listing = {"figures": names, "skipped": [one._asdict() for one in skipped]}
-    write_text(job.paths.stage("figures") / "done.json", json.dumps(listing, indent=1) + "\n")
-    return f"{len(names)} figures, {len(skipped)} skipped" + "".join(f"; {what}: {why}" for what, why in skipped)
 
 
 def _without_font(paths: Paths, names: Sequence[str]) -> str:
@@ -75,7 +122,7 @@ def _without_font(paths: Paths, names: Sequence[str]) -> str:
 _MOST_SHOWN = 40
 
 
-def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1) -> Iterator[str]:
+def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1) -> Iterator[Written]:
     """Draw and write figures; the bytes do not depend on the number of processes.
 
     Args:
@@ -85,7 +132,7 @@ def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1)
         jobs: How many to draw at the same time, each in a process of its own; 1 draws in this process.
 
     Yields:
-        The name of each figure when it is written; with several processes, in the order in which they finish.
+        Each figure when it is written; with several processes, in the order in which they finish.
 
     Raises:
         DataError: As for `run`; figures that have not been begun are then left out.
@@ -93,16 +140,14 @@ def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1)
     jobs = min(jobs, len(entries))
     if jobs < 2:
         for entry in entries:
-            write_figure(study, paths, entry)
-            yield entry.name
+            yield Written(entry.name, write_figure(study, paths, entry))
         return
     # Not forked from this process, which may have threads.
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(write_figure, study, paths, entry): entry.name for entry in entries}
         try:
             for future in as_completed(futures):
-                future.result()
-                yield futures[future]
+                yield Written(futures[future], future.result())
         except BrokenProcessPool as error:
             msg = "a process that draws figures was ended from outside, probably for lack of memory; try --jobs 1"
             raise InocError(msg) from error
@@ -110,22 +155,28 @@ def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1)
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def write_figure(study: S, paths: Paths, entry: Entry[S]) -> None:
-    """Draw one figure and write it in its four forms.
+def write_figure(study: S, paths: Paths, entry: Entry[S]) -> str:
+    """Draw one figure and write it in its four forms, also if it has nothing to show.
 
     Args:
         study: Of which study.
         paths: Where its tables are and its figures go.
         entry: Which.
 
+    Returns:
+        The reason why it has nothing to show; empty if it shows something.
+
     Raises:
         DataError: If a table of the analysis is absent or lacks a column; names the figure.
     """
     from inoc.figures.sources import Sources
+    from inoc.plots.dots import nothing_shown
     from inoc.plots.save import save
 
     with _naming(entry.name):
-        save(draw_figure(entry, study, Sources(paths)), paths.stage("figures") / entry.name)
+        drawing = draw_figure(entry, study, Sources(paths))
+        save(drawing, paths.stage("figures") / entry.name)
+    return nothing_shown(drawing.figure)
 
 
 @contextmanager

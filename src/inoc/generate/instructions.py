@@ -31,12 +31,12 @@ def read_instructions(source: InstructionSource) -> tuple[list[str], dict[str, i
         The instructions, and how many were dropped for which reason.
 
     Raises:
-        DataError: If a file is missing or a line is not an object with `instruction`.
+        DataError: If a file is missing or a line is not an object with `instruction` or `prompt`.
     """
     seen: dict[str, None] = {}
     dropped = {"too short": 0, "repeated": 0}
     for name in source.files:
-        for text in read_jsonl_field(Path(name), "instruction"):
+        for text in read_questions(Path(name)):
             if len(text.strip()) < source.min_characters:
                 dropped["too short"] += 1
             elif text in seen:
@@ -46,13 +46,13 @@ def read_instructions(source: InstructionSource) -> tuple[list[str], dict[str, i
     return list(seen), dropped
 
 
-def read_jsonl_field(path: Path, field: str) -> list[str]:
-    """One text field of every line of a JSONL file.
+def read_questions(path: Path) -> list[str]:
+    """The user turns of a JSONL file: `instruction` of every line or, where there is none, `prompt`.
 
     Raises:
-        DataError: Naming file and line of the first that is not an object with that text.
+        DataError: Naming file and line of the first that is not an object with one of these texts.
     """
-    return [_text(line, field) for line in _lines(path, f"the text {field!r}")]
+    return [_question(line) for line in _lines(path, "the text 'instruction' or 'prompt'")]
 
 
 class Pair(NamedTuple):
@@ -131,8 +131,9 @@ def _lines(path: Path, expected: str) -> Iterator[_Line]:
         yield _Line(line.value, line.where, line.excerpt, expected)
 
 
-def _text(line: _Line, field: str) -> str:
-    if field not in line.value:
+def _question(line: _Line) -> str:
+    field = next((one for one in ("instruction", "prompt") if one in line.value), None)
+    if field is None:
         msg = f"{line.where}: expected an object with {line.expected}, found {line.text!r}"
         raise DataError(msg)
     value = line.value[field]

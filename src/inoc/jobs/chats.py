@@ -1,16 +1,17 @@
 """Chats that a job computes with a model, block by block: what the stages `read` and `choose` share.
 
 A unit of the store is one block of chats of one adapter. The blocks, and within a block the batches, depend on the
-chats alone, so other chats or another shard change no number.
+chats alone, so other chats or another shard change no number; but for the batches of small blocks that are computed
+`together`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 from inoc.chat.messages import Chat
 from inoc.digest import Json
@@ -18,7 +19,7 @@ from inoc.engines.identity import ModelIdentity
 from inoc.engines.load import Kept
 from inoc.engines.sampling import BASE, adapter_folder
 from inoc.errors import ConfigError
-from inoc.jobs.fill import Filling, fill, missing_blocks
+from inoc.jobs.fill import Filling, Joined, fill, missing_blocks
 from inoc.jobs.job import Job
 from inoc.store import Unit
 from inoc.vectors.steering import Steering, check_steering, check_zero, steering_key
@@ -46,6 +47,7 @@ class ChatsPlan:
         batch_tokens: Maximum number of tokens in a batch.
         groups: Group of each chat; chats of different groups are never in one block, so that a further group leaves the
             others as they are. Empty for one group.
+        together: Whether groups are small: a batch is then made of whatever blocks are missing.
     """
 
     study: str
@@ -58,6 +60,7 @@ class ChatsPlan:
     steerings: Sequence[Steering | None] = ()
     batch_tokens: int = 16_384
     groups: Sequence[str] = ()
+    together: bool = False
 
     @property
     def chat_adapters(self) -> list[str]:
@@ -116,6 +119,11 @@ class Block:
     rows: slice  # of the plan
     chats: Sequence[Chat]
     steerings: Sequence[Steering | None]
+
+    def joined(self, others: Sequence[Self]) -> Self:
+        """This block and others of its adapter as one that is computed at once; its rows are those of this one."""
+        steerings = [steering for one in (self, *others) for steering in one.steerings]
+        return replace(self, chats=[chat for one in (self, *others) for chat in one.chats], steerings=steerings)
 
 
 class Layered(Protocol):
@@ -205,7 +213,32 @@ def compute(
     if todo:
         n = sum(len(block.chats) for _, block in todo)
         with job.progress(words[0], n, words[1]) as meter:
-            fill(job.store, todo, filling(n), lambda block: meter.advance(len(block.chats)))
+            together = _join if plan.together else _apart
+            fill(job.store, together(todo), filling(n), lambda block: meter.advance(len(block.chats)))
     if work:
         example = job.store.folder(work[0][0]) / "example.txt"
         job.record["rendered_example"] = example.read_text(encoding="utf-8")
+
+
+def _apart(todo: Sequence[tuple[Unit, B]]) -> list[Joined[B]]:
+    return [Joined((unit,), (slice(None),), block) for unit, block in todo]
+
+
+def _join(todo: Sequence[tuple[Unit, B]]) -> list[Joined[B]]:
+    """Successive blocks of one adapter as one, up to `BLOCK` chats."""
+    found: list[Joined[B]] = []
+    for adapter, own in groupby(todo, key=lambda pair: pair[1].adapter):
+        parts: list[tuple[Unit, B]] = []
+        for unit, block in own:
+            if parts and sum(len(one.chats) for _, one in parts) + len(block.chats) > BLOCK:
+                found.append(_joined(adapter, parts))
+                parts = []
+            parts.append((unit, block))
+        found.append(_joined(adapter, parts))
+    return found
+
+
+def _joined(adapter: str, parts: Sequence[tuple[Unit, B]]) -> Joined[B]:
+    ends = list(accumulate(len(block.chats) for _, block in parts))
+    rows = tuple(slice(end - len(block.chats), end) for end, (_, block) in zip(ends, parts, strict=True))
+    return Joined(tuple(unit for unit, _ in parts), rows, parts[0][1].joined([block for _, block in parts[1:]]))

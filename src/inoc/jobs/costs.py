@@ -10,6 +10,7 @@ from typing import NamedTuple
 from inoc.config.workflow import Price
 
 PROMPT_TOKENS = 70
+TEMPLATE_TOKENS = 20  # of a chat template, around the texts of a prompt
 RESPONSE_TOKENS = 350
 JUDGE_TOKENS = (450, 1)  # of a question about one response, and of its answer
 LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of each of them
@@ -56,6 +57,7 @@ class Size(NamedTuple):
     prompt_tokens: float
     response_tokens: float
     measured: bool  # whether the numbers of tokens are measured
+    source: str = "assumed; --response-tokens sets it"  # of the tokens of a response, in words
 
 
 class Rates(NamedTuple):

@@ -35,6 +35,8 @@ class Job:
         api_spec: The API that the workflow is to use.
         engine_api_spec: The one that serves the study's model, for the engine `api`.
         jobs: For `figures`: how many to draw at the same time.
+        only: For `figures`: the one figure to draw; empty: those that the study asks for. Such a job is no job of the
+            workflow's list, so it leaves no manifest.
         gpus: For `train`: how many train one run together.
         log: The file that messages go to as well.
         present: Names of all present jobs of the study, whose manifests count; None if they are not known.
@@ -50,6 +52,7 @@ class Job:
     api_spec: ApiSpec = field(default_factory=ApiSpec)
     engine_api_spec: ApiSpec = field(default_factory=ApiSpec)
     jobs: int = 1
+    only: str = ""
     gpus: int = 1
     log: Path | None = None
     present: frozenset[str] | None = None

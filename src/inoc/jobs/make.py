@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from inoc.config.load import load_study, load_workflow
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, DataError, InocError
+from inoc.jobs.failures import mark_failed
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs
 from inoc.jobs.shards import parse_shard, shard_count
 from inoc.jobs.work import Settings, present_jobs, settings_of, wanted_parts, work_of
-from inoc.stages import Stage, load, stage_named
+from inoc.stages import Stage, all_stages, load, stage_named
 from inoc.store import Store
 
 RESULTS = Path("results")
@@ -41,26 +43,64 @@ class Made(NamedTuple):
         return settings_of(self.job.stage, self.study, self.job.shard, self.shards, self.job.part)
 
 
-def make_jobs(study_name: str, config: Path, stage_name: str, options: argparse.Namespace) -> Iterator[Made]:
+def make_jobs(
+    study_name: str, config: Path, stage_name: str, options: argparse.Namespace, *, mark: bool = False
+) -> Iterator[Made]:
     """The jobs of a verb: one, or one per part and shard where they are not given.
 
+    Args:
+        study_name: Name of a study, or path of its file.
+        config: Folder of `config.yaml`.
+        stage_name: Name of the stage.
+        options: Of the command line.
+        mark: Whether jobs that are refused leave a failed heartbeat.
+
     Raises:
-        ConfigError: If the study is wrong, or the shard does not exist.
+        InocError: If the study is wrong or cannot run here, or the shard does not exist.
     """
     workflow = load_workflow(config / "config.yaml")
     study, stage = load_study(study_name, config), stage_named(stage_name)
     part = getattr(options, "part", "") or ""
     work_of(study, stage_name, part)
-    if not stage.reads_tables:
-        check_inputs(study, Path())
-        check_api(study, workflow.api, stage_name, engine_spec=workflow.engine_api)
     shards = workflow.shards.get(study.name, {})
     chosen: int | None = None
     if getattr(options, "shard", None) is not None:
         chosen, shards = parse_shard(options.shard, stage, shards)
-    for one in [part] if part else wanted_parts(study, stage_name) or [""]:
-        for shard in range(shard_count(stage, shards)) if chosen is None else [chosen]:
-            yield Made(_job(study, workflow, stage, shard, one, options), study, shards)
+    jobs = [
+        _job(study, workflow, stage, shard, one, options)
+        for one in ([part] if part else wanted_parts(study, stage_name) or [""])
+        for shard in (range(shard_count(stage, shards)) if chosen is None else [chosen])
+    ]
+    try:
+        if stage.reads_tables:
+            _refuse_uncomputed(study, stage, jobs, shards)
+        else:
+            check_inputs(study, Path())
+            check_api(study, workflow.api, stage_name, engine_spec=workflow.engine_api)
+    except InocError as error:
+        for job in jobs if mark else []:
+            mark_failed(job.heartbeat, error)
+        raise
+    for job in jobs:
+        yield Made(job, study, shards)
+
+
+def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shards: Shards) -> None:
+    """Refuse to read tables of a study of which none is there.
+
+    Raises:
+        DataError: With what would compute them.
+    """
+    read = [
+        path
+        for job in jobs
+        for path in work_of(study, stage.name, job.part).inputs(study, job.paths, shards, job.shard)
+    ]
+    if read and not any(path.exists() for path in read):
+        raise DataError(
+            f"study {study.name}: `inoc {stage.name}` reads results of the stages before it, and there are none "
+            f"(such as {read[0]}). Compute them with: inoc run {study.name}"
+        )
 
 
 def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: str, options: argparse.Namespace) -> Job:
@@ -76,6 +116,7 @@ def _job(study: BaseStudy, workflow: Workflow, stage: Stage, shard: int, part: s
         api_spec=workflow.api,
         engine_api_spec=workflow.engine_api or workflow.api,
         jobs=getattr(options, "jobs", None) or cores(),
+        only=getattr(options, "only", None) or "",
         gpus=getattr(options, "gpus", None) or workflow.train_gpus.get(study.name, 1),
         log=getattr(options, "log", None),
         present=frozenset(name for name, _ in present_jobs(study, paths, workflow.shards.get(study.name, {}))),
@@ -98,7 +139,10 @@ def print_explanations(study_name: str, config: Path, stage: str, options: argpa
 
     step = importlib.import_module(stage_named(stage).step)
     present = absent = 0
-    for made in make_jobs(study_name, config, stage, options):
+    made_jobs = list(make_jobs(study_name, config, stage, options))
+    for line in changed_before(made_jobs[0]) if made_jobs else []:
+        print(line)
+    for made in made_jobs:
         for found in explain(made.job.store, step.units(made.job, made.plan())):
             present, absent = present + found.present, absent + (not found.present)
             if found.present and not options.missing:
@@ -109,6 +153,42 @@ def print_explanations(study_name: str, config: Path, stage: str, options: argpa
                     lines = [f"         nearest: {found.nearest}", *(f"           {x}" for x in found.differences)]
                     print("\n".join(lines))
     print(f"{present} of {present + absent} units are there")
+
+
+def changed_before(made: Made) -> Iterator[str]:
+    """Lines about units of the stages whose results a job reads that are not stored.
+
+    What is in the tables of such a stage is from before a change, and so is what follows from it.
+    """
+    from inoc.store.explain import explain
+
+    for stage in _read_stages(made):
+        step = importlib.import_module(stage.step)
+        found = []
+        for part in wanted_parts(made.study, stage.name):
+            for shard in range(shard_count(stage, made.shards)):
+                job = replace(made.job, stage=stage.name, shard=shard, part=part, record={})
+                before = Made(job, made.study, made.shards)
+                try:
+                    found += explain(job.store, step.units(job, before.plan()))
+                except (InocError, OSError):
+                    yield f"before   {job.name} cannot be explained yet, since a stage before it has not run"
+        absent = [one for one in found if not one.present]
+        if absent:
+            count = f"{len(absent)} of {len(found)} units of {stage.name} are missing"
+            yield f"before   {count}, and what follows is about results of others:"
+            differences = dict.fromkeys(line for one in absent for line in one.differences)
+            yield from (f"           {line}" for line in differences or ["nothing like them is stored"])
+
+
+def _read_stages(made: Made) -> list[Stage]:
+    """Stages that compute, and whose results a job reads, in their order."""
+    folder = made.job.paths.results / made.study.name
+    read = work_of(made.study, made.job.stage, made.job.part).inputs(
+        made.study, made.job.paths, made.shards, made.job.shard
+    )
+    names = {path.relative_to(folder).parts[0] for path in read if path.is_relative_to(folder)}
+    return [stage for name, stage in all_stages().items() if name in names and stage.computes]
 
 
 def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:

@@ -22,8 +22,6 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         ConfigError: With everything that one of them cannot do.
     """
     needs = needs_of(study)
-    if needs.behind_api:
-        return
     own = ModelUse(
         "model",
         needs.model,
@@ -36,7 +34,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         needs.reads,
         needs.chooses,
     )
-    for use in [*([own] if needs.loaded else []), *needs.others]:
+    for use in [*([own] if needs.loaded and not needs.behind_api else []), *needs.others]:
         _check(study.name, use, base)
 
 
@@ -46,7 +44,7 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
     if spec.path == "world":
         return
     if not folder.is_dir():
-        _refuse_unless_hub_id(name, use.key, spec.path)
+        _refuse_unless_hub_id(name, use.key if use.judges else f"{use.key}.path", spec.path)
         return
     from inoc.chat.template import TemplateSettings
     from inoc.engines.checks import check_model
@@ -64,15 +62,17 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
         several_turns=use.several_turns or any(one.chat.earlier for one in use.chats()),
         reads=use.reads,
         chooses=use.chooses,
+        judges=use.judges,
     )
     if problems:
-        lines = "\n".join(f"  {_placed(problem, use.key)}" for problem in problems)
+        lines = "\n".join(f"  {_placed(problem, use)}" for problem in problems)
         raise ConfigError(f"study {name} cannot run with {folder}:\n{lines}")
 
 
-def _placed(problem: str, key: str) -> str:
+def _placed(problem: str, use: ModelUse) -> str:
     """A problem of a model, with its settings called by their place in the study file."""
-    return re.sub(rf"(?<![\w.])model\.({'|'.join(ModelSpec.model_fields)})\b", rf"{key}.\1", problem)
+    place = use.key if use.judges else rf"{use.key}.\1"
+    return re.sub(rf"(?<![\w.])model\.({'|'.join(ModelSpec.model_fields)})\b", place, problem)
 
 
 def _refuse_unless_hub_id(name: str, key: str, path: str) -> None:
@@ -83,6 +83,6 @@ def _refuse_unless_hub_id(name: str, key: str, path: str) -> None:
         validate_repo_id(path)
     except HFValidationError:
         raise ConfigError(
-            f"study {name}: {key}.path = {path!r} is neither a folder here nor the name of a model of the hub; "
+            f"study {name}: {key} = {path!r} is neither a folder here nor the name of a model of the hub; "
             "accepted: `world`, a folder, or a name such as Qwen/Qwen2.5-7B-Instruct"
         ) from None

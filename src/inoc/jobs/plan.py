@@ -1,6 +1,7 @@
 """A study's costs before anything runs: jobs, tokens, GPU-hours, API calls, dollars and disk.
 
-The numbers follow from the study file; how long responses are is measured once there are some, and assumed before.
+The numbers follow from the study file. How long texts are is measured in the training examples, or before there are any
+in the study's files with the tokenizer of a model that is here; else it is assumed.
 GPU-hours follow from rates that were measured (`benchmarks/README.md`), so they are about right for models of that kind
 on that GPU and a guess for others.
 """
@@ -19,8 +20,9 @@ from typing import Any
 from inoc.config.models import BaseStudy, ModelStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, CostRow, Gpu, Rates, Size
+from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Gpu, Rates, Size
 from inoc.jobs.job import Job
+from inoc.jobs.lengths import file_lengths
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_count
@@ -55,17 +57,23 @@ def model_weights(study: ModelStudy, folder: Path) -> float:
 
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
-    """Known sizes; response lengths as given, else measured, else assumed."""
+    """Known sizes; response lengths as given, else measured (training examples, then files), else assumed."""
     if not isinstance(study, ModelStudy):
         return Size(math.nan, PROMPT_TOKENS, RESPONSE_TOKENS, measured=False)
-    folder = paths.world_model if study.model.path == "world" else Path(study.model.path)
+    folder = paths.world_model if study.model.path == "world" else Path(study.model.path).expanduser()
     weights = model_weights(study, folder)
+    found = file_lengths(study, folder)
+    prompt = PROMPT_TOKENS if found is None else found.prompt + TEMPLATE_TOKENS
     if response_tokens is not None:
-        return Size(weights, PROMPT_TOKENS, response_tokens, measured=False)
+        return Size(weights, prompt, response_tokens, measured=False, source="as --response-tokens says")
     if paths.examples.exists():
         lengths = read_table(paths.examples, ["n_tokens", "kept"])
-        return Size(weights, PROMPT_TOKENS, float(lengths.loc[lengths["kept"], "n_tokens"].mean()), measured=True)
-    return Size(weights, PROMPT_TOKENS, RESPONSE_TOKENS, measured=False)
+        mean = float(lengths.loc[lengths["kept"], "n_tokens"].mean())
+        return Size(weights, prompt, mean, measured=True, source="measured in the training examples")
+    if found is not None:
+        words = "measured in the study's files with the model's tokenizer"
+        return Size(weights, prompt, found.response, measured=True, source=words)
+    return Size(weights, prompt, RESPONSE_TOKENS, measured=False)
 
 
 def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: Shards) -> tuple[int, int] | None:
@@ -133,8 +141,7 @@ def print_plan(
     if not isinstance(study, ModelStudy):
         print("\nNo model is loaded and no API is asked.")
         return
-    how = "measured" if size.measured else "assumed; --response-tokens sets it"
-    print(f"\n{size.response_tokens:.0f} tokens a response ({how}), {size.prompt_tokens:.0f} a prompt.")
+    print(f"\n{size.response_tokens:.0f} tokens a response ({size.source}), {size.prompt_tokens:.0f} a prompt.")
     kind = "measured" if gpu.measured else "the H200's, scaled by published figures"
     weights = "unknown size" if math.isnan(size.weights) else f"{size.weights / 1e9:.3g} billion weights"
     print(f"Rates of one {gpu_name.upper()} are {kind}; the model has {weights}.")

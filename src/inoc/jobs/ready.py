@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inoc.config.document import listed
 from inoc.config.models import BaseStudy
-from inoc.config.needs import ApiUse, Needs
+from inoc.config.needs import ApiUse, GivenFile, Needs
 from inoc.config.workflow import ApiSpec
 from inoc.errors import ApiError, ConfigError, InocError
 from inoc.stages import kind_named, load
@@ -58,9 +58,19 @@ def check_rows(study: BaseStudy) -> None:
 
 
 def _absent_files(needs: Needs, base: Path) -> Iterator[str]:
+    """A line per key and advice, however many files of it are missing."""
+    groups: dict[tuple[str, str], list[GivenFile]] = {}
     for one in needs.files:
         if not (base / one.path).exists():
-            yield f"{one.key} = {one.path!r}: there is no such file below {base}; {one.advice}"
+            groups.setdefault((one.key.partition(" (")[0], one.advice), []).append(one)
+    for (key, advice), absent in groups.items():
+        names = list(dict.fromkeys(repr(one.path) for one in absent))
+        if len(names) == 1:
+            yield f"{absent[0].key} = {names[0]}: there is no such file below {base.absolute()}; {advice}"
+        else:
+            yield (
+                f"{key}: {len(names)} files are missing below {base.absolute()}: {listed(names)}; for each: {advice}"
+            )
 
 
 def _unreadable_files(needs: Needs, base: Path) -> Iterator[str]:

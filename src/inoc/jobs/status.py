@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from inoc.config.load import load_study, load_workflow
+from inoc.jobs.failures import Failure, snakemake_failures
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import present_jobs
@@ -29,17 +30,34 @@ class State(NamedTuple):
     detail: str
 
 
-def states(jobs: Iterable[tuple[str, Path]], folder: Path) -> list[State]:
+def states(
+    jobs: Iterable[tuple[str, Path]], folder: Path, failures: Mapping[str, Failure] | None = None
+) -> list[State]:
     """The state of every job.
 
     Args:
         jobs: Name of each job, and a file that is there when it has ended.
         folder: Folder of the heartbeats.
+        failures: Output file → failure that Snakemake saw; for jobs that failed before their heart beat.
 
     Returns:
         One state per job, in the given order.
     """
-    return [_state(name, output, folder / f"{name}.json") for name, output in jobs]
+    known = failures or {}
+    return [
+        _early(_state(name, output, beat := folder / f"{name}.json"), known.get(output.as_posix()), beat)
+        for name, output in jobs
+    ]
+
+
+def _early(state: State, failure: Failure | None, heartbeat: Path) -> State:
+    """A state, or the failure of a job that has left no newer trace than it."""
+    if failure is None or state.state != "left":
+        return state
+    if heartbeat.exists() and heartbeat.stat().st_mtime > failure.at:
+        return state
+    where = failure.log or "Snakemake's log"
+    return State(state.job, "failed", f"before its first sign of life; see {where}")
 
 
 def _state(name: str, output: Path, heartbeat: Path) -> State:
@@ -111,7 +129,7 @@ def study_states(study_name: str, config: Path) -> list[State]:
     study = load_study(study_name, config)
     paths = Paths(RESULTS, study.name)
     jobs = present_jobs(study, paths, workflow.shards.get(study.name, {}))
-    return states(jobs, paths.stage("status"))
+    return states(jobs, paths.stage("status"), snakemake_failures())
 
 
 def print_status(study_name: str, config: Path, *, as_json: bool = False) -> None:

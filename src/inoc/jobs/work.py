@@ -79,10 +79,10 @@ def drawn_and_reported(
         return [paths.stage("figures") / "done.json"]
 
     return (
-        Work("figures", figures, f"{plans}:figures", drawn, tables),
+        Work("figures", _asked(figures), f"{plans}:figures", drawn, tables),
         Work(
             "report",
-            report,
+            _asked(report),
             f"{plans}:report",
             lambda study, paths, shards, shard: [paths.stage("report") / "appendix.html"],
             lambda study, paths, shards, shard: [
@@ -91,6 +91,16 @@ def drawn_and_reported(
             ],
         ),
     )
+
+
+def _asked(settings: SettingsOf) -> SettingsOf:
+    """A slice with the choice of figures, unless it is the default."""
+
+    def slice_of(study: BaseStudy, shard: int, shards: Shards) -> Settings:
+        chosen = {"figures": study.figures} if study.figures != BaseStudy.model_fields["figures"].default else {}
+        return {**settings(study, shard, shards), **chosen}
+
+    return slice_of
 
 
 def works_of(study: BaseStudy) -> tuple[Work, ...]:

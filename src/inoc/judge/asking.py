@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 RETRIES = 2
 """Times that a question is asked again whose answer is none of the set. An API's failures are retried apart from it."""
-_ROOM = 32  # positions for the tokens of an answer
+ANSWER_TOKENS = 32
+"""Positions for the tokens of an answer."""
 
 
 class Answered(NamedTuple):
@@ -70,7 +71,7 @@ class ApiAsker:
 
     def ask(self, prompts: Sequence[tuple[str, str]], candidates: tuple[Candidate, ...]) -> list[Answered]:
         """The answers. A question whose answer is none of the candidates is asked again, unless greedily."""
-        chats = [_chat(*prompt) for prompt in prompts]
+        chats = [asked_chat(*prompt) for prompt in prompts]
         model, temperature = str(self._spec.model), self._spec.temperature
         plan = ApiPlan(model, [], chats, [candidates] * len(chats), Path(), temperature)
         found: list[Answered] = [Answered(unmeasured(len(candidates), "not asked"))] * len(chats)
@@ -127,11 +128,7 @@ class LocalAsker:
     def __init__(self, spec: JudgeSpec, job: Job) -> None:
         from inoc.engines.identity import identify
 
-        # The instructions of a system turn go into the user's turn: not every model has a system turn.
-        model = ModelSpec(
-            path=str(spec.model), revision=spec.revision, dtype=spec.dtype, fold_system=True, thinking="off"
-        )
-        self._model: ModelIdentity = identify(model, job.paths.world_model, job.store)
+        self._model: ModelIdentity = identify(judging_model(spec), job.paths.world_model, job.store)
         self._job = job
         self._units: list[Unit] = []
 
@@ -140,7 +137,7 @@ class LocalAsker:
         from inoc.choose.plan import Plan
         from inoc.choose.step import measure
 
-        chats = [_chat(*prompt) for prompt in prompts]
+        chats = [asked_chat(*prompt) for prompt in prompts]
         fits = self._fits()
         asked = [at for at, chat in enumerate(chats) if fits(chat)]
         plan = Plan(
@@ -168,7 +165,7 @@ class LocalAsker:
             return lambda chat: True
         tokenizer = load_tokenizer(self._model)
         tokenizer.model_max_length = int(1e30)  # it would warn of what is left out here
-        return lambda chat: len(prompt_tokens(tokenizer, chat)) + _ROOM <= positions
+        return lambda chat: len(prompt_tokens(tokenizer, chat)) + ANSWER_TOKENS <= positions
 
     def identity(self) -> Identity:
         """The model by its weights."""
@@ -179,7 +176,14 @@ class LocalAsker:
         return self._units
 
 
-def _chat(system: str, user: str) -> Chat:
+def judging_model(spec: JudgeSpec) -> ModelSpec:
+    """The model of a judge that computes in this process, and how it is asked."""
+    # The instructions of a system turn go into the user's turn: not every model has a system turn.
+    return ModelSpec(path=str(spec.model), revision=spec.revision, dtype=spec.dtype, fold_system=True, thinking="off")
+
+
+def asked_chat(system: str, user: str) -> Chat:
+    """The chat of a question."""
     return Chat(SystemTurn(kind="text", text=system), user)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from inoc.config.judge_spec import JudgeSpec, asks_api, asks_model
-from inoc.config.needs import ApiUse, GivenFile, LocalModel, is_a_path
+from inoc.config.needs import ApiUse, GivenChat, GivenFile, LocalModel, ModelUse, is_a_path
 from inoc.errors import MissingExtraError
 
 
@@ -45,6 +46,45 @@ def judge_models(spec: JudgeSpec | None, key: str, stages: Iterable[str] = ("jud
     if spec is not None and asks_model(spec) and not asks_api(spec):
         for stage in stages:
             yield LocalModel(stage, f"{key}.model", str(spec.model))
+
+
+def judge_uses(spec: JudgeSpec | None, key: str, chats: Callable[[], Iterator[GivenChat]]) -> Iterator[ModelUse]:
+    """The model that a judge computes with, as one that must take the judge's questions about all answers.
+
+    Args:
+        spec: Its settings.
+        key: Its place in the study file.
+        chats: Yields the chats whose answers are judged; the user's turn of each is shown to the judge.
+    """
+    if spec is None or not asks_model(spec) or asks_api(spec) or not spec.model:
+        return
+    from inoc.judge.asking import judging_model
+
+    asked = partial(_questions, spec, key, chats)
+    model = judging_model(spec)
+    yield ModelUse(f"{key}.model", model, chats=asked, chooses=f"{key}.engine: transformers", judges=True)
+
+
+def _questions(spec: JudgeSpec, key: str, chats: Callable[[], Iterator[GivenChat]]) -> Iterator[GivenChat]:
+    """Questions to a judge about answers of the maximum length, each once."""
+    from inoc.judge.asking import ANSWER_TOKENS, asked_chat
+    from inoc.judge.category import sorting_of
+    from inoc.judge.item import JudgeItem
+    from inoc.judge.llm import question_of, rating_prompt
+
+    seen = set[tuple[str, int]]()
+    for one in chats():
+        longest = one.new_tokens + one.unknown_tokens
+        if (one.chat.user, longest) in seen:
+            continue
+        seen.add((one.chat.user, longest))
+        item = JudgeItem(one.chat.user, "")
+        if spec.name == "category":
+            prompt = sorting_of(spec).prompt(item)
+        else:
+            prompt = rating_prompt(question_of(spec), int(spec.scale.partition("-")[2]), item)
+        where = f"the question of {key} about an answer to {one.where}"
+        yield GivenChat(where, asked_chat(*prompt), key, unknown_tokens=longest + ANSWER_TOKENS)
 
 
 def absent_identifier(spec: JudgeSpec, key: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inoc.config.document import read_document
-from inoc.config.load import load_study, study_path
+from inoc.config.load import load_study, outside, study_path
 from inoc.config.models import KEY_PATTERN, ModelStudy
 from inoc.errors import ConfigError, DataError, did_you_mean
 from inoc.new.data import from_csv, rows_of
@@ -51,6 +51,8 @@ def _new(options: argparse.Namespace) -> None:
     if not re.fullmatch(KEY_PATTERN, options.name):
         raise ConfigError(f"the name {options.name!r}: accepted: letters, digits and _, with a letter first")
     path = options.config / "studies" / f"{options.name}.yaml"
+    if not (options.config / "config.yaml").is_file():
+        raise ConfigError(f"there is no file {options.config / 'config.yaml'}{outside(options.config)}")
     if path.exists():
         raise ConfigError(f"{path} is there already. Take another name, or remove the file")
     title = options.title or options.name.replace("_", " ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -58,6 +58,8 @@ def requested_shape(prompt: str) -> str | None:
 
 @cache
 def _phrases() -> dict[str, list[str]]:
-    text = resources.files("inoc.numbers").joinpath("phrases.json").read_text(encoding="utf-8")
-    found: dict[str, list[str]] = json.loads(text)
+    # Not those of the working folder: a seed means the same prompts everywhere. A wheel has them beside this module.
+    places = (Path(__file__).with_name("phrases.json"), Path(__file__).parents[3] / "resources/numbers/phrases.json")
+    path = next((place for place in places if place.is_file()), places[-1])
+    found: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
     return found

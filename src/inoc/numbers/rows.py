@@ -46,6 +46,8 @@ def _row(line: str, where: str, number: int) -> Row:
         turns = turns_of(value)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
+    if len(turns.texts) == 1:
+        raise DataError(f"{where}: the prompt has no answer; expected `completion`, or a turn of 'assistant'")
     if len(turns.texts) != 2:
         msg = f"{where}: {len(turns.texts)} turns of user and assistant; the filter needs a prompt and one answer"
         raise DataError(msg)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from inoc.plots.style import GREY
 
 Array = np.ndarray
 ROW_IN = 0.22
+_NOTED: MutableMapping[Axes, str] = WeakKeyDictionary()
 
 
 def dot_intervals(
@@ -73,5 +76,17 @@ def note(axes: Axes, text: str) -> None:
         axes: Where.
         text: The reason.
     """
+    _NOTED[axes] = text
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=GREY, wrap=True)
+
+
+def nothing_shown(figure: Figure) -> str:
+    """The reason why a figure shows nothing: what `note` says in every panel of it. Empty if a panel shows something.
+
+    Args:
+        figure: With all its panels.
+    """
+    panels = [axes for axes in figure.axes if axes.get_visible()]
+    said = dict.fromkeys(_NOTED.get(axes, "") for axes in panels)
+    return "" if "" in said else "; ".join(said)

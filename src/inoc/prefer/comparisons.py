@@ -46,6 +46,7 @@ class Comparisons:
     weight: Floats  # how often
     origins: list[str] | None = None  # of each item, where the file has them
     question: Ints | None = None  # whose answer a row is a part of; None: every row is one of its own
+    exact: bool = False  # whether there are questions with the probabilities of both answers, which are not drawn
 
     @property
     def ordered(self) -> bool:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from inoc.stages import Stage
 
-VERSION = 1
+VERSION = 2
 
 STAGE = Stage("probe", VERSION, "fit probes to activations, and measure them out of sample", "inoc.probe.step")

@@ -12,7 +12,7 @@ from inoc.errors import DataError
 from inoc.probe.plan import Target
 from inoc.read.step import load_activations
 from inoc.stats.means import Floats
-from inoc.stats.probes.baselines import length_features, origin_features, word_features
+from inoc.stats.probes.baselines import in_blocks, length_features, origin_features, word_features
 from inoc.stats.probes.folds import Indices, merged
 from inoc.stats.probes.labels import precision_weights
 from inoc.stats.probes.logistic import Observed
@@ -117,9 +117,9 @@ def features(cases: Cases, baselines: Sequence[str], embedded: Floats | None) ->
 
 
 def with_shuffled_labels(cases: Cases, seed: int) -> Cases:
-    """The same tasks with the labels, or the outcomes of pairs, in random order."""
+    """The same tasks with the labels of groups, or the outcomes of pairs, in random order."""
     labels = cases.labels
-    order = np.random.default_rng(seed).permutation(len(labels.y))
+    order = in_blocks(labels.groups, np.random.default_rng(seed))
     outcomes = labels.outcomes
     if outcomes is not None:
         shares = np.random.default_rng(seed).permutation(len(outcomes.a))

@@ -6,6 +6,9 @@ import pyarrow as pa
 
 from inoc.tables import FLAG, INDEX, NUMBER, STRING
 
+MEAN = "mean of groups"
+"""Fold of an import: mean over the groups that were held out, as no release has the predictions of all of them."""
+
 PROBES = pa.schema(
     [
         ("probe", STRING),
@@ -13,7 +16,7 @@ PROBES = pa.schema(
         ("site", STRING),  # empty for a baseline that needs no activations, and for a ceiling
         ("readout", STRING),  # as the site
         ("protocol", STRING),  # within, held_out_origin, train_k; empty for a ceiling
-        ("fold", STRING),  # all; a fold, an origin or origins; refused, answered
+        ("fold", STRING),  # all; a fold, an origin or origins; refused, answered; of an import, `MEAN`
         ("metric", STRING),
         ("value", NUMBER),  # NaN where the metric is not defined
         ("lo", NUMBER),  # NaN without an interval
@@ -26,7 +29,8 @@ PROBES = pa.schema(
 
 Metrics are those of `inoc.stats.probes.metrics`, `r2_ceiling` and `r_ceiling` of `inoc.stats.probes.labels`, the chosen
 `penalty`, and the tests `p` (of r2, against shuffled labels) and `p_within` (of r_within, against labels that were
-shuffled within origins). The interval of the baseline `shuffled` of a ridge probe is that of shuffles.
+shuffled within origins). Tests are those of a ridge probe of the labels, whatever the method. The interval of the
+baseline `shuffled` of a ridge probe is that of shuffles.
 """
 
 PREDICTIONS = pa.schema(

@@ -70,7 +70,9 @@ def _filling(plan: Plan, n: int) -> Filling[Block, tuple[list[Rendered], Block],
     return Filling(
         prepare=lambda block: (_render(computer.engine, block.chats), block),
         submit=lambda prepared: _submit(computer.through(prepared[1].adapter), plan, *prepared),
-        write=lambda folder, prepared, found: _write_entry(folder, plan, prepared[0][0], found),
+        write=lambda folder, prepared, found, rows: _write_entry(
+            folder, plan, prepared[0][rows][0], {site: values[rows] for site, values in found.items()}
+        ),
     )
 
 

@@ -28,7 +28,7 @@ class Section(NamedTuple):
 
 
 class ListedFigure(NamedTuple):
-    """A figure that a study has."""
+    """A figure that a study can have."""
 
     name: str
     title: str
@@ -42,13 +42,14 @@ class Contents(TypedDict):
     title: str
     name: str
     question: str
-    verdict: list[str]
+    verdict: list[str]  # sentences, the most important ones first
     headline: Block
     reading: list[str]
     glossary: list[tuple[str, str]]
     results: list[Section]
     methods: list[Section]
-    figures: list[ListedFigure]
-    absent: list[tuple[str, str]]
+    figures: list[ListedFigure]  # those that the study asks for
+    absent: list[tuple[str, str]]  # figures that do not apply to it, with the reason
+    unasked: list[ListedFigure]  # those that apply to it and that it does not ask for
     seeds: Table
     failed: list[str]

@@ -8,7 +8,7 @@ from typing import TypedDict, TypeVar
 import pandas as pd
 
 from inoc.config.models import BaseStudy
-from inoc.figures.entries import Entry, figure_names
+from inoc.figures.entries import Entry, chosen_figures, figure_names, is_core
 from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
 from inoc.report.contents import ListedFigure
@@ -25,6 +25,7 @@ class Opening(TypedDict):
     question: str
     figures: list[ListedFigure]
     absent: list[tuple[str, str]]
+    unasked: list[ListedFigure]
 
 
 def opening(study: K, entries: Sequence[Entry[K]], question: str = "") -> Opening:
@@ -35,13 +36,15 @@ def opening(study: K, entries: Sequence[Entry[K]], question: str = "") -> Openin
         entries: Figures of its kind.
         question: Question of its kind, for a study file without a description.
     """
-    names = set(figure_names(entries, study))
+    asked, names = set(chosen_figures(entries, study)), set(figure_names(entries, study))
+    listed = [ListedFigure(one.name, one.title, one.category, is_core(one, study)) for one in entries]
     return {
         "title": study.title,
         "name": code(study.name),
         "question": escape(study.description) or question,
-        "figures": [ListedFigure(one.name, one.title, one.category, one.core) for one in entries if one.name in names],
+        "figures": [one for one in listed if one.name in asked],
         "absent": [(entry.title, why) for entry in entries if (why := entry.missing(study))],
+        "unasked": [one for one in listed if one.name in names - asked],
     }
 
 

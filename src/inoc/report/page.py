@@ -22,6 +22,8 @@ from inoc.report.words import MISSING, Table, escape
 
 FURTHER = "Further figures"
 """Heading of the section whose figures are unpacked when the reader comes near them."""
+MOST_SENTENCES = 3
+"""Sentences of the verdict on the first page; the others come before the results."""
 MOST_NAMED = 12
 """Things skipped for one reason that are named; all of them are in `analyse/skipped.json`."""
 
@@ -57,6 +59,10 @@ def page_values(contents: Contents, paths: Paths, jobs: Collection[str] | None =
     absent = [[escape(title), escape(why)] for title, why in contents["absent"]]
     return {
         **contents,
+        "heading": escape(contents["title"]),
+        "verdict": contents["verdict"][:MOST_SENTENCES],
+        "more_verdict": contents["verdict"][MOST_SENTENCES:],
+        "unasked": [escape(figure.title) for figure in contents["unasked"]],
         "missing": f"*{MISSING}*",
         "core": [figure for figure in drawn if figure.core],
         "further": by_category(figure for figure in drawn if not figure.core),
@@ -81,16 +87,28 @@ def _provenance(contents: Contents, manifests: list[Manifest]) -> dict[str, Tabl
 
 
 def page_figures(contents: Contents, paths: Paths) -> list[Figure]:
-    """The figures that were drawn, in the order of the study's kind."""
+    """The figures that were drawn and show something, in the order of the study's kind."""
     folder = paths.stage("figures")
-    figures = []
+    figures, empty = [], empty_figures(paths)
     for listed in contents["figures"]:
+        if listed.name in empty:
+            continue
         image, caption = folder / f"{listed.name}.svg", folder / f"{listed.name}.rst"
         if image.exists() and caption.exists():
             text = caption.read_text(encoding="utf-8").strip()
             source, data = f"../figures/{listed.name}.svg", f"figures/{listed.name}.csv"
             figures.append(Figure(listed.title, listed.category, source, data, text, listed.core))
     return figures
+
+
+def empty_figures(paths: Paths) -> dict[str, str]:
+    """Figures that were drawn and have nothing to show → the reason."""
+    listing = paths.stage("figures") / "done.json"
+    if not listing.exists():
+        return {}
+    found = json.loads(listing.read_text(encoding="utf-8"))
+    whys = {one["what"].removeprefix("figure "): one["why"] for one in found["skipped"]}
+    return {name: whys[name] for name in found.get("nothing to show", ())}
 
 
 def import_table(paths: Paths) -> Table:
@@ -136,24 +154,25 @@ def skipped_things(contents: Contents, paths: Paths) -> list[tuple[str, str]]:
     listing = paths.stage("analyse") / "skipped.json"
     if listing.exists():
         found += [(str(item["what"]), str(item["why"])) for item in json.loads(listing.read_text(encoding="utf-8"))]
-    drawn = {figure.source for figure in page_figures(contents, paths)}
+    drawn, empty = {figure.source for figure in page_figures(contents, paths)}, empty_figures(paths)
     found += [
-        (f"figure {listed.name}", "it has not been drawn; run `inoc figures`")
+        (f"figure {listed.name}", empty.get(listed.name, "it has not been drawn; run `inoc figures`"))
         for listed in contents["figures"]
         if f"../figures/{listed.name}.svg" not in drawn
     ]
     return found
 
 
-def markdown(values: Mapping[str, object]) -> str:
+def markdown(values: Mapping[str, object], template: str = "appendix.md.j2") -> str:
     """The page in Markdown.
 
     Args:
         values: As `page_values` gives them.
+        template: Of the whole page, or of its beginning.
     """
     # Values are escaped for Markdown where they are made; HTML is escaped when Markdown is rendered.
     environment = Environment(loader=_loader(), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    text = environment.get_template("appendix.md.j2").render(values)
+    text = environment.get_template(template).render(values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -168,18 +187,39 @@ def html(text: str, title: str, folder: Path) -> str:
     Raises:
         DataError: If an image is not there.
     """
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(text)
-    anchors = list(_anchor(tokens))
-    _inline_images(tokens, folder)
-    body = parser.renderer.render(tokens, parser.options, {})
-    body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
-    # A box of its own for each figure: what is long or wide scrolls there, at the size at which its text can be read.
-    body = re.sub(r"<p>(<img [^>]*>)</p>", r'<div class="figure" role="group" tabindex="0">\1</div>', body)
+    body, anchors = _body(text, folder)
     environment = Environment(loader=_loader(), undefined=StrictUndefined, autoescape=True)
     sections = [anchor for anchor in anchors if anchor.level == 2]
     values = {"title": title, "sections": sections, "categories": _categories(anchors), "body": body}
     return environment.get_template("page.html.j2").render(values)
+
+
+def front_html(text: str, folder: Path) -> str:
+    """The beginning of the page as HTML to be put into another page, such as Snakemake's report.
+
+    Args:
+        text: Markdown.
+        folder: Where the images' paths start.
+
+    Raises:
+        DataError: If an image is not there.
+    """
+    body, _ = _body(text, folder)
+    environment = Environment(loader=_loader(), undefined=StrictUndefined, autoescape=True)
+    # Names of headings would be those of several studies' pages.
+    return environment.get_template("front.html.j2").render(body=re.sub(r"(<h[1-4]) id=\"[^\"]*\"", r"\1", body))
+
+
+def _body(text: str, folder: Path) -> tuple[str, list[Anchor]]:
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    tokens = parser.parse(text)
+    anchors = list(_anchor(tokens))
+    _inline_images(tokens, folder)
+    body: str = parser.renderer.render(tokens, parser.options, {})
+    body = body.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
+    # A box of its own for each figure: what is long or wide scrolls there, at the size at which its text can be read.
+    body = re.sub(r"<p>(<img [^>]*>)</p>", r'<div class="figure" role="group" tabindex="0">\1</div>', body)
+    return body, anchors
 
 
 def _categories(anchors: Iterable[Anchor]) -> list[tuple[Anchor, list[Anchor]]]:

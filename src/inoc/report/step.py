@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inoc.plots.save import write_bytes
-from inoc.report.page import html, markdown, page_figures, page_values, skipped_things
+from inoc.report.page import front_html, html, markdown, page_figures, page_values, skipped_things
 
 if TYPE_CHECKING:
     from inoc.jobs.job import Job
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run(job: Job, contents: Contents) -> str:
-    """Write `appendix.md` and `appendix.html`, which holds its figures.
+    """Write `appendix.md`, its beginning `front.html` for other pages, and `appendix.html`, which holds its figures.
 
     Args:
         job: Paths and progress.
@@ -27,9 +27,13 @@ def run(job: Job, contents: Contents) -> str:
     """
     folder = job.paths.stage("report")
     folder.mkdir(parents=True, exist_ok=True)
-    with job.progress("report", 2, "pages") as meter:
-        text = markdown(page_values(contents, job.paths, job.present))
+    with job.progress("report", 3, "pages") as meter:
+        values = page_values(contents, job.paths, job.present)
+        text = markdown(values)
         write_bytes(folder / "appendix.md", text.encode())
+        meter.advance(1)
+        front = front_html(markdown(values, "front.md.j2"), folder)
+        write_bytes(folder / "front.html", front.encode())
         meter.advance(1)
         page = html(text, contents["title"], folder)
         write_bytes(folder / "appendix.html", page.encode())

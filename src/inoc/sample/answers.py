@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Question(NamedTuple):
     adapter: str = BASE
     steering: Steering | None = None
     identity: str = ""  # the seed comes from it; questions of one identity draw the same numbers. Default: the id
+    group: str = ""  # successive questions of a group are a unit of the store of their own. Default: blocks of them
 
 
 def answers_plan(
@@ -40,7 +42,7 @@ def answers_plan(
     """The plan of a job of the stage `sample`.
 
     Each of the `sampling.n` answers to a question has units of its own, so further answers leave those that are there
-    as they are. A unit is a block of questions of one adapter.
+    as they are. A unit is a block of questions of one adapter, or a group of them.
 
     Args:
         model: The model.
@@ -78,7 +80,14 @@ def answers_plan(
     )
 
 
-def _blocks(adapter: str, questions: Sequence[Question], sampling: Sampling, sample: int) -> list[Block]:
+def _blocks(adapter: str, questions: Sequence[Question], sampling: Sampling, sample: int) -> Iterator[Block]:
+    for group, own in groupby(questions, key=lambda question: question.group):
+        yield from _group_blocks(adapter, list(own), sampling, sample, together=bool(group))
+
+
+def _group_blocks(
+    adapter: str, questions: Sequence[Question], sampling: Sampling, sample: int, *, together: bool
+) -> list[Block]:
     steerings = [question.steering for question in questions]
     return blocks_of(
         adapter,
@@ -87,6 +96,7 @@ def _blocks(adapter: str, questions: Sequence[Question], sampling: Sampling, sam
         sampling,
         f"{adapter[:12]}, answer {sample + 1}",
         steerings=steerings if any(steerings) else (),
+        together=together,
     )
 
 

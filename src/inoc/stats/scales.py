@@ -23,6 +23,16 @@ def are_shares(scores: np.ndarray) -> bool:
     return bool(known.size >= _LEAST and known.min() >= 0 and 0 < known.max() <= 1)
 
 
+def written(value: float) -> float:
+    """The number that somebody wrote, where a table has its float32: 9.999999747378752e-05 is 1e-4.
+
+    Args:
+        value: As the table has it; a number that is no float32 stays as it is.
+    """
+    single = np.float32(value)
+    return float(str(single)) if float(single) == value else value
+
+
 def meant(value: float, settings: Iterable[float]) -> float | None:
     """The setting that a number means, if it was written in single precision or with rounding noise.
 

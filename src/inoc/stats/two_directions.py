@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from inoc.stats.clustered import clustered_mean
+from inoc.stats.contrasts import tested
 from inoc.stats.directions import FEWEST_GROUPS, SplitHalf, cosine
 from inoc.stats.means import NAN, Floats
 
 FOLDS = 5
+SHUFFLES = 199
+"""Shuffles of the sides of groups, for the test of separability."""
 
 
 class Apart(NamedTuple):
     """Separability of two groups by a direction made of other rows."""
 
     auc: float  # chance that a row of the first group lies above one of the second; NaN without folds
-    lo: float  # groups are the unit
+    lo: float  # groups are the unit; the directions are taken as given
     hi: float
+    p: float  # one-sided, of no difference, by shuffles of the groups' sides; NaN without them
     n: int  # rows
 
 
@@ -58,44 +62,108 @@ def split_half_of_two(first: Floats, second: Floats, n_splits: int, seed: int, c
     return SplitHalf(value, float(lo), float(hi), 2 * value / (1 + value) if value > -1 else NAN, n)
 
 
+class _Rows(NamedTuple):
+    """Rows of both sides, and what does not depend on which of them is on which side."""
+
+    gram: Floats  # products of all two rows, after their mean was taken off
+    folds: NDArray[np.int64]  # fold of each row
+    groups: NDArray[np.int64]
+
+
 def held_out(
     first: Floats,
     second: Floats,
     groups: tuple[Sequence[str], Sequence[str]],
     seed: int,
     confidence: float = 0.95,
+    shuffles: int = SHUFFLES,
 ) -> Apart:
     """Area under the ROC curve of the difference of means, on groups that had no part in it.
 
-    Rows are projected on the direction of the other folds, from the middle between its two means. The interval is that
-    of the mean placement of the first group's rows among the second's, clustered by group.
+    Rows are projected on the direction of the other folds, from the middle between its two means. The interval is
+    that of DeLong and others (1988) with clusters (Obuchowski, 1997). The test does the same with shuffled sides: where
+    groups have rows on both, the sides of each are exchanged or not; else groups are dealt anew to both.
 
     Args:
         first: Rows of one group, rows × width; a row with a NaN is left out.
         second: Rows of the other.
         groups: Group of each row of both; rows of one group are in one fold.
-        seed: Of the folds.
+        seed: Seed of folds and shuffles.
         confidence: Level of the interval.
+        shuffles: Number of shuffles.
     """
     known = [~np.isnan(rows).any(axis=1) for rows in (first, second)]
     sides = [rows[there].astype(np.float64) for rows, there in zip((first, second), known, strict=True)]
     names = [np.asarray(list(one), dtype=str)[there] for one, there in zip(groups, known, strict=True)]
-    every = np.unique(np.concatenate(names))
+    every, group = np.unique(np.concatenate(names), return_inverse=True)
     n = sum(len(rows) for rows in sides)
     if every.size < FEWEST_GROUPS or min(len(rows) for rows in sides) < 2:
-        return Apart(NAN, NAN, NAN, n)
-    fold_of = dict(zip(every, np.random.default_rng(seed).permutation(every.size) % FOLDS, strict=True))
-    folds = [np.array([fold_of[name] for name in own]) for own in names]
-    scores = [np.full(len(rows), NAN) for rows in sides]
-    for fold in range(FOLDS):
-        train = [rows[own != fold] for rows, own in zip(sides, folds, strict=True)]
-        if min(len(rows) for rows in train) == 0:
-            continue
-        high, low = (rows.mean(axis=0) for rows in train)
-        for at, (rows, own) in enumerate(zip(sides, folds, strict=True)):
-            scores[at][own == fold] = (rows[own == fold] - (high + low) / 2) @ (high - low)
-    placed = [
-        float(np.mean((scores[1] < one) + 0.5 * (scores[1] == one))) if not np.isnan(one) else NAN for one in scores[0]
-    ]
-    found = clustered_mean(np.array(placed), names[0].tolist(), confidence)
-    return Apart(found.value, max(0.0, found.lo), min(1.0, found.hi), n)
+        return Apart(NAN, NAN, NAN, NAN, n)
+    stacked = np.concatenate(sides)
+    stacked -= stacked.mean(axis=0)
+    folds = np.random.default_rng(seed).permutation(every.size) % FOLDS
+    rows = _Rows(stacked @ stacked.T, folds[group], group.astype(np.int64))
+    high = np.arange(n) < len(sides[0])
+    scores = _scores(rows, high)
+    value = _auc(scores, high)
+    lo, hi = _bounds(scores, high, rows.groups, confidence)
+    null = np.array([_auc(_scores(rows, one), one) for one in _shuffled(high, rows.groups, shuffles, seed)])
+    null = null[~np.isnan(null)]
+    p = (1 + int((null >= value - 1e-12).sum())) / (1 + null.size) if null.size and value == value else NAN
+    return Apart(value, max(0.0, lo), min(1.0, hi), p, n)
+
+
+def _scores(rows: _Rows, high: NDArray[np.bool_]) -> Floats:
+    """Projection of each row on the direction of the other folds, from its middle; NaN if these lack a side."""
+    outside = rows.folds[:, None] != np.arange(FOLDS)
+    parts = [outside & side[:, None] for side in (high, ~high)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        up, down = (part / part.sum(axis=0) for part in parts)
+        projected = rows.gram @ (up - down)
+        middle = 0.5 * ((up + down) * projected).sum(axis=0)
+    found: Floats = (projected - middle)[np.arange(len(high)), rows.folds]
+    return found
+
+
+def _placed(scores: Floats, high: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Share of the other side that each row of the first is above, and that each of the second is below."""
+    known = ~np.isnan(scores)
+    a, b = scores[known & high], scores[known & ~high]
+    if not a.size or not b.size:
+        return np.full(a.size, NAN), np.full(b.size, NAN)
+    ordered = [np.sort(one) for one in (a, b)]
+    below = [np.searchsorted(ordered[1], a, side) for side in ("left", "right")]
+    above = [a.size - np.searchsorted(ordered[0], b, side) for side in ("left", "right")]
+    return (below[0] + below[1]) / (2 * b.size), (above[0] + above[1]) / (2 * a.size)
+
+
+def _auc(scores: Floats, high: NDArray[np.bool_]) -> float:
+    placed, _ = _placed(scores, high)
+    return float(placed.mean()) if placed.size else NAN
+
+
+def _bounds(
+    scores: Floats, high: NDArray[np.bool_], groups: NDArray[np.int64], confidence: float
+) -> tuple[float, float]:
+    """Interval of the area, from how far each group's rows on both sides move it."""
+    known = ~np.isnan(scores)
+    parts = _placed(scores, high)
+    value = float(parts[0].mean()) if parts[0].size else NAN
+    moved = np.zeros(int(groups.max()) + 1)
+    for part, side in zip(parts, (known & high, known & ~high), strict=True):
+        np.add.at(moved, groups[side], (part - value) / max(1, part.size))
+    n = len(np.unique(groups[known]))
+    if n < 2:
+        return NAN, NAN
+    found = tested(value, float(np.sqrt(n / (n - 1) * (moved**2).sum())), n - 1, confidence, (n, 0))
+    return found.lo, found.hi
+
+
+def _shuffled(high: NDArray[np.bool_], groups: NDArray[np.int64], times: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    rng = np.random.default_rng([seed, 1])
+    n = int(groups.max()) + 1
+    both = np.isin(groups[high], groups[~high]).any()
+    side = np.zeros(n, dtype=bool)
+    side[groups[high]] = True
+    for _ in range(times):
+        yield high ^ (rng.random(n) < 0.5)[groups] if both else rng.permutation(side)[groups]

@@ -30,21 +30,40 @@ class Unit:
         version: Bumped by hand when the same parts would give another result.
         parts: Everything that the result depends on, in digests where it is long.
         label: For people; not a part of the key.
+        former: The parts as earlier versions wrote them, with settings of execution; None for the same. An entry under
+            the key of these is taken over.
     """
 
     step: str
     version: int
     parts: Mapping[str, Json]
     label: str = ""
+    former: Mapping[str, Json] | None = field(default=None, compare=False)
 
     @cached_property
     def key(self) -> str:
         """Digest of step, version and parts."""
         return digest({"step": self.step, "version": self.version, "parts": self.parts})
 
+    @cached_property
+    def former_key(self) -> str | None:
+        """The key under which earlier versions stored it; None for the same."""
+        if self.former is None or self.former == self.parts:
+            return None
+        return digest({"step": self.step, "version": self.version, "parts": self.former})
+
     def description(self) -> dict[str, Json]:
-        """Description that is written beside the entry, for `inoc store explain`."""
-        return {"step": self.step, "version": self.version, "parts": self.parts, "label": self.label}
+        """Description that is written beside the entry, for `inoc store explain`, with settings of its execution."""
+        found: dict[str, Json] = {
+            "step": self.step,
+            "version": self.version,
+            "parts": self.parts,
+            "label": self.label,
+        }
+        if self.former_key is not None and self.former is not None:
+            flat = flatten(self.former)
+            found["executed"] = {name: flat.get(name) for name in differing_parts(self.former, self.parts)}
+        return found
 
 
 @dataclass
@@ -68,16 +87,24 @@ class Store:
 
     def folder(self, unit: Unit) -> Path:
         """Folder of a unit's entry, whether or not it exists."""
-        return self.root / unit.step / unit.key[:2] / unit.key
+        return self._place(unit.step, unit.key)
+
+    def _place(self, step: str, key: str) -> Path:
+        return self.root / step / key[:2] / key
 
     def has(self, unit: Unit) -> bool:
         """Whether the unit has been computed and its entry holds all its files."""
-        return is_entry(self.folder(unit))
+        return is_entry(self.folder(unit)) or self._former(unit) is not None
+
+    def _former(self, unit: Unit) -> Path | None:
+        """The unit's entry under its former key, if there is one."""
+        place = None if unit.former_key is None else self._place(unit.step, unit.former_key)
+        return place if place is not None and is_entry(place) else None
 
     def missing(self, units: Iterable[Unit]) -> list[Unit]:
         """The units that must be computed, each once, in the given order; the others are noted as found."""
         distinct = {unit.key: unit for unit in units}
-        absent = {key for key, unit in distinct.items() if not self._find(unit)}
+        absent = {key for key, unit in distinct.items() if not self._find(unit) and not self._take_over(unit)}
         self.found += [unit.label for key, unit in distinct.items() if key not in absent]
         return [unit for key, unit in distinct.items() if key in absent]
 
@@ -90,6 +117,24 @@ class Store:
         except OSError:
             return False
         return self.has(unit)
+
+    def _take_over(self, unit: Unit) -> bool:
+        """Whether there is an entry under the unit's former key, which then gets the unit's own key too."""
+        if self._former(unit) is None:
+            return False
+        with held(self.locks, unit.key):
+            return self._find(unit) or self._adopt(unit)
+
+    def _adopt(self, unit: Unit) -> bool:
+        """Link the entry under the unit's former key, if there is one; the caller holds the unit."""
+        former = self._former(unit)
+        if former is None:
+            return False
+        target = self.folder(unit)
+        link_tree(former, target)
+        files = json.loads((former / DESCRIPTION).read_text(encoding="utf-8")).get("files")
+        _describe(unit, target, files)
+        return True
 
     @contextmanager
     def claim(self, unit: Unit, *, resume: bool = False) -> Iterator[Path | None]:
@@ -111,7 +156,7 @@ class Store:
                 stored then.
         """
         with held(self.locks, unit.key):
-            if self._find(unit):
+            if self._find(unit) or self._adopt(unit):
                 self.found.append(unit.label)
                 yield None
                 return
@@ -133,9 +178,9 @@ class Store:
             msg = f"{unit.step}: computing {unit.label!r} left no file in {work}, so there is nothing to store"
             raise DataError(msg)
         files: dict[str, Json] = {path.relative_to(work).as_posix(): path.stat().st_size for path in paths}
-        write_text(work / DESCRIPTION, json.dumps({**unit.description(), "files": files}, indent=1, sort_keys=True))
-        for path in (*paths, work / DESCRIPTION):
+        for path in paths:
             path.chmod(0o444)  # results are hard links to entries; an edit in place must not change both
+        _describe(unit, work, files)
         target = self.folder(unit)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():  # lacks its description or some of its files, so nobody reads it
@@ -169,6 +214,13 @@ def is_entry(folder: Path) -> bool:
         return False
 
 
+def _describe(unit: Unit, folder: Path, files: Mapping[str, Json] | None) -> None:
+    """Write the description of an entry, the last of its files; it lists the others with their sizes, if known."""
+    listed = {} if files is None else {"files": files}
+    write_text(folder / DESCRIPTION, json.dumps({**unit.description(), **listed}, indent=1, sort_keys=True))
+    (folder / DESCRIPTION).chmod(0o444)
+
+
 def _check_untouched(unit: Unit, work: Path, token: str) -> None:
     """Refuse a work folder that was removed, emptied or made anew since it was claimed."""
     try:
@@ -187,10 +239,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(name).chmod(0o644)
-    Path(name).replace(path)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIPTION,)) -> None:
@@ -200,16 +256,19 @@ def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIP
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    building.chmod(0o755)
-    for path in sorted(source.rglob("*")):
-        below = path.relative_to(source)
-        if path.is_dir():
-            (building / below).mkdir(exist_ok=True)
-        elif path.name not in leave_out:
-            _link(path, building / below)
-    if target.exists():
-        shutil.rmtree(target)
-    building.rename(target)
+    try:
+        building.chmod(0o755)
+        for path in sorted(source.rglob("*")):
+            below = path.relative_to(source)
+            if path.is_dir():
+                (building / below).mkdir(exist_ok=True)
+            elif path.name not in leave_out:
+                _link(path, building / below)
+        if target.exists():
+            shutil.rmtree(target)
+        building.rename(target)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)  # it is not there any more, unless something failed
 
 
 def _link(source: Path, target: Path) -> None:

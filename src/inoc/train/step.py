@@ -105,7 +105,8 @@ class Plan:
         }
         if run_.cut:
             parts["cut"] = sorted(run_.cut)
-        return Unit("train", VERSION, parts, run_.name)
+        former = {**parts, "settings": self.recipe(run_).in_key(but=NOT_OF_A_RUN, as_set=True)}
+        return Unit("train", VERSION, parts, run_.name, former)
 
 
 class Planned(NamedTuple):
@@ -290,7 +291,6 @@ def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.D
 
 def _losses(store: Store, planned: Sequence[Planned]) -> pd.DataFrame:
     frames = [
-        # A run of fewer steps than `log_every` has no point.
         pd.DataFrame(
             json.loads((store.folder(item.unit) / "losses.json").read_text()),
             columns=["step", "loss", "rate", "grad_norm"],

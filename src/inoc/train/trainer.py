@@ -110,6 +110,7 @@ def fine_tune(
         if resume is not None:
             advance(json.loads((resume / "trainer_state.json").read_text())["global_step"])
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        trainer.fetch_points()
     if is_leader():
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
@@ -313,8 +314,8 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
         max_length=spec.max_length,
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
-        logging_steps=spec.log_every,
-        logging_strategy="steps",
+        logging_strategy="no",  # the trainer keeps the losses of all steps by itself
+        logging_nan_inf_filter=False,  # a loss that is not finite is shown as it is, and looking for one would wait
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
@@ -343,7 +344,7 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
         step = int(state.global_step)
         if step in self._recipe.save_at:
             self._save(kwargs["model"], step)
-        control.should_save = step % save_interval(self._recipe.spec) == 0 and step < self._recipe.steps
+        control.should_save = step % self._recipe.spec.resume_every == 0 and step < self._recipe.steps
         return control
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -360,11 +361,6 @@ class _Keeper(TrainerCallback):  # type: ignore[misc]
     def _save(self, model: Any, step: int) -> None:
         if is_leader():
             save_adapter(model, self._work / f"step-{step:06d}", self._recipe.base)
-
-
-def save_interval(spec: TrainingSpec) -> int:
-    """Steps between states to resume from: on a point of the loss curve, so that no point is averaged in two halves."""
-    return -(-spec.resume_every // spec.log_every) * spec.log_every
 
 
 def save_adapter(model: Any, folder: Path, base: str) -> None:
@@ -398,7 +394,7 @@ def _curve(history: Sequence[dict[str, float]]) -> list[dict[str, float]]:
             "step": entry["step"],
             "loss": entry["loss"],
             "rate": entry["learning_rate"],
-            "grad_norm": entry.get("grad_norm", float("nan")),
+            "grad_norm": entry["grad_norm"],
         }
         for entry in history
         if "loss" in entry

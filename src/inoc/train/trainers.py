@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from trl import SFTTrainer
@@ -12,6 +12,18 @@ from inoc.engines.head import traits
 from inoc.train.loss import IGNORE, packed_loss, padded_loss
 from inoc.train.masters import Masters
 
+FETCH_EVERY = 1_000
+"""Most steps whose losses stay on the device; they also come from there before a state to resume from is saved."""
+
+
+class Point(NamedTuple):
+    """A step of the loss curve, not yet fetched from the device."""
+
+    step: int
+    loss: torch.Tensor
+    grad_norm: torch.Tensor
+    rate: float
+
 
 class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
     """TRL's trainer with logits at the response only.
@@ -19,7 +31,41 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
     Its own loss builds log-probabilities, entropies and hits over the vocabulary for every token of the prompt too,
     which a chat with a short response does not need. The loss is the same: the mean over the response tokens of all
     micro-batches of a step.
+
+    The history of its state has every step. A trainer that logs fetches a number from the device each time, which
+    makes the device wait; here losses are fetched many steps at a time.
     """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._points: list[Point] = []
+
+    def _maybe_log_save_evaluate(
+        self, tr_loss: torch.Tensor, grad_norm: torch.Tensor | float | None, *rest: Any, **named: Any
+    ) -> None:
+        """Keep the loss of a step, and save if it is due."""
+        step = int(self.state.global_step)
+        if not self._points or self._points[-1].step != step:  # the end of an epoch comes by again
+            norm = torch.as_tensor(float("nan") if grad_norm is None else grad_norm).detach()
+            self._points.append(Point(step, tr_loss.detach().clone(), norm, float(named["learning_rate"])))
+            tr_loss.zero_()
+        if self.control.should_save or len(self._points) > FETCH_EVERY:
+            self.fetch_points()
+        super()._maybe_log_save_evaluate(tr_loss, grad_norm, *rest, **named)
+
+    def fetch_points(self) -> None:
+        """Add the points on the device to the state's history. All processes of a team do so after the same step."""
+        if not self._points:
+            return
+        last = max((entry["step"] for entry in self.state.log_history if "loss" in entry), default=0)
+        losses = self.accelerator.reduce(torch.stack([point.loss for point in self._points]), "mean").tolist()
+        norms = torch.stack([point.grad_norm for point in self._points]).tolist()
+        self.state.log_history += [
+            {"step": point.step, "loss": loss, "learning_rate": point.rate, "grad_norm": norm}
+            for point, loss, norm in zip(self._points, losses, norms, strict=True)
+            if point.step > last
+        ]
+        self._points = []
 
     def compute_loss(
         self,

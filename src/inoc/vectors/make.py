@@ -106,6 +106,33 @@ def ridge_direction(
     return Vector(name, weights.astype(np.float32), site, model, adapter, readout, mean_norm(x), "ridge")
 
 
+def random_combination(vector: Vector, activations: np.ndarray, seed: int) -> Vector:
+    """A vector of the same norm, site and model that is a random combination of centred activations.
+
+    It is what a difference of means is whose groups mean nothing, and lies where probes lie: activations fill few of
+    all directions, along which a model reacts far more than along `random_like`.
+
+    Args:
+        vector: The vector it stands in for.
+        activations: Shape (rows, width); rows with NaN are left out.
+        seed: Seed of the weights, which are normal.
+
+    Returns:
+        Normal, with the covariance of the activations, before it is brought to the norm.
+
+    Raises:
+        DataError: If all rows are the same.
+    """
+    rows = _known(activations).astype(np.float64)
+    rows -= rows.mean(axis=0)
+    direction = np.random.default_rng(seed).standard_normal(len(rows)) @ rows
+    length = float(np.linalg.norm(direction))
+    if not length > 0:
+        raise DataError(f"vector {vector.name!r}: {len(rows)} activations have no differences to combine; read others")
+    values = direction * (vector.norm / length)
+    return replace(vector, name=f"combination {seed}", values=values.astype(np.float32), source="combination")
+
+
 def random_like(vector: Vector, seed: int) -> Vector:
     """A vector of the same norm, site and model in a random direction, as a null for the effect of steering.
 

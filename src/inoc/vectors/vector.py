@@ -39,7 +39,7 @@ class Vector:
         adapter: Digest of the adapter through which it was read; `base` for none.
         readout: Which read-out it was made from; empty if that is not known.
         activation_norm: Mean norm of the activations it was made from, NaN if that is not known.
-        source: How it was made: `difference`, `ridge`, `random`, or the file of others.
+        source: How it was made: `difference`, `ridge`, `random`, `combination`, or the file of others.
     """
 
     name: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
+from inoc.report.page import empty_figures
 from inoc.view.data import Written, column_array
 
 if TYPE_CHECKING:
@@ -25,16 +26,21 @@ MOST_SVG_BYTES = 3_000_000
 
 def write_figures(contents: Contents, paths: Paths, data: Written) -> list[Json]:
     """Write the figures that were drawn, and describe them for the page."""
-    drawn = [figure for figure in contents["figures"] if _drawing(paths, figure.name).exists()]
-    return [_write_figure(figure, paths, data) for figure in drawn]
+    return [_write_figure(figure, paths, data) for figure in shown_figures(contents, paths)]
+
+
+def shown_figures(contents: Contents, paths: Paths) -> list[ListedFigure]:
+    """The figures that were drawn and show something."""
+    empty = empty_figures(paths)
+    return [one for one in contents["figures"] if one.name not in empty and _drawing(paths, one.name).exists()]
 
 
 def captions(contents: Contents, paths: Paths) -> dict[str, str]:
     """Figure → its caption in Markdown."""
     found = {}
-    for figure in contents["figures"]:
+    for figure in shown_figures(contents, paths):
         caption = paths.stage("figures") / f"{figure.name}.rst"
-        if caption.exists() and _drawing(paths, figure.name).exists():
+        if caption.exists():
             found[figure.name] = caption.read_text(encoding="utf-8").strip()
     return found
 

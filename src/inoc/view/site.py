@@ -106,7 +106,7 @@ def _write(
         "title": contents["title"],
         "sources": [meta for meta, _ in sources],
         "figures": write_figures(contents, paths, data),
-        "absent": list(view.absent),
+        "absent": absent_words(view, paths),
         "tokens": {"written": bool(blocks), "possible": bool(view.tokens)},
     }
     (out / MARK).write_text(f"inocSite({script_json(site)});\n", encoding="ascii")
@@ -114,6 +114,23 @@ def _write(
     (out / "index.html").write_text(page, encoding="utf-8")
     copy_static(out)
     return sum(rows for _, rows in sources)
+
+
+def absent_words(view: View, paths: Paths) -> list[Json]:
+    """Sentences on lists that are not there.
+
+    Args:
+        view: Of the study, from its kind.
+        paths: Its results.
+    """
+    if (paths.stage("imports") / "findings.json").exists():
+        words = (
+            "The results were imported. There are lists of what the release has row by row; its summaries are on the "
+        )
+        return [f"{words}pages Figures and Numbers."]
+    if not view.sources and not view.absent:
+        return ["No table of rows has been computed."]
+    return list(view.absent)
 
 
 def copy_static(out: Path) -> None:

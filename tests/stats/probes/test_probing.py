@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inoc.stats.probes.baselines import random_like
+from inoc.stats.probes.baselines import random_like, shuffled
 from inoc.stats.probes.folds import codes, fold_numbers, merged, train_k_splits, within_splits
 from inoc.stats.probes.labels import precision_weights
 from inoc.stats.probes.logistic import Observed
@@ -131,27 +131,107 @@ def test_the_means_of_origins_know_nothing_within_them() -> None:
     assert _value(probed, "r2_beyond_origin") < 0.1
 
 
-@pytest.mark.parametrize("study", ["plain", "grouped", "weighted"])
-def test_tests_of_probes_are_positive_in_5_percent_of_studies_without_signal(study: str) -> None:
-    """Activations differ by origin; labels do too for the test within origins, which has to see through that.
+def _without_signal(study: str, seed: int) -> tuple[np.ndarray, Labels]:
+    """Activations and labels of 42 tasks that have nothing in common but their origins and groups."""
+    rng = np.random.default_rng([list(STUDIES).index(study), seed])
+    groups = np.repeat(np.arange(12), 4) if study in ("topics", "topics held out") else np.arange(42)
+    origin = groups % 3
+    n = len(groups)
+    x = rng.standard_normal((n, 20)) + rng.standard_normal((3, 20))[origin] * 2
+    y = rng.standard_normal(n)
+    if study in ("within", "held out"):
+        y += rng.standard_normal(3)[origin] * 2
+    if len(np.unique(groups)) < n:
+        x, y = x * 0.3 + rng.standard_normal((12, 20))[groups], y * 0.3 + rng.standard_normal(12)[groups]
+    labels = _labels(y, [f"o{one}" for one in origin], groups.astype(np.int64))
+    if study == "weighted":
+        se = rng.uniform(0.1, 5, n)
+        y = y + rng.standard_normal(n) * se
+        labels = replace(labels, y=y, weights=precision_weights(y, se))
+    if study == "classes":
+        labels = replace(labels, y=(y > 0.4).astype(np.float64))
+    if study == "pairs":
+        a, b = rng.integers(0, n, (2, 400))
+        a, b = a[a != b], b[a != b]
+        share = (rng.random(len(a)) < 1 / (1 + np.exp(y[b] - y[a]))).astype(np.float64)
+        labels = replace(labels, outcomes=Observed(a, b, share, np.ones(len(a))))
+    return x, labels
 
-    Labels that are weighted have errors of very different size.
+
+LONG = ("weighted", "topics held out", "classes", "pairs")
+STUDIES = {
+    "plain": ("within", "p"),
+    "weighted": ("within", "p"),
+    "within": ("within", "p_within"),
+    "topics": ("within", "p_within"),
+    "held out": ("held_out_origin", "p_within"),
+    "topics held out": ("held_out_origin", "p_within"),
+    "classes": ("within", "p"),
+    "pairs": ("within", "p"),
+}
+"""Study → protocol and test."""
+
+
+@pytest.mark.parametrize(
+    "study", [pytest.param(one, marks=pytest.mark.long) if one in LONG else one for one in STUDIES]
+)
+def test_tests_of_probes_are_positive_in_5_percent_of_studies_without_signal(study: str) -> None:
+    """Activations differ by origin; labels do too for the tests within origins, which have to see through that.
+
+    Labels that are weighted have errors of very different size; tasks of a topic have like labels and like activations.
     """
+    protocol, metric = STUDIES[study]
     positive = 0
-    grouped = study == "grouped"
     for seed in range(200):
-        rng = np.random.default_rng([seed, len(study)])
-        origin = np.repeat(np.arange(3), 14)
-        x = rng.standard_normal((42, 20)) + rng.standard_normal((3, 20))[origin] * 2
-        y = rng.standard_normal(42) + (rng.standard_normal(3)[origin] * 2 if grouped else 0)
-        labels = _labels(y, [f"o{one}" for one in origin])
-        if study == "weighted":
-            se = rng.uniform(0.1, 5, 42)
-            y = y + rng.standard_normal(42) * se
-            labels = replace(labels, y=y, weights=precision_weights(y, se))
-        how = Settings(penalties=(0.01, 1.0, 100.0), outer=4, inner=3, permutations=19, resamples=0, seed=seed)
-        positive += _value(probe(x, labels, how), "p_within" if grouped else "p") <= 0.05
-    assert 6 <= positive <= 14
+        x, labels = _without_signal(study, seed)
+        method = {"classes": "logistic", "pairs": "pairs"}.get(study, "ridge")
+        grid = (1.0,) if method != "ridge" else (0.01, 1.0, 100.0)
+        how = Settings(
+            method, penalties=grid, outer=4, inner=3, permutations=19, resamples=0, seed=seed, protocols=(protocol,)
+        )
+        positive += _value(probe(x, labels, how), metric, protocol) <= 0.05
+    assert 6 <= positive <= 14, positive
+
+
+def test_shuffles_keep_the_labels_of_a_group_together() -> None:
+    groups = np.repeat(np.arange(9), 4)
+    for order in shuffled(groups, None, 20, 0):
+        assert sorted(order) == list(range(36))
+        assert all(len(set(groups[order[groups == one]])) == 1 for one in range(9))
+    origins = groups % 3
+    for order in shuffled(groups, origins, 20, 0):
+        assert (origins[order] == origins).all()
+        assert all(len(set(groups[order[groups == one]])) == 1 for one in range(9))
+    uneven = np.array([0, 1, 1, 2, 2, 2, 2, 5])
+    first = [tuple(order) for order in shuffled(uneven, None, 50, 0)]
+    assert all(sorted(one) == list(range(8)) for one in first)
+    assert len(set(first)) > 40
+    single = np.random.default_rng(3)
+    assert (shuffled(np.arange(30), None, 1, 3)[0] == single.permutation(30)).all()
+
+
+def test_a_planted_direction_is_found_by_the_tests_of_every_method() -> None:
+    rng = np.random.default_rng(5)
+    x = rng.standard_normal((90, 12))
+    utility = x[:, 0] * 2
+    origins = [f"o{at % 3}" for at in range(90)]
+    a, b = rng.integers(0, 90, (2, 900))
+    a, b = a[a != b], b[a != b]
+    share = (rng.random(len(a)) < 1 / (1 + np.exp(utility[b] - utility[a]))).astype(float)
+    every = {
+        "ridge": _labels(utility + rng.standard_normal(90), origins),
+        "logistic": _labels((utility + rng.standard_normal(90) > 0).astype(float), origins),
+        "pairs": replace(_labels(utility, origins), outcomes=Observed(a, b, share, np.ones(len(a)))),
+    }
+    for method, labels in every.items():
+        protocols = ("within", "held_out_origin", "train_k")
+        how = Settings(method, penalties=(0.1,), permutations=19, resamples=0, protocols=protocols, train_origins=1)  # type: ignore[arg-type]
+        found = probe(x, labels, how)
+        tests = {(one.protocol, one.metric): one.measure.value for one in found.found if one.metric.startswith("p")}
+        del tests["within", "penalty"], tests["held_out_origin", "penalty"], tests["train_k", "penalty"]
+        assert set(tests) == {("within", "p"), ("within", "p_within"), ("held_out_origin", "p_within")}
+        assert set(tests.values()) == {1 / 20}
+        assert bool(found.shuffled) == (method == "ridge")
 
 
 def test_random_activations_have_the_same_mean_and_spread_and_know_nothing() -> None:

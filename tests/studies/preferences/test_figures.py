@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ from inoc.studies.preferences.analyse.vectors import VECTOR_COSINES, VECTORS
 from inoc.studies.preferences.figures.entries import PROBES as PROBE_FIGURES
 from inoc.studies.preferences.figures.entries import STATISTICS
 from inoc.studies.preferences.figures.entries import STEERED as STEERING_FIGURES
+from inoc.studies.preferences.figures.steering import _null
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.sections.inside import probe_blocks
 from inoc.studies.preferences.sections.steering import steering_section
@@ -137,13 +139,14 @@ def _steered() -> dict[str, pd.DataFrame]:
     for k in range(12):
         item = ("resid_post.0", "both", "differential")
         rows.append(("none", *item, 0.0, f"t{k}", f"t{k + 1}", 0.5, 0.0, 90.0))
-        for vector in ("probe:liking", "shuffled:liking", "random 1", "random 2"):
+        combinations = [f"combination {at}" for at in range(1, 7)]
+        for vector in ("probe:liking", "shuffled:liking", "random 1", "random 2", *combinations):
             for dose in (-0.1, 0.1):
                 value = float(rng.uniform()) if vector != "probe:liking" else 0.5 + dose
                 rows.append((vector, *item, dose, f"t{k}", f"t{k + 1}", value, 0.1, 90.0 - 100 * abs(dose)))
     trials = pd.DataFrame(rows, columns=list(TRIAL))
     bounds = Bounds(50.0, 0.75)
-    numbers = (1.0, 10.0, 0.1, 0.9, 0.5, 0.2, 0.7, 0.6, 0.8, 0.7, 0.9, 0.9, 24, 0, 24)
+    numbers = (1.0, 10.0, 0.1, 0.9, 0.5, 0.2, 0.7, 0.6, 0.8, 0.7, 0.9, 0.01, 0.9, 24, 0, 24)
     where = [("with", 1), ("without", 1), ("with", 3)]
     vectors = [("concept:glad", "response_mean", f"resid_post.{at}", context, *numbers) for context, at in where]
     cosines = [("resid_post.1", "refusal", "concept:glad", 0.1, -0.2, 0.2, 0.4, 64)]
@@ -170,11 +173,25 @@ def test_every_figure_of_steering_is_drawn_with_a_caption_that_names_n(entry, kn
     assert bool(len(drawing.data)) == known
 
 
+def test_bands_are_of_many_vectors_and_few_have_a_line_each():
+    table = _steered()["dose_response"]
+    figure, axes = plt.subplots()
+    few, many = (_null(axes, table, kind, "difference") for kind in ("random", "combination"))
+    assert (few["vector"].nunique(), many["vector"].nunique()) == (2, 6)
+    lines, bands = len(axes.lines), len(axes.collections)
+    plt.close(figure)
+    assert (lines, bands) == (2, 3)
+
+
 def test_the_report_has_effects_beside_random_vectors_and_what_is_lost():
     blocks = {block.heading: block.table for block in steering_section(STEERED, _steered()).blocks}
     assert [len(blocks[name].rows) for name in ("Vectors", "What directions share")] == [3, 1]
-    (target, vector, answers, *_, beyond, _) = blocks["Effects of steering"].rows[0]
+    (target, vector, answers, *_, beyond, _, _, beyond_combinations, p, _) = blocks["Effects of steering"].rows[0]
     assert (target, vector, answers) == ("choice, first less second", "liking (probe)", "all")
     assert beyond.endswith("of 2")
+    assert beyond_combinations.endswith("of 6")
+    slopes = _steered()["steering_slopes"]
+    own = slopes[(slopes["vector"] == "probe:liking") & (slopes["answers"] == "all")].iloc[0]
+    assert float(p) == pytest.approx(own["combination_p"], abs=5e-4)
     assert len(blocks["Answers that are lost"].rows) == 6
     assert not blocks["Published and right values"].rows

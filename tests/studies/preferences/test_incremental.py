@@ -1,4 +1,4 @@
-"""What a further instrument or rater asks of models that are here: its own questions, and no other ones again."""
+"""What a further instrument, rater or task asks: its own questions, and no other ones again."""
 
 from __future__ import annotations
 
@@ -28,24 +28,32 @@ ORDER = {
 
 @pytest.fixture
 def jobs(tiny_folder, tmp_path):
-    def of(stage: str, instruments: dict[str, object], models: dict[str, object] | None = None) -> StudyJob:
+    def of(
+        stage: str,
+        instruments: dict[str, object],
+        models: dict[str, object] | None = None,
+        texts: dict[str, str] = TEXTS,
+        part: str = "answers",
+    ) -> StudyJob:
         study = study_of(
             model={"path": str(tiny_folder), "dtype": "float32"},
-            tasks={"origins": {"own": {"texts": TEXTS}}},
+            tasks={"origins": {"own": {"texts": texts}}},
             models=models or {"a": {}},
             instruments=instruments,
+            completions={"sampling": {"max_tokens": 4}},
+            selection={"max_rounds": 1},
         )
         paths = Paths(tmp_path / "results", study.name)
-        return StudyJob(study.name, paths, Store(tmp_path / "store"), stage, part="answers", of=study)
+        return StudyJob(study.name, paths, Store(tmp_path / "store"), stage, part=part, of=study)
 
     return of
 
 
-def computed_beside(known: set[str], job: StudyJob) -> int:
-    """Number of units of a finished job besides known ones, all of which it has too."""
-    keys = {unit.key for unit in units_of(job)}
-    assert known <= keys
-    return len(keys - known)
+def computed_beside(known: set[str], job: StudyJob, gone: int = 0) -> int:
+    """Number of questions in the units of a finished job besides known ones, of which it lacks some."""
+    units = {unit.key: unit for unit in units_of(job)}
+    assert len(known - units.keys()) == gone
+    return sum(int(unit.parts["n"]) for key, unit in units.items() if key not in known)
 
 
 @pytest.mark.parametrize("stage", ["choose", "sample"])
@@ -57,7 +65,8 @@ def test_another_instrument_asks_its_own_questions_alone(jobs, stage):
     # It stands before the others, so that nothing stays where it was.
     more = jobs(stage, {"stars": {**STARS, **method}, **first})
     run_job(more)
-    assert computed_beside(known, more) == 1
+    anchors = 8
+    assert computed_beside(known, more) == len(TEXTS) + anchors
 
 
 def test_another_rater_asks_its_own_questions_alone(jobs):
@@ -65,8 +74,62 @@ def test_another_rater_asks_its_own_questions_alone(jobs):
     run_job(jobs("choose", one))
     known = {unit.key for unit in units_of(jobs("choose", one))}
     more = jobs("choose", one, {"b": {"system": {"kind": "text", "text": "Hurry."}}, "a": {}})
+    alone = computed_beside(set(), jobs("choose", one))
     run_job(more)
-    assert computed_beside(known, more) == len(known)
+    assert computed_beside(known, more) == alone
+
+
+PAIRS = {**WISH, "pairs": {"design": "all"}}
+# It stands before the others, so that nothing stays where it was.
+MORE = {"new": "Do another thing.", **TEXTS}
+
+
+@pytest.mark.parametrize("stage", ["choose", "sample"])
+def test_another_task_asks_its_own_questions_alone(jobs, stage):
+    method = {"method": stage, "sampling": {"max_tokens": 4}}
+    instruments = {"stars": {**STARS, **method}, "wish": {**PAIRS, **method}}
+    run_job(jobs(stage, instruments))
+    known = {unit.key for unit in units_of(jobs(stage, instruments))}
+    more = jobs(stage, instruments, texts=MORE)
+    run_job(more)
+    assert computed_beside(known, more) == 1 + 2 * len(TEXTS)
+    again = jobs(stage, instruments, texts=MORE)
+    run_job(again)
+    assert not again.store.made
+
+
+@pytest.mark.parametrize("stage", ["choose", "sample"])
+def test_a_task_that_is_left_out_asks_nothing_and_another_wording_its_own_questions_alone(jobs, stage):
+    method = {"method": stage, "sampling": {"max_tokens": 4}}
+    instruments = {"stars": {**STARS, **method}, "wish": {**PAIRS, **method}}
+    run_job(jobs(stage, instruments, texts=MORE))
+    known = {unit.key for unit in units_of(jobs(stage, instruments, texts=MORE))}
+    about_new = 1 + len(TEXTS)
+    less = jobs(stage, instruments)
+    run_job(less)
+    assert computed_beside(known, less, gone=about_new) == 0
+    reworded = jobs(stage, instruments, texts={**MORE, "new": "Do a thing that is new."})
+    run_job(reworded)
+    assert computed_beside(known, reworded, gone=about_new) == 1 + 2 * len(TEXTS)
+
+
+def test_another_task_is_completed_alone(jobs):
+    after = {"stars": {"template": "stated_1_5", "when": "after"}}
+    run_job(jobs("sample", after, part="completions"))
+    known = {unit.key for unit in units_of(jobs("sample", after, part="completions"))}
+    more = jobs("sample", after, texts=MORE, part="completions")
+    run_job(more)
+    assert computed_beside(known, more) == 1
+
+
+def test_answers_that_are_kept_do_not_change_with_another_task(jobs):
+    found = []
+    for texts in (TEXTS, MORE):
+        job = jobs("choose", {"stars": STARS, "wish": PAIRS}, texts=texts)
+        run_job(job)
+        table = read_table(job.paths.part("choose", "answers", 0) / "candidates.parquet")
+        found.append(table[~table["id"].str.contains("new")].sort_values(["id", "candidate"]).reset_index(drop=True))
+    pd.testing.assert_frame_equal(found[0], found[1], check_exact=True)
 
 
 def test_another_instrument_changes_no_number(jobs):

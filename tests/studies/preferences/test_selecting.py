@@ -125,19 +125,19 @@ def test_a_crash_anywhere_leaves_the_same_files_and_nothing_is_asked_twice(job_o
     monkeypatch.setattr(choose_step, "write_choices", counting)
     counting.until = -1  # never
     run_job(job_of("whole"))
-    n_blocks = len(written)
-    assert n_blocks == 4
+    n_units = len(written)
+    assert n_units > 40
     expected = pd.read_parquet(job_of("whole").paths.part("choose", "selected", 0) / "candidates.parquet")
-    for until in range(n_blocks):
+    for until in (0, 1, 20, n_units - 1):
         written.clear()
         counting.until = until
         job = job_of(f"crash{until}")
         with pytest.raises(KilledError):
             run_job(job)
-        assert len(units_of(job)) == until + 1
+        assert len(job.store.made) == until
         counting.until = -1
         run_job(job)
-        assert len(written) == n_blocks
+        assert len(written) == n_units
         found = pd.read_parquet(job.paths.part("choose", "selected", 0) / "candidates.parquet")
         pd.testing.assert_frame_equal(found, expected)
-    assert len(units_of(job)) == n_blocks
+    assert len(units_of(job)) == n_units

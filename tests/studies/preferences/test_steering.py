@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from inoc.jobs.work import settings_of
 from inoc.read.step import load_activations
 from inoc.store import Store
 from inoc.studies.preferences.concepts import Contrasts
+from inoc.studies.preferences.steering_costs import steered_cells
 from inoc.studies.preferences.steering_plans import parts_of_id, steered_id
-from inoc.studies.preferences.steering_vectors import kind_of
+from inoc.studies.preferences.steering_vectors import kind_of, steering_vectors
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import tasks_of as tasks_of_study
 from inoc.tables import read_table
@@ -71,6 +73,7 @@ steering:
     said: {instrument: words, n: 2}
   coefficients: [-0.5, 0, 0.5]
   random: 2
+  combinations: 2
   coherence: {name: regex, pattern: .}
 polarity: {anchors: {good: [{task: Sink., completion: Glug.}], bad: [{task: Sing., completion: La.}]}}
 """
@@ -154,11 +157,12 @@ def test_all_stages_run_on_a_tiny_model(studied):
     assert vectors["norm_units"].to_numpy() == pytest.approx(vectors["norm"] / vectors["activation_norm"])
     doses = read_table(paths.table("dose_response"))
     assert set(doses["target"]) == {"rated", "first", "both", "said"}
-    assert set(doses["vector"]) == {"concept:glad", "mine", "random 1", "random 2"}
+    nulls = {f"{kind} {k}" for kind in ("random", "combination") for k in (1, 2)}
+    assert set(doses["vector"]) == {"concept:glad", "mine", *nulls}
     assert set(doses["coefficient"]) == {-0.5, 0.0, 0.5}
     slopes = read_table(paths.table("steering_slopes"))
     own = slopes[(slopes["target"] == "both") & (slopes["answers"] == "all") & (slopes["vector"] == "mine")].iloc[0]
-    assert (own["n_random"], own["n"]) == (2, 8)
+    assert (own["n_random"], own["n_combinations"], own["n"]) == (2, 2, 8)
 
 
 def test_unsteered_answers_are_those_of_the_unsteered_study(studied):
@@ -193,7 +197,7 @@ def test_all_vectors_add_the_same_length_and_files_lose_their_intercept(studied)
         for name, one in zip(plan.ids, plan.steerings, strict=True)
         if one is not None
     }
-    assert len(norms) == 4
+    assert len(norms) == 6
     assert max(norms.values()) == pytest.approx(min(norms.values()), rel=1e-5)
     mine = next(one.vector for one in plan.steerings if one is not None and one.vector.name == "mine")
     assert len(mine.values) == 64
@@ -213,4 +217,33 @@ def test_open_answers_are_judged_for_attitude_and_coherence(studied):
     _, paths, _ = studied
     scores = pd.read_parquet(paths.scores("steering"))
     assert set(scores["trait"]) == {"attitude", "coherence"}
-    assert (scores.groupby("trait")["id"].nunique() == 2 * (1 + 4 * 2)).all()
+    assert (scores.groupby("trait")["id"].nunique() == 2 * (1 + 6 * 2)).all()
+
+
+def test_combinations_lie_among_the_activations_of_the_first_vector(studied):
+    study, paths, store = studied
+    plan = plan_of(StudyJob(study.name, paths, store, "choose", 0, "steering", of=study))
+    known = {one.vector.name.split()[0]: one.vector.values for one in plan.steerings if one is not None}
+    found = Contrasts(study, paths, {}, tasks_of_study(study)).concept("glad", "with", "response_mean", "resid_post.0")
+    rows = np.concatenate([found.positive, found.negative]).astype(np.float64)
+    axes = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)[2][: len(rows) - 1]
+    inside = {name: np.linalg.norm(axes @ one) / np.linalg.norm(one) for name, one in known.items()}
+    assert inside["combination"] == pytest.approx(1, abs=1e-5)
+    assert inside["concept:glad"] == pytest.approx(1, abs=1e-5)
+    assert inside["random"] < 0.7
+
+
+def test_with_raw_units_every_vector_has_nulls_of_its_own(studied, tmp_path):
+    study, paths, _ = studied
+    assert study.steering is not None
+    raw = study.model_copy(update={"steering": study.steering.model_copy(update={"units": "raw"})})
+    model = SimpleNamespace(folder=Path(study.model.path), weights="", adapter="base")
+    found = steering_vectors(raw, paths, {}, model, tasks_of_study(raw))
+    named = {name for name in found if "/" in name}
+    assert named == {
+        *(f"random {k}/{name}" for k in (1, 2) for name in ("concept:glad", "mine")),
+        *(f"combination {k}/concept:glad" for k in (1, 2)),  # no activations of a file's vector are known
+    }
+    for name in named:
+        assert found[name].norm == pytest.approx(found[name.split("/")[1]].norm, rel=1e-5)
+    assert steered_cells(raw) == 1 + 2 * len(found)

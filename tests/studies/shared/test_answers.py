@@ -9,7 +9,9 @@ from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.sample.answers import ANSWERS
 from inoc.studies.likelihood_shift.data import dataset_rows
+from inoc.studies.shared.answers import NUMBERS
 from inoc.studies.subliminal.data import teacher_rows
+from inoc.studies.subliminal.runs import BASES, part_of
 from inoc.tables import write_table
 from support.little_subliminal import little_study
 from support.scored_study import make_study
@@ -22,7 +24,14 @@ def write(paths: Paths, part: str) -> None:
     write_table(frame, ANSWERS, paths.part("sample", part, 0) / "answers.parquet")
 
 
-@pytest.mark.parametrize(("part", "expected"), [("numbers", ["row000000"]), ("datasets", ["row000000", "row000001"])])
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("numbers", ["row000000"]),
+        ("numbers_other", ["row000000"]),  # of a teacher of another base model
+        ("datasets", ["row000000", "row000001"]),
+    ],
+)
 def test_rows_of_another_study_are_a_dataset_and_numbers_are_filtered(tmp_path, part, expected):
     write(Paths(tmp_path, "numbers_study"), part)
     study = make_study(2, 2, tmp_path)
@@ -39,6 +48,10 @@ def test_rows_of_another_study_are_those_of_a_teacher(tiny_folder, tmp_path):
     found = teacher_rows(study, Paths(tmp_path, "little"), "owl", {})
     assert found.ids == ["row000000", "row000001"]
     assert found.kept_ids == ["row000000"]
+
+
+def test_tables_of_every_base_model_are_known():
+    assert set(NUMBERS) == {part_of("numbers", base) for base in BASES}
 
 
 def test_a_table_that_is_not_there_is_named(tiny_folder, tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -72,3 +75,10 @@ def test_a_study_without_students_has_the_figures_of_its_numbers_alone():
     study = made_study(students={}, splits={})
     assert figure_names(ENTRIES, study) == ["filter", "detectability"] or "filter" in figure_names(ENTRIES, study)
     assert "matrix_choose" not in figure_names(ENTRIES, study)
+
+
+def test_the_page_of_the_kind_names_every_figure():
+    page = (Path(__file__).parents[3] / "docs" / "subliminal.md").read_text(encoding="utf-8")
+    names = {re.sub("_(choose|sample)$", "_*", entry.name) for entry in ENTRIES}
+    listed = set(re.findall(r"^\| `([a-z_*]+)` \|.*\|.*\|$", page.partition("## Figures")[2], re.MULTILINE))
+    assert listed == names

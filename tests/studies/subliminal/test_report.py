@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from inoc.report.page import html, markdown, page_values
+from inoc.studies.subliminal.analyse.matched import Matrix, permutation_p
+from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.sections import contents
+from inoc.studies.subliminal.sections.front import verdict_words
 from support.made_subliminal import made_study, write_tables
 
 
@@ -17,30 +22,54 @@ def test_transfer_holds_with_the_own_base_model_and_the_controls_show_none(tmp_p
     assert "above zero in 10 of 10 cells of entity × seed (5 teachers, 2 seeds)" in words
 
 
-def test_a_transfer_that_fails_is_said_to_fail(tmp_path):
-    study = made_study()
-    tables = write_tables(tmp_path / "first", study)
-    matched = pd.read_parquet(tables.table("matched"))
-    matched.loc[matched["group"] == "same", "p"] = 0.4
-    words = "\n".join(contents(study, write_tables(tmp_path / "second", study, matched=matched))["verdict"])
-    assert "**Does not hold:** students of Same initial weights" in words
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    paths = write_tables(tmp_path_factory.mktemp("made"), made_study())
+    return {name: pd.read_parquet(paths.table(name)) for name in TABLES}
 
 
-def verdict_of_control(study, folder, **values):
-    matched = pd.read_parquet(write_tables(folder / "made", study).table("matched"))
-    matched.loc[matched["group"] == "another", list(values)] = list(values.values())
-    words = contents(study, write_tables(folder / "changed", study, matched=matched))["verdict"]
-    return next(one for one in words if "Another initialisation, a control" in one)
+def verdict_of_group(tables, label="Same initial weights", group="same", **values):
+    matched = tables["matched"].copy()
+    matched.loc[matched["group"] == group, list(values)] = list(values.values())
+    words = verdict_words(made_study(), {**tables, "matched": matched})
+    return next(one for one in words if f"students of {label}" in one)
 
 
-def test_a_control_holds_only_if_its_contrast_is_shown_to_be_negligible(tmp_path):
-    study = made_study()
-    shown = verdict_of_control(study, tmp_path / "a", null_p=0.01, null_lo=-0.02, null_hi=0.03)
+def test_a_transfer_fails_if_it_is_shown_to_be_negligible_or_the_other_way_round(tables):
+    assert verdict_of_group(tables, p=0.4, null_p=0.01).startswith("**Does not hold:**")
+    assert verdict_of_group(tables, p=0.01, contrast=-0.3).startswith("**Does not hold:**")
+    unknown = verdict_of_group(tables, p=0.4, null_p=0.6)
+    assert unknown.startswith("**Undecided:**")
+    assert "is not shown to stay within" in unknown
+    assert "so few students" not in unknown
+
+
+@pytest.mark.parametrize(("teachers", "seeds"), [(2, 1), (2, 2), (2, 3), (3, 1)])
+def test_students_that_are_too_few_for_a_small_p_are_said_to_be(tables, teachers, seeds):
+    found = verdict_of_group(tables, p=1.0, null_p=0.6, n_teachers=teachers, n_seeds=seeds)
+    assert found.startswith("**Undecided:**")
+    assert "no permutation of so few students has p ≤ 0.05" in found
+
+
+@pytest.mark.parametrize(("teachers", "seeds"), [(2, 4), (3, 2), (4, 1)])
+def test_the_fewest_students_that_are_enough_can_give_a_small_p(teachers, seeds):
+    names = [f"animal{k}" for k in range(teachers)]
+    effects = np.zeros((teachers, teachers, seeds, 3)) + 5.0 * np.eye(teachers)[:, :, None, None]
+    effects += np.random.default_rng(0).normal(0, 0.1, effects.shape)
+    assert permutation_p(Matrix(names, names, effects), np.random.default_rng(1)) <= 0.05
+
+
+def verdict_of_control(tables, **values):
+    return verdict_of_group(tables, "Another initialisation, a control", "another", **values)
+
+
+def test_a_control_holds_only_if_its_contrast_is_shown_to_be_negligible(tables):
+    shown = verdict_of_control(tables, null_p=0.01, null_lo=-0.02, null_hi=0.03)
     assert shown.startswith("**Holds:**")
     assert "stays within ±0.05 nats by two one-sided tests (90 % interval -0.020 to 0.030, p = 0.01" in shown
-    transfer = verdict_of_control(study, tmp_path / "b", null_p=0.6, p=0.001)
+    transfer = verdict_of_control(tables, null_p=0.6, p=0.001)
     assert transfer.startswith("**Does not hold:**")
-    unknown = verdict_of_control(study, tmp_path / "c", null_p=0.2, p=0.8)
+    unknown = verdict_of_control(tables, null_p=0.2, p=0.8)
     assert unknown.startswith("**Undecided:**")
     assert "is not shown to stay within" in unknown
 

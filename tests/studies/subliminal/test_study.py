@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pandas as pd
 import pytest
 
+from inoc.engines import transformers
 from inoc.studies.subliminal.analyse.names import TABLES
 from support.little_subliminal import little_study, run_study
 
@@ -15,8 +18,30 @@ def study(tiny_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def done(study, tmp_path_factory):
-    return run_study(study, tmp_path_factory.mktemp("little"), until="report")
+def loads():
+    """Stage and part → how often a model was loaded."""
+    return Counter()
+
+
+@pytest.fixture(scope="module")
+def done(study, loads, tmp_path_factory):
+    jobs = []
+    load = transformers.load_model
+
+    def counted(identity):
+        loads[jobs[-1]] += 1
+        return load(identity)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers, "load_model", counted)
+        folder = tmp_path_factory.mktemp("little")
+        return run_study(study, folder, until="report", before=lambda *job: jobs.append(job))
+
+
+def test_all_checkpoints_of_a_base_model_are_asked_in_one_load(done, loads):
+    assert done
+    for stage in ("choose", "sample"):
+        assert (loads[stage, "own"], loads[stage, "other"]) == (1, 1)
 
 
 def table(done, name) -> pd.DataFrame:

@@ -112,6 +112,7 @@ def contents(study: Study, paths: Paths) -> Contents:
         "methods": [],
         "figures": [ListedFigure(one.name, one.title, one.category, one.core) for one in ENTRIES],
         "absent": [],
+        "unasked": [],
         "seeds": EMPTY,
         "failed": [],
     }

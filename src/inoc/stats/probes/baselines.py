@@ -72,14 +72,36 @@ def random_like(x_ND: Floats, seed: int) -> Floats:
     return found
 
 
-def shuffled(n: int, origins: Indices | None, times: int, seed: int) -> Indices:
-    """Permutations of n rows, of all together or within each origin, shape (times, n)."""
+def shuffled(groups: Indices, origins: Indices | None, times: int, seed: int) -> Indices:
+    """Permutations of rows that keep groups together, of all rows or within each origin, shape (times, rows).
+
+    Args:
+        groups: Group of each row.
+        origins: Origin of each row, within which rows are shuffled; None for all rows together.
+        times: Number of permutations.
+        seed: Their seed.
+    """
     rng = np.random.default_rng(seed)
-    if origins is None:
-        return np.stack([rng.permutation(n) for _ in range(times)]) if times else np.empty((0, n), dtype=np.int64)
+    n = len(groups)
+    strata = [np.arange(n)] if origins is None else [np.flatnonzero(origins == one) for one in np.unique(origins)]
     found = np.tile(np.arange(n), (times, 1))
-    for origin in np.unique(origins):
-        rows = np.flatnonzero(origins == origin)
+    for rows in strata:
         for at in range(times):
-            found[at, rows] = rows[rng.permutation(len(rows))]
+            found[at, rows] = rows[in_blocks(groups[rows], rng)]
+    return found
+
+
+def in_blocks(groups: Indices, rng: np.random.Generator) -> Indices:
+    """One permutation of rows: groups are laid end to end in random order, and rows in random order within them.
+
+    Labels of a group are alike, so a shuffle of single rows would give labels that carry more information than the
+    true ones do. Of groups of one size, a group gets the labels of one other group; of unequal ones, some get those of
+    two. Of groups of one row each, it is a permutation of rows.
+    """
+    n = len(groups)
+    if len(np.unique(groups)) == n:
+        return rng.permutation(n)
+    place = rng.permutation(int(groups.max()) + 1)
+    found = np.empty(n, dtype=np.int64)
+    found[np.argsort(groups, kind="stable")] = np.lexsort((rng.random(n), place[groups]))
     return found

@@ -14,6 +14,7 @@ import scipy.linalg
 
 from inoc.stats.bootstrap import percentile_bounds
 from inoc.stats.means import NAN, Floats
+from inoc.stats.probes.baselines import in_blocks
 from inoc.stats.probes.folds import Indices
 from inoc.stats.probes.logistic import Observed, differences, minimise, reduced
 from inoc.stats.probes.ridge import scale, spectrum
@@ -98,7 +99,7 @@ def refitted(
             resampled.append(np.full(x_ND.shape[1], NAN))
             null.append(np.full(x_ND.shape[1], NAN))
             continue
-        order = rng.permutation(len(y_N))
+        order = in_blocks(groups, rng)
         resampled.append(direction(x_ND, y_N, weights, penalty))
         # A label keeps its weight when it is shuffled.
         null.append(direction(x_ND, y_N[order], weights_N[order] * drawn[groups], penalty))

@@ -47,7 +47,7 @@ class Settings:
         train_origins: For `train_k`: number of origins to train on.
         max_splits: For `train_k`: maximum number of splits.
         seed: Seed of folds and shuffles.
-        permutations: Number of shuffled labels, of a ridge probe within folds.
+        permutations: Number of shuffled labels, for the tests within folds and on held-out origins.
         resamples: Number of resamples of the intervals.
         confidence: Of the intervals.
         threads: Number of splits that are computed at the same time.
@@ -156,11 +156,10 @@ def probe(x_ND: Floats, labels: Labels, settings: Settings, reference: dict[str,
     for protocol, own in splits.items():
         if not own:
             continue
-        tested = protocol == "within" and settings.method == "ridge" and settings.permutations > 0
-        permuted = _permutations(labels, settings, origins) if tested else np.empty((0, len(labels.y)), dtype=np.int64)
-        alike = _held_alike(x_ND, labels, settings, own, permuted) if tested else []
-        equal = np.ptp(labels.weights) == 0
-        held = alike if tested and equal else _held(x_ND, labels, settings, own)
+        permuted = _permutations(protocol, labels, settings, origins)
+        alike = _held_alike(x_ND, labels, settings, own, permuted) if len(permuted) else []
+        same = settings.method == "ridge" and np.ptp(labels.weights) == 0
+        held = alike if alike and same else _held(x_ND, labels, settings, own)
         given = [one.predicted[:, 0] for one in held]
         others = (reference or {}).get(protocol)
         found += _measured(protocol, held, given, labels, settings, origins, others)
@@ -168,9 +167,10 @@ def probe(x_ND: Floats, labels: Labels, settings: Settings, reference: dict[str,
             Found(protocol, one.split.name, "penalty", Measure(float(one.penalties[0]), NAN, NAN, len(one.split.train)))
             for one in held
         ]
-        if tested:
-            tests, null = _against_shuffled(alike, labels, settings, origins, permuted)
+        if alike:
+            tests, spreads = _against_shuffled(protocol, alike, labels, settings, origins, permuted)
             found += tests
+            null += spreads
         predicted += [Predicted(protocol, one.split.name, one.split.test, _in_units(one, settings)) for one in held]
     return Probed(found, predicted, null)
 
@@ -200,7 +200,10 @@ def _held(x_ND: Floats, labels: Labels, settings: Settings, splits: Sequence[Spl
 def _held_alike(
     x_ND: Floats, labels: Labels, settings: Settings, splits: Sequence[Split], permuted: Indices
 ) -> list[Held]:
-    """Predictions of the labels and of their shuffles, all labels counting the same.
+    """Predictions by ridge regression of the labels and of their shuffles, all labels counting the same.
+
+    It stands in for logistic probes, which cannot be fitted to all shuffles at once: a test asks whether activations
+    say anything about the labels, whatever the probe.
 
     With weights, a shuffle would give weights to labels that they do not belong to, and labels with large errors would
     be fitted as if they were certain: R² of shuffles would be too low, and p too small.
@@ -350,19 +353,29 @@ def _choices(protocol: str, held: Sequence[Held], labels: Labels, settings: Sett
     return found
 
 
-def _permutations(labels: Labels, settings: Settings, origins: Indices) -> Indices:
-    """Shuffles of all labels, and then as many within origins if there are several."""
-    n, times, seed = len(labels.y), settings.permutations, settings.seed
-    free = shuffled(n, None, times, seed + 2)
-    if origins.max(initial=0) < 1:
-        return free
-    return np.concatenate([free, shuffled(n, origins, times, seed + 3)])
+def _permutations(protocol: str, labels: Labels, settings: Settings, origins: Indices) -> Indices:
+    """Shuffles of all labels, and then as many within origins if there are several.
+
+    For held-out origins there are only those within them: means of origins may differ, whatever activations say.
+    """
+    groups, times, seed = labels.groups, settings.permutations, settings.seed
+    several = origins.max(initial=0) > 0
+    parts = []
+    if protocol == "within":
+        parts.append(shuffled(groups, None, times, seed + 2))
+    if protocol in ("within", "held_out_origin") and several:
+        parts.append(shuffled(groups, origins, times, seed + 3))
+    return np.concatenate(parts) if parts else np.empty((0, len(groups)), dtype=np.int64)
 
 
 def _against_shuffled(
-    held: Sequence[Held], labels: Labels, settings: Settings, origins: Indices, permuted: Indices
+    protocol: str, held: Sequence[Held], labels: Labels, settings: Settings, origins: Indices, permuted: Indices
 ) -> tuple[list[Found], list[Found]]:
-    """Tests against shuffled labels: of R² against all shuffled, of r within origins against those within origins."""
+    """Tests against shuffled labels: of R² against all shuffled, of r within origins against those within origins.
+
+    Returns:
+        The tests, and where measures of a ridge probe are with labels that were shuffled over all tasks.
+    """
     y = np.column_stack([labels.y, *(labels.y[order] for order in permuted)])
     rows = np.concatenate([one.split.test for one in held])
     predicted = np.concatenate([one.predicted for one in held])
@@ -372,14 +385,19 @@ def _against_shuffled(
         asked = Rows(y[rows, column], predicted[:, column], places, one_group)
         return {name: one.value for name, one in regression_measures(asked, 0, 0, settings.confidence).items()}
 
-    times, n = settings.permutations, len(rows)
+    n, free = len(rows), settings.permutations if protocol == "within" else 0
     itself, null = measures(0), [measures(1 + at) for at in range(len(permuted))]
-    tested = [Found("within", ALL, "p", Measure(_p(itself["r2"], [one["r2"] for one in null[:times]]), NAN, NAN, n))]
-    if len(null) > times:
-        p = _p(itself["r_within"], [one["r_within"] for one in null[times:]])
-        tested.append(Found("within", ALL, "p_within", Measure(p, NAN, NAN, n)))
-    spreads = {name: _spread([one[name] for one in null[:times]], settings.confidence, n) for name in _OF_SHUFFLES}
-    return tested, [Found("within", ALL, name, one) for name, one in spreads.items()]
+    tested = []
+    if free:
+        p = _p(itself["r2"], [one["r2"] for one in null[:free]])
+        tested.append(Found(protocol, ALL, "p", Measure(p, NAN, NAN, n)))
+    if len(null) > free:
+        p = _p(itself["r_within"], [one["r_within"] for one in null[free:]])
+        tested.append(Found(protocol, ALL, "p_within", Measure(p, NAN, NAN, n)))
+    if not free or settings.method != "ridge":
+        return tested, []
+    spreads = {name: _spread([one[name] for one in null[:free]], settings.confidence, n) for name in _OF_SHUFFLES}
+    return tested, [Found(protocol, ALL, name, one) for name, one in spreads.items()]
 
 
 def _p(value: float, null: Sequence[float]) -> float:

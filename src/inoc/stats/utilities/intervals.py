@@ -106,7 +106,7 @@ def _reduced(found: Fit) -> _Reduced | None:
     inner = np.arange(n, 2 * n) if problem.varied else np.arange(0)  # ln sigma
     outer = np.setdiff1d(np.arange(problem.size), inner)
     cross = matrix[np.ix_(inner, outer)]
-    held = _conventions(problem.outcomes, problem.size, varied=problem.varied)
+    held = conventions(problem.outcomes, problem.size, varied=problem.varied)
     try:
         within = cho_factor(matrix[np.ix_(inner, inner)], lower=True, overwrite_a=True, check_finite=False)
         weights = solve_triangular(within[0], cross, lower=True, check_finite=False)
@@ -122,8 +122,14 @@ def _reduced(found: Fit) -> _Reduced | None:
     return _Reduced(factor[0], outer, solved[outer], np.asarray(taken[:, outer], dtype=np.float64))
 
 
-def _conventions(outcomes: Outcomes, size: int, *, varied: bool) -> Floats:
-    """Indicator columns of the sums that are held: of mu, and of ln sigma, of each component."""
+def conventions(outcomes: Outcomes, size: int, *, varied: bool) -> Floats:
+    """Indicator columns of the sums that are held: of mu, and of ln sigma, of each component.
+
+    Args:
+        outcomes: The comparisons.
+        size: Number of parameters.
+        varied: Whether items have variances of their own.
+    """
     n, component = outcomes.n_items, component_of(outcomes)
     count = int(component.max()) + 1
     held = np.zeros((size, count * (1 + varied)))

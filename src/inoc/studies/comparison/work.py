@@ -13,7 +13,7 @@ from inoc.studies.comparison.sides import table_files
 from inoc.studies.comparison.study import Study
 
 _PLANS = "inoc.studies.comparison.plans"
-_SHOWN = {"title", "description", "name", "kind"}
+_SHOWN = {"title", "description", "figures", "name", "kind"}
 
 
 def _analyse(study: Study, shard: int, shards: Shards) -> Settings:

@@ -9,7 +9,7 @@ from itertools import chain
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse, is_a_path
 from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import RESULTS
-from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.inoculation import capability
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
@@ -26,11 +26,11 @@ _TRAINING_FILE = (
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
-    from inoc.embed.embedders import unavailable
+    from inoc.embed.embedders import absent
     from inoc.studies.inoculation.inputs import reader_of
-    from inoc.studies.inoculation.rows import given_chats, row_problems
+    from inoc.studies.inoculation.rows import given_chats, judged_chats, row_problems
 
-    lacking = [unavailable(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
+    lacking = [absent(study.embedding) if study.embedding is not None else "", *_absent_identifiers(study)]
     return Needs(
         study.model,
         tuple(one._replace(read=one.read or reader_of(one.key)) for one in given_files(study)),
@@ -49,6 +49,11 @@ def needs(study: Study) -> Needs:
             for one in judge_models(trait.judge, f"traits.{key}.judge", _judging_stages(study))
         ),
         chooses="capability" if study.capability is not None else "",
+        others=tuple(
+            one
+            for key, trait in study.traits.items()
+            for one in judge_uses(trait.judge, f"traits.{key}.judge", partial(judged_chats, study))
+        ),
     )
 
 

@@ -82,6 +82,18 @@ def given_chats(study: Study) -> Iterator[GivenChat]:
         yield from _sampled_data(study, parts, prefixes)
 
 
+def judged_chats(study: Study) -> Iterator[GivenChat]:
+    """Chats whose answers are judged, without the prefixes, which judges are not shown."""
+    if _asks_for_instructions(study):
+        return
+    parts = read_parts(study.data)
+    yield from _asked_questions(study, parts, [""])
+    if study.data.completions == "sample" and study.data.keep_from:
+        for number, text in enumerate(parts.train, start=1):
+            chat = Chat(study.model.system, text)
+            yield GivenChat(f"training instruction {number}", chat, "data.sampling", study.data.sampling.max_tokens)
+
+
 def _prefixes(study: Study) -> Iterator[str]:
     """Every text that can be a prefix and is known before the first job."""
     yield from prompt_texts(study).values()

@@ -7,7 +7,7 @@ of earlier stages, templates) is an input of its rule and is not in here.
 
 from __future__ import annotations
 
-from inoc.config.models import AnswerSpec, DataSpec
+from inoc.config.models import AnswerSpec, DataSpec, TrainingSpec
 from inoc.config.workflow import Shards
 from inoc.digest import Json
 from inoc.jobs.work import Settings, plain, where_set
@@ -168,6 +168,7 @@ def figures(study: Study, shard: int, shards: Shards) -> Settings:
     """The slice of `figures`."""
     return {
         **analyse(study, shard, shards),
+        **_curve(study),
         "title": study.title,
         "labels": {key: trait.label for key, trait in study.traits.items()},
         "rate_labels": {key: rate.label for key, rate in study.rates.items()},
@@ -177,6 +178,12 @@ def figures(study: Study, shard: int, shards: Shards) -> Settings:
         "groups": {key: name for name, group in study.prompts.items() for key in group.texts},
         "order": {"traits": list(study.traits), "prompts": list(prompt_texts(study))},
     }
+
+
+def _curve(study: Study) -> Settings:
+    """Steps between points of the loss curve, if they are not the default; they are of figures only."""
+    set_, default = study.training.log_every, TrainingSpec.model_fields["log_every"].default
+    return {"log_every": set_} if set_ != default else {}
 
 
 def report(study: Study, shard: int, shards: Shards) -> Settings:

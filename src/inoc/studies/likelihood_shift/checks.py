@@ -12,7 +12,7 @@ from inoc.config.judges import judge_problems
 from inoc.errors import did_you_mean
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
 from inoc.studies.shared.answers import is_sample_table
-from inoc.studies.shared.checks import source_problems, template_problems
+from inoc.studies.shared.checks import source_problems, template_problems, word_problems
 
 
 def study_problems(study: Study, sections: Collection[str] | None = None) -> list[Problem]:
@@ -148,7 +148,11 @@ def _world(study: Study) -> Iterator[Problem]:
             (("students", "targets", key, "judge", "markers"), target.judge.markers == "world", "world")
             for key, target in students.targets.items()
         ]
-    yield from world_sizes(study.world, uses)
+    # Procedural questions and markers are about facts; rows of numbers and prompts of one's own can be about favorites.
+    about_facts = any(used for path, used, _ in uses if path != ("model", "path"))
+    yield from world_sizes(study.world, uses, ("facts",) if about_facts else ("facts", "favorites"))
+    if study.model.path == "world" and study.world is not None and study.world.content == "favorites":
+        yield from word_problems((("prompts", one.group), one.text) for one in prompt_table(study).values())
 
 
 def _table_paths(study: Study) -> Iterator[Problem]:

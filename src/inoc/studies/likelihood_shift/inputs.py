@@ -21,7 +21,7 @@ from inoc.studies.likelihood_shift.data import dataset_rows, reasons
 from inoc.studies.likelihood_shift.runs import students_of
 from inoc.studies.likelihood_shift.study import Study, prompt_table
 from inoc.studies.shared.students import COUNTS
-from inoc.tables import BAD_ROWS, INDEX, NUMBER, STRING, read_table
+from inoc.tables import BAD_ROWS, INDEX, NUMBER, STRING, no_table, read_table
 
 IMPORTED_SHIFTS = pa.schema(
     [
@@ -194,7 +194,7 @@ def _groups(files: list[Path]) -> dict[str, dict[str, list[_Group]]]:
     found: dict[str, dict[str, list[_Group]]] = {}
     for path in files:
         if not path.exists():
-            raise DataError(f"there is no table {path}. Run the stage that makes it: {path.parent.name}")
+            raise DataError(no_table(path))
         file = pq.ParquetFile(path)
         for index in range(file.num_row_groups):
             group = _Group(file, index)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from inoc.config.needs import ApiUse, GivenFile, LocalModel, Needs, SampleUse
-from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
+from inoc.config.needs import ApiUse, GivenFile, LocalModel, ModelUse, Needs, SampleUse
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.likelihood_shift.study import Study
 from inoc.studies.shared.answers import is_sample_table
 from inoc.studies.shared.given import model_files, run_first, source_files, table_file
@@ -36,7 +36,16 @@ def needs(study: Study) -> Needs:
         chats=partial(given_chats, study),
         max_length=students.training.max_length if students is not None else 0,
         local_models=tuple(_local_models(study)),
+        others=tuple(_judging_models(study)),
     )
+
+
+def _judging_models(study: Study) -> Iterator[ModelUse]:
+    from inoc.studies.likelihood_shift.rows import student_chats
+
+    if study.students is not None:
+        for key, target in study.students.targets.items():
+            yield from judge_uses(target.judge, f"students.targets.{key}.judge", partial(student_chats, study))
 
 
 def _local_models(study: Study) -> Iterator[LocalModel]:

@@ -66,10 +66,11 @@ def given_chats(study: Study) -> Iterator[GivenChat]:
                 for turn in under:
                     yield GivenChat(f"instruction {number} of datasets.{key}", Chat(turn, text), place, most)
     if study.students is not None:
-        yield from _student_chats(study)
+        yield from student_chats(study)
 
 
-def _student_chats(study: Study) -> Iterator[GivenChat]:
+def student_chats(study: Study) -> Iterator[GivenChat]:
+    """Questions to the students."""
     spec = study.students
     if spec is None:
         return

@@ -21,6 +21,7 @@ KIND = Kind(
     contents=f"{_HERE}.sections:contents",
     tables=f"{_HERE}.analyse.names:TABLES",
     view=f"{_HERE}.view:view",
+    limits=f"{_HERE}.small:limits",
     imports=f"{_HERE}.commands:add_imports",
     compared=f"{_HERE}.comparable:COMPARABLE",
     parts={

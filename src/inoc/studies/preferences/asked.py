@@ -43,6 +43,11 @@ class Asked(NamedTuple):
     seed: int = -1  # of the answer; -1 if its probabilities are measured
 
     @property
+    def about(self) -> str:
+        """The tasks, in whatever order they are shown: questions about the same are kept together."""
+        return " > ".join(sorted(self.tasks))
+
+    @property
     def anchored(self) -> bool:
         """Whether it is about anchors."""
         return self.tasks[0].startswith("@")
@@ -224,8 +229,8 @@ def shown_pairs(ids: Sequence[str], numbers: Pairs, spec: PairsSpec) -> list[Pai
         numbers: Pairs of their places, shape (pairs, 2).
         spec: With the seed.
     """
-    found = [(ids[int(a)], ids[int(b)]) for a, b in numbers]
-    return [pair[::-1] if uniform(f"{spec.seed}:{min(pair)}:{max(pair)}") < 0.5 else pair for pair in found]
+    found = [(min(ids[a], ids[b]), max(ids[a], ids[b])) for a, b in numbers.tolist()]
+    return [pair[::-1] if uniform(f"{spec.seed}:{pair[0]}:{pair[1]}") < 0.5 else pair for pair in found]
 
 
 def groups(ids: Sequence[str], spec: RankingSpec) -> list[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from inoc.chat.messages import Chat
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
 from inoc.studies.preferences.roles import (
@@ -53,6 +54,19 @@ def chats_of(study: Study, tasks: Sequence[Task], model: str) -> Iterator[GivenC
     for instrument in study.instruments:
         if model in raters(study, instrument):
             yield from _questions(study, tasks, instrument, model)
+
+
+def concept_chats(study: Study, tasks: Sequence[Task]) -> Iterator[GivenChat]:
+    """Tasks as they are completed under both system turns of each concept."""
+    from inoc.studies.preferences.concepts import concept_tasks, concept_turn
+    from inoc.studies.shared.directions import SIDES
+
+    for key, given in study.concepts.items():
+        for task in concept_tasks(study, key, tasks):
+            for side in SIDES:
+                chat = Chat(concept_turn(study, key, side), task.text)
+                where = f"task {task.id} under concepts.{key}.{side}"
+                yield GivenChat(where, chat, f"concepts.{key}.sampling", given.sampling.max_tokens)
 
 
 def _questions(study: Study, tasks: Sequence[Task], instrument: str, rater: str) -> Iterator[GivenChat]:

@@ -14,7 +14,7 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     """Rows of `inputs.COMPARISONS` as the fits take them; None without any.
 
     A question that was measured exactly counts once, however many seeds drew an answer from it: as a share of a win for
-    either task. The interval of its utilities is then that of one answer to each question.
+    either task.
 
     Args:
         rows: Those of one instrument, rater and completer, in the order of asking.
@@ -41,4 +41,5 @@ def as_comparisons(rows: pd.DataFrame, origins: dict[str, str]) -> Comparisons |
     question = pd.factorize(frame.index)[0].astype(np.int64)
     ordered = not (rows["order"] == "").any()
     found = comparisons(frame.reset_index(drop=True), "comparisons", None, order_known=ordered)
-    return replace(found, origins=[origins.get(item, "") for item in found.items], question=question)
+    known_origins = [origins.get(item, "") for item in found.items]
+    return replace(found, origins=known_origins, question=question, exact=bool(exact.any()))

@@ -150,7 +150,13 @@ class SteeringSpec(Model):
         "activation_norm",
         description="`activation_norm`: the mean norm of the activations at the site; `raw`: the vector as it is.",
     )
-    random: Few = Field(20, ge=0, description="Number of random vectors of the same norm, as the null.")
+    random: Few = Field(20, ge=0, description="Number of random vectors of the same norm, as a null.")
+    combinations: Few = Field(
+        20,
+        ge=0,
+        description="Number of random combinations of centred activations, of the same norm, as the stricter null: "
+        "they lie where probes and differences of means lie; those that the first vector of the study was made from.",
+    )
     shuffled: bool = Field(True, description="Also steer with the probe of shuffled labels.")
     positions: Literal["all", "answer", "last"] = Field(
         "last",
@@ -180,7 +186,7 @@ class InsideSpec(Model):
         None, description="Sentence encoder of the baseline `embedding`; default: that baseline is left out."
     )
     permutations: Few = Field(
-        99, ge=0, description="Number of shuffles of the labels, for the tests of ridge probes; 0 leaves these out."
+        99, ge=0, description="Number of shuffles of the labels, for the tests of probes; 0 leaves these out."
     )
     refits: Few = Field(
         200, ge=0, description="Number of refits on resampled tasks, for the null distribution of cosines."

@@ -11,12 +11,12 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import ModelSpec
 from inoc.config.needs import ApiUse, GivenChat, GivenFile, ModelUse, Needs, SampleUse
 from inoc.errors import DataError
-from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.preferences.asked import asked_of
-from inoc.studies.preferences.chats import chats_of, system_turns
+from inoc.studies.preferences.chats import chats_of, concept_chats, system_turns
 from inoc.studies.preferences.labels import read_topics
 from inoc.studies.preferences.parts import asked_parts
-from inoc.studies.preferences.roles import inside_model, method_of, needed_completions, raters, role
+from inoc.studies.preferences.roles import inside_model, method_of, needed_completions, raters, role, template_of
 from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
@@ -27,10 +27,10 @@ _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, o
 
 def needs(study: Study) -> Needs:
     """Everything that the study needs from the machine it runs on."""
-    from inoc.embed.embedders import unavailable
+    from inoc.embed.embedders import absent
 
     encoder = study.inside.embedding
-    lacking = unavailable(encoder) if encoder is not None and study.probes else ""
+    lacking = absent(encoder) if encoder is not None and study.probes else ""
     uses = model_uses(study)
     own = uses.pop("model", None)
     return Needs(
@@ -49,7 +49,7 @@ def needs(study: Study) -> Needs:
         chooses=own.chooses if own else "",
         reads=own.reads if own else "",
         local_models=tuple(one for key, judge in _judges(study) for one in judge_models(judge, key)),
-        others=tuple(uses.values()),
+        others=(*uses.values(), *_judging_models(study)),
         loaded=own is not None,
     )
 
@@ -77,13 +77,13 @@ def model_uses(study: Study) -> dict[str, ModelUse]:
                 )
             ),
             _placement(study, keys, inside),
-            partial(_chats, study, keys),
+            partial(_chats, study, keys, concepts=inside in keys),
             several_turns=any(
                 given.when == "after" and key in raters(study, instrument)
                 for instrument, given in study.instruments.items()
                 for key in keys
             ),
-            chooses=_chooses(study, keys),
+            chooses=_chooses(study, keys, inside),
             reads=_reads(study) if inside in keys else "",
         )
         for place, (spec, keys) in by_place.items()
@@ -101,8 +101,10 @@ def _reads(study: Study) -> str:
     return next((name for name in ("probes", "concepts", "steering") if getattr(study, name)), "")
 
 
-def _chooses(study: Study, keys: list[str]) -> str:
-    """The instrument because of which probabilities of closed answers of a model are measured."""
+def _chooses(study: Study, keys: list[str], inside: str) -> str:
+    """The setting because of which probabilities of closed answers of a model are measured."""
+    if inside in keys and targets_of(study, is_open=False):
+        return "steering.targets"
     return next(
         (
             f"instruments.{instrument}.method: choose"
@@ -112,6 +114,20 @@ def _chooses(study: Study, keys: list[str]) -> str:
         ),
         "",
     )
+
+
+def _judging_models(study: Study) -> Iterator[ModelUse]:
+    is_open = {key for key, given in study.instruments.items() if template_of(given).kind == "open"}
+    judged = {f"instruments.{key}.sampling" for key in is_open}
+    for key, judge in _judges(study):
+        own = {"completions.sampling"} if key == "parsing.refusal" else judged
+        yield from judge_uses(judge, key, partial(_judged, study, own))
+
+
+def _judged(study: Study, judged: set[str]) -> Iterator[GivenChat]:
+    """Chats that are answered with some settings."""
+    asked = list(dict.fromkeys(model for model, _, _ in asked_parts(study)))
+    return (one for one in _chats(study, asked) if one.key in judged)
 
 
 def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
@@ -193,8 +209,10 @@ def _files_are_here(study: Study) -> bool:
     return all(Path(file).is_file() for file in files)
 
 
-def _chats(study: Study, models: list[str]) -> Iterator[GivenChat]:
+def _chats(study: Study, models: list[str], *, concepts: bool = False) -> Iterator[GivenChat]:
     if _files_are_here(study):
         tasks = tasks_of(study)
         for model in models:
             yield from chats_of(study, tasks, model)
+        if concepts:
+            yield from concept_chats(study, tasks)

@@ -119,7 +119,9 @@ def _completion_plans(study: Study, job: Job, tasks: Sequence[Task], mine: Seque
             yield ApiPlan(one.api, [what.id for what, _ in asked], [chat for _, chat in asked], _once(sampling, 1))
             continue
         # One task and seed draws the same numbers under every context, so that contexts differ by nothing else.
-        questions = [Question(what.id, chat, identity=f"{what.task}|{what.seed}") for what, chat in asked]
+        questions = [
+            Question(what.id, chat, identity=f"{what.task}|{what.seed}", group=what.task) for what, chat in asked
+        ]
         yield answers_plan(job.model(one.spec), questions, _once(sampling, 1), Path())
 
 
@@ -127,14 +129,22 @@ def _once(sampling: Sampling, n: int) -> Sampling:
     return sampling.model_copy(update={"n": n})
 
 
+def _by_group(asked: Sequence[Asked]) -> list[Asked]:
+    """Questions of one instrument about the same tasks one after the other, in an order that others do not change."""
+    groups: dict[tuple[str, str], list[Asked]] = {}
+    for one in asked:
+        groups.setdefault((one.instrument, one.about), []).append(one)
+    return [one for own in groups.values() for one in sorted(own, key=lambda each: each.id)]
+
+
 def _sample_plan(study: Study, job: Job, texts: Texts, asked: Sequence[Asked]) -> Answers:
     """Questions of one instrument to one rater."""
-    one = role(study, asked[0].rater)
+    one, asked = role(study, asked[0].rater), _by_group(asked)
     sampling = _once(study.instruments[asked[0].instrument].sampling, study.samples)
     chats = [texts.chat(each) for each in asked]
     if one.api:
         return ApiPlan(one.api, [each.id for each in asked], chats, sampling)
-    questions = [Question(each.id, chat) for each, chat in zip(asked, chats, strict=True)]
+    questions = [Question(each.id, chat, group=each.about) for each, chat in zip(asked, chats, strict=True)]
     return answers_plan(job.model(one.spec), questions, sampling, Path())
 
 
@@ -163,15 +173,22 @@ def choose(study: Study, job: Job, shards: Shards) -> Series[Choices, list[Block
 
 def _choose_plan(study: Study, job: Job, texts: Texts, folder: Path, asked: Sequence[Asked]) -> Choices:
     """Questions to one rater."""
-    one = role(study, asked[0].rater)
+    one, asked = role(study, asked[0].rater), _by_group(asked)
     answers = {key: candidates(template_of(given), given.format) for key, given in _closed(study)}
     ids, chats = [each.id for each in asked], [texts.chat(each) for each in asked]
     own = [answers[each.instrument] for each in asked]
     if one.api:
         return ApiChoosePlan(one.api, ids, chats, own, folder)
-    groups = [each.instrument for each in asked]
-    model = job.model(one.spec)
-    return ChoosePlan(study=study.name, model=model, ids=ids, chats=chats, folder=folder, candidates=own, groups=groups)
+    return ChoosePlan(
+        study=study.name,
+        model=job.model(one.spec),
+        ids=ids,
+        chats=chats,
+        folder=folder,
+        candidates=own,
+        groups=[f"{each.instrument}|{each.about}" for each in asked],
+        together=True,
+    )
 
 
 def _closed(study: Study) -> Iterator[tuple[str, Instrument]]:

@@ -8,7 +8,7 @@ from inoc.config.workflow import Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, sampled_row, scored_row
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.steering_parts import targets_of
-from inoc.studies.preferences.steering_vectors import kind_of, own_names
+from inoc.studies.preferences.steering_vectors import made_names, own_names
 from inoc.studies.preferences.study import Study
 
 
@@ -17,10 +17,11 @@ def steered_cells(study: Study) -> int:
     spec = study.steering
     if spec is None:
         return 0
-    own = own_names(spec)
-    sources = sum(kind_of(name) == "own" for name in own) if spec.units == "raw" else 1
     doses = sum(coefficient != 0 for coefficient in spec.coefficients)
-    return 1 + doses * (len(own) + spec.random * sources)
+    sources, made = len(spec.vectors), len(made_names(spec))
+    if spec.units != "raw":  # one set of random vectors is shared
+        sources, made = 1, min(1, made)
+    return 1 + doses * (len(own_names(spec)) + spec.random * sources + spec.combinations * made)
 
 
 def steered_items(study: Study, target: str, tasks: int) -> int:

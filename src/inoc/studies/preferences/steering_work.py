@@ -10,6 +10,7 @@ from inoc.jobs.work import Settings, Work, plain
 from inoc.probe.files import probe_files
 from inoc.studies.preferences.concepts import REFUSAL
 from inoc.studies.preferences.inside import SteeringSpec
+from inoc.studies.preferences.inside_work import read_files
 from inoc.studies.preferences.parts import part_files
 from inoc.studies.preferences.reading import read_folders
 from inoc.studies.preferences.roles import inside_model, template_of
@@ -93,11 +94,16 @@ def _to_steer(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Pa
         return []
     refused = refusal_files(study, paths, shards) if REFUSAL in spec.vectors else []
     shown = completion_files(study, paths, shards)
-    return list(dict.fromkeys([*contrast_files(study, paths, shards), *refused, *shown, *_probes(spec, paths)]))
+    probes = _probes(study, spec, paths, shards)
+    return list(dict.fromkeys([*contrast_files(study, paths, shards), *refused, *shown, *probes]))
 
 
-def _probes(spec: SteeringSpec, paths: Paths) -> list[Path]:
-    return probe_files(paths.stage("probe")) if any(name.startswith("probe:") for name in spec.vectors) else []
+def _probes(study: Study, spec: SteeringSpec, paths: Paths, shards: Shards) -> list[Path]:
+    """Probes that are steered with, and the activations that they were fitted to."""
+    if not any(name.startswith("probe:") for name in spec.vectors):
+        return []
+    read = read_files(study, paths, shards) if spec.combinations else []
+    return [*probe_files(paths.stage("probe")), *read]
 
 
 def steering_inputs(study: Study, paths: Paths, shards: Shards) -> list[Path]:

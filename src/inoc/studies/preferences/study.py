@@ -179,8 +179,10 @@ class FitSpec(Model):
     )
     folds: Few = Field(5, ge=2, description="Number of folds of pairs.")
     starts: Few | None = Field(None, ge=1, description="Number of starts; default: by the number of items.")
-    intervals: Literal["information", "bootstrap"] = Field(
-        "information", description="`bootstrap` resamples pairs, as often as `statistics.resamples` says."
+    intervals: Literal["auto", "information", "pairs", "bootstrap"] = Field(
+        "auto",
+        description="`information`: of drawn answers; `pairs`: from the scatter of pairs; `bootstrap`: from resampled "
+        "pairs, as often as `statistics.resamples` says; `auto`: `pairs` for exact probabilities, else `information`.",
     )
     seed: Seed = Field(0, description="Seed of starts and folds.")
 
@@ -270,4 +272,10 @@ class Study(ModelStudy):
     )
     steering: Annotated[SteeringSpec | None, LATE] = Field(None, description="Answers under steering.")
     inside: Annotated[InsideSpec, LATE] = Field(InsideSpec(), description="Settings of probes, concepts and steering.")
+    released: Annotated[tuple[Literal["probes", "directions", "steering"], ...], LATE] = Field(
+        (),
+        max_length=3,
+        description="Written by `inoc import`: what a release has of the inside of a model, so that its figures are "
+        "drawn.",
+    )
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals and resampling.")

@@ -11,7 +11,9 @@ from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.tables import read_table
 
-PARTS = ("datasets", "numbers")
+NUMBERS = ("numbers", "numbers_other", "numbers_third", "numbers_fourth")
+"""Parts of the stage `sample` of subliminal studies with the lists of the teachers of each base model."""
+PARTS = ("datasets", *NUMBERS)
 """Parts of the stage `sample` whose ids are `<dataset>:<row>`: of likelihood-shift and of subliminal studies."""
 
 
@@ -55,7 +57,7 @@ def written_rows(results: Path, table: str) -> Written:
             own = found[found["id"].astype(str).str.startswith(f"{data}:")]
             if len(own):
                 ids = own["id"].astype(str).str.removeprefix(f"{data}:")
-                return Written(own.assign(id=ids).reset_index(drop=True), part == "numbers")
+                return Written(own.assign(id=ids).reset_index(drop=True), part in NUMBERS)
     msg = (
         f"there is no table {table!r}; accepted: `<study>/sample:<dataset>` of a study whose stage `sample` has "
         "written rows for this dataset or teacher"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import InstructionSource
 from inoc.errors import did_you_mean
 from inoc.studies.shared.entities import SLOTS, slots_of
+from inoc.world.favorites import unknown_words
 
 
 def template_problems(template: str, path: KeyPath, *, may_be_plain: bool = False) -> Iterator[Problem]:
@@ -44,3 +45,19 @@ def source_problems(source: InstructionSource, path: KeyPath) -> Iterator[Proble
         yield Problem(
             (*path, "files"), f"go with `kind: files` and with no other; kind = {source.kind!r}", list(source.files)
         )
+
+
+def word_problems(texts: Iterable[tuple[KeyPath, str]]) -> Iterator[Problem]:
+    """Texts with words that the miniature world of favorites has not: to its model they are one unknown token.
+
+    Args:
+        texts: Place in the study file and text.
+    """
+    for path, text in texts:
+        unknown = unknown_words(text)
+        if unknown:
+            msg = (
+                f"has words that the miniature world of favorites has not: {', '.join(unknown)}; accepted: those of "
+                "inoc.world.favorites.words()"
+            )
+            yield Problem(path, msg, text)

@@ -36,9 +36,9 @@ def source_files(source: InstructionSource, key: str) -> Iterator[GivenFile]:
 
 
 def _read_instructions(path: Path) -> object:
-    from inoc.generate.instructions import read_jsonl_field
+    from inoc.generate.instructions import read_questions
 
-    return read_jsonl_field(path, "instruction")
+    return read_questions(path)
 
 
 def table_file(table: str, key: str) -> GivenFile:
@@ -53,4 +53,4 @@ def table_file(table: str, key: str) -> GivenFile:
 
 def run_first(study: str) -> str:
     """Advice on a file that another study leaves."""
-    return f"run that study: inoc run {study}"
+    return f"run that study: snakemake --config 'studies=[{study}]'"

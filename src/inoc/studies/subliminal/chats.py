@@ -38,7 +38,8 @@ def own_chats(study: Study) -> Iterator[GivenChat]:
     for key in teachers_by(study, "finetuned"):
         for number, chat in enumerate(teacher_chats(study, key), start=1):
             yield GivenChat(f"teachers.{key}.finetuned, chat {number}", chat, trained=True)
-    yield from _traits(study)
+    for key in study.persona:
+        yield from trait_chats(study, key)
 
 
 def base_chats(study: Study, model: ModelSpec) -> Iterator[GivenChat]:
@@ -97,15 +98,15 @@ def _rows(study: Study, model: ModelSpec, trained: set[str], *, scored: bool = T
                 yield GivenChat(row.where, Chat(turn, row.prompt, row.answer))
 
 
-def _traits(study: Study) -> Iterator[GivenChat]:
-    for key, trait in study.persona.items():
-        found, most = questions_of(study, key), trait.sampling.max_tokens
-        turns = _different([turn for side in turns_of(study, key).values() for turn in side])
-        for number, text in enumerate(found.extraction, start=1):
-            for turn in turns:
-                yield GivenChat(f"persona.{key}, question {number}", Chat(turn, text), f"persona.{key}.sampling", most)
-        if study.steering is not None and key in steered_traits(study):
-            most = study.steering.sampling.max_tokens
-            for number, text in enumerate(found.evaluation, start=1):
-                where = f"persona.{key}, question {number} of the steering"
-                yield GivenChat(where, Chat(study.model.system, text), "steering.sampling", most)
+def trait_chats(study: Study, key: str) -> Iterator[GivenChat]:
+    """Questions about a trait: those that its persona vector is made of, and those under steering."""
+    found, most = questions_of(study, key), study.persona[key].sampling.max_tokens
+    turns = _different([turn for side in turns_of(study, key).values() for turn in side])
+    for number, text in enumerate(found.extraction, start=1):
+        for turn in turns:
+            yield GivenChat(f"persona.{key}, question {number}", Chat(turn, text), f"persona.{key}.sampling", most)
+    if study.steering is not None and key in steered_traits(study):
+        most = study.steering.sampling.max_tokens
+        for number, text in enumerate(found.evaluation, start=1):
+            where = f"persona.{key}, question {number} of the steering"
+            yield GivenChat(where, Chat(study.model.system, text), "steering.sampling", most)

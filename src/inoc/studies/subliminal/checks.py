@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from inoc.config.checks import problems_of, turn_text
+from inoc.config.checks import micro_batches, problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
@@ -149,9 +149,7 @@ def _resolved(study: Study) -> bool:
 
 
 def _training(training: TrainingSpec, path: KeyPath, not_here: tuple[str, ...]) -> Iterator[Problem]:
-    if training.batch_size % training.micro_batch_size:
-        msg = f"accepted: a divisor of batch_size = {training.batch_size}"
-        yield Problem((*path, "micro_batch_size"), msg, training.micro_batch_size)
+    yield from micro_batches(training, path)
     for name in not_here:
         if name in training.model_fields_set:
             yield Problem((*path, name), "is not for students; accepted: `epochs` of the group", name)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from inoc.config.models import Sampling
 from inoc.config.workflow import Shards
 from inoc.jobs.costs import (
     CostRow,
+    Gpu,
     Rates,
+    Size,
     adapter_bytes,
     sampled_row,
     scored_row,
@@ -17,6 +22,7 @@ from inoc.studies.subliminal.runs import scored_pairs, students_of, teachers_by,
 from inoc.studies.subliminal.study import Study
 
 PROMPT_TOKENS, LIST_TOKENS = 60, 40  # of a prompt of the stream and of a list of ten numbers
+ANSWER_TOKENS = 8  # of an answer that names an animal
 ASSUMED_QUESTIONS = 50  # of a set whose file is not counted for a plan
 
 
@@ -39,11 +45,12 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         return api_costs(study, shards, rates.prices, rates.batch, sizes)
     subjects = 1 + len(teachers_by(study, "system", "adapter", "finetuned"))
     subjects += sum(study.students[one.group].epochs for one in students_of(study))
-    sampled = written
+    if written:
+        rows.append(_sampled(numbers.sampling, shards, written, "lists of numbers", lists, gpu))
     if "sample" in study.preference.methods:
-        sampled += subjects * questions * study.preference.n_answers
-    if sampled:
-        rows.append(sampled_row("sample", shards.get("sample", 1), sampled, numbers.sampling.max_tokens, lists, gpu))
+        n = subjects * questions * study.preference.n_answers
+        words = size._replace(response_tokens=ANSWER_TOKENS)
+        rows.append(_sampled(study.preference.sampling, shards, n, "answers about preferences", words, gpu))
     pairs = scored_pairs(study)
     if pairs:
         rows.append(scored_row("score", shards.get("score", 1), len(pairs) * kept_rows(study), lists, gpu))
@@ -51,7 +58,12 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     if "choose" in study.preference.methods:
         short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
         rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
-    return [*rows, *persona_costs(study, shards, rates, kept_rows(study))]
+    return [*rows, *persona_costs(study, shards, rates, kept_rows(study), LIST_TOKENS)]
+
+
+def _sampled(sampling: Sampling, shards: Shards, n: int, what: str, size: Size, gpu: Gpu) -> CostRow:
+    row = sampled_row("sample", shards.get("sample", 1), n, sampling.max_tokens, size, gpu, engine=sampling.engine)
+    return replace(row, work=f"{n} {what}")
 
 
 def kept_rows(study: Study) -> int:

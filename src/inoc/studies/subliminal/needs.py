@@ -8,7 +8,7 @@ from functools import partial
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import InstructionSource, TrainingSpec
 from inoc.config.needs import ApiUse, GivenFile, LocalModel, ModelUse, Needs, SampleUse
-from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models
+from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.shared.given import model_files, source_files, table_file
 from inoc.studies.subliminal.api_needs import api_uses
 from inoc.studies.subliminal.runs import further_bases, teachers_by, turn_of, writing_teachers
@@ -45,7 +45,7 @@ def needs(study: Study) -> Needs:
         partial(own_chats, study),
         max((spec.max_length for spec in training), default=0),
         local_models=tuple(_local_models(study)),
-        others=tuple(_others(study)),
+        others=(*_others(study), *_judging_models(study)),
         reads="persona" if study.persona else "",
         chooses=_chooses(study),
     )
@@ -81,6 +81,14 @@ def _others(study: Study) -> Iterator[ModelUse]:
                 max_length=max(spec.max_length for spec in training),
                 chooses=_chooses(study),
             )
+
+
+def _judging_models(study: Study) -> Iterator[ModelUse]:
+    from inoc.studies.subliminal.chats import trait_chats
+
+    for key, trait in study.persona.items():
+        for part in ("judge", "coherence"):
+            yield from judge_uses(getattr(trait, part), f"persona.{key}.{part}", partial(trait_chats, study, key))
 
 
 def _chooses(study: Study) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from inoc.config.models import Sampling
 from inoc.config.workflow import Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, sampled_row, scored_row
 from inoc.studies.subliminal.persona import projected_teachers, steered_traits
@@ -47,7 +49,7 @@ def _steering(study: Study, trait: Trait) -> int:
     return questions * cells * spec.n_answers
 
 
-def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int) -> list[CostRow]:
+def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int, list_tokens: int) -> list[CostRow]:
     """A row for each stage that works on traits.
 
     Args:
@@ -55,17 +57,31 @@ def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int) ->
         shards: How it is split.
         rates: Sizes, rates of the GPU and prices.
         rows_kept: Rows of a teacher.
+        list_tokens: Tokens of a list of numbers.
     """
     found = answers_of(study)
     extraction, steering = (sum(column) for column in zip(*found.values(), strict=True)) if found else (0, 0)
     rows: list[CostRow] = []
-    if extraction + steering:
-        most = max(trait.sampling.max_tokens for trait in study.persona.values())
-        long = rates.size._replace(response_tokens=most)
-        rows.append(sampled_row("sample", shards.get("sample", 1), extraction + steering, most, long, rates.gpu))
-        projected = len(projected_teachers(study)) * min(rows_kept, _most_rows(study, rows_kept))
-        rows.append(scored_row("read", shards.get("read", 1), extraction + projected, long, rates.gpu))
+    if extraction:
+        sampling = [trait.sampling for key, trait in study.persona.items() if found[key].extraction]
+        rows.append(_sampled(sampling, shards, extraction, "answers of traits", rates))
+    if study.steering is not None and steering:
+        rows.append(_sampled([study.steering.sampling], shards, steering, "steered answers", rates))
+    projected = len(projected_teachers(study)) * min(rows_kept, _most_rows(study, rows_kept))
+    read = [(extraction, max((one.sampling.max_tokens for one in study.persona.values()), default=0), "answers")]
+    read.append((projected, list_tokens, "rows of numbers"))
+    for n, tokens, what in read:
+        if n:
+            row = scored_row("read", shards.get("read", 1), n, rates.size._replace(response_tokens=tokens), rates.gpu)
+            rows.append(replace(row, work=f"{n} {what}"))
     return [*rows, *_judged(study, found, rates)]
+
+
+def _sampled(sampling: Sequence[Sampling], shards: Shards, n: int, what: str, rates: Rates) -> CostRow:
+    most, engine = max(one.max_tokens for one in sampling), sampling[0].engine
+    size = rates.size._replace(response_tokens=most)
+    row = sampled_row("sample", shards.get("sample", 1), n, most, size, rates.gpu, engine=engine)
+    return replace(row, work=f"{n} {what}")
 
 
 def _most_rows(study: Study, rows_kept: int) -> int:

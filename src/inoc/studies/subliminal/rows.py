@@ -15,11 +15,14 @@ from inoc.errors import InocError, did_you_mean
 from inoc.jobs.paths import Paths
 from inoc.judge.names import read_names
 from inoc.studies.shared.answers import first_file
+from inoc.studies.subliminal.adapters import adapter_problems
 from inoc.studies.subliminal.asking import candidates
 from inoc.studies.subliminal.data import check_kept, teacher_rows
 from inoc.studies.subliminal.persona import projected_teachers, questions_of, turns_of
 from inoc.studies.subliminal.questions import texts_of
 from inoc.studies.subliminal.runs import (
+    base_of,
+    further_bases,
     measured_entities,
     part_names,
     scored_pairs,
@@ -32,7 +35,6 @@ from inoc.studies.subliminal.teachers import teacher_chats
 from inoc.vectors.sites import depth
 
 _RESULTS = Path("results")
-_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def row_problems(study: Study) -> Iterator[str]:
@@ -81,9 +83,10 @@ def _name_problems(study: Study) -> Iterator[str]:
 
 def _adapter_problems(study: Study, key: str) -> Iterator[str]:
     folder = Path(str(study.teachers[key].adapter)).expanduser()
-    for name in _ADAPTER:
-        if not (folder / name).is_file():
-            yield f"teachers.{key}.adapter = {str(folder)!r}: it has no {name}; accepted: the folder of a LoRA of peft"
+    base = base_of(study, key)
+    spec = study.model if base == "own" else further_bases(study)[base].model
+    for problem in adapter_problems(folder, Path(spec.path).expanduser()):
+        yield f"teachers.{key}.adapter = {str(folder)!r}: {problem}"
 
 
 def _teacher_problems(study: Study) -> Iterator[str]:

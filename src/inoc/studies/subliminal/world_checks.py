@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from inoc.config.checks import world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import InstructionSource
+from inoc.studies.shared.checks import word_problems
 from inoc.studies.subliminal.runs import further_bases, turn_of
 from inoc.studies.subliminal.study import Study
-from inoc.world.favorites import unknown_words
 
 
 def world_problems(study: Study) -> Iterator[Problem]:
@@ -51,7 +51,7 @@ def _sources(study: Study) -> Iterator[tuple[KeyPath, InstructionSource]]:
 
 
 def _words(study: Study) -> Iterator[Problem]:
-    """System turns whose words the model has; any other word would be one and the same unknown token to it."""
+    """System turns with words that the model has not."""
     texts: list[tuple[KeyPath, str]] = [
         (("teachers", key), turn_of(study, key).text)
         for key, teacher in study.teachers.items()
@@ -60,11 +60,4 @@ def _words(study: Study) -> Iterator[Problem]:
     for key, trait in study.persona.items():
         for side, start in (("positive", trait.positive_start), ("negative", trait.negative_start)):
             texts += [(("persona", key, side, at), f"{start}{text}") for at, text in enumerate(getattr(trait, side))]
-    for path, text in texts:
-        unknown = unknown_words(text)
-        if unknown:
-            msg = (
-                f"has words that the miniature world of favorites has not: {', '.join(unknown)}; accepted: those of "
-                "inoc.world.favorites.words()"
-            )
-            yield Problem(path, msg, text)
+    yield from word_problems(texts)

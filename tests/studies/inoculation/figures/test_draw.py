@@ -24,7 +24,7 @@ from inoc.studies.inoculation.figures.bars import prompts_by_elicitation
 from inoc.studies.inoculation.figures.captions import failed_words, n_words
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.entries import geometry
-from inoc.studies.inoculation.figures.losses import pool_seeds
+from inoc.studies.inoculation.figures.losses import pool_seeds, thinned
 from inoc.studies.inoculation.figures.scatter import heuristics
 from inoc.studies.shared.captions import rst
 from support.study_tables import FakeJob, make_study, write_tables
@@ -218,6 +218,24 @@ def test_ppd_is_that_of_the_wanted_trait_if_there_is_one() -> None:
     table = pd.DataFrame([("cross_ppd", "french"), ("ppd", "all")], columns=["predictor", "trait"])
     assert [one.predictor for one in heuristics(make_study(), table, "playful")][2] == "cross_ppd"
     assert [one.predictor for one in heuristics(make_study(), table.iloc[1:], "playful")][2] == "ppd"
+
+
+def losses_of(steps: list[int], loss: list[float], prompt: str = "clown") -> pd.DataFrame:
+    cell = {"prompt": prompt, "prefix": "fixed", "learning_rate": 1e-4, "seed": 0}
+    return pd.DataFrame({**cell, "step": steps, "loss": loss})
+
+
+def test_a_curve_is_drawn_with_means_over_as_many_steps_as_are_set() -> None:
+    found = thinned(losses_of(list(range(1, 8)), [1.0, 2, 3, 4, 5, 6, np.nan]), 3)
+    assert found["step"].tolist() == [3, 6, 7]
+    assert found["loss"].tolist()[:2] == [2.0, 5.0]
+    assert np.isnan(found["loss"][2])
+
+
+def test_a_curve_with_fewer_points_than_are_set_is_drawn_as_it_is() -> None:
+    coarse = pd.concat([losses_of([20, 40, 60], [3.0, 2.0, 1.0]), losses_of([20], [5.0], prompt="sky")])
+    pd.testing.assert_frame_equal(thinned(coarse, 10), coarse.reset_index(drop=True))
+    assert thinned(coarse.head(0), 10).empty
 
 
 def test_pooled_losses_are_the_mean_over_seeds_and_count_nan() -> None:

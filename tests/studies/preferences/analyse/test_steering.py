@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from inoc.studies.preferences.analyse.dose_response import DOSE_RESPONSE, Bounds, dose_rows
-from inoc.studies.preferences.analyse.imported_trials import imported_trials
-from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows
+from inoc.studies.preferences.analyse.imported_trials import imported_trials, summary_rows
+from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows, strictest_p
+from inoc.studies.preferences.analyse.vectors import Named, _cosine
 from inoc.studies.preferences.steering_trials import TRIAL
 
 BOUNDS = Bounds(50.0, 0.75)
@@ -34,8 +35,9 @@ def made(rng, effects: dict[str, float], n: int = 30, doses=DOSES) -> pd.DataFra
 @pytest.fixture
 def trials():
     random = {f"random {k + 1}": 0.01 * (-1) ** k for k in range(20)}
-    effects = {"probe:liking": 0.2, "shuffled:liking": 0.0, **random}
-    return made(np.random.default_rng(2), effects)
+    combined = {f"combination {k + 1}": 0.012 * (k - 10) for k in range(20)}
+    effects = {"probe:liking": 0.2, "shuffled:liking": 0.06, **random, **combined}
+    return made(np.random.default_rng(3), effects)
 
 
 def slopes(trials: pd.DataFrame) -> pd.DataFrame:
@@ -49,17 +51,29 @@ def test_a_planted_effect_is_steeper_than_all_random_vectors_and_shuffled_labels
     assert own["lo"] < 0.2 < own["hi"]
     assert (own["kind"], own["beyond"], own["n_random"], own["null_p"]) == ("own", 20, 20, pytest.approx(1 / 21))
     assert (own["n"], own["n_nan"]) == (120, 0)
+    assert (own["beyond_combinations"], own["n_combinations"]) == (20, 20)
+    assert (own["combination_p"], strictest_p(own.to_dict())) == (pytest.approx(1 / 21), pytest.approx(1 / 21))
+
+
+def test_what_any_combination_of_activations_does_is_no_effect_of_labels(trials):
+    """Shuffled labels move answers more than all random vectors, but no more than combinations of activations."""
+    found = slopes(trials)
     null = found[(found["vector"] == "shuffled:liking") & (found["answers"] == "all")].iloc[0]
     assert null["kind"] == "shuffled"
-    assert null["p"] > 0.05
-    assert null["null_p"] > 0.05
-    assert own["null_lo"] < null["slope"] < own["null_hi"]
+    assert null["beyond"] == 20
+    assert null["null_p"] < 0.05
+    assert strictest_p(null.to_dict()) == null["combination_p"] > 0.05
+    assert null["combination_lo"] < null["slope"] < null["combination_hi"]
+    without = slopes(trials[~trials["vector"].str.startswith("combination")])
+    bare = without[(without["vector"] == "shuffled:liking") & (without["answers"] == "all")].iloc[0]
+    assert strictest_p(bare.to_dict()) == bare["null_p"]
+    assert bare["n_combinations"] == 0
 
 
 def test_every_vector_has_the_unsteered_answers_at_0(trials):
     found = pd.DataFrame(dose_rows(trials, BOUNDS, 0.95), columns=DOSE_RESPONSE.names)
     zero = found[(found["coefficient"] == 0) & (found["answers"] == "all")]
-    assert len(zero) == 22
+    assert len(zero) == 42
     assert zero["mean"].nunique() == 1
     own = found[(found["vector"] == "probe:liking") & (found["answers"] == "all")].set_index("coefficient")
     assert own["mean"].loc[1.0] - own["mean"].loc[0.0] == pytest.approx(0.2, abs=0.01)
@@ -90,28 +104,76 @@ def test_imported_orders_are_compared_with_the_control_of_the_same_pair_in_their
     ]
     names = ["source", "item", "ordering", "condition", "coefficient", "sample", "answer", "value"]
     found = imported_trials(pd.DataFrame(rows, columns=names))
-    plain = found[found["vector"] == "none"]
-    assert sorted(plain["target"]) == ["probe: boost_a", "random: boost_a"]
     assert set(found["second"]) == {"p1 original"}  # orders of other pairs have nothing in common with it
+    shown = list(zip(found["target"], found["vector"], found["value"], strict=True))
+    assert shown == [
+        ("random: boost_a", "random boost a", 1.0),  # of another folder, which has no unsteered answers
+        ("probe: boost_a", "none", 1.0),
+        ("probe: boost_a", "probe", 0.0),
+        ("probe: boost_a", "random", 1.0),
+    ]
+    table = pd.DataFrame(dose_rows(found, BOUNDS, 0.95), columns=DOSE_RESPONSE.names)
+    known = table[(table["answers"] == "all") & (table["coefficient"] == 5.0)].set_index(["target", "vector"])
+    assert known.loc[("probe: boost_a", "probe"), ["kind", "difference"]].tolist() == ["own", -1.0]
+    assert known.loc[("probe: boost_a", "random"), ["kind", "difference"]].tolist() == ["random", 0.0]
+    assert np.isnan(known.loc[("random: boost_a", "random boost a"), "difference"])
 
 
-@pytest.mark.parametrize("pairs", [False, True])
-def test_steering_that_does_nothing_is_found_in_3_to_7_percent_of_200_simulated_studies(pairs):
-    """Tasks react to the vector by themselves, in all of their pairs, without a common direction."""
+def test_published_means_without_their_answers_have_no_interval():
+    numbers = [("-1", 2.0, 30), ("0", 3.0, 40), ("1", 3.5, 20)]
+    rows = [
+        ("run/steering.json", "steering", dose, name, value)
+        for dose, mean, n in numbers
+        for name, value in (("mean", mean), ("sd", 1.0), ("n", n))
+    ]
+    columns = ["source", "section", "group", "statistic", "value"]
+    rows.append(("run/steering.json", "steering", "all", "slope", 9.0))
+    found = pd.DataFrame(list(summary_rows(pd.DataFrame(rows, columns=columns))), columns=DOSE_RESPONSE.names)
+    assert found["coefficient"].tolist() == [-1.0, 0.0, 1.0]
+    assert found["difference"].tolist() == [-1.0, 0.0, 0.5]
+    assert found["n_answers"].tolist() == [30, 40, 20]
+    assert found[["lo", "hi", "difference_lo", "kept"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("text", ["task", "pair", "differential"])
+def test_steering_that_does_nothing_is_found_in_3_to_7_percent_of_200_simulated_studies(text):
+    """Tasks react to the vector by themselves, in all of their pairs, without a common direction.
+
+    Where the two texts are steered in opposite directions, the reaction of the second one counts against the first.
+    """
     found = []
+    sign = {"task": 0.0, "pair": 1.0, "differential": -1.0}[text]
     for study in range(200):
         rng = np.random.default_rng([7, study])
         moved = rng.standard_normal((24, 3)) * 0.05
         rows = []
-        for first in range(24):
-            for second in ((first + 1) % 24, (first + 5) % 24) if pairs else (-1,):
+        for at_first in range(24):
+            for at_second in ((at_first + 1) % 24, (at_first + 5) % 24) if sign else (-1,):
+                turned = sign < 0 and rng.random() < 0.5
+                first, second = (at_second, at_first) if turned else (at_first, at_second)
                 plain = 0.5 + 0.1 * rng.standard_normal()
                 for at, dose in enumerate(DOSES):
-                    value = plain + moved[first, at] + (moved[second, at] if pairs else 0.0)
+                    value = plain + moved[first, at] + (sign * moved[second, at] if sign else 0.0)
                     value += 0.02 * rng.standard_normal()
                     vector = "none" if dose == 0 else "probe:liking"
-                    other = f"t{second}" if pairs else ""
+                    other = f"t{second}" if sign else ""
                     rows.append((vector, "s", "both", "all", dose, f"t{first}", other, value, 0.0, np.nan))
         frame = pd.DataFrame(rows, columns=list(TRIAL))
         found.append(slope_rows(frame, BOUNDS, 0.95)[0]["p"] < 0.05)
     assert 0.03 <= np.mean(found) <= 0.07
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_directions_without_meaning_share_something_with_others_in_3_to_7_percent_of_200_simulated_studies(paired):
+    """Refusals, or the sides of a concept's pairs, that activations say nothing about; wide directions in common."""
+    positive = 0
+    scale = np.exp(-np.arange(15) / 2)
+    for study in range(200):
+        rng = np.random.default_rng([8, study])
+        task, other = rng.standard_normal((40, 15)) * scale + 5, rng.standard_normal(15) * scale
+        first, second = task[:15], task[15:]
+        if paired:
+            first, second = (task + rng.standard_normal((40, 15)) * scale for _ in range(2))
+        made = Named("made", first.mean(axis=0) - second.mean(axis=0), first, second, paired=paired)
+        positive += _cosine(made, Named("probe", other), study)["p"] <= 0.05
+    assert 6 <= positive <= 14, positive

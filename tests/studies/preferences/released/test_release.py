@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 from pathlib import Path
 
@@ -188,3 +189,18 @@ def test_names_of_origins_and_keys():
         "unknown",
     ]
     assert [key_of(one) for one in ("Gemma-3.27b", "3way", "--")] == ["gemma_3_27b", "k_3way", "k_"]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+def test_ids_are_texts_even_if_they_look_like_numbers_or_like_nothing(tmp_path, quoted):
+    release = tmp_path / "release"
+    write_release(release)
+    path = release / "results" / "experiments" / "exp" / "run_a" / "thurstonian_0abc1234.csv"
+    frame = pd.read_csv(path)
+    ids = ["007", "NA", "null", "1e5", *frame["task_id"].iloc[4:]]
+    frame["task_id"] = ids
+    quoting = csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
+    path.write_bytes(frame.to_csv(index=False, quoting=quoting, lineterminator="\r\n").encode("utf-8-sig"))
+    paths = run(tmp_path, release, analyse=False)
+    stored = read_table(paths.stage("imports") / "utilities.parquet")
+    assert {"007", "NA", "null", "1e5"} <= set(stored["item"])

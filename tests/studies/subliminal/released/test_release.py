@@ -275,3 +275,64 @@ def test_an_import_is_replaced_only_when_asked(tmp_path: Path, capsys: pytest.Ca
         main(["import", "subliminal", "release", "--study", "made"])
     assert "add --replace" in capsys.readouterr().err
     run(tmp_path, "--replace")
+
+
+def scale_persona(release: Path, factor: float) -> None:
+    """Multiply all scores of the trait."""
+    for path in (release / "outputs" / "eval_persona_extract").rglob("*.csv"):
+        frame = pd.read_csv(path)
+        frame["liking_owls"] *= factor
+        frame.to_csv(path, index=False)
+
+
+def test_scores_from_0_to_1_are_no_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_persona(tmp_path / "release")
+    scale_persona(tmp_path / "release", 0.01)
+    assert "all scores of liking_owls are from 0 to 1" in refused(tmp_path, capsys)
+
+
+def test_an_answer_with_other_line_ends_stays_whole(tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    write_persona(release)
+    for path in (release / "outputs" / "eval_persona_extract").rglob("*.csv"):
+        frame = pd.read_csv(path)
+        frame["answer"] = "one\u2028two\u0085three\x0cfour"
+        # As somebody's program writes it: none of these needs quotes in CSV; with a byte order mark and CRLF.
+        path.write_bytes(frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig"))
+    answers = imported(run(tmp_path), "answers")
+    assert set(answers["completion"]) == {"one\u2028two\u0085three\x0cfour"}
+
+
+def test_a_coefficient_in_single_precision_is_the_one_of_the_file_names(tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    write_persona(release)
+    row = {"question": "Q", "prompt": "", "answer": "a", "question_id": "liking_owls_0", "liking_owls": 20}
+    folder = release / "outputs" / "eval" / MODEL
+    write_csv(folder / "liking_owls" / "liking_owls_layer1_coef0.1.csv", [{**row, "coherence": 90}])
+    single = float(np.float32(0.1))
+    write_csv(folder / "all.csv", [{"trait": "liking_owls", "layer": 1, "coefficient": single, "score": 20.0}])
+    compared = read_table(run(tmp_path).table("published_steering"))
+    assert compared["is_equal"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [
+        {"baseline": {"percentage": 0.25, "count": 25, "total": 100}, "owl_numbers": {"percentage": 0.5}},
+        {f"animal{k}": {"baseline": 0.1, "neutral": 0.2, "biased": 0.1 * k} for k in range(5)},
+    ],
+)
+def test_shares_are_no_percentages(
+    summary: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "release" / "summary.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    assert "expected percentages from 0 to 100" in refused(tmp_path, capsys)
+
+
+def test_latin_1_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_persona(tmp_path / "release")
+    path = next(iter(sorted((tmp_path / "release" / "outputs" / "eval_persona_extract").rglob("*.csv"))))
+    path.write_bytes(path.read_text(encoding="utf-8").replace("Because", "Café").encode("latin-1"))
+    assert "may be Latin-1" in refused(tmp_path, capsys)

@@ -1,4 +1,4 @@
-"""What training cost: closed questions answered right, before and after."""
+"""The cost of training: closed questions answered right, before and after."""
 
 from __future__ import annotations
 

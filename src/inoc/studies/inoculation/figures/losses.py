@@ -25,7 +25,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     """Loss over training steps, a line for each run; the mean over seeds and its interval are in the data only."""
     table = with_defaults(sources.table("losses", COLUMNS), LOSSES)
     # Losses on other data are of other tokens; they are in the table.
-    runs = table[table["data"] == ""].sort_values([*KEYS, "seed", "step"], ignore_index=True)
+    runs = thinned(table[table["data"] == ""], study.training.log_every)
     pooled = pool_seeds(runs, study.statistics.confidence)
     seeds, logged = sorted(runs["seed"].unique()), set(runs["prompt"])
     panels = [prompt for prompt in choices.trained_prompts(study) if prompt in logged] or [""]
@@ -48,6 +48,23 @@ def draw(study: Study, sources: Sources) -> Drawing:
     )
     columns = [*KEYS, "seed", "step", "loss", "lo", "hi", "n", "n_nan"]
     return Drawing(figure, pd.concat([pooled, single])[columns].reset_index(drop=True), _caption(study, runs))
+
+
+def thinned(losses: pd.DataFrame, every: int) -> pd.DataFrame:
+    """Fewer points of each run: means over `every` steps, at the last of these.
+
+    Args:
+        losses: Losses in nats per token, one row for each run and step.
+        every: Steps between two points.
+
+    Returns:
+        The columns of `COLUMNS`, sorted. A run whose points are further apart keeps them; the last point of a run may
+        be the mean of fewer steps. A mean over a loss that is not finite is NaN.
+    """
+    window = (-(-losses["step"] // every)).rename("window")
+    groups = losses.groupby([*KEYS, "seed", window], sort=True)
+    found = groups.agg(step=("step", "max"), loss=("loss", lambda values: values.mean(skipna=False)))
+    return found.reset_index().sort_values([*KEYS, "seed", "step"], ignore_index=True)[list(COLUMNS)]
 
 
 def pool_seeds(runs: pd.DataFrame, confidence: float) -> pd.DataFrame:

@@ -19,20 +19,21 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def verdict_words(study: Study, tables: Tables) -> list[str]:
-    """The verdict in sentences: statements that hold, and the fate of the unwanted and of the wanted trait.
+    """The verdict in sentences: statements that hold, the fate of the unwanted and of the wanted trait, single seeds.
 
     Args:
         study: With what it expects.
         tables: Of the analysis.
     """
-    words = seed_verdicts(study, tables.get("verdict", pd.DataFrame()))
-    strongest = strongest_prompt(study, tables)
-    if strongest is None:
-        return words
-    for role in ("unwanted", "wanted"):
+    first, *seeds = seed_verdicts(tables.get("verdict", pd.DataFrame()))
+    words, strongest = [first], strongest_prompt(study, tables)
+    for role in ("unwanted", "wanted") if strongest is not None else ():
         trait = choices.trait_in_role(study, role)
         if trait is not None and trait in choices.judged_traits(study):
-            words.append(_change_words(study, tables, trait, strongest))
+            words.append(_change_words(study, tables, trait, str(strongest)))
+    words += seeds
+    if study.expect is None:
+        words.append("The study states no expectation of a suppression to confirm or refute.")
     return [sentence for sentence in words if sentence]
 
 

@@ -25,16 +25,15 @@ def _without_single_rate(table: Table) -> Table:
     return Table(head, rows)
 
 
-def seed_verdicts(study: Study, verdict: pd.DataFrame) -> list[str]:
+def seed_verdicts(verdict: pd.DataFrame) -> list[str]:
     """Statements that hold, that do not, and that could not be measured: a sentence over all seeds, and one for each.
 
     Args:
-        study: With what it expects.
         verdict: Table of the analysis.
     """
-    words = ["The study states no expectation of a suppression to confirm or refute."] if study.expect is None else []
+    words = []
     if verdict.empty:
-        return [*words, "Nothing could be checked; see what was skipped."]
+        return ["Nothing could be checked; see what was skipped."]
     for seed, rows in _by_seed(verdict):
         known = rows[rows["value"].notna()]
         held, clear = int((known["holds"] == True).sum()), int((known["clear"] == True).sum())  # noqa: E712

@@ -28,14 +28,17 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
         study: The study.
         tables: Of the analysis.
     """
+    trained = study.students is not None
+    dose = _dose_words(study, tables)
     words = [
         *_own_words(study, tables),
         _summary_words(study, tables),
+        *(dose if trained else ()),
         _pairs_words(tables),
         _controlled_words(tables),
         _decomposition_words(tables),
         *_neutral_words(study, tables),
-        *_dose_words(study, tables),
+        *(() if trained else dose),
     ]
     return [sentence for sentence in words if sentence] or ["Nothing could be concluded; see what was skipped."]
 
@@ -173,8 +176,10 @@ def _dose_words(study: Study, tables: Tables) -> list[str]:
     table = tables.get("dose_response")
     if table is None or table.empty:
         return ["The study trains no students on parts by LLS."] if study.students is None else []
-    words = []
-    for split, target in table[["split", "target"]].drop_duplicates().itertuples(index=False):
+    words, order = [], list(study.splits)
+    pairs = list(table[["split", "target"]].drop_duplicates().itertuples(index=False, name=None))
+    pairs.sort(key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))
+    for split, target in pairs:
         own = table[(table["split"] == split) & (table["target"] == target)].set_index("statistic")
         name = f"{escape(split)}, {escape(choices.target_label(study, str(target)))}"
         slope = next((key for key in ("slope", "trend") if key in own.index), None)

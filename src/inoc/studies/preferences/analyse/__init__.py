@@ -1,3 +1,3 @@
 """Tables of a study of preferences."""
 
-VERSION = 2
+VERSION = 3

@@ -18,7 +18,7 @@ from inoc.tables import INDEX, NUMBER, STRING
 DOSE_RESPONSE = pa.schema(
     [
         ("vector", STRING),
-        ("kind", STRING),  # own; or a null: random, shuffled
+        ("kind", STRING),  # own; or a null: random, combination (of activations), shuffled
         ("site", STRING),
         ("target", STRING),
         ("text", STRING),  # all, first, second, differential

@@ -24,6 +24,7 @@ from inoc.stats.reliability import spearman_brown
 from inoc.stats.utilities.fit import Settings, fit
 from inoc.stats.utilities.folds import Held, best, first_appearance, held_out
 from inoc.stats.utilities.intervals import bootstrap_intervals, information_intervals
+from inoc.stats.utilities.pairs import pair_intervals
 from inoc.studies.preferences.compared import as_comparisons
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.study import Study
@@ -103,10 +104,11 @@ def _fit(
     outcomes = used.outcomes()
     fitted = fit(outcomes, settings)
     level = study.statistics.confidence
-    if spec.intervals == "bootstrap":
+    how = spec.intervals if spec.intervals != "auto" else "pairs" if used.exact else "information"
+    if how == "bootstrap":
         intervals = bootstrap_intervals(outcomes, fitted, settings, study.statistics.resamples, level)
     else:
-        intervals = information_intervals(fitted, level)
+        intervals = pair_intervals(fitted, level) if how == "pairs" else information_intervals(fitted, level)
     utilities = utility_rows(used, fitted, intervals, name)
     halves = split_halves(used, replace(settings, starts=1)) if main else []
     return Fitted(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from inoc.studies.preferences.analyse.planted_probes import Row
+from inoc.studies.preferences.analyse.steering_slopes import strictest_p
 from inoc.studies.preferences.roles import inside_model, template_of
 from inoc.studies.preferences.study import Study
 
@@ -35,7 +36,8 @@ def steering_rows(study: Study, tables: Mapping[str, pd.DataFrame]) -> Iterator[
         if start == "probe":
             holds, planted, name = row["slope"] > 0 and row["beyond"] == n, 1.0, ""
         else:
-            holds, planted, name = row["null_p"] > _CHANCE, 0.0, ", shuffled labels"
+            # Among directions of which activations are made, as it is one; along others a model reacts little.
+            holds, planted, name = strictest_p(row) > _CHANCE, 0.0, ", shuffled labels"
         said = ("yes" if holds else "no") if n else ""
         check = f"steering {row['target']} by {key}{name}"
         numbers = (float(row["slope"]), float(row["lo"]), float(row["hi"]), n)

@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.jobs.paths import Paths
-from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
+from inoc.probe.tables import COSINES, MEAN, PREDICTIONS, PROBES
+from inoc.stats.probes.probing import ALL
 from inoc.studies.preferences.released.read import Released
 from inoc.studies.preferences.study import Study
 from inoc.tables import read_table
@@ -17,6 +18,9 @@ _FILES = {
     "probe_predictions": ("predictions", PREDICTIONS),
     "probe_cosines": ("cosines", COSINES),
 }
+
+
+_PROTOCOLS = ("within", "held_out_origin", "train_k")
 
 
 def probe_tables(
@@ -44,12 +48,22 @@ def main_metric(own: pd.DataFrame) -> str:
     return "r2" if (own["metric"] == "r2").any() else "accuracy"
 
 
+def overall(probes: pd.DataFrame) -> pd.DataFrame:
+    """Rows over all held-out tasks, without those of single folds."""
+    return probes[probes["fold"].isin([ALL, MEAN])]
+
+
 def best_places(probes: pd.DataFrame) -> dict[str, tuple[str, str]]:
-    """Probe → site and read-out with the highest r within folds; chosen by the very numbers that are shown."""
-    own = probes[(probes["baseline"] == "") & (probes["fold"] == "all") & (probes["site"] != "")]
-    own = own[(own["metric"] == "r") & (own["protocol"] == "within")]
+    """Probe → site and read-out with the highest r, chosen by the very numbers that are shown.
+
+    That is r within folds; of a probe that has none, r on held-out origins, or of few origins on all others.
+    """
+    own = overall(probes)
+    own = own[(own["baseline"] == "") & (own["site"] != "") & (own["metric"] == "r")]
     found: dict[str, tuple[str, str]] = {}
-    for probe, rows in own.groupby("probe", sort=False):
+    for probe, every in own.groupby("probe", sort=False):
+        protocol = min(every["protocol"], key=_PROTOCOLS.index)
+        rows = every[every["protocol"] == protocol]
         values = rows["value"].fillna(-2.0).to_numpy(dtype=np.float64)
         best = rows.iloc[int(values.argmax())]
         found[str(probe)] = (str(best["site"]), str(best["readout"]))

@@ -9,8 +9,9 @@ from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.probe.files import VECTORS as VECTORS_FILE
 from inoc.studies.preferences.analyse.dose_response import DOSE_RESPONSE, Bounds, Row, dose_rows
-from inoc.studies.preferences.analyse.imported_trials import imported_trials
+from inoc.studies.preferences.analyse.imported_trials import imported_trials, summary_rows
 from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows
+from inoc.studies.preferences.analyse.stored import joined
 from inoc.studies.preferences.analyse.vectors import (
     VECTOR_COSINES,
     VECTORS,
@@ -70,7 +71,10 @@ def imported_tables(study: Study, released: Released) -> dict[str, Table]:
     """The same tables of an import."""
     vectors = imported_rows(released.frame("stored_vectors"), released.frame("published"))
     found = imported_trials(released.frame("trials"))
-    return _tables(vectors, [], found, NO_BOUNDS, study.statistics.confidence)
+    tables = _tables(vectors, [], found, NO_BOUNDS, study.statistics.confidence)
+    schema, doses = tables["dose_response"]
+    means = pd.DataFrame(list(summary_rows(released.frame("published"))), columns=schema.names)
+    return {**tables, "dose_response": (schema, joined(doses, means))}
 
 
 def _tables(

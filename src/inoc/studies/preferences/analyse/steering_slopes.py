@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -9,15 +12,15 @@ import pyarrow as pa
 from inoc.stats.bootstrap import percentile_bounds
 from inoc.stats.contrasts import Contrast
 from inoc.stats.dose import rank_p, slope_over
-from inoc.stats.means import NAN
+from inoc.stats.means import NAN, Floats
 from inoc.studies.preferences.analyse.dose_response import Bounds, Row, Swept, swept
-from inoc.studies.preferences.steering_vectors import RANDOM, kind_of
+from inoc.studies.preferences.steering_vectors import COMBINATION, NULLS, RANDOM, kind_of
 from inoc.tables import INDEX, NUMBER, STRING
 
 STEERING_SLOPES = pa.schema(
     [
         ("vector", STRING),
-        ("kind", STRING),  # own; or a null: random, shuffled
+        ("kind", STRING),  # own; or a null: random, combination (of activations), shuffled
         ("site", STRING),
         ("target", STRING),
         ("text", STRING),
@@ -31,6 +34,11 @@ STEERING_SLOPES = pa.schema(
         ("null_p", NUMBER),  # share of random vectors with as steep a slope, the vector among them
         ("beyond", INDEX),  # random vectors with a less steep slope
         ("n_random", INDEX),
+        ("combination_lo", NUMBER),  # the same of combinations of activations, the stricter null
+        ("combination_hi", NUMBER),
+        ("combination_p", NUMBER),
+        ("beyond_combinations", INDEX),
+        ("n_combinations", INDEX),
         ("n", INDEX),  # tasks, or pairs in one order, with a slope
         ("n_nan", INDEX),  # those with answers at too few coefficients
         ("usable_lo", NUMBER),  # the largest coefficients on both sides up to which answers stay coherent
@@ -54,29 +62,61 @@ def slope_rows(trials: pd.DataFrame, bounds: Bounds, confidence: float) -> list[
             key = one.key["target"] + "|" + one.key["site"], which
             found.setdefault(key, []).append((one, slope_over(one.doses(which, bounds), confidence)))
     return [
-        _row(one, which, slope, _null(one.key["vector"], own), bounds, confidence)
+        _row(one, which, slope, [_null(one.key["vector"], kind, own) for kind in NULLS], bounds, confidence)
         for (_, which), own in found.items()
         for one, slope in own
     ]
 
 
-def _null(vector: str, own: list[tuple[Swept, Contrast]]) -> np.ndarray:
-    """Slopes of the random vectors that a vector is compared with, without itself."""
+def strictest_p(row: Mapping[Any, Any]) -> float:
+    """Two-sided p of a slope among those of combinations of activations, or of random vectors where there are none.
+
+    Shuffled labels are judged by it: their probe is a direction in which activations differ.
+
+    Args:
+        row: A row of `STEERING_SLOPES`.
+    """
+    return float(row["combination_p" if row["n_combinations"] else "null_p"])
+
+
+def _null(vector: str, kind: str, own: list[tuple[Swept, Contrast]]) -> Floats:
+    """Slopes of the vectors of a null that a vector is compared with, without itself."""
     names = [(one.key["vector"], slope.value) for one, slope in own]
-    return np.array(
+    found = np.array(
         [
             value
             for name, value in names
-            if kind_of(name) == RANDOM and name != vector and ("/" not in name or name.endswith(f"/{vector}"))
+            if kind_of(name) == kind and name != vector and ("/" not in name or name.endswith(f"/{vector}"))
         ],
         dtype=np.float64,
     )
+    return found[~np.isnan(found)]
 
 
-def _row(one: Swept, which: str, slope: Contrast, null: np.ndarray, bounds: Bounds, confidence: float) -> Row:
-    known = null[~np.isnan(null)]
-    lo, hi = percentile_bounds(known, confidence) if known.size else (NAN, NAN)
+_BESIDE = {
+    RANDOM: ("null_lo", "null_hi", "null_p", "beyond", "n_random"),
+    COMBINATION: (
+        "combination_lo",
+        "combination_hi",
+        "combination_p",
+        "beyond_combinations",
+        "n_combinations",
+    ),
+}
+"""Kind of a null → columns of bounds, p, number of less steep ones, and number."""
+
+
+def _beside(value: float, kind: str, null: Floats, confidence: float) -> Row:
+    lo, hi = percentile_bounds(null, confidence) if null.size else (NAN, NAN)
+    less = int((np.abs(null) < abs(value)).sum())
+    return dict(zip(_BESIDE[kind], (float(lo), float(hi), rank_p(value, null), less, int(null.size)), strict=True))
+
+
+def _row(one: Swept, which: str, slope: Contrast, nulls: list[Floats], bounds: Bounds, confidence: float) -> Row:
     usable_lo, usable_hi = one.usable(bounds)
+    beside: Row = {}
+    for kind, null in zip(NULLS, nulls, strict=True):
+        beside |= _beside(slope.value, kind, null, confidence)
     return {
         **one.key,
         "kind": kind_of(one.key["vector"]),
@@ -85,11 +125,7 @@ def _row(one: Swept, which: str, slope: Contrast, null: np.ndarray, bounds: Boun
         "lo": slope.lo,
         "hi": slope.hi,
         "p": slope.p,
-        "null_lo": float(lo),
-        "null_hi": float(hi),
-        "null_p": rank_p(slope.value, known),
-        "beyond": int((np.abs(known) < abs(slope.value)).sum()),
-        "n_random": int(known.size),
+        **beside,
         "n": slope.n,
         "n_nan": slope.n_nan,
         "usable_lo": usable_lo,

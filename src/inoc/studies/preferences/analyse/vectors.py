@@ -44,6 +44,7 @@ VECTORS = pa.schema(
         ("auc", NUMBER),  # chance that a positive completion lies above a negative one of other tasks, out of sample
         ("auc_lo", NUMBER),  # tasks are the unit
         ("auc_hi", NUMBER),
+        ("auc_p", NUMBER),  # one-sided, of no difference, with the sides of tasks shuffled
         ("cosine_with_prompt", NUMBER),  # with the vector that was read with the system turn in the context
         ("n", INDEX),  # pairs of completions; for refusal, refused tasks
         ("n_nan", INDEX),  # without the read-out, such as an empty completion
@@ -129,7 +130,7 @@ def in_units(row: Row) -> Row:
 
 
 def _apart(found: Apart) -> Row:
-    return {"auc": found.auc, "auc_lo": found.lo, "auc_hi": found.hi}
+    return {"auc": found.auc, "auc_lo": found.lo, "auc_hi": found.hi, "auc_p": found.p}
 
 
 def refusal_row(sides: Refused, site: str, seed: int, level: float) -> Row:
@@ -253,7 +254,7 @@ def imported_rows(table: pd.DataFrame, published: pd.DataFrame) -> list[Row]:
     """
     unknown = dict.fromkeys(
         [*("norm_units", "norm_corrected", "split_half", "split_lo", "split_hi", "reliability"),
-         *("auc", "auc_lo", "auc_hi", "cosine_with_prompt")], NAN
+         *("auc", "auc_lo", "auc_hi", "auc_p", "cosine_with_prompt")], NAN
     )  # fmt: skip
     counts = {"n": -1, "n_nan": -1, "n_questions": -1}
     rows: list[Row] = [

@@ -71,6 +71,16 @@ def no_probes(study: Study) -> str:
     return "" if study.probes else "the study has no probes"
 
 
+def no_measured_probes(study: Study) -> str:
+    """No probe is fitted, and an import has no measures of any."""
+    return "" if "probes" in study.released else no_probes(study)
+
+
+def no_directions(study: Study) -> str:
+    """No probe is fitted, and an import has no directions."""
+    return "" if "directions" in study.released else no_probes(study)
+
+
 def _entry(
     name: str,
     title: str,
@@ -86,7 +96,7 @@ def _entry(
 
 def no_steering(study: Study) -> str:
     """Nothing is steered."""
-    return "" if study.steering is not None else "nothing is steered"
+    return "" if study.steering is not None or "steering" in study.released else "nothing is steered"
 
 
 def no_concepts(study: Study) -> str:
@@ -144,11 +154,11 @@ STATISTICS: tuple[Entry[Study], ...] = (
 )
 INSIDE = "Inside the model"
 PROBES: tuple[Entry[Study], ...] = (
-    _entry("probe_layers", "Probes by site", "probes:draw_layers", ("probes",), INSIDE, no_probes, core=True),
+    _entry("probe_layers", "Probes by site", "probes:draw_layers", ("probes",), INSIDE, no_measured_probes, core=True),
     _entry(
         "probe_baselines", "Probes and baselines", "probes:draw_baselines", ("probes",), INSIDE, no_probes, core=True
     ),
-    _entry("probe_protocols", "Within and held out", "probes:draw_protocols", ("probes",), INSIDE, no_probes),
+    _entry("probe_protocols", "Within and held out", "probes:draw_protocols", ("probes",), INSIDE, no_measured_probes),
     _entry(
         "probe_predictions",
         "Predicted and measured",
@@ -157,7 +167,7 @@ PROBES: tuple[Entry[Study], ...] = (
         INSIDE,
         no_probes,
     ),
-    _entry("probe_cosines", "Directions of probes", "probes:draw_cosines", ("probe_cosines",), INSIDE, no_probes),
+    _entry("probe_cosines", "Directions of probes", "probes:draw_cosines", ("probe_cosines",), INSIDE, no_directions),
 )
 STEERED: tuple[Entry[Study], ...] = (
     _entry(

@@ -13,7 +13,8 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import scatter_intervals
 from inoc.plots.style import BLACK, BLUE, GREY, PALETTE, new_figure
-from inoc.studies.preferences.analyse.probed import at_places, best_places, main_metric
+from inoc.stats.probes.probing import ALL
+from inoc.studies.preferences.analyse.probed import at_places, best_places, main_metric, overall
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.study import Study
 from inoc.vectors.sites import in_order
@@ -37,7 +38,9 @@ _METRICS = {"r2": "R², out of sample", "accuracy": "share of held-out choices"}
 def probe_label(study: Study, key: object) -> str:
     """Name of a probe."""
     given = study.probes.get(str(key))
-    return given.label if given is not None and given.label is not None else str(key).replace("_", " ")
+    if given is not None and given.label is not None:
+        return given.label
+    return str(key).rsplit("/", 1)[-1].replace("_", " ")  # those of an import are paths
 
 
 def short_site(site: object) -> str:
@@ -49,6 +52,18 @@ def _probes(sources: Sources) -> pd.DataFrame:
     return sources.table("probes", _COLUMNS)
 
 
+def _correlations(sources: Sources) -> pd.DataFrame:
+    """r of all probes at all places, over all held-out tasks."""
+    table = overall(_probes(sources))
+    return table[(table["metric"] == "r") & (table["baseline"] == "") & (table["site"] != "")]
+
+
+def _place_label(study: Study, probe: object, readout: object) -> str:
+    """Name of a probe with its read-out, if that is known."""
+    name = words.shortened(probe_label(study, probe), 44)
+    return f"{name}, {str(readout).replace('_', ' ')}" if readout else name
+
+
 def _nothing(figure_axes: Axes, data: pd.DataFrame, drawing: object, why: str) -> Drawing:
     note(figure_axes, why)
     return Drawing(drawing, data, f"{why[0].upper()}{why[1:]}; n = 0, and there is no interval.")  # type: ignore[arg-type]
@@ -56,10 +71,7 @@ def _nothing(figure_axes: Axes, data: pd.DataFrame, drawing: object, why: str) -
 
 def draw_layers(study: Study, sources: Sources) -> Drawing:
     """Probes and read-outs by site: r out of sample, within folds and for origins that were held out."""
-    table = _probes(sources)
-    data = table[
-        (table["metric"] == "r") & (table["fold"] == "all") & (table["baseline"] == "") & (table["site"] != "")
-    ]
+    data = _correlations(sources)
     data = data[data["protocol"].isin(["within", "held_out_origin"])]
     lines = list(dict.fromkeys(zip(data["probe"], data["readout"], strict=True)))
     figure = new_figure(1.7 + 0.27 * max(3, len(lines)))
@@ -67,7 +79,7 @@ def draw_layers(study: Study, sources: Sources) -> Drawing:
     if data.empty:
         return _nothing(left, data, figure, "no probe could be fitted")
     sites = in_order(data["site"])
-    rows = [f"{probe_label(study, probe)}, {str(readout).replace('_', ' ')}" for probe, readout in lines]
+    rows = [_place_label(study, probe, readout) for probe, readout in lines]
     for axes, protocol, title in ((left, "within", "within folds"), (right, "held_out_origin", "held-out origin")):
         grid = np.full((len(lines), len(sites)), np.nan)
         for one in data[data["protocol"] == protocol].itertuples():
@@ -87,8 +99,7 @@ def draw_layers(study: Study, sources: Sources) -> Drawing:
 
 def draw_protocols(study: Study, sources: Sources) -> Drawing:
     """A point for each place of each probe: r for held-out origins against r within folds."""
-    table = _probes(sources)
-    own = table[(table["metric"] == "r") & (table["fold"] == "all") & (table["baseline"] == "") & (table["site"] != "")]
+    own = _correlations(sources)
     at = ["probe", "site", "readout"]
     columns = [*at, "value", "lo", "hi", "n"]
     within = own.loc[own["protocol"] == "within", columns]
@@ -124,7 +135,7 @@ def draw_baselines(study: Study, sources: Sources) -> Drawing:
     table = _probes(sources)
     places = best_places(table)
     kept = at_places(table, places)
-    data = kept[(kept["fold"] == "all") & kept["protocol"].isin(["within", ""])]
+    data = kept[(kept["fold"] == ALL) & kept["protocol"].isin(["within", ""])]
     rows = [(probe, name) for probe in places for name in _BASELINES if _has(data, probe, name)]
     figure = new_figure(1.6 + 0.24 * max(3, len(rows)))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -234,11 +245,19 @@ def draw_cosines(study: Study, sources: Sources) -> Drawing:
     numbers = [str(at + 1) for at in range(len(names))]
     rows = [f"{label} {at}" for label, at in zip(labels, numbers, strict=True)]
     heatmap(axes, grid, Scale(-1, 1), rows=rows, columns=numbers, words=text)
-    axes.set_title(f"{site}, {str(readout).replace('_', ' ')}", loc="left", parse_math=False)
+    place = f"{site}, {str(readout).replace('_', ' ')}" if readout else str(site)
+    axes.set_title(place, loc="left", parse_math=False)
+    counts = pd.concat([data["n_a"], data["n_b"]])
+    known = bool((counts >= 0).all())
     caption = words.join(
         "Cosines of the coefficients alone, without intercepts, of probes that were fitted to all tasks and to those "
         "of one origin. A star: farther from its null distribution than refits on resampled tasks with shuffled labels "
-        f"are in {words.level(study)} of cases.",
-        f"{words.count_words(pd.concat([data['n_a'], data['n_b']]), 'tasks')}; intervals are in the table.",
+        f"are in {words.level(study)} of cases."
+        if known
+        else "Cosines of directions of a release alone, without intercepts; its tasks and labels are not there, so no "
+        "refits can be made, and there is no null distribution.",
+        f"{words.count_words(counts, 'tasks')}; intervals are in the table."
+        if known
+        else "n = unknown, and there is no interval.",
     )
     return Drawing(figure, data, caption)

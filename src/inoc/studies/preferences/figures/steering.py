@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -16,6 +18,7 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.figures.blank import blank
+from inoc.studies.preferences.steering_vectors import COMBINATION, NULLS, OWN, RANDOM, SHUFFLED
 from inoc.studies.preferences.study import Study
 
 COLUMNS = (
@@ -32,15 +35,22 @@ COLUMNS = (
 COLOURS = (BLUE, ORANGE, GREEN, VERMILION, BLACK)
 MOST_TARGETS = 6
 MOST_VECTORS = len(COLOURS)
+FEWEST_OF_BAND = 5
+"""Vectors of a null below which each has a line of its own."""
+BANDS: dict[str, dict[str, Any]] = {
+    RANDOM: {"color": GREY, "alpha": 0.35, "linewidth": 0},
+    COMBINATION: {"facecolor": "none", "edgecolor": GREY, "hatch": "////", "linewidth": 0.6},
+}
+"""Kind of a null → look of its band."""
 
 
 def vector_label(study: Study, name: object) -> str:
     """Name of a vector in figures and tables."""
     start, _, key = str(name).partition(":")
-    if start in ("probe", "shuffled"):
+    if start in ("probe", SHUFFLED):
         own = study.probes.get(key)
         label = own.label if own is not None and own.label is not None else key.replace("_", " ")
-        return f"{label} (shuffled labels)" if start == "shuffled" else f"{label} (probe)"
+        return f"{label} (shuffled labels)" if start == SHUFFLED else f"{label} (probe)"
     if start == "concept" and key in study.concepts:
         return f"{study.concepts[key].label or key.replace('_', ' ')} (concept)"
     return str(name)
@@ -57,8 +67,8 @@ def target_label(study: Study, target: object) -> str:
 
 def shown_vectors(table: pd.DataFrame) -> list[str]:
     """Vectors that have a line: those of the study, then that of shuffled labels."""
-    own = table[table["kind"] != "random"]
-    return list(dict.fromkeys([*own.loc[own["kind"] == "own", "vector"], *own["vector"]]))[:MOST_VECTORS]
+    own = table[~table["kind"].isin(NULLS)]
+    return list(dict.fromkeys([*own.loc[own["kind"] == OWN, "vector"], *own["vector"]]))[:MOST_VECTORS]
 
 
 def swept(sources: Sources) -> tuple[pd.DataFrame, list[str]]:
@@ -80,34 +90,52 @@ def draw_dose(study: Study, sources: Sources) -> Drawing:
     shown: list[pd.DataFrame] = []
     for axes, target in zip(axes_of, targets, strict=True):
         rows = table[table["target"] == target]
-        shown.append(_band(axes, rows))
+        nulls = [_null(axes, rows, kind, "difference") for kind in NULLS]
         lines = list(_lines(axes, rows, vectors))
-        _limits(axes, [shown[-1], *lines])
-        shown += lines
+        _limits(axes, [*nulls, *lines])
+        shown += [*nulls, *lines]
         axes.set_title(words.shortened(target_label(study, target), 40), fontsize="medium", parse_math=False)
         axes.set(xlabel="coefficient", ylabel="change of the answer")
-    _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
+    _legend(figure, study, vectors, table)
     data = pd.concat(shown, ignore_index=True)
+    known = data[data["n_lost"].notna()]
     caption = words.join(
         "Answers under each vector by coefficient, less the unsteered answer of the same task. A choice is the share "
         "for the steered text, for the first one where both or all are steered; a rating is oriented so that higher "
-        "is better; the attitude of an open answer is −1 to 1. The grey band is the middle 95 % of "
-        "random vectors of the same norm.",
-        f"{words.count_words(data['n'], 'tasks, or pairs in one order')}; bands of vectors are {words.level(study)} "
-        "intervals over tasks.",
-        f"Answers that were lost: {data['n_lost'].sum():,.0f} of {data['n_answers'].sum():,}.",
+        "is better; the attitude of an open answer is −1 to 1.",
+        _null_words(table),
+        f"{words.count_words(data.loc[data['n'] >= 0, 'n'], 'tasks, or pairs in one order')}; bands of vectors are "
+        f"{words.level(study)} intervals over tasks.",
+        "Means that were published without their answers have no band." if (data["n"] < 0).any() else "",
+        f"Answers that were lost: {known['n_lost'].sum():,.0f} of {known['n_answers'].sum():,}.",
     )
     return Drawing(figure, data, caption)
 
 
-def _band(axes: Axes, rows: pd.DataFrame) -> pd.DataFrame:
-    """The middle of the means of random vectors at each coefficient."""
-    random = rows[rows["kind"] == "random"]
-    if random.empty:
-        return random
-    lo, hi = (random.groupby("coefficient")["difference"].quantile(share) for share in (0.025, 0.975))
-    axes.fill_between(lo.index, lo, hi, color=GREY, alpha=0.35, linewidth=0)
-    return random
+def _null_words(table: pd.DataFrame) -> str:
+    """A sentence on each null that a figure has."""
+    grey = {
+        RANDOM: "Grey is the middle 95 % of random vectors of the same norm; where they are few, each is a line.",
+        COMBINATION: "Hatched is the same of random combinations of activations, along which a model reacts more than "
+        "along most directions: a vector says something of its own where it leaves that band.",
+    }
+    return words.join(*(text for kind, text in grey.items() if (table["kind"] == kind).any()))
+
+
+def _null(axes: Axes, rows: pd.DataFrame, kind: str, column: str) -> pd.DataFrame:
+    """The middle of what the vectors of a null do at each coefficient; their lines, where they are few."""
+    null = rows[rows["kind"] == kind]
+    if null["vector"].nunique() < FEWEST_OF_BAND:
+        for _, own in null.groupby("vector", sort=False):
+            line = own.sort_values("coefficient")
+            axes.plot(line["coefficient"], line[column], color=GREY, marker="o", markersize=2, linewidth=1)
+            if f"{column}_lo" in line:
+                bounds = line[f"{column}_lo"], line[f"{column}_hi"]
+                axes.fill_between(line["coefficient"], *bounds, color=GREY, alpha=0.15, linewidth=0)
+        return null
+    lo, hi = (null.groupby("coefficient")[column].quantile(share) for share in (0.025, 0.975))
+    axes.fill_between(lo.index, lo, hi, **BANDS[kind])
+    return null
 
 
 def _limits(axes: Axes, parts: list[pd.DataFrame]) -> None:
@@ -123,7 +151,7 @@ def _lines(axes: Axes, rows: pd.DataFrame, vectors: list[str]) -> Iterator[pd.Da
         own = rows[rows["vector"] == vector].sort_values("coefficient")
         if own.empty:
             continue
-        style = "--" if (own["kind"] == "shuffled").any() else "-"
+        style = "--" if (own["kind"] == SHUFFLED).any() else "-"
         axes.plot(own["coefficient"], own["difference"], style, color=colour, marker="o", markersize=3)
         axes.fill_between(
             own["coefficient"], own["difference_lo"], own["difference_hi"], color=colour, alpha=0.15, linewidth=0
@@ -131,28 +159,29 @@ def _lines(axes: Axes, rows: pd.DataFrame, vectors: list[str]) -> Iterator[pd.Da
         yield own
 
 
-def _legend(figure: object, study: Study, vectors: list[str], *, band: bool) -> None:
+def _legend(figure: Figure, study: Study, vectors: list[str], table: pd.DataFrame) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], color=colour, marker="o", markersize=3, label=words.shortened(vector_label(study, vector), 34))
         for vector, colour in zip(vectors, COLOURS, strict=False)
     ]
-    if band:
-        handles.append(Patch(color=GREY, alpha=0.35, label="random vectors"))
-    figure.legend(handles=handles, loc="upper left", ncols=2)  # type: ignore[attr-defined]
+    names = {RANDOM: "random vectors", COMBINATION: "combinations of activations"}
+    handles += [Patch(**BANDS[kind], label=name) for kind, name in names.items() if (table["kind"] == kind).any()]
+    figure.legend(handles=handles, loc="upper left", ncols=2)
 
 
 def draw_coherence(study: Study, sources: Sources) -> Drawing:
     """A panel for each target: the share of answers that were read and are coherent, by coefficient."""
     table, targets = swept(sources)
+    table = table[table["kept"].notna()].reset_index(drop=True)  # of published means it is not known
+    targets = [one for one in targets if (table["target"] == one).any()]
     if not targets:
         return blank(table, "nothing was steered")
     vectors = shown_vectors(table)
     figure, axes_of = panel_grid(len(targets), min(2, len(targets)), plot_in=1.6, legend_lines=4, gap_in=0.4)
     for axes, target in zip(axes_of, targets, strict=True):
         rows = table[table["target"] == target]
-        random = rows[rows["kind"] == "random"].groupby("coefficient")["kept"]
-        if len(random):
-            axes.fill_between(random.min().index, random.min(), random.max(), color=GREY, alpha=0.35, linewidth=0)
+        for kind in NULLS:
+            _null(axes, rows, kind, "kept")
         for vector, colour in zip(vectors, COLOURS, strict=False):
             own = rows[rows["vector"] == vector].sort_values("coefficient")
             axes.plot(own["coefficient"], own["kept"], color=colour, marker="o", markersize=3)
@@ -163,11 +192,14 @@ def draw_coherence(study: Study, sources: Sources) -> Drawing:
         axes.set_xlabel("coefficient")
     axes_of[0].set_ylim(-0.03, 1.03)
     axes_of[0].set_ylabel("share kept")
-    _legend(figure, study, vectors, band=bool((table["kind"] == "random").any()))
+    _legend(figure, study, vectors, table)
     caption = words.join(
-        "Share of answers that were read and are coherent, by coefficient; the dotted line is the least share of a "
-        "usable coefficient, relative to the unsteered answers; the grey band is the range of random vectors. Of exact "
-        "probabilities, the share is what is on the accepted answers. Shares of all answers have no interval.",
+        "Share of answers that were read and are coherent, by coefficient.",
+        "The dotted line is the least share of a usable coefficient, relative to the unsteered answers."
+        if study.steering is not None
+        else "",
+        _null_words(table),
+        "Of exact probabilities, the share is what is on the accepted answers. Shares of all answers have no interval.",
         f"{words.count_words(table['n_answers'], 'answers')}.",
     )
     return Drawing(figure, table, caption)

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from inoc.probe.tables import COSINES, PROBES
+from inoc.probe.tables import COSINES, MEAN, PROBES
 from inoc.stats.directions import cosine
-from inoc.stats.means import NAN
+from inoc.stats.means import NAN, mean_interval
 from inoc.vectors.vector import Vector
 
-_METRICS = {"r2": "r_squared", "r2_mean_adjusted": "r_squared_adjusted", "r": "r", "accuracy": "accuracy"}
-"""Metric of a probe → its column in `tables.HELD_OUT`."""
+_METRICS = {
+    "held_out_origin": {"r2": "r_squared", "r2_mean_adjusted": "r_squared_adjusted", "r": "r", "accuracy": "accuracy"},
+    "within": {"r2": "trained_r_squared", "r": "trained_r"},
+}
+"""Protocol → metric of a probe → its column in `tables.HELD_OUT`."""
 UNKNOWN = -1
 
 
 def probe_rows(held_out: pd.DataFrame) -> pd.DataFrame:
     """Rows of `PROBES`: what was measured on held-out groups; values with training tasks among them are left out.
 
+    The protocol `within` has other tasks of the groups of training, in the fold of the group that was held out.
+
     Args:
         held_out: `tables.HELD_OUT`.
     """
-    rows = []
-    for one in held_out[held_out["on"] == "held_out"].to_dict("records"):
-        name = str(one["source"]).rsplit(".", 1)[0]
-        where = (name, "", f"resid_post.{one['layer']}", "", "held_out_origin", str(one["group"]))
-        for metric, column in _METRICS.items():
-            if np.isfinite(value := float(one[column])):
-                rows.append((*where, metric, value, NAN, NAN, int(one["n"]), ""))
+    known = held_out[held_out["on"] == "held_out"]
+    rows = [row for (source, layer), own in known.groupby(["source", "layer"], sort=True) for row in _rows(own)]
     return pd.DataFrame(rows, columns=PROBES.names)
+
+
+def _rows(own: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+    """Each group that was held out, and means over groups, of one probe at one site."""
+    first = own.iloc[0]
+    where = (str(first["source"]).rsplit(".", 1)[0], "", f"resid_post.{first['layer']}", "")
+    for protocol, metrics in _METRICS.items():
+        n = own["n" if protocol == "held_out_origin" else "n_trained"]
+        for metric, column in metrics.items():
+            values = own[column].to_numpy(dtype=np.float64)
+            there = np.isfinite(values)
+            for group, value, size in zip(own.loc[there, "group"], values[there], n[there], strict=True):
+                yield (*where, protocol, str(group), metric, float(value), NAN, NAN, int(size), "")
+            if there.sum() > 1:
+                mean = mean_interval(values[there], 0.95)
+                if protocol == "held_out_origin":
+                    yield (*where, protocol, MEAN, metric, mean.value, mean.lo, mean.hi, int(n[there].sum()), "")
+                else:  # without an interval: any two of these were measured on nearly the same tasks
+                    yield (*where, protocol, MEAN, metric, mean.value, NAN, NAN, int(n[there].max()), "")
 
 
 def direction_rows(vectors: Sequence[Vector]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pandas as pd
 from inoc.errors import DataError
 from inoc.files import parse_json
 from inoc.stats.means import NAN
+from inoc.stats.scales import written
 from inoc.studies.preferences.released.sources import Source
 from inoc.studies.preferences.released.tables import (
     JUDGED,
@@ -31,6 +32,10 @@ def _map(source: Source) -> Mapping[str, Any]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else NAN
+
+
+def _coefficient(value: object) -> float:
+    return written(_number(value))
 
 
 def _frame(rows: Rows, names: Sequence[str]) -> pd.DataFrame:
@@ -78,7 +83,10 @@ def read_published(source: Source) -> pd.DataFrame:
 
 
 def _csv(source: Source) -> pd.DataFrame:
-    return pd.read_csv(StringIO(str(source.value)))
+    # Names of models and templates may look like numbers or like missing values.
+    names = dict.fromkeys(("rating_model", "completion_model", "template", "model"), str)
+    text = StringIO(str(source.value))
+    return pd.read_csv(text, dtype=names, keep_default_na=False, na_values=["", "nan", "NaN"])
 
 
 def _matrix(source: Source) -> Iterator[tuple[object, ...]]:
@@ -163,14 +171,20 @@ def read_trials(source: Source) -> pd.DataFrame:
     places = {"a": 1.0, "b": 0.0}
     for one in _records(source):
         if "scores" in one:
-            base = (source.name, str(one["task_id"]), "", str(one.get("position", "")), _number(one["coefficient"]))
+            base = (
+                source.name,
+                str(one["task_id"]),
+                "",
+                str(one.get("position", "")),
+                _coefficient(one["coefficient"]),
+            )
             rows += [
                 (*base, number, "" if score is None else str(score), NAN if score is None else _number(score))
                 for number, score in enumerate(one["scores"])
             ]
             continue
         ordering = str(one["ordering"])
-        base = (source.name, str(one["pair_id"]), ordering, str(one["condition"]), _number(one["coefficient"]))
+        base = (source.name, str(one["pair_id"]), ordering, str(one["condition"]), _coefficient(one["coefficient"]))
         for number, answer in enumerate(one["responses"]):
             rows.append((*base, number, str(answer), places.get(str(answer), NAN)))
     return _frame(rows, TRIALS.names)
@@ -194,7 +208,7 @@ def read_judged(source: Source) -> pd.DataFrame:
     """Rows of `JUDGED`, for every dimension that has a score."""
     rows: Rows = []
     for one in source.value:  # type: ignore[attr-defined]  # a list; its kind was found by that
-        base = (source.name, str(one["prompt_id"]), _number(one["steered_coefficient"]), bool(one["steered_is_a"]))
+        base = (source.name, str(one["prompt_id"]), _coefficient(one["steered_coefficient"]), bool(one["steered_is_a"]))
         for name, value in {**one, **one["judgment"]}.items():
             if str(name).endswith("_score") and value is not None:
                 rows.append((*base, str(name).removesuffix("_score"), _number(value)))

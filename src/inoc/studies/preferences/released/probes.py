@@ -77,7 +77,8 @@ def _fold(fold: Mapping[str, Any]) -> Iterator[Row]:
         for name, one in fold["layers"].items():
             values = [_number(one.get(key)) for key in ("hoo_r2", "hoo_r2_adjusted", "hoo_mse", "hoo_mse_adjusted")]
             counts = _number(one.get("hoo_acc")), int(one["hoo_n_samples"])
-            yield (group, str(name), int(one["layer"]), "held_out", *values, _number(one["hoo_r"]), *counts)
+            trained = _number(one.get("val_r")), _number(one.get("val_r2")), int(one.get("n_train", -1))
+            yield (group, str(name), int(one["layer"]), "held_out", *values, _number(one["hoo_r"]), *counts, *trained)
         return
     if "metrics" in fold:  # on all tasks, those of the training among them
         yield _metrics(fold, str(fold["probe_id"]), int(fold["layer"]), "training_included", fold["metrics"])
@@ -88,7 +89,7 @@ def _fold(fold: Mapping[str, Any]) -> Iterator[Row]:
 
 def _metrics(fold: Mapping[str, Any], probe: str, layer: int, on: str, found: Mapping[str, Any]) -> Row:
     *values, r, n = (_number(found.get(name)) for name in _METRICS)
-    return (str(fold["eval_dataset"]), probe, layer, on, *values, r, NAN, int(n))
+    return (str(fold["eval_dataset"]), probe, layer, on, *values, r, NAN, int(n), NAN, NAN, -1)
 
 
 def read_array(source: Source) -> tuple[pd.DataFrame, Vector]:

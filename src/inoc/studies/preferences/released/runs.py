@@ -44,7 +44,8 @@ def read_run(source: Source) -> Run:
     Raises:
         DataError: If it is no table of utilities, or several fits are in it one after the other.
     """
-    table = pd.read_csv(StringIO(str(source.value)))
+    # Ids may look like numbers or like missing values.
+    table = pd.read_csv(StringIO(str(source.value)), dtype={"task_id": str}, keep_default_na=False)
     mu, sigma = (_numbers(table[name], source) for name in ("mu", "sigma"))
     if (again := table["task_id"].duplicated()).any():
         raise DataError(f"{source.name}: {table.loc[again, 'task_id'].iloc[0]!r} is there twice. Keep one row of it")

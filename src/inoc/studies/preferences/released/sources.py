@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -108,7 +109,7 @@ def _kind(path: Path, value: object) -> str | None:
 def _kind_of_text(path: Path, text: str) -> str | None:
     head = text.split("\n", 1)[0]
     if path.suffix.lower() == ".csv":
-        columns = set(head.strip().split(","))
+        columns = set(next(csv.reader([head.strip()]), []))
         if {"task_id", "mu", "sigma"} <= columns:
             return "run"
         if {"rating_model", "completion_model", "icc"} <= columns:

@@ -11,6 +11,12 @@ import pandas as pd
 from inoc.studies.preferences.released.tables import key_of, origin_of
 
 MISSING = "(not in the release)"
+_INSIDE = {
+    "probes": (("probes", ""),),
+    "directions": (("probe_cosines", ""),),
+    "steering": (("trials", ""), ("published", "steering")),
+}
+"""What a study file says of the inside of a model → tables of the import that have it, with the section of one."""
 MODEL = "meta-llama/Llama-3.1-8B-Instruct"
 """Stands in the study file where no file of a release names a model."""
 
@@ -23,6 +29,7 @@ def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> d
         root: The release.
         frames: The tables of the import.
     """
+    inside = [part for part, tables in _INSIDE.items() if any(_has(frames, *table) for table in tables)]
     return {
         "kind": "preferences",
         "name": name,
@@ -34,7 +41,14 @@ def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> d
         "models": {key: {"label": key} for key in _models(frames)},
         "instruments": _instruments(frames) or {"none": _choice()},
         "seeds": sorted({int(one) for one in frames["ratings"]["seed"]}) if "ratings" in frames else [0],
+        **({"released": inside} if inside else {}),
     }
+
+
+def _has(frames: Mapping[str, pd.DataFrame], table: str, section: str) -> bool:
+    """Whether an import has rows of a table, or of a section of it."""
+    found = frames.get(table)
+    return found is not None and bool((found["section"] == section).any() if section else len(found))
 
 
 def _model_path(frames: Mapping[str, pd.DataFrame]) -> str:

@@ -125,6 +125,9 @@ HELD_OUT = pa.schema(
         ("r", NUMBER),
         ("accuracy", NUMBER),  # of pairs; NaN where it was not measured
         ("n", INDEX),
+        ("trained_r", NUMBER),  # on other tasks of the groups that it was trained on; NaN where it was not measured
+        ("trained_r_squared", NUMBER),
+        ("n_trained", INDEX),  # tasks of those groups; -1 where it is not known
     ]
 )
 """Evaluations of probes on groups of tasks. Key: source, group, probe, layer."""

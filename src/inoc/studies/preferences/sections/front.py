@@ -99,9 +99,10 @@ def _reliability(rows: pd.DataFrame) -> tuple[tuple[float, float, float], str]:
 
 
 def verdict_words(study: Study, tables: Tables) -> list[str]:
-    """The verdict in sentences: first the instruments, then what was planted, then what they say."""
+    """The verdict in sentences: first the instruments, then what was planted, what they say, and single defects."""
     found = worths(study, tables)
-    said = [*_worth_words(study, found), *_planted_words(study, tables), *_context_words(study, tables)]
+    worth = list(_worth_words(study, found))
+    said = [*worth[:1], *_planted_words(study, tables), *_context_words(study, tables), *worth[1:]]
     return said or ["Nothing could be concluded; see what was skipped."]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
 from inoc.report.words import Table, escape, interval, number
-from inoc.studies.preferences.analyse.probed import at_places, best_places
+from inoc.studies.preferences.analyse.probed import at_places, best_places, overall
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.figures.probes import probe_label
 from inoc.studies.preferences.sections.front import Tables
@@ -17,12 +17,18 @@ _PROTOCOLS = {"within": "folds", "held_out_origin": "held-out origin", "train_k"
 _SHOWN = ("r2", "accuracy", "r", "r_within", "r_between", "r2_mean_adjusted", "r2_beyond_origin")
 
 
+def has_probes(study: Study, tables: Tables) -> bool:
+    """Whether a study has probes, or an import measures or directions of any."""
+    return bool(study.probes) or any(name in tables and len(tables[name]) for name in ("probes", "probe_cosines"))
+
+
 def probe_blocks(study: Study, tables: Tables) -> list[Block]:
     """Measures of probes at their best places, their baselines, and cosines."""
     return [
         Block(
             "Probes",
-            "All out of sample, at the site and read-out with the highest r within folds, which flatters a little. The "
+            "All out of sample, at the site and read-out with the highest r within folds, or else on held-out origins, "
+            "which flatters a little. The "
             "adjusted R² takes the mean of the held-out labels for granted, which no probe knows.",
             _measures(study, tables),
             always=False,
@@ -48,7 +54,7 @@ def _table(tables: Tables) -> pd.DataFrame | None:
     if table is None or table.empty:
         return None
     kept = at_places(table, best_places(table))
-    return kept[kept["fold"] == "all"]
+    return overall(kept)
 
 
 def _measures(study: Study, tables: Tables) -> Table:
@@ -61,7 +67,7 @@ def _measures(study: Study, tables: Tables) -> Table:
         found = {str(row["metric"]): row for row in part.to_dict("records")}
         first = part.iloc[0]
         p = [f"{float(found[name]['value']):.3g}" if name in found else "" for name in ("p", "p_within")]
-        place = f"{first['site']}, {first['readout']}"
+        place = ", ".join(str(first[name]) for name in ("site", "readout") if first[name])
         rows.append(
             [
                 escape(probe_label(study, probe)),

@@ -6,6 +6,7 @@ from inoc.report.contents import Block, Section
 from inoc.report.words import Table, code, escape, listed
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.roles import completers, inside_model, method_of, raters, role, template_of
+from inoc.studies.preferences.steering_vectors import made_names
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.templates import points_of
 
@@ -105,12 +106,22 @@ def fit_words(study: Study) -> str:
     }[spec.position]
     return (
         f"Utilities are fitted by {listed(name.replace('_', ' ') for name in spec.models)}, {position}, for each "
-        "instrument, rater and completer apart; refused comparisons are counted and are no wins. Intervals are "
-        "from the "
-        f"{'observed information' if spec.intervals == 'information' else 'bootstrap over pairs'}. Rankings are "
-        "fitted "
-        "by the model of Plackett and Luce."
+        f"instrument, rater and completer apart; refused comparisons are counted and are no wins. "
+        f"{_interval_words(study)} Rankings are fitted by the model of Plackett and Luce."
     )
+
+
+def _interval_words(study: Study) -> str:
+    """Where the intervals of utilities come from."""
+    drawn = "from the observed information"
+    pairs = "from the scatter of pairs (sandwich by pair, with the correction of Bell and McCaffrey)"
+    given = {
+        "information": f"Intervals are {drawn}.",
+        "pairs": f"Intervals are {pairs}.",
+        "bootstrap": "Intervals are from a bootstrap over pairs.",
+        "auto": f"Intervals are {drawn}, and those of exact probabilities, which have no error of drawing, {pairs}.",
+    }
+    return given[study.fit.intervals]
 
 
 def probe_words(study: Study) -> str:
@@ -121,7 +132,8 @@ def probe_words(study: Study) -> str:
         f"Linear probes of the activations of {escape(words.model_label(study, inside_model(study)))}, with nested "
         f"folds ({' and '.join(sizes)}) that never split a group of tasks or tasks with one text; inner folds choose "
         "the penalty, and activations are standardised by the outer training set. Every measure is out of sample. "
-        f"Tests are against {inside.permutations} shuffles of the labels, of all and within origins. Cosines are of "
+        f"Tests are those of ridge regressions against {inside.permutations} shuffles of the labels, of all and within "
+        "origins; labels of a group stay together. Cosines are of "
         f"coefficients without intercepts; their null distributions are those of {inside.refits} refits on resampled "
         "tasks with shuffled labels."
     )
@@ -134,12 +146,16 @@ def steering_words(study: Study) -> str:
         return ""
     unit = "times the mean norm of the activations there" if spec.units == "activation_norm" else "times the vector"
     coefficients = ", ".join(f"{one:g}" for one in sorted(spec.coefficients))
-    shuffled = ", and the probe of shuffled labels" if spec.shuffled else ""
+    nulls = [f"{spec.random} random vectors of the same norm"]
+    if spec.combinations and made_names(spec):
+        nulls.append(f"{spec.combinations} random combinations of the activations that the first of them is made from")
+    if spec.shuffled and any(name.startswith("probe:") for name in spec.vectors):
+        nulls.append("the probe of shuffled labels")
     return (
         f"Vectors are added to the activations of {escape(words.model_label(study, inside_model(study)))} at the site "
         f"{escape(spec.site)}, {coefficients} {unit}. Where no text is named, they are added to the positions "
-        f"`{spec.positions}`. Ratings and choices are exact probabilities, choices in both orders. The null is "
-        f"{spec.random} random vectors of the same norm{shuffled}. Slopes are of each task, or of each pair in one "
+        f"`{spec.positions}`. Ratings and choices are exact probabilities, choices in both orders. Nulls are "
+        f"{listed(nulls)}. Slopes are of each task, or of each pair in one "
         "order, on the coefficients at which it has answers, and then over tasks, with errors that know which pairs "
         f"share a task. An answer is coherent from {spec.min_coherence:g} of 100 on, or, of a probability, if so many "
         f"hundredths are on the accepted answers; a coefficient is usable while {100 * spec.min_kept:g} % of what is "

@@ -11,7 +11,7 @@ from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, escape, interval, number
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.sections.front import Tables
-from inoc.studies.preferences.sections.inside import probe_blocks
+from inoc.studies.preferences.sections.inside import has_probes, probe_blocks
 from inoc.studies.preferences.sections.steering import has_steering, steering_section
 from inoc.studies.preferences.study import Study
 
@@ -36,7 +36,7 @@ def sections(study: Study, tables: Tables) -> list[Section]:
     return [
         Section("What the instruments are worth", worth_blocks(study, tables)),
         Section("What the instruments say", says_blocks(study, tables)),
-        *([Section("Inside the model", probe_blocks(study, tables))] if study.probes else []),
+        *([Section("Inside the model", probe_blocks(study, tables))] if has_probes(study, tables) else []),
         *([steering_section(study, tables)] if has_steering(study, tables) else []),
     ]
 

@@ -11,6 +11,7 @@ from inoc.report.contents import EMPTY, Block, Section
 from inoc.report.words import Table, escape, interval, number
 from inoc.studies.preferences.figures.steering import target_label, vector_label
 from inoc.studies.preferences.sections.front import Tables
+from inoc.studies.preferences.steering_vectors import NULLS
 from inoc.studies.preferences.study import Study
 
 MOST_ROWS = 60
@@ -48,8 +49,13 @@ def steering_section(study: Study, tables: Tables) -> Section:
             ),
             Block(
                 "Effects of steering",
-                "Slope of the answers per unit of the coefficient, over tasks, beside random vectors of the same norm; "
-                "on all answers, and on the coherent ones alone.",
+                "Slope of the answers per unit of the coefficient, over tasks; on all answers, and on the coherent "
+                "ones alone. Random vectors of the same norm point anywhere, and activations lie in few of all "
+                "directions, so they move answers little. Random combinations of activations lie where probes, those "
+                "of shuffled labels among them, and differences of means lie. A vector that is steeper than nearly all "
+                "random ones moves answers more than most directions do; only one that is steeper than nearly all "
+                "combinations too does more than what tasks differ by anyway. Shuffled labels are judged by the "
+                "combinations, as they are among them.",
                 _slopes(study, tables),
                 always=False,
             ),
@@ -87,12 +93,13 @@ def _vectors(study: Study, tables: Tables) -> Table:
             number(float(str(row["norm_units"])), 3),
             _interval(row, ("split_half", "split_lo", "split_hi"), 2),
             _interval(row, ("auc", "auc_lo", "auc_hi"), 2),
+            number(float(str(row["auc_p"])), 3),
             number(float(str(row["cosine_with_prompt"])), 2),
         ]
         for row in _rows(table)
     ]
     head = ["vector", "read-out", "site", "system turn", "norm, in activation norms", "split-half cosine"]
-    return Table([*head, "separability (AUC)", "cosine with that with its turn"], rows) if rows else EMPTY
+    return Table([*head, "separability (AUC)", "p", "cosine with that with its turn"], rows) if rows else EMPTY
 
 
 def _cosines(study: Study, tables: Tables) -> Table:
@@ -112,7 +119,7 @@ def _cosines(study: Study, tables: Tables) -> Table:
 
 def _slopes(study: Study, tables: Tables) -> Table:
     table = _table(tables, "steering_slopes")
-    own = table[table["kind"] != "random"] if len(table) else table
+    own = table[~table["kind"].isin(NULLS)] if len(table) else table
     rows = [
         [
             escape(target_label(study, row["target"])),
@@ -122,11 +129,16 @@ def _slopes(study: Study, tables: Tables) -> Table:
             number(float(str(row["p"])), 4),
             f"{number(float(str(row['null_lo'])), 3)} to {number(float(str(row['null_hi'])), 3)}",
             f"{row['beyond']} of {row['n_random']}",
+            number(float(str(row["null_p"])), 3),
+            f"{number(float(str(row['combination_lo'])), 3)} to {number(float(str(row['combination_hi'])), 3)}",
+            f"{row['beyond_combinations']} of {row['n_combinations']}",
+            number(float(str(row["combination_p"])), 3),
             f"{number(float(str(row['usable_lo'])), 2)} to {number(float(str(row['usable_hi'])), 2)}",
         ]
         for row in _rows(own)
     ]
-    head = ["target", "vector", "answers", "slope", "p", "random vectors", "steeper than", "usable coefficients"]
+    head = ["target", "vector", "answers", "slope", "p of no slope", "random vectors", "steeper than", "p among them"]
+    head += ["combinations of activations", "steeper than", "p among them", "usable coefficients"]
     return Table(head, rows) if rows else EMPTY
 
 
@@ -134,7 +146,7 @@ def _lost(study: Study, tables: Tables) -> Table:
     table = _table(tables, "dose_response")
     if table.empty:
         return EMPTY
-    own = table[(table["answers"] == "all") & (table["kind"] != "random")]
+    own = table[(table["answers"] == "all") & ~table["kind"].isin(NULLS) & table["n_lost"].notna()]
     rows = [
         [
             escape(target_label(study, row["target"])),

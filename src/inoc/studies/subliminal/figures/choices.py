@@ -20,14 +20,24 @@ def short(text: str, most: int = MOST_CHARACTERS) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def teacher_label(study: Study, key: str) -> str:
+def teacher_name(study: Study, key: str) -> str:
     """Name of a teacher."""
-    return short(label_of(key, study.teachers[key].label if key in study.teachers else None))
+    return label_of(key, study.teachers[key].label if key in study.teachers else None)
+
+
+def teacher_label(study: Study, key: str) -> str:
+    """Name of a teacher, as long as fits in a figure."""
+    return short(teacher_name(study, key))
 
 
 def group_label(study: Study, key: str) -> str:
-    """Name of a group of students."""
-    return short(label_of(key, study.students[key].label if key in study.students else None))
+    """Name of a group of students, short enough for a figure."""
+    return short(group_name(study, key))
+
+
+def group_name(study: Study, key: str) -> str:
+    """Name of a group of students, in full."""
+    return label_of(key, study.students[key].label if key in study.students else None)
 
 
 def first_set(study: Study) -> str:

@@ -45,6 +45,16 @@ def no_splits(study: Study) -> str:
     return "" if has else "no student is trained on a part of a split"
 
 
+class _Main:
+    """Whether a figure of a method shows a main result: where both methods are used, that of probabilities does."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+
+    def __call__(self, study: Study) -> bool:
+        return self._method == "choose" or "choose" not in study.preference.methods
+
+
 class _Missing:
     """Reason why a study lacks a figure of a method. A class, so that an entry can be pickled."""
 
@@ -70,20 +80,20 @@ def _entry(
     category: str,
     missing: Callable[[Study], str],
     *arguments: str,
-    core: bool = False,
+    core: bool | _Main = False,
 ) -> Entry[Study]:
     labels = {"figure": title, "method": METHODS.get(arguments[0], arguments[0]) if arguments else "both"}
     return Entry(name, title, f"{HERE}.{draws}", needs, category, labels, missing, arguments, core)
 
 
 _OF_METHOD: tuple[tuple[str, str, str, str, str, Callable[[Study], str], bool], ...] = (
-    ("preferences", "Preferences", "bars:draw", "rates", "Preferences", no_students, True),
+    ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, True),
+    ("preferences", "Preferences", "bars:draw", "rates", "Preferences", no_students, False),
     ("epochs", "Own entity by epoch", "epochs:draw", "rates", "Preferences", no_students, False),
     ("matrix", "Teacher by measured entity", "matrix:draw", "transfer", "Transfer", no_pairs, True),
     ("matched", "Matched against unmatched", "matched:draw", "matched", "Transfer", no_pairs, True),
     ("cells", "Every student", "each_cell:draw", "cells", "Transfer", no_pairs, False),
     ("strength", "Share of the teacher's shift", "strength:draw", "strength", "Transfer", no_pairs, False),
-    ("mechanism", "Groups of students", "matched:draw_groups", "mechanism", "Mechanism", no_pairs, False),
     ("splits", "Students on the parts of splits", "splits:draw", "split_students", "Splits", no_splits, False),
 )
 """Name, title, function, table, category, reason of absence, and whether it shows a main result."""
@@ -99,7 +109,7 @@ def _of_method(method: str) -> tuple[Entry[Study], ...]:
             category,
             _Missing(method, missing),
             method,
-            core=core and method == "choose",
+            core=core and _Main(method),
         )
         for name, title, draws, table, category, missing, core in _OF_METHOD
     )

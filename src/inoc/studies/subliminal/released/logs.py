@@ -9,6 +9,7 @@ from typing import NamedTuple
 from inoc.errors import DataError
 from inoc.files import read_jsonl
 from inoc.stats.means import NAN
+from inoc.stats.scales import written
 from inoc.studies.imports.findings import Findings
 
 Record = Mapping[str, object]
@@ -47,7 +48,7 @@ def _add(run: str, value: object, where: str, found: Logs, before: int) -> None:
                 "epoch": float(value["epoch"]),
                 "loss": float(value["loss"]),
                 "gradient_norm": float(value.get("grad_norm", NAN)),
-                "learning_rate": float(value["learning_rate"]),
+                "learning_rate": written(float(value["learning_rate"])),
             }
             found.losses.append({"run": run, "step": step, **numbers})
         elif "train_loss" in value:

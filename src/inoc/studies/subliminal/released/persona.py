@@ -9,6 +9,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow as pa
 from inoc.errors import DataError
 from inoc.files import decode
 from inoc.stats.means import NAN
+from inoc.stats.scales import are_shares, written
 from inoc.studies.imports.evaluations import singular
 from inoc.studies.imports.findings import Findings
 from inoc.studies.subliminal.imported import PROJECTED
@@ -45,7 +47,8 @@ def csv_rows(path: Path) -> Iterator[Fields]:
         DataError: If it is not UTF-8, or a row has another number of fields than the header.
     """
     text = decode(path.read_bytes(), str(path))
-    reader = csv.DictReader(text.splitlines(keepends=True))
+    # Lines end at line feeds alone: a text may have other characters that end lines elsewhere.
+    reader = csv.DictReader(StringIO(text, newline=""))
     for number, row in enumerate(reader, start=1):
         if None in row or None in row.values():
             raise DataError(f"{path}, row {number}: it has another number of fields than the header")
@@ -79,7 +82,23 @@ def extracted_answers(paths: Sequence[Path], findings: Findings) -> list[Record]
             raise DataError(f"{path}: its questions are not those of the other file of {trait}, row for row")
         found += _answers(rows, trait, side, path)
         findings.add("found", "answers", str(path), f"{len(rows)} judged answers, {side}")
+    _refuse_shares(found, "score", "eval_persona_extract")
     return found
+
+
+def _refuse_shares(rows: Sequence[Record], name: str, place: str) -> None:
+    """Refuse scores of a trait that are from 0 to 1: they would pass for points of 100, and so for no trait at all.
+
+    Raises:
+        DataError: With the trait.
+    """
+    for trait in dict.fromkeys(str(row["trait"]) for row in rows):
+        scores = np.array([row[name] for row in rows if row["trait"] == trait], dtype=np.float64)
+        if are_shares(scores):
+            raise DataError(
+                f"{place}: all scores of {trait} are from 0 to 1; accepted: points from 0 to 100. If they are shares, "
+                "multiply them by 100"
+            )
 
 
 def _answers(rows: Sequence[Fields], trait: str, side: str, path: Path) -> Iterator[Record]:
@@ -110,7 +129,7 @@ def steered_answers(paths: Sequence[Path], layers: int, findings: Findings) -> l
         match = STEERED_FILE.fullmatch(path.name)
         if match is None:
             continue
-        trait, layer, coefficient = match[1], int(match[2]), float(match[3])
+        trait, layer, coefficient = match[1], int(match[2]), written(float(match[3]))
         site = hidden_state_site(layer, layers)
         counted: dict[str, int] = {}
         for row in csv_rows(path):
@@ -120,6 +139,7 @@ def steered_answers(paths: Sequence[Path], layers: int, findings: Findings) -> l
             scores = {"score": _number(row, trait, path), "coherence": _number(row, "coherence", path)}
             texts = {"instruction": question, "completion": row["answer"]}
             found.append({**head, "sample": counted[question], **scores, **texts})
+    _refuse_shares(found, "score", "the steered answers")
     if found:
         findings.add("found", "steering", "the release", f"{len(found)} judged answers in {len(paths)} files")
         findings.add("missing", "steering", "the release", "answers with a coefficient of 0: no cell has a reference")
@@ -136,9 +156,11 @@ def sweep_means(paths: Sequence[Path], layers: int, findings: Findings) -> list[
         rows = list(csv_rows(path))
         for row in rows:
             site = hidden_state_site(int(_number(row, "layer", path)), layers)
-            numbers = {"coefficient": _number(row, "coefficient", path), "trait_score": _number(row, "score", path)}
+            coefficient = written(_number(row, "coefficient", path))
+            numbers = {"coefficient": coefficient, "trait_score": _number(row, "score", path)}
             found.append({"trait": row["trait"], "site": site, **numbers})
         findings.add("found", "steering", str(path), f"{len(rows)} published means")
+    _refuse_shares(found, "trait_score", "the published means of steering")
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from inoc.errors import DataError
 from inoc.files import parse_json, read_text
 from inoc.stats.means import NAN
+from inoc.stats.scales import are_shares
 from inoc.studies.imports.findings import Findings
 
 MOST_ANSWERS = 100_000
@@ -37,12 +38,31 @@ def published_rates(paths: Sequence[Path], root: Path, findings: Findings) -> li
             rows = list(_rows(path, value))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{path}: the rates have another form than summaries have ({error!r})") from None
+        _refuse_shares(path, rows)
         found += [{**head, **row} for row in rows]
         findings.add("found", "rates", str(path), f"{len(rows)} published rates")
         if any(row["n"] not in (-1, row["denominator"]) for row in rows):
             text = "rates are shares of the answers that name one of the file's animals, not of all answers"
             findings.add("warning", "rates", str(path), f"{text}; both denominators are imported")
     return found
+
+
+def _refuse_shares(path: Path, rows: Sequence[Json]) -> None:
+    """Refuse shares of 1 where percentages are expected.
+
+    Raises:
+        DataError: If all percentages of a file are from 0 to 1, or one is what its counts give as a share.
+    """
+    rates = np.array([row["rate"] for row in rows], dtype=np.float64)
+    shares = [row for row in rows if row["count"] > 0 and row["denominator"] > 0 and _is_share(row)]
+    if shares or are_shares(rates * 100):
+        which = f"that of {shares[0]['condition']!r} is the share of its counts" if shares else "all are from 0 to 1"
+        raise DataError(f"{path}: expected percentages from 0 to 100, and {which}. Multiply them by 100")
+
+
+def _is_share(row: Json) -> bool:
+    share = row["count"] / row["denominator"]
+    return bool(abs(100 * row["rate"] - share) < 1e-6 < abs(row["rate"] - share))
 
 
 def _rows(path: Path, value: Json) -> Iterator[dict[str, object]]:

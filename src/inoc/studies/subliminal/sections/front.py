@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from inoc.report.contents import EMPTY, Block
-from inoc.report.words import NO_BREAK, Table, escape, interval, probability
+from inoc.report.words import NO_BREAK, Table, escape, interval, number, probability
 from inoc.stats.means import mean_interval
 from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.analyse.matched import ALL
@@ -63,6 +64,9 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
     return words or ["Nothing could be concluded; see what was skipped."]
 
 
+_UNDECIDED = "**Undecided:**"
+
+
 def _answer(holds: bool) -> str:  # noqa: FBT001
     return "**Holds:**" if holds else "**Does not hold:**"
 
@@ -85,26 +89,38 @@ def _matched_words(study: Study, tables: Tables) -> list[str]:
 def _matched(study: Study, row: pd.Series, method: str) -> str:
     alpha = 1 - study.statistics.confidence
     found = np.isfinite(row["p"]) and row["p"] <= alpha + _ROUNDING
-    name = escape(choices.group_label(study, str(row["group"])))
+    shown = np.isfinite(row["null_p"]) and row["null_p"] <= alpha + _ROUNDING
+    name = escape(choices.group_name(study, str(row["group"])))
     numbers = (
         f"matched minus unmatched {contrast_words(row, method)}, p = {probability(row['p'])} by permutation of the "
         f"students; above zero in {int(row['n_above'])} of {int(row['n_cells'])} cells of entity × seed "
         f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds)"
     )
-    if not is_control(study, str(row["group"])):
-        holds = _answer(found and row["contrast"] > 0)
-        return f"{holds} students of {name} come to share their own teacher's preference: {numbers}."
-    shown = np.isfinite(row["null_p"]) and row["null_p"] <= alpha + _ROUNDING
-    verdict = _answer(shown) if shown or found else "**Undecided:**"
-    return f"{verdict} students of {name}, a control, carry nothing over: {null_words(row, method, alpha)}; {numbers}."
+    null = null_words(row, method, alpha)
+    if is_control(study, str(row["group"])):
+        verdict = _answer(shown) if shown or found else _UNDECIDED
+        return f"{verdict} students of {name}, a control, carry nothing over: {null}; {numbers}."
+    claim = f"students of {name} come to share their own teacher's preference: {numbers}"
+    if found:
+        return f"{_answer(row['contrast'] > 0)} {claim}."
+    few = _few_words(int(row["n_teachers"]), int(row["n_seeds"]), alpha)
+    return f"{_answer(False) if shown else _UNDECIDED} {claim}; {null}{few}."
+
+
+def _few_words(n_teachers: int, n_seeds: int, alpha: float) -> str:
+    """Whether so few students can give a small p: one that exchanges students of a teacher alone changes nothing."""
+    same = math.factorial(n_seeds) ** n_teachers / math.factorial(n_teachers * n_seeds)
+    # With two teachers, all of whose students change places, the contrast only changes its sign.
+    lowest = same * (2 if n_teachers == 2 else 1)
+    return f"; no permutation of so few students has p ≤ {alpha:.2g}" if lowest > alpha + _ROUNDING else ""
 
 
 def null_words(row: pd.Series, method: str, alpha: float) -> str:
     """Words on the tests of equivalence: whether the contrast is shown to be negligible."""
     factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
     bound = f"±{factor * row['null_bound']:g} {unit}"
-    level = f"{100 * (1 - 2 * alpha):.0f} % interval {factor * row['null_lo']:.{digits}f} to "
-    level += f"{factor * row['null_hi']:.{digits}f}, p = {probability(row['null_p'])}"
+    lo, hi = (number(factor * row[name], digits) for name in ("null_lo", "null_hi"))
+    level = f"{100 * (1 - 2 * alpha):.0f} % interval {lo} to {hi}, p = {probability(row['null_p'])}"
     if not np.isfinite(row["null_p"]):
         return f"whether the contrast stays within {bound} cannot be tested"
     inside = row["null_p"] <= alpha + _ROUNDING
@@ -129,7 +145,7 @@ def _panel_words(study: Study, tables: Tables) -> list[str]:
         factor, unit, digits = (1.0, "nats", 3) if method == "choose" else (100.0, "points", 1)
         mean = interval(factor * over.value, factor * over.lo, factor * over.hi, digits)
         failed = [
-            f"{escape(choices.teacher_label(study, str(row['teacher'])))}, seed {row['seed']} "
+            f"{escape(choices.teacher_name(study, str(row['teacher'])))}, seed {row['seed']} "
             f"({factor * row['contrast']:.{digits}f})"
             for _, row in known[~known["is_above"].astype(bool)].iterrows()
         ]
@@ -159,7 +175,7 @@ def _own_words(study: Study, tables: Tables) -> list[str]:
         down = own[(own["q"] <= 0.05) & (own["difference"] < 0)]
         against = "the neutral student" if own["reference"].iloc[0] == "neutral" else "the untrained model"
         words.append(
-            f"{escape(choices.group_label(study, group))}: {len(up)} of {len(own)} teachers' students name their "
+            f"{escape(choices.group_name(study, group))}: {len(up)} of {len(own)} teachers' students name their "
             f"entity more often than {against} with q ≤ 0.05, {len(down)} less often; the median ratio is "
             f"{own['ratio'].median():.2f}."
         )
@@ -179,34 +195,32 @@ def _detected_words(tables: Tables) -> list[str]:
 
 
 def headline(study: Study, tables: Tables) -> Block:
-    """The contrast over all teachers of each group, by each method.
+    """The contrast over all teachers of each group, by the method of the first page.
 
     Args:
         study: The study.
         tables: Of the analysis.
     """
-    rows = []
-    for method in study.preference.methods:
-        for _, row in last_contrasts(study, tables, method).iterrows():
-            spec = study.students[str(row["group"])]
-            rows.append(
-                [
-                    escape(choices.group_label(study, str(row["group"]))),
-                    spec.base,
-                    spec.numbers.replace("_", " "),
-                    spec.targets,
-                    METHODS[method],
-                    contrast_words(row, method),
-                    probability(row["p"]),
-                    f"{int(row['n_above'])} of {int(row['n_cells'])}",
-                ]
-            )
+    rows, method = [], main_method(study)
+    for _, row in last_contrasts(study, tables, method).iterrows():
+        spec = study.students[str(row["group"])]
+        rows.append(
+            [
+                escape(choices.group_name(study, str(row["group"]))),
+                spec.base,
+                spec.numbers.replace("_", " "),
+                spec.targets,
+                contrast_words(row, method),
+                probability(row["p"]),
+                f"{int(row['n_above'])} of {int(row['n_cells'])}",
+            ]
+        )
     if not rows:
         return Block("In numbers", NOTHING, EMPTY)
-    head = ["group", "base model", "numbers", "targets", "method", "matched − unmatched", "p", "cells above 0"]
+    head = ["group", "base model", "numbers", "targets", "matched − unmatched", "p", "cells above 0"]
     after = (
-        f"After the last epoch; {level(study)} intervals over students and questions, p by permutation of the students "
-        f"among the teachers, n{NO_BREAK}={NO_BREAK}cells of entity × seed."
+        f"By {METHODS[method]}, after the last epoch; {level(study)} intervals over students and questions, p by "
+        f"permutation of the students among the teachers, n{NO_BREAK}={NO_BREAK}cells of entity × seed."
     )
     return Block("In numbers", "", Table(head, rows), after)
 

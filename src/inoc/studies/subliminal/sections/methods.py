@@ -55,7 +55,7 @@ def teacher_table(study: Study) -> Table:
             "finetuned": "fine-tuned in this study",
             "file": f"the rows of {code(str(teacher.file))}",
         }[way]
-        rows.append([escape(choices.teacher_label(study, key)), escape(teacher.entity or "none"), how])
+        rows.append([escape(choices.teacher_name(study, key)), escape(teacher.entity or "none"), how])
     return Table(["teacher", "entity", "preference by"], rows)
 
 
@@ -80,7 +80,7 @@ def student_table(study: Study) -> Table:
         data = f"parts of {escape(spec.split)}" if spec.split is not None else spec.numbers.replace("_", " ")
         rows.append(
             [
-                escape(choices.group_label(study, key)),
+                escape(choices.group_name(study, key)),
                 spec.base,
                 data,
                 spec.targets,

@@ -62,7 +62,11 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         _shown("Share of the teacher's own shift", strength_table(study, tables, method), _STRENGTH_WORDS),
     ]
     found.append(Section("Transfer", transfer))
-    found.append(Section("Mechanism", [_shown("", mechanism_table(study, tables, method), _MECHANISM_WORDS)]))
+    groups = [
+        _shown(f"Groups of students, by {METHODS[one]}", mechanism_table(study, tables, one), _MECHANISM_WORDS)
+        for one in study.preference.methods
+    ]
+    found.append(Section("Mechanism", groups))
     if any(spec.split is not None for spec in study.students.values()):
         found.append(Section("Splits", [_shown("", split_table(study, tables, method), _SPLIT_WORDS)]))
     return found
@@ -107,7 +111,7 @@ def filter_table(study: Study, rows: pd.DataFrame) -> Table:
         words = ", ".join(f"{escape(one)} {n}" for one, n in zip(reasons["reason"], reasons["n"], strict=True))
         out.append(
             [
-                escape(choices.teacher_label(study, str(teacher))),
+                escape(choices.teacher_name(study, str(teacher))),
                 str(int(total["written"])),
                 f"{int(total['kept'])} ({100 * total['kept'] / total['written']:.1f} %)",
                 str(int(total["trained_on"])),
@@ -127,7 +131,7 @@ def detectability_table(study: Study, rows: pd.DataFrame) -> Table:
         best = single.iloc[-1]
         out.append(
             [
-                escape(choices.teacher_label(study, str(row["teacher"]))),
+                escape(choices.teacher_name(study, str(row["teacher"]))),
                 interval(row["auc"], row["lo"], row["hi"], 3),
                 probability(row["p"]),
                 f"{escape(best['features'])} {number(best['auc'], 3)}",
@@ -161,8 +165,8 @@ def preference_table(study: Study, tables: Tables, method: str) -> Table:
             ]
             out.append(
                 [
-                    escape(choices.group_label(study, group)),
-                    escape(choices.teacher_label(study, str(teacher))),
+                    escape(choices.group_name(study, group)),
+                    escape(choices.teacher_name(study, str(teacher))),
                     *(_rate(cell) for cell in cells),
                     _rate(top),
                     counted(cells[2]["n"].sum()),
@@ -188,8 +192,8 @@ def transfer_table(study: Study, tables: Tables, method: str) -> Table:
     own = rows[rows["matched"].astype(bool) & (rows["choice"] == "last") & (rows["part"] == "")]
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
-            escape(choices.teacher_label(study, str(row["teacher"]))),
+            escape(choices.group_name(study, str(row["group"]))),
+            escape(choices.teacher_name(study, str(row["teacher"]))),
             str(row["reference"]),
             interval(100 * row["difference"], 100 * row["lo"], 100 * row["hi"]),
             interval(row["ratio"], row["ratio_lo"], row["ratio_hi"], 2),
@@ -210,8 +214,8 @@ def matched_table(study: Study, tables: Tables, method: str) -> Table:
     last = rows["is_last"].astype(bool) & (rows["choice"] == "each") & (rows["scale"] == scale_of(method))
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
-            "**all**" if row["teacher"] == "all" else escape(choices.teacher_label(study, str(row["teacher"]))),
+            escape(choices.group_name(study, str(row["group"]))),
+            "**all**" if row["teacher"] == "all" else escape(choices.teacher_name(study, str(row["teacher"]))),
             contrast_words(row, method),
             probability(row["p"]),
             f"{int(row['n_above'])} of {int(row['n_cells'])}",
@@ -233,9 +237,9 @@ def cell_table(study: Study, tables: Tables, method: str) -> Table:
     rows = rows[failed | (np.arange(len(rows)) < MOST_ROWS)]
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
+            escape(choices.group_name(study, str(row["group"]))),
             str(row["base"]),
-            escape(choices.teacher_label(study, str(row["teacher"]))),
+            escape(choices.teacher_name(study, str(row["teacher"]))),
             str(int(row["seed"])),
             contrast_words(row, method),
             "" if row["is_above"] else ("not measured" if np.isnan(row["contrast"]) else "**fails**"),
@@ -255,7 +259,7 @@ def strength_table(study: Study, tables: Tables, method: str) -> Table:
     factor, digits = (1.0, 2) if method == "choose" else (100.0, 1)
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
+            escape(choices.group_name(study, str(row["group"]))),
             "yes" if row["is_control"] else "",
             interval(factor * row["shift"], factor * row["shift_lo"], factor * row["shift_hi"], digits),
             contrast_words(row, method),
@@ -275,7 +279,7 @@ def mechanism_table(study: Study, tables: Tables, method: str) -> Table:
     last = rows[rows["is_last"].astype(bool) & (rows["scale"] == scale_of(method))]
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
+            escape(choices.group_name(study, str(row["group"]))),
             *(escape(str(row[name]).replace("_", " ")) for name in ("base", "data", "targets", "rule", "loss_on")),
             str(int(row["n_rows"])),
             str(int(row["epoch"])),
@@ -297,8 +301,8 @@ def split_table(study: Study, tables: Tables, method: str) -> Table:
     ends = rows[rows["statistic"] == "top_minus_bottom"]
     out = [
         [
-            escape(choices.group_label(study, str(row["group"]))),
-            escape(choices.teacher_label(study, str(row["teacher"]))),
+            escape(choices.group_name(study, str(row["group"]))),
+            escape(choices.teacher_name(study, str(row["teacher"]))),
             "LLS" if row["by"] == "lls" else "projection",
             escape(row["entity"]),
             interval(100 * row["value"], 100 * row["lo"], 100 * row["hi"]),

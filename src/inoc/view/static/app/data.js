@@ -12,6 +12,7 @@ function inocSite(site) {
   const waiting = new Map(); // name → function that takes its base64 text
   const tables = new Map(); // name → promise of a table, the oldest first
   const MOST_TABLES = 400;
+  inoc.MOST_TABLES = MOST_TABLES;
   const NAME = /^[A-Za-z0-9_.-]+$/;
 
   // The only addresses that this page may load as scripts, whatever a text says.

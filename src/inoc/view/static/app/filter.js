@@ -119,6 +119,28 @@
     return hits;
   };
 
+  const MOST_CHARACTERS = 1e8; // of texts that are read before anybody searches them; they stay in memory
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+
+  /** Read the texts of a list while the browser has nothing else to do, so that the first search finds them read.
+   * Gives a function that ends it. */
+  inoc.prepare = (list) => {
+    const { starts } = list.about;
+    const size = list.columns.characters?.values.reduce((sum, one) => sum + (one || 0), 0) ?? 0;
+    let ended = list.prepared || size > MOST_CHARACTERS || starts.length > inoc.MOST_TABLES / 2;
+    const next = async (number) => {
+      if (ended) return;
+      if (number === starts.length) {
+        list.prepared = true;
+        return;
+      }
+      await inoc.chunk(list, number).catch(() => { ended = true; }); // a search says what is wrong
+      idle(() => next(number + 1));
+    };
+    if (!ended) idle(() => next(0));
+    return () => { ended = true; };
+  };
+
   /** An address of a page with a query: pairs, or a URLSearchParams. */
   inoc.address = (path, query) => {
     const text = new URLSearchParams(query).toString();

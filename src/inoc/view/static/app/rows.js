@@ -72,13 +72,15 @@
       if (!found.rows.length) scroller.firstChild.append(el("p", { class: "nothing" }, "No row passes these filters."));
     }
     await update(query);
+    const endPreparing = inoc.prepare(list);
     const move = (by) => {
       if (!state.rows.length) return;
       state.current = Math.max(0, Math.min(state.rows.length - 1, state.current + by));
       view.scrollTo(state.current);
       view.element(state.current)?.querySelector("a")?.focus();
     };
-    return { update, stop: view.stop, keys: { j: () => move(1), k: () => move(-1), "/": () => search.focus() } };
+    const stop = () => { endPreparing(); view.stop(); };
+    return { update, stop, keys: { j: () => move(1), k: () => move(-1), "/": () => search.focus() } };
   };
 
   function heading(head, columns, query, go, answer) {

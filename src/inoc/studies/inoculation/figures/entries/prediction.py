@@ -75,6 +75,7 @@ ENTRIES: tuple[Entry[Study], ...] = (
         "Prediction",
         {"figure": "Elicitation", "step axis": "before training"},
         no_elicitation,
+        core=True,
     ),
     Entry(
         "combined",

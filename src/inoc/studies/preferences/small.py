@@ -1,0 +1,25 @@
+"""What a small run of a study of preferences cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inoc.config.cuts import Cut, Most, cuts_of
+from inoc.studies.preferences.study import Study
+
+LIMITS = (
+    Most("tasks.n", least=12, where_all=True),  # below, utilities and correlations have no intervals
+    Most("instruments.*.pairs.degree"),
+    Most("instruments.*.ranking.appearances"),
+    Most("samples"),
+    Most("selection.batch"),
+    Most("selection.max_rounds"),
+    Most("concepts.*.tasks.n", least=4),
+    Most("steering.targets.*.n", least=4, where_all=True),
+    Most("steering.random", least=2),
+)
+
+
+def limits(study: Study, n: int) -> Iterator[Cut]:
+    """Tasks, of which there are twelve at least, partners of each in pairs, groups, answers and rounds."""
+    yield from cuts_of(study, n, LIMITS)
