@@ -266,16 +266,23 @@ def inputs(stage, study=None):
             shards(name),
             int(getattr(wildcards, "shard", 0)),
         )
-        there = [path for path in made if is_made(name, path) or path.exists()]
+        there = [path for path in made if is_made(path) or path.exists()]
         return [*named, *map(str, there)]
 
     return files
 
 
-def is_made(study, path):
-    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages."""
-    stage = path.relative_to(RESULTS / study).parts[0]
-    return study not in IMPORTED or stage_named(stage).reads_tables
+def is_made(path):
+    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages.
+
+    Nor does one make the tables of a study that is not in the configuration, which a comparison may read.
+    """
+    if not path.is_relative_to(RESULTS):
+        return False
+    study, stage = path.relative_to(RESULTS).parts[:2]
+    return study in STUDIES and (
+        study not in IMPORTED or stage_named(stage).reads_tables
+    )
 
 
 def stage_outputs(stage, study):

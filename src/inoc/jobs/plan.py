@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inoc.config.models import BaseStudy
+from inoc.config.models import BaseStudy, ModelStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
 from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Gpu, Pace, Rates, Size
@@ -33,7 +33,7 @@ from inoc.store import Store
 from inoc.tables import read_table
 
 
-def model_weights(study: BaseStudy, folder: Path) -> float:
+def model_weights(study: ModelStudy, folder: Path) -> float:
     """Number of weights: from a configuration that is here, else from the model's name (`…-7B-…`), else NaN.
 
     Args:
@@ -58,6 +58,8 @@ def model_weights(study: BaseStudy, folder: Path) -> float:
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
     """Known sizes; response lengths as given, else measured (training examples, then files), else assumed."""
+    if not isinstance(study, ModelStudy):
+        return Size(math.nan, PROMPT_TOKENS, RESPONSE_TOKENS, measured=False)
     folder = paths.world_model if study.model.path == "world" else Path(study.model.path).expanduser()
     weights = model_weights(study, folder)
     found = file_lengths(study, folder)
@@ -76,7 +78,7 @@ def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None)
 
 def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: Shards) -> tuple[int, int] | None:
     """Numbers of stored and of all units of a stage; None if its inputs do not exist yet."""
-    local = study.model.path == "world" or Path(study.model.path).is_dir()
+    local = isinstance(study, ModelStudy) and (study.model.path == "world" or Path(study.model.path).is_dir())
     declared = all_stages()[stage]
     if not declared.computes or not local:
         return None
@@ -149,6 +151,9 @@ def print_plan(
         print(json.dumps(_plain(rows, size, gpu_name, gpu), ensure_ascii=False, indent=2, allow_nan=False))
         return
     print(table(rows))
+    if not isinstance(study, ModelStudy):
+        print("\nNo model is loaded and no API is asked.")
+        return
     print(f"\n{size.response_tokens:.0f} tokens a response ({size.source}), {size.prompt_tokens:.0f} a prompt.")
     kind = "measured" if gpu.measured else "the H200's, scaled by published figures"
     weights = "unknown size" if math.isnan(size.weights) else f"{size.weights / 1e9:.3g} billion weights"

@@ -10,10 +10,10 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows
 from inoc.config.models import (
     LATE,
-    BaseStudy,
     Key,
     Model,
     ModelSpec,
+    ModelStudy,
     Sampling,
     Seed,
     Share,
@@ -249,7 +249,7 @@ class PlantedSpec(Model):
     seed: Seed = Field(0, description="Seed of these questions.")
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of preferences."""
 
     kind: Literal["preferences"] = Field(

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse import (
+    capability,
     classifier,
     dimensions,
     elicitation,
@@ -178,6 +179,12 @@ def _verdict(work: Work) -> Made:
     return _one("verdict", found)
 
 
+def _capability(work: Work) -> Made:
+    return _one(
+        "capability", capability.capability(work.study, work.inputs.capability, work.study.statistics.confidence)
+    )
+
+
 def _late_steps(work: Work) -> Made:
     found = late_steps.late_steps(work.study, work.inputs.scores)
     return Made({"steps": found.rows, "step_counts": found.counts}, found.skipped)
@@ -222,6 +229,7 @@ PRODUCERS: tuple[Producer, ...] = (
     Producer(heuristics.TABLES, _heuristics),
     Producer(prediction.TABLES, _prediction),
     Producer(verdict.TABLES, _verdict),
+    Producer(capability.TABLES, _capability),
     Producer(late_steps.TABLES, _late_steps),
     Producer(variance.TABLES, _variance),
     Producer(classifier.TABLES, _classifier),
