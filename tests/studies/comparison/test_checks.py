@@ -47,14 +47,13 @@ def checked(capsys) -> str:
     return capsys.readouterr().err
 
 
-def test_unfinished_studies_are_refused_with_what_to_run(project, write_study, capsys):
+def test_unfinished_studies_are_refused_with_what_to_run(write_study, capsys):
     write_study(studies=SEEDS)
     said = checked(capsys)
     assert "results/smoke/analyse has no scores.parquet" in said
     assert "snakemake --cores 2 --config 'studies=[smoke,pair]'" in said
     write_study()
     assert "ready/two/analyse has no scores.parquet; name the folder of the results of a finished" in checked(capsys)
-    write_ready(project / "ready" / "one", scores(1))
     with pytest.raises(SystemExit):
         main(["analyse", "pair"])
     assert "compares studies that are not finished" in capsys.readouterr().err

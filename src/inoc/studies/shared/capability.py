@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from pydantic import Field
 
 from inoc.chat.messages import Chat
@@ -93,6 +92,8 @@ def read_questions(path: Path, seed: int = 0) -> list[ClosedQuestion]:
 
 
 def _question(line: str, where: str, seed: int) -> ClosedQuestion:
+    import numpy as np  # not where a study file is only read
+
     try:
         raw = json.loads(line)
     except json.JSONDecodeError as error:
