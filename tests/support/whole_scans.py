@@ -148,6 +148,10 @@ class ScanFolder(Folder):
     def stages(self, *, drawn: bool = False) -> list[list[str]]:
         return study_stages(self.root, drawn=drawn)
 
+    def known_end(self, told: str) -> bool:
+        """What depends on the words of a random model, and is told as such: all that it wrote may be blank."""
+        return "datasets.own: none of its" in told
+
     def check_numbers(self) -> None:
         self.check_scores()
         check_judged(self)
