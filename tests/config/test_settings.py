@@ -151,6 +151,7 @@ REACH: dict[str, tuple[object, str]] = {
     "expect.strongest_at_most": (50, "analyse figures"),
     "expect.strongest_with_prefix_at_least": (50, "analyse figures"),
     "title": ("Another", "figures"),
+    "figures": ("all", "figures"),
 }
 SOURCE = {
     "kind": "world",
