@@ -119,6 +119,9 @@ def _link_project(folder: Path, studies: set[str]) -> None:
         own = path.name in OWN or path.name.startswith(".")
         if not own and path.resolve() != folder.resolve() and not (path / _MARK).is_file():
             _link(folder / path.name, path)
+    for path in sorted(Path("config").glob("*")):
+        if path.name not in ("config.yaml", "studies"):
+            _link(folder / "config" / path.name, path)
     for name in studies:
         if (Path("results") / name).is_dir():
             _link(folder / "results" / name, Path("results") / name)

@@ -10,13 +10,13 @@ from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.small import steps_cut, taken_in_turn
 
 LIMITS = (
-    Most("data.n_train"),
-    Most("data.n_eval", least=2),
-    Most("evaluation.n", least=2),
-    Most("elicitation.n", least=2),
+    Most("data.n_train", least=2),
+    Most("data.n_eval", least=6),
+    Most("evaluation.n", least=6),
+    Most("elicitation.n", least=6),
     Most("rephrase.n", least=2),
     Most("pools.*.n", least=2),
-    Most("embedding.rephrasings"),
+    Most("embedding.rephrasings", least=2),
     Most("scoring.n_examples", least=2),
     Most("scoring.n_controls"),
 )

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import shutil
 
+import pandas as pd
 import pytest
 
+from inoc.jobs.make import Made, changed_before
 from inoc.tables import read_table
 from support.jobs import run_job
 from support.toy import toy_job, toy_study, write_inputs
@@ -65,6 +67,25 @@ def test_an_untrained_adapter_answers_as_the_base_model_and_is_asked_once(study,
     plain = table[(table["step"] == 0) & (table["condition"] == "default")]
     assert plain.groupby("instruction_id")["completion"].nunique().eq(1).all()
     assert len([label for label in job.store.made if "step 0" in label and label.endswith("none")]) == 1
+
+
+def test_a_batch_of_another_size_samples_nothing_again(study, trained):
+    _, before = evaluated(study, trained)
+    sampling = study.evaluation.sampling.model_copy(update={"batch_size": 3})
+    other = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"sampling": sampling})})
+    job, after = evaluated(other, trained)
+    assert job.store.made == []
+    pd.testing.assert_frame_equal(after, before)
+
+
+def test_explanations_of_evaluations_follow_a_changed_training(study, trained):
+    # The data were written without a job, so `generate` is missing in both.
+    assert "train" not in "\n".join(changed_before(Made(toy_job(study, trained, "evaluate"), study, {})))
+    lora = study.training.lora.model_copy(update={"rank": 4})
+    other = study.model_copy(update={"training": study.training.model_copy(update={"lora": lora})})
+    said = "\n".join(changed_before(Made(toy_job(other, trained, "evaluate"), other, {})))
+    assert "5 of 5 units of train are missing" in said
+    assert "settings.lora.rank: wanted 4, nearest has 2" in said
 
 
 def test_elicitation_asks_the_base_model_what_step_zero_was_asked(study, trained):
