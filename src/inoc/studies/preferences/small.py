@@ -1,4 +1,4 @@
-"""What a small run of a study of preferences cuts."""
+"""Cuts of a small run of a study of preferences."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ LIMITS = (
     Most("concepts.*.tasks.n", least=4),
     Most("steering.targets.*.n", least=4, where_all=True),
     Most("steering.random", least=2),
+    Most("steering.combinations", least=2),
 )
 
 
