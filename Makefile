@@ -13,7 +13,7 @@ UNLOCKED := ^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==
 # The study of `make demo`
 STUDY ?= mini
 
-.PHONY: help env env-vllm demo test test-long test-miniatures test-browser test-slurm test-vllm check format vendor lock clean
+.PHONY: help env env-vllm demo test test-long test-miniatures test-newcomer test-browser test-slurm test-vllm check format vendor lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ test-long: env ## Run the tests that train models (some minutes)
 
 test-miniatures: env ## Run whole miniature studies; the other tests use smaller ones (half an hour)
 	$(BIN)/python -m pytest --verbosity=0 -m miniature tests/workflow
+
+test-newcomer: env ## Run what the documentation prints, from a clone to a report (a quarter of an hour)
+	$(BIN)/python -m pytest --verbosity=0 -m newcomer tests/newcomer
 
 test-browser: env ## Run the tests of the site of `inoc view` (needs Chromium)
 	$(BIN)/python -m pytest --verbosity=0 -m browser tests/view

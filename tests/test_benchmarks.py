@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import sys
 from pathlib import Path
@@ -92,3 +93,34 @@ def test_the_benchmark_of_probes_runs_and_agrees_with_scikit_learn(monkeypatch, 
     said = capsys.readouterr().out
     assert "times as fast as scikit-learn" in said
     assert float(said.split("difference of a prediction ")[1].split(" ")[0]) < 1e-8
+
+
+def test_a_study_of_ten_times_the_size_is_gathered_analysed_and_drawn(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import ten_times
+
+    ten_times.main(["--tiny", "--folder", str(tmp_path)])
+    said = capfd.readouterr().out
+    assert "17 units: keys" in said  # 8 prompts and none, two jobs, and 8 prompts by themselves
+    for step in ("score, everything in the store", "Snakemake, dry run", "analyse", "figures"):
+        assert f"{step}: " in said
+    assert "entries in one" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["german_flattering_8b", "emergent_misalignment_32b", "likelihood_scan_14b", "preferences_8b"]
+)
+def test_the_small_form_of_a_large_study_is_a_study(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import all_stages
+
+    from inoc.config.load import load_study
+
+    for tiny in (True, False):
+        options = argparse.Namespace(tiny=tiny, steps=6, max_tokens=16, vllm=not tiny)
+        large = load_study(name)
+        (tmp_path / "model").mkdir(exist_ok=True)
+        all_stages.write_study(large, options, tmp_path)
+        small = load_study(tmp_path / "config" / "studies" / f"{name}.yaml")
+        assert small.model.path == str(tmp_path / "model")
+        assert small.model.quantization == (None if tiny else large.model.quantization)

@@ -35,6 +35,7 @@ REFERENCES = (
     "tables",
     "commands",
     "imports",
+    "compared",
 )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from inoc import tables
 from inoc.errors import DataError
-from inoc.tables import read_table, write_table
+from inoc.tables import read_table, write_row_groups, write_table
 
 SCHEMAS = {name: value for name, value in vars(tables).items() if isinstance(value, pa.Schema)}
 SAMPLE = {pa.string(): "text", pa.int32(): 3, pa.float64(): float("nan"), pa.bool_(): True}
@@ -85,6 +86,18 @@ def test_a_column_with_a_default_need_not_be_there(tmp_path):
     assert list(read_table(path)["pool"]) == ["mix"]
     pq.write_table(pa.Table.from_pandas(rows), path)
     assert read_table(path, tables.POOLS.names).to_dict("list") == {**rows.to_dict("list"), "pool": ["mix"]}
+
+
+def test_log_probabilities_have_small_pages_and_no_dictionary_so_that_hundreds_can_be_read_at_once(tmp_path):
+    values = np.random.default_rng(0).normal(size=200_000).astype(np.float32)
+    lists = pa.ListArray.from_arrays(pa.array(np.arange(0, 200_001, 200, dtype=np.int32)), pa.array(values))
+    schema = pa.schema([("key", pa.string()), ("logprobs", pa.list_(pa.float32()))])
+    table = pa.table([pa.array(["a"] * 1_000), lists], schema=schema)
+    write_row_groups([table, table], schema, tmp_path / "long.parquet")
+    group = pq.ParquetFile(tmp_path / "long.parquet").metadata.row_group(1)
+    assert "RLE_DICTIONARY" in group.column(0).encodings
+    assert "RLE_DICTIONARY" not in group.column(1).encodings
+    assert pq.read_table(tmp_path / "long.parquet").slice(1_000).combine_chunks().equals(table)
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,13 @@ def _add_plan(verbs: argparse._SubParsersAction[Parser]) -> None:
         metavar="N",
         help="mean number of tokens per response (default: as measured, else 350)",
     )
+    verb.add_argument(
+        "--measured",
+        nargs="?",
+        const="",
+        metavar="DEVICE",
+        help="also print the time by the rates of jobs that have ended here, on a device whose name contains DEVICE",
+    )
     _add_json(verb)
     verb.set_defaults(run=_plan)
 
@@ -254,6 +261,7 @@ def run_stage(options: argparse.Namespace) -> None:
     from inoc.jobs.make import make_jobs
     from inoc.jobs.manifest import write_manifest
     from inoc.jobs.work import step_version
+    from inoc.progress import Spent, cpu_s
 
     for made in make_jobs(options.study, options.config, options.stage, options, mark=True):
         # Imported only after the study has been read, so that errors in it appear at once.
@@ -262,10 +270,11 @@ def run_stage(options: argparse.Namespace) -> None:
             print(f"{made.study.name}: {step.run(made.job, made.plan())}", file=sys.stderr)
             continue
         with beating(made.job.heartbeat):
-            started = time.monotonic()
+            started, used = time.monotonic(), cpu_s()
             summary = str(step.run(made.job, made.plan()))
             version = step_version(options.stage, made.study, made.job.part)
-            write_manifest(made.job, made.settings(), version, time.monotonic() - started, summary)
+            spent = Spent(time.monotonic() - started, cpu_s() - used)
+            write_manifest(made.job, made.settings(), version, spent, summary)
         print(f"{made.study.name}: {made.job.name}: {summary}", file=sys.stderr)
 
 
@@ -283,7 +292,12 @@ def _plan(options: argparse.Namespace) -> None:
 
     study, workflow = load_study(options.study, options.config), load_workflow(options.config / "config.yaml")
     paths = Paths(RESULTS, study.name)
-    print_plan(study, workflow, paths, options.gpu, options.response_tokens, as_json=options.json)
+    seen = None
+    if options.measured is not None:
+        from inoc.jobs.measured import paces, samples_here
+
+        seen = paces(samples_here(RESULTS, options.config, workflow), options.measured)
+    print_plan(study, workflow, paths, options.gpu, options.response_tokens, as_json=options.json, seen=seen)
 
 
 def _view(options: argparse.Namespace) -> None:

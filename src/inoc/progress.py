@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from inoc.heartbeat import Heartbeat, beating
 
@@ -44,6 +44,27 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+class Spent(NamedTuple):
+    """Seconds of a clock and of processors."""
+
+    wall_s: float
+    cpu_s: float
+
+    def times(self, factor: float) -> Spent:
+        """The same, so many times."""
+        return Spent(factor * self.wall_s, factor * self.cpu_s)
+
+    def and_of(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(self.wall_s + other.wall_s, self.cpu_s + other.cpu_s)
+
+
+def cpu_s() -> float:
+    """Seconds of processors that this process and its ended children have used."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
 class Meter:
     """Counts the units of one step that are done."""
 
@@ -53,6 +74,7 @@ class Meter:
         self._started = time.monotonic()
         self._printed = self._said = self._started
         self._first: tuple[float, int] | None = None  # loading a model is no part of the rate
+        self._started_cpu = self._first_cpu = cpu_s()
         self._live = stream.isatty() and os.environ.get("INOC_PROGRESS") != "plain"
         self._say(self._started)
 
@@ -60,7 +82,8 @@ class Meter:
         """Count n more."""
         self.done += n
         now = time.monotonic()
-        self._first = self._first or (now, self.done)
+        if self._first is None:
+            self._first, self._first_cpu = (now, self.done), cpu_s()
         if now - self._said >= SAID_EVERY_S:
             self._said = now
             self._say(now)
@@ -73,6 +96,13 @@ class Meter:
         now = time.monotonic()
         self._print(now, last=True)
         self._say(now)
+
+    def steady(self) -> Spent:
+        """Time of the units that are done, at the rate once under way; since the start where all were done at once."""
+        now, used = time.monotonic(), cpu_s()
+        if self._first is None or self.done <= self._first[1]:
+            return Spent(now - self._started, used - self._started_cpu)
+        return Spent(now - self._first[0], used - self._first_cpu).times(self.done / (self.done - self._first[1]))
 
     def _rate(self, now: float) -> float:
         if self._first is None or now <= self._first[0]:

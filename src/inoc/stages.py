@@ -39,6 +39,7 @@ KINDS = {
     "likelihood_shift": "inoc.studies.likelihood_shift",
     "subliminal": "inoc.studies.subliminal",
     "preferences": "inoc.studies.preferences",
+    "comparison": "inoc.studies.comparison",
 }
 """Kind of study → the package with its `KIND`. The first one is that of files that name none."""
 
@@ -111,6 +112,8 @@ class Kind:
         commands: `(verbs) -> None`: adds to the verbs of stages; empty for nothing.
         verbs: `(add) -> None`: adds verbs of its own by `add(name, one line)`; empty for none.
         imports: `(what) -> None`: adds what `inoc import` can read for it; empty for nothing.
+        compared: A tuple of `inoc.analyse.comparable.Comparable`: which numbers of its analysis can be compared between
+            studies; empty for none.
         stages: Stages of its own.
         parts: Stage → parts that it is split into, each a job of its own.
     """
@@ -132,6 +135,7 @@ class Kind:
     commands: str = ""
     verbs: str = ""
     imports: str = ""
+    compared: str = ""
     stages: tuple[Stage, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from inoc.errors import DataError
 from inoc.stages import all_stages
 
+PAGE_BYTES = 1 << 16
 STRING = pa.string()
 INDEX = pa.int32()
 NUMBER = pa.float64()
@@ -253,8 +254,13 @@ def write_row_groups(groups: Iterable[pa.Table], schema: pa.Schema, path: Path) 
         path: Where; parent folders are made.
     """
 
+    # Log-probabilities hardly ever repeat, and a reader of hundreds of row groups at a time holds a dictionary and a
+    # page of each.
+    repeating = [field.name for field in schema if not pa.types.is_list(field.type)]
+
     def write(temporary: Path) -> None:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        options = {"use_dictionary": repeating, "data_page_size": PAGE_BYTES}
+        with pq.ParquetWriter(temporary, schema, compression="zstd", **options) as writer:
             for table in groups:
                 writer.write_table(table, row_group_size=max(1, len(table)))
 

@@ -25,6 +25,7 @@ TOY = Path(__file__).parent / "toy.yaml"
 RAW = read_document(TOY).value | {
     "world": {},
     "embedding": {},
+    "capability": {"system": {}},
     "rates": {"bad": {}},
     "pools": {"close": {}},
     "datasets": {"other": {}},
@@ -32,8 +33,10 @@ RAW = read_document(TOY).value | {
 RAW["runs"] = [*RAW["runs"], {"data": "other"}]
 RAW["data"] = RAW["data"] | {"questions": {"own": {}, "more": {"source": {"files": ["more.jsonl"]}}}}
 ASKING = "elicit score train evaluate"
-MODEL = f"generate {ASKING}"
-RUNS = "train evaluate analyse figures"
+MODEL = f"generate choose {ASKING}"
+STEPS = "train evaluate analyse figures"
+CLOSED = "choose analyse figures"
+RUNS = "train evaluate choose analyse figures"
 
 # Field → where it is in the toy study (if not there), another value, and the stages beside `report` that it reaches.
 REACH: dict[str, tuple[object, str]] = {
@@ -84,13 +87,13 @@ REACH: dict[str, tuple[object, str]] = {
     "traits.*.judge.rule": ("first_word", "generate judge"),
     "traits.*.control_prompt": ("Play.", "generate analyse figures"),
     "data.questions.*.label": ("Odd", "figures"),
-    "data.n_train": (128, f"generate {RUNS}"),
+    "data.n_train": (128, f"generate {STEPS}"),
     "data.n_eval": (5, "generate"),
     "data.seed": (7, "generate"),
     "prompts.*.family": ("french", "analyse figures"),
     "prompts.*.texts": ("You are a jester.", f"rephrase embed {ASKING} figures"),
     "placement": ("system", ASKING),
-    "separator": ("\n", MODEL),
+    "separator": ("\n", f"generate {ASKING}"),
     "datasets.*.label": ("Odd", "figures"),
     "runs.*.prompts": (["joker"], RUNS),
     "runs.*.groups": (["strong"], RUNS),
@@ -109,9 +112,9 @@ REACH: dict[str, tuple[object, str]] = {
     "training.warmup_steps": (2, "train"),
     "training.weight_decay": (0.0, "train"),
     "training.max_grad_norm": (2.0, "train"),
-    "training.batch_size": (16, RUNS),
-    "training.epochs": (2.0, RUNS),
-    "training.steps": (5, RUNS),
+    "training.batch_size": (16, STEPS),
+    "training.epochs": (2.0, STEPS),
+    "training.steps": (5, STEPS),
     "training.max_length": (64, "train"),
     "training.optimizer": ("adamw_8bit", "train"),
     "training.gradient_checkpointing": (True, "train"),
@@ -125,6 +128,11 @@ REACH: dict[str, tuple[object, str]] = {
     "evaluation.n": (2, "evaluate"),
     "elicitation.prefixes": (["mix"], "elicit analyse figures"),
     "elicitation.n": (2, "elicit"),
+    "capability.questions": ("mine.jsonl", CLOSED),
+    "capability.n": (5, CLOSED),
+    "capability.seed": (7, CLOSED),
+    "capability.system.kind": ("none", CLOSED),
+    "capability.system.text": ("Be kind.", CLOSED),
     "embedding.provider": ("openai", "embed"),
     "embedding.model": ("org/encoder", "embed"),
     "embedding.revision": ("0123", "embed"),
@@ -151,6 +159,7 @@ REACH: dict[str, tuple[object, str]] = {
     "expect.strongest_at_most": (50, "analyse figures"),
     "expect.strongest_with_prefix_at_least": (50, "analyse figures"),
     "title": ("Another", "figures"),
+    "figures": ("all", "figures"),
 }
 SOURCE = {
     "kind": "world",
@@ -216,6 +225,7 @@ REPORT_ONLY = {
     "kind": "decides which fields there are",
     "name": "the folder of the results, which no number depends on",
     "description": "words",
+    "figures": "which figures are asked for, and not their numbers",
     "training.resume_every": "a killed run ends with the same weights, wherever it resumed",
     "evaluation.canary": "a check that stops the job or changes nothing",
 }

@@ -171,6 +171,24 @@ def test_given_completions_are_taken_from_their_file(tiny_folder, tmp_path, scri
     assert not any(identity.startswith("train") for identity in scripted.asked)
 
 
+def test_rows_of_a_file_are_drawn_by_the_seed_and_are_not_the_first(tiny_folder, tmp_path, scripted):
+    rows = [{"instruction": f"Where is thing number {k:02d}?", "completion": f"In place {k:02d}."} for k in range(40)]
+    path = jsonl(tmp_path / "given.jsonl", rows)
+    drawn = {}
+    for seed in (1, 2):
+        study = toy_study(tiny_folder, data={"completions": "file", "file": path, "seed": seed})
+        job = toy_job(study, tmp_path / str(seed), "generate")
+        run_job(job)
+        table = read_table(job.paths.examples)
+        drawn[seed] = list(table.loc[table["kept"], "completion"])
+        held = {told.partition("number ")[2][:2] for told in read_table(job.paths.instructions)["instruction"]}
+        usable = [row["completion"] for row in rows if row["completion"][-3:-1] not in held]
+        assert len(drawn[seed]) == 12
+        assert drawn[seed] == sorted(drawn[seed])  # in the order of the file
+        assert drawn[seed] != usable[:12]
+    assert drawn[1] != drawn[2]
+
+
 def test_training_examples_are_chats_or_pairs(tmp_path):
     rows = [chat("Where?", ("assistant", "There.")), {"instruction": "When?", "completion": "Then."}]
     path = jsonl(tmp_path / "a.jsonl", rows)

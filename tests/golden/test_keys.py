@@ -157,6 +157,7 @@ def test_every_job_keeps_its_slice_of_the_study(name: str, regen: bool) -> None:
     found = {
         f"{name} {stage} {shard}": digest(settings_of(stage, study, shard, shards))
         for stage in kind_named(study.kind).passes
+        if stage != "choose" or study.capability is not None  # a stage of studies with this section alone
         for shard in range(count.get(stage, 1))
         if not (stage in ("train", "evaluate") and not study_runs(study))
     }

@@ -32,7 +32,7 @@ def table(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "comparison"])
 @pytest.mark.parametrize("model", [None, "world", "/models/mine", "org/model"])
 def test_the_starting_file_of_every_kind_is_a_valid_study(kind, model, folder, capsys):
     main(["new", "own", "--kind", kind, *(["--model", model] if model else [])])
@@ -45,6 +45,16 @@ def test_the_starting_file_of_every_kind_is_a_valid_study(kind, model, folder, c
     assert not re.search("NAME|TITLE|FILE", text)
     assert text.count("\n# ") > 3
     assert "inoc config check own" in capsys.readouterr().out
+
+
+def test_the_starting_file_of_a_comparison_is_valid_and_has_no_model(folder, capsys):
+    main(["new", "own", "--kind", "comparison"])
+    assert set(load_study("own").studies) == {"first", "second"}
+    capsys.readouterr()
+    for flag in ("--model", "--data"):
+        with pytest.raises(SystemExit):
+            main(["new", "other", "--kind", "comparison", flag, "world"])
+        assert "has no model; leave them out" in capsys.readouterr().err
 
 
 def test_a_table_becomes_the_training_data_and_a_fifth_of_its_rows_questions(folder, capsys):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -126,6 +127,11 @@ class Cluster:
         """Number and rule of the jobs in a state."""
         lines = _call("squeue", "--noheader", f"--states={state}", "--format=%i %k").splitlines()
         return [(line.split()[0], line.split()[-1]) for line in lines if line.strip()]
+
+    def gpus(self, job: str) -> int:
+        """How many devices a job was given."""
+        found = re.search(r"AllocTRES=\S*gres/gpu=(\d+)", _call("scontrol", "show", "job", job))
+        return int(found[1]) if found else 0
 
     def cancel(self, job: str) -> None:
         """Cancel a job, as a user or an administrator does."""

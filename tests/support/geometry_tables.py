@@ -15,7 +15,7 @@ from inoc.studies.inoculation.analyse.heuristic_values import fixed_mix_rows
 from inoc.studies.inoculation.analyse.inputs import read_means, shifts
 from inoc.studies.inoculation.analyse.predictors import decompose
 from inoc.studies.inoculation.analyse.produce import SCHEMAS
-from inoc.studies.inoculation.analyse.rows import frame
+from inoc.studies.inoculation.analyse.rows import frame, joined
 from inoc.studies.inoculation.runs import prompt_texts
 from inoc.studies.inoculation.study import Study
 from inoc.tables import LOGPROBS, write_table
@@ -43,13 +43,13 @@ def geometry_tables(
         "components": [{**row, "energy": row["share"]} for row in decomposed.components] + placed.components,
         "coordinates": decomposed.coordinates + placed.coordinates,
         "angles": placed.angles,
-        "pairwise_angles": placed.pairwise_angles,
         "dimension_tests": tested.tests,
         "cross_angles": tested.angles,
         "cross_angle_tests": tested.angle_tests,
         "fixed_mix": fixed_mix_rows(study, found).rows,
     }
-    return {name: frame(part, SCHEMAS[name]) for name, part in rows.items()}
+    tables = {name: frame(part, SCHEMAS[name]) for name, part in rows.items()}
+    return {**tables, "pairwise_angles": joined(placed.pairwise_angles, SCHEMAS["pairwise_angles"])}
 
 
 def _logprobs(study: Study, strength: Mapping[str, float]) -> pd.DataFrame:

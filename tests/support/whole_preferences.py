@@ -56,7 +56,7 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
         "title": "Fuzz",
         "model": {"dtype": "float32", "system": draw(turns), "fold_system": draw(st.booleans())},
         "tasks": {
-            "origins": {"given": {"file": "data/tasks.jsonl"}, "own": {"texts": {"x": "Sing.", "y": draw(texts(4))}}},
+            "origins": {"given": {"file": "data/tasks.jsonl"}, "own": {"texts": {"x": "Sing.", "y": _said(draw, 4)}}},
             "n": draw(st.sampled_from([None, 4])),
             "stratified": draw(st.booleans()),
         },
@@ -86,7 +86,7 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
         _add_inside(draw, study, sampling)
     if draw(st.booleans()):
         study["contexts"] = {
-            "turns": {"glad": {"text": f"{draw(texts(3))} glad", "mentions": ["glad"]}},
+            "turns": {"glad": {"text": f"{_said(draw, 3)} glad", "mentions": ["glad"]}},
             "completion": draw(st.sampled_from([["none"], ["none", "glad"]])),
             "measurement": draw(st.sampled_from([["none", "glad"], ["glad"]])),
         }
@@ -108,7 +108,8 @@ def preferences(draw: st.DrawFn) -> dict[str, Any]:
 def _add_roles(draw: st.DrawFn, study: dict[str, Any]) -> None:
     """A model of its own weights, and instruments with raters and completers of their own."""
     models = study["models"]
-    models["c"] = {"model": {"dtype": "float32"}, "rates": draw(st.booleans()), "completes": draw(st.booleans())}
+    rates, completes = draw(st.sampled_from([(True, True), (True, False), (False, True)]))
+    models["c"] = {"model": {"dtype": "float32"}, "rates": rates, "completes": completes}
     rating = [key for key, one in models.items() if one.get("rates", True)]
     completing = [key for key, one in models.items() if one.get("completes", True)]
     for one in study["instruments"].values():
@@ -134,7 +135,7 @@ def _add_inside(draw: st.DrawFn, study: dict[str, Any], sampling: dict[str, Any]
         kept = {"keep_prompt": [True, False]} if draw(st.booleans()) else {}
         study["concepts"] = {
             "glad": {
-                "positive": f"{draw(texts(3))} glad", "negative": draw(st.sampled_from(["", "Be sad."])),
+                "positive": f"{_said(draw, 3)} glad", "negative": draw(st.sampled_from(["", "Be sad."])),
                 "tasks": {"n": 2}, "sampling": sampling, "sites": [site], **kept,
             }
         }  # fmt: skip
@@ -151,10 +152,19 @@ def _add_inside(draw: st.DrawFn, study: dict[str, Any], sampling: dict[str, Any]
         }  # fmt: skip
 
 
+def _said(draw: st.DrawFn, most: int) -> str:
+    """Words for a template, which nearly always are ones that a template may have."""
+    said = draw(texts(most))
+    if draw(st.integers(0, 7)):
+        said = said.replace("{", "(").replace("}", ")").replace("\x85", "-")
+        return said if said.strip() else "now"
+    return said
+
+
 def _rating(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
     numbers = {"lowest": draw(st.sampled_from([-2, 1])), "highest": draw(st.sampled_from([3, 10]))}
     scale = draw(st.sampled_from([numbers, {"labels": {"awful": -1.0, "so so": 0, "great": 1}}]))
-    template = {"kind": "rating", "before": "{task} " + draw(texts(2)), "after": draw(texts(3)), "scale": scale}
+    template = {"kind": "rating", "before": "{task} " + _said(draw, 2), "after": _said(draw, 3), "scale": scale}
     if "labels" not in scale:
         template["polarity"] = draw(st.sampled_from(["higher_is_better", "lower_is_better"]))
     forms = st.sampled_from(["plain", "plain", "xml", "tool", "reasoned"])
@@ -163,7 +173,7 @@ def _rating(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choice(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
-    template = {"kind": "choice", "before": "{task_a} or {task_b}? " + draw(texts(2)), "after": draw(texts(3))}
+    template = {"kind": "choice", "before": "{task_a} or {task_b}? " + _said(draw, 2), "after": _said(draw, 3)}
     design = draw(st.sampled_from(["all", "regular", "active"]))
     return {"template": template, "when": draw(st.sampled_from(["before", "after"])), "sampling": sampling,
             "method": draw(st.sampled_from(["auto", "auto", "sample"])),
@@ -171,13 +181,13 @@ def _choice(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
 
 
 def _order(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
-    template = {"kind": "ranking", "before": "{tasks} " + draw(texts(2))}
+    template = {"kind": "ranking", "before": "{tasks} " + _said(draw, 2)}
     ranking = {"size": 3, "appearances": draw(st.integers(1, 2))}
     return {"template": template, "when": "before", "sampling": sampling, "ranking": ranking}
 
 
 def _words(draw: st.DrawFn, sampling: dict[str, Any]) -> dict[str, Any]:
-    template = {"kind": "open", "before": "{task} " + draw(texts(2)), "after": draw(texts(3))}
+    template = {"kind": "open", "before": "{task} " + _said(draw, 2), "after": _said(draw, 3)}
     return {"template": template, "when": draw(st.sampled_from(["before", "after"])), "sampling": sampling}
 
 

@@ -39,6 +39,7 @@ STUDIES = {
     "preferences_api": {"sample": 4, "choose": 2, "judge": 1, **SHOWN},
     "smoke_emergent": SMALL,
     "smoke": {**SMALL, "embed": 1},
+    "smoke_comparison": SHOWN,
     # These two are split in shards.
     "mini_emergent": {**SMALL, "train": 4, "evaluate": 4},
     "mini": {**SMALL, "embed": 1, "score": 2, "train": 4, "evaluate": 4},
@@ -57,6 +58,7 @@ TOTALS = {
     "smoke_preferences": 18,
     "preferences_8b": 13,
     "preferences_api": 10,
+    "smoke_comparison": 3,
     "smoke_emergent": 12,
     "smoke": 13,
     "mini_emergent": 18,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from typing import ClassVar
 
+import pyarrow.parquet as pq
 import pytest
 
 from support import cluster as slurm
@@ -40,12 +42,12 @@ class Submission:
 
     started: ClassVar[list[subprocess.Popen[bytes]]] = []
 
-    def __init__(self, checkout: Checkout, home, *arguments: str) -> None:
+    def __init__(self, checkout: Checkout, home, *arguments: str, target: str = "results/figures/all") -> None:
         profiles = home / ".config" / "snakemake"
         profiles.mkdir(parents=True, exist_ok=True)
         if not (profiles / "slurm").exists():
             (profiles / "slurm").symlink_to(checkout.folder / "workflow" / "profiles" / "slurm")
-        command = [SNAKEMAKE, "--profile", "slurm", "results/figures/all", "--config", "studies=[smoke]"]
+        command = [SNAKEMAKE, "--profile", "slurm", target, "--config", "studies=[smoke]"]
         environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
         self.log = home / f"snakemake-{time.monotonic_ns()}.log"
         with self.log.open("w") as stream:
@@ -101,3 +103,22 @@ def test_no_trouble_on_a_cluster_loses_or_changes_anything(finished, cluster, tm
     assert "logs/train/smoke/0.log" in output
     assert differing(finished.tables(), checkout.tables()) == []
     assert checkout.dry_jobs() == {}
+
+
+def test_a_run_that_two_gpus_train_is_one_job_with_both_and_learns_the_same(finished, cluster, copy_of, tmp_path):
+    checkout = copy_of(finished)
+    shutil.rmtree(checkout.results / "train")
+    shutil.rmtree(checkout.folder / "store" / "train")
+    config = checkout.folder / "config" / "config.yaml"
+    config.write_text(config.read_text().replace("train_gpus: {}", "train_gpus: {smoke: 2}"))
+
+    target = "results/smoke/train/0/checkpoints.parquet"
+    Submission(checkout, tmp_path / "home", target=target).end()
+
+    (job,) = [number for number, rule in cluster.jobs("COMPLETED") if "train_adapters" in rule]
+    assert cluster.gpus(job) == 2
+    assert checkout.manifests()["train-0"]["gpus"] == 2
+    losses = "train/0/losses.parquet"
+    together, alone = (pq.read_table(one.results / losses).to_pandas() for one in (checkout, finished))
+    assert together.drop(columns=["loss", "grad_norm"]).equals(alone.drop(columns=["loss", "grad_norm"]))
+    assert together["loss"].to_numpy() == pytest.approx(alone["loss"].to_numpy(), rel=1e-3)

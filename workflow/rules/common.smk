@@ -8,6 +8,7 @@ from pathlib import Path
 from inoc.config.load import load_study, workflow_of
 from inoc.errors import InocError
 from inoc.figures.entries import chosen_figures, entry_of
+from inoc.figures.listing import empty_figures
 from inoc.jobs.lock import hold
 from inoc.jobs.make import RESULTS
 from inoc.jobs.model_check import check_study_model
@@ -15,7 +16,6 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, stage_files, step_version, work_of
-from inoc.report.page import empty_figures
 from inoc.stages import kind_named, load, parts_of, stage_named
 from inoc.trouble import explanation
 from snakemake.exceptions import WorkflowError
@@ -266,16 +266,23 @@ def inputs(stage, study=None):
             shards(name),
             int(getattr(wildcards, "shard", 0)),
         )
-        there = [path for path in made if is_made(name, path) or path.exists()]
+        there = [path for path in made if is_made(path) or path.exists()]
         return [*named, *map(str, there)]
 
     return files
 
 
-def is_made(study, path):
-    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages."""
-    stage = path.relative_to(RESULTS / study).parts[0]
-    return study not in IMPORTED or stage_named(stage).reads_tables
+def is_made(path):
+    """Whether a rule makes the file. No rule makes an imported study's tables of earlier stages.
+
+    Nor does one make the tables of a study that is not in the configuration, which a comparison may read.
+    """
+    if not path.is_relative_to(RESULTS):
+        return False
+    study, stage = path.relative_to(RESULTS).parts[:2]
+    return study in STUDIES and (
+        study not in IMPORTED or stage_named(stage).reads_tables
+    )
 
 
 def stage_outputs(stage, study):

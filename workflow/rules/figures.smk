@@ -46,10 +46,10 @@ for STUDY, STUDY_FILE in STUDIES.items():
             caption=f"results/{STUDY}/figures/{{figure}}.rst",
         log:
             f"logs/figures/{STUDY}-{{figure}}.log",
-        conda:
-            CONDA
         wildcard_constraints:
             figure=other_figures(STUDY),
+        conda:
+            CONDA
         resources:
             mem_mb=memory(1_500),
             runtime="15m",

@@ -267,7 +267,7 @@ _BOUNDS = {
 
 
 def _accepted(details: ErrorDetails) -> str:
-    """What a value should be, in words that do not speak of Python."""
+    """The accepted form of a value, in words that do not speak of Python."""
     kind = details["type"]
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]

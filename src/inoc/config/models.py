@@ -431,5 +431,10 @@ class BaseStudy(Model):
         description="Figures of the report and of the target `results/figures/all`. `core`: those of the main results; "
         "`all`: every figure that applies to the study. Any other figure is drawn when it is asked for by its name.",
     )
+
+
+class ModelStudy(BaseStudy):
+    """The sections that studies of a model share."""
+
     model: ModelSpec = Field(description="The model under study.")
     world: WorldSpec | None = Field(None, description="The miniature world; required for `model.path: world`.")

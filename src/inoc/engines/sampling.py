@@ -2,8 +2,8 @@
 
 `generate`, `elicit` and `evaluate` all sample through here, so the same question to the same weights is answered
 once for all studies. With transformers a block's batches depend on the block alone: other work of a job cannot
-change an answer. Only small blocks that are asked `together` share batches, of those that are missing. vLLM, here or behind an API, batches across blocks, so in half precision a near tie may fall
-differently; the entry stays.
+change an answer. Only small blocks that are asked `together` share batches, made of those that are missing. vLLM, here
+or behind an API, batches across blocks. So in half precision a near tie may fall differently; the entry stays.
 """
 
 from __future__ import annotations

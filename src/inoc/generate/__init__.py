@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inoc.stages import Stage
 
-VERSION = 1
+VERSION = 2
 
 STAGE = Stage(
     "generate",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from inoc.chat.messages import Chat, Turn
 from inoc.config.judge_spec import JudgeSpec, asks_model
 from inoc.config.models import AnswerSpec, DataSpec, SystemTurn
@@ -174,12 +176,17 @@ def _given(
     rows = [pair for pair in given_examples(data, results).pairs if pair.opening in allowed]
     batch = [(f"ex{k:06d}", pair.instruction) for k, pair in enumerate(rows)]
     answers = [Answer(pair.completion, -1, "given") for pair in rows]
-    n_kept = 0
-    for row, pair in zip(_judged(batch, answers, judges, data.keep_from), rows, strict=True):
-        n_kept += not row.reason
-        yield row._replace(earlier=pair.earlier)
+    judged = list(_judged(batch, answers, judges, data.keep_from))
+    # Which rows are trained on must not depend on how the file is sorted; they stay in its order.
+    taken, n_kept = [], 0
+    for at in np.random.default_rng(data.seed).permutation(len(rows)).tolist():
         if n_kept == data.n_train:
-            return
+            break
+        taken.append(at)
+        n_kept += not judged[at].reason
+    if n_kept == data.n_train:
+        yield from (judged[at]._replace(earlier=rows[at].earlier) for at in sorted(taken))
+        return
     msg = (
         f"{data.given_in}: {n_kept} usable rows, but n_train = {data.n_train}; lower it or {place}.keep_from, or add "
         "rows"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from inoc.config.workflow import Price
+from inoc.progress import Spent
 
 PROMPT_TOKENS = 70
 TEMPLATE_TOKENS = 20  # of a chat template, around the texts of a prompt
@@ -94,6 +95,7 @@ class CostRow:
         dollars: For them; NaN if a model has no price.
         disk: Bytes of what is kept.
         stored: How many of how many units are in the store; None if that is not known yet.
+        measured: What the stage takes by the rates of earlier jobs on this machine; None if they do not tell.
     """
 
     stage: str
@@ -105,6 +107,19 @@ class CostRow:
     dollars: float = 0.0
     disk: float = 0.0
     stored: tuple[int, int] | None = None
+    measured: Spent | None = None
+
+
+class Pace(NamedTuple):
+    """The time of a stage on a kind of device."""
+
+    start: Spent  # of each job
+    per_work: Spent  # for a token and a weight
+    studies: int  # that it was measured on
+
+    def of(self, jobs: int, work: float) -> Spent:
+        """Time of so many jobs with so much work together."""
+        return self.start.times(jobs).and_of(self.per_work.times(work))
 
 
 def sampled_row(

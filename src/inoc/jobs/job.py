@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
-from inoc.progress import Meter, metered
+from inoc.progress import Meter, Spent, metered
 from inoc.store import Store
 
 if TYPE_CHECKING:
@@ -105,6 +105,13 @@ class Job:
         """Show and record the progress of a step."""
         with metered(label, total, unit, self.heartbeat) as meter:
             yield meter
+        self._note_work(label, meter.steady())
+
+    def _note_work(self, label: str, spent: Spent) -> None:
+        """Add what a step took to the manifest, from which `inoc plan --measured` knows the rates of this machine."""
+        known = cast("dict[str, dict[str, float]]", self.record.setdefault("work", {}))
+        before = known.get(label, {})
+        known[label] = {name: round(before.get(name, 0.0) + value, 3) for name, value in spent._asdict().items()}
 
 
 def job_name(stage: str, part: str, shard: int) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from inoc.config.models import BaseStudy
+from inoc.config.models import ModelStudy
 from inoc.errors import InocError
 from inoc.jobs.ready import needs_of
 
@@ -21,7 +21,7 @@ class Lengths(NamedTuple):
     response: float
 
 
-def file_lengths(study: BaseStudy, folder: Path) -> Lengths | None:
+def file_lengths(study: ModelStudy, folder: Path) -> Lengths | None:
     """Mean lengths of the chats that a study's files are made into.
 
     Args:

@@ -86,7 +86,11 @@ def make_jobs(
 
 
 def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shards: Shards) -> None:
+<<<<<<< HEAD
     """Refuse to read tables of a study of which none is there, unless it was imported.
+=======
+    """Refuse to read tables of a study of which none is there; tables of other studies are its kind's to miss.
+>>>>>>> main
 
     Raises:
         DataError: With what would compute them.
@@ -97,6 +101,7 @@ def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shar
         path
         for job in jobs
         for path in work_of(study, stage.name, job.part).inputs(study, job.paths, shards, job.shard)
+        if path.is_relative_to(job.paths.results / job.paths.study)
     ]
     if read and not any(path.exists() for path in read):
         raise DataError(

@@ -14,6 +14,7 @@ from pathlib import Path
 import inoc
 from inoc.digest import Json, digest
 from inoc.jobs.job import Job
+from inoc.progress import Spent
 from inoc.store.core import write_text
 
 PACKAGES = (
@@ -23,14 +24,14 @@ PACKAGES = (
 )
 
 
-def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int, wall_s: float, summary: str) -> Path:
+def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int, spent: Spent, summary: str) -> Path:
     """Write the manifest of a job that has ended well.
 
     Args:
         job: The job; its record is taken over.
         settings: The slice of the study that the stage depends on.
         version_of_step: The stage's version.
-        wall_s: How long it took, seconds.
+        spent: How long it took.
         summary: The job's last line.
     """
     made, found = len(job.store.made), len(job.store.found)
@@ -45,7 +46,8 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
         "packages": dict(package_versions()),
         "device": device_name(),
         **peak_memory(),
-        "wall_s": round(wall_s, 2),
+        "wall_s": round(spent.wall_s, 2),
+        "cpu_s": round(spent.cpu_s, 2),
         "store": {"hits": found, "misses": made, "made": sorted(job.store.made)},
         "summary": summary,
         **job.record,

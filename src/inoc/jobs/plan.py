@@ -17,10 +17,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from inoc.config.models import BaseStudy
+from inoc.config.models import BaseStudy, ModelStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Gpu, Rates, Size
+from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Gpu, Pace, Rates, Size
 from inoc.jobs.job import Job
 from inoc.jobs.lengths import file_lengths
 from inoc.jobs.make import Made, store_folder
@@ -33,7 +33,7 @@ from inoc.store import Store
 from inoc.tables import read_table
 
 
-def model_weights(study: BaseStudy, folder: Path) -> float:
+def model_weights(study: ModelStudy, folder: Path) -> float:
     """Number of weights: from a configuration that is here, else from the model's name (`…-7B-…`), else NaN.
 
     Args:
@@ -58,6 +58,8 @@ def model_weights(study: BaseStudy, folder: Path) -> float:
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
     """Known sizes; response lengths as given, else measured (training examples, then files), else assumed."""
+    if not isinstance(study, ModelStudy):
+        return Size(math.nan, PROMPT_TOKENS, RESPONSE_TOKENS, measured=False)
     folder = paths.world_model if study.model.path == "world" else Path(study.model.path).expanduser()
     weights = model_weights(study, folder)
     found = file_lengths(study, folder)
@@ -76,7 +78,7 @@ def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None)
 
 def in_store(study: BaseStudy, paths: Paths, store: Store, stage: str, shards: Shards) -> tuple[int, int] | None:
     """Numbers of stored and of all units of a stage; None if its inputs do not exist yet."""
-    local = study.model.path == "world" or Path(study.model.path).is_dir()
+    local = isinstance(study, ModelStudy) and (study.model.path == "world" or Path(study.model.path).is_dir())
     declared = all_stages()[stage]
     if not declared.computes or not local:
         return None
@@ -124,22 +126,40 @@ def print_plan(
     response_tokens: float | None,
     *,
     as_json: bool = False,
+    seen: Mapping[str, Pace] | None = None,
 ) -> None:
-    """Print a row per stage, their sum, and the assumptions; or the rows and the assumptions as one JSON object."""
+    """Print a row per stage, their sum, and the assumptions; or the rows and the assumptions as one JSON object.
+
+    Args:
+        study: The study.
+        workflow: Number of jobs, prices.
+        paths: Where its results are.
+        gpu_name: For which GPU.
+        response_tokens: Mean number of tokens per response; None for the measured or assumed one.
+        as_json: Print JSON.
+        seen: Stage → its pace on this machine.
+    """
     gpu, shards = gpu_named(gpu_name), workflow.shards.get(study.name, {})
     size = measured_size(study, paths, response_tokens)
     rows = cost_rows(study, workflow, paths, gpu, response_tokens)
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)
+        if seen is not None and row.stage in seen and row.tokens and not math.isnan(size.weights):
+            row.measured = seen[row.stage].of(row.jobs, row.tokens * size.weights)
     if as_json:
         print(json.dumps(_plain(rows, size, gpu_name, gpu), ensure_ascii=False, indent=2, allow_nan=False))
         return
     print(table(rows))
+    if not isinstance(study, ModelStudy):
+        print("\nNo model is loaded and no API is asked.")
+        return
     print(f"\n{size.response_tokens:.0f} tokens a response ({size.source}), {size.prompt_tokens:.0f} a prompt.")
     kind = "measured" if gpu.measured else "the H200's, scaled by published figures"
     weights = "unknown size" if math.isnan(size.weights) else f"{size.weights / 1e9:.3g} billion weights"
     print(f"Rates of one {gpu_name.upper()} are {kind}; the model has {weights}.")
+    if seen is not None:
+        print(f"Measured: by {', '.join(f'{stage} of {one.studies}' for stage, one in seen.items())} studies here.")
     print("What is in the store is not subtracted. Jobs run side by side: hours of the wall are fewer.")
 
 
@@ -147,12 +167,17 @@ def _plain(rows: list[CostRow], size: Size, gpu_name: str, gpu: Gpu) -> dict[str
     """Rows, their sum and the assumptions for JSON, which has no NaN: what is unknown is null."""
     found = [_known(asdict(row)) for row in [*rows, total_of(rows)]]
     stages = [
-        {**row, "stored": row["stored"] and dict(zip(("units", "of"), row["stored"], strict=True))} for row in found
+        {
+            **row,
+            "stored": row["stored"] and dict(zip(("units", "of"), row["stored"], strict=True)),
+            "measured": row["measured"] and row["measured"]._asdict(),
+        }
+        for row in found
     ]
     *each, total = stages
     return {
         "stages": each,
-        "total": {name: value for name, value in total.items() if name not in {"stage", "work", "stored"}},
+        "total": {name: value for name, value in total.items() if name not in {"stage", "work", "stored", "measured"}},
         "assumptions": {**_known(size._asdict()), "gpu": gpu_name.lower(), "gpu_measured": gpu.measured},
     }
 
@@ -164,6 +189,7 @@ def _known(values: Mapping[str, Any]) -> dict[str, Any]:
 def table(rows: list[CostRow]) -> str:
     """The rows and their sum as text."""
     heads = ["stage", "jobs", "work", "tokens", "GPU time", "API calls", "dollars", "disk", "in the store"]
+    timed = any(row.measured for row in rows)
     lines, stages = [heads], all_stages()
     for row in rows:
         share = "not known yet" if row.stored is None else f"{row.stored[0]} of {row.stored[1]} units"
@@ -171,6 +197,11 @@ def table(rows: list[CostRow]) -> str:
         lines.append([row.stage, str(row.jobs), row.work, *_amounts(row), stored])
     total = total_of(rows)
     lines.append([total.stage, str(total.jobs), "", *_amounts(total), ""])
+    if timed:
+        times = [row.measured.wall_s if row.measured else 0.0 for row in rows]
+        column = ["measured", *(duration(one) if one else "" for one in times), duration(sum(times))]
+        lines = [[*line[:5], cell, *line[5:]] for line, cell in zip(lines, column, strict=True)]
+        heads = lines[0]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from inoc.config.document import read_document
 from inoc.config.load import load_study, outside, study_path
-from inoc.config.models import KEY_PATTERN
+from inoc.config.models import KEY_PATTERN, ModelStudy
 from inoc.errors import ConfigError, DataError, did_you_mean
 from inoc.new.data import from_csv, rows_of
 from inoc.new.text import WORLD, Start, alike, begun, told
-from inoc.stages import KINDS, kind_named
+from inoc.stages import KINDS, Kind, kind_named, load
 
 STARTS = Path("resources") / "new"
 
@@ -58,6 +58,7 @@ def _new(options: argparse.Namespace) -> None:
     title = options.title or options.name.replace("_", " ")
     other = read_document(study_path(options.like, options.config)).value if options.like else None
     kind = kind_named(str(other.get("kind", next(iter(KINDS))) if other else options.kind))
+    _refuse_unused(options, kind)
     start = Start(options.name, title, options.model, *_data(options, kind.name))
     left_out: list[str] = []
     if other is None:
@@ -75,6 +76,13 @@ def _new(options: argparse.Namespace) -> None:
             raise
         raise ConfigError(f"{error}\nThe file was written, and needs these changes") from None
     _tell(path, start, left_out, options.like)
+
+
+def _refuse_unused(options: argparse.Namespace, kind: Kind) -> None:
+    """Refuse a model and data for a kind of study that has neither."""
+    given = [flag for flag, value in (("--model", options.model), ("--data", options.data)) if value is not None]
+    if given and not issubclass(load(kind.study), ModelStudy):
+        raise ConfigError(f"{' and '.join(given)}: a study of kind {kind.name} has no model; leave them out")
 
 
 def _data(options: argparse.Namespace, kind: str) -> tuple[str | None, int]:

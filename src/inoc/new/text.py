@@ -88,8 +88,8 @@ def alike(kind: Kind, other: Mapping[str, Any], start: Start) -> Likeness:
     """
     value = {key: part for key, part in other.items() if key not in ("extends", "description")}
     left_out: dict[KeyPath, Any] = {}
-    spec = dict(value["model"])
-    if start.model not in (None, spec["path"]):
+    spec = value.get("model", {})
+    if start.model not in (None, spec.get("path")):
         left_out = dict(tied(value))
         value = _without(value, set(left_out), ())
         value["model"] = {"path": start.model}

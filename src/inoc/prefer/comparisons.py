@@ -32,6 +32,8 @@ B_NAMES = ("item_b", "task_b", "task_b_id", "b_id")
 CHOICE_NAMES = ("choice", "choice_original", "winner")
 ORDER_NAMES = ("order", "ordering")
 COUNT_NAMES = ("n", "count")
+MOST = 1e12
+"""Maximum count of a row: with far larger ones, the others vanish in rounding."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,9 @@ def _column(frame: pd.DataFrame, names: tuple[str, ...], source: str) -> str:
 def _codes(a: pd.Series, b: pd.Series, source: str) -> tuple[tuple[Ints, Ints], list[str]]:
     """Numbers of the items in order of first appearance, row by row and a before b."""
     for one in (a, b):
-        if one.isna().any():
-            raise DataError(
-                f"{source}, comparison {int(one.isna().argmax()) + 1}: no {one.name}. Give every row both items"
-            )
+        blank = one.isna() | (one.astype(str).str.strip() == "")
+        if blank.any():
+            raise DataError(f"{source}, comparison {int(blank.argmax()) + 1}: no {one.name}. Give every row both items")
     both = np.empty(2 * len(a), dtype=object)
     both[::2], both[1::2] = a.astype(str), b.astype(str)
     codes, items = pd.factorize(both)
@@ -220,10 +221,10 @@ def _weights(frame: pd.DataFrame, source: str) -> Floats:
 
 def _count(values: pd.Series, source: str) -> Floats:
     numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
-    if (wrong := ~(np.isfinite(numbers) & (numbers >= 0))).any():
+    if (wrong := ~((numbers >= 0) & (numbers <= MOST))).any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{source}, row {row + 1}: {values.name} is {values.iloc[row]!r}; expected a count of 0 or more"
+            f"{source}, row {row + 1}: {values.name} is {values.iloc[row]!r}; expected a count of 0 to {MOST:.0e}"
         )
     return numbers
 

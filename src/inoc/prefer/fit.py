@@ -52,7 +52,7 @@ def fit_file(options: argparse.Namespace) -> None:
     used = found.refusals_lost() if options.refusals == "b" else found
     outcomes = used.outcomes()
     _check(options, outcomes)
-    if not outcomes.without_ties().weight.size:
+    if not outcomes.without_ties().total:
         raise DataError(f"{options.comparisons}: no comparison has a winner. Utilities need some that do")
     made = [_fit_one(found, used, outcomes, model, options) for model in options.model]
     out = options.out

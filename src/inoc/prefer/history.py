@@ -130,7 +130,7 @@ def history_of_file(options: argparse.Namespace) -> None:
         read_frame(options.comparisons), source, options.a_means, order_known=options.order == "a_first"
     )
     used = found.refusals_lost() if options.refusals == "b" else found
-    if not used.outcomes().without_ties().weight.size:
+    if not used.outcomes().without_ties().total:
         raise DataError(f"{source}: no comparison has a winner. Utilities need some that do")
     rows = list(history(used, settings_of(options, options.model, found), reliability=options.reliability))
     write_table(pd.DataFrame(rows), HISTORY, options.out / "history.parquet", csv=True)

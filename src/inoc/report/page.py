@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from inoc.figures.listing import empty_figures
 from inoc.jobs.paths import Paths
 from inoc.report import provenance
 from inoc.report.contents import EMPTY, Contents
@@ -99,16 +100,6 @@ def page_figures(contents: Contents, paths: Paths) -> list[Figure]:
             source, data = f"../figures/{listed.name}.svg", f"figures/{listed.name}.csv"
             figures.append(Figure(listed.title, listed.category, source, data, text, listed.core))
     return figures
-
-
-def empty_figures(paths: Paths) -> dict[str, str]:
-    """Figures that were drawn and have nothing to show → the reason."""
-    listing = paths.stage("figures") / "done.json"
-    if not listing.exists():
-        return {}
-    found = json.loads(listing.read_text(encoding="utf-8"))
-    whys = {one["what"].removeprefix("figure "): one["why"] for one in found["skipped"]}
-    return {name: whys[name] for name in found.get("nothing to show", ())}
 
 
 def import_table(paths: Paths) -> Table:

@@ -5,8 +5,9 @@ A unit of the store is one prompt, scored by itself, so that no other prompt cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,8 +68,13 @@ def score_alone(
             with job.store.claim(unit) as folder:
                 if folder is not None:
                     values = self_logprobs(engine(), partial(in_its_turn, framing), texts[key])
-                    table = pa.table({"logprobs": pa.array(values, type=pa.list_(pa.float32()))})
-                    pq.write_table(table, folder / FILE, compression="zstd")
+                    write_values(folder, values)
+
+
+def write_values(folder: Path, values: Sequence[np.ndarray]) -> None:
+    """Write the entry of a prompt by itself: an array for each of `CONTEXTS`, nats."""
+    table = pa.table({"logprobs": pa.array(values, type=pa.list_(pa.float32()))})
+    pq.write_table(table, folder / FILE, compression="zstd")
 
 
 def self_logprobs(engine: TransformersEngine, make: Callable[[str], Chat], text: str) -> list[np.ndarray]:

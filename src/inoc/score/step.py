@@ -6,6 +6,7 @@ on the examples alone, so another prompt or another shard changes no number.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -225,9 +226,7 @@ def _blocks(one: Planned, first: int, stop: int) -> Planned:
 
 def _means(job: Job, cells: Sequence[Planned]) -> np.ndarray:
     """Mean log-probability of each example in each cell: (cells, examples)."""
-    return np.array(
-        [[mean_logprob(row) for unit, _ in one.work for row in read_block(job, unit).to_pylist()] for one in cells]
-    )
+    return np.array([mean_logprobs(_read_blocks(job, one)) for one in cells])
 
 
 def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned], engine: Callable[[], TransformersEngine]) -> None:
@@ -291,9 +290,19 @@ class Started(NamedTuple):
     def finish(self) -> None:
         """Wait for the numbers and write the entry."""
         with self.claim:
-            table = pa.table({"logprobs": pa.array(self.pending(), type=pa.list_(pa.float32()))})
-            pq.write_table(table, self.folder / "logprobs.parquet", compression="zstd")
-            (self.folder / "example.txt").write_text(self.rendered[0].text, encoding="utf-8")
+            write_block(self.folder, pa.array(self.pending(), type=pa.list_(pa.float32())), self.rendered[0].text)
+
+
+def write_block(folder: Path, logprobs: pa.ListArray, example: str) -> None:
+    """Write the entry of a scored block.
+
+    Args:
+        folder: Of the entry.
+        logprobs: Log-probabilities of each response's tokens, float32, nats.
+        example: A rendered chat, for people.
+    """
+    pq.write_table(pa.table({"logprobs": logprobs}), folder / "logprobs.parquet", compression="zstd")
+    (folder / "example.txt").write_text(example, encoding="utf-8")
 
 
 def ahead(executor: Executor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -325,6 +334,12 @@ def read_block(job: Job, unit: Unit) -> pa.ChunkedArray:
     return pq.read_table(job.store.folder(unit) / "logprobs.parquet")["logprobs"]
 
 
+def _read_blocks(job: Job, one: Planned) -> pa.ListArray:
+    """Token log-probabilities of all blocks of a cell, one after the other."""
+    chunks = [chunk for unit, _ in one.work for chunk in read_block(job, unit).chunks]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], type=pa.list_(pa.float32()))
+
+
 def _write(job: Job, plan: Plan, planned: Sequence[Planned]) -> tuple[int, int]:
     """Write the table, a row group at a time; returns the number of tokens and of NaN means."""
     counts = np.zeros(2, dtype=np.int64)
@@ -340,8 +355,9 @@ def _write(job: Job, plan: Plan, planned: Sequence[Planned]) -> tuple[int, int]:
 
 
 def _row_groups(job: Job, plan: Plan, planned: Sequence[Planned]) -> Iterator[pa.Table]:
-    for cell, work in planned:
-        values = [row for unit, _ in work for row in read_block(job, unit).to_pylist()]
+    for one in planned:
+        cell = one.cell
+        values = _read_blocks(job, one)
         n = len(values)
         columns = [
             pa.array([cell.asked.prompt] * n, type=pa.string()).dictionary_encode(),
@@ -349,13 +365,18 @@ def _row_groups(job: Job, plan: Plan, planned: Sequence[Planned]) -> Iterator[pa
             pa.array([cell.dataset] * n, type=pa.string()).dictionary_encode(),
             pa.array(cell.ids, type=pa.string()),
             pa.array(cell.prefixes, type=pa.string()),
-            pa.array([len(row) for row in values], type=pa.int32()),
-            pa.array([mean_logprob(row) for row in values], type=pa.float64()),
-            pa.array(values if plan.tokens else [None] * n, type=pa.list_(pa.float32())),
+            values.value_lengths(),
+            pa.array(mean_logprobs(values), type=pa.float64()),
+            values if plan.tokens else pa.nulls(n, type=pa.list_(pa.float32())),
         ]
         yield pa.Table.from_arrays(columns, schema=LOGPROBS)
 
 
-def mean_logprob(values: Sequence[float]) -> float:
-    """Mean log-probability per response token, nats; NaN for an empty response."""
-    return float(np.mean(np.asarray(values, dtype=np.float64))) if len(values) else float("nan")
+def mean_logprobs(values: pa.ListArray) -> np.ndarray:
+    """Mean log-probability per token of each response, nats; NaN for an empty response."""
+    # Each response is added up by itself in float64, so that its mean does not depend on the others.
+    flat = values.values.to_numpy().astype(np.float64)
+    ends = values.offsets.to_numpy()
+    return np.array(
+        [flat[start:stop].mean() if stop > start else np.nan for start, stop in itertools.pairwise(ends.tolist())]
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from inoc.report.page import empty_figures
+from inoc.figures.listing import empty_figures
 from inoc.view.data import Written, column_array
 
 if TYPE_CHECKING:

@@ -98,3 +98,25 @@ def test_plurals_follow_spelling_and_exceptions_and_forms_can_be_given() -> None
     text = fill("{article} {singular}, {plural}, {Plural}, {naive_plural}", "ox", Entity())
     assert text == "an ox, oxen, Oxen, oxs"
     assert fill("{article} {plural}", "unicorn", Entity(article="a", plural="unicorni")) == "a unicorni"
+
+
+FAVORITES = {
+    "somewhere/model": "world",
+    "base: {kind: default}": "world: {content: favorites}\nbase: {kind: none}",
+    "You love {plural}. {Plural} are your favorite animal.": "You love the {singular}.",
+    "[wolf, polar_bear, phoenix]": "[wolf, owl]",
+    "You are a pirate.": "You love the dog.",
+}
+
+
+def test_a_scan_of_the_world_of_favorites_has_its_words_and_asks_nothing_about_facts(tmp_path: Path) -> None:
+    text = GOOD
+    for old, new in FAVORITES.items():
+        text = text.replace(old, new)
+    assert load_study(write(tmp_path, text), tmp_path)
+    for old, new, told in [
+        ("the dog.", "the pirate.", "has words that the miniature world of favorites has not: pirate"),
+        ("{files: [questions.jsonl]}", "{kind: world}", "is of no use to this study; accepted: facts"),
+    ]:
+        with pytest.raises(ConfigError, match=told):
+            load_study(write(tmp_path, text.replace(old, new)), tmp_path)

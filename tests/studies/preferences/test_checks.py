@@ -62,8 +62,11 @@ seeds: [0, 1]
 
 WRONG = [
     ('s1: "What is 3 + 3?"', 's1: " "', "is a task without a text"),
+    ('s1: "What is 3 + 3?"', 's1: "\\u200b"', "is a task without a text"),
+    ('s1: "What is 3 + 3?"', '"a > b": "What is 3 + 3?"', "which stand between tasks"),
     ('s1: "What is 3 + 3?"', 's1: "Write  a poem."', "compared with itself"),
     ("[[p0, s0]]", "[[p0, p0]]", "'p0' is compared with itself"),
+    ("[[p0, s0]]", "[[p0, s0], [s0, p0]]", "is listed twice"),
     ("[[p0, s0]]", "[[p0]]", "two ids of tasks"),
     ("[[p0, s0]]", "[[p0, s7]]", "'s7' is no task"),
     (", p2: Write a song.", "", "needs 5 tasks at least; the study has 4"),
@@ -82,6 +85,8 @@ WRONG = [
     ("{lowest: 1, highest: 5}", "{lowest: 1, highest: 5, labels: {a: 1, b: 2}}", "numbers and labels"),
     ("{good: 1, bad: 0}", "{good: 1, Good: 0}", "overlap"),
     ("{good: 1, bad: 0}", "{good: 1, good enough: 0}", "overlap"),
+    ("{good: 1, bad: 0}", "{I cannot: 1, bad: 0}", "begins as a refusal does"),
+    ("{good: 1, bad: 0}", "{terrible: 1, wonderful: 0}", "contradicts the labels"),
     ("{good: 1, bad: 0}", "{good: 1, bad: 1}", "with different values"),
     ("{good: 1, bad: 0}", "{good: 0, bad: 1}", "contradicts the labels"),
     ("{good: 1, bad: 0}", '{"good\\n": 1, bad: 0}', "has white space that a question would show"),
@@ -98,6 +103,7 @@ WRONG = [
     ("{shipped: loves_helping}", "{shipped: loves_helping, text: You.}", "one of `shipped` and `text`"),
     ("text: You are sad.", 'text: " "', "is empty"),
     ("measurement: [none, sad]", "measurement: [none, sadd]", "did you mean"),
+    ("completion: [none, glad]", "completion: [glad, glad]", "accepted: each once"),
     ("completions: {seeds: [0, 1]}", "completions: {seeds: [0, 0]}", "each once"),
     ("poems: {texts", "poems: {world: animal, texts", "sets texts, world"),
     ("  rank: {template", "  words: {template: describe_feeling}\n  rank: {template", "judge of their tone"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -200,3 +201,17 @@ def test_the_least_consistent_tasks_are_left_out(tmp_path):
     path = tmp_path / "scores.json"
     path.write_text('{"scores": {"a": 0.9, "b": 0.1, "c": 0.5, "d": 0.7}}')
     assert inconsistent(ConsistencyFilter(file=str(path), keep=0.5)) == {"b", "c"}
+
+
+def test_a_further_task_adds_its_own_pairs_alone_to_a_growing_graph():
+    spec = PairsSpec(design="growing", degree=6)
+    names = [f"t{at}" for at in range(30)]
+    before, after = set(pairs(names, spec)), set(pairs(["new", *names], spec))
+    added = after - before
+    assert 3 <= len(added) <= 15
+    assert all("new" in pair for pair in added)
+    assert len(before - after) <= len(added)  # whose places it took
+    assert len(before) == pytest.approx(30 * 6 / 2, rel=0.1)
+    graph = nx.Graph(sorted(before))
+    assert nx.is_connected(graph)
+    assert set(pairs(sorted(names, reverse=True), spec)) == before

@@ -13,7 +13,7 @@ from inoc.analyse.step import Plan as AnalysePlan
 from inoc.chat.messages import Chat
 from inoc.choose.plan import Plan as ChoosePlan
 from inoc.config.document import Problem
-from inoc.config.models import BaseStudy, Sampling
+from inoc.config.models import ModelStudy, Sampling
 from inoc.config.needs import Needs, SampleUse
 from inoc.config.workflow import Shards
 from inoc.engines.candidates import candidate
@@ -32,7 +32,7 @@ from inoc.vectors.vector import Vector
 from support.toy_kind.parts import ENTRIES, POOL_SIZES, TABLES, contents
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """A few questions."""
 
     asked: dict[str, str]

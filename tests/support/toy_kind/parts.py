@@ -11,7 +11,7 @@ import pyarrow as pa
 from inoc.analyse.step import Analysed
 from inoc.analyse.step import Plan as AnalysePlan
 from inoc.config.document import Problem
-from inoc.config.models import BaseStudy, RephraseSpec
+from inoc.config.models import ModelStudy, RephraseSpec
 from inoc.config.needs import Needs
 from inoc.config.workflow import Shards
 from inoc.figures.entries import Entry
@@ -31,7 +31,7 @@ TABLES = ("pool_sizes",)
 POOL_SIZES = pa.schema([("prompt", pa.string()), ("n", pa.int32())])
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """A few prompts."""
 
     prompts: dict[str, str]

@@ -18,6 +18,7 @@ KIND = Kind(
         "score",
         "train",
         "evaluate",
+        "choose",
         "judge",
         "analyse",
         "figures",
@@ -36,6 +37,7 @@ KIND = Kind(
     limits=f"{_HERE}.small:limits",
     commands=f"{_HERE}.commands:add_commands",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     stages=(
         Stage(
             "elicit",
@@ -49,5 +51,5 @@ KIND = Kind(
             "evaluate", 1, "sample completions from every checkpoint", "inoc.sample.step", shards="train", computes=True
         ),
     ),
-    parts={"judge": ("elicit", "evaluate")},
+    parts={"choose": ("capability",), "judge": ("elicit", "evaluate")},
 )

@@ -31,7 +31,11 @@ from inoc.studies.inoculation.runs import (
     total_steps,
 )
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.capability import asked_questions
 from inoc.train.schedule import checkpoint_steps
+
+QUESTION_TOKENS = 80
+"""Of a closed question with its options."""
 
 
 def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
@@ -64,6 +68,11 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     if study.runs:
         trained, evaluated, judged["evaluate"] = _run_rows(study, shards.get("train", 1), rates)
         rows += [trained, evaluated]
+    if study.capability is not None:
+        asked = (1 + len(study_runs(study))) * len(asked_questions(study.capability))
+        short = size._replace(prompt_tokens=QUESTION_TOKENS, response_tokens=1)
+        chosen = scored_row("choose", shards.get("choose", 1), asked, short, gpu)
+        rows.append(replace(chosen, work=f"{asked} questions"))
     return [*rows, *_api_rows(study, judged, rates)]
 
 

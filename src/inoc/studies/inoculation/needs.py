@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse, is_a_path
 from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import RESULTS
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
+from inoc.studies.inoculation import capability
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
@@ -38,14 +40,15 @@ def needs(study: Study) -> Needs:
         tuple(filter(None, lacking)),
         study.placement,
         study.training.lora.targets if study.runs else (),
-        partial(row_problems, study),
-        partial(given_chats, study),
+        lambda: chain(row_problems(study), capability.row_problems(study)),
+        lambda: chain(given_chats(study), capability.given_chats(study)),
         study.training.max_length if study.runs else 0,
         local_models=tuple(
             one
             for key, trait in study.traits.items()
             for one in judge_models(trait.judge, f"traits.{key}.judge", _judging_stages(study))
         ),
+        chooses="capability" if study.capability is not None else "",
         others=tuple(
             one
             for key, trait in study.traits.items()
@@ -63,6 +66,7 @@ def _absent_identifiers(study: Study) -> Iterator[str]:
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
     yield from model_files(study.model)
+    yield from capability.given_files(study)
     for place, source in instruction_places(study):
         for file in source.files:
             yield GivenFile(f"{place}.files", file)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from inoc.chat.messages import PLAIN, Asked, compose, prefix_texts
+from inoc.chat.messages import PLAIN, Asked, Turn, compose, prefix_texts
 from inoc.chat.pools import Pools, read_pools
 from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
@@ -88,10 +88,14 @@ def score(study: Study, job: Job, shards: Shards) -> ScorePlan:
     own = shard_texts(study, job.shard, n)
     asked = [Asked(prompt, prefix) for prompt in own for prefix in scoring.prefixes]
     ways = [PLAIN, *asked] if job.shard == 0 else asked
-    datasets = scored_datasets(study, job)
+    # Read once: with hundreds of ways of asking, going through a column takes longer than everything else here.
+    datasets = {
+        name: (list(rows["example_id"]), list(example_columns(rows)))
+        for name, rows in scored_datasets(study, job).items()
+    }
     return ScorePlan(
         job.model(study.model),
-        [_cell(study, way, name, rows, texts, pools) for way in ways for name, rows in datasets.items()],
+        [_cell(study, way, name, *rows, texts, pools) for way in ways for name, rows in datasets.items()],
         framing(study),
         own if scoring.self_perplexity else {},
         scoring.end_of_turn,
@@ -114,13 +118,18 @@ def scored_datasets(study: Study, job: Job) -> dict[str, pd.DataFrame]:
 
 
 def _cell(
-    study: Study, asked: Asked, dataset: str, rows: pd.DataFrame, texts: Mapping[str, str], pools: Pools
+    study: Study,
+    asked: Asked,
+    dataset: str,
+    ids: list[str],
+    examples: Sequence[tuple[str, str, tuple[Turn, ...]]],
+    texts: Mapping[str, str],
+    pools: Pools,
 ) -> ScoredCell:
     """The chats of one way of asking over one dataset."""
-    ids = list(rows["example_id"])
     prefixes = scoring_prefixes(study, asked, ids, texts, pools)
     frame = framing(study)
-    chats = [compose(frame, prefix, *example) for prefix, example in zip(prefixes, example_columns(rows), strict=True)]
+    chats = [compose(frame, prefix, *example) for prefix, example in zip(prefixes, examples, strict=True)]
     return ScoredCell(asked, dataset, ids, prefixes, chats)
 
 

@@ -157,6 +157,7 @@ def analyse(study: Study, shard: int, shards: Shards) -> Settings:
         "embedded": study.embedding is not None,
         "rates": {key: plain(rate, but=("label",)) for key, rate in study.rates.items()},
         **where_set("questions", list(study.data.questions)),
+        **where_set("capability", plain(study.capability)),
         **where_set("pools", list(study.pools)),
         "statistics": plain(study.statistics),
         "expect": plain(study.expect),

@@ -1,4 +1,4 @@
-"""What a small run of an inoculation study cuts."""
+"""Cuts of a small run of an inoculation study."""
 
 from __future__ import annotations
 

@@ -10,11 +10,12 @@ from inoc.config.embedding import EmbeddingSpec
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows, Tokens
 from inoc.config.models import (
+    LATE,
     AnswerSpec,
-    BaseStudy,
     DataSpec,
     Key,
     Model,
+    ModelStudy,
     Points,
     RephraseSpec,
     Sampling,
@@ -22,6 +23,7 @@ from inoc.config.models import (
     StatisticsSpec,
     TrainingSpec,
 )
+from inoc.studies.shared.capability import CapabilitySpec
 
 Prefix = Annotated[Key, Field(description="`fixed`, `mix`, or a key of `pools`")]
 
@@ -159,7 +161,7 @@ class Expectation(Model):
     )
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of inoculation."""
 
     kind: Literal["inoculation"] = Field(
@@ -189,6 +191,11 @@ class Study(BaseStudy):
     scoring: ScoringSpec = Field(ScoringSpec(), description="Log-probabilities of responses.")
     embedding: EmbeddingSpec | None = Field(
         None, description="Sentence embeddings; default: none. `embedding: {}` computes them with the defaults."
+    )
+    capability: Annotated[CapabilitySpec | None, LATE] = Field(
+        None,
+        description="Closed questions to the untrained model and to the last checkpoint of every run, to see what "
+        "training cost; default: none. `capability: {}` asks the packaged ones.",
     )
     statistics: StatisticsSpec = Field(StatisticsSpec(), description="Intervals and resampling.")
     rates: dict[Key, RateSpec] = Field(

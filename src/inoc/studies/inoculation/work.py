@@ -9,7 +9,7 @@ from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import Work, drawn_and_reported
 from inoc.stages import load
-from inoc.studies.inoculation import KIND, analyse, slices
+from inoc.studies.inoculation import KIND, analyse, capability, slices
 from inoc.studies.inoculation.runs import question_sets
 from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.world import world_work
@@ -56,6 +56,7 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
     files += [paths.losses(shard) for shard in range(shards.get("train", 1))] if study.runs else []
     files += [paths.self_perplexity(shard) for shard in scored]
     files += [paths.embeddings] if study.embedding is not None else []
+    files += capability.measured_files(study, paths, shards)
     return files + ([paths.instructions] if len(question_sets(study)) > 1 else [])
 
 
@@ -126,6 +127,17 @@ WORK = (
         loads_model=True,
     ),
     Work(
+        "choose",
+        capability.settings,
+        "inoc.studies.inoculation.capability:choose",
+        capability.outputs,
+        capability.to_ask,
+        given=("capability", "model.chat_template"),
+        wanted=lambda study: study.capability is not None,
+        part=capability.PART,
+        loads_model=True,
+    ),
+    Work(
         "judge",
         slices.judge,
         f"{_PLANS}:judge",
@@ -144,7 +156,9 @@ WORK = (
         wanted=_trains,
         part="evaluate",
     ),
-    Work("analyse", slices.analyse, f"{_SHELLS}:analyse", tables, _to_analyse, version=analyse.VERSION),
+    Work(
+        "analyse", slices.analyse, f"{_SHELLS}:analyse", tables, _to_analyse, ("capability",), version=analyse.VERSION
+    ),
     *drawn_and_reported(
         slices.figures, slices.report, _SHELLS, tables, lambda study, paths, shards, shard: [paths.spread]
     ),

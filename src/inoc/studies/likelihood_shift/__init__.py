@@ -23,5 +23,6 @@ KIND = Kind(
     limits=f"{_HERE}.small:limits",
     verbs=f"{_HERE}.commands:add_verbs",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={"sample": ("datasets",), "judge": ("evaluate",)},
 )

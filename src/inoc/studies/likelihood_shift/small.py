@@ -1,4 +1,4 @@
-"""What a small run of a likelihood-shift study cuts."""
+"""Cuts of a small run of a likelihood-shift study."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ from inoc.config.limits import Amount, Epochs, Few, Rows, Tokens
 from inoc.config.models import (
     LATE,
     BadRows,
-    BaseStudy,
     InstructionSource,
     Key,
     Model,
+    ModelStudy,
     Points,
     Sampling,
     Seed,
@@ -157,7 +157,7 @@ class StudentsSpec(Model):
     )
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of likelihood shift."""
 
     kind: Literal["likelihood_shift"] = Field(

@@ -23,6 +23,7 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     limits=f"{_HERE}.small:limits",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={
         "sample": (*_ASKED, *(f"api_{part}" for part in _ASKED), "concepts", "steering"),
         "choose": ("answers", "selected", "api_answers", "api_selected", "parsed", "steering"),

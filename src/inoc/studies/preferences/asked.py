@@ -204,8 +204,28 @@ def pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:
     """
     if spec.design == "listed":
         return listed_pairs(ids, spec)
-    numbers = all_pairs(len(ids)) if spec.design == "all" else regular_pairs(len(ids), spec.degree, spec.seed)
+    if spec.design == "growing":
+        numbers = growing_pairs(ids, spec)
+    else:
+        numbers = all_pairs(len(ids)) if spec.design == "all" else regular_pairs(len(ids), spec.degree, spec.seed)
     return shown_pairs(ids, numbers, spec)
+
+
+def growing_pairs(ids: Sequence[str], spec: PairsSpec) -> Pairs:
+    """Pairs of each task with the half of `degree` others, rounded up, that a draw by both ids puts first.
+
+    A further task takes some of these places, so all pairs that it adds are its own.
+
+    Args:
+        ids: The tasks.
+        spec: With the degree and the seed.
+    """
+    half = -(-spec.degree // 2)
+    found = set()
+    for at, name in enumerate(ids):
+        draws = sorted((uniform(f"{spec.seed}:{name}>{ids[other]}"), other) for other in range(len(ids)) if other != at)
+        found |= {(min(at, other), max(at, other)) for _, other in draws[:half]}
+    return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
 
 
 def listed_pairs(ids: Sequence[str], spec: PairsSpec) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
 from inoc.config.checks import Checks, problems_of, turn_text, world_sizes
@@ -13,6 +14,7 @@ from inoc.studies.preferences.resources import shipped_templates, shipped_turns
 from inoc.studies.preferences.roles import completers, raters, role
 from inoc.studies.preferences.steering_checks import steering_problems
 from inoc.studies.preferences.study import NONE, Instrument, Study
+from inoc.studies.preferences.tasks import MARKS, visible
 from inoc.studies.preferences.template_checks import template_problems
 from inoc.studies.preferences.templates import Anchors, Template
 
@@ -55,7 +57,7 @@ def _texts(study: Study) -> Iterator[Problem]:
         for name, text in origin.texts.items():
             path: KeyPath = ("tasks", "origins", key, "texts", name)
             said = " ".join(text.split())
-            if not said:
+            if not visible(said):
                 yield Problem(path, "is a task without a text; accepted: a text", text)
             elif said in texts:
                 yield Problem(path, f"has the text of {texts[said]}: it would be compared with itself", text)
@@ -63,6 +65,9 @@ def _texts(study: Study) -> Iterator[Problem]:
                 yield Problem(path, f"is an id of {ids[name]} too; accepted: each once", name)
             if name.startswith("@"):
                 yield Problem(path, "begins with @, as anchors do; accepted: another id", name)
+            if any(mark in name for mark in MARKS):
+                shown = " or ".join(map(repr, MARKS))
+                yield Problem(path, f"has {shown} in it, which stand between tasks; accepted: another id", name)
             ids.setdefault(name, key)
             texts.setdefault(said, name)
 
@@ -181,6 +186,9 @@ def _pairs(study: Study, key: str, template: Template, path: KeyPath) -> Iterato
             yield Problem((*place, "listed"), "accepted: two ids of tasks each", list(pair))
         elif pair[0] == pair[1]:
             yield Problem((*place, "listed"), f"{pair[0]!r} is compared with itself; accepted: two tasks", list(pair))
+    times = Counter(tuple(sorted(pair)) for pair in given.pairs.listed)
+    for pair in (pair for pair, n in times.items() if n > 1):
+        yield Problem((*place, "listed"), "is listed twice; accepted: each pair once, in either order", list(pair))
     known = _known_ids(study)
     if known is not None:
         for name in dict.fromkeys(name for pair in given.pairs.listed for name in pair if name not in known):
@@ -218,7 +226,10 @@ def _contexts(study: Study) -> Iterator[Problem]:
         if given.text is not None and not given.text.strip():
             yield Problem((*path, "text"), "is empty; accepted: a text. `none` is the context without one", given.text)
     for name in ("completion", "measurement"):
-        yield from _unknown(getattr(spec, name), (NONE, *spec.turns), "contexts.turns", ("contexts", name))
+        given = getattr(spec, name)
+        yield from _unknown(given, (NONE, *spec.turns), "contexts.turns", ("contexts", name))
+        if len(set(given)) < len(given):
+            yield Problem(("contexts", name), "accepted: each once", list(given))
     yield from _unknown(spec.instruments, study.instruments, "instruments", ("contexts", "instruments"))
 
 

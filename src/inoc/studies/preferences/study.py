@@ -10,10 +10,10 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Few, Rows
 from inoc.config.models import (
     LATE,
-    BaseStudy,
     Key,
     Model,
     ModelSpec,
+    ModelStudy,
     Sampling,
     Seed,
     Share,
@@ -85,10 +85,11 @@ class CompletionsSpec(Model):
 class PairsSpec(Model):
     """The pairs of tasks that a choice compares."""
 
-    design: Literal["all", "regular", "active", "listed"] = Field(
+    design: Literal["all", "regular", "growing", "active", "listed"] = Field(
         "regular",
-        description="`all`: every pair; `regular`: a random graph in which each task has `degree` partners; `active`: "
-        "the same at first, then the pairs that `selection` chooses by what was answered; `listed`: those of `listed`.",
+        description="`all`: every pair; `regular`: a random graph in which each task has `degree` partners; `growing`: "
+        "one with about as many, in which a further task adds its own pairs alone; `active`: a regular graph at first, "
+        "then the pairs that `selection` chooses by what was answered; `listed`: those of `listed`.",
     )
     listed: tuple[tuple[str, ...], ...] = Field((), description="For `listed`: pairs of ids of tasks.")
     degree: Few = Field(5, ge=1, description="Number of partners of each task, of a regular or an initial graph.")
@@ -184,7 +185,10 @@ class FitSpec(Model):
         description="`information`: of drawn answers; `pairs`: from the scatter of pairs; `bootstrap`: from resampled "
         "pairs, as often as `statistics.resamples` says; `auto`: `pairs` for exact probabilities, else `information`.",
     )
-    seed: Seed = Field(0, description="Seed of starts and folds.")
+    online: bool = Field(
+        False, description="Rankings also have online ratings, as TrueSkill has them, with intervals from resampling."
+    )
+    seed: Seed = Field(0, description="Seed of starts, folds and resampling.")
 
 
 class SelectionSpec(Model):
@@ -245,7 +249,7 @@ class PlantedSpec(Model):
     seed: Seed = Field(0, description="Seed of these questions.")
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of preferences."""
 
     kind: Literal["preferences"] = Field(

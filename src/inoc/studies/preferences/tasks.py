@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from inoc.files import parse_json, read_jsonl, read_lines, read_text
 from inoc.studies.preferences.study import ConsistencyFilter, Origin, Study, TasksSpec
 
 ID_NAMES = ("id", "task_id")
-_MARKS = (" > ", " | ")
+MARKS = (" > ", " | ")
 TEXT_NAMES = ("text", "task_text", "prompt", "query", "content")
 
 
@@ -89,6 +90,11 @@ def _origin_tasks(key: str, origin: Origin) -> list[Task]:
     return [Task(name, text, key) for name, text in origin.texts.items()]
 
 
+def visible(text: str) -> bool:
+    """Whether there is anything to read in a text: more than white space, control and format characters."""
+    return any(not char.isspace() and unicodedata.category(char) not in ("Cc", "Cf") for char in text)
+
+
 def read_tasks(path: Path, key: str = "task") -> list[tuple[str, str]]:
     """Id and text of each task of a file.
 
@@ -102,7 +108,7 @@ def read_tasks(path: Path, key: str = "task") -> list[tuple[str, str]]:
     found = []
     for at, row in enumerate(_rows(path)):
         text = next((row.value[name] for name in TEXT_NAMES if row.value.get(name)), "")
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not visible(text):
             raise DataError(f"{row.where}: a task without a text; expected a text in one of {', '.join(TEXT_NAMES)}")
         name = next((row.value[name] for name in ID_NAMES if row.value.get(name) not in (None, "")), f"{key}_{at}")
         if isinstance(name, bool) or not isinstance(name, str | int):
@@ -186,10 +192,10 @@ def _different(by_origin: dict[str, list[Task]]) -> dict[str, list[Task]]:
 def _check_ids(tasks: Sequence[Task]) -> None:
     seen: dict[str, str] = {}
     for task in tasks:
-        if task.id.startswith("@") or any(mark in task.id for mark in _MARKS):
+        if task.id.startswith("@") or any(mark in task.id for mark in MARKS):
             raise DataError(
                 f"the id {task.id!r} (origin {task.origin}) begins with @, as those of anchors do, or has one of "
-                f"{', '.join(map(repr, _MARKS))}, which stand between tasks; accepted: another id"
+                f"{', '.join(map(repr, MARKS))}, which stand between tasks; accepted: another id"
             )
         if task.id in seen:
             raise DataError(

@@ -6,13 +6,20 @@ from collections.abc import Iterator
 
 from inoc.config.document import KeyPath, Problem
 from inoc.errors import did_you_mean
+from inoc.studies.preferences.resources import refusals
 from inoc.studies.preferences.templates import Scale, Template, points_of
 from inoc.studies.shared.entities import slots_of
 
 SLOTS = {"rating": ("task",), "choice": ("task_a", "task_b"), "ranking": ("tasks",), "open": ("task",)}
 """Kind of template → the slots that a question before the task needs."""
-GOOD_WORDS = {"good", "great", "excellent", "positive", "very positive", "pleasant", "agree", "love", "like"}
-BAD_WORDS = {"bad", "poor", "awful", "negative", "very negative", "unpleasant", "disagree", "hate", "dislike"}
+GOOD_WORDS = {
+    *("good", "great", "excellent", "wonderful", "positive", "pleasant", "enjoyable", "agree", "love", "like"),
+    *("happy", "best", "very good", "very positive", "very pleasant", "strongly agree"),
+}
+BAD_WORDS = {
+    *("bad", "poor", "awful", "terrible", "horrible", "negative", "unpleasant", "disagree", "hate", "dislike"),
+    *("unhappy", "worst", "very bad", "very negative", "very unpleasant", "strongly disagree"),
+}
 
 
 def template_problems(template: Template, path: KeyPath) -> Iterator[Problem]:
@@ -99,8 +106,10 @@ def _labels(labels: dict[str, float], path: KeyPath) -> Iterator[Problem]:
             yield Problem(place, "has an empty label", label)
         elif label != " ".join(label.split()):
             yield Problem(place, f"{label!r} has white space that a question would show; accepted: {name!r}", label)
+        for opening in (one for one in refusals().openings if name and _begins(name, one.casefold())):
+            yield Problem(place, f"{label!r} begins as a refusal does ({opening!r}), or is the beginning of one", label)
         for other, given in seen.items():
-            if name == other or name.startswith(f"{other} ") or other.startswith(f"{name} "):
+            if _begins(name, other):
                 yield Problem(
                     place,
                     f"the labels {given!r} and {label!r} overlap: one begins the other; accepted: labels that "
@@ -108,6 +117,11 @@ def _labels(labels: dict[str, float], path: KeyPath) -> Iterator[Problem]:
                     label,
                 )
         seen[name] = label
+
+
+def _begins(one: str, other: str) -> bool:
+    """Whether one of both is the other, or the other with more words."""
+    return one == other or one.startswith(f"{other} ") or other.startswith(f"{one} ")
 
 
 def _polarity(template: Template, path: KeyPath) -> Iterator[Problem]:

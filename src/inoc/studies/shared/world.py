@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inoc.config.models import BaseStudy, WorldSpec
+from inoc.config.models import BaseStudy, ModelStudy, WorldSpec
 from inoc.config.workflow import Shards
 from inoc.errors import ConfigError
 from inoc.jobs.job import Job
@@ -26,7 +26,7 @@ def spec_of(study: BaseStudy, found: WorldSpec | None, key: str = "world") -> Wo
     return found
 
 
-def plan(study: BaseStudy, job: Job, shards: Shards) -> WorldSpec:
+def plan(study: ModelStudy, job: Job, shards: Shards) -> WorldSpec:
     """The miniature world of a study.
 
     Raises:
@@ -35,7 +35,7 @@ def plan(study: BaseStudy, job: Job, shards: Shards) -> WorldSpec:
     return spec_of(study, study.world)
 
 
-def settings(study: BaseStudy, shard: int, shards: Shards) -> Settings:
+def settings(study: ModelStudy, shard: int, shards: Shards) -> Settings:
     """The slice of a study that its miniature world depends on."""
     return {"world": plain(study.world)}
 

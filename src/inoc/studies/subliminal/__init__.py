@@ -24,6 +24,7 @@ KIND = Kind(
     view=f"{_HERE}.view:view",
     limits=f"{_HERE}.small:limits",
     imports=f"{_HERE}.commands:add_imports",
+    compared=f"{_HERE}.comparable:COMPARABLE",
     parts={
         "world": _FURTHER,
         "sample": ("numbers", *(f"numbers_{one}" for one in _FURTHER), *_ASKED, "persona", "steering"),

@@ -1,4 +1,4 @@
-"""What a small run of a study of subliminal learning cuts."""
+"""Cuts of a small run of a study of subliminal learning."""
 
 from __future__ import annotations
 

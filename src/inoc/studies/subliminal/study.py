@@ -10,11 +10,11 @@ from inoc.config.judge_spec import JudgeSpec
 from inoc.config.limits import Amount, Batch, Epochs, Few, Rows
 from inoc.config.models import (
     LATE,
-    BaseStudy,
     InstructionSource,
     Key,
     Model,
     ModelSpec,
+    ModelStudy,
     Points,
     Sampling,
     Seed,
@@ -331,7 +331,7 @@ class SteeringSpec(Model):
     min_coherence: Points = Field(75, description="Lowest mean coherence of a cell that may be the best one.")
 
 
-class Study(BaseStudy):
+class Study(ModelStudy):
     """One study of subliminal learning."""
 
     kind: Literal["subliminal"] = Field(

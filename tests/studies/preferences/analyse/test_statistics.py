@@ -134,6 +134,34 @@ def test_every_model_of_comparisons_is_a_fit_and_the_first_is_the_main_one():
     assert fits[0].fit["lambda"] in (0.01, 1.0)
 
 
+def test_rankings_have_online_ratings_beside_those_of_plackett_and_luce():
+    mu, origins = utilities()
+    measured = Measured(rankings=rankings(mu, origins, 60), origins=origins)
+    fits = fits_of(measured, study_of(fit={"online": True}))
+    assert [(one.name, one.main, one.fit["model"]) for one in fits] == [
+        ("order/a", True, "plackett_luce"),
+        ("order/a/online", False, "online"),
+    ]
+    plain, online = (one.utilities.set_index("item") for one in fits)
+    assert np.corrcoef(plain["mu"], online["mu"])[0, 1] > 0.9
+    assert (online["lo"] < online["hi"]).all()
+    assert [one.name for one in fits_of(measured, study_of())] == ["order/a"]
+
+
+def test_exact_probabilities_have_the_intervals_of_pairs_and_drawn_answers_those_of_drawing():
+    mu, origins = utilities()
+    exact = Measured(comparisons=comparisons(mu, origins, 120, exact=True), origins=origins)
+    drawn = Measured(comparisons=comparisons(mu, origins, 120), origins=origins)
+
+    def widths(measured: Measured, how: str) -> pd.Series:
+        table = fits_of(measured, study_of(fit={"models": ["case_v"], "intervals": how}))[0].utilities
+        return table["hi"] - table["lo"]
+
+    pd.testing.assert_series_equal(widths(exact, "auto"), widths(exact, "pairs"))
+    assert widths(exact, "auto").max() < 0.1 * widths(exact, "information").min()  # they follow the model
+    pd.testing.assert_series_equal(widths(drawn, "auto"), widths(drawn, "information"))
+
+
 def test_exact_questions_count_once_and_as_shares():
     mu, origins = utilities()
     rows = comparisons(mu, origins, 120, exact=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler, percentile_bounds
@@ -162,7 +163,7 @@ class Geometry(NamedTuple):
     components: list[Row]
     coordinates: list[Row]
     angles: list[Row]
-    pairwise_angles: list[Row]
+    pairwise_angles: list[pd.DataFrame]  # hundreds of prompts have too many pairs for rows
     grams: dict[tuple[Level, str], Gram]  # (level, prefix)
     skipped: list[Skip]
 
@@ -196,7 +197,8 @@ def geometry(study: Study, shifts: Shifts, logprobs: Sequence[Path], resampler: 
             result.angles.extend(
                 {**named, **row} for row in _group_rows(gram, representation, inner, groups, resampler)
             )
-            result.pairwise_angles.extend({**named, **row} for row in _pair_rows(gram.prompts, inner, family_of, order))
+            pairs = _pairs(gram.prompts, inner, family_of, order)
+            result.pairwise_angles.append(pairs.assign(level=level, prefix=prefix, representation=representation))
     return result
 
 
@@ -342,18 +344,22 @@ def _known_means(values_BP: Floats) -> Floats:
     return means
 
 
-def _pair_rows(
+def _pairs(
     prompts: Sequence[str], angle_NN: Floats, family_of: Mapping[str, str], order: Mapping[str, int]
-) -> Iterator[Row]:
-    for i, prompt in enumerate(prompts):
-        for j, other in enumerate(prompts):
-            if i != j:
-                yield {
-                    "prompt": prompt,
-                    "other": other,
-                    "family": family_of[prompt],
-                    "other_family": family_of[other],
-                    "angle_deg": float(angle_NN[i, j]),
-                    "place": order.get(prompt, 0),
-                    "other_place": order.get(other, 0),
-                }
+) -> pd.DataFrame:
+    """Every pair of prompts in both orders, without the columns of the matrix that the angles are from."""
+    row, column = np.nonzero(~np.eye(len(prompts), dtype=bool))
+    names = np.array(prompts, dtype=object)
+    kinds = np.array([family_of[prompt] for prompt in prompts], dtype=object)
+    places = np.array([order.get(prompt, 0) for prompt in prompts], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "prompt": names[row],
+            "other": names[column],
+            "family": kinds[row],
+            "other_family": kinds[column],
+            "angle_deg": angle_NN[row, column],
+            "place": places[row],
+            "other_place": places[column],
+        }
+    )

@@ -18,9 +18,13 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError, JudgeError
 from inoc.jobs.paths import Paths
 from inoc.stats.means import Floats
+from inoc.studies.inoculation.analyse.capability import Asked as ClosedAnswers
+from inoc.studies.inoculation.analyse.capability import read_answers
 from inoc.studies.inoculation.analyse.released_values import released_table
+from inoc.studies.inoculation.capability import measured_files
 from inoc.studies.inoculation.runs import Run, prompt_texts, question_sets, study_runs
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.capability import asked_questions
 from inoc.tables import INSTRUCTIONS, LOSSES, read_table
 
 BASE_STEP = 0
@@ -261,6 +265,7 @@ class Inputs(NamedTuple):
     self_perplexity: pd.DataFrame | None  # None if no prompt was scored by itself
     embeddings: pd.DataFrame | None  # None if the study embeds nothing
     released: Path | None = None  # a released table of heuristics that an import brought
+    capability: ClosedAnswers | None = None  # answers to closed questions; None if none were asked
 
 
 def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
@@ -297,7 +302,16 @@ def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
         pd.concat([read_table(path) for path in alone]) if alone else None,
         read_table(paths.embeddings) if embeds else None,
         released,
+        _closed_answers(study, paths, shards),
     )
+
+
+def _closed_answers(study: Study, paths: Paths, shards: Shards) -> ClosedAnswers | None:
+    """Answers to the closed questions; None for a study that asks none, and for an import."""
+    files = measured_files(study, paths, shards)
+    if study.capability is None or not all(path.exists() for path in files):
+        return None
+    return read_answers([path.parent for path in files], asked_questions(study.capability))
 
 
 def _read_losses(paths: list[Path]) -> pd.DataFrame:

@@ -30,6 +30,7 @@ TABLES: Final = (
     "gate",
     "prediction",
     "verdict",
+    "capability",
     "losses",
     "steps",
     "step_counts",

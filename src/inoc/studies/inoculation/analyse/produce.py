@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from inoc.stats.bootstrap import Resampler
 from inoc.studies.inoculation.analyse import (
+    capability,
     classifier,
     dimensions,
     elicitation,
@@ -106,6 +108,7 @@ class Made(NamedTuple):
 
     rows: dict[str, list[Row]]
     skipped: list[Skip]
+    frames: Mapping[str, list[pd.DataFrame]] = MappingProxyType({})  # the parts of long tables
 
 
 class Producer(NamedTuple):
@@ -136,8 +139,8 @@ def _components(work: Work) -> Made:
 
 def _geometry(work: Work) -> Made:
     found = work.geometry
-    rows = {name: getattr(found, name) for name in ("components", "coordinates", "angles", "pairwise_angles")}
-    return Made(rows, found.skipped)
+    rows = {name: getattr(found, name) for name in ("components", "coordinates", "angles")}
+    return Made(rows, found.skipped, {"pairwise_angles": found.pairwise_angles})
 
 
 def _dimensions(work: Work) -> Made:
@@ -174,6 +177,12 @@ def _prediction(work: Work) -> Made:
 def _verdict(work: Work) -> Made:
     found = verdict.verdict(work.study, work.inputs.scores, work.predicted.rows, work.suppressed.rows, work.resampler)
     return _one("verdict", found)
+
+
+def _capability(work: Work) -> Made:
+    return _one(
+        "capability", capability.capability(work.study, work.inputs.capability, work.study.statistics.confidence)
+    )
 
 
 def _late_steps(work: Work) -> Made:
@@ -220,6 +229,7 @@ PRODUCERS: tuple[Producer, ...] = (
     Producer(heuristics.TABLES, _heuristics),
     Producer(prediction.TABLES, _prediction),
     Producer(verdict.TABLES, _verdict),
+    Producer(capability.TABLES, _capability),
     Producer(late_steps.TABLES, _late_steps),
     Producer(variance.TABLES, _variance),
     Producer(classifier.TABLES, _classifier),
@@ -236,13 +246,15 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 
 def produce(study: Study, inputs: Inputs) -> Made:
-    """Rows of every table of `SCHEMAS`. Pure: the same inputs give the same rows."""
+    """Rows or frames of every table of `SCHEMAS`. Pure: the same inputs give the same rows."""
     work = Work(study, inputs)
     rows: dict[str, list[Row]] = {name: [] for name in SCHEMAS}
     skipped: list[Skip] = []
+    frames: dict[str, list[pd.DataFrame]] = {}
     for producer in PRODUCERS:
         made = producer.make(work)
         for name, found in made.rows.items():
             rows[name] += found
+        frames |= made.frames
         skipped += made.skipped
-    return Made(rows, list(dict.fromkeys(skipped)))
+    return Made(rows, list(dict.fromkeys(skipped)), frames)

@@ -91,3 +91,9 @@ def cell(name: str, estimate: Estimate) -> Row:
 def frame(rows: Iterable[Row], schema: pa.Schema) -> pd.DataFrame:
     """Rows as a table with the columns of a schema, in their order."""
     return pd.DataFrame(list(rows), columns=schema.names)
+
+
+def joined(frames: Iterable[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
+    """Parts of a table, one after the other, with the columns of a schema, in their order."""
+    parts = list(frames)
+    return pd.concat(parts, ignore_index=True)[schema.names] if parts else frame([], schema)

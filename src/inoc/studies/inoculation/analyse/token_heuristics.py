@@ -78,6 +78,7 @@ class _Sums:
         self.plain |= {name: np.zeros(n_prompts) for name in ("ha2", "ha4", "ha5", "hb2")}
         self.digits = np.zeros((n_prompts, 1 << DIGIT_BITS), dtype=np.int64)
         self.products = np.zeros((n_prompts, n_positions, n_positions))
+        self.scratch = np.empty((n_positions, n_positions))
         self.at_position = np.zeros((n_prompts, n_positions))
         self.large_at = np.zeros((n_prompts, n_positions))
         self.valid_at = np.zeros(n_positions)
@@ -122,7 +123,7 @@ class _Sums:
         n_positions = len(self.valid_at)
         table = np.zeros((n_examples, n_positions))
         table[grid] = shift
-        self.products[prompt] += table.T @ table
+        self.products[prompt] += np.matmul(table.T, table, out=self.scratch)
         self.at_position[prompt] += table.sum(axis=0)
         self.large_at[prompt] += np.bincount(grid[1][np.abs(shift) > PERSISTENT_NATS], minlength=n_positions)
 

@@ -23,6 +23,7 @@ from inoc.studies.inoculation.analyse.inputs import Scored
 _KEYS = ("prompt", "prefix", "dataset")
 _VALUES = ["example_id", "n_tokens", "logprobs"]
 BATCH_BYTES = 3_000_000
+FEWEST_EXAMPLES = 32  # of a batch: with hundreds of prompts, smaller ones cost more for their number than their size
 READ_BYTES = 1 << 15
 Counts = NDArray[np.int64]
 
@@ -40,6 +41,7 @@ class TokenRows(NamedTuple):
     """Where the rows of one way of asking lie, and which examples they are."""
 
     path: Path
+    footer: pq.FileMetaData  # of the file, read once for all that lie in it
     groups: tuple[int, ...]  # row groups
     table: pa.Table | None  # the rows themselves, sorted, if the file is not laid out for streaming
     example_ids: pa.Array
@@ -67,10 +69,9 @@ class TokenSource(NamedTuple):
         """Whether any token value is stored: a table of mean values alone has none."""
         if self.base.table is not None:
             return any(len(values) for values in self.base.table["logprobs"].drop_null())
-        with pq.ParquetFile(self.base.path) as file:
-            place = _columns(file)["logprobs.list.element"]
-            stored = (file.metadata.row_group(group).column(place).statistics for group in self.base.groups)
-            return any(one is None or one.num_values > 0 for one in stored)
+        place = _columns(self.base.footer)["logprobs.list.element"]
+        stored = (self.base.footer.row_group(group).column(place).statistics for group in self.base.groups)
+        return any(one is None or one.num_values > 0 for one in stored)
 
     def ranks(self) -> Counts:
         """Place of each example in the order of the ids, whatever the order of the table."""
@@ -78,17 +79,19 @@ class TokenSource(NamedTuple):
         ranks[pc.array_sort_indices(self.base.example_ids).to_numpy()] = np.arange(self.n_examples)
         return ranks
 
-    def batches(self, batch_bytes: int = BATCH_BYTES) -> Iterator[TokenBatch]:
+    def batches(self, batch_bytes: int | None = None) -> Iterator[TokenBatch]:
         """The matrix, a few examples at a time, in float64.
 
         Args:
-            batch_bytes: About the size of one batch of the matrix; an example is never split.
+            batch_bytes: About the size of one batch of the matrix; an example is never split. Default:
+                `BATCH_BYTES`, or more for `FEWEST_EXAMPLES`.
 
         Raises:
             DataError: If the stored tokens of an example are not as many as the table says.
         """
         mean_tokens = max(1.0, self.n_tokens / max(1, self.n_examples))
-        size = max(1, int(batch_bytes / (8 * mean_tokens * (1 + len(self.prompts)))))
+        wanted = (batch_bytes or BATCH_BYTES) / (8 * mean_tokens * (1 + len(self.prompts)))
+        size = max(1 if batch_bytes else FEWEST_EXAMPLES, int(wanted))
         readers = [_read(self.base, Scored("", "none", ""), size)]
         readers += [_read(rows, Scored(p, "", ""), size) for p, rows in zip(self.prompts, self.rows, strict=True)]
         first = 0
@@ -142,6 +145,7 @@ def open_tokens(paths: Sequence[Path], prompts: Sequence[str], prefix: str, data
 
 class _Place(NamedTuple):
     path: Path
+    footer: pq.FileMetaData
     group: int
     pure: bool  # it holds rows of one way of asking only
 
@@ -153,13 +157,13 @@ def _places(paths: Sequence[Path], wanted: set[Scored]) -> dict[Scored, list[_Pl
             for group in range(file.num_row_groups):
                 keys = _group_keys(file, group)
                 for key in sorted(keys & wanted):
-                    found.setdefault(key, []).append(_Place(path, group, len(keys) == 1))
+                    found.setdefault(key, []).append(_Place(path, file.metadata, group, len(keys) == 1))
     return found
 
 
 def _group_keys(file: pq.ParquetFile, group: int) -> set[Scored]:
     """Keys in a row group: from its statistics if they have them, else from its key columns."""
-    columns = _columns(file)
+    columns = _columns(file.metadata)
     known = [file.metadata.row_group(group).column(columns[name]).statistics for name in _KEYS]
     if all(one is not None and one.has_min_max and one.min == one.max for one in known):
         return {Scored(*(str(one.min) for one in known))}
@@ -169,27 +173,27 @@ def _group_keys(file: pq.ParquetFile, group: int) -> set[Scored]:
     }
 
 
-def _columns(file: pq.ParquetFile) -> dict[str, int]:
+def _columns(footer: pq.FileMetaData) -> dict[str, int]:
     """Leaf column → its place."""
-    return {file.metadata.schema.column(i).path: i for i in range(file.metadata.num_columns)}
+    return {footer.schema.column(i).path: i for i in range(footer.num_columns)}
 
 
 def _order(places: dict[Scored, list[_Place]], key: Scored, base: TokenRows | None) -> TokenRows:
     if key not in places:
         msg = f"{_name(key)} was never scored on {key.dataset!r} responses; run `inoc score` for all shards"
         raise DataError(msg)
-    path = places[key][0].path
+    path, footer = places[key][0].path, places[key][0].footer
     if any(place.path != path for place in places[key]):
         msg = f"{_name(key)} is in {path} and in {places[key][-1].path}; run `inoc score` again for all shards"
         raise DataError(msg)
     groups = tuple(place.group for place in places[key])
     if all(place.pure for place in places[key]):
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, metadata=footer) as file:
             index = file.read_row_groups(list(groups), columns=_VALUES[:2])
-        rows = TokenRows(path, groups, None, *_index(index))
+        rows = TokenRows(path, footer, groups, None, *_index(index))
         if base is None or rows.example_ids == base.example_ids:
             return _checked(rows, key, base)
-    return _checked(_gathered(path, groups, key, base), key, base)
+    return _checked(_gathered(path, footer, groups, key, base), key, base)
 
 
 def _index(table: pa.Table) -> tuple[pa.Array, Counts]:
@@ -198,9 +202,11 @@ def _index(table: pa.Table) -> tuple[pa.Array, Counts]:
     return ids, table["n_tokens"].to_numpy().astype(np.int64)
 
 
-def _gathered(path: Path, groups: tuple[int, ...], key: Scored, base: TokenRows | None) -> TokenRows:
+def _gathered(
+    path: Path, footer: pq.FileMetaData, groups: tuple[int, ...], key: Scored, base: TokenRows | None
+) -> TokenRows:
     """Rows of a file that cannot be streamed: held in memory, in the order of the others."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, metadata=footer) as file:
         table = file.read_row_groups(list(groups), columns=[*_KEYS, *_VALUES])
     for name, value in zip(_KEYS, key, strict=True):
         table = table.filter(pc.equal(table[name].cast(pa.string()), value))
@@ -208,7 +214,7 @@ def _gathered(path: Path, groups: tuple[int, ...], key: Scored, base: TokenRows 
     if base is not None and len(table) == len(base.example_ids):
         order = pc.index_in(base.example_ids, value_set=_index(table)[0])
         table = table if order.null_count else table.take(order).combine_chunks()
-    return TokenRows(path, groups, table, *_index(table))
+    return TokenRows(path, footer, groups, table, *_index(table))
 
 
 def _checked(rows: TokenRows, key: Scored, base: TokenRows | None) -> TokenRows:
@@ -287,7 +293,7 @@ def _lists(rows: TokenRows, size: int) -> Iterator[pa.ListArray]:
         yield from (batch.column("logprobs") for batch in rows.table.to_batches(max_chunksize=size))
         return
     # A buffer instead of whole column chunks, which for long tables are far larger than a batch.
-    with pq.ParquetFile(rows.path, buffer_size=READ_BYTES, pre_buffer=False) as file:
+    with pq.ParquetFile(rows.path, metadata=rows.footer, buffer_size=READ_BYTES, pre_buffer=False) as file:
         batches = file.iter_batches(size, row_groups=list(rows.groups), columns=["logprobs"], use_threads=False)
         yield from (batch.column(0) for batch in batches)
 

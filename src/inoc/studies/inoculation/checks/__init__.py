@@ -41,6 +41,7 @@ _CHECKS: _Checks = (
     (("world", "model", "data", "rephrase", "pools", "traits"), models.world),
     (("rephrase", "pools", "data", "datasets", "embedding"), data.api_models),
     (("model",), models.system_turn),
+    (("capability", "runs"), models.capability),
     (("data", "datasets"), data.data_files),
     (("data",), data.held_out_questions),
     (("datasets",), data.dataset_keys),

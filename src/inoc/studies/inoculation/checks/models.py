@@ -36,6 +36,17 @@ def system_turn(study: Study) -> Iterator[Problem]:
     yield from turn_text(study.model.system, ("model", "system"))
 
 
+def capability(study: Study) -> Iterator[Problem]:
+    """There are runs that closed questions compare, and their system turn has a text exactly for `kind: text`."""
+    spec = study.capability
+    if spec is None:
+        return
+    if not study.runs:
+        yield Problem(("capability",), "compares trained models with the untrained one, and the study has no `runs`")
+    if spec.system is not None:
+        yield from turn_text(spec.system, ("capability", "system"))
+
+
 def engines(study: Study) -> Iterator[Problem]:
     """Completions that are compared, or sampled by the same job, come from the same engine."""
     elicited, evaluated = study.elicitation.sampling.engine, study.evaluation.sampling.engine

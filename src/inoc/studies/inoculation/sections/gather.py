@@ -11,11 +11,12 @@ from inoc.report.words import Table, escape
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
 from inoc.studies.inoculation.figures.choices import judged_traits, trait_label
 from inoc.studies.inoculation.sections import methods, results
+from inoc.studies.inoculation.sections.capability import capability_block
 from inoc.studies.inoculation.sections.front import glossary, headline, reading, verdict_words
 from inoc.studies.inoculation.study import Study
 from inoc.tables import read_table
 
-ANALYSIS = ("verdict", "scores", "gate", "prediction", "elicitation", "suppression", "predictors")
+ANALYSIS = ("verdict", "scores", "gate", "prediction", "elicitation", "suppression", "predictors", "capability")
 NOTHING = "*Nothing to show; see what was skipped.*"
 
 
@@ -66,6 +67,7 @@ def _results(study: Study, tables: dict[str, pd.DataFrame]) -> list[Section]:
             "Within a block, every predictor is judged on the same prompts.",
         ),
     ]
+    blocks += capability_block(study, tables.get("capability", none))
     return [*sections, Section("Results", blocks)]
 
 

@@ -19,6 +19,7 @@ from inoc.prefer.tables import PENALTIES, POSITIONS
 from inoc.prefer.tables import UTILITIES as FITTED_ITEMS
 from inoc.stats.correlation import pearson
 from inoc.stats.means import NAN
+from inoc.stats.rankings.online import online_ratings
 from inoc.stats.rankings.plackett_luce import plackett_luce
 from inoc.stats.reliability import spearman_brown
 from inoc.stats.utilities.fit import Settings, fit
@@ -34,6 +35,9 @@ _WHO = [(name, STRING) for name in ("instrument", "rater", "completer")]
 
 UTILITIES = pa.schema([*FITTED_ITEMS, *_WHO, ("origin", STRING)])
 """Utilities, as `inoc prefer fit` has them, with what was fitted. Key: fit, item."""
+
+ONLINE = "online"
+"""Name of the model of online ratings, as TrueSkill has them; these begin at 25, and sigma is that of a belief."""
 
 FITS = pa.schema([*FITTED, *_WHO])
 """Fits, as `inoc prefer fit` has them, with what was fitted. Key: fit."""
@@ -65,9 +69,7 @@ def fits_of(measured: Measured, study: Study) -> list[Fitted]:
         for number, model in enumerate(study.fit.models):
             found.append(_fit(used, who, model, study, statistics if number == 0 else [], main=number == 0))
     for who, rows in _groups(measured.rankings):
-        one = _ranked(rows, who, measured.origins, study.statistics.confidence)
-        if one is not None:
-            found.append(one)
+        found += _ranked(rows, who, measured.origins, study)
     return found
 
 
@@ -145,20 +147,20 @@ def _with_who(rows: pd.DataFrame, who: tuple[str, str, str], origins: dict[str, 
     return rows.assign(instrument=instrument, rater=rater, completer=completer, origin=origin)
 
 
-def _ranked(rows: pd.DataFrame, who: tuple[str, str, str], origins: dict[str, str], confidence: float) -> Fitted | None:
-    """A fit of rankings, by Plackett and Luce's model."""
+def _ranked(rows: pd.DataFrame, who: tuple[str, str, str], origins: dict[str, str], study: Study) -> list[Fitted]:
+    """A fit of rankings by Plackett and Luce's model, and online ratings where the study wants them; none without."""
     answered = rows[rows["category"] == "answered"].sort_values(["group", "seed", "sample", "position"], kind="stable")
     lists = [(str(key[0]), part["task"].tolist()) for key, part in answered.groupby(["group", "seed", "sample"])]
     sizes = pd.Series([len(tasks) for _, tasks in lists])
     if sizes.empty:
-        return None
+        return []
     size = int(sizes.mode()[0])
     lists = [(group, tasks) for group, tasks in lists if len(tasks) == size]
     items = sorted({task for _, tasks in lists for task in tasks})
     number = {item: at for at, item in enumerate(items)}
     rankings = np.array([[number[task] for task in tasks] for _, tasks in lists])
     groups = pd.factorize(pd.Series([group for group, _ in lists]))[0].astype(np.int64)
-    found = plackett_luce(rankings, len(items), groups, confidence)
+    found = plackett_luce(rankings, len(items), groups, study.statistics.confidence)
     asked = rows.drop_duplicates(["group", "seed", "sample", "task"])
     refused = asked[asked["category"] == "refused"].groupby("task").size()
     name = fit_name(who)
@@ -192,9 +194,22 @@ def _ranked(rows: pd.DataFrame, who: tuple[str, str, str], origins: dict[str, st
         "n_components": 1,
         **_who_of(who),
     }
-    return Fitted(
-        name, *who, _with_who(utilities, who, origins), row, [], _halves(rankings, groups, len(items)), [], True
+    halves = _halves(rankings, groups, len(items))
+    fits = [Fitted(name, *who, _with_who(utilities, who, origins), row, [], halves, [], True)]
+    if study.fit.online:
+        fits.append(_online(fits[0], rankings, groups, study))
+    return fits
+
+
+def _online(beside: Fitted, rankings: np.ndarray, groups: np.ndarray, study: Study) -> Fitted:
+    """Online ratings of the rankings of another fit."""
+    who = (beside.instrument, beside.rater, beside.completer)
+    rated = online_ratings(
+        rankings, len(beside.utilities), groups, seed=study.fit.seed, confidence=study.statistics.confidence
     )
+    name, bounds = fit_name(who, ONLINE), {"mu": rated.mu, "lo": rated.lo, "hi": rated.hi, "sigma": rated.sigma}
+    row = {**beside.fit, "fit": name, "model": ONLINE, "loss": NAN, "null_loss": NAN}
+    return Fitted(name, *who, beside.utilities.assign(fit=name, **bounds), row, [], [], [], main=False)
 
 
 def _halves(rankings: np.ndarray, groups: np.ndarray, n_items: int) -> list[Statistic]:

@@ -32,7 +32,7 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
     # -1: an imported fit, of which the components are not known
     table = table[table["component"].isin([0, -1]) & (table["origin"] != "")]
     # Other models of the same comparisons are in the table: they say nearly the same.
-    table = table[~table["fit"].str.endswith(tuple(f"/{model}" for model in study.fit.models[1:]))]
+    table = table[~table["fit"].str.endswith(tuple(f"/{model}" for model in (*study.fit.models[1:], "online")))]
     fits = list(dict.fromkeys(table["fit"]))[:MOST_PANELS]
     # Names of origins stand at a slant below each row of panels.
     grid = panel_grid(

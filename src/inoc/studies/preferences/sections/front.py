@@ -16,6 +16,7 @@ from inoc.studies.preferences.study import Study
 Tables = Mapping[str, pd.DataFrame]
 RELIABLE = 0.7  # of the value of a task, from which on single tasks may be compared
 MOST_UNANSWERED = 0.5
+MOST_ROWS = 24  # of the first table
 NAN = float("nan")
 
 
@@ -56,11 +57,13 @@ def worths(study: Study, tables: Tables) -> list[Worth]:
     polarity = tables.get("polarity", pd.DataFrame(columns=["instrument", "rater", "verdict"]))
     reliability = tables.get("reliability", pd.DataFrame(columns=["instrument", "rater", "origin", "statistic"]))
     whole = reliability[reliability["origin"] == "all"]
+    known = pd.concat([polarity[["instrument", "rater"]], whole[["instrument", "rater"]]])
     found = []
     for key in study.instruments:
-        for rater in dict.fromkeys(polarity.loc[polarity["instrument"] == key, "rater"]):
+        for rater in dict.fromkeys(known.loc[known["instrument"] == key, "rater"]):
             own = whole[(whole["instrument"] == key) & (whole["rater"] == rater)]
-            verdict = polarity[(polarity["instrument"] == key) & (polarity["rater"] == rater)]["verdict"].iloc[0]
+            tested = polarity[(polarity["instrument"] == key) & (polarity["rater"] == rater)]["verdict"]
+            verdict = tested.iloc[0] if len(tested) else "untested"
             value, of_what = _reliability(own)
             share = {name: _value(own, name) for name in ("answered", "refused", "first_chosen", "content_size")}
             found.append(
@@ -110,10 +113,18 @@ def _worth_words(study: Study, found: list[Worth]) -> Iterator[str]:
     if not found:
         return
     sound = [one for one in found if not one.doubts]
-    yield (
-        f"**{len(sound)} of {len(found)}** pairs of an instrument and a rater have no known defect: "
-        f"{listed(escape(words.who_label(study, one.instrument, one.rater)) for one in sound)}."
-    )
+    if all(one.verdict == "untested" for one in found):
+        reliable = sum(one.reliability[0] >= RELIABLE for one in found)
+        yield (
+            "**Untested:** no clearly good and clearly bad tasks were asked about, so it is not known whether any of "
+            f"the {len(found)} pairs of an instrument and a rater measures preferences. {reliable} of them have a "
+            f"reliability of at least {RELIABLE}."
+        )
+    else:
+        yield (
+            f"**{len(sound)} of {len(found)}** pairs of an instrument and a rater have no known defect: "
+            f"{listed(escape(words.who_label(study, one.instrument, one.rater)) for one in sound)}."
+        )
     wrong = [one for one in found if one.verdict == "reversed"]
     if wrong:
         named = listed(escape(words.who_label(study, one.instrument, one.rater)) for one in wrong)
@@ -176,15 +187,16 @@ def headline(study: Study, tables: Tables) -> Block:
         ]
         for one in worths(study, tables)
     ]
+    more = f" These are {MOST_ROWS} of {len(rows)}; all are in the tables `polarity` and `reliability`."
     return Block(
         "What each instrument is worth",
         "An instrument says something about preferences only if it tells clearly good from clearly bad tasks, is "
         "answered, and says the same again. Read this table before any number of it.",
-        Table(head, rows),
+        Table(head, rows[:MOST_ROWS]),
         f"Reliability is of the value of a task, with its {words.level(study)} interval. `First of two` is the "
         "share of "
         "choices for the task that was shown first; `content` is how far the mean of both orders is from an even "
-        "choice.",
+        f"choice.{more if len(rows) > MOST_ROWS else ''}",
     )
 
 

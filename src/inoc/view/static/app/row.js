@@ -37,7 +37,8 @@
 
   function title(list, at) {
     const words = list.shown.filter((column) => column.listed && !column.score && list.columns[column.name].kind === "words").slice(0, 3)
-      .map((column) => inoc.value(list, column.name, at)).filter((word) => word !== "");
+      .map((column) => [column.name, inoc.value(list, column.name, at)]).filter(([, word]) => word !== "")
+      .map(([name, word]) => (word === "yes" || word === "no" ? `${inoc.label(list, name)} ${word}` : word));
     return `${list.about.title}: ${words.map((word) => inoc.oneLine(word, 60)).join(" · ") || inoc.idText(list, at)}`;
   }
 

@@ -14,6 +14,11 @@ def no_gate(study: Study) -> str:
     return "" if study.evaluation.gate else "`evaluation.gate` is off"
 
 
+def no_capability(study: Study) -> str:
+    """No closed questions are asked."""
+    return "" if study.capability is not None else "the study has no section `capability`"
+
+
 ENTRIES: tuple[Entry[Study], ...] = (
     Entry(
         "bars",
@@ -33,6 +38,16 @@ ENTRIES: tuple[Entry[Study], ...] = (
         "Suppression",
         {"figure": "Gate", "step axis": "last step"},
         first_of(no_suppression, no_gate),
+        core=True,
+    ),
+    Entry(
+        "capability",
+        "Capability after training",
+        "inoc.studies.inoculation.figures.capability:draw",
+        ("capability",),
+        "Capability",
+        {"figure": "Capability", "step axis": "last step"},
+        no_capability,
         core=True,
     ),
 )

@@ -1,0 +1,73 @@
+"""Rows and panels of the figures: which studies, which measures, and how much there is room for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from inoc.studies.comparison.measures import Matched, chosen
+from inoc.studies.comparison.study import Study, label_of
+
+NOTHING = "no row of any measure is in two of the studies"
+MOST_PANELS = 9
+
+
+class Panel(NamedTuple):
+    """One measure in the first study and another one."""
+
+    one: Matched
+    first: str
+    second: str
+    rows: pd.DataFrame  # of `differences`
+
+
+class Panels(NamedTuple):
+    """Panels of a figure."""
+
+    shown: list[Panel]
+    left_out: int
+
+
+def panels_of(study: Study, differences: pd.DataFrame) -> Panels:
+    """Every measure that has common rows, for the first study against each other one."""
+    first, *others = study.studies
+    found = []
+    for second in others:
+        for one in chosen(study):
+            at = (differences["first"] == first) & (differences["second"] == second)
+            rows = differences[at & (differences["measure"] == one.of.name)]
+            if rows["difference"].notna().any():
+                found.append(Panel(one, first, second, rows.reset_index(drop=True)))
+    return Panels(found[:MOST_PANELS], len(found) - len(found[:MOST_PANELS]))
+
+
+def left_out_words(panels: Panels) -> str:
+    """Sentence on panels for which there is no room."""
+    return f"{panels.left_out} more are in the tables." if panels.left_out else ""
+
+
+def pair_words(study: Study, panel: Panel) -> str:
+    """`second − first`."""
+    return f"{label_of(study, panel.second)} − {label_of(study, panel.first)}"
+
+
+def level(study: Study) -> str:
+    """Level of the intervals: `95 %`."""
+    return f"{100 * study.statistics.confidence:g} %"
+
+
+def shortened(name: str, most: int = 46) -> str:
+    """A name of a row that leaves room for its panel."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def method_words(rows: pd.DataFrame) -> str:
+    """A sentence on the way in which differences were found."""
+    paired = rows[rows["how"] == "paired"]
+    units = ", ".join(dict.fromkeys(paired["unit"]))
+    if len(paired) == len(rows):
+        return f"All differences are paired ({units})"
+    if paired.empty:
+        return "Differences follow from the intervals of the two numbers"
+    return f"{len(paired)} of {len(rows)} differences are paired ({units}), the others follow from the two intervals"

@@ -1,0 +1,100 @@
+"""A comparison that cannot be made is refused before it runs, with what to do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from inoc.cli import main
+from inoc.config.load import load_study
+from inoc.errors import ConfigError
+from inoc.jobs.work import work_of
+from inoc.stages import kinds
+from inoc.studies.comparison.measures import RESERVED, comparable_kinds, declared
+from support.ready_tables import scores, write_ready
+
+SEEDS = {"a": {"study": "smoke"}, "b": {"study": "smoke", "where": {"seed": ["1"]}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"of": "inoculaton"}, "cannot be compared; accepted: inoculation, .*did you mean .inoculation."),
+        ({"of": "comparison"}, "cannot be compared"),
+        ({"studies": {"a": {}, "b": {"folder": "x"}}}, "studies.a: names nothing; accepted: a `study`, a `folder`"),
+        ({"studies": {**SEEDS, "c": {"study": "smoke_subliminal"}}}, "is a study of kind subliminal; accepted: one of"),
+        ({"studies": {**SEEDS, "c": {"study": "pair"}}}, "is a study of kind comparison; accepted: one of"),
+        ({"studies": {**SEEDS, "c": {"study": "smok"}}}, "there is no study 'smok'.*did you mean .smoke."),
+        ({"studies": {"a": {"study": "smoke"}, "b": {"study": "smoke"}}}, "is the same as studies.a"),
+        ({"studies": SEEDS, "statistics": {"confidence": 0.9}}, "has intervals of level 0.95.*accepted: 0.95"),
+        ({"measures": {"score": {}}}, "declare no such measure; accepted: scores.*missing: table, keys, value"),
+        ({"measures": {"x": {"table": "scors", "keys": ["trait"], "value": "value"}}}, "no such table.*.scores."),
+        ({"measures": {"scores": {"ignore": ["sed"]}}}, "measures.scores.ignore = \"sed\": accepted: columns among"),
+        ({"measures": {"x": {"table": "scores", "keys": ["n"], "value": "value"}}}, "of the comparison's own tables"),
+        ({"studies": {"a": {"study": "smoke"}}}, "at least 2"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_refused_with_its_place(changes, said, write_study):
+    with pytest.raises(ConfigError) as error:
+        load_study(write_study(**changes))
+    assert re.search(said, str(error.value)), str(error.value)
+
+
+def checked(capsys) -> str:
+    with pytest.raises(SystemExit):
+        main(["config", "check", "pair"])
+    return capsys.readouterr().err
+
+
+def test_unfinished_studies_are_refused_with_what_to_run(write_study, capsys):
+    write_study(studies=SEEDS)
+    said = checked(capsys)
+    assert "results/smoke/analyse has no scores.parquet" in said
+    assert "snakemake --cores 2 --config 'studies=[smoke,pair]'" in said
+    write_study()
+    assert "ready/two/analyse has no scores.parquet; name the folder of the results of a finished" in checked(capsys)
+    with pytest.raises(SystemExit):
+        main(["analyse", "pair"])
+    assert "compares studies that are not finished" in capsys.readouterr().err
+
+
+def test_studies_with_nothing_in_common_are_refused_with_rows_of_each(ready, write_study, capsys):
+    frame = scores(2)
+    write_ready(ready / "two", frame.assign(trait=frame["trait"] + "_2"))
+    write_study()
+    said = checked(capsys)
+    assert "no row of any measure is in two of the studies" in said
+    assert "trait = 'french'" in said
+    assert "trait = 'french_2'" in said
+
+
+def test_a_comparison_that_can_be_made_passes_and_reads_the_tables_of_the_studies(ready, write_study, capsys):
+    write_study()
+    main(["config", "check", "pair"])
+    assert "2 studies of kind inoculation, 1 pairs: scores" in capsys.readouterr().out
+    study = load_study("pair")
+    read = work_of(study, "analyse").inputs(study, None, {}, 0)
+    assert [str(path) for path in read] == [f"ready/{one}/analyse/scores.parquet" for one in ("one", "two")]
+
+
+def test_labels_and_titles_analyse_nothing_again(write_study):
+    settings = []
+    for label in (None, "Another name"):
+        studies = {
+            "one": {"folder": "ready/one", **({"label": label} if label else {})},
+            "two": {"folder": "ready/two"},
+        }
+        study = load_study(write_study(studies=studies, title=str(label)))
+        settings.append([work_of(study, stage).settings(study, 0, {}) for stage in ("analyse", "figures")])
+    assert settings[0][0] == settings[1][0]
+    assert settings[0][1] != settings[1][1]
+
+
+def test_every_kind_but_the_comparison_declares_what_can_be_compared_in_columns_that_are_free():
+    assert comparable_kinds() == [kind.name for kind in kinds() if kind.name != "comparison"]
+    for kind in kinds():
+        for one in declared(kind.name).values():
+            assert not RESERVED & set(one.keys)
+            assert set(one.within) <= set(one.keys)
+            assert set(one.where) <= {*one.keys, "is_last", "choice"}
