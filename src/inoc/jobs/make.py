@@ -86,17 +86,11 @@ def make_jobs(
 
 
 def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shards: Shards) -> None:
-<<<<<<< HEAD
-    """Refuse to read tables of a study of which none is there, unless it was imported.
-=======
     """Refuse to read tables of a study of which none is there; tables of other studies are its kind's to miss.
->>>>>>> main
 
     Raises:
         DataError: With what would compute them.
     """
-    if any((job.paths.stage("imports") / "findings.json").exists() for job in jobs):
-        return
     read = [
         path
         for job in jobs
