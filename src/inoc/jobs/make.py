@@ -88,9 +88,13 @@ def make_jobs(
 def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shards: Shards) -> None:
     """Refuse to read tables of a study of which none is there; tables of other studies are its kind's to miss.
 
+    A study that was imported has nothing to compute.
+
     Raises:
         DataError: With what would compute them.
     """
+    if any((job.paths.stage("imports") / "findings.json").exists() for job in jobs):
+        return
     read = [
         path
         for job in jobs

@@ -17,6 +17,7 @@ LIMITS = (
     Most("concepts.*.tasks.n", least=4),
     Most("steering.targets.*.n", least=4, where_all=True),
     Most("steering.random", least=2),
+    Most("steering.combinations", least=2),
 )
 
 

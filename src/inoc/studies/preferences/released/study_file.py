@@ -42,6 +42,7 @@ def study_values(name: str, root: Path, frames: Mapping[str, pd.DataFrame]) -> d
         "instruments": _instruments(frames) or {"none": _choice()},
         "seeds": sorted({int(one) for one in frames["ratings"]["seed"]}) if "ratings" in frames else [0],
         **({"released": inside} if inside else {}),
+        "figures": "all",  # nothing else of an import has to be computed for any of them
     }
 
 
