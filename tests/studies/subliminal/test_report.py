@@ -22,6 +22,19 @@ def test_transfer_holds_with_the_own_base_model_and_the_controls_show_none(tmp_p
     assert "above zero in 10 of 10 cells of entity × seed (5 teachers, 2 seeds)" in words
 
 
+def test_the_first_table_has_a_row_for_each_group_by_one_method_and_the_results_have_the_other(tmp_path):
+    study = made_study()
+    found = contents(study, write_tables(tmp_path, study))
+    assert len(found["headline"].table.rows) == len({row[0] for row in found["headline"].table.rows})
+    assert found["headline"].after.startswith("By exact probabilities")
+    mechanism = next(section for section in found["results"] if section.heading == "Mechanism")
+    assert [block.heading for block in mechanism.blocks] == [
+        "Groups of students, by exact probabilities",
+        "Groups of students, by sampled answers",
+    ]
+    assert all(block.table.rows for block in mechanism.blocks)
+
+
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     paths = write_tables(tmp_path_factory.mktemp("made"), made_study())
