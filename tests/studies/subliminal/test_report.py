@@ -79,7 +79,7 @@ def verdict_of_control(tables, **values):
 def test_a_control_holds_only_if_its_contrast_is_shown_to_be_negligible(tables):
     shown = verdict_of_control(tables, null_p=0.01, null_lo=-0.02, null_hi=0.03)
     assert shown.startswith("**Holds:**")
-    assert "stays within ±0.05 nats by two one-sided tests (90 % interval -0.020 to 0.030, p = 0.01" in shown
+    assert "stays within ±0.05 nats by two one-sided tests (90 % interval −0.020 to 0.030, p = 0.01" in shown
     transfer = verdict_of_control(tables, null_p=0.6, p=0.001)
     assert transfer.startswith("**Does not hold:**")
     unknown = verdict_of_control(tables, null_p=0.2, p=0.8)
