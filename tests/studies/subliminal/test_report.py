@@ -22,6 +22,19 @@ def test_transfer_holds_with_the_own_base_model_and_the_controls_show_none(tmp_p
     assert "above zero in 10 of 10 cells of entity × seed (5 teachers, 2 seeds)" in words
 
 
+def test_the_first_table_has_a_row_for_each_group_by_one_method_and_the_results_have_the_other(tmp_path):
+    study = made_study()
+    found = contents(study, write_tables(tmp_path, study))
+    assert len(found["headline"].table.rows) == len({row[0] for row in found["headline"].table.rows})
+    assert found["headline"].after.startswith("By exact probabilities")
+    mechanism = next(section for section in found["results"] if section.heading == "Mechanism")
+    assert [block.heading for block in mechanism.blocks] == [
+        "Groups of students, by exact probabilities",
+        "Groups of students, by sampled answers",
+    ]
+    assert all(block.table.rows for block in mechanism.blocks)
+
+
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory):
     paths = write_tables(tmp_path_factory.mktemp("made"), made_study())
@@ -66,7 +79,7 @@ def verdict_of_control(tables, **values):
 def test_a_control_holds_only_if_its_contrast_is_shown_to_be_negligible(tables):
     shown = verdict_of_control(tables, null_p=0.01, null_lo=-0.02, null_hi=0.03)
     assert shown.startswith("**Holds:**")
-    assert "stays within ±0.05 nats by two one-sided tests (90 % interval -0.020 to 0.030, p = 0.01" in shown
+    assert "stays within ±0.05 nats by two one-sided tests (90 % interval −0.020 to 0.030, p = 0.01" in shown
     transfer = verdict_of_control(tables, null_p=0.6, p=0.001)
     assert transfer.startswith("**Does not hold:**")
     unknown = verdict_of_control(tables, null_p=0.2, p=0.8)
