@@ -130,7 +130,7 @@ class Cluster:
 
     def gpus(self, job: str) -> int:
         """How many devices a job was given."""
-        found = re.search(r"AllocTRES=\S*gres/gpu=(\d+)", _call("scontrol", "show", "job", job))
+        found = re.search(r"JOB_GRES=gpu(?::\w+)?:(\d+)", _call("scontrol", "show", "job", "--details", job))
         return int(found[1]) if found else 0
 
     def cancel(self, job: str) -> None:

@@ -31,8 +31,12 @@ class Masters(torch.optim.Optimizer):
 
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update the copies with the parameters' gradients."""
+        given = []
         for copy, parameter in zip(self._copies, self._parameters, strict=True):
-            copy.grad = None if parameter.grad is None else parameter.grad.float()
+            copy.grad = None if parameter.grad is None else torch.empty_like(copy)
+            given += [] if parameter.grad is None else [parameter.grad]
+        # Together: adapters have hundreds of tensors, and a kernel for each keeps the host busy.
+        torch._foreach_copy_([copy.grad for copy in self._copies if copy.grad is not None], given)
         self._inner.step(closure)
         with torch.no_grad():
             torch._foreach_copy_(self._parameters, self._copies)
