@@ -27,6 +27,7 @@ KEYS = {
     "prediction": ["trait", "learning_rate", "prefix", "predictor", "predictor_trait"],
     "verdict": ["statement", "trait", "prompt", "prefix", "learning_rate", "seed"],
     "losses": ["run", "step"],
+    "capability": ["run", "domain"],
     "angles": ["level", "prefix", "representation", "group"],
     "pairwise_angles": ["level", "prefix", "representation", "prompt", "other"],
     "dimension_tests": ["level", "prefix", "learning_rate", "method", "dimension", "trait"],
@@ -58,8 +59,8 @@ def test_every_table_is_written_with_its_columns_and_a_csv_twin(tmp_path: Path) 
     for name, schema in SCHEMAS.items():
         table = read_table(job.paths.table(name))
         assert list(table) == schema.names
-        # The made-up study has too few prompts to classify.
-        assert bool(len(table)) != name.startswith("classifier")
+        # The made-up study has too few prompts to classify, and asks no closed questions.
+        assert bool(len(table)) != name.startswith(("classifier", "capability"))
         twin = pd.read_csv(job.paths.table(name).with_suffix(".csv"), keep_default_na=False, na_values=["NaN"])
         assert list(twin) == schema.names
         assert len(twin) == len(table)
