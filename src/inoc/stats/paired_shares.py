@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from inoc.stats.contrasts import Contrast
 from inoc.stats.means import NAN, Floats, check_paired, normal_quantile
@@ -43,4 +43,6 @@ def mid_p(up: int, down: int) -> float:
     changed, fewer = up + down, min(up, down)
     if not changed:
         return 1.0
-    return float(min(1.0, 2 * binom.cdf(fewer, changed, 0.5) - binom.pmf(fewer, changed, 0.5)))
+    below = float(bdtr(fewer - 1, changed, 0.5)) if fewer else 0.0
+    # Twice the probability of fewer, of which that of just as few counts half.
+    return min(1.0, below + float(bdtr(fewer, changed, 0.5)))
