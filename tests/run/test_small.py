@@ -27,8 +27,9 @@ def test_a_small_copy_of_every_study_is_valid_and_as_small_as_its_kind_allows(
     monkeypatch.chdir(CONFIG.parent)
     small = make_small(name, Path("config"), n, tmp_path / "small")
     study = load_study(small.file, small.folder / "config")
-    assert study.model == load_study(name, CONFIG).model
-    again = [cut for cut in load(kind_named(study.kind).limits)(study, n) if not isinstance(cut.after, Drawn)]
+    assert getattr(study, "model", None) == getattr(load_study(name, CONFIG), "model", None)
+    limits = kind_named(study.kind).limits  # a comparison has none: it computes nothing that takes long
+    again = [cut for cut in load(limits)(study, n) if not isinstance(cut.after, Drawn)] if limits else []
     assert again == []
 
 

@@ -49,7 +49,7 @@ NEUTRAL = {"neutral": True}
         ({"students": {"same": {"teachers": ["dog"]}}}, "'dog' is no key of `teachers`"),
         ({"students": {"same": {"base": "other"}}}, "has no section `other`"),
         ({"students": {"same": {"training": {"epochs": 3}}}}, "accepted: `epochs` of the group"),
-        ({"students": {"same": {"training": {"batch_size": 5, "micro_batch_size": 2}}}}, "a divisor of batch_size = 5"),
+        ({"students": {"same": {"training": {"batch_size": 5, "micro_batch_size": 2}}}}, "not divide batch_size = 5"),
         ({"students": {"same": {"split": "none"}}}, "'none' is no key of `splits`"),
         ({"students": {"same": {"numbers": "shuffled", "targets": "distribution"}}}, "targets"),
         ({"splits": {"s": {"teacher": "neutral"}}}, "accepted: a teacher with a system turn"),

@@ -28,8 +28,8 @@ BEFORE_TRAINING = [
 """Figures of components and angles that need no run."""
 
 
-MANY = {"classifier"}
-"""What six prompts are too few for."""
+MANY = {"classifier", "capability"}
+"""What six prompts are too few for, and what needs closed questions."""
 ALL = [entry.name for entry in ENTRIES if entry.name not in MANY]
 GAPS = {"panels_gap", "gap_grid"}
 METRICS = [entry.name for entry in ENTRIES if entry.name.startswith(("metrics", "fixed_mix"))]
