@@ -11,6 +11,8 @@ from inoc.studies.comparison.study import Study, label_of
 
 NOTHING = "no row of any measure is in two of the studies"
 MOST_PANELS = 9
+FDR = 0.05
+"""False-discovery rate up to which a difference counts as found, in figures and report."""
 
 
 class Panel(NamedTuple):

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from inoc.figures.sources import Sources
-from inoc.plots.dots import dot_intervals, name_rows, note
+from inoc.plots.dots import dot_intervals, name_rows
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, new_figure
 from inoc.studies.comparison.figures.choices import (
-    NOTHING,
+    FDR,
     Panel,
     left_out_words,
     level,
@@ -20,12 +20,12 @@ from inoc.studies.comparison.figures.choices import (
     panels_of,
     shortened,
 )
+from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
 from inoc.studies.shared.captions import join, rows_words
 
 MOST_ROWS = 12
 """Rows of a panel."""
-FDR = 0.05
 
 
 def draw(study: Study, sources: Sources) -> Drawing:
@@ -33,9 +33,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     differences = sources.table("differences")
     panels = panels_of(study, differences)
     if not panels.shown:
-        figure = new_figure(2.4)
-        note(figure.subplots(), NOTHING)
-        return Drawing(figure, differences, f"{NOTHING}; n = 0, and there is no interval.")
+        return nothing_common(differences)
     parts = [_clearest(panel.rows) for panel in panels.shown]
     heights = [len(part) + 3.0 for part in parts]
     figure = new_figure(0.23 * sum(heights) + 0.4)

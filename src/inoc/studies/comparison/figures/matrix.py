@@ -7,12 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from inoc.figures.sources import Sources
-from inoc.plots.dots import note
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.save import Drawing
 from inoc.plots.style import minus, new_figure
 from inoc.studies.comparison.figures.choices import (
-    NOTHING,
     Panel,
     left_out_words,
     level,
@@ -20,6 +18,7 @@ from inoc.studies.comparison.figures.choices import (
     panels_of,
     shortened,
 )
+from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
 from inoc.studies.shared.captions import join, rows_words
 
@@ -33,9 +32,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     differences = sources.table("differences")
     panels = panels_of(study, differences)
     if not panels.shown:
-        figure = new_figure(2.4)
-        note(figure.subplots(), NOTHING)
-        return Drawing(figure, differences, f"{NOTHING}; n = 0, and there is no interval.")
+        return nothing_common(differences)
     parts = [_placed(panel) for panel in panels.shown]
     heights = [part[ROW].nunique() + 3.0 for part in parts]
     figure = new_figure(0.25 * sum(heights) + 0.4)

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from inoc.figures.sources import Sources
-from inoc.plots.dots import note
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Points, correlation_text, scatter_intervals, statistics_box
-from inoc.plots.style import BLUE, GREY, colours_of, new_figure
-from inoc.studies.comparison.figures.choices import NOTHING, Panel, left_out_words, level, panels_of
+from inoc.plots.style import BLUE, GREY, colours_of
+from inoc.studies.comparison.figures.choices import Panel, left_out_words, level, panels_of
+from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study, label_of
 from inoc.studies.shared.captions import join, spread_words
 
@@ -24,9 +24,7 @@ def draw(study: Study, sources: Sources) -> Drawing:
     differences, compared = sources.table("differences"), sources.table("compared")
     panels = panels_of(study, differences)
     if not panels.shown:
-        figure = new_figure(2.4)
-        note(figure.subplots(), NOTHING)
-        return Drawing(figure, differences, f"{NOTHING}; n = 0, and there is no interval.")
+        return nothing_common(differences)
     across = min(3, len(panels.shown))
     figure, axes = panel_grid(
         len(panels.shown), across, plot_in=2.6, title_lines=3, legend_lines=0, share_y=False, gap_in=0.75

@@ -12,7 +12,7 @@ from inoc.report.contents import EMPTY, Block, Contents, Section
 from inoc.report.gather import opening, tables_there
 from inoc.report.words import Table, code, counted, escape, interval, number, probability
 from inoc.studies.comparison.analyse.names import TABLES
-from inoc.studies.comparison.figures.choices import level, method_words
+from inoc.studies.comparison.figures.choices import FDR, level, method_words
 from inoc.studies.comparison.figures.entries import ENTRIES
 from inoc.studies.comparison.measures import chosen
 from inoc.studies.comparison.sections.settings import settings_table
@@ -20,7 +20,6 @@ from inoc.studies.comparison.sides import paths_of
 from inoc.studies.comparison.study import Study, label_of
 
 QUESTION = "How far do these studies agree, and by how much do they differ?"
-FDR = 0.05
 NOTHING = pd.DataFrame(columns=["first", "second", "measure", "within", "q", "p"])
 MOST_ROWS = 40
 STATISTICS = {
