@@ -9,8 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from inoc.config.models import StatisticsSpec
-
 MOST_NAMED = 20
 LLS_WORDS = (
     "LLS is the mean log-probability of a response's tokens under a prompt less that under the base turn, in nats per "
@@ -18,11 +16,20 @@ LLS_WORDS = (
 )
 
 
+class HasConfidence(Protocol):
+    """Settings of intervals."""
+
+    @property
+    def confidence(self) -> float:
+        """Coverage of each interval."""
+        ...
+
+
 class HasStatistics(Protocol):
     """A study of any kind that has settings of its intervals."""
 
     @property
-    def statistics(self) -> StatisticsSpec:
+    def statistics(self) -> HasConfidence:
         """Its settings."""
         ...
 

@@ -54,11 +54,6 @@ def pair_words(study: Study, panel: Panel) -> str:
     return f"{label_of(study, panel.second)} − {label_of(study, panel.first)}"
 
 
-def level(study: Study) -> str:
-    """Level of the intervals: `95 %`."""
-    return f"{100 * study.statistics.confidence:g} %"
-
-
 def shortened(name: str, most: int = 46) -> str:
     """A name of a row that leaves room for its panel."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

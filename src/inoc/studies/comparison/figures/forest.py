@@ -14,7 +14,6 @@ from inoc.studies.comparison.figures.choices import (
     FDR,
     Panel,
     left_out_words,
-    level,
     method_words,
     pair_words,
     panels_of,
@@ -22,7 +21,7 @@ from inoc.studies.comparison.figures.choices import (
 )
 from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
-from inoc.studies.shared.captions import join, rows_words
+from inoc.studies.shared.captions import join, level, rows_words
 
 MOST_ROWS = 12
 """Rows of a panel."""

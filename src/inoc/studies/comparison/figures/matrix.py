@@ -13,14 +13,13 @@ from inoc.plots.style import minus, new_figure
 from inoc.studies.comparison.figures.choices import (
     Panel,
     left_out_words,
-    level,
     pair_words,
     panels_of,
     shortened,
 )
 from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
-from inoc.studies.shared.captions import join, rows_words
+from inoc.studies.shared.captions import join, level, rows_words
 
 MOST_ROWS = 24
 MOST_COLUMNS = 12

@@ -11,10 +11,10 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Points, correlation_text, scatter_intervals, statistics_box
 from inoc.plots.style import BLUE, GREY, colours_of
-from inoc.studies.comparison.figures.choices import Panel, left_out_words, level, panels_of
+from inoc.studies.comparison.figures.choices import Panel, left_out_words, panels_of
 from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study, label_of
-from inoc.studies.shared.captions import join, spread_words
+from inoc.studies.shared.captions import join, level, spread_words
 
 MOST_COLOURS = 7
 

@@ -12,12 +12,13 @@ from inoc.report.contents import EMPTY, Block, Contents, Section
 from inoc.report.gather import opening, tables_there
 from inoc.report.words import Table, code, counted, escape, interval, number, probability
 from inoc.studies.comparison.analyse.names import TABLES
-from inoc.studies.comparison.figures.choices import FDR, level, method_words
+from inoc.studies.comparison.figures.choices import FDR, method_words
 from inoc.studies.comparison.figures.entries import ENTRIES
 from inoc.studies.comparison.measures import chosen
 from inoc.studies.comparison.sections.settings import settings_table
 from inoc.studies.comparison.sides import paths_of
 from inoc.studies.comparison.study import Study, label_of
+from inoc.studies.shared.captions import level
 
 QUESTION = "How far do these studies agree, and by how much do they differ?"
 NOTHING = pd.DataFrame(columns=["first", "second", "measure", "within", "q", "p"])
