@@ -233,6 +233,18 @@ def test_combinations_lie_among_the_activations_of_the_first_vector(studied):
     assert inside["random"] < 0.7
 
 
+@pytest.mark.parametrize("units", ["raw", "activation_norm"])
+def test_activations_without_differences_are_combined_to_nothing(units, studied, monkeypatch):
+    study, paths, _ = studied
+    assert study.steering is not None
+    given = study.model_copy(update={"steering": study.steering.model_copy(update={"units": units})})
+    model = SimpleNamespace(folder=Path(study.model.path), weights="", adapter="base")
+    module = "inoc.studies.preferences.steering_vectors"
+    monkeypatch.setattr(f"{module}._activations", lambda *_: np.ones((4, 64), dtype=np.float32))
+    found = steering_vectors(given, paths, {}, model, tasks_of_study(given))
+    assert {kind_of(name) for name in found} == {"own", "random"}
+
+
 def test_with_raw_units_every_vector_has_nulls_of_its_own(studied, tmp_path):
     study, paths, _ = studied
     assert study.steering is not None

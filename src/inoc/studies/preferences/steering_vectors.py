@@ -55,8 +55,8 @@ def steering_vectors(
 
     With units of the activation norm, one norm is the unit of all of them, that of the first vector that has one, so
     that a coefficient adds the same length along every vector. The random vectors are then shared, and combinations
-    are of the activations of the first vector that was made from any; with raw units each vector has its own, of its
-    own norm, as `random 1/NAME`.
+    are of the activations of the first vector that was made from any that differ; with raw units each vector has its
+    own, of its own norm, as `random 1/NAME`.
 
     Raises:
         DataError: If a vector was not made, or belongs to another model or site.
@@ -77,6 +77,8 @@ def steering_vectors(
         for name in (made_names(spec) if spec.combinations else ())
         if name in found
     }
+    # At the embedding of the template's last token, say, all activations are one, and nothing can be combined.
+    rows = {name: each for name, each in rows.items() if each is not None and np.ptp(each, axis=0).any()}
     if spec.units == "raw":
         own = {name: vector for name, vector in found.items() if kind_of(name) == OWN}
         for name, vector in own.items():
