@@ -79,6 +79,7 @@ class Folder:
             "requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 5.0, "retries": 6,
         }  # fmt: skip
         yaml = YAML(typ="safe", pure=True)
+        yaml.sort_base_mapping_type_on_output = False  # the order of labels is part of a question
         for path, value in (
             ("config/config.yaml", {"studies": ["fuzz"], "api": api}),
             ("config/studies/fuzz.yaml", self.study),
