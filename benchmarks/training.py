@@ -6,6 +6,7 @@
     python benchmarks/training.py --no-usual --optimizers adamw_torch_fused adamw_8bit
     python benchmarks/training.py --student               # a whole student of a study of subliminal learning
     python benchmarks/training.py --student --tiny        # on a CPU, to see that it runs
+    python benchmarks/training.py --no-usual --micro 8 16 --apart
 
 The shape of Qwen2.5-7B or -32B with random weights, rank-32 adapters on all seven projections, 32 examples a step of
 workload (a) of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens; or of rows of numbers, 60 ± 6 and 40 ± 8. The
@@ -62,6 +63,31 @@ class Clock:
 
     def median(self, skip: int) -> float:
         return float(np.median(np.diff(self.times)[skip:]))
+
+
+class Kernels(Clock):
+    """The same, and which kernels take the time of one step."""
+
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__()
+        self._step, self._number = step, number
+        self.said: list[str] = []
+        self._profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
+
+    def tick(self, *_: object) -> None:
+        super().tick()
+        if len(self.times) == self._step:
+            self._profile.start()
+        elif len(self.times) == self._step + 1:
+            self._profile.stop()
+            events = sorted(self._profile.key_averages(), key=lambda event: -event.self_device_time_total)
+            # The trainer's own printing is kept away from the output meanwhile.
+            self.said = [
+                f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:110]}"
+                for event in events[: self._number]
+            ]
+            total = sum(event.self_device_time_total for event in events) / 1e3
+            self.said.append(f"  {total:8.2f} ms in all kernels, {sum(event.count for event in events)} calls")
 
 
 def rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -150,10 +176,29 @@ def usual(model: torch.nn.Module, examples: list[Rendered], steps: int, batch: B
     return clock
 
 
-def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: int, optimizer: str) -> Clock:
-    clock = Clock()
+class Way(NamedTuple):
+    """One setting of ours."""
+
+    micro: int
+    optimizer: str
+    joined: bool
+    gpus: int = 1
+
+    @property
+    def label(self) -> str:
+        apart = "" if self.joined else ", adapters apart"
+        return f"{self.micro} at a time, {self.optimizer}{apart}"
+
+
+def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0) -> Clock:
+    clock = Kernels(steps - 2, kernels) if kernels else Clock()
     asked = TrainingSpec(
-        micro_batch_size=micro, batch_size=BATCH, optimizer=optimizer, log_every=1000, resume_every=1000
+        micro_batch_size=way.micro,
+        batch_size=BATCH,
+        optimizer=way.optimizer,
+        joined_adapters=way.joined,
+        log_every=1000,
+        resume_every=1000,
     )
     settled = broadcast(settle_memory(model, examples, asked))
     print(settled.note, flush=True)
@@ -162,6 +207,8 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: in
         recipe = Recipe(settled.spec, 1e-4, 0, steps, (), "random")
         fine_tune(model, tokenizer(), examples, recipe, Path(broadcast(folder)), clock.tick)
         broadcast(None)  # the folder is the first process's
+    if isinstance(clock, Kernels):
+        print("\n".join(clock.said), flush=True)
     return clock
 
 
@@ -243,6 +290,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workload", choices=("a", "b", "numbers"), default="a", help="lengths of the examples")
     parser.add_argument("--nf4", action="store_true", help="the base model in 4 bits")
     parser.add_argument("--no-usual", action="store_true", help="ours only")
+    parser.add_argument("--apart", action="store_true", help="also with adapters in products of their own")
+    parser.add_argument("--kernels", type=int, default=0, help="tell so many kernels that take the time of a step")
     parser.add_argument("--gpus", type=int, nargs="+", default=[1], help="GPUs that train together")
     parser.add_argument("--student", action="store_true", help="a whole student on rows of numbers")
     parser.add_argument("--rows", type=int, help="of the student; default: 10000, with --tiny 200")
@@ -277,9 +326,9 @@ def compare(model: torch.nn.Module, options: argparse.Namespace) -> None:
         base = usual(model, examples, 8).median(2)
         peak = torch.cuda.max_memory_allocated() / GIB
         print(f"| usual TRL and PEFT | {base:.2f} | {work / base / 1e12 / top:.2f} | {peak:.1f} | 1.0 |", flush=True)
-    for micro, optimizer in itertools.product(options.micro, options.optimizers):
-        seconds, first, peak = measured(model, examples, options.steps, micro, optimizer)
-        cells = (f"ours, {micro} at a time, {optimizer}", f"{seconds:.2f}", f"{work / seconds / 1e12 / top:.2f}")
+    for way in ways(options):
+        seconds, first, peak = measured(model, examples, options.steps, way, options.kernels)
+        cells = (f"ours, {way.label}", f"{seconds:.3f}", f"{work / seconds / 1e12 / top:.3f}")
         print("| " + " | ".join([*cells, f"{peak:.1f}", f"{base / seconds:.1f}"]) + " |", flush=True)
         print(f"first {options.steps // 4} steps {first:.0f} s")
     print(f"ceiling again: {ceiling():.0f} TFLOP/s")
@@ -294,29 +343,34 @@ def prepared(options: argparse.Namespace) -> torch.nn.Module:
     return model
 
 
+def ways(options: argparse.Namespace) -> list[Way]:
+    kinds = [True, False] if options.apart else [True]
+    return [Way(*way) for way in itertools.product(options.micro, options.optimizers, kinds, options.gpus)]
+
+
 def measured(
-    model: torch.nn.Module, examples: list[Rendered], steps: int, micro: int, optimizer: str
+    model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0
 ) -> tuple[float, float, float]:
     """Seconds of a step, of the first quarter of the steps, and peak GiB."""
-    clock = ours(model, examples, steps, micro, optimizer)
+    clock = ours(model, examples, steps, way, kernels)
     peak = torch.cuda.max_memory_allocated() / GIB
     return clock.median(steps // 4), clock.times[steps // 4] - clock.times[0], peak
 
 
-def member(options: argparse.Namespace, micro: int, optimizer: str) -> tuple[float, float, float]:
+def member(options: argparse.Namespace, way: Way) -> tuple[float, float, float]:
     """What each process of a team does."""
     model = prepared(options)
     examples = chats(options.workload, BATCH * options.steps, model.config.vocab_size)
-    return measured(model, examples, options.steps, micro, optimizer)
+    return measured(model, examples, options.steps, way)
 
 
 def compare_teams(options: argparse.Namespace) -> None:
     print("| setting | s a step | peak GiB of the first | speed |")
     alone = None
-    for micro, optimizer, gpus in itertools.product(options.micro, options.optimizers, options.gpus):
-        seconds, first, peak = run_team(gpus, member, options, micro, optimizer)
+    for way in ways(options):
+        seconds, first, peak = run_team(way.gpus, member, options, way)
         alone = alone or seconds
-        print(f"| {gpus} GPUs, {micro} at a time, {optimizer} | {seconds:.2f} | {peak:.1f} | {alone / seconds:.2f} |")
+        print(f"| {way.gpus} GPUs, {way.label} | {seconds:.3f} | {peak:.1f} | {alone / seconds:.2f} |")
         print(f"first {options.steps // 4} steps {first:.0f} s", flush=True)
 
 

@@ -36,6 +36,7 @@ from inoc.train.distribution import (
     taught_rows,
     taught_total,
 )
+from inoc.train.joined import joined, trial
 from inoc.train.loss import IGNORE, packed_loss, packed_rows
 from inoc.train.team import broadcast, is_leader, team_size
 from inoc.train.trainers import PackedTrainer, ResponseTrainer
@@ -96,13 +97,13 @@ def fine_tune(
     way = _way(examples, teaching, in_one_row=in_one_row)
     compiles = on_gpu and recipe.steps >= COMPILE_FROM
     packed = [model, *([teaching.model] if teaching else [])] if in_one_row else []
-    with _quiet(), _fast(packed, [model] if compiles else []):
+    with _quiet(), _joined(adapted, recipe.spec) as begin_step, _fast(packed, [model] if compiles else []):
         trainer = way.make(
             model=adapted,
             args=_arguments(recipe, work),
             train_dataset=Dataset.from_dict(way.rows),
             processing_class=tokenizer,
-            callbacks=[_Keeper(recipe, work, advance)],
+            callbacks=[_Keeper(recipe, work, advance, begin_step)],
             data_collator=way.collate,
         )
         trainer.model.config.use_cache = False
@@ -128,6 +129,21 @@ def _fast(packed: Sequence[Any], compiled: Sequence[Any]) -> Iterator[None]:
             # Layers are compiled one by one; they are too small to be cut where gradients are sent.
             stack.enter_context(torch._dynamo.config.patch(optimize_ddp=False))
         yield
+
+
+@contextlib.contextmanager
+def _joined(adapted: Any, spec: TrainingSpec) -> Iterator[Callable[[], None]]:
+    """Join adapters with their layers for a while, where that pays; gives what is to be called before each step."""
+    if not (joins(adapted) and spec.joined_adapters):
+        yield lambda: None
+        return
+    with joined(adapted, trial(adapted)) as made:
+        yield made.refresh
+
+
+def joins(adapted: Any) -> bool:
+    """Whether adapters are joined with their layers: on a GPU, where the reading of states costs more than products."""
+    return bool(adapted.device.type == "cuda")
 
 
 class Way(NamedTuple):
@@ -330,13 +346,19 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
 class _Keeper(TrainerCallback):  # type: ignore[misc]
     """Saves adapters as scheduled, and states to resume from."""
 
-    def __init__(self, recipe: Recipe, work: Path, advance: Callable[[int], None]) -> None:
-        self._recipe, self._work, self._advance = recipe, work, advance
+    def __init__(
+        self, recipe: Recipe, work: Path, advance: Callable[[int], None], begin_step: Callable[[], None]
+    ) -> None:
+        self._recipe, self._work, self._advance, self._begin_step = recipe, work, advance, begin_step
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Save step 0 if it is scheduled."""
         if state.global_step == 0 and 0 in self._recipe.save_at:
             self._save(kwargs["model"], 0)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Compute with the adapters' present values."""
+        self._begin_step()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         """Save a scheduled adapter; ask for a state to resume from."""
