@@ -51,43 +51,68 @@ BATCH = 32
 
 
 class Clock:
-    """Seconds of each step."""
+    """Seconds of each step, by the device's own clock where there is one, so that nothing waits for it."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self._ticks: list[float | torch.cuda.Event] = []
 
     def tick(self, *_: object) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.times.append(time.perf_counter())
+        if not torch.cuda.is_available():
+            self._ticks.append(time.perf_counter())
+            return
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        self._ticks.append(event)
+
+    @property
+    def times(self) -> list[float]:
+        """Seconds since the first tick."""
+        first = self._ticks[0]
+        if isinstance(first, float):
+            return [tick - first for tick in self._ticks]
+        torch.cuda.synchronize()
+        return [first.elapsed_time(tick) / 1e3 for tick in self._ticks]
 
     def median(self, skip: int) -> float:
         return float(np.median(np.diff(self.times)[skip:]))
 
 
 class Kernels(Clock):
-    """The same, and which kernels take the time of one step."""
+    """The same, and which kernels and products take the time of one step."""
 
     def __init__(self, step: int, number: int) -> None:
         super().__init__()
         self._step, self._number = step, number
         self.said: list[str] = []
-        self._profile = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
+        kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+        self._profile = torch.profiler.profile(activities=kinds, record_shapes=True)
 
     def tick(self, *_: object) -> None:
         super().tick()
-        if len(self.times) == self._step:
+        if len(self._ticks) == self._step:
+            torch.cuda.synchronize()
             self._profile.start()
-        elif len(self.times) == self._step + 1:
+        elif len(self._ticks) == self._step + 1:
+            torch.cuda.synchronize()
             self._profile.stop()
-            events = sorted(self._profile.key_averages(), key=lambda event: -event.self_device_time_total)
             # The trainer's own printing is kept away from the output meanwhile.
-            self.said = [
-                f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:110]}"
-                for event in events[: self._number]
-            ]
-            total = sum(event.self_device_time_total for event in events) / 1e3
-            self.said.append(f"  {total:8.2f} ms in all kernels, {sum(event.count for event in events)} calls")
+            self.said = [*self._table(shapes=False), *self._table(shapes=True)]
+
+    def _table(self, *, shapes: bool) -> list[str]:
+        device = torch.autograd.DeviceType.CPU if shapes else torch.autograd.DeviceType.CUDA
+        found = [
+            event
+            for event in self._profile.key_averages(group_by_input_shape=shapes)
+            if event.device_type == device and event.self_device_time_total > 0
+        ]
+        found.sort(key=lambda event: -event.self_device_time_total)
+        lines = [
+            f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:90]} "
+            f"{str(event.input_shapes)[:90] if shapes else ''}"
+            for event in found[: self._number]
+        ]
+        total = sum(event.self_device_time_total for event in found) / 1e3
+        return [*lines, f"  {total:8.2f} ms in all, {sum(event.count for event in found)} calls"]
 
 
 def rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -200,7 +225,7 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way,
         log_every=1000,
         resume_every=1000,
     )
-    settled = broadcast(settle_memory(model, examples, asked))
+    settled = broadcast(settle_memory(model, examples, asked, steps=steps))
     print(settled.note, flush=True)
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
@@ -235,7 +260,7 @@ def student(model: torch.nn.Module, examples: list[Rendered], epochs: int, batch
     )
     plan = epoch_plan(len(examples), asked, epochs)
     began = time.perf_counter()
-    settled = settle_memory(model, examples, asked)
+    settled = settle_memory(model, examples, asked, steps=plan.steps)
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(settled.spec, asked.learning_rate, 1, plan.steps, plan.save_at, "random")
         fine_tune(model, tokenizer(), examples, recipe, Path(folder), clock.tick)
@@ -335,7 +360,7 @@ def compare(model: torch.nn.Module, options: argparse.Namespace) -> None:
 
 
 def prepared(options: argparse.Namespace) -> torch.nn.Module:
-    trainer.COMPILE_FROM = 1
+    trainer.COMPILE_FROM = 1  # a few steps stand for many, which are compiled
     be_deterministic()
     model = random_model({"7b": qwen_7b, "32b": qwen_32b}[options.shape](), torch.bfloat16)
     model = rounded(model) if options.nf4 else model

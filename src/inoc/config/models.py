@@ -386,10 +386,11 @@ class TrainingSpec(Model):
         description="Recompute activations in the backward pass, which is slower and needs less memory. Default: only "
         "if the activations do not fit in the GPU's memory.",
     )
-    joined_adapters: Annotated[bool, LATE] = Field(
+    joined_adapters: Annotated[bool, HOW] = Field(
         True,
-        description="On a GPU, compute adapters in the matrix products of the layers that they adapt, which is faster "
-        "and rounds differently; `false`: in products of their own, as PEFT does. On the CPU it is always as PEFT does.",
+        description="On a GPU, compute adapters together with the layers that they adapt, which is faster and rounds "
+        "differently; `false`: in products of their own, as PEFT does and as is always done on the CPU. No part of any "
+        "key.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."
