@@ -78,41 +78,68 @@ class Clock:
 
 
 class Kernels(Clock):
-    """The same, and which kernels and products take the time of one step."""
+    """The same, and what the device and the host do in two steps, which nothing interrupts."""
 
     def __init__(self, step: int, number: int) -> None:
         super().__init__()
         self._step, self._number = step, number
         self.said: list[str] = []
         kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-        self._profile = torch.profiler.profile(activities=kinds, record_shapes=True)
+        self._profile = torch.profiler.profile(activities=kinds)
 
     def tick(self, *_: object) -> None:
         super().tick()
         if len(self._ticks) == self._step:
-            torch.cuda.synchronize()
             self._profile.start()
-        elif len(self._ticks) == self._step + 1:
+        elif len(self._ticks) == self._step + 2:
             torch.cuda.synchronize()
             self._profile.stop()
             # The trainer's own printing is kept away from the output meanwhile.
-            self.said = [*self._table(shapes=False), *self._table(shapes=True)]
+            self.said = [*self._kernels(), *self._gaps(), *self._calls()]
 
-    def _table(self, *, shapes: bool) -> list[str]:
-        device = torch.autograd.DeviceType.CPU if shapes else torch.autograd.DeviceType.CUDA
+    def _kernels(self) -> list[str]:
         found = [
             event
-            for event in self._profile.key_averages(group_by_input_shape=shapes)
-            if event.device_type == device and event.self_device_time_total > 0
+            for event in self._profile.key_averages()
+            if event.device_type == torch.autograd.DeviceType.CUDA and not event.key.startswith("## Call")
         ]
         found.sort(key=lambda event: -event.self_device_time_total)
-        lines = [
-            f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:90]} "
-            f"{str(event.input_shapes)[:90] if shapes else ''}"
-            for event in found[: self._number]
-        ]
         total = sum(event.self_device_time_total for event in found) / 1e3
-        return [*lines, f"  {total:8.2f} ms in all, {sum(event.count for event in found)} calls"]
+        return [
+            *(
+                f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:100]}"
+                for event in found[: self._number]
+            ),
+            f"  {total:8.2f} ms in all kernels of two steps, {sum(event.count for event in found)} calls",
+        ]
+
+    def _gaps(self) -> list[str]:
+        """The device's longest waits."""
+        events = [
+            event
+            for event in self._profile.events()
+            if event.device_type == torch.autograd.DeviceType.CUDA and not event.name.startswith("## Call")
+        ]
+        events.sort(key=lambda event: event.time_range.start)
+        end, before, waits = events[0].time_range.start, "", []
+        for event in events:
+            if event.time_range.start > end:
+                waits.append((event.time_range.start - end, end - events[0].time_range.start, before, event.name))
+            if event.time_range.end > end:
+                end, before = event.time_range.end, event.name
+        span = end - events[0].time_range.start
+        idle = sum(wait[0] for wait in waits)
+        short = sum(wait[0] for wait in waits if wait[0] < 20)
+        lines = [f"  idle {idle / 1e3:.2f} of {span / 1e3:.2f} ms, {short / 1e3:.2f} ms of it in waits below 20 us"]
+        for wait, at, one, other in sorted(waits, reverse=True)[: self._number]:
+            lines.append(f"  {wait / 1e3:8.2f} ms at {at / 1e3:8.2f} between {one[:45]} and {other[:45]}")
+        return lines
+
+    def _calls(self) -> list[str]:
+        """The host's longest calls of the driver."""
+        found = [event for event in self._profile.key_averages() if event.key.startswith("cuda")]
+        found.sort(key=lambda event: -event.self_cpu_time_total)
+        return [f"  {event.self_cpu_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key}" for event in found[:12]]
 
 
 def rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -216,7 +243,7 @@ class Way(NamedTuple):
 
 
 def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0) -> Clock:
-    clock = Kernels(steps - 2, kernels) if kernels else Clock()
+    clock = Kernels(steps - 3, kernels) if kernels else Clock()
     asked = TrainingSpec(
         micro_batch_size=way.micro,
         batch_size=BATCH,
