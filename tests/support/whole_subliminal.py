@@ -158,6 +158,7 @@ def _add_persona(draw: st.DrawFn, study: dict[str, Any], source: dict[str, Any],
         trait["judge"] = draw(st.sampled_from([*JUDGES, {"name": "names", "file": "data/names.yaml"}]))
         if draw(st.booleans()):
             study["steering"] = {"sites": sites, "coefficients": [0, 1.5], "sampling": sampling}
+            study["steering"]["readout"] = draw(st.sampled_from(["response_mean", "prompt_last"]))
     study["persona"] = {"love": trait}
     if draw(st.booleans()):
         study["projection"] = {

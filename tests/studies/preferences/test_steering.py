@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -231,6 +232,28 @@ def test_combinations_lie_among_the_activations_of_the_first_vector(studied):
     assert inside["combination"] == pytest.approx(1, abs=1e-5)
     assert inside["concept:glad"] == pytest.approx(1, abs=1e-5)
     assert inside["random"] < 0.7
+
+
+@pytest.mark.parametrize("units", ["raw", "activation_norm"])
+def test_activations_without_differences_are_combined_to_nothing(units, studied, monkeypatch):
+    study, paths, _ = studied
+    assert study.steering is not None
+    given = study.model_copy(update={"steering": study.steering.model_copy(update={"units": units})})
+    model = SimpleNamespace(folder=Path(study.model.path), weights="", adapter="base")
+    module = "inoc.studies.preferences.steering_vectors"
+    monkeypatch.setattr(f"{module}._activations", lambda *_: np.ones((4, 64), dtype=np.float32))
+    found = steering_vectors(given, paths, {}, model, tasks_of_study(given))
+    assert {kind_of(name) for name in found} == {"own", "random"}
+
+
+def test_a_vector_without_a_direction_steers_nothing(studied, monkeypatch):
+    study, paths, _ = studied
+    model = SimpleNamespace(folder=Path(study.model.path), weights="", adapter="base")
+    module = "inoc.studies.preferences.steering_vectors"
+    own = steering_vectors(study, paths, {}, model, tasks_of_study(study))["concept:glad"]
+    assert own.norm > 0
+    monkeypatch.setattr(f"{module}._vector", lambda *_: replace(own, values=np.zeros_like(own.values)))
+    assert steering_vectors(study, paths, {}, model, tasks_of_study(study)) == {}
 
 
 def test_with_raw_units_every_vector_has_nulls_of_its_own(studied, tmp_path):

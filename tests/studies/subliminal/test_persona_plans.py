@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,15 @@ def test_steered_answers_are_those_of_plain_hooks(done: tuple[Study, Path], plai
         text = plain.steered(Chat(study.model.system, row.instruction), size * one.values.astype(np.float64), 0, 8)
         assert row.completion == text
     assert set(own["coefficient"]) == ({0.0} if which == "none" else {1.5})
+
+
+def test_a_vector_without_a_direction_steers_nothing(done: tuple[Study, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    study, root = done
+    vector = trait_vector(Readings(study, paths_of(root), {}), "owls", "response_mean", "resid_post.0", "weights")
+    without = replace(vector, values=np.zeros_like(vector.values))
+    assert any("/trait/" in name for name in plan_of(job_of(study, root, "sample", "steering")).rows["id"])
+    monkeypatch.setattr("inoc.studies.subliminal.persona_plans.vector_of", lambda *_: without)
+    assert {name.split("/")[1] for name in plan_of(job_of(study, root, "sample", "steering")).rows["id"]} == {"none"}
 
 
 def test_steering_asks_questions_that_the_extraction_did_not_see(done: tuple[Study, Path]) -> None:

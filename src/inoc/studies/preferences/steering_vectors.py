@@ -55,8 +55,8 @@ def steering_vectors(
 
     With units of the activation norm, one norm is the unit of all of them, that of the first vector that has one, so
     that a coefficient adds the same length along every vector. The random vectors are then shared, and combinations
-    are of the activations of the first vector that was made from any; with raw units each vector has its own, of its
-    own norm, as `random 1/NAME`.
+    are of the activations of the first vector that was made from any that differ; with raw units each vector has its
+    own, of its own norm, as `random 1/NAME`.
 
     Raises:
         DataError: If a vector was not made, or belongs to another model or site.
@@ -67,7 +67,8 @@ def steering_vectors(
     site = site_at(spec.site, layer_count(model.folder))
     contrasts = Contrasts(study, paths, shards, tasks)
     made = {name: _vector(study, paths, contrasts, name, site, model) for name in own_names(spec)}
-    found = {name: vector for name, vector in made.items() if vector is not None}
+    # At the embedding of the template's last token, say, all activations are one: nothing has a direction there.
+    found = {name: vector for name, vector in made.items() if vector is not None and vector.norm > 0}
     for vector in found.values():
         vector.check_model(model)
     if not found:
@@ -77,6 +78,7 @@ def steering_vectors(
         for name in (made_names(spec) if spec.combinations else ())
         if name in found
     }
+    rows = {name: each for name, each in rows.items() if each is not None and np.ptp(each, axis=0).any()}
     if spec.units == "raw":
         own = {name: vector for name, vector in found.items() if kind_of(name) == OWN}
         for name, vector in own.items():

@@ -199,10 +199,12 @@ def steering(study: Study, job: Job, shards: Shards) -> SamplePlan:
 
 
 def _steered(spec: SteeringSpec, trait: str, number: int, chat: Chat, own: dict[str, Vector]) -> Iterator[Question]:
-    """One question in all cells; all draw the same random numbers."""
+    """One question in all cells of vectors that have a direction; all draw the same random numbers."""
     identity = f"{trait}/{number:04d}"
     yield Question(steered_id(trait, "none", "", 0.0, number), chat, identity=identity)
     for site, vector in own.items():
+        if not vector.norm > 0:  # both sides' activations are the same there, as at the template's last embedding
+            continue
         named = with_random("trait", vector, spec.random_vectors)
         for cell in cells_of(named, spec.coefficients, spec.positions, spec.units):
             name = steered_id(trait, cell.name, site, cell.coefficient, number)
