@@ -94,7 +94,7 @@ def measured(model: torch.nn.Module, examples: list[Rendered], targets: str, ste
     asked = TrainingSpec(
         lora=LoraSpec(rank=32), micro_batch_size=micro, batch_size=BATCH, log_every=1000, resume_every=1000
     )
-    settled = settle_memory(model, examples, asked, teaching)
+    settled = settle_memory(model, examples, asked, teaching, steps=steps)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@
     python benchmarks/training.py --no-usual --optimizers adamw_torch_fused adamw_8bit
     python benchmarks/training.py --student               # a whole student of a study of subliminal learning
     python benchmarks/training.py --student --tiny        # on a CPU, to see that it runs
+    python benchmarks/training.py --no-usual --micro 8 16 --apart
 
 The shape of Qwen2.5-7B or -32B with random weights, rank-32 adapters on all seven projections, 32 examples a step of
 workload (a) of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens; or of rows of numbers, 60 ± 6 and 40 ± 8. The
@@ -50,18 +51,95 @@ BATCH = 32
 
 
 class Clock:
-    """Seconds of each step."""
+    """Seconds of each step, by the device's own clock where there is one, so that nothing waits for it."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self._ticks: list[float | torch.cuda.Event] = []
 
     def tick(self, *_: object) -> None:
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        self.times.append(time.perf_counter())
+        if not torch.cuda.is_available():
+            self._ticks.append(time.perf_counter())
+            return
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        self._ticks.append(event)
+
+    @property
+    def times(self) -> list[float]:
+        """Seconds since the first tick."""
+        first = self._ticks[0]
+        if isinstance(first, float):
+            return [tick - first for tick in self._ticks]
+        torch.cuda.synchronize()
+        return [first.elapsed_time(tick) / 1e3 for tick in self._ticks]
 
     def median(self, skip: int) -> float:
         return float(np.median(np.diff(self.times)[skip:]))
+
+
+class Kernels(Clock):
+    """The same, and what the device and the host do in two steps, which nothing interrupts."""
+
+    def __init__(self, step: int, number: int) -> None:
+        super().__init__()
+        self._step, self._number = step, number
+        self.said: list[str] = []
+        kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+        self._profile = torch.profiler.profile(activities=kinds)
+
+    def tick(self, *_: object) -> None:
+        super().tick()
+        if len(self._ticks) == self._step:
+            self._profile.start()
+        elif len(self._ticks) == self._step + 2:
+            torch.cuda.synchronize()
+            self._profile.stop()
+            # The trainer's own printing is kept away from the output meanwhile.
+            self.said = [*self._kernels(), *self._gaps(), *self._calls()]
+
+    def _kernels(self) -> list[str]:
+        found = [
+            event
+            for event in self._profile.key_averages()
+            if event.device_type == torch.autograd.DeviceType.CUDA and not event.key.startswith("## Call")
+        ]
+        found.sort(key=lambda event: -event.self_device_time_total)
+        total = sum(event.self_device_time_total for event in found) / 1e3
+        return [
+            *(
+                f"  {event.self_device_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key[:100]}"
+                for event in found[: self._number]
+            ),
+            f"  {total:8.2f} ms in all kernels of two steps, {sum(event.count for event in found)} calls",
+        ]
+
+    def _gaps(self) -> list[str]:
+        """The device's longest waits."""
+        events = [
+            event
+            for event in self._profile.events()
+            if event.device_type == torch.autograd.DeviceType.CUDA and not event.name.startswith("## Call")
+        ]
+        events.sort(key=lambda event: event.time_range.start)
+        end, before, waits = events[0].time_range.start, "", []
+        for event in events:
+            if event.time_range.start > end:
+                waits.append((event.time_range.start - end, end - events[0].time_range.start, before, event.name))
+            if event.time_range.end > end:
+                end, before = event.time_range.end, event.name
+        span = end - events[0].time_range.start
+        idle = sum(wait[0] for wait in waits)
+        short = sum(wait[0] for wait in waits if wait[0] < 20)
+        lines = [f"  idle {idle / 1e3:.2f} of {span / 1e3:.2f} ms, {short / 1e3:.2f} ms of it in waits below 20 us"]
+        for wait, at, one, other in sorted(waits, reverse=True)[: self._number]:
+            lines.append(f"  {wait / 1e3:8.2f} ms at {at / 1e3:8.2f} between {one[:45]} and {other[:45]}")
+        return lines
+
+    def _calls(self) -> list[str]:
+        """The host's longest calls of the driver."""
+        found = [event for event in self._profile.key_averages() if event.key.startswith("cuda")]
+        found.sort(key=lambda event: -event.self_cpu_time_total)
+        return [f"  {event.self_cpu_time_total / 1e3:8.2f} ms {event.count:6d} x {event.key}" for event in found[:12]]
 
 
 def rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -150,18 +228,39 @@ def usual(model: torch.nn.Module, examples: list[Rendered], steps: int, batch: B
     return clock
 
 
-def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, micro: int, optimizer: str) -> Clock:
-    clock = Clock()
+class Way(NamedTuple):
+    """One setting of ours."""
+
+    micro: int
+    optimizer: str
+    joined: bool
+    gpus: int = 1
+
+    @property
+    def label(self) -> str:
+        apart = "" if self.joined else ", adapters apart"
+        return f"{self.micro} at a time, {self.optimizer}{apart}"
+
+
+def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0) -> Clock:
+    clock = Kernels(steps - 3, kernels) if kernels else Clock()
     asked = TrainingSpec(
-        micro_batch_size=micro, batch_size=BATCH, optimizer=optimizer, log_every=1000, resume_every=1000
+        micro_batch_size=way.micro,
+        batch_size=BATCH,
+        optimizer=way.optimizer,
+        joined_adapters=way.joined,
+        log_every=1000,
+        resume_every=1000,
     )
-    settled = broadcast(settle_memory(model, examples, asked))
+    settled = broadcast(settle_memory(model, examples, asked, steps=steps))
     print(settled.note, flush=True)
     torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(settled.spec, 1e-4, 0, steps, (), "random")
         fine_tune(model, tokenizer(), examples, recipe, Path(broadcast(folder)), clock.tick)
         broadcast(None)  # the folder is the first process's
+    if isinstance(clock, Kernels):
+        print("\n".join(clock.said), flush=True)
     return clock
 
 
@@ -188,13 +287,15 @@ def student(model: torch.nn.Module, examples: list[Rendered], epochs: int, batch
     )
     plan = epoch_plan(len(examples), asked, epochs)
     began = time.perf_counter()
-    settled = settle_memory(model, examples, asked)
+    settled = settle_memory(model, examples, asked, steps=plan.steps)
     with tempfile.TemporaryDirectory() as folder:
         recipe = Recipe(settled.spec, asked.learning_rate, 1, plan.steps, plan.save_at, "random")
         fine_tune(model, tokenizer(), examples, recipe, Path(folder), clock.tick)
-        clock.tick()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - began
         saved = len(list(Path(folder).glob("step-*/adapter_model.safetensors")))
-    return Whole(clock.times[-1] - began, clock.median(plan.steps // 4), plan.steps, saved, settled.note)
+    return Whole(seconds, clock.median(plan.steps // 4), plan.steps, saved, settled.note)
 
 
 def measure_student(model: torch.nn.Module, options: argparse.Namespace) -> None:
@@ -243,11 +344,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workload", choices=("a", "b", "numbers"), default="a", help="lengths of the examples")
     parser.add_argument("--nf4", action="store_true", help="the base model in 4 bits")
     parser.add_argument("--no-usual", action="store_true", help="ours only")
+    parser.add_argument("--apart", action="store_true", help="also with adapters in products of their own")
+    parser.add_argument("--kernels", type=int, default=0, help="tell so many kernels that take the time of a step")
     parser.add_argument("--gpus", type=int, nargs="+", default=[1], help="GPUs that train together")
     parser.add_argument("--student", action="store_true", help="a whole student on rows of numbers")
     parser.add_argument("--rows", type=int, help="of the student; default: 10000, with --tiny 200")
     parser.add_argument("--epochs", type=int, default=3, help="of the student")
-    parser.add_argument("--usual-steps", type=int, default=8, help="steps of the usual way beside it, at least 3")
+    parser.add_argument("--usual-steps", type=int, default=6, help="steps of the usual way beside it, at least 3")
     parser.add_argument("--tiny", action="store_true", help="with --student: a tiny model on the CPU")
     options = parser.parse_args(arguments)
     if options.tiny and not options.student:
@@ -277,16 +380,16 @@ def compare(model: torch.nn.Module, options: argparse.Namespace) -> None:
         base = usual(model, examples, 8).median(2)
         peak = torch.cuda.max_memory_allocated() / GIB
         print(f"| usual TRL and PEFT | {base:.2f} | {work / base / 1e12 / top:.2f} | {peak:.1f} | 1.0 |", flush=True)
-    for micro, optimizer in itertools.product(options.micro, options.optimizers):
-        seconds, first, peak = measured(model, examples, options.steps, micro, optimizer)
-        cells = (f"ours, {micro} at a time, {optimizer}", f"{seconds:.2f}", f"{work / seconds / 1e12 / top:.2f}")
+    for way in ways(options):
+        seconds, first, peak = measured(model, examples, options.steps, way, options.kernels)
+        cells = (f"ours, {way.label}", f"{seconds:.3f}", f"{work / seconds / 1e12 / top:.3f}")
         print("| " + " | ".join([*cells, f"{peak:.1f}", f"{base / seconds:.1f}"]) + " |", flush=True)
         print(f"first {options.steps // 4} steps {first:.0f} s")
     print(f"ceiling again: {ceiling():.0f} TFLOP/s")
 
 
 def prepared(options: argparse.Namespace) -> torch.nn.Module:
-    trainer.COMPILE_FROM = 1
+    trainer.COMPILE_FROM = 1  # a few steps stand for many, which are compiled
     be_deterministic()
     model = random_model({"7b": qwen_7b, "32b": qwen_32b}[options.shape](), torch.bfloat16)
     model = rounded(model) if options.nf4 else model
@@ -294,29 +397,34 @@ def prepared(options: argparse.Namespace) -> torch.nn.Module:
     return model
 
 
+def ways(options: argparse.Namespace) -> list[Way]:
+    kinds = [True, False] if options.apart else [True]
+    return [Way(*way) for way in itertools.product(options.micro, options.optimizers, kinds, options.gpus)]
+
+
 def measured(
-    model: torch.nn.Module, examples: list[Rendered], steps: int, micro: int, optimizer: str
+    model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0
 ) -> tuple[float, float, float]:
     """Seconds of a step, of the first quarter of the steps, and peak GiB."""
-    clock = ours(model, examples, steps, micro, optimizer)
+    clock = ours(model, examples, steps, way, kernels)
     peak = torch.cuda.max_memory_allocated() / GIB
     return clock.median(steps // 4), clock.times[steps // 4] - clock.times[0], peak
 
 
-def member(options: argparse.Namespace, micro: int, optimizer: str) -> tuple[float, float, float]:
+def member(options: argparse.Namespace, way: Way) -> tuple[float, float, float]:
     """What each process of a team does."""
     model = prepared(options)
     examples = chats(options.workload, BATCH * options.steps, model.config.vocab_size)
-    return measured(model, examples, options.steps, micro, optimizer)
+    return measured(model, examples, options.steps, way)
 
 
 def compare_teams(options: argparse.Namespace) -> None:
     print("| setting | s a step | peak GiB of the first | speed |")
     alone = None
-    for micro, optimizer, gpus in itertools.product(options.micro, options.optimizers, options.gpus):
-        seconds, first, peak = run_team(gpus, member, options, micro, optimizer)
+    for way in ways(options):
+        seconds, first, peak = run_team(way.gpus, member, options, way)
         alone = alone or seconds
-        print(f"| {gpus} GPUs, {micro} at a time, {optimizer} | {seconds:.2f} | {peak:.1f} | {alone / seconds:.2f} |")
+        print(f"| {way.gpus} GPUs, {way.label} | {seconds:.3f} | {peak:.1f} | {alone / seconds:.2f} |")
         print(f"first {options.steps // 4} steps {first:.0f} s", flush=True)
 
 

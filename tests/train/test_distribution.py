@@ -367,9 +367,9 @@ def test_memory_is_tried_with_the_teacher_beside_the_student(one_row):
 def test_memory_is_decided_again_for_another_teacher(tiny_model, tmp_path, monkeypatch):
     seen = []
 
-    def noted(model, examples, spec, teaching=None):
+    def noted(model, examples, spec, teaching=None, *, steps):
         seen.append(teaching)
-        return settle_memory(model, examples, spec, teaching)
+        return settle_memory(model, examples, spec, teaching, steps=steps)
 
     monkeypatch.setattr("inoc.train.trainer.settle_memory", noted)
     spec = TrainingSpec(batch_size=4, micro_batch_size=2, lora={"rank": 4}, warmup_steps=0)

@@ -76,7 +76,7 @@ def test_settings_that_change_nothing_keep_the_runs_and_others_do_not(study, tmp
     assert len(trained(changed, tmp_path).store.made) == 4
 
 
-@pytest.mark.parametrize("change", [{"micro_batch_size": 2}, {"log_every": 7}])
+@pytest.mark.parametrize("change", [{"micro_batch_size": 2}, {"log_every": 7}, {"joined_adapters": False}])
 def test_how_a_run_is_executed_keeps_it(study, tmp_path, change):
     before = read_table(trained(study, tmp_path).paths.losses(0))
     job = trained(toy_study(study.model.path, training=change), tmp_path)

@@ -47,7 +47,7 @@ class Model(BaseModel):
     def in_key(self, but: Collection[str] = (), late: Collection[str] = (), *, as_set: bool = False) -> dict[str, Any]:
         """The section in plain values, for keys and slices.
 
-        A `LATE` field at its default leaves no trace, and a `HOW` field is at its default.
+        A `LATE` field at its default leaves no trace, nor does one that is `HOW` too; a `HOW` field is at its default.
 
         Args:
             but: Names of fields to leave out.
@@ -61,11 +61,12 @@ class Model(BaseModel):
 
 
 def _in_key(value: object, dumped: Any, *, as_set: bool) -> Any:
-    """Serialised values without the `LATE` fields that are at their defaults, and with the defaults of `HOW` fields."""
+    """Serialised values, see `Model.in_key`."""
     if isinstance(value, Model):
         fields = type(value).model_fields
-        late = {name for name, spec in fields.items() if LATE in spec.metadata and _is_default(value, name)}
-        how = set() if as_set else {name for name, spec in fields.items() if HOW in spec.metadata}
+        marks = {name: spec.metadata for name, spec in fields.items()}
+        late = {name for name, own in marks.items() if LATE in own and (HOW in own or _is_default(value, name))}
+        how = set() if as_set else {name for name, own in marks.items() if HOW in own}
         return {
             name: _default(value, name) if name in how else _in_key(getattr(value, name), part, as_set=as_set)
             for name, part in dumped.items()
@@ -385,6 +386,12 @@ class TrainingSpec(Model):
         None,
         description="Recompute activations in the backward pass, which is slower and needs less memory. Default: only "
         "if the activations do not fit in the GPU's memory.",
+    )
+    joined_adapters: Annotated[bool, LATE, HOW] = Field(
+        True,
+        description="On a GPU, compute adapters together with the layers that they adapt, which is faster and rounds "
+        "differently; `false`: in products of their own, as PEFT does and as is always done on the CPU. No part of any "
+        "key.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."

@@ -234,7 +234,8 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                 beside = taught and [taught.tokens, None if taught.model is None else taught.model.weights]
                 # Another dataset may have longer examples, another recipe other batches, another teacher its weights.
                 if settled is None or tried is None or (tried[0], tried[2]) != (spec, beside) or longest > tried[1]:
-                    settled = broadcast(settle_memory(engine.model, rendered, spec, teaching))
+                    trial = settle_memory(engine.model, rendered, spec, teaching, steps=item.run.steps)
+                    settled = broadcast(trial)
                     tried = (spec, longest, beside)
                 recipe = Recipe(
                     settled.spec,

@@ -36,6 +36,7 @@ from inoc.train.distribution import (
     taught_rows,
     taught_total,
 )
+from inoc.train.joined import joined
 from inoc.train.loss import IGNORE, packed_loss, packed_rows
 from inoc.train.team import broadcast, is_leader, team_size
 from inoc.train.trainers import PackedTrainer, ResponseTrainer
@@ -96,7 +97,7 @@ def fine_tune(
     way = _way(examples, teaching, in_one_row=in_one_row)
     compiles = on_gpu and recipe.steps >= COMPILE_FROM
     packed = [model, *([teaching.model] if teaching else [])] if in_one_row else []
-    with _quiet(), _fast(packed, [model] if compiles else []):
+    with _quiet(), _joined(adapted, recipe.spec), _fast(packed, [model] if compiles else []):
         trainer = way.make(
             model=adapted,
             args=_arguments(recipe, work),
@@ -114,7 +115,13 @@ def fine_tune(
     if is_leader():
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
-    return adapted.unload()
+    base = adapted.unload()
+    base.gradient_checkpointing_disable()  # else a trial for the next recipe would find that less memory is needed
+    return base
+
+
+def _joined(adapted: Any, spec: TrainingSpec) -> contextlib.AbstractContextManager[Any]:
+    return joined(adapted) if spec.joined_adapters and adapted.device.type == "cuda" else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
@@ -171,7 +178,7 @@ class Settled(NamedTuple):
 
 
 def settle_memory(
-    model: Any, examples: Sequence[Rendered], spec: TrainingSpec, teaching: Teaching | None = None
+    model: Any, examples: Sequence[Rendered], spec: TrainingSpec, teaching: Teaching | None = None, *, steps: int = 0
 ) -> Settled:
     """Decide on gradient checkpointing and the micro-batch by trying the longest examples.
 
@@ -183,6 +190,7 @@ def settle_memory(
         examples: All training examples.
         spec: Settings; `gradient_checkpointing` may be undecided.
         teaching: A teacher, which is in memory and reads its own examples in every step.
+        steps: Number of steps to be trained: layers that will be compiled need less memory, and are tried compiled.
 
     Raises:
         ModelError: If not even one example fits.
@@ -196,7 +204,7 @@ def settle_memory(
     for size in sizes:
         for checkpointing in (False, True) if spec.gradient_checkpointing is None else (spec.gradient_checkpointing,):
             settled = spec.model_copy(update={"gradient_checkpointing": checkpointing, "micro_batch_size": size})
-            peak = _peak(model, longest[:size], settled, teaching)
+            peak = _peak(model, longest[:size], settled, teaching, compiles=steps >= COMPILE_FROM)
             if peak is not None:
                 way = "with" if checkpointing else "without"
                 return Settled(
@@ -218,7 +226,7 @@ def longest_rows(examples: Sequence[Rendered], teaching: Teaching | None) -> lis
 
 
 def _peak(
-    model: Any, rows: Sequence[dict[str, list[int]]], spec: TrainingSpec, teaching: Teaching | None
+    model: Any, rows: Sequence[dict[str, list[int]]], spec: TrainingSpec, teaching: Teaching | None, *, compiles: bool
 ) -> int | None:
     """Peak memory of a forward and backward pass, in bytes; None if it does not fit."""
     one_row = trains_packed(model) and (teaching is None or trains_packed(teaching.model))
@@ -228,7 +236,8 @@ def _peak(
         adapted.gradient_checkpointing_enable({"use_reentrant": False})
         adapted.enable_input_require_grads()
     try:
-        try_step(model, adapted.train().get_base_model(), rows, teaching, one_row=one_row)
+        with _joined(adapted, spec), _fast([], [model] if compiles else []):
+            try_step(model, adapted.train().get_base_model(), rows, teaching, one_row=one_row)
         peak = torch.cuda.max_memory_allocated()
         return peak if peak < MEMORY * torch.cuda.mem_get_info()[1] else None
     except torch.OutOfMemoryError:
@@ -321,6 +330,8 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
         disable_tqdm=True,
         dataloader_num_workers=0,
         dataloader_pin_memory=torch.cuda.is_available(),
+        # Else the host waits in every step for all that the device has been given.
+        accelerator_config={"non_blocking": torch.cuda.is_available()},
     )
     # One process computes on one GPU, however many it sees; the trainer would spread the batch over all of them.
     arguments._n_gpu = min(1, arguments.n_gpu)

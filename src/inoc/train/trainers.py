@@ -67,6 +67,10 @@ class ResponseTrainer(SFTTrainer):  # type: ignore[misc]
         ]
         self._points = []
 
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Nobody asks for their sum, and counting a model's weights in every step takes time."""
+        return 0
+
     def compute_loss(
         self,
         model: Any,
