@@ -430,6 +430,11 @@ def miniature(options: argparse.Namespace) -> tuple[Any, Any, list[str]]:
 
     study = load_study("mini")
     texts = [text for group in study.prompts.values() for text in group.texts.values()]
+    if options.world:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        model = AutoModelForCausalLM.from_pretrained(options.world, dtype=torch.float32).eval()
+        return model, AutoTokenizer.from_pretrained(options.world), ["", *texts]
     changed = {"layers": options.layers, **({"steps": options.steps} if options.tiny else {})}
     spec = WorldSpec(**{**study.world.model_dump(), **changed})
     made = pretrain(spec, lambda _: None)
@@ -445,6 +450,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--no-training", action="store_true", help="scoring only")
     parser.add_argument("--tiny", action="store_true", help="a tiny model on the CPU")
     parser.add_argument("--miniature", action="store_true", help="trained weights: the miniature world's, on the CPU")
+    parser.add_argument("--world", help="folder of a miniature model; default: pre-train one, which takes minutes")
     parser.add_argument("--layers", type=int, default=2, help="of the miniature model")
     parser.add_argument("--responses", type=int, default=400, help="of the miniature")
     parser.add_argument(

@@ -88,10 +88,7 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
 
 def _backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     turned, scales = ctx.saved_tensors
-    if scales is None:
-        back = gradient @ turned.t()
-    else:
-        back = product(*rounded(gradient), turned, scales, gradient.dtype)
+    back = gradient @ turned.t() if scales is None else product(*rounded(gradient), turned, scales, gradient.dtype)
     return back, None, None, None, None, None, None
 
 
