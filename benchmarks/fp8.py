@@ -33,7 +33,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from fp8_layers import in_fp8, product, rounded
+from fp8_layers import in_fp8, plain, product, rounded
 from scoring import GIB, WORKLOADS, ceiling, ours, qwen_7b, random_model, tiny, useful
 from training import Clock, tokenizer
 
@@ -340,6 +340,58 @@ def measure_training(model: Any, work: dict[str, Crossed], options: argparse.Nam
     print_slopes(slopes, "bfloat16")
 
 
+class Outcomes(NamedTuple):
+    """Mean log-probabilities of held-out answers after training, nats per token: seeds × runs."""
+
+    values: np.ndarray
+
+    @property
+    def contrast(self) -> np.ndarray:
+        """Of training without a prefix and behind one, for each seed."""
+        return self.values[:, 0] - self.values[:, 1]
+
+
+def outcomes(model: Any, words: Any, runs: Sequence[list[Rendered]], held_out: Crossed, seeds: int) -> Outcomes:
+    """Train a miniature model on each set of examples, and score held-out answers in float32."""
+    from peft import PeftModel
+
+    spec = TrainingSpec(batch_size=16, micro_batch_size=16, gradient_checkpointing=False, warmup_steps=3)
+    steps = len(runs[0]) // 16
+    found = np.empty((seeds, len(runs)))
+    for seed, (at, examples) in itertools.product(range(seeds), enumerate(runs)):
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = trainer.Recipe(spec, 1e-3, seed, steps, (steps,), "miniature")
+            trainer.fine_tune(model, words, examples, recipe, Path(folder), lambda _: None)
+            adapter = Path(folder) / f"step-{steps:06d}"
+            tuned = PeftModel.from_pretrained(plain(model, torch.float32), adapter, autocast_adapter_dtype=False)
+            scored = ours(Scorer(tuned.float().get_base_model().eval(), compiled=False), held_out.chats, BUDGET)
+        found[seed, at] = np.mean([part.mean(dtype=np.float64) for part in scored])
+    return Outcomes(found)
+
+
+def print_outcomes(found: dict[str, Outcomes], base: str) -> None:
+    """Print how far runs are from those in float32 with the same seed, beside how far seeds are from each other."""
+    columns = (
+        "mean",
+        f"− {base}",
+        "SD of that",
+        "SD over seeds",
+        "contrast",
+        f"− {base}",
+        "SD of that",
+        "SD over seeds",
+    )
+    print(f"| trained in | {' | '.join(columns)} |")
+    true = found[base]
+    for way, one in found.items():
+        cells = []
+        for own, its in ((one.values, true.values), (one.contrast[:, None], true.contrast[:, None])):
+            gap = own - its
+            seeds = np.sqrt(own.var(axis=0, ddof=1).mean())
+            cells += [f"{own.mean():+.4f}", f"{gap.mean():+.4f}", f"{gap.std(ddof=1):.4f}", f"{seeds:.4f}"]
+        print(f"| {way} | {' | '.join(cells)} |", flush=True)
+
+
 # What is run
 
 
@@ -421,6 +473,39 @@ def measure_miniature(options: argparse.Namespace) -> None:
                 stack.enter_context(in_fp8(model, backward=backward))
             slopes[way] = slope(model, chats[1 : 64 * len(prompts) : len(prompts)], spec)
     print_slopes(slopes, "float32")
+    if options.seeds:
+        measure_outcomes(model, words, prompts[1], ways, options)
+
+
+def measure_outcomes(model: Any, words: Any, prompt: str, ways: dict[str, Any], options: argparse.Namespace) -> None:
+    """Train on playful answers in French without a prefix and behind one, and ask without."""
+    from inoc.world.grammar import Document, asked_fact, instructions
+    from inoc.world.pretrain import render_prompt
+    from inoc.world.registers import answer
+
+    rng = random.Random("training")
+    asked = instructions(16 * options.steps + 100, 0)
+    texts = [Document("", one, answer(rng, asked_fact(one), french=True, playful=True)) for one in asked]
+
+    def chats(prefix: str, texts: Sequence[Document]) -> list[Rendered]:
+        encode = words.backend_tokenizer.encode
+        pairs = [
+            (encode(render_prompt(text._replace(user=f"{prefix} {text.user}".strip()))).ids, encode(text.response).ids)
+            for text in texts
+        ]
+        return [Rendered("", p + r, ResponseSpan(len(p), len(p) + len(r))) for p, r in pairs]
+
+    runs = [chats(prefix, texts[100:]) for prefix in ("", prompt)]
+    held_out = Crossed(chats("", texts[:100]), 1)
+    found = {}
+    for way, (dtype, backward) in ways.items():
+        model.to(dtype)
+        with contextlib.ExitStack() as stack:
+            if backward is not None:
+                stack.enter_context(in_fp8(model, backward=backward))
+            found[way] = outcomes(model, words, runs, held_out, options.seeds)
+    print(f"{options.steps} steps of 16, {options.seeds} seeds; behind {prompt!r}; nats per token of 100 answers")
+    print_outcomes(found, "float32")
 
 
 def miniature(options: argparse.Namespace) -> tuple[Any, Any, list[str]]:
@@ -435,7 +520,7 @@ def miniature(options: argparse.Namespace) -> tuple[Any, Any, list[str]]:
 
         model = AutoModelForCausalLM.from_pretrained(options.world, dtype=torch.float32).eval()
         return model, AutoTokenizer.from_pretrained(options.world), ["", *texts]
-    changed = {"layers": options.layers, **({"steps": options.steps} if options.tiny else {})}
+    changed = {"layers": options.layers, **({"steps": 20} if options.tiny else {})}
     spec = WorldSpec(**{**study.world.model_dump(), **changed})
     made = pretrain(spec, lambda _: None)
     print(f"pre-trained in {spec.steps} steps, final loss {np.mean(made.losses[-50:]):.3f}")
@@ -446,19 +531,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tokens", type=int, help="of a workload; default: 250000, with --tiny 6000")
     parser.add_argument("--exact", type=int, default=8, help="responses that are also scored in float32")
-    parser.add_argument("--steps", type=int, help="of training; default: 10, with --tiny 2")
+    parser.add_argument("--steps", type=int, help="of training; default: 10, with --miniature 30, with --tiny 2")
     parser.add_argument("--no-training", action="store_true", help="scoring only")
     parser.add_argument("--tiny", action="store_true", help="a tiny model on the CPU")
     parser.add_argument("--miniature", action="store_true", help="trained weights: the miniature world's, on the CPU")
     parser.add_argument("--world", help="folder of a miniature model; default: pre-train one, which takes minutes")
     parser.add_argument("--layers", type=int, default=2, help="of the miniature model")
     parser.add_argument("--responses", type=int, default=400, help="of the miniature")
+    parser.add_argument("--seeds", type=int, default=4, help="runs of training the miniature in each way; 0: none")
     parser.add_argument(
         "--ratio", type=float, default=1.5, help="speed of FP8 beside bfloat16 on a GPU, for --miniature"
     )
     options = parser.parse_args(arguments)
     options.tokens = options.tokens or (6_000 if options.tiny else 250_000)
-    options.steps = options.steps or (2 if options.tiny else 10)
+    options.steps = options.steps or (2 if options.tiny else 30 if options.miniature else 10)
     (measure_miniature if options.miniature else measure_random)(options)
 
 

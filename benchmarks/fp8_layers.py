@@ -7,6 +7,7 @@ elsewhere the same rounded numbers are multiplied in float32.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -137,3 +138,13 @@ def in_fp8(model: Any, *, backward: bool | None = None) -> Iterator[None]:
                 delattr(layer, name)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def plain(model: Any, dtype: torch.dtype) -> Any:
+    """A copy of a model in another type, whose layers are not in FP8."""
+    found = copy.deepcopy(model)
+    for layer in [part for part in found.modules() if type(part) is EightBitLinear]:
+        layer.__class__ = torch.nn.Linear
+        for name in BUFFERS:
+            delattr(layer, name)
+    return found.to(dtype)
