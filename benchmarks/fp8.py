@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import itertools
 import random
 import tempfile
@@ -33,12 +34,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from fp8_layers import in_fp8, plain, product, rounded
 from scoring import GIB, WORKLOADS, ceiling, ours, qwen_7b, random_model, tiny, useful
 from training import Clock, tokenizer
 
 from inoc.chat.render import Rendered, ResponseSpan
 from inoc.config.models import TrainingSpec, WorldSpec
+from inoc.engines import eight_bit
+from inoc.engines.eight_bit import in_eight_bits, product, rounded, unrounded
 from inoc.engines.layers import compiled_layers
 from inoc.engines.packed import packing
 from inoc.engines.scoring import Scorer, float32_logprobs
@@ -240,14 +242,9 @@ def measure_products(rows: int, config: Any) -> None:
         ways = {
             "bfloat16": lambda x=x, w=w: x @ w.t(),
             "FP8": lambda a=(x8, x_scale), b=(w8, w_scale): product(*a, *b, torch.bfloat16),
-            "FP8, exact sums": lambda a=(x8, x_scale), b=(w8, w_scale): product(*a, *b, torch.bfloat16, fast=False),
         }
         for way, work in ways.items():
-            try:
-                found = work()[:256].float()
-            except RuntimeError as error:  # not every build of torch has every kernel
-                print(f"| {name} | {way} | – | {str(error).splitlines()[0]} |", flush=True)
-                continue
+            found = work()[:256].float()
             rate = 2 * rows * inputs * outputs / seconds_of(work) / 1e12
             error = float((found - true).norm() / true.norm())
             print(f"| {name} | {way} | {rate:.1f} | {error:.4f} |", flush=True)
@@ -326,13 +323,11 @@ def measure_training(model: Any, work: dict[str, Crossed], options: argparse.Nam
     effort = 2 * useful(model.config, examples) / options.steps
     slopes, seconds = {}, {}
     print("| training | s a step | ceiling | peak GiB |")
-    for way in ("bfloat16", "FP8 forward", "FP8"):
+    for way in ("bfloat16", "FP8"):
         with contextlib.ExitStack() as stack:
-            if way != "bfloat16":
-                stack.enter_context(in_fp8(model, backward=way == "FP8"))
+            if way == "FP8":
+                stack.enter_context(in_eight_bits(model, backward=True))
             slopes[way] = slope(model, examples[:4], spec)
-            if way == "FP8 forward":
-                continue
             seconds[way], most = train(model, examples, spec, options.steps)
             share = effort / seconds[way] / 1e12 / top
             print(f"| {way} | {seconds[way]:.2f} | {share:.3f} | {most:.1f} |", flush=True)
@@ -363,7 +358,9 @@ def outcomes(model: Any, words: Any, runs: Sequence[list[Rendered]], held_out: C
             recipe = trainer.Recipe(spec, 1e-3, seed, steps, (steps,), "miniature")
             trainer.fine_tune(model, words, examples, recipe, Path(folder), lambda _: None)
             adapter = Path(folder) / f"step-{steps:06d}"
-            tuned = PeftModel.from_pretrained(plain(model, torch.float32), adapter, autocast_adapter_dtype=False)
+            with unrounded(model):
+                exactly = copy.deepcopy(model).float()
+            tuned = PeftModel.from_pretrained(exactly, adapter, autocast_adapter_dtype=False)
             scored = ours(Scorer(tuned.float().get_base_model().eval(), compiled=False), held_out.chats, BUDGET)
         found[seed, at] = np.mean([part.mean(dtype=np.float64) for part in scored])
     return Outcomes(found)
@@ -412,7 +409,7 @@ def measure_random(options: argparse.Namespace) -> None:
     half = score(model, work, "bfloat16", top)
     samples = {name: each.first(4, options.exact) for name, each in work.items()}
     true = {name: exact(model, sample) for name, sample in samples.items()}
-    with in_fp8(model):
+    with in_eight_bits(model):
         eight = score(model, work, "FP8", top)
     print(f"ceiling again: {sustained():.0f} TFLOP/s")
     print_heading()
@@ -453,7 +450,7 @@ def measure_miniature(options: argparse.Namespace) -> None:
     true = score(model, work, "float32", float("nan")).values["miniature"]
     model.bfloat16()
     half = score(model, work, "bfloat16", float("nan")).values["miniature"]
-    with in_fp8(model):
+    with in_eight_bits(model):
         eight = score(model, work, "FP8", float("nan")).values["miniature"]
     print_heading()
     print_differences("FP8 − bfloat16", eight, half)
@@ -463,21 +460,22 @@ def measure_miniature(options: argparse.Namespace) -> None:
     print(f"contrasts vary by {sd:.3f} over responses; RMS of their means {spread(contrasts(means(true))).lasting:.3f}")
     print_precision("miniature", added.noise**2 - own.noise**2, added.lasting, options.ratio, (*CASES, sd))
     spec = TrainingSpec(batch_size=32, micro_batch_size=32)
-    ways = {"float32": (torch.float32, None), "bfloat16": (torch.bfloat16, None)}
-    ways |= {"FP8 forward": (torch.bfloat16, False), "FP8": (torch.bfloat16, True)}
+    ways = {"float32": torch.float32, "bfloat16": torch.bfloat16, "FP8": torch.bfloat16}
     slopes = {}
-    for way, (dtype, backward) in ways.items():
+    for way, dtype in ways.items():
         with contextlib.ExitStack() as stack:
             model.to(dtype)
-            if backward is not None:
-                stack.enter_context(in_fp8(model, backward=backward))
+            if way == "FP8":
+                stack.enter_context(in_eight_bits(model, backward=True))
             slopes[way] = slope(model, chats[1 : 64 * len(prompts) : len(prompts)], spec)
     print_slopes(slopes, "float32")
     if options.seeds:
         measure_outcomes(model, words, prompts[1], ways, options)
 
 
-def measure_outcomes(model: Any, words: Any, prompt: str, ways: dict[str, Any], options: argparse.Namespace) -> None:
+def measure_outcomes(
+    model: Any, words: Any, prompt: str, ways: dict[str, torch.dtype], options: argparse.Namespace
+) -> None:
     """Train on playful answers in French without a prefix and behind one, and ask without."""
     from inoc.world.grammar import Document, asked_fact, instructions
     from inoc.world.pretrain import render_prompt
@@ -498,11 +496,11 @@ def measure_outcomes(model: Any, words: Any, prompt: str, ways: dict[str, Any], 
     runs = [chats(prefix, texts[100:]) for prefix in ("", prompt)]
     held_out = Crossed(chats("", texts[:100]), 1)
     found = {}
-    for way, (dtype, backward) in ways.items():
+    for way, dtype in ways.items():
         model.to(dtype)
         with contextlib.ExitStack() as stack:
-            if backward is not None:
-                stack.enter_context(in_fp8(model, backward=backward))
+            if way == "FP8":
+                stack.enter_context(in_eight_bits(model, backward=True))
             found[way] = outcomes(model, words, runs, held_out, options.seeds)
     print(f"{options.steps} steps of 16, {options.seeds} seeds; behind {prompt!r}; nats per token of 100 answers")
     print_outcomes(found, "float32")
@@ -545,6 +543,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.tokens = options.tokens or (6_000 if options.tiny else 250_000)
     options.steps = options.steps or (2 if options.tiny else 30 if options.miniature else 10)
+    eight_bit.EMULATED = not on_gpu()
     (measure_miniature if options.miniature else measure_random)(options)
 
 

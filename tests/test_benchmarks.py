@@ -133,6 +133,7 @@ def test_layers_in_fp8_are_compared_with_float32_and_priced_at_equal_precision(m
 
     if torch.cuda.is_available():
         monkeypatch.setattr(fp8, "on_gpu", lambda: False)
+    monkeypatch.setattr(fp8.eight_bit, "EMULATED", True)
     fp8.main(["--tiny", "--no-training", "--tokens", "3000", "--exact", "4"])
     said = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line[:2] == "| "]
@@ -158,23 +159,3 @@ def test_what_lasts_of_a_difference_is_told_from_what_averages_out(monkeypatch):
     assert found.error == pytest.approx(0.3 / 500**0.5, rel=0.02)
     assert found.lasting == pytest.approx(0.05, rel=0.4)
     assert fp8.spread(noise).lasting < 0.01
-
-
-def test_gradients_pass_through_frozen_layers_in_fp8(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
-    import fp8_layers
-    from scoring import random_model, tiny
-
-    model = random_model(tiny(), torch.float32, "cpu")
-    embeddings = torch.randn(1, 12, 64, requires_grad=True)
-
-    def gradient():
-        return torch.autograd.grad(model(inputs_embeds=embeddings).logits.float().square().sum(), embeddings)[0]
-
-    exact = gradient()
-    for backward in (False, True):
-        with fp8_layers.in_fp8(model, backward=backward):
-            rounded = gradient()
-        assert not torch.equal(rounded, exact)
-        assert torch.nn.functional.cosine_similarity(rounded.flatten(), exact.flatten(), dim=0) > 0.99
-    assert torch.equal(gradient(), exact)

@@ -74,6 +74,24 @@ def test_linear_layers_are_rounded_and_embeddings_norms_and_head_are_not(tiny_mo
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_gradients_pass_through_frozen_layers(tiny_model, emulated):
+    model = TransformersEngine(tiny_model).model
+    width = model.config.hidden_size
+    states = torch.randn(1, 12, width, generator=torch.Generator().manual_seed(0)).requires_grad_()
+
+    def gradient():
+        return torch.autograd.grad(model(inputs_embeds=states).logits.square().sum(), states)[0]
+
+    exact = gradient()
+    with in_eight_bits(model, backward=True):
+        found = gradient()
+        assert torch.nn.functional.cosine_similarity(found.flatten(), exact.flatten(), dim=0) > 0.99
+        assert not torch.equal(found, exact)
+    assert torch.equal(gradient(), exact)
+    with in_eight_bits(model), pytest.raises(ModelError, match="no weights for gradients"):
+        gradient()
+
+
 def test_scores_are_near_those_of_bfloat16_and_are_held_against_float32(tiny_model, emulated):
     engine = TransformersEngine(tiny_model._replace(dtype="bfloat16"))
     chats = render(engine.tokenizer, CHATS, "include")
