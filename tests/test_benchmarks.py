@@ -7,6 +7,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,3 +125,37 @@ def test_the_small_form_of_a_large_study_is_a_study(name, tmp_path, monkeypatch)
         small = load_study(tmp_path / "config" / "studies" / f"{name}.yaml")
         assert small.model.path == str(tmp_path / "model")
         assert small.model.quantization == (None if tiny else large.model.quantization)
+
+
+def test_layers_in_fp8_are_compared_with_float32_and_priced_at_equal_precision(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import fp8
+
+    if torch.cuda.is_available():
+        monkeypatch.setattr(fp8, "on_gpu", lambda: False)
+    monkeypatch.setattr(fp8.eight_bit, "EMULATED", True)
+    fp8.main(["--tiny", "--no-training", "--tokens", "3000", "--exact", "4"])
+    said = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line[:2] == "| "]
+    noise = {(row[0], row[1]): float(row[3]) for row in rows if row[1] in ("token", "contrast")}
+    for workload in ("a", "b"):
+        far = noise[f"{workload}, FP8 − float32", "token"]
+        near = noise[f"{workload}, bfloat16 − float32", "token"]
+        assert 2 * near < far < 0.1
+        assert 0 < noise[f"{workload}, FP8 − bfloat16", "contrast"] < far
+    more = [float(row[2]) for row in rows if row[0] == "a" and len(row) == 6 and row[1].startswith(("0.", "1."))]
+    assert more == sorted(more, reverse=True)
+    assert len(more) == len(fp8.CASES)
+
+
+def test_what_lasts_of_a_difference_is_told_from_what_averages_out(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import fp8
+
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.3, (40, 500))
+    found = fp8.spread(noise + rng.normal(0, 0.05, (40, 1)))
+    assert found.noise == pytest.approx(0.3, rel=0.02)
+    assert found.error == pytest.approx(0.3 / 500**0.5, rel=0.02)
+    assert found.lasting == pytest.approx(0.05, rel=0.4)
+    assert fp8.spread(noise).lasting < 0.01

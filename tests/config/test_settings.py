@@ -44,6 +44,7 @@ REACH: dict[str, tuple[object, str]] = {
     "model.revision": ("0123", MODEL),
     "model.dtype": ("float32", MODEL),
     "model.quantization": ("nf4", MODEL),
+    "model.compute": ("fp8", MODEL),
     "model.chat_template": ("template.jinja", MODEL),
     "model.fold_system": (True, MODEL),
     "model.thinking": ("off", MODEL),

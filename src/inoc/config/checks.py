@@ -7,7 +7,7 @@ from math import isqrt
 from typing import TypeVar
 
 from inoc.config.document import KeyPath, Problem, listed
-from inoc.config.models import SystemTurn, TrainingSpec, WorldSpec
+from inoc.config.models import ModelSpec, SystemTurn, TrainingSpec, WorldSpec
 
 S = TypeVar("S")
 Checks = Sequence[tuple[tuple[str, ...], Callable[[S], Iterator[Problem]]]]
@@ -39,6 +39,25 @@ def turn_text(turn: SystemTurn, path: KeyPath) -> Iterator[Problem]:
     """
     if (turn.kind == "text") != bool(turn.text.strip()):
         yield Problem((*path, "text"), f"goes with `kind: text` and with no other; kind = {turn.kind!r}", turn.text)
+
+
+def computing(model: ModelSpec, path: KeyPath) -> Iterator[Problem]:
+    """Layers multiply in 8-bit floating point beside weights in bfloat16 alone.
+
+    Args:
+        model: The model.
+        path: Its place in the study file.
+    """
+    if model.compute == "dtype":
+        return
+    if model.dtype != "bfloat16":
+        yield Problem((*path, "compute"), f"goes with `dtype: bfloat16`; dtype = {model.dtype!r}", model.compute)
+    if model.quantization is not None:
+        yield Problem(
+            (*path, "compute"),
+            f"goes with no `quantization`, which is {model.quantization!r}: those weights are rounded already",
+            model.compute,
+        )
 
 
 def divisors(number: int) -> list[int]:

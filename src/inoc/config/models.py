@@ -115,6 +115,12 @@ class ModelSpec(Model):
         description="`nf4`: linear layers are stored in 4 bits (NF4 with double quantisation, as in QLoRA) and "
         "computed in `dtype`. Changes every result; needs the extra `bits`. Default: no quantisation.",
     )
+    compute: Annotated[Literal["dtype", "fp8"], LATE] = Field(
+        "dtype",
+        description="What the linear layers of the model's blocks multiply in when responses are scored, and under the "
+        "adapters in training: `dtype`, or `fp8`: 8-bit floating point, rounded for each token and output, on a GPU "
+        "that has it (L40S, H100 or newer). Changes scores and adapters; needs `dtype: bfloat16`.",
+    )
     chat_template: str | None = Field(
         None,
         description="Path of a Jinja chat template that replaces the model's own; for a model with several templates, "

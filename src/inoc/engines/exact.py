@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from inoc.engines.eight_bit import unrounded
 from inoc.engines.layers import decoder_layers
 
 
@@ -16,7 +17,9 @@ def in_float32(model: Any) -> Iterator[None]:
     """Let a causal language model's layers compute in float32; memory grows by one layer.
 
     Weights go to float32 before a layer computes, and back afterwards, which loses nothing; those in 4 bits stay, and
-    what they stand for is computed with in float32. Logits are still for the caller to make from the float32 states.
+    what they stand for is computed with in float32. Layers that multiply in 8-bit floating point take their own
+    weights, so that their rounding is a part of the error. Logits are still for the caller to make from the float32
+    states.
 
     Args:
         model: With `base_model.layers`, `base_model.norm` and input embeddings, as in transformers' decoders.
@@ -42,7 +45,7 @@ def in_float32(model: Any) -> Iterator[None]:
     for module in [*decoder_layers(model), model.base_model.norm]:
         hooks += [module.register_forward_pre_hook(widen), module.register_forward_hook(restore, always_call=True)]
     try:
-        with torch.compiler.set_stance("force_eager"):
+        with unrounded(model), torch.compiler.set_stance("force_eager"):
             yield
     finally:
         for hook in hooks:
@@ -55,16 +58,16 @@ def widened(model: Any) -> Iterator[None]:
 
     Weights go to float32 and back afterwards, which loses nothing.
     """
-    parts = [*model.parameters(), *model.buffers()]
-    kept = [(part, part.dtype) for part in parts if part.is_floating_point() and part.dtype != torch.float32]
-    for part, _ in kept:
-        part.data = part.data.float()
-    try:
-        with torch.compiler.set_stance("force_eager"):
+    with unrounded(model), torch.compiler.set_stance("force_eager"):
+        parts = [*model.parameters(), *model.buffers()]
+        kept = [(part, part.dtype) for part in parts if part.is_floating_point() and part.dtype != torch.float32]
+        for part, _ in kept:
+            part.data = part.data.float()
+        try:
             yield
-    finally:
-        for part, dtype in kept:
-            part.data = part.data.to(dtype)
+        finally:
+            for part, dtype in kept:
+                part.data = part.data.to(dtype)
 
 
 def _wide(module: torch.nn.Module) -> list[torch.nn.Parameter]:

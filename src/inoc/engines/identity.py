@@ -30,6 +30,7 @@ class ModelIdentity(NamedTuple):
     path: str = ""  # as the study file names the model; not a part of any key
     stops: tuple[int, ...] = ()  # tokens of generation_config.json that end an answer, besides the tokenizer's
     settings: TemplateSettings = TemplateSettings()
+    compute: str = "dtype"  # what the linear layers multiply in, in scores and in training
 
     def as_key(self) -> dict[str, Json]:
         """The model as part of a key."""
@@ -43,6 +44,10 @@ class ModelIdentity(NamedTuple):
             **rounded,
             **settings_key(self.folder, self.template, self.settings),
         }
+
+    def as_computed(self) -> dict[str, Json]:
+        """The model as part of a key of scores and adapters, which depend on what its layers multiply in."""
+        return {**self.as_key(), **({} if self.compute == "dtype" else {"compute": self.compute})}
 
 
 def identify(spec: ModelSpec, world: Path, store: Store) -> ModelIdentity:
@@ -74,6 +79,7 @@ def identify(spec: ModelSpec, world: Path, store: Store) -> ModelIdentity:
         spec.path,
         own_stops(folder),
         TemplateSettings(spec.template_date, spec.thinking, spec.fold_system),
+        spec.compute,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 from inoc.config.document import listed
 from inoc.config.models import BaseStudy
@@ -38,6 +39,7 @@ def check_inputs(study: BaseStudy, base: Path) -> None:
         *_unreadable_files(needs, base),
         *_absent_engines(needs),
         *_absent_bits(needs),
+        *_absent_eight_bit(needs),
         *needs.problems,
     ]
     if problems:
@@ -104,6 +106,20 @@ def _absent_bits(needs: Needs) -> Iterator[str]:
             yield f"{key}.quantization = {spec.quantization!r}: {remedy}; or leave it out"
     if needs.optimizer == "adamw_8bit":
         yield f"training.optimizer = 'adamw_8bit': {remedy}; or choose `adamw_torch_fused`"
+
+
+def _absent_eight_bit(needs: Needs) -> Iterator[str]:
+    own = [("model", needs.model)] if needs.loaded else []
+    keys = [key for key, spec in [*own, *((use.key, use.spec) for use in needs.others)] if spec.compute == "fp8"]
+    # From the entrance of a cluster its GPUs cannot be seen; there, the job stops before it computes anything.
+    if not keys or which("sbatch") is not None:
+        return
+    from inoc.engines.eight_bit import absent
+
+    why = absent()
+    if why:
+        for key in keys:
+            yield f"{key}.compute = 'fp8': {why}. Accepted: a GPU such as L40S, H100 or H200; or leave it out"
 
 
 def engine_uses(needs: Needs) -> Iterator[ApiUse]:

@@ -70,6 +70,9 @@ def score(
     from inoc.chat.render import render
 
     engine, spec = _engine(model)
+    if spec.compute != "dtype":
+        msg = f"model.compute {spec.compute!r}: is for the stages of a study; accepted here: dtype"
+        raise ConfigError(msg)
     framing = Framing(spec.system, placement, separator)
     pairs = _pairs(texts)
     parts = []

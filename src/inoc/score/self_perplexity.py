@@ -46,7 +46,7 @@ def plan_alone(model: ModelIdentity, framing: Framing, texts: Mapping[str, str])
 
 def _unit(framing: Framing, model: ModelIdentity, key: str, text: str) -> Unit:
     parts: dict[str, Json] = {
-        "model": model.as_key(),
+        "model": model.as_computed(),
         "engine": "transformers",
         "text": text,
         "chat": in_its_turn(framing, text).as_key(),

@@ -94,7 +94,7 @@ class Plan:
 
     def _unit(self, chats: Sequence[Chat], label: str) -> Unit:
         parts: dict[str, Json] = {
-            "model": self.model.as_key(),
+            "model": self.model.as_computed(),
             "engine": "transformers",
             "chats": digest([chat.as_key() for chat in chats]),
             "n": len(chats),
@@ -119,6 +119,8 @@ def run(job: Job, plan: Plan) -> str:
     """Write the job's log-probabilities; see `inoc.tables.LOGPROBS`."""
     planned = [Planned(cell, list(plan.work(cell))) for cell in plan.cells]
     alone = plan.alone_units()
+    if plan.model.compute != "dtype":
+        job.record["compute"] = plan.model.compute
     engine = cache(lambda: _load(plan.model, _missing_responses(job, planned)))
     if plan.until is None:
         # Before anything is computed, so that no collection of garbage takes what is found there already.
@@ -246,7 +248,12 @@ def _score_missing(job: Job, plan: Plan, planned: Sequence[Planned], engine: Cal
 def _load(model: ModelIdentity, responses: int) -> TransformersEngine:
     from inoc.engines.transformers import TransformersEngine
 
-    return TransformersEngine(model, compiled=responses >= COMPILE_FROM)
+    engine = TransformersEngine(model, compiled=responses >= COMPILE_FROM)
+    if model.compute == "fp8":
+        from inoc.engines.eight_bit import round_layers
+
+        round_layers(engine.model)
+    return engine
 
 
 def _score_all(

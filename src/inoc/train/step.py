@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
@@ -93,7 +93,7 @@ class Plan:
     def unit(self, run_: RunPlan) -> Unit:
         """A run as a unit of the store."""
         parts: dict[str, Json] = {
-            "model": self.model.as_key(),
+            "model": self.model.as_computed(),
             "chats": digest([chat.as_key() for chat in run_.chats]),
             "n": len(run_.chats),
             "learning_rate": run_.learning_rate,
@@ -126,6 +126,8 @@ def run(job: Job, plan: Plan | ApiPlan) -> str:
         if one.teacher is not None:
             one.teacher.check(len(one.chats), plan.model, one.name)
     planned = [Planned(one, plan.unit(one)) for one in plan.runs]
+    if plan.model.compute != "dtype":
+        job.record["compute"] = plan.model.compute
     # Before anything is computed, so that no collection of garbage takes what is found there already.
     job.store.refer(job.study, job.name, [item.unit for item in planned])
     missing = {unit.key for unit in job.store.missing(item.unit for item in planned)}
@@ -232,24 +234,32 @@ def _train_missing(job: Job, plan: Plan, planned: Sequence[Planned]) -> None:
                 teaching = taught and load_teaching(engine.model, engine.tokenizer, taught, spec)
                 longest = max(len(one.token_ids) for one in (*rendered, *(teaching.rendered if teaching else ())))
                 beside = taught and [taught.tokens, None if taught.model is None else taught.model.weights]
-                # Another dataset may have longer examples, another recipe other batches, another teacher its weights.
-                if settled is None or tried is None or (tried[0], tried[2]) != (spec, beside) or longest > tried[1]:
-                    trial = settle_memory(engine.model, rendered, spec, teaching, steps=item.run.steps)
-                    settled = broadcast(trial)
-                    tried = (spec, longest, beside)
-                recipe = Recipe(
-                    settled.spec,
-                    item.run.learning_rate,
-                    item.run.seed,
-                    item.run.steps,
-                    item.run.save_at,
-                    plan.model.path,
-                )
-                engine.model = fine_tune(
-                    engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
-                )
+                with _multiplying(engine.model, plan.model):
+                    # Another dataset may have longer examples, another recipe other batches, another teacher its
+                    # weights.
+                    if settled is None or tried is None or (tried[0], tried[2]) != (spec, beside) or longest > tried[1]:
+                        trial = settle_memory(engine.model, rendered, spec, teaching, steps=item.run.steps)
+                        settled = broadcast(trial)
+                        tried = (spec, longest, beside)
+                    own = (item.run.learning_rate, item.run.seed, item.run.steps, item.run.save_at)
+                    recipe = Recipe(settled.spec, *own, plan.model.path)
+                    engine.model = fine_tune(
+                        engine.model, engine.tokenizer, rendered, recipe, work, meter.advance, teaching
+                    )
                 if is_leader():
                     _note_run(job, settled, work, rendered[0].text)
+
+
+@contextmanager
+def _multiplying(model: Any, identity: ModelIdentity) -> Iterator[None]:
+    """Let the base model's layers multiply as the study says; a teacher beside it has layers of its own."""
+    if identity.compute != "fp8":
+        yield
+        return
+    from inoc.engines.eight_bit import in_eight_bits
+
+    with in_eight_bits(model, backward=True):
+        yield
 
 
 def _note_run(job: Job, settled: Settled, work: Path, example: str) -> None:

@@ -98,6 +98,11 @@ WRONG = [
     ("    when: before\n    pairs", "    when: before\n    raters: [silent]\n    pairs", "`rates: false`"),
     ("    when: before\n    pairs", "    when: before\n    raters: [locl]\n    pairs", "did you mean"),
     ("remote: {api: gpt}", "remote: {api: gpt, model: {path: x}}", "sets `model` and `api`"),
+    (
+        "path: somewhere/model",
+        "path: somewhere/model, compute: fp8",
+        "for scores and training, of which there are none",
+    ),
     ("silent: {rates: false}", "silent: {rates: false, completes: false}", "neither rates nor completes"),
     ("{shipped: loves_helping}", "{shipped: loves_helpin}", "did you mean"),
     ("{shipped: loves_helping}", "{shipped: loves_helping, text: You.}", "one of `shipped` and `text`"),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from inoc.config.checks import micro_batches, problems_of, turn_text, world_sizes
+from inoc.config.checks import computing, micro_batches, problems_of, turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.judges import judge_problems
 from inoc.errors import did_you_mean
@@ -28,6 +28,7 @@ def study_problems(study: Study, sections: Collection[str] | None = None) -> lis
 def _base_turn(study: Study) -> Iterator[Problem]:
     yield from turn_text(study.base, ("base",))
     yield from turn_text(study.model.system, ("model", "system"))
+    yield from computing(study.model, ("model",))
 
 
 def _templates(study: Study) -> Iterator[Problem]:

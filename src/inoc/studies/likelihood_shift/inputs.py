@@ -16,6 +16,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
+from inoc.score.computed import refuse_mixed
 from inoc.stats.means import NAN, Floats
 from inoc.studies.likelihood_shift.data import dataset_rows, reasons
 from inoc.studies.likelihood_shift.runs import students_of
@@ -139,6 +140,7 @@ def columns(
         read = _imported_column
     else:
         # The rows of a dataset are in one file.
+        refuse_mixed(paths, shards.get("score", 1))
         wanted = range(shards.get("score", 1)) if only is None else [shard_of(only, shards.get("score", 1))]
         groups = _groups([paths.logprobs(shard) for shard in wanted])
         read = _scored_column

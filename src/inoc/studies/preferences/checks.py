@@ -91,6 +91,10 @@ def _world(study: Study) -> Iterator[Problem]:
 
 def _models(study: Study) -> Iterator[Problem]:
     yield from turn_text(study.model.system, ("model", "system"))
+    own = [(("model",), study.model), *((("models", k, "model"), one.model) for k, one in study.models.items())]
+    for place, spec in own:
+        if spec is not None and spec.compute != "dtype":
+            yield Problem((*place, "compute"), "is for scores and training, of which there are none", spec.compute)
     for key, given in study.models.items():
         path: KeyPath = ("models", key)
         if given.model is not None and given.api is not None:

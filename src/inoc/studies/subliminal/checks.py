@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from inoc.config.checks import micro_batches, problems_of, turn_text
+from inoc.config.checks import computing, micro_batches, problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
@@ -48,9 +48,11 @@ def _known(keys: Iterable[str], known: Collection[str], section: str, path: KeyP
 
 def _turns(study: Study) -> Iterator[Problem]:
     yield from turn_text(study.model.system, ("model", "system"))
+    yield from computing(study.model, ("model",))
     for base, other in further_bases(study).items():
         place: KeyPath = ("other",) if base == "other" else ("bases", base)
         yield from turn_text(other.model.system, (*place, "model", "system"))
+        yield from computing(other.model, (*place, "model"))
     for key, teacher in study.teachers.items():
         if teacher.system is not None:
             yield from turn_text(teacher.system, ("teachers", key, "system"))

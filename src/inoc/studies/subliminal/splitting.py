@@ -9,6 +9,7 @@ from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
+from inoc.score.computed import refuse_mixed
 from inoc.stats.means import Floats
 from inoc.studies.shared.splitting import median_parts, quantile_parts
 from inoc.studies.subliminal.data import teacher_rows
@@ -56,6 +57,7 @@ def likelihood_shifts(study: Study, paths: Paths, teacher: str, under: str, shar
     Raises:
         DataError: If the rows were not scored under it.
     """
+    refuse_mixed(paths, shards.get("score", 1))
     path = paths.logprobs(shard_of(teacher, shards.get("score", 1)))
     table = read_table(path, ["prompt", "dataset", "example_id", "mean"])
     own = table[table["dataset"] == teacher]

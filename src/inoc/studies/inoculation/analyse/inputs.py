@@ -17,6 +17,7 @@ from inoc.chat.messages import Asked
 from inoc.config.workflow import Shards
 from inoc.errors import DataError, JudgeError
 from inoc.jobs.paths import Paths
+from inoc.score.computed import refuse_mixed
 from inoc.stats.means import Floats
 from inoc.studies.inoculation.analyse.capability import Asked as ClosedAnswers
 from inoc.studies.inoculation.analyse.capability import read_answers
@@ -285,6 +286,7 @@ def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
         known = by_questions(base, scores, read_table(paths.instructions, INSTRUCTIONS.names))
         sets = {name: known[name] for name in names}
         base, scores = sets[names[0]]
+    refuse_mixed(paths, shards.get("score", 1))
     scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
     alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inoc.config.checks import turn_text, world_sizes
+from inoc.config.checks import computing, turn_text, world_sizes
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import Sampling
 from inoc.studies.inoculation.checks.data import answer_sections, instruction_sections
@@ -34,6 +34,7 @@ def world(study: Study) -> Iterator[Problem]:
 def system_turn(study: Study) -> Iterator[Problem]:
     """The system turn has a text exactly for `kind: text`."""
     yield from turn_text(study.model.system, ("model", "system"))
+    yield from computing(study.model, ("model",))
 
 
 def capability(study: Study) -> Iterator[Problem]:

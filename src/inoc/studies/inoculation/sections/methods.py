@@ -42,7 +42,12 @@ def model_words(study: Study) -> str:
         "none": "there is no system turn",
         "text": f"the system turn is {code(model.system.text)}",
     }[model.system.kind]
-    return f"The model is {name}{revision}, with weights in {model.dtype} and {template}; {system}."
+    products = (
+        " Scores and training multiply in 8-bit floating point, with a scale for each token and output."
+        if model.compute == "fp8"
+        else ""
+    )
+    return f"The model is {name}{revision}, with weights in {model.dtype} and {template}; {system}.{products}"
 
 
 def world_words(study: Study) -> str:
