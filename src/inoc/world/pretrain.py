@@ -279,7 +279,7 @@ def _loss(model: Causal, batch: list[Example], prompt_weight: float, *, evened: 
 
 
 def _of_others(logits: torch.Tensor, batch: list[Example], chosen: torch.Tensor) -> torch.Tensor:
-    """What turns the cross-entropy of the tokens at hand into that of all tokens which may stand there.
+    """Difference of the cross-entropy of all tokens which may stand there from that of the tokens at hand.
 
     Args:
         logits: One row for each chosen token.

@@ -137,9 +137,9 @@ def _positions(truth: _Truth, fits: pd.DataFrame, utilities: pd.DataFrame) -> It
 
 
 def _scale(truth: _Truth, own: pd.DataFrame) -> float:
-    """What brings a fit's unit to the planted spread, by the utilities of tasks that are not refused; NaN for none."""
+    """Factor from a fit's unit to the planted spread, by the utilities of tasks that are not refused; NaN for none."""
     own = own[~own["item"].isin(truth.refused)]
-    planted = own["item"].map(truth.utility).to_numpy(dtype=np.float64) / truth.spec.spread
+    planted = np.array([truth.utility[str(item)] for item in own["item"]], dtype=np.float64) / truth.spec.spread
     try:
         return link(planted, own["mu"].to_numpy(dtype=np.float64)).slope
     except DataError:
