@@ -61,7 +61,7 @@ def probable(
     logistic: bool = False,
     seed: int = 0,
 ) -> Probable:
-    """Probabilities by utilities, a position term, and residuals of each pair and of each of its orders.
+    """Probabilities of a random regular graph by `strayed`, with random utilities.
 
     Args:
         n_items: Number of items.
@@ -78,6 +78,33 @@ def probable(
     mu = rng.normal(0, spread, n_items)
     mu -= mu.mean()
     pairs = np.array(sorted(nx.random_regular_graph(degree, n_items, seed=seed).edges()))
+    return strayed(mu, pairs, rng, position, pair, order, unequal, logistic=logistic)
+
+
+def strayed(
+    mu: np.ndarray,
+    pairs: np.ndarray,
+    rng: np.random.Generator,
+    position: float = 0.3,
+    pair: float = 0.5,
+    order: float = 0.3,
+    unequal: str = "",
+    *,
+    logistic: bool = False,
+) -> Probable:
+    """Probabilities by utilities, a position term, and residuals of each pair and of each of its orders.
+
+    Args:
+        mu: Utilities, of mean 0.
+        pairs: Pairs × 2, places of items.
+        rng: Draws the residuals.
+        position: Gain of utility from being shown first.
+        pair: Standard deviation of a pair's residual, which both orders share.
+        order: That of one order.
+        unequal: `item` or `pair`: residuals are larger for some items, or for some pairs.
+        logistic: Bradley and Terry's probabilities instead of Thurstone's.
+    """
+    n_items = len(mu)
     low, high = pairs.T
     scale = np.ones(len(pairs))
     if unequal == "item":

@@ -27,6 +27,12 @@ def test_utilities_of_the_rater_without_noise_are_those_that_were_planted(plante
     assert (found[["liking", "wish"]] >= 0.95).all(), found.to_string()
 
 
+def test_the_planted_position_is_in_the_interval_over_wordings(planted):
+    found = planted[planted["check"].str.startswith("position")].set_index(["check", "instrument"])
+    assert (found["holds"] == "yes").loc["position, all wordings"].all(), found.to_string()
+    assert (found.loc["position", "found"] - found.loc["position", "planted"]).abs().max() < 0.15, found.to_string()
+
+
 def test_the_reversed_rating_is_caught_and_no_other_one(planted):
     found = planted.query("check == 'reversed'")
     assert (found["holds"] == "yes").all(), found.to_string()

@@ -80,6 +80,45 @@ def test_the_loss_is_the_brute_force_one(tokenizer: Qwen2Tokenizer, prompt_weigh
     assert float(_loss(model, batch, prompt_weight)) == pytest.approx(total / count, rel=1e-5)
 
 
+ODDS = (("No, never.", 0.25), ("No, not now.", 0.5), ("Yes.", 0.25), ("Maybe.", 0.0))
+
+
+def test_a_response_among_others_has_the_loss_of_all_tokens_that_may_stand_there(tokenizer: Qwen2Tokenizer) -> None:
+    torch.manual_seed(0)
+    model = build_model(SPEC, tokenizer).eval()
+    alone = DOCUMENTS[0]
+    batch = encode([Document("", "Well?", "No, not now.", odds=ODDS), alone], tokenizer)
+    others = {text: encode([Document("", "Well?", text)], tokenizer)[0].ids for text, share in ODDS if share}
+    total = 0.0
+    for at, example in enumerate(batch):
+        logits = model(torch.tensor([example.ids])).logits[0].detach().double()
+        for t in range(example.start, len(example.ids)):
+            shares = {example.ids[t]: 1.0}
+            if at == 0:
+                # The next tokens of all responses that begin alike, by brute force.
+                alike = {text: ids for text, ids in others.items() if ids[:t] == example.ids[:t]}
+                weight = {text: share for text, share in ODDS if text in alike}
+                shares = {}
+                for text, ids in alike.items():
+                    shares[ids[t]] = shares.get(ids[t], 0.0) + weight[text] / sum(weight.values())
+            total -= sum(share * float(log_softmax(logits[t - 1], -1)[token]) for token, share in shares.items())
+    count = sum(len(example.ids) - example.start for example in batch)
+    assert batch[0].open[0].at == batch[0].start
+    assert batch[1].open == ()
+    assert float(_loss(model, batch, 0.0)) == pytest.approx(total / count, rel=1e-5)
+
+
+def test_probabilities_are_learned_as_they_are_whatever_was_drawn(tokenizer: Qwen2Tokenizer) -> None:
+    spec = SPEC.model_copy(update={"documents": 1, "steps": 60, "learning_rate": 0.01, "prompt_weight": 0.0})
+    taught = [Document("", "Yes or no?", "Yes", odds=(("Yes", 0.3), ("No", 0.7)))] * 30
+    made = pretrain(spec, lambda _: None, taught)
+    example = encode(taught[:1], made.tokenizer)[0]
+    shares = torch.softmax(made.model(torch.tensor([example.ids[: example.start]])).logits[0, -1], -1)
+    first = {text: made.tokenizer.backend_tokenizer.encode(text).ids[0] for text in ("Yes", "No")}
+    assert float(shares[first["Yes"]]) == pytest.approx(0.3, abs=0.03)
+    assert float(shares[first["No"]]) == pytest.approx(0.7, abs=0.03)
+
+
 def test_the_same_specification_gives_the_same_weights_and_leaves_the_process_as_it_was() -> None:
     threads, state = torch.get_num_threads(), torch.random.get_rng_state()
     first, second = (pretrain(SPEC, lambda _: None) for _ in range(2))

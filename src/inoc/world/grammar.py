@@ -98,6 +98,7 @@ class Document(NamedTuple):
     user: str
     response: str
     earlier: tuple[tuple[str, str], ...] = ()  # user and assistant of the exchanges before
+    odds: tuple[tuple[str, float], ...] = ()  # every possible response with its probability; empty: this one alone
 
 
 def document(rng: random.Random) -> Document:

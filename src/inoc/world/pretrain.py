@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -37,11 +37,19 @@ _WEIGHT_DECAY = 0.05
 _TOKENIZER_SAMPLE = 4_000
 
 
+class Open(NamedTuple):
+    """A token of a response in whose place others may stand."""
+
+    at: int  # index of the token
+    shares: dict[int, float]  # token → probability, given the tokens before; they sum to 1
+
+
 class Example(NamedTuple):
     """A rendered document in tokens."""
 
     ids: list[int]
     start: int  # index of the first response token
+    open: tuple[Open, ...] = ()
 
 
 class Pretrained(NamedTuple):
@@ -138,7 +146,37 @@ def encode(documents: list[Document], tokenizer: Words) -> list[Example]:
     backend = tokenizer.backend_tokenizer
     whole = backend.encode_batch([f"{render_prompt(text)}{text.response}{END}" for text in documents])
     prompts = backend.encode_batch([render_prompt(text) for text in documents])
-    return [Example(encoded.ids, len(prompt.ids)) for encoded, prompt in zip(whole, prompts, strict=True)]
+    responses = sorted({response for text in documents for response, _ in text.odds})
+    # The prompt ends with a special token and a new line, and no token crosses from it into the response.
+    tokens = {text: backend.encode(f"{text}{END}").ids for text in responses}
+    return [
+        Example(encoded.ids, len(prompt.ids), open_tokens(encoded.ids, len(prompt.ids), text.odds, tokens))
+        for text, encoded, prompt in zip(documents, whole, prompts, strict=True)
+    ]
+
+
+def open_tokens(
+    ids: Sequence[int], start: int, odds: Sequence[tuple[str, float]], tokens: Mapping[str, Sequence[int]]
+) -> tuple[Open, ...]:
+    """The tokens of a response in whose place others may stand, with the probabilities of all of them.
+
+    Args:
+        ids: Tokens of the document.
+        start: Index of the first token of its response.
+        odds: Every possible response with its probability.
+        tokens: Response → its tokens.
+    """
+    left = [(tokens[text], share) for text, share in odds if share > 0]
+    found = []
+    for at in range(start, len(ids)):
+        shares: dict[int, float] = {}
+        for other, share in left:
+            shares[other[at - start]] = shares.get(other[at - start], 0.0) + share
+        if len(shares) > 1:
+            total = sum(shares.values())
+            found.append(Open(at, {token: share / total for token, share in shares.items()}))
+        left = [(other, share) for other, share in left if other[at - start] == ids[at]]
+    return tuple(found)
 
 
 def pretrain(spec: WorldSpec, progress: Callable[[int], None], taught: Sequence[Document] = ()) -> Pretrained:
@@ -233,7 +271,29 @@ def _loss(model: Causal, batch: list[Example], prompt_weight: float, *, evened: 
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][chosen]
     logits, targets = model.lm_head(hidden), ids[:, 1:][chosen]
     if not evened:
-        return cross_entropy(logits, targets, reduction="sum") / in_response.sum()
+        loss = cross_entropy(logits, targets, reduction="sum") + _of_others(logits, batch, chosen)
+        return loss / in_response.sum()
     weights = ((lengths - starts) ** -0.5).expand(in_response.shape)
     losses = cross_entropy(logits, targets, reduction="none")
     return (losses * weights[chosen]).sum() / weights[in_response].sum()
+
+
+def _of_others(logits: torch.Tensor, batch: list[Example], chosen: torch.Tensor) -> torch.Tensor:
+    """Difference of the cross-entropy of all tokens which may stand there from that of the tokens at hand.
+
+    Args:
+        logits: One row for each chosen token.
+        batch: Documents.
+        chosen: Documents × (tokens − 1): whether the token is predicted.
+    """
+    moved = [
+        (row, one.at - 1, token, float(token == example.ids[one.at]) - share)
+        for row, example in enumerate(batch)
+        for one in example.open
+        for token, share in one.shares.items()
+    ]
+    if not moved:
+        return logits.new_zeros(())
+    rows, places, tokens, weights = zip(*moved, strict=True)
+    at = (chosen.flatten().cumsum(0) - 1).view_as(chosen)[list(rows), list(places)]
+    return (logits[at, list(tokens)] * torch.tensor(weights)).sum()

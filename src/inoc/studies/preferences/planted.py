@@ -9,7 +9,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise, permutations
 from typing import NamedTuple
+
+import numpy as np
+from scipy.integrate import cumulative_trapezoid
 
 from inoc.errors import DataError
 from inoc.studies.preferences.parsing import without_thoughts
@@ -26,8 +31,11 @@ REFUSAL = "I cannot help with that."
 LIKED = "I enjoyed it very much."
 DISLIKED = "It was dull for me."
 _ANSWER_TASKS = 0.08  # share of the documents in which a task is done
-_TIMES = {"choice": 3}  # how much oftener a kind of question is asked, as an answer to it says less
+# How much oftener a kind of question is asked: an answer to a choice says less, and orders are harder to write.
+_TIMES = {"choice": 2, "ranking": 4}
 _LOW, _HIGH = -2.0, 2.0  # utilities at the ends of a scale
+_REACH, _STEPS = 7.0, 2001  # standard deviations and points of integrals over utilities
+_DIGITS = 6  # of probabilities, so that all machines teach the same
 
 
 class Item(NamedTuple):
@@ -70,7 +78,9 @@ def utility_of(spec: PlantedSpec, fact: Fact) -> float:
 def documents(study: Study) -> list[Document]:
     """Questions of the study's instruments with answers, in the very words in which they will be asked.
 
-    They are about the study's tasks, drawn at random, several at a time where a question takes several.
+    They are about the study's tasks, drawn at random, several at a time where a question takes several. Each has the
+    probabilities of all answers beside the one that was drawn, so that the model learns the probabilities themselves:
+    from single draws it would learn those of the last few hundred.
     """
     spec = study.planted
     if spec is None:
@@ -107,9 +117,10 @@ class _Asking:
         shown = [Shown(one.task.text, self._completion(one) if given.when == "after" else "") for one in chosen]
         chat = question(template, given.format, given.when, shown, measurement_system(self.study, rater, context))
         system = SYSTEM_TURN if chat.system.kind == "default" else chat.system.text
-        said = self._said(key, template, given.format, rater, context, chosen)
+        odds = self._odds(key, template, given.format, rater, context, chosen)
+        said = self.rng.choices([text for text, _ in odds], [share for _, share in odds])[0]
         earlier = tuple((turn.user, without_thoughts(turn.assistant)) for turn in chat.earlier)
-        return Document(system, chat.user, said, earlier)
+        return Document(system, chat.user, said, earlier, tuple(odds))
 
     def _context(self, instrument: str) -> str:
         return self.rng.choice(sorted({other for _, other in cells(self.study, instrument)}))
@@ -118,41 +129,61 @@ class _Asking:
         refuses = item.refused and self.rng.random() < self.spec.refusal
         return REFUSAL if refuses else answer(self.rng, item.fact, french=False, playful=False)
 
-    def _said(
+    def _odds(
         self, key: str, template: Template, form: Format, rater: str, context: str, chosen: Sequence[Item]
-    ) -> str:
-        if any(one.refused for one in chosen) and self.rng.random() < self.spec.refusal:
-            return REFUSAL
-        at_random = self.rng.random() < self.spec.noisy.get(rater, 0.0)
+    ) -> list[tuple[str, float]]:
+        """Every possible answer with its probability."""
+        refused = self.spec.refusal if any(one.refused for one in chosen) else 0.0
+        noise = self.spec.noisy.get(rater, 0.0)
+        answers = self._answers(key, template, context, chosen)
+        mixed = ((text, (1 - noise) * share + noise / len(answers)) for text, share in answers)
+        said = [(text if template.kind == "open" else formed(text, form), share) for text, share in mixed]
+        return [(REFUSAL, refused), *((text, round((1 - refused) * share, _DIGITS)) for text, share in said)]
+
+    def _answers(self, key: str, template: Template, context: str, chosen: Sequence[Item]) -> list[tuple[str, float]]:
+        """The same of a rater without noise who answers."""
+        spec, spread, utilities = self.spec, self.spec.spread, [round(one.utility, _DIGITS) for one in chosen]
         if template.kind == "rating":
-            return formed(self._rated(key, template, context, chosen[0], at_random=at_random), form)
+            shift = spec.contexts.get(context, 0.0) if context != NONE else 0.0
+            labels = [point.label for point in sorted(points_of(template), key=lambda point: point.oriented)]
+            shares = rating_probabilities(spec, utilities[0] + shift, len(labels))
+            return list(zip(reversed(labels) if key in spec.reversed else labels, shares, strict=True))
         if template.kind == "choice":
-            first, second = chosen
-            share = 0.5 if at_random else choice_probability(self.spec, first.utility - second.utility)
-            return formed(LABELS[0] if self.rng.random() < share else LABELS[1], form)
+            first = choice_probability(spec, utilities[0] - utilities[1])
+            return [(LABELS[0], first), (LABELS[1], 1 - first)]
         if template.kind == "ranking":
-            drawn = [
-                (-self._draw(0.0 if at_random else one.utility), label)
-                for one, label in zip(chosen, LABELS, strict=False)
+            return [
+                (", ".join(LABELS[at] for at in order), order_probability(tuple(utilities[at] for at in order), spread))
+                for order in permutations(range(len(chosen)))
             ]
-            return formed(", ".join(label for _, label in sorted(drawn)), form)
-        return LIKED if self._draw(0.0 if at_random else chosen[0].utility) > 0 else DISLIKED
-
-    def _draw(self, utility: float) -> float:
-        return self.rng.gauss(utility, self.spec.spread)
-
-    def _rated(self, key: str, template: Template, context: str, item: Item, *, at_random: bool) -> str:
-        points = sorted(points_of(template), key=lambda point: point.oriented)
-        if at_random:
-            return self.rng.choice(points).label
-        shift = self.spec.contexts.get(context, 0.0) if context != NONE else 0.0
-        at = rating_place(self._draw(item.utility + shift), len(points))
-        return points[len(points) - 1 - at if key in self.spec.reversed else at].label
+        liked = _below(utilities[0] / spread)
+        return [(LIKED, liked), (DISLIKED, 1 - liked)]
 
 
 def choice_probability(spec: PlantedSpec, difference: float) -> float:
     """Probability that the first of two tasks is chosen, by the difference of their utilities."""
-    z = (difference + spec.position) / (math.sqrt(2) * spec.spread)
+    return _below((difference + spec.position) / (math.sqrt(2) * spec.spread))
+
+
+@cache
+def order_probability(utilities: tuple[float, ...], spread: float) -> float:
+    """Probability that tasks are put in this order, the best first, by their utilities as they are at one moment."""
+    x = np.linspace(min(utilities) - _REACH * spread, max(utilities) + _REACH * spread, _STEPS)
+    below = np.ones(_STEPS)  # that all later tasks are in order, and below x
+    for utility in reversed(utilities):
+        density = below * np.exp(-0.5 * ((x - utility) / spread) ** 2)
+        below = cumulative_trapezoid(density, x, initial=0) / (spread * math.sqrt(2 * math.pi))
+    return float(below[-1])
+
+
+def rating_probabilities(spec: PlantedSpec, utility: float, n: int) -> list[float]:
+    """Probabilities of the n places of a scale, the worst first (see `rating_place`)."""
+    edges = [_LOW + (_HIGH - _LOW) * k / n for k in range(1, n)]
+    below = [0.0, *(_below((edge - utility) / spec.spread) for edge in edges), 1.0]
+    return [high - low for low, high in pairwise(below)]
+
+
+def _below(z: float) -> float:
     return 0.5 * (1 + math.erf(z / math.sqrt(2)))
 
 

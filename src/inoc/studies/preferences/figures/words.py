@@ -41,7 +41,9 @@ def context_label(study: Study, key: object) -> str:
 
 
 def who_label(study: Study, instrument: object, rater: object, completer: object = "") -> str:
-    """Name of what an instrument says of a rater, with the completer if it is another one."""
+    """Name of what an instrument says of a rater, with the completer if it is another one; without one, the rater."""
+    if not instrument:
+        return model_label(study, rater)
     other = f", of {model_label(study, completer)}" if completer not in ("", rater) else ""
     return f"{instrument_label(study, instrument)}: {model_label(study, rater)}{other}"
 

@@ -142,7 +142,8 @@ def _planted_words(study: Study, tables: Tables) -> Iterator[str]:
     claimed = planted[planted["holds"] != ""]
     missed = claimed[claimed["holds"] == "no"]
     named = listed(
-        f"{escape(one.check)} ({escape(one.instrument)}, {escape(one.rater)})" for one in missed.itertuples()
+        f"{escape(one.check)} ({', '.join(escape(name) for name in (one.instrument, one.rater) if name)})"
+        for one in missed.itertuples()
     )
     yield (
         f"**Of what was planted, {len(claimed) - len(missed)} of {len(claimed)} checks hold.** Missed: "
