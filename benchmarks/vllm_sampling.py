@@ -95,11 +95,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="a tiny model")
     parser.add_argument("--numbers", action="store_true", help="prompts that ask for lists of numbers, no adapter")
-    parser.add_argument("--requests", type=int, nargs="+", help="default: 512 and 2048; with --numbers 8192")
+    parser.add_argument("--requests", type=int, nargs="+", help="default: 512 and 2048; with --numbers 4096")
     parser.add_argument("--new-tokens", type=int, default=128)
     parser.add_argument("--block", type=int, default=64, help="requests of a block, as the stages hand them in")
     options = parser.parse_args(arguments)
-    options.requests = options.requests or ([8192] if options.numbers else [512, 2048])
+    options.requests = options.requests or ([4096] if options.numbers else [512, 2048])
     config = qwen(128, 256, layers=2, heads=4, shared=2) if options.tiny else qwen_7b()
     dtype = torch.float32 if options.tiny else torch.bfloat16
     users = users_of(max(options.requests), numbers=options.numbers)
