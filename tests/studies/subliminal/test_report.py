@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from inoc.report.page import html, markdown, page_values
+from inoc.report.words import NO_BREAK
 from inoc.studies.subliminal.analyse.matched import Matrix, permutation_p
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.sections import contents
+from inoc.studies.subliminal.sections.carriers import carrier_words
 from inoc.studies.subliminal.sections.front import verdict_words
 from support.made_subliminal import made_study, write_tables
 
@@ -103,3 +105,31 @@ def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path):
         path.unlink()
     text = markdown(page_values(contents(study, paths), paths))
     assert "Nothing could be concluded" in text
+
+
+def carriers_of(*rows):
+    head = {"entity": "owl", "family": "hard", "question_set": "main", "method": "choose", "n_seeds": 2}
+    names = ("comparison", "selector", "role", "difference", "lo", "hi")
+    return pd.DataFrame([{**head, **dict(zip(names, row, strict=True))} for row in rows])
+
+
+def test_the_verdict_says_which_rule_selects_the_carriers_after_what_it_does_to_neutral_rows():
+    own = ("lls_minus_projection", np.nan, "own", 0.9, 0.8, 1.0)
+    tops = ("top_minus_bottom", "lls", "own", 0.5, 0.4, 0.6)
+    net = ("own_minus_neutral", "lls", np.nan, 0.5, 0.4, 0.6)
+    rules = ("lls_minus_projection", np.nan, np.nan, 0.5, 0.3, 0.7)
+    (word,) = carrier_words(
+        carriers_of(own, tops, net, ("lls_minus_projection", np.nan, np.nan, 0.5, 0.3, 0.7)), "choose"
+    )
+    assert word.startswith("**Holds:** likelihood shift selects rows that carry owl (hard) better than projection")
+    assert f"50.0{NO_BREAK}[30.0,{NO_BREAK}70.0] points of own less neutral rows" in word
+    (word,) = carrier_words(carriers_of(("lls_minus_projection", "", "", -0.5, -0.7, -0.3)), "choose")
+    assert "projection selects rows that carry owl (hard) better than likelihood shift" in word
+    (word,) = carrier_words(carriers_of(own).assign(n_seeds=1), "choose")
+    assert "neutral rows were not divided by both" in word
+    assert "one student stands behind each part" in word
+    for lo, hi in ((-0.1, 1.1), (np.nan, np.nan)):
+        (word,) = carrier_words(carriers_of((*own[:4], lo, hi)), "choose")
+        assert word.startswith("**Undecided:** whether likelihood shift or projection selects")
+    assert carrier_words(carriers_of(tops, net), "choose") == carrier_words(pd.DataFrame(), "choose") == []
+    assert len(carrier_words(carriers_of(own).assign(method="exact"), "choose")) == 1
