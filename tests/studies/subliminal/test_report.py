@@ -118,9 +118,7 @@ def test_the_verdict_says_which_rule_selects_the_carriers_after_what_it_does_to_
     tops = ("top_minus_bottom", "lls", "own", 0.5, 0.4, 0.6)
     net = ("own_minus_neutral", "lls", np.nan, 0.5, 0.4, 0.6)
     rules = ("lls_minus_projection", np.nan, np.nan, 0.5, 0.3, 0.7)
-    (word,) = carrier_words(
-        carriers_of(own, tops, net, ("lls_minus_projection", np.nan, np.nan, 0.5, 0.3, 0.7)), "choose"
-    )
+    (word,) = carrier_words(carriers_of(own, tops, net, rules), "choose")
     assert word.startswith("**Holds:** likelihood shift selects rows that carry owl (hard) better than projection")
     assert f"50.0{NO_BREAK}[30.0,{NO_BREAK}70.0] points of own less neutral rows" in word
     (word,) = carrier_words(carriers_of(("lls_minus_projection", "", "", -0.5, -0.7, -0.3)), "choose")

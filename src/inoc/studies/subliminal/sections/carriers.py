@@ -40,9 +40,9 @@ def _sentence(own: pd.DataFrame) -> str:
     value, lo, hi = (100 * float(row[name]) for name in ("difference", "lo", "hi"))
     where = f"rows that carry {escape(str(row['entity']))} ({escape(str(row['family']))})"
     net = "own less neutral rows" if row["role"] == "" else "own rows; neutral rows were not divided by both"
-    numbers = (
-        f"students of upper less lower parts, {first} minus {second}, {interval(value, lo, hi, 1)} points of {net}"
-    )
+    alone = "; one student stands behind each part, and others may differ" if row["n_seeds"] == 1 else ""
+    shift = f"{first} minus {second}, {interval(value, lo, hi, 1)} points"
+    numbers = f"students of upper less lower parts, {shift} of {net}{alone}"
     if not (np.isfinite(lo) and np.isfinite(hi)) or lo <= 0 <= hi:
         return f"**Undecided:** whether {first} or {second} selects {where}: {numbers}."
     better, worse = (first, second) if value > 0 else (second, first)
