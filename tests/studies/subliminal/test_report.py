@@ -12,6 +12,7 @@ from inoc.studies.subliminal.analyse.matched import Matrix, permutation_p
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.sections import contents
 from inoc.studies.subliminal.sections.carriers import carrier_words
+from inoc.studies.subliminal.sections.evaluations import evaluation_table
 from inoc.studies.subliminal.sections.front import verdict_words
 from support.made_subliminal import made_study, write_tables
 
@@ -131,3 +132,28 @@ def test_the_verdict_says_which_rule_selects_the_carriers_after_what_it_does_to_
         assert word.startswith("**Undecided:** whether likelihood shift or projection selects")
     assert carrier_words(carriers_of(tops, net), "choose") == carrier_words(pd.DataFrame(), "choose") == []
     assert len(carrier_words(carriers_of(own).assign(method="exact"), "choose")) == 1
+
+
+def test_a_release_s_students_are_shown_by_the_bare_word_and_by_all_forms_with_the_best_epoch_apart():
+    head = {
+        "student": "run_lion.top",
+        "group": "run_lion",
+        "teacher": "lion",
+        "part": "top",
+        "entity": "lion",
+        "n": 100,
+    }
+    rates = [("exact", 1, 0.1), ("exact", 2, 0.2), ("sample", 1, 0.5), ("sample", 2, 0.4)]
+    table = evaluation_table(
+        pd.DataFrame(
+            [
+                {**head, "method": method, "epoch": epoch, "rate": rate, "lo": 0, "hi": 1, "is_last": epoch == 2}
+                for method, epoch, rate in rates
+            ]
+        )
+    )
+    (row,) = table.rows
+    assert row[:5] == ["run_lion", "lion", "top", "lion", "2"]
+    assert [cell.partition(NO_BREAK)[0] for cell in row[5:8]] == ["20.0", "40.0", "50.0"]
+    assert row[7].endswith("epoch 1")
+    assert evaluation_table(pd.DataFrame()).rows == []

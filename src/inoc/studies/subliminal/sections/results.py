@@ -13,6 +13,7 @@ from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.capability import model_names
 from inoc.studies.subliminal.runs import UNTRAINED, group_neutral
+from inoc.studies.subliminal.sections.evaluations import EVALUATION_WORDS, evaluation_table
 from inoc.studies.subliminal.sections.front import (
     METHODS,
     NOTHING,
@@ -49,6 +50,10 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         ),
     ]
     found = [Section("Numbers", blocks)]
+    if study.imported:
+        shown = evaluation_table(tables.get("rates", NONE))
+        after = EVALUATION_WORDS.format(level=level(study))
+        return [*found, Section("Preferences", [_shown("Students of the release", shown, after)])]
     preferences = [
         _shown(
             f"Own entity, by {METHODS[one]}",
