@@ -8,8 +8,8 @@ from inoc.report.words import Table, counted, escape, interval
 
 MOST_ROWS = 60
 EVALUATION_WORDS = (
-    "Per cent of the answers that name the entity after the last epoch, with {level} intervals: by the bare word alone, "
-    "as releases count, and by all forms of the name, such as plurals. Best: the epoch with the highest rate by all "
+    "Per cent of the answers that name the entity after the last epoch, with {level} intervals: by the bare word, as "
+    "releases count, and by all forms of the name, such as plurals. Best: the epoch with the highest rate by all "
     "forms, chosen on these very answers."
 )
 
