@@ -13,6 +13,7 @@ from inoc.figures.step import draw_figure
 from inoc.jobs.costs import GPUS, Rates, Size
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import expected_jobs, settings_of
+from inoc.plots.style import house_style, settle
 from inoc.stats.paired_shares import paired_share_difference
 from inoc.store import Store
 from inoc.studies.shared.capability import asked_questions
@@ -27,6 +28,7 @@ from inoc.studies.subliminal.work import WORK
 from inoc.tables import read_table
 from support.jobs import units_of
 from support.little_subliminal import TRAINING, StudyJob, little_study, run_study
+from support.text_boxes import outside, text_boxes, touching
 
 N = 12
 
@@ -108,6 +110,10 @@ def test_the_figure_and_the_report_name_every_model(study, paths):
     drawing = draw_figure(entry, study, Given())
     assert len(drawing.data) == 2 + len(students_of(study))
     assert "paired by question" in drawing.caption
+    with house_style():
+        settle(drawing.figure)
+    boxes = text_boxes(drawing.figure)
+    assert [*outside(drawing.figure, boxes), *touching(boxes)] == []
     section = next(one for one in contents(study, paths)["results"] if one.heading == "Capability")
     names = [row[0] for row in section.blocks[0].table.rows]
     assert names[0] == "untrained (own)"
