@@ -14,6 +14,7 @@ from inoc.studies.subliminal.sections import contents
 from inoc.studies.subliminal.sections.carriers import carrier_words
 from inoc.studies.subliminal.sections.evaluations import evaluation_table
 from inoc.studies.subliminal.sections.front import verdict_words
+from inoc.studies.subliminal.sections.results import preference_table
 from support.made_subliminal import made_study, write_tables
 
 
@@ -157,3 +158,14 @@ def test_a_release_s_students_are_shown_by_the_bare_word_and_by_all_forms_with_t
     assert [cell.partition(NO_BREAK)[0] for cell in row[5:8]] == ["20.0", "40.0", "50.0"]
     assert row[7].endswith("epoch 1")
     assert evaluation_table(pd.DataFrame()).rows == []
+
+
+def test_the_best_epoch_stands_apart_from_the_last_one_and_is_named(tables):
+    rates = tables["rates"]
+    chosen = rates[rates["method"].eq("choose") & rates["group"].eq("same") & rates["teacher"].eq("owl")]
+    own = chosen[chosen["entity"].eq("owl") & chosen["part"].eq("")]
+    best = own.loc[own["rate"].idxmax()]
+    row = next(row for row in preference_table(made_study(), tables, "choose").rows if row[1] == "owl")
+    assert row[5].endswith(f", epoch {best['epoch']}")
+    assert row[5].startswith(f"{100 * best['rate']:.1f}")
+    assert row[4].startswith(f"{100 * own.loc[own['is_last'].astype(bool), 'rate'].iloc[0]:.1f}")

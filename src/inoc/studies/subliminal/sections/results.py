@@ -184,7 +184,7 @@ def preference_table(study: Study, tables: Tables, method: str) -> Table:
                     escape(choices.group_name(study, group)),
                     escape(choices.teacher_name(study, str(teacher))),
                     *(_rate(cell) for cell in cells),
-                    _rate(top),
+                    f"{_rate(top)}, epoch {int(top['epoch'].iloc[0])}" if len(top) else "–",
                     counted(cells[2]["n"].sum()),
                 ]
             )
