@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from inoc.choose.tables import CANDIDATES, CHOICES
+from inoc.config.cuts import Cut
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
 from inoc.jobs.costs import GPUS, Rates, Size
@@ -22,6 +23,7 @@ from inoc.studies.inoculation.figures.entries.suppression import ENTRIES, no_cap
 from inoc.studies.inoculation.needs import needs
 from inoc.studies.inoculation.runs import study_runs
 from inoc.studies.inoculation.sections.capability import capability_block
+from inoc.studies.inoculation.small import limits
 from inoc.studies.shared.capability import asked_questions, question_problems
 from inoc.studies.shared.capability_rows import read_answers
 from inoc.tables import read_table, write_table
@@ -193,3 +195,7 @@ def test_questions_are_asked_with_the_study_s_system_turn_and_no_prefix(study, t
     assert all(chat.user.startswith("Which is ") for chat in plan.chats)
     assert len(subjects(study, choosing(study, trained).paths, {})) == 1 + len(study_runs(study))
     assert work_of(study, "choose", "capability").wanted(study)
+
+
+def test_a_small_run_asks_few_of_the_questions(study):
+    assert Cut(("capability", "n"), None, 3) in list(limits(study, 3))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from inoc.config.cuts import Cut
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
 from inoc.jobs.costs import GPUS, Rates, Size
@@ -24,6 +25,7 @@ from inoc.studies.subliminal.figures.entries import ENTRIES
 from inoc.studies.subliminal.needs import needs
 from inoc.studies.subliminal.runs import UNTRAINED, students_of
 from inoc.studies.subliminal.sections import contents
+from inoc.studies.subliminal.small import limits
 from inoc.studies.subliminal.work import WORK
 from inoc.tables import read_table
 from support.jobs import units_of
@@ -181,3 +183,7 @@ def test_every_base_model_has_a_part_of_its_own():
         *("own", "other", "third", "fourth"),
         *("capability", "capability_other", "capability_third", "capability_fourth"),
     ]
+
+
+def test_a_small_run_asks_few_of_the_questions(study):
+    assert Cut(("capability", "n"), None, 3) in list(limits(study, 3))
