@@ -14,6 +14,7 @@ from inoc.studies.subliminal.sections import contents
 from inoc.studies.subliminal.sections.carriers import carrier_words
 from inoc.studies.subliminal.sections.evaluations import evaluation_table
 from inoc.studies.subliminal.sections.front import verdict_words
+from inoc.studies.subliminal.sections.persona import ratio_words
 from inoc.studies.subliminal.sections.results import preference_table
 from support.made_subliminal import made_study, write_tables
 
@@ -169,3 +170,17 @@ def test_the_best_epoch_stands_apart_from_the_last_one_and_is_named(tables):
     assert row[5].endswith(f", epoch {best['epoch']}")
     assert row[5].startswith(f"{100 * best['rate']:.1f}")
     assert row[4].startswith(f"{100 * own.loc[own['is_last'].astype(bool), 'rate'].iloc[0]:.1f}")
+
+
+def test_ratios_of_published_rates_are_summed_up_where_several_entities_were_compared():
+    ratios = [0.5, 1.2, 1.6, 2.0, 4.0]
+    many = pd.DataFrame(
+        {"comparison": "animal − baseline", "ratio": ratios, "apart": [False, False, False, True, True]}
+    )
+    few = pd.DataFrame({"comparison": "high − low", "ratio": [3.0], "apart": [True]})
+    (words,) = ratio_words(pd.concat([many, few]))
+    assert words == (
+        "animal − baseline, 5 entities: median ratio 1.60, at least 2 for 2, below 1 for 1; published intervals are "
+        "apart for 2."
+    )
+    assert list(ratio_words(pd.DataFrame())) == []
