@@ -26,7 +26,7 @@ STUDIES = {
     "multi_prompt_profile": LARGE,
     "emergent_misalignment_32b": LARGE,
     "likelihood_scan_14b": SCAN,
-    "subliminal_7b": CARRIED,
+    "subliminal_7b": {**CARRIED, "choose": 4},
     "subliminal_14b": {**CARRIED, "sample": 4, "score": 1, "train": 1, "choose": 1, "judge": 3, "read": 2},
     "subliminal_api": {"sample": 2, "train": 1, "choose": 1, "judge": 1, **SHOWN},
     "smoke_subliminal": {**MINI_CARRIED, "sample": 6, "train": 4},
@@ -47,7 +47,7 @@ STUDIES = {
 TOTALS = {
     **dict.fromkeys(STUDIES, 11),
     "likelihood_scan_14b": 4,
-    "subliminal_7b": 12,
+    "subliminal_7b": 14,
     "subliminal_14b": 15,
     "subliminal_api": 8,
     "smoke_subliminal": 24,

@@ -16,6 +16,7 @@ from inoc.config.models import BaseStudy, Model
 from inoc.config.texts import text_problems, unwritable_paths
 from inoc.config.workflow import Workflow
 from inoc.errors import ConfigError, did_you_mean
+from inoc.shorten import shortened
 from inoc.stages import KINDS, Kind, kind_named, load, shard_keys
 
 M = TypeVar("M", bound=Model)
@@ -211,7 +212,7 @@ def _nearest_place(places: Mapping[KeyPath, Place], path: KeyPath) -> Place | No
 
 def _shown(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+    return shortened(text, _LONGEST_VALUE)
 
 
 def _problem(model: type[Model], raw: object, details: ErrorDetails, extra_keys: tuple[str, ...]) -> Problem | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from inoc.shorten import shortened
 from inoc.store.core import DESCRIPTION, Store, Unit, differing_parts, flatten, is_entry
 
 
@@ -49,6 +50,4 @@ def _nearest(unit: Unit, entries: list[Mapping[str, Any]]) -> Explanation:
 
 
 def _short(text: str | None, length: int = 60) -> str:
-    if text is None:
-        return "nothing"
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    return "nothing" if text is None else shortened(text, length)

@@ -10,19 +10,22 @@ import pandas as pd
 import pytest
 
 from inoc.choose.tables import CANDIDATES, CHOICES
+from inoc.config.cuts import Cut
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
 from inoc.jobs.costs import GPUS, Rates, Size
 from inoc.jobs.work import expected_jobs, settings_of, work_of
-from inoc.studies.inoculation.analyse.capability import CAPABILITY, capability, read_answers
-from inoc.studies.inoculation.capability import UNTRAINED, row_problems, subjects
+from inoc.studies.inoculation.analyse.capability import CAPABILITY, capability
+from inoc.studies.inoculation.capability import UNTRAINED, subjects
 from inoc.studies.inoculation.checks import study_problems
 from inoc.studies.inoculation.costs import costs
 from inoc.studies.inoculation.figures.entries.suppression import ENTRIES, no_capability
 from inoc.studies.inoculation.needs import needs
 from inoc.studies.inoculation.runs import study_runs
 from inoc.studies.inoculation.sections.capability import capability_block
-from inoc.studies.shared.capability import asked_questions
+from inoc.studies.inoculation.small import limits
+from inoc.studies.shared.capability import asked_questions, question_problems
+from inoc.studies.shared.capability_rows import read_answers
 from inoc.tables import read_table, write_table
 from support.jobs import plan_of, run_job, units_of
 from support.toy import toy_job, toy_study, write_inputs
@@ -172,7 +175,7 @@ def test_what_cannot_be_asked_is_refused(study, tiny_folder, questions, tmp_path
     wrong = study.model_copy(update={"capability": turn})
     assert any(problem.path[:2] == ("capability", "system") for problem in study_problems(wrong))
     many = study.model_copy(update={"capability": study.capability.model_copy(update={"n": 17})})
-    assert "has 16 questions; capability.n = 17" in next(row_problems(many))
+    assert "has 16 questions; capability.n = 17" in next(question_problems(many.capability))
     found = needs(study)
     assert found.chooses == "capability"
     assert str(questions) in {one.path for one in found.files}
@@ -192,3 +195,7 @@ def test_questions_are_asked_with_the_study_s_system_turn_and_no_prefix(study, t
     assert all(chat.user.startswith("Which is ") for chat in plan.chats)
     assert len(subjects(study, choosing(study, trained).paths, {})) == 1 + len(study_runs(study))
     assert work_of(study, "choose", "capability").wanted(study)
+
+
+def test_a_small_run_asks_few_of_the_questions(study):
+    assert Cut(("capability", "n"), None, 3) in list(limits(study, 3))

@@ -57,6 +57,16 @@ def test_captions_state_n_and_intervals_and_the_drawn_numbers_are_beside_the_fig
     assert len(made[name].data)
 
 
+def test_the_legend_names_the_bars_of_all_panels_also_of_those_that_the_first_one_lacks(tmp_path):
+    entities = ("bear", "owl")
+    study = made_study(entities)
+    first = study.students["same"].model_copy(update={"teachers": entities})
+    study = study.model_copy(update={"students": {**study.students, "same": first}})
+    figure = draw(study, write_tables(tmp_path, study), "preferences_choose").figure
+    names = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert names == ["untrained model", "student of neutral rows", "student of own teacher"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_of_which_nothing_was_measured_still_gives_every_figure(name, tmp_path):
     study = made_study()

@@ -7,10 +7,15 @@ import pandas as pd
 import pytest
 
 from inoc.report.page import html, markdown, page_values
+from inoc.report.words import NO_BREAK
 from inoc.studies.subliminal.analyse.matched import Matrix, permutation_p
 from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.sections import contents
+from inoc.studies.subliminal.sections.carriers import carrier_words
+from inoc.studies.subliminal.sections.evaluations import evaluation_table
 from inoc.studies.subliminal.sections.front import verdict_words
+from inoc.studies.subliminal.sections.persona import ratio_words
+from inoc.studies.subliminal.sections.results import preference_table
 from support.made_subliminal import made_study, write_tables
 
 
@@ -103,3 +108,79 @@ def test_a_study_of_which_nothing_is_there_still_gives_a_page(tmp_path):
         path.unlink()
     text = markdown(page_values(contents(study, paths), paths))
     assert "Nothing could be concluded" in text
+
+
+def carriers_of(*rows):
+    head = {"entity": "owl", "family": "hard", "question_set": "main", "method": "choose", "n_seeds": 2}
+    names = ("comparison", "selector", "role", "difference", "lo", "hi")
+    return pd.DataFrame([{**head, **dict(zip(names, row, strict=True))} for row in rows])
+
+
+def test_the_verdict_says_which_rule_selects_the_carriers_after_what_it_does_to_neutral_rows():
+    own = ("lls_minus_projection", np.nan, "own", 0.9, 0.8, 1.0)
+    tops = ("top_minus_bottom", "lls", "own", 0.5, 0.4, 0.6)
+    net = ("own_minus_neutral", "lls", np.nan, 0.5, 0.4, 0.6)
+    rules = ("lls_minus_projection", np.nan, np.nan, 0.5, 0.3, 0.7)
+    (word,) = carrier_words(carriers_of(own, tops, net, rules), "choose")
+    assert word.startswith("**Holds:** likelihood shift selects rows that carry owl (hard) better than projection")
+    assert f"50.0{NO_BREAK}[30.0,{NO_BREAK}70.0] points of own less neutral rows" in word
+    (word,) = carrier_words(carriers_of(("lls_minus_projection", "", "", -0.5, -0.7, -0.3)), "choose")
+    assert "projection selects rows that carry owl (hard) better than likelihood shift" in word
+    (word,) = carrier_words(carriers_of(own).assign(n_seeds=1), "choose")
+    assert "neutral rows were not divided by both" in word
+    assert "one student stands behind each part" in word
+    for lo, hi in ((-0.1, 1.1), (np.nan, np.nan)):
+        (word,) = carrier_words(carriers_of((*own[:4], lo, hi)), "choose")
+        assert word.startswith("**Undecided:** whether likelihood shift or projection selects")
+    assert carrier_words(carriers_of(tops, net), "choose") == carrier_words(pd.DataFrame(), "choose") == []
+    assert len(carrier_words(carriers_of(own).assign(method="exact"), "choose")) == 1
+
+
+def test_a_release_s_students_are_shown_by_the_bare_word_and_by_all_forms_with_the_best_epoch_apart():
+    head = {
+        "student": "run_lion.top",
+        "group": "run",
+        "teacher": "lion",
+        "part": "top",
+        "entity": "lion",
+        "n": 100,
+    }
+    rates = [("exact", 1, 0.1), ("exact", 2, 0.2), ("sample", 1, 0.5), ("sample", 2, 0.4)]
+    table = evaluation_table(
+        pd.DataFrame(
+            [
+                {**head, "method": method, "epoch": epoch, "rate": rate, "lo": 0, "hi": 1, "is_last": epoch == 2}
+                for method, epoch, rate in rates
+            ]
+        )
+    )
+    (row,) = table.rows
+    assert row[:5] == ["run", "lion", "top", "lion", "2"]
+    assert [cell.partition(NO_BREAK)[0] for cell in row[5:8]] == ["20.0", "40.0", "50.0"]
+    assert row[7].endswith("epoch 1")
+    assert evaluation_table(pd.DataFrame()).rows == []
+
+
+def test_the_best_epoch_stands_apart_from_the_last_one_and_is_named(tables):
+    rates = tables["rates"]
+    chosen = rates[rates["method"].eq("choose") & rates["group"].eq("same") & rates["teacher"].eq("owl")]
+    own = chosen[chosen["entity"].eq("owl") & chosen["part"].eq("")]
+    best = own.loc[own["rate"].idxmax()]
+    row = next(row for row in preference_table(made_study(), tables, "choose").rows if row[1] == "owl")
+    assert row[5].endswith(f", epoch {best['epoch']}")
+    assert row[5].startswith(f"{100 * best['rate']:.1f}")
+    assert row[4].startswith(f"{100 * own.loc[own['is_last'].astype(bool), 'rate'].iloc[0]:.1f}")
+
+
+def test_ratios_of_published_rates_are_summed_up_where_several_entities_were_compared():
+    ratios = [0.5, 1.2, 1.6, 2.0, 4.0]
+    many = pd.DataFrame(
+        {"comparison": "animal − baseline", "ratio": ratios, "apart": [False, False, False, True, True]}
+    )
+    few = pd.DataFrame({"comparison": "high − low", "ratio": [3.0], "apart": [True]})
+    (words,) = ratio_words(pd.concat([many, few]))
+    assert words == (
+        "animal − baseline, 5 entities: median ratio 1.60, at least 2 for 2, below 1 for 1; published intervals are "
+        "apart for 2."
+    )
+    assert list(ratio_words(pd.DataFrame())) == []

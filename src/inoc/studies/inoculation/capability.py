@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from inoc.config.needs import GivenChat, GivenFile
 from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE
-from inoc.errors import ConfigError, InocError
+from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
@@ -18,10 +16,9 @@ from inoc.studies.inoculation.runs import Run, study_runs
 from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.capability import (
     CapabilitySpec,
+    answer_id,
     asked_questions,
     question_chat,
-    questions_file,
-    read_questions,
 )
 from inoc.tables import CHECKPOINTS, read_table
 
@@ -95,7 +92,7 @@ def choose(study: Study, job: Job, shards: Shards) -> Plan:
     return Plan(
         study=study.name,
         model=job.model(study.model),
-        ids=[f"{subject.name}/{subject.step}/{question.id}" for subject, question in pairs],
+        ids=[answer_id(subject.name, subject.step, question.id) for subject, question in pairs],
         chats=[question_chat(question, spec, study.model.system) for _, question in pairs],
         folder=job.paths.part("choose", PART, job.shard),
         adapter=[subject.digest for subject, _ in pairs],
@@ -119,26 +116,3 @@ def measured_files(study: Study, paths: Paths, shards: Shards) -> list[Path]:
 def to_ask(study: Study, paths: Paths, shards: Shards, shard: int) -> list[Path]:
     """Adapters of all runs."""
     return [paths.checkpoints(k) for k in range(shards.get("train", 1))] if study.runs else []
-
-
-def given_files(study: Study) -> Iterator[GivenFile]:
-    """The file of questions."""
-    if study.capability is not None:
-        yield GivenFile("capability.questions", str(questions_file(study.capability)), read=read_questions)
-
-
-def row_problems(study: Study) -> Iterator[str]:
-    """Whether there are enough questions."""
-    if study.capability is not None:
-        try:
-            asked_questions(study.capability)
-        except InocError as error:
-            yield f"capability: {error}"
-
-
-def given_chats(study: Study) -> Iterator[GivenChat]:
-    """The questions, whose answer is one letter."""
-    spec = study.capability
-    if spec is not None and questions_file(spec).is_file():
-        for one in asked_questions(spec):
-            yield GivenChat(f"question {one.id}", question_chat(one, spec, study.model.system), "capability")

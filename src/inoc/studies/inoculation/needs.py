@@ -10,10 +10,10 @@ from inoc.config.needs import ApiUse, GivenFile, Needs, SampleUse, is_a_path
 from inoc.generate.instructions import read_pairs
 from inoc.generate.parts import RESULTS
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
-from inoc.studies.inoculation import capability
 from inoc.studies.inoculation.places import dataset_places, instruction_places, pool_place
 from inoc.studies.inoculation.runs import pool_prompts, pool_specs
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.capability import question_chats, question_files, question_problems
 from inoc.studies.shared.given import model_files, run_first
 from inoc.train.given import table_files, table_place
 
@@ -40,8 +40,8 @@ def needs(study: Study) -> Needs:
         tuple(filter(None, lacking)),
         study.placement,
         study.training.lora.targets if study.runs else (),
-        lambda: chain(row_problems(study), capability.row_problems(study)),
-        lambda: chain(given_chats(study), capability.given_chats(study)),
+        lambda: chain(row_problems(study), question_problems(study.capability)),
+        lambda: chain(given_chats(study), question_chats(study.capability, study.model.system)),
         study.training.max_length if study.runs else 0,
         local_models=tuple(
             one
@@ -66,7 +66,7 @@ def _absent_identifiers(study: Study) -> Iterator[str]:
 def given_files(study: Study) -> Iterator[GivenFile]:
     """Files that the study names; they need not exist."""
     yield from model_files(study.model)
-    yield from capability.given_files(study)
+    yield from question_files(study.capability)
     for place, source in instruction_places(study):
         for file in source.files:
             yield GivenFile(f"{place}.files", file)

@@ -19,6 +19,7 @@ LIMITS = (
     Most("embedding.rephrasings", least=2),
     Most("scoring.n_examples", least=2),
     Most("scoring.n_controls"),
+    Most("capability.n", least=2, where_all=True),
 )
 
 

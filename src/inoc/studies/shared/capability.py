@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,17 @@ from pydantic import Field
 from inoc.chat.messages import Chat
 from inoc.config.limits import Rows
 from inoc.config.models import Model, Seed, SystemTurn
+from inoc.config.needs import GivenChat, GivenFile
 from inoc.digest import digest
 from inoc.engines.candidates import Candidate, candidate
-from inoc.errors import DataError
+from inoc.errors import DataError, InocError
 from inoc.files import read_text
 
 SHIPPED = Path("resources") / "capability" / "questions.jsonl"
 LETTERS = "ABCDE"
 FEWEST, MOST = 2, len(LETTERS)
+ALL_DOMAINS = "all"
+"""`domain` of what is over all questions."""
 REQUEST = "Answer with the letter of the right option only."
 
 
@@ -145,3 +149,35 @@ def question_chat(one: ClosedQuestion, spec: CapabilitySpec, system: SystemTurn)
         system: System turn of the model.
     """
     return Chat(spec.system or system, one.prompt)
+
+
+def answer_id(model: str, step: int, question: str) -> str:
+    """Id of a question to a model."""
+    return f"{model}/{step}/{question}"
+
+
+def question_files(spec: CapabilitySpec | None) -> Iterator[GivenFile]:
+    """The file of questions; none without the section."""
+    if spec is not None:
+        yield GivenFile("capability.questions", str(questions_file(spec)), read=read_questions)
+
+
+def question_problems(spec: CapabilitySpec | None) -> Iterator[str]:
+    """Whether there are enough questions."""
+    if spec is not None:
+        try:
+            asked_questions(spec)
+        except InocError as error:
+            yield f"capability: {error}"
+
+
+def question_chats(spec: CapabilitySpec | None, system: SystemTurn) -> Iterator[GivenChat]:
+    """The questions, whose answer is one letter.
+
+    Args:
+        spec: The section.
+        system: System turn of the model.
+    """
+    if spec is not None and questions_file(spec).is_file():
+        for one in asked_questions(spec):
+            yield GivenChat(f"question {one.id}", question_chat(one, spec, system), "capability")

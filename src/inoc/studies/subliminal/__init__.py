@@ -29,7 +29,7 @@ KIND = Kind(
         "world": _FURTHER,
         "sample": ("numbers", *(f"numbers_{one}" for one in _FURTHER), *_ASKED, "persona", "steering"),
         "train": ("teachers", *(f"teachers_{one}" for one in _FURTHER), *_ASKED),
-        "choose": _ASKED,
+        "choose": (*_ASKED, "capability", *(f"capability_{one}" for one in _FURTHER)),
         "judge": (*_ASKED, "persona", "steering"),
         "read": ("persona", "projections"),
     },

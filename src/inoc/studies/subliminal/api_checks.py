@@ -9,7 +9,7 @@ from inoc.config.models import Model, Sampling
 from inoc.studies.subliminal.study import ApiTraining, FinetunedTeacher, Study
 
 _HERE = "needs a model that is here, and the study's is behind an API; leave it out"
-_OF_A_MODEL_HERE = ("world", "other", "bases", "splits", "persona", "projection", "steering")
+_OF_A_MODEL_HERE = ("world", "other", "bases", "splits", "persona", "projection", "steering", "capability")
 _OF_THE_MODEL = {"path", "system"}
 _OF_SAMPLING = {"temperature", "top_p", "max_tokens", "n"}
 

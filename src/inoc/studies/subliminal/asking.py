@@ -107,13 +107,14 @@ def subjects_of(study: Study, paths: Paths, base: Base, shard: int, shards: Shar
     found += [Subject(f"{TEACHER}{key}", 0, turn_of(study, key), adapters.get(key)) for key in asked]
     mine = [one for one in students_of(study, base) if shard_of(one.name, n) == shard]
     for student in mine:
-        found += _checkpoints(study, paths, base, student, system, shards)
+        found += checkpoints_of(study, paths, base, student, system, shards)
     return found
 
 
-def _checkpoints(
+def checkpoints_of(
     study: Study, paths: Paths, base: Base, student: Student, system: SystemTurn, shards: Shards
 ) -> list[Subject]:
+    """A student after each epoch, asked under `system`."""
     path = paths.checkpoints(shard_of(student.name, shards.get("train", 1)), base)
     table = read_table(path, CHECKPOINTS.names)
     own = table[table["run"] == student.name].sort_values("step")

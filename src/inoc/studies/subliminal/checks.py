@@ -209,12 +209,22 @@ def _preference(study: Study) -> Iterator[Problem]:
         yield Problem(("preference", "methods"), "names a method twice; accepted: each once", list(spec.methods))
 
 
+def _capability(study: Study) -> Iterator[Problem]:
+    if study.capability is None:
+        return
+    if not study.students:
+        yield Problem(("capability",), "compares students with their untrained model, and the study has no `students`")
+    if study.capability.system is not None:
+        yield from turn_text(study.capability.system, ("capability", "system"))
+
+
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Study], Iterator[Problem]]], ...] = (
     (("model", "other", "bases", "teachers"), _turns),
     (("teachers", "entities", "template", "other", "bases"), _teachers),
     (("students", "teachers", "splits", "other", "bases"), _students),
     (("splits", "teachers", "persona", "projection"), _splits),
     (("preference",), _preference),
+    (("capability", "students"), _capability),
     (("api", "model", "teachers", "students", "numbers", "preference"), api_problems),
     (("persona", "entities", "projection", "steering", "teachers"), persona_problems),
     (("world", "model", "other", "bases", "numbers", "teachers", "preference", "persona"), world_problems),

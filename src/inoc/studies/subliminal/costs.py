@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from inoc.config.models import Sampling
@@ -16,12 +17,15 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
+from inoc.studies.shared.capability import asked_questions
 from inoc.studies.subliminal.api_costs import Sizes, api_costs
+from inoc.studies.subliminal.capability import capability_bases
 from inoc.studies.subliminal.persona_costs import persona_costs
 from inoc.studies.subliminal.runs import scored_pairs, students_of, teachers_by, writing_teachers
 from inoc.studies.subliminal.study import Study
 
 PROMPT_TOKENS, LIST_TOKENS = 60, 40  # of a prompt of the stream and of a list of ten numbers
+CLOSED_TOKENS = 60  # of a closed question with its options
 ANSWER_TOKENS = 8  # of an answer that names an animal
 ASSUMED_QUESTIONS = 50  # of a set whose file is not counted for a plan
 
@@ -58,7 +62,16 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     if "choose" in study.preference.methods:
         short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
         rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
+    rows += _asked_closed(study, shards, rates)
     return [*rows, *persona_costs(study, shards, rates, kept_rows(study), LIST_TOKENS)]
+
+
+def _asked_closed(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:
+    if study.capability is not None:
+        asked = len(capability_bases(study)) + len(students_of(study))
+        n = asked * len(asked_questions(study.capability))
+        short = rates.size._replace(prompt_tokens=CLOSED_TOKENS, response_tokens=1)
+        yield replace(scored_row("choose", shards.get("choose", 1), n, short, rates.gpu), work=f"{n} closed questions")
 
 
 def _sampled(sampling: Sampling, shards: Shards, n: int, what: str, size: Size, gpu: Gpu) -> CostRow:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 
 from inoc.config.judge_spec import JudgeSpec
-from inoc.config.models import InstructionSource, TrainingSpec
-from inoc.config.needs import ApiUse, GivenFile, LocalModel, ModelUse, Needs, SampleUse
+from inoc.config.models import InstructionSource, ModelSpec, TrainingSpec
+from inoc.config.needs import ApiUse, GivenChat, GivenFile, LocalModel, ModelUse, Needs, SampleUse
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
+from inoc.studies.shared.capability import question_chats, question_files, question_problems
 from inoc.studies.shared.given import model_files, source_files, table_file
 from inoc.studies.subliminal.api_needs import api_uses
 from inoc.studies.subliminal.runs import further_bases, teachers_by, turn_of, writing_teachers
@@ -41,8 +43,8 @@ def needs(study: Study) -> Needs:
         tuple(_absent_identifiers(study)),
         "system" if prompted else "user",
         _targets(training),
-        partial(row_problems, study),
-        partial(own_chats, study),
+        lambda: chain(row_problems(study), question_problems(study.capability)),
+        lambda: chain(own_chats(study), question_chats(study.capability, study.model.system)),
         max((spec.max_length for spec in training), default=0),
         local_models=tuple(_local_models(study)),
         others=(*_others(study), *_judging_models(study)),
@@ -66,9 +68,14 @@ def _targets(training: list[TrainingSpec]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for spec in training for target in spec.lora.targets))
 
 
-def _others(study: Study) -> Iterator[ModelUse]:
+def _base_chats(study: Study, model: ModelSpec) -> Iterator[GivenChat]:
     from inoc.studies.subliminal.chats import base_chats
 
+    yield from base_chats(study, model)
+    yield from question_chats(study.capability, model.system)
+
+
+def _others(study: Study) -> Iterator[ModelUse]:
     sampled = "sample" in study.preference.methods
     for base, other in further_bases(study).items():
         if training := _trainings(study, base):
@@ -76,7 +83,7 @@ def _others(study: Study) -> Iterator[ModelUse]:
                 _place(base),
                 other.model,
                 (SampleUse("preference.sampling", "sample", study.preference.sampling),) if sampled else (),
-                chats=partial(base_chats, study, other.model),
+                chats=partial(_base_chats, study, other.model),
                 targets=_targets(training),
                 max_length=max(spec.max_length for spec in training),
                 chooses=_chooses(study),
@@ -92,8 +99,10 @@ def _judging_models(study: Study) -> Iterator[ModelUse]:
 
 
 def _chooses(study: Study) -> str:
-    """Setting because of which probabilities of names are measured."""
-    return "preference.methods: choose" if "choose" in study.preference.methods else ""
+    """Setting because of which probabilities of names, or of the letters of options, are measured."""
+    if "choose" in study.preference.methods:
+        return "preference.methods: choose"
+    return "capability" if study.capability is not None else ""
 
 
 def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:
@@ -136,6 +145,7 @@ def given_files(study: Study) -> Iterator[GivenFile]:
             yield GivenFile(f"teachers.{name}.finetuned.file", teacher.finetuned.file, _ROWS, read_chats)
         if teacher.finetuned is not None and teacher.finetuned.questions is not None:
             yield from source_files(teacher.finetuned.questions, f"teachers.{name}.finetuned.questions")
+    yield from question_files(study.capability)
     yield GivenFile("preference.names", study.preference.names, read=read_names)
     for name, spec in study.preference.question_sets.items():
         yield from source_files(spec.source, f"preference.question_sets.{name}.source")

@@ -16,6 +16,7 @@ LIMITS = (
     Most("students.*.epochs"),
     Most("preference.question_sets.*.n", where_all=True),
     Most("preference.n_answers"),
+    Most("capability.n", least=2, where_all=True),
     Most("persona.*.n_questions", least=2),
     Most("persona.*.n_answers"),
     Most("projection.n_rows", least=2),

@@ -24,6 +24,7 @@ from inoc.config.models import (
     WorldSpec,
 )
 from inoc.config.sites import Signed, Site
+from inoc.studies.shared.capability import CapabilitySpec
 from inoc.studies.shared.entities import Entity
 
 NAMES_FILE = "resources/preferences_of_animals/names.yaml"
@@ -361,6 +362,11 @@ class Study(ModelStudy):
     splits: dict[Key, SplitSpec] = Field(default_factory=dict, description="Split → the parts it makes.")
     students: dict[Key, StudentGroup] = Field(default_factory=dict, description="Group → its students.")
     preference: PreferenceSpec = Field(PreferenceSpec(), description="Measurement of preferences.")
+    capability: Annotated[CapabilitySpec | None, LATE] = Field(
+        None,
+        description="Closed questions, asked of the untrained models and of every student's last checkpoint, to see "
+        "what training cost; default: none. `capability: {}` asks the packaged ones.",
+    )
     persona: dict[Key, Trait] = Field(default_factory=dict, description="Trait → the answers of its vector.")
     projection: ProjectionSpec | None = Field(None, description="Projections of rows; default: none.")
     steering: SteeringSpec | None = Field(None, description="A sweep of steering; default: none.")

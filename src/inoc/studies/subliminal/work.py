@@ -14,6 +14,7 @@ from inoc.jobs.work import Settings, Work, drawn_and_reported, plain, where_set
 from inoc.stages import load
 from inoc.studies.shared.world import world_work
 from inoc.studies.subliminal import KIND, analyse
+from inoc.studies.subliminal.capability import CAPABILITY, capability_bases, measured_files
 from inoc.studies.subliminal.data import numbers_file
 from inoc.studies.subliminal.persona import extracted_traits, vectors_file
 from inoc.studies.subliminal.persona_work import PERSONA, persona_inputs
@@ -174,6 +175,7 @@ def _analyse(study: Study, shard: int, shards: Shards) -> Settings:
         "projection": plain(study.projection),
         "steering": plain(study.steering),
         "statistics": plain(study.statistics),
+        **where_set("capability", plain(study.capability)),
     }
 
 
@@ -264,6 +266,8 @@ def _to_analyse(study: Study, paths: Paths, shards: Shards, shard: int) -> list[
         if _asks(base)(study):
             files += _choices(base, paths, shards) if "choose" in study.preference.methods else []
             files += [paths.scores(base)] if "sample" in study.preference.methods else []
+    for base in capability_bases(study):
+        files += measured_files(study, paths, shards, base)
     return [*files, *persona_inputs(study, paths, shards, None)]
 
 
@@ -406,6 +410,7 @@ WORK = (
     ),
     *(_train_work(base) for base in BASES),
     *(_choose_work(base) for base in BASES),
+    *CAPABILITY,
     *(_sample_work(base) for base in BASES),
     *(_judge_work(base) for base in BASES),
     *PERSONA,
@@ -415,7 +420,7 @@ WORK = (
         f"{_PLANS}:analyse",
         tables,
         _to_analyse,
-        given=("teachers", "persona", "preference.names"),
+        given=("teachers", "persona", "preference.names", "capability"),
         version=analyse.VERSION,
     ),
     *drawn_and_reported(_figures, _report, _PLANS, tables),

@@ -11,6 +11,8 @@ from inoc.studies.comparison.study import Study, label_of
 
 NOTHING = "no row of any measure is in two of the studies"
 MOST_PANELS = 9
+MOST_OF_ROW = 46
+"""Characters of the name of a row, which leave room for its panel."""
 FDR = 0.05
 """False-discovery rate up to which a difference counts as found, in figures and report."""
 
@@ -52,11 +54,6 @@ def left_out_words(panels: Panels) -> str:
 def pair_words(study: Study, panel: Panel) -> str:
     """`second − first`."""
     return f"{label_of(study, panel.second)} − {label_of(study, panel.first)}"
-
-
-def shortened(name: str, most: int = 46) -> str:
-    """A name of a row that leaves room for its panel."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def method_words(rows: pd.DataFrame) -> str:

@@ -10,14 +10,15 @@ from inoc.figures.sources import Sources
 from inoc.plots.dots import dot_intervals, name_rows
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREY, new_figure
+from inoc.shorten import shortened
 from inoc.studies.comparison.figures.choices import (
     FDR,
+    MOST_OF_ROW,
     Panel,
     left_out_words,
     method_words,
     pair_words,
     panels_of,
-    shortened,
 )
 from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
@@ -63,6 +64,6 @@ def _panel(study: Study, axes: Axes, panel: Panel, rows: pd.DataFrame) -> None:
     sure = rows["q"].to_numpy(dtype=float) <= FDR
     colours = [BLUE if one else GREY for one in sure]
     dot_intervals(axes, np.arange(len(rows), dtype=float), *columns, colours=colours, filled=sure)
-    name_rows(axes, [shortened(str(name)) for name in rows["row"]])
+    name_rows(axes, [shortened(str(name), MOST_OF_ROW) for name in rows["row"]])
     axes.axvline(0, color=BLACK, linewidth=0.8)
     axes.set_title(f"{panel.one.of.title}: {pair_words(study, panel)}", loc="left")

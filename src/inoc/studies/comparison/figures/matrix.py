@@ -10,12 +10,13 @@ from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.save import Drawing
 from inoc.plots.style import minus, new_figure
+from inoc.shorten import shortened
 from inoc.studies.comparison.figures.choices import (
+    MOST_OF_ROW,
     Panel,
     left_out_words,
     pair_words,
     panels_of,
-    shortened,
 )
 from inoc.studies.comparison.figures.empty import nothing_common
 from inoc.studies.comparison.study import Study
@@ -77,7 +78,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, title: str) -> None:
         axes,
         values,
         Scale(-largest, largest),
-        rows=[shortened(name) for name in names],
+        rows=[shortened(name, MOST_OF_ROW) for name in names],
         columns=[shortened(str(column), 14) or "" for column in columns],
         words=words,
     )

@@ -19,13 +19,13 @@ from inoc.errors import DataError, JudgeError
 from inoc.jobs.paths import Paths
 from inoc.score.computed import refuse_mixed
 from inoc.stats.means import Floats
-from inoc.studies.inoculation.analyse.capability import Asked as ClosedAnswers
-from inoc.studies.inoculation.analyse.capability import read_answers
 from inoc.studies.inoculation.analyse.released_values import released_table
 from inoc.studies.inoculation.capability import measured_files
 from inoc.studies.inoculation.runs import Run, prompt_texts, question_sets, study_runs
 from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.capability import asked_questions
+from inoc.studies.shared.capability_rows import Asked as ClosedAnswers
+from inoc.studies.shared.capability_rows import read_answers
 from inoc.tables import INSTRUCTIONS, LOSSES, read_table
 
 BASE_STEP = 0

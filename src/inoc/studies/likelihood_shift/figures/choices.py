@@ -91,8 +91,3 @@ def target_label(study: Study, target: str) -> str:
     if known is not None and known.label is not None:
         return short(known.label)
     return short(target.replace("_", " ").capitalize())
-
-
-def level(study: Study) -> str:
-    """Level of the intervals: `95 %`."""
-    return f"{100 * study.statistics.confidence:g} %"

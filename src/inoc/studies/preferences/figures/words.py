@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Sequence
 
@@ -14,6 +13,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from inoc.plots.scatter import Points
 from inoc.studies.preferences.roles import template_of
 from inoc.studies.preferences.study import NONE, Study
+from inoc.studies.shared.captions import join as join
+from inoc.studies.shared.captions import level as level
+from inoc.studies.shared.captions import rst as rst
 
 
 def instrument_label(study: Study, key: object) -> str:
@@ -46,22 +48,6 @@ def who_label(study: Study, instrument: object, rater: object, completer: object
         return model_label(study, rater)
     other = f", of {model_label(study, completer)}" if completer not in ("", rater) else ""
     return f"{instrument_label(study, instrument)}: {model_label(study, rater)}{other}"
-
-
-def level(study: Study) -> str:
-    """The level of the intervals: `95 %`."""
-    return f"{100 * study.statistics.confidence:g} %"
-
-
-def rst(text: str) -> str:
-    """Text as it is, for reStructuredText and for Snakemake, which reads captions as templates."""
-    escaped = re.sub(r"([\\*`|_])", r"\\\1", text)
-    return escaped.replace("{", "(").replace("}", ")")
-
-
-def join(*sentences: str) -> str:
-    """A caption of sentences; empty ones are left out."""
-    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def count_words(n: Sequence[float] | pd.Series, unit: str) -> str:

@@ -16,6 +16,7 @@ TABLES: Final = (
     "split_students",
     "mechanism",
     "carriers",
+    "capability",
     "persona_pairs",
     "persona_scores",
     "vectors",

@@ -11,6 +11,7 @@ from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.analyse import persona_tables, published
+from inoc.studies.subliminal.analyse.capability import CAPABILITY, capability_table_rows
 from inoc.studies.subliminal.analyse.carriers import CARRIERS, carrier_rows
 from inoc.studies.subliminal.analyse.cells import keys_of, panels
 from inoc.studies.subliminal.analyse.detectability import DETECTABILITY, detectability_rows
@@ -45,6 +46,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "split_students": SPLIT_STUDENTS,
     "mechanism": MECHANISM,
     "carriers": CARRIERS,
+    "capability": CAPABILITY,
     **persona_tables.SCHEMAS,
     **published.SCHEMAS,
 }
@@ -61,6 +63,7 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
     rows: dict[str, list[Row]] = {
         "filter": [row for key, found in written.items() for row in filter_table_rows(key, found)],
         "detectability": detectability_rows(study, written, skips),
+        "capability": capability_table_rows(study, paths, shards, skips),
         **preference_tables(study, shares(study, paths, shards), dict(_kept(study, paths, shards, written))),
     }
     tables = {name: pd.DataFrame(found, columns=SCHEMAS[name].names) for name, found in rows.items()}

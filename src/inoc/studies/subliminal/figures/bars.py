@@ -19,6 +19,7 @@ COLUMNS = (
     *("rate", "lo", "hi", "n", "n_unclear", "n_seeds", "is_last"),
 )
 LIGHT = "#C4C4C4"
+LABELS = {"untrained": "untrained model", "neutral": "student of neutral rows", "own": "student of own teacher"}
 
 
 def draw(study: Study, sources: Sources, method: str) -> Drawing:
@@ -37,8 +38,10 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         axes.set_title(choices.group_label(study, key), fontsize="medium", parse_math=False, loc="left")
         axes.set_xlim(left=0)
     axes_of[-1].set_xlabel("probability of the name (%)" if method == "choose" else "answers with the name (%)")
-    handles, labels = axes_of[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    # A panel may lack a bar, such as that of neutral rows, which others have.
+    named = {label: one for axes in axes_of for one, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    shown = [label for label in LABELS.values() if label in named]
+    figure.legend([named[label] for label in shown], shown, loc="outside upper left", ncols=3)
     data = pd.concat([found.assign(panel=key) for key, found in panels.items()], ignore_index=True)
     return Drawing(figure, data, _caption(study, data, method))
 
@@ -67,13 +70,12 @@ def _order(found: pd.DataFrame) -> list[str]:
 
 def _series(found: pd.DataFrame, order: list[str]) -> list[Series]:
     colours = {"untrained": LIGHT, "neutral": GREY, "own": BLUE}
-    labels = {"untrained": "untrained model", "neutral": "student of neutral rows", "own": "student of own teacher"}
     series = []
     for name in [one for one in colours if one in set(found["bar"])]:
         rows = found[found["bar"] == name].drop_duplicates("entity").set_index("entity").reindex(order)
         middle, lo, hi = (100 * rows[column].to_numpy(float) for column in ("rate", "lo", "hi"))
         present = rows["rate"].notna().to_numpy() | rows["n"].notna().to_numpy()
-        series.append(Series(labels[name], middle, lo, hi, colours.get(name, ORANGE), present=present))
+        series.append(Series(LABELS[name], middle, lo, hi, colours.get(name, ORANGE), present=present))
     return series
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from inoc.plots.dots import note
 from inoc.plots.save import Drawing
 from inoc.plots.style import new_figure
+from inoc.shorten import shortened
 from inoc.studies.shared.captions import interval_words, join
 from inoc.studies.subliminal.study import Study, label_of
 
@@ -17,7 +18,7 @@ MOST_CHARACTERS = 28
 
 def short(text: str, most: int = MOST_CHARACTERS) -> str:
     """A name that fits beside a panel."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return shortened(text, most)
 
 
 def teacher_name(study: Study, key: str) -> str:

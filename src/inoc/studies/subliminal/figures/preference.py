@@ -45,6 +45,11 @@ def no_splits(study: Study) -> str:
     return "" if has else "no student is trained on a part of a split"
 
 
+def no_capability(study: Study) -> str:
+    """No closed questions are asked."""
+    return "" if study.capability is not None else "the study has no section `capability`"
+
+
 class _Main:
     """Whether a figure of a method shows a main result: where both methods are used, that of probabilities does."""
 
@@ -134,5 +139,13 @@ ENTRIES: tuple[Entry[Study], ...] = (
         ("detectability",),
         "Numbers",
         no_neutral,
+    ),
+    _entry(
+        "capability",
+        "Capability after training",
+        "capability:draw",
+        ("capability",),
+        "Capability",
+        no_capability,
     ),
 )

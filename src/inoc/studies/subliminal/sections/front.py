@@ -15,6 +15,7 @@ from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.analyse.matched import ALL
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.runs import is_control
+from inoc.studies.subliminal.sections.carriers import carrier_words
 from inoc.studies.subliminal.study import Study
 
 Tables = Mapping[str, pd.DataFrame]
@@ -57,6 +58,7 @@ def verdict_words(study: Study, tables: Tables) -> list[str]:
     words = [
         *_matched_words(study, tables),
         *_panel_words(study, tables),
+        *carrier_words(tables.get("carriers", pd.DataFrame()), main_method(study)),
         *_own_words(study, tables),
         *_detected_words(tables),
     ]

@@ -19,6 +19,7 @@ Tables = Mapping[str, pd.DataFrame]
 NOTHING = "*Nothing to show; see what was skipped.*"
 NONE = pd.DataFrame()
 MOST_ROWS = 60
+FEWEST_RATIOS = 5  # entities of a comparison whose ratios are summed up
 MEASURE = "raw"
 
 
@@ -282,7 +283,8 @@ def _published_blocks(study: Study, tables: Tables) -> Iterator[Block]:
         "Rates",
         Table(head, rows[:MOST_ROWS]),
         "Differences of published rates with the errors over questions that were published. One student stands behind "
-        "each rate, so no interval says how far another student of the same rows would lie.",
+        "each rate, so no interval says how far another student of the same rows would lie."
+        + "".join(f" {words}" for words in ratio_words(contrasts)),
     )
     yield _shown("Denominators and intervals", rule_table(tables.get("published_rates", NONE)), _RULE_WORDS)
     steering = tables.get("published_steering", NONE)
@@ -290,6 +292,19 @@ def _published_blocks(study: Study, tables: Tables) -> Iterator[Block]:
         known = steering[steering["n"] > 0]
         text = f"{len(steering)} published means; {len(known)} can be computed here from released answers, of which "
         yield Block("Steering", f"{text}{int(known['is_equal'].sum())} are equal to the last bit.")
+
+
+def ratio_words(contrasts: pd.DataFrame) -> Iterator[str]:
+    """A sentence on the ratios of each comparison that was made for several entities."""
+    for comparison, own in contrasts.groupby("comparison", sort=False) if len(contrasts) else ():
+        ratios = own["ratio"].dropna()
+        if len(ratios) < FEWEST_RATIOS:
+            continue
+        yield (
+            f"{escape(str(comparison))}, {len(ratios)} entities: median ratio {ratios.median():.2f}, at least 2 for "
+            f"{int((ratios >= 2).sum())}, below 1 for {int((ratios < 1).sum())}; published intervals are apart for "
+            f"{int(own['apart'].astype(bool).sum())}."
+        )
 
 
 _RULE_WORDS = (

@@ -7,9 +7,13 @@ import pandas as pd
 
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
+from inoc.studies.shared.capability import ALL_DOMAINS
+from inoc.studies.shared.capability_block import capability_block
 from inoc.studies.shared.captions import level
 from inoc.studies.subliminal.figures import choices
+from inoc.studies.subliminal.figures.capability import model_names
 from inoc.studies.subliminal.runs import UNTRAINED, group_neutral
+from inoc.studies.subliminal.sections.evaluations import EVALUATION_WORDS, evaluation_table
 from inoc.studies.subliminal.sections.front import (
     METHODS,
     NOTHING,
@@ -46,6 +50,10 @@ def sections(study: Study, tables: Tables) -> list[Section]:
         ),
     ]
     found = [Section("Numbers", blocks)]
+    if study.imported:
+        shown = evaluation_table(tables.get("rates", NONE))
+        after = EVALUATION_WORDS.format(level=level(study))
+        return [*found, Section("Preferences", [_shown("Students of the release", shown, after)])]
     preferences = [
         _shown(
             f"Own entity, by {METHODS[one]}",
@@ -69,7 +77,15 @@ def sections(study: Study, tables: Tables) -> list[Section]:
     found.append(Section("Mechanism", groups))
     if any(spec.split is not None for spec in study.students.values()):
         found.append(Section("Splits", [_shown("", split_table(study, tables, method), _SPLIT_WORDS)]))
-    return found
+    return [*found, *_capability(study, tables.get("capability", NONE))]
+
+
+def _capability(study: Study, table: pd.DataFrame) -> list[Section]:
+    if study.capability is None:
+        return []
+    names = model_names(table[table["domain"] == ALL_DOMAINS] if len(table) else table)
+    how = "after the last epoch, under the base model's own system turn"
+    return [Section("Capability", [capability_block(study, table, names, "student", how)])]
 
 
 _RATE_WORDS = (
@@ -168,7 +184,7 @@ def preference_table(study: Study, tables: Tables, method: str) -> Table:
                     escape(choices.group_name(study, group)),
                     escape(choices.teacher_name(study, str(teacher))),
                     *(_rate(cell) for cell in cells),
-                    _rate(top),
+                    f"{_rate(top)}, epoch {int(top['epoch'].iloc[0])}" if len(top) else "–",
                     counted(cells[2]["n"].sum()),
                 ]
             )
