@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,12 +29,12 @@ class TextLoader(LOADER):  # type: ignore[misc]
     Only an empty value and `null` are none. A field that is there twice is refused.
     """
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
         start: [one for one in resolvers if one[0] == "tag:yaml.org,2002:null"]
         for start, resolvers in LOADER.yaml_implicit_resolvers.items()
     }
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 PyYAML's
         """The mapping of a node.
 
         Raises:
