@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.running import Checkout
-
-ODD = 'it\'s "my" $HOME; disk {x} & ümläut 雪'
+from support.running import ODD, Checkout
 
 
 def odd_environment(folder: Path) -> Path:
