@@ -138,7 +138,7 @@ def _too_few(study: Study, kept: dict[tuple[str, str | None], int]) -> Iterator[
         if spec.split is not None:
             n = -(-n // len(part_names(study.splits[spec.split])))
         rows = min(n, spec.n_rows or n)
-        steps = epoch_plan(rows, spec.training, spec.epochs).steps if rows else None
+        steps = epoch_plan(rows, spec.training, spec.epochs).steps if rows and study.api is None else None
         for problem in moves(spec.training, steps, ("students", one.group, "training")):
             where = f"{key_path_text(problem.path)} = {problem.value}"
             yield f"{where}: {problem.message} ({one.data}: at most {rows} rows)"
