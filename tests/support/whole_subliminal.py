@@ -415,7 +415,7 @@ class SubliminalFolder(Folder):
         """Prompts and answers of a teacher, in their order."""
         if teacher in self.kept:
             return [(row["prompt"], row["completion"]) for row in self.kept[teacher]]
-        rows = [row for row in self.rows("sample/numbers/*/answers.parquet") if row["id"].split("/")[0] == teacher]
+        rows = [row for row in self.rows("sample/numbers/*/answers.parquet") if row["id"].startswith(f"{teacher}:")]
         return [(row["instruction"], row["completion"]) for row in sorted(rows, key=lambda row: row["id"])]
 
     def _values(self, teacher: str) -> list[float] | None:

@@ -26,7 +26,7 @@ class Cut(NamedTuple):
 
 
 def cut_of(identity: EmbedderIdentity, texts: Sequence[str]) -> Cut:
-    """How many of some texts an encoder cuts. A model behind an API refuses them, and their vectors are NaN.
+    """Number of texts that an encoder cuts, and where. A model behind an API refuses them, and their vectors are NaN.
 
     Args:
         identity: The encoder.
