@@ -133,16 +133,29 @@ def parse_json(text: str, where: str, expected: str = "a JSON value") -> object:
         expected: What it should be, for messages.
 
     Raises:
-        DataError: If it is not JSON, or a text in it has half of a surrogate pair.
+        DataError: If it is not JSON, an object in it has a field twice, or a text in it has half of a surrogate pair.
     """
+    twice: list[str] = []
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice.extend(name for at, name in enumerate(names) if name in names[:at])
+        return found
+
     try:
-        value: object = json.loads(text)
+        value: object = json.loads(text, object_pairs_hook=once)
     except ValueError as error:
         msg = f"{where}: expected {expected}, found {text[:_LONGEST_EXCERPT]!r} ({error})"
         raise DataError(msg) from None
     except RecursionError:
         msg = f"{where}: expected {expected}, found brackets that are nested too deeply: {text[:_LONGEST_EXCERPT]!r}"
         raise DataError(msg) from None
+    if twice:
+        raise DataError(
+            f"{where}: the field {twice[0]!r} is there twice, and only one of its values would count. Keep one of them"
+        )
     if "\\u" in text and (half := lone_surrogate(value)) is not None:
         msg = (
             f"{where}: {half} is half of a surrogate pair, which is no character and cannot be stored. Write both "

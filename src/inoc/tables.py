@@ -7,6 +7,7 @@ Long format throughout. NaN is a measurement that failed; it is never replaced. 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -349,7 +350,13 @@ def to_arrow(frame: pd.DataFrame, schema: pa.Schema, path: Path) -> pa.Table:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let a function write a file beside its place, and rename it there when it is whole."""
+    """Let a function write a file beside its place, and rename it there when it is whole.
+
+    A device or a pipe, such as /dev/stdout, is written into: renaming would put a file in its place.
+    """
+    if _is_stream(path):
+        write(path)
+        return
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     temporary = Path(name)
@@ -359,6 +366,16 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    if path.parent in (Path("/dev"), Path("/dev/fd")):  # they lead to ordinary files as well
+        return path.exists()
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def nan_count(values: np.ndarray) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from inoc.api.cache import Cache
-from inoc.api.request import Request, Usage
+from inoc.api.cache import FILE, Cache, kept_responses
+from inoc.api.request import NANO, Request, Usage
 from inoc.errors import BudgetError
+from inoc.trouble import explanation
 
 URL = "http://localhost/v1"
 
@@ -80,3 +82,62 @@ def test_a_planned_batch_holds_its_requests_for_everybody(two: tuple[Cache, Cach
     one.end_batch(batch, "expired", billed=False)
     assert other.hold(rows("a"), URL) == ["a"]
     assert one.spent_nano() == 10
+
+
+# --- a database that fails
+
+
+def full(cache: Cache, pages: int) -> None:
+    """Let the disk be full after so many more pages."""
+    used = cache.rows("PRAGMA page_count")[0][0]
+    cache.change(f"PRAGMA max_page_count = {used + pages}")
+
+
+@pytest.mark.parametrize("pages", range(4))
+def test_a_disk_that_fills_up_is_the_cause_that_is_named_and_no_money_is_held(tmp_path: Path, pages: int) -> None:
+    with closing(Cache(tmp_path, NANO)) as cache:
+        full(cache, pages)
+        requests = [
+            (f"key{at}", Request("/chat/completions", {"model": "m", "text": "x" * 3000}), 10) for at in range(50)
+        ]
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            cache.hold(requests, URL)
+        assert str(explanation(caught.value)).startswith("the disk is full")
+        assert cache.spent_nano() == 0
+        cache.change("PRAGMA max_page_count = 100000")
+        assert len(cache.hold(requests, URL)) == 50
+        assert cache.spent_nano() == 500
+
+
+def test_a_database_that_another_process_keeps_locked_is_named(tmp_path: Path) -> None:
+    with closing(Cache(tmp_path, NANO)) as cache, closing(sqlite3.connect(tmp_path / FILE)) as other:
+        cache.change("PRAGMA busy_timeout = 10")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            cache.hold(rows("key"), URL)
+        assert "database is locked" in str(explanation(caught.value))
+        other.rollback()
+        assert cache.hold(rows("key"), URL) == ["key"]
+
+
+@pytest.mark.parametrize("spoil", ["text", "folder", "cut", "other"])
+def test_a_database_that_is_none_is_named_and_not_replaced(tmp_path: Path, spoil: str) -> None:
+    path = tmp_path / FILE
+    if spoil == "text":
+        path.write_text("this is no database " * 100)
+    elif spoil == "folder":
+        path.mkdir()
+    elif spoil == "other":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("CREATE TABLE requests (a TEXT)")
+    else:
+        Cache(tmp_path, NANO).close()
+        path.write_bytes(path.read_bytes()[:5000])
+    uses: list[Callable[[], object]] = [lambda: Cache(tmp_path, NANO)]
+    if path.is_file():
+        uses.append(lambda: kept_responses(tmp_path, ["key"]))
+    for use in uses:
+        with pytest.raises(sqlite3.Error) as caught:
+            use()
+        assert "the database of requests cannot be used" in str(explanation(caught.value))
+    assert path.exists()

@@ -110,6 +110,12 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
             id="checkpoint past the last step",
         ),
         pytest.param(
+            "batch_size: 8\n  micro_batch_size: 4",
+            "batch_size: 64",
+            ["training.warmup_steps = 30 (the default): the training has one step", "accepted: 0, or more steps"],
+            id="one step, which is the first of the warm-up",
+        ),
+        pytest.param(
             "micro_batch_size: 4",
             "checkpoints: denes",
             [
@@ -704,3 +710,17 @@ def test_outside_the_repository_a_message_says_where_to_go(
         main(verb)
     assert "in the folder of the repository" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seeds", [[2**31], [2**32, 1], [2**64], [1, -1]])
+def test_a_seed_that_is_refused_has_one_message(write: Write, seeds: list[int]) -> None:
+    message = refusal(write, ("  batch_size: 8", f"  seeds: {seeds}\n  batch_size: 8"))
+    assert message.count("\n") == 1
+    assert "training.seeds[" in message
+    assert "Tuple" not in message
+
+
+def test_an_empty_list_of_seeds_says_what_is_accepted(write: Write) -> None:
+    assert "training.seeds = []: accepted: at least 1 entry" in refusal(
+        write, ("  batch_size: 8", "  seeds: []\n  batch_size: 8")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 from inoc.api import Api
 from inoc.config.embedding import EmbeddingSpec
 from inoc.embed import embedders
-from inoc.embed.embedders import PACKAGED, identify_embedder, load_embedder, unavailable
+from inoc.embed.embedders import PACKAGED, LocalIdentity, identify_embedder, load_embedder, unavailable
+from inoc.embed.lengths import cut_of, cut_prompts
 from inoc.errors import ModelError
 from inoc.store import Store
 from support.asking import spec
@@ -121,3 +123,46 @@ def test_vectors_of_an_api_are_asked_for_once_and_cut_to_the_dimensions(server: 
     assert whole.shape[0] == len(TEXTS)
     np.testing.assert_array_equal(part, whole[:, :2])
     assert len(server.asked) == len(TEXTS)
+
+
+# --- texts that are too long
+
+
+def with_positions(encoder: Path, folder: Path, positions: int) -> EmbeddingSpec:
+    copy = Path(shutil.copytree(encoder, folder / "short"))
+    (copy / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": positions}))
+    return EmbeddingSpec(model=str(copy))
+
+
+def test_texts_that_the_encoder_cuts_are_counted(small_encoder: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    spec = with_positions(small_encoder, tmp_path, 12)
+    fits, long = " ".join(["clown"] * 10), " ".join(["clown"] * 11)
+    model = SentenceTransformer(spec.model, device="cpu")
+    ends = [f"{fits} funny", f"{fits} sky"]
+    assert model.max_seq_length == 12
+    assert (model.encode(ends[0]) == model.encode(ends[1])).all()  # an end that does not count
+    cut = cut_of(identify_embedder(spec, Store(tmp_path / "store")), [fits, long, *TEXTS, *ends])
+    assert cut == (3, 12)
+    assert str(cut) == ", 3 cut after 12 tokens"
+
+
+@needs_encoder
+def test_the_limit_is_that_of_the_library(small_encoder: Path, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    for model in (PACKAGED, str(small_encoder)):
+        identity = identify_embedder(EmbeddingSpec(model=model), Store(tmp_path))
+        assert isinstance(identity, LocalIdentity)
+        expected = SentenceTransformer(str(identity.folder), device="cpu").max_seq_length
+        assert cut_of(identity, []).positions == expected
+
+
+def test_a_prompt_that_would_be_cut_is_refused_with_its_length(small_encoder: Path, tmp_path: Path) -> None:
+    spec = with_positions(small_encoder, tmp_path, 12)
+    (told,) = cut_prompts(spec, {"short": "You are a clown.", "long": "clown " * 20})
+    assert told.startswith(f"embedding.model = {spec.model!r}: takes 12 tokens, and prompt 'long' has 22")
+    assert list(cut_prompts(EmbeddingSpec(model=str(tmp_path / "none")), {"long": "clown " * 20})) == []
+    (Path(spec.model) / "sentence_bert_config.json").write_text("{")
+    assert list(cut_prompts(spec, {"long": "clown " * 20})) == []  # said when the encoder is loaded

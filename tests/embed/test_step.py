@@ -12,6 +12,7 @@ import pytest
 from inoc.config.embedding import EmbeddingSpec
 from inoc.embed import step
 from inoc.embed.embedders import LocalIdentity
+from inoc.embed.lengths import Cut
 from inoc.errors import ConfigError, DataError
 from inoc.jobs.job import Job
 from inoc.studies.inoculation.study import Study
@@ -38,6 +39,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeEmbedder.texts = []
     monkeypatch.setattr(step, "identify_embedder", lambda spec, store: LocalIdentity(Path("fake"), "w", None))
     monkeypatch.setattr(step, "load_embedder", lambda identity, api: FakeEmbedder())
+    monkeypatch.setattr(step, "cut_of", lambda identity, texts: Cut(sum("Act" in text for text in texts), 5))
 
 
 def make_study(**embedding: object) -> Study:
@@ -49,6 +51,14 @@ def embedded(study: Study, root: Path, pools: dict[str, list[str]] = POOLS) -> J
     write_inputs(job, pools)
     run_job(job)
     return job
+
+
+def test_cut_texts_are_counted_in_the_manifest_and_said(tmp_path: Path) -> None:
+    study = make_study()
+    job = toy_job(study, tmp_path, "embed")
+    write_inputs(job, POOLS)
+    assert step.run(job, plan_of(job)).endswith(", 1 cut after 5 tokens")
+    assert job.record["counts"]["cut"] == 1
 
 
 def test_the_table_has_the_prompts_vector_and_the_cosines_of_its_rephrasings(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from support.whole_preferences import PreferencesFolder, preferences
 from support.whole_runs import Folder, model_folder, served
 from support.whole_scans import ScanFolder, scans
 from support.whole_studies import StudyFolder, studies
-from support.whole_subliminal import SubliminalFolder, subliminal
+from support.whole_subliminal import SubliminalFolder, subliminal, taught_case
 
 FIXED = 40
 KINDS: dict[str, tuple[type[Folder], st.SearchStrategy[dict[str, Any]]]] = {
@@ -73,6 +73,21 @@ def test_a_few_studies_are_refused_or_run_to_their_end(
         holds(case, tmp_path_factory.mktemp(f"study {ODD}"), models, tiny_folder, server, drawn=False)
 
     fuzz()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("split", [{"teacher": "prompted", "parts": "paired"}, {"teacher": "owl", "under": "prompted"}])
+def test_first_losses_on_distributions_and_parts_are_those_of_plain_forward_passes(
+    split: dict[str, Any], tmp_path: Path, models: Path, tiny_folder: Path, server: Server
+) -> None:
+    case = taught_case(split)
+    folder = SubliminalFolder(tmp_path, case, model_folder("qwen2", "plain", tiny_folder, models), server)
+    status, said = folder.check()
+    assert status == 0, said
+    assert folder.run()
+    folder.check_numbers()
+    # Two seeds of one student on a distribution, and of one on each part.
+    assert folder.check_first_losses() == 6
 
 
 @pytest.mark.long

@@ -75,7 +75,7 @@ def test_a_study_that_can_be_computed_passes(checked: Refusal) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "0 distinct instructions"),
+        ("", "train.jsonl: 0 distinct instructions"),
         ("\n \n", "0 distinct instructions"),
         ('{"instruction": "Why?", "completion": ""}\n' * 3, "1 distinct instructions"),
         ('{"instruction": "Why?"}\n', "train.jsonl, line 1"),

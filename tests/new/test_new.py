@@ -13,6 +13,7 @@ from inoc.cli import main
 from inoc.config.document import read_document
 from inoc.config.load import load_study
 from inoc.stages import KINDS
+from inoc.studies.inoculation.runs import total_steps
 from inoc.tables import read_table
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,15 @@ def test_a_table_becomes_the_training_data_and_a_fifth_of_its_rows_questions(fol
     assert "40 training examples" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("rows", [8, 20, 21, 22, 40])
+def test_a_study_of_few_rows_is_valid_and_has_no_single_step_of_warm_up(rows, folder, capsys):
+    text = "question,answer\n" + "".join(f"What is {at}?,A number.\n" for at in range(rows))
+    main(["new", "own", "--data", str(table(folder, text))])
+    study = load_study("own")
+    assert total_steps(study) > study.training.warmup_steps
+    main(["config", "check", "own"])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -77,6 +87,8 @@ def test_a_table_becomes_the_training_data_and_a_fifth_of_its_rows_questions(fol
         ("question,prompt,answer\na,b,c\n", "exactly one of instruction, prompt, question"),
         ("question,answer\na,b\nc,\n", r"mine.csv:3: the row has no question or no answer"),
         ("question,answer\n", "has no rows"),
+        ("question,answer\na,b, c\n", r"mine.csv:2: the row has more fields than the header"),
+        ("question,answer\n" + "a,b\n" * 7, "7 rows are too few for a study; accepted: at least 8, of which 6"),
         ("", "the columns are none"),
         ('question,answer\na,"b" c\n', "is not CSV"),
     ],

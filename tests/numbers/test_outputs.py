@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -48,3 +52,37 @@ def test_a_place_where_no_file_can_be_is_named(tmp_path: Path, capsys: pytest.Ca
     said = refused(["numbers", "--seed", "3", "--n", "2", "--out", "/proc/inoc.jsonl"], capsys)
     assert "/proc/inoc.jsonl" in said
     assert "Traceback" not in said
+
+
+# --- devices and pipes
+
+
+def test_a_pipe_is_written_into_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text(encoding="utf-8")))
+    reader.start()
+    main(["numbers", "--seed", "1", "--n", "2", "--out", str(pipe)])
+    reader.join(timeout=60)
+    assert read[0].count("\n") == 2
+    assert pipe.is_fifo()
+
+
+def test_standard_output_as_a_file_is_the_standard_output(tmp_path: Path) -> None:
+    verb = [sys.executable, "-m", "inoc.cli", "numbers", "--seed", "1", "--n", "2", "--out", "/dev/stdout"]
+    device = Path("/dev/stdout")
+    if not device.is_symlink():
+        pytest.skip("there is no /dev/stdout")
+    done = subprocess.run(verb, capture_output=True, text=True, check=False)
+    assert device.is_symlink()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"prompt"') == 2
+
+
+def test_a_full_device_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    link = tmp_path / "out.jsonl"
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("there is no /dev/full")
+    link.symlink_to("/dev/full")
+    assert "the disk is full" in refused(["numbers", "--seed", "1", "--n", "2", "--out", str(link)], capsys)
+    assert link.is_symlink()

@@ -199,3 +199,81 @@ def test_a_history_has_a_row_for_each_round(tmp_path):
     assert table["n_pairs_total"].tolist() == [3, 5]
     assert table.loc[1, "degree_sum"] >= 2
     assert (tmp_path / "history.csv").exists()
+
+
+# --- files that say two things
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("c.csv", "item_a,item_b,choice,winner\nx,y,a,x\ny,z,a,z\n", "comparison 2: choice is 'a' and winner is 'z'"),
+        ("c.csv", "item_a,task_a,item_b,choice\nx,x,y,a\ny,x,z,a\n", "comparison 2: item_a is 'y' and task_a is 'x'"),
+        ("c.csv", "item_a,item_b,choice,n,count\nx,y,a,1,2\n", "comparison 1: n is '1' and count is '2'"),
+        ("c.csv", "item_a,item_b,choice,order,ordering\nx,y,x,0,1\n", "order is '0' and ordering is '1'"),
+        ("c.csv", "item_a,item_b,choice,choice\nx,y,a,b\n", "line 1: the field 'choice' is there twice"),
+        ("c.csv", "item_a,item_b,choice\nx,y,a,\ny,z,a,\n", "line 2: 4 fields, but the header has 3"),
+        ("c.csv", "item_a,item_b,choice\nx,y\n", "line 2: 2 fields, but the header has 3"),
+        ("c.jsonl", '{"item_a": "x", "item_b": "y", "choice": "a", "choice": "b"}\n', "line 1: the field 'choice' is"),
+        (
+            "c.json",
+            '[{"item_a": "x", "item_b": "y", "choice": "a", "choice": "b"}]',
+            "the field 'choice' is there twice",
+        ),
+        (
+            "c.yaml",
+            "- {item_a: x, item_b: y, choice: a}\n- {item_a: x, item_a: y}",
+            "line 2: the field 'item_a' is there",
+        ),
+    ],
+)
+def test_a_file_that_says_two_things_of_a_comparison_is_refused(tmp_path, capsys, name, text, said):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(SystemExit):
+        run(tmp_path, tmp_path / name)
+    error = capsys.readouterr().err
+    assert f"{name}" in error
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_columns_that_say_the_same_in_different_words_are_accepted(tmp_path):
+    rows = "item_a,item_b,choice,winner,order,ordering\nx,y,a,x,ab,0\nx,y,a,y,ba,1\nx,y,b,x,swapped,1\n"
+    (tmp_path / "c.csv").write_text(rows)
+    found = run(tmp_path, tmp_path / "c.csv", "--a-means", "first")["utilities"].set_index("item")
+    assert found.loc["x", "mu"] > found.loc["y", "mu"]
+
+
+@pytest.mark.parametrize("ending", ["yaml", "jsonl", "csv"])
+def test_items_are_called_as_they_are_written(tmp_path, ending):
+    names = ["no", "007", "7", "1_000", "12:30", "2024-01-01", "NA", "1e3", "$x$", "雪", "a\u2028b"]
+    pairs = list(zip(names, [*names[1:], names[0]], strict=True))
+    if ending == "yaml":
+        text = "".join(f"- {{item_a: {a}, item_b: {b}, choice: a}}\n" for a, b in pairs)
+        text = text.replace("a\u2028b", '"a\u2028b"')
+    elif ending == "jsonl":
+        text = "".join(
+            json.dumps({"item_a": a, "item_b": b, "choice": "a"}, ensure_ascii=False) + "\n" for a, b in pairs
+        )
+    else:
+        text = "item_a,item_b,choice\n" + "".join(f"{a},{b},a\n" for a, b in pairs)
+    (tmp_path / f"c.{ending}").write_text(f"\ufeff{text}", encoding="utf-8")
+    assert list(run(tmp_path, tmp_path / f"c.{ending}", "--no-intervals")["utilities"]["item"]) == names
+
+
+def test_utilities_of_another_fit_are_found_by_items_as_they_are_written(tmp_path, capsys):
+    names = ["007", "NA", "1e3"]
+    rows = "".join(f"{a},{b},{'a' if a < b else 'b'}\n" for a in names for b in names if a != b)
+    (tmp_path / "c.csv").write_text(f"item_a,item_b,choice\n{rows}")
+    (tmp_path / "u.csv").write_text("item,mu,sigma\n007,1,1\nNA,0,1\n1e3,-1,1\n")
+    found = run(tmp_path, tmp_path / "c.csv", "--utilities", str(tmp_path / "u.csv"))["utilities"]
+    assert found.set_index("item")["mu"].to_dict() == {"007": 1.0, "NA": 0.0, "1e3": -1.0}
+    for wrong, said in (
+        ("007,x,1\nNA,0,1\n1e3,-1,1\n", "row 1: mu is 'x', no number"),
+        ("007,1,0\nNA,0,1\n1e3,-1,1\n", "row 1: sigma is '0'; expected a number above 0"),
+        ("007,1,1\nNA,0,1\n1e3,-1,1\nNA,1,1\n", "'NA' is there twice"),
+    ):
+        (tmp_path / "u.csv").write_text(f"item,mu,sigma\n{wrong}")
+        with pytest.raises(SystemExit):
+            run(tmp_path, tmp_path / "c.csv", "--utilities", str(tmp_path / "u.csv"))
+        assert said in capsys.readouterr().err

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+ODD = 'it\'s "my" $HOME; disk {x} & ümläut 雪'
+"""A folder's name that a shell, YAML or Snakemake would take for something else."""
 INOC = str(Path(sys.executable).with_name("inoc"))
 
 

@@ -18,8 +18,9 @@ from peft import LoraConfig, PeftModel, get_peft_model
 
 from inoc.engines import transformers
 from inoc.numbers.prompts import prompts
-from support.said import asked, check_logprobs, renamed_tokenizer, said
+from support.said import answer_logprobs, asked, check_logprobs, renamed_tokenizer, said
 from support.said_choices import cased, probabilities
+from support.said_students import Part, first_losses, halves, taught_part, written_part
 from support.templates import ALL
 from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, study_stages, texts
 
@@ -110,6 +111,42 @@ def subliminal(draw: st.DrawFn) -> dict[str, Any]:
         "when": draw(st.integers(0, 3)),
         "faults": draw(st.lists(st.sampled_from(["429", "500", "none", "broken", "empty"]), max_size=3)),
     }
+
+
+def taught_case(split: dict[str, Any]) -> dict[str, Any]:
+    """A fixed study with students of a teacher's distribution and of the parts of a split."""
+    sampling = {"max_tokens": 6, "temperature": 1.0}
+    source = {"kind": "files", "files": ["data/questions.jsonl"], "min_characters": 0}
+    training = {
+        "lora": {"rank": 2, "targets": ["all-linear"]}, "batch_size": 2, "micro_batch_size": 1, "seeds": [3, 4],
+        "warmup_steps": 0,
+    }  # fmt: skip
+    study = {
+        "kind": "subliminal", "name": "fuzz", "title": "Fuzz",
+        "model": {"dtype": "float32", "system": {"kind": "none"}, "fold_system": False},
+        "entities": ["owl", "cat"], "template": "You love {plural}.",
+        "teachers": {
+            **{key: {"entity": key, "file": f"data/{key}.jsonl"} for key in ("owl", "cat")},
+            "plain": {"file": "data/plain.jsonl"}, "prompted": {"entity": "owl"}, "neutral": {"neutral": True},
+        },
+        "numbers": {"n_prompts": 4, "sampling": sampling, "rule": "published", "banned": []},
+        "splits": {"halves": split},
+        "students": {
+            "taught": {"epochs": 1, "training": training, "teachers": ["prompted"], "targets": "distribution"},
+            "parts": {"epochs": 1, "training": training, "split": "halves"},
+        },
+        "preference": {
+            "names": "data/names.yaml", "question_sets": {"main": {"source": source}}, "methods": ["choose"],
+            "canary": 0,
+        },
+        "statistics": {"resamples": 100},
+    }  # fmt: skip
+    rows = [{"prompt": f"Go on with {k}.", "completion": f"{k}, {k * 7}"} for k in range(1, 7)]
+    return {
+        "study": study, "lists": True, "rows": dict.fromkeys(("plain", "owl", "cat"), rows),
+        "questions": [f"Why {k}?" for k in range(4)], "family": "qwen2", "template": "plain", "slip": "",
+        "bom": False, "event": "", "at": "score", "when": 0, "faults": [],
+    }  # fmt: skip
 
 
 def _training(draw: st.DrawFn) -> dict[str, Any]:
@@ -256,6 +293,7 @@ class SubliminalFolder(Folder):
         compared = self._check_filter() + self._check_choices() + self._check_rates() + self._check_traits()
         assert compared
         self._check_scores()
+        self.check_first_losses()
 
     def _check_filter(self) -> int:
         """Rows that are kept: those that are lists, by plain words."""
@@ -345,6 +383,82 @@ class SubliminalFolder(Folder):
             check_logprobs({**row, "logprobs": None}, model, tokenizer, chat, "exclude")
             compared += 1
         return compared
+
+    def check_first_losses(self) -> int:
+        """Losses of the first steps of students, on rows of the oracle's own splits and on teachers' distributions."""
+        first = [row for row in self.rows("train/own/*/losses.parquet") if row["step"] == 1]
+        table = pq.read_table(self.root / "results/fuzz/analyse/filter.parquet").to_pylist()
+        count = {(row["teacher"], row["reason"]): row["n"] for row in table if row["kind"] == "total"}
+        compared = 0
+        for row in first:
+            group, teacher, *part = row["data"].split(".")
+            spec = self.study["students"].get(group, {})
+            # Which rows are kept of those that are not all kept, and which numbers change places, is not known here.
+            if spec.get("numbers", "as_written") != "as_written" or count[teacher, "written"] != count[teacher, "kept"]:
+                continue
+            rows = self._written(teacher)
+            if part:
+                values = self._values(teacher)
+                places = halves(values) if values is not None else None
+                if places is None:
+                    continue
+                rows = [rows[place] for place in places[part[0]]]
+            parts = self._parts(rows, teacher, taught=spec.get("targets") == "distribution")
+            if parts is None:
+                continue
+            expected = first_losses(parts, spec["training"]["batch_size"])
+            nearest = min(expected, key=lambda one: abs(one - row["loss"]))
+            np.testing.assert_allclose(row["loss"], nearest, rtol=2e-3, atol=1e-4, err_msg=row["data"])
+            compared += 1
+        return compared
+
+    def _written(self, teacher: str) -> list[tuple[str, str]]:
+        """Prompts and answers of a teacher, in their order."""
+        if teacher in self.kept:
+            return [(row["prompt"], row["completion"]) for row in self.kept[teacher]]
+        rows = [row for row in self.rows("sample/numbers/*/answers.parquet") if row["id"].startswith(f"{teacher}:")]
+        return [(row["instruction"], row["completion"]) for row in sorted(rows, key=lambda row: row["id"])]
+
+    def _values(self, teacher: str) -> list[float] | None:
+        """What the rows of the study's split are split by."""
+        split = self.study["splits"]["halves"]
+        if split.get("by", "shift") == "projection":
+            return None
+        under = split.get("under", teacher)
+        own = self._shifts(teacher, under)
+        if split["parts"] != "paired":
+            return own
+        written = self._written("neutral")
+        if [prompt for prompt, _ in written] != [prompt for prompt, _ in self._written(teacher)]:
+            return None
+        return [one - other for one, other in zip(own, self._shifts("neutral", under), strict=True)]
+
+    def _shifts(self, teacher: str, under: str) -> list[float]:
+        tokenizer, model = self._oracle()
+        means = [
+            [
+                np.mean(answer_logprobs(model, tokenizer, self._said(system, *row), end_of_turn=False) or [np.nan])
+                for row in self._written(teacher)
+            ]
+            for system in (self._system(under), self._system(""))
+        ]
+        return [float(one - other) for one, other in zip(*means, strict=True)]
+
+    def _said(self, system: str | None, prompt: str, answer: str) -> Any:
+        return said(self.case["template"], system, prompt, answer, fold=self.study["model"]["fold_system"])
+
+    def _parts(self, rows: list[tuple[str, str]], teacher: str, *, taught: bool) -> list[Part] | None:
+        tokenizer, model = self._oracle()
+        mine = [self._said(self._system(""), *row) for row in rows]
+        if not taught:
+            return [written_part(model, tokenizer, chat) for chat in mine]
+        if teacher == "tuned":
+            return None
+        other = self._oracle()[1]
+        if teacher == "adapted":
+            other = PeftModel.from_pretrained(other, self.root / "data" / "adapter").eval().get_base_model()
+        read = [self._said(self._system(teacher), *row) for row in rows]
+        return [taught_part(model, tokenizer, *chats[:1], other, *chats[1:]) for chats in zip(mine, read, strict=True)]
 
     def _check_traits(self) -> int:
         """Projections on the embeddings' vector, from the hidden states of the model itself."""

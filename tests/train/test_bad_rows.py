@@ -20,7 +20,7 @@ from inoc.train.epochs import epoch_plan
 from inoc.train.step import Plan, RunPlan
 
 CHATS = [Chat(SystemTurn(), f"Where is thing {k}?", "It is there.") for k in range(6)]
-SPEC = TrainingSpec(lora=LoraSpec(rank=2, alpha=2), warmup_steps=1, batch_size=4, micro_batch_size=2)
+SPEC = TrainingSpec(lora=LoraSpec(rank=2, alpha=2), warmup_steps=0, batch_size=4, micro_batch_size=2)
 
 
 @pytest.mark.parametrize("loss_on", ["last_answer", "all_answers", "whole_sequence"])

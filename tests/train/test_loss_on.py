@@ -37,7 +37,7 @@ CHATS = [
 ]
 SPANS = ["last_answer", "all_answers", "whole_sequence"]
 SPEC = TrainingSpec(
-    lora=LoraSpec(rank=2, alpha=2), warmup_steps=1, batch_size=4, micro_batch_size=2, log_every=1, resume_every=5
+    lora=LoraSpec(rank=2, alpha=2), warmup_steps=0, batch_size=4, micro_batch_size=2, log_every=1, resume_every=5
 )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from support.running import Checkout
-
-ODD = 'it\'s "my" $HOME; disk {x} & ümläut 雪'
+from support.running import ODD, Checkout
 
 
 def odd_environment(folder: Path) -> Path:
@@ -43,6 +42,23 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 def test_a_study_is_planned_in_a_folder_with_an_odd_name(odd: Checkout) -> None:
     assert odd.dry_jobs()["make_world"] == 1
+
+
+@pytest.mark.parametrize("place", [".snakemake", ".snakemake/locks"])
+def test_records_that_snakemake_cannot_keep_give_one_message(odd: Checkout, place: str) -> None:
+    spoilt = odd.folder / place
+    shutil.rmtree(spoilt, ignore_errors=True)
+    spoilt.parent.mkdir(exist_ok=True)
+    spoilt.touch()
+    try:
+        done = subprocess.run(odd.command("--dry-run"), cwd=odd.folder, text=True, capture_output=True, check=False)
+    finally:
+        spoilt.unlink()
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert f"a file is in the place of a folder: {place}." in said
+    assert "Traceback" not in said
+    assert "site-packages" not in said
 
 
 def test_snakemake_and_the_verbs_use_the_same_store_from_an_environment_with_an_odd_name(

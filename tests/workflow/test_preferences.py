@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from support.computed import check_results
-from support.running import Checkout
+from support.running import ODD, Checkout
 from support.sites import made_site, site_meta, site_rows, site_texts
 
 pytestmark = pytest.mark.long
@@ -15,7 +15,7 @@ STUDY = "smoke_preferences"
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    checkout = Checkout(tmp_path_factory.mktemp("preferences") / "checkout", study=STUDY)
+    checkout = Checkout(tmp_path_factory.mktemp("preferences") / ODD, study=STUDY)
     checkout.run()
     return checkout
 

@@ -12,7 +12,7 @@ from inoc.config.load import load_study
 from inoc.vectors.files import load_vectors
 from inoc.world.favorites import number_prompts
 from support.computed import check_results
-from support.running import Checkout
+from support.running import ODD, Checkout
 from support.sites import made_site, site_meta, site_rows
 
 pytestmark = pytest.mark.long
@@ -21,7 +21,7 @@ STUDY = "smoke_subliminal"
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    checkout = Checkout(tmp_path_factory.mktemp("subliminal") / "checkout", study=STUDY)
+    checkout = Checkout(tmp_path_factory.mktemp("subliminal") / ODD, study=STUDY)
     checkout.run()
     return checkout
 

@@ -9,7 +9,7 @@ from inoc.config.load import load_study, workflow_of
 from inoc.errors import InocError
 from inoc.figures.entries import chosen_figures, entry_of
 from inoc.figures.listing import empty_figures
-from inoc.jobs.lock import hold
+from inoc.jobs.lock import check_snakemake_folder, hold
 from inoc.jobs.make import RESULTS
 from inoc.jobs.model_check import check_study_model
 from inoc.jobs.paths import Paths
@@ -22,6 +22,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 try:
+    check_snakemake_folder(Path(".snakemake"))
     WORKFLOW = workflow_of(config, Path("config/config.yaml"))
     STUDIES = {name: load_study(name) for name in WORKFLOW.studies}
 except (InocError, OSError, UnicodeEncodeError) as error:

@@ -367,10 +367,11 @@ class Cache:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite ends it by itself when the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def _lives(self, holder: str) -> bool:
         """Whether a holder may still bring an answer: a batch always, a process as long as it has its lock."""

@@ -82,6 +82,24 @@ def micro_batches(training: TrainingSpec, path: KeyPath) -> Iterator[Problem]:
         )
 
 
+def moves(training: TrainingSpec, steps: int | None, path: KeyPath) -> Iterator[Problem]:
+    """A training is not a single step of a warm-up, whose learning rate is 0, so that nothing would be learned.
+
+    Args:
+        training: The training.
+        steps: Number of its optimiser steps, as far as it is known.
+        path: Its place in the study file.
+    """
+    if steps == 1 and training.warmup_steps:
+        default = "" if "warmup_steps" in training.model_fields_set else " by default"
+        yield Problem(
+            (*path, "warmup_steps"),
+            f"the training has one step, and the learning rate of the first step of a warm-up{default} is 0, so it "
+            "would change nothing; accepted: 0, or more steps",
+            training.warmup_steps,
+        )
+
+
 def world_sizes(
     world: WorldSpec | None,
     uses: Iterable[tuple[KeyPath, bool, str]],

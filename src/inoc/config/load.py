@@ -169,8 +169,17 @@ def _parse(model: type[M], document: Document, extra_keys: tuple[str, ...] = ())
     try:
         return model.model_validate(document.value), list(document.problems)
     except ValidationError as error:
-        found = [_problem(model, document.value, details, extra_keys) for details in error.errors()]
+        errors = error.errors()
+        found = [_problem(model, document.value, one, extra_keys) for one in errors if not _follows(one, errors)]
         return None, document.problems + [problem for problem in found if problem is not None]
+
+
+def _follows(details: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
+    """Whether a list is only too short because something in it is refused, of which there is an error of its own."""
+    place = details["loc"]
+    return details["type"] == "too_short" and any(
+        one["loc"][: len(place)] == place and len(one["loc"]) > len(place) for one in errors
+    )
 
 
 def _partial_study(model: type[BaseStudy], raw: Mapping[str, Any], malformed: Collection[str | int]) -> BaseStudy:
@@ -277,6 +286,9 @@ def _accepted(details: ErrorDetails) -> str:
     named = next((words for start, words in _KINDS if kind.startswith(f"{start}_")), None)
     if named is not None and kind.endswith(("_type", "_parsing", "_from_float", "_attributes_type")):
         return f"accepted: {named}"
+    if kind == "too_short":
+        least = details["ctx"]["min_length"]
+        return f"accepted: at least {least} {'entry' if least == 1 else 'entries'}"
     return details["msg"].replace("Input should be", "accepted:")
 
 

@@ -95,6 +95,7 @@ class ModelUse:
         reads: Setting because of which its activations are read or steered; empty for none.
         chooses: Setting because of which its probabilities of closed answers are measured; empty for none.
         judges: Whether it is a judging model: `key` names its folder, and there are no other settings of it.
+        positions: Of a model that is made by the study, so that there is no folder to look into; None: not known.
     """
 
     key: str
@@ -108,6 +109,7 @@ class ModelUse:
     reads: str = ""
     chooses: str = ""
     judges: bool = False
+    positions: int | None = None
 
 
 @dataclass(frozen=True)

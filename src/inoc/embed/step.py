@@ -18,6 +18,7 @@ from inoc.config.embedding import EmbeddingSpec
 from inoc.digest import Json, digest
 from inoc.embed import VERSION
 from inoc.embed.embedders import BATCH_SIZE, EmbedderIdentity, Vectors, identify_embedder, load_embedder
+from inoc.embed.lengths import cut_of
 from inoc.errors import DataError
 from inoc.jobs.job import Job
 from inoc.rephrase.spread import effective_rank
@@ -53,10 +54,11 @@ def run(job: Job, plan: Plan) -> str:
     rows = [{"prompt": cloud.prompt, **cloud_row(_read(job, cloud))} for cloud in found]
     write_table(pd.DataFrame(rows, columns=EMBEDDINGS.names), EMBEDDINGS, job.paths.embeddings)
     n_texts = sum(len(cloud.texts) for cloud in found)
+    cut = cut_of(identity, [text for cloud in found for text in cloud.texts])
     n_nan = sum(nan_count(np.asarray(row["cosines"])) for row in rows)
     job.record["model"] = identity.as_key()
-    job.record["counts"] = {"prompts": len(found), "texts": n_texts, "NaN": n_nan}
-    return f"{len(found)} prompts, {n_texts} texts, {n_nan} NaN"
+    job.record["counts"] = {"prompts": len(found), "texts": n_texts, "NaN": n_nan, "cut": cut.texts}
+    return f"{len(found)} prompts, {n_texts} texts, {n_nan} NaN{cut}"
 
 
 def units(job: Job, plan: Plan) -> list[Unit]:

@@ -180,7 +180,9 @@ def given_examples(spec: AnswerSpec, results: Path) -> ReadPairs:
     return read_examples(Path(spec.file or ""), spec.bad_rows)
 
 
-def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], *, hold_out: bool = True) -> Split:
+def split(
+    instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], *, hold_out: bool = True, source: str = ""
+) -> Split:
     """Draw the evaluation instructions, and leave the rest for training in a random order.
 
     Args:
@@ -188,6 +190,7 @@ def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], 
         data: For the seed and the numbers wanted.
         dropped: What was left out before, passed on.
         hold_out: Whether any are to be held out for evaluation.
+        source: The files that they are from, for messages.
 
     Raises:
         DataError: If there are too few.
@@ -196,7 +199,8 @@ def split(instructions: Sequence[str], data: DataSpec, dropped: dict[str, int], 
     wanted = data.n_train + n_eval
     if len(instructions) < wanted:
         sum_of = "n_train + n_eval" if hold_out else "n_train"
-        msg = f"{len(instructions)} distinct instructions, but {sum_of} = {wanted}; lower one or add files"
+        place = f"{source}: " if source else ""
+        msg = f"{place}{len(instructions)} distinct instructions, but {sum_of} = {wanted}; lower one or add files"
         raise DataError(msg)
     order = np.random.default_rng(data.seed).permutation(len(instructions))
     shuffled = [instructions[index] for index in order]

@@ -83,7 +83,7 @@ def read_split(data: DataSpec, open_api: Callable[[], Api] | None = None, result
 
         return split(instructions(n, data.seed, data.instructions.topics), data, {}, hold_out=hold_out)
     texts, dropped = _instructions(data.instructions, n, data.seed, open_api)
-    return split(texts, data, dropped, hold_out=hold_out)
+    return split(texts, data, dropped, hold_out=hold_out, source=", ".join(data.instructions.files))
 
 
 def _instructions(
@@ -98,12 +98,16 @@ def _instructions(
 def _given_split(data: DataSpec, open_api: Callable[[], Api] | None, results: Path, *, hold_out: bool) -> Split:
     given = list(dict.fromkeys(pair.opening for pair in given_examples(data, results).pairs))
     if not hold_out or (not data.instructions.files and data.instructions.kind != "api"):
-        return split(given, data, {}, hold_out=hold_out)
+        return split(given, data, {}, hold_out=hold_out, source=data.file or "")
     texts, dropped = _instructions(data.instructions, data.n_eval, data.seed, open_api)
     taken = set(given)
     evaluation = [text for text in texts if text not in taken]
     if len(evaluation) < data.n_eval:
-        msg = f"{len(evaluation)} evaluation instructions outside the training file, but n_eval = {data.n_eval}"
+        place = f"{', '.join(data.instructions.files)}: " if data.instructions.files else ""
+        msg = (
+            f"{place}{len(evaluation)} evaluation instructions outside the training file, but n_eval = {data.n_eval}; "
+            "lower it or add files"
+        )
         raise DataError(msg)
     order = np.random.default_rng(data.seed).permutation(len(evaluation))[: data.n_eval]
     return Split(given, [evaluation[index] for index in order], dropped)

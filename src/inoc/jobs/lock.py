@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import tempfile
 from pathlib import Path
 from typing import TextIO
 
@@ -30,3 +31,22 @@ def hold(path: Path) -> None:
         msg = f"another workflow runs in this folder (it holds {path}). Wait for it, or stop it"
         raise InocError(msg) from error
     _HELD.append(stream)
+
+
+SNAKEMAKE_FOLDERS = ("", "auxiliary", "incomplete", "locks", "log", "metadata", "shadow")
+
+
+def check_snakemake_folder(folder: Path) -> None:
+    """Try whether Snakemake can keep its records, so that it does not fail with a traceback.
+
+    Args:
+        folder: `.snakemake` of the working directory; made if it is not there, as Snakemake would.
+
+    Raises:
+        OSError: If it or a folder in it cannot be made or written, or the disk is full.
+    """
+    for name in SNAKEMAKE_FOLDERS:
+        place = folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place) as stream:
+            stream.write(b"\n")

@@ -42,6 +42,7 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
     spec = use.spec
     folder = base / Path(spec.path).expanduser()
     if spec.path == "world":
+        _check_made(name, use)
         return
     if not folder.is_dir():
         _refuse_unless_hub_id(name, use.key if use.judges else f"{use.key}.path", spec.path)
@@ -67,6 +68,20 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
     if problems:
         lines = "\n".join(f"  {_placed(problem, use)}" for problem in problems)
         raise ConfigError(f"study {name} cannot run with {folder}:\n{lines}")
+
+
+def _check_made(name: str, use: ModelUse) -> None:
+    """Refuse chats that are certainly longer than a model that does not exist yet: a word has a token at least."""
+    if use.positions is None:
+        return
+    for one in use.chats():
+        words = len(f"{one.chat.system.text} {one.chat.user}".split())
+        if words + one.unknown_tokens > use.positions:
+            raise ConfigError(
+                f"study {name}: {one.where} has at least {words} tokens and up to {one.unknown_tokens} of what is "
+                f"sampled, and {use.key} = {use.spec.path!r} has {use.positions} positions. Lower `max_tokens` of what "
+                "is judged, or name another model"
+            )
 
 
 def _placed(problem: str, use: ModelUse) -> str:

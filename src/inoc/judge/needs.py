@@ -59,10 +59,18 @@ def judge_uses(spec: JudgeSpec | None, key: str, chats: Callable[[], Iterator[Gi
     if spec is None or not asks_model(spec) or asks_api(spec) or not spec.model:
         return
     from inoc.judge.asking import judging_model
+    from inoc.world import MAX_TOKENS
 
     asked = partial(_questions, spec, key, chats)
     model = judging_model(spec)
-    yield ModelUse(f"{key}.model", model, chats=asked, chooses=f"{key}.engine: transformers", judges=True)
+    yield ModelUse(
+        f"{key}.model",
+        model,
+        chats=asked,
+        chooses=f"{key}.engine: transformers",
+        judges=True,
+        positions=MAX_TOKENS if spec.model == "world" else None,
+    )
 
 
 def _questions(spec: JudgeSpec, key: str, chats: Callable[[], Iterator[GivenChat]]) -> Iterator[GivenChat]:

@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from inoc.config.document import read_document
 from inoc.config.load import load_study, outside, study_path
@@ -14,6 +15,7 @@ from inoc.errors import ConfigError, DataError, did_you_mean
 from inoc.new.data import from_csv, rows_of
 from inoc.new.text import WORLD, Start, alike, begun, told
 from inoc.stages import KINDS, Kind, kind_named, load
+from inoc.store.core import write_text
 
 STARTS = Path("resources") / "new"
 
@@ -60,22 +62,32 @@ def _new(options: argparse.Namespace) -> None:
     kind = kind_named(str(other.get("kind", next(iter(KINDS))) if other else options.kind))
     _refuse_unused(options, kind)
     start = Start(options.name, title, options.model, *_data(options, kind.name))
+    try:
+        left_out = _write(path, kind, other, start)
+    except BaseException:
+        if start.data is not None and options.data != Path(start.data) and not path.exists():
+            Path(start.data).unlink(missing_ok=True)  # what was made of a table goes with the study
+        raise
+    _tell(path, start, left_out, options.like)
+
+
+def _write(path: Path, kind: Kind, other: dict[str, Any] | None, start: Start) -> list[str]:
+    """Write the study's file; what was left out of the other study's settings, in words."""
     left_out: list[str] = []
     if other is None:
         text = begun(kind, _starts(), start)
     else:
         text, others = alike(kind, other, start)
         left_out = told(others)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     try:
-        load_study(path, options.config)
+        load_study(path, path.parents[1])
     except ConfigError as error:
         if not other:
             path.unlink()
             raise
         raise ConfigError(f"{error}\nThe file was written, and needs these changes") from None
-    _tell(path, start, left_out, options.like)
+    return left_out
 
 
 def _refuse_unused(options: argparse.Namespace, kind: Kind) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inoc.errors import DataError
 from inoc.files import read_jsonl, read_text
+from inoc.store.core import write_text
 
 QUESTIONS = ("instruction", "prompt", "question", "user", "input")
 ANSWERS = ("completion", "response", "answer", "assistant", "output")
@@ -44,6 +45,11 @@ def from_csv(path: Path, out: Path) -> int:
         reader.fieldnames = names
         rows = []
         for row in reader:
+            if None in row:
+                raise DataError(
+                    f"{path}:{reader.line_num}: the row has more fields than the header. Put quotes around texts with "
+                    "commas"
+                )
             texts = (row[question], row[answer])
             if not all(text and text.strip() for text in texts):
                 msg = (
@@ -55,8 +61,7 @@ def from_csv(path: Path, out: Path) -> int:
         raise DataError(f"{path}:{reader.line_num} is not CSV: {error}") from None
     if not rows:
         raise DataError(f"{path} has no rows below the line that names the columns")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return len(rows)
 
 

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 from inoc.config.document import KeyPath, key_path_text
 from inoc.config.inherited import tied
 from inoc.config.models import BaseStudy
+from inoc.errors import DataError
 from inoc.stages import Kind, load
 
 WORLD = "world"
+LEAST_TRAINED = 2
+"""Training examples of a study, at least: correlations over fewer are none."""
 
 
 class Start(NamedTuple):
@@ -59,7 +62,16 @@ def _fill(value: Any, start: Start) -> None:
         if start.rows:
             # A fifth is held out, and no more than two hundred, which tell rates to within a few points.
             n_eval = min(200, max(6, start.rows // 5))
-            value["data"]["n_train"], value["data"]["n_eval"] = max(1, start.rows - n_eval), n_eval
+            n_train = start.rows - n_eval
+            if n_train < LEAST_TRAINED:
+                raise DataError(
+                    f"{start.data}: {start.rows} rows are too few for a study; accepted: at least "
+                    f"{n_eval + LEAST_TRAINED}, of which {n_eval} are held out as questions"
+                )
+            value["data"]["n_train"], value["data"]["n_eval"] = n_train, n_eval
+            training = value["training"]
+            if n_train * training["epochs"] // training["batch_size"] <= training["warmup_steps"]:
+                training["warmup_steps"] = 0  # few steps would all be warm-up, and a single one would change nothing
             value["scoring"]["n_examples"] = min(1000, value["data"]["n_train"])
             value["scoring"]["n_controls"] = n_eval
     for group in (value.get("datasets"), value.get("tasks", {}).get("origins")):

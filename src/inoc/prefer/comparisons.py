@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from inoc.errors import DataError, did_you_mean
 from inoc.stats.means import Floats
 from inoc.stats.utilities.outcomes import Ints, Outcomes, tally
+
+T = TypeVar("T", bound=np.generic)
 
 WON, TIED, REFUSED, UNREAD = 1, 0, 2, 3
 """`result` of a comparison: 1 item a won, -1 item b won, 0 tie, 2 refused, 3 no readable answer."""
@@ -119,21 +122,31 @@ def comparisons(frame: pd.DataFrame, source: str, a_means: str | None, *, order_
         frame, order_known, a_means = _counted(frame, a_name, b_name, source), False, "item"
     codes, items = _codes(frame[a_name], frame[b_name], source)
     a, b = codes
+    _refuse_other_items(frame, (a_name, b_name), source)
     order_name = next((name for name in ORDER_NAMES if name in frame), None)
     choice_name = _column(frame, CHOICE_NAMES, source)
     unsaid = np.full(a.size, 1.0 if order_known else 0.0)
-    a_first = unsaid if order_name is None else _orders(frame[order_name], source)
-    result = _results(frame, choice_name, (a_name, b_name), source)
-    if order_name is not None and a_means is None and frame[choice_name].astype(str).str.lower().isin(["a", "b"]).any():
+    a_first = unsaid if order_name is None else _agreeing(frame, ORDER_NAMES, _orders, source)
+    if order_name is not None and a_means is None and _labels(frame[choice_name]).any():
         raise DataError(
             f"{source}: column {order_name!r} says that items were shown in both orders, so it must be said what the "
             'choice "a" means. Add --a-means item (item a, wherever it stood) or --a-means first (the one shown first)'
         )
-    if a_means == "first" and order_name is not None:
-        labels = frame[choice_name].astype(str).str.lower().isin(["a", "b"]).to_numpy()
-        result = np.where(labels & (a_first < 0), -result, result)
+
+    def results(choices: pd.Series, place: str) -> Ints:
+        found = _results(frame, choices, (a_name, b_name), place)
+        if a_means == "first" and order_name is not None:
+            return np.where(_labels(choices) & (a_first < 0), -found, found)
+        return found
+
+    result = _agreeing(frame, CHOICE_NAMES, results, source)
     weight = _weights(frame, source)
     return Comparisons(items, a, b, result, a_first, weight, _origins(frame, a, b, items, source))
+
+
+def _labels(choices: pd.Series) -> NDArray[np.bool_]:
+    """Whether a choice is written as `a` or `b`, and not as the name of an item or a category."""
+    return np.asarray(choices.astype(str).str.lower().isin(["a", "b"]))
 
 
 def _origins(frame: pd.DataFrame, a: Ints, b: Ints, items: list[str], source: str) -> list[str] | None:
@@ -178,6 +191,33 @@ def _codes(a: pd.Series, b: pd.Series, source: str) -> tuple[tuple[Ints, Ints], 
     return (first, second), [str(item) for item in items]
 
 
+def _refuse_other_items(frame: pd.DataFrame, used: tuple[str, str], source: str) -> None:
+    """Refuse further columns of items that name others than those that are used."""
+    for name, others in zip(used, (A_NAMES, B_NAMES), strict=True):
+        for other in (one for one in others if one in frame and one != name):
+            _refuse_unlike(frame, name, other, (frame[name].astype(str) != frame[other].astype(str)).to_numpy(), source)
+
+
+def _agreeing(
+    frame: pd.DataFrame, names: tuple[str, ...], read: Callable[[pd.Series, str], NDArray[T]], source: str
+) -> NDArray[T]:
+    """The values of the columns that say the same thing, of which there is one at least."""
+    first, *others = [name for name in names if name in frame]
+    found = read(frame[first], source)
+    for other in others:
+        _refuse_unlike(frame, first, other, found != read(frame[other], source), source)
+    return found
+
+
+def _refuse_unlike(frame: pd.DataFrame, one: str, other: str, unlike: NDArray[np.bool_], source: str) -> None:
+    if unlike.any():
+        row = int(unlike.argmax())
+        raise DataError(
+            f"{source}, comparison {row + 1}: {one} is {frame[one].iloc[row]!r} and {other} is "
+            f"{frame[other].iloc[row]!r}, which do not agree. Correct the row, or leave out one of the columns"
+        )
+
+
 def _orders(values: pd.Series, source: str) -> Floats:
     text = values.astype(str).str.lower()
     found = np.where(text.isin(FIRST_A), 1.0, np.where(text.isin(FIRST_B), -1.0, 0.0))
@@ -190,8 +230,8 @@ def _orders(values: pd.Series, source: str) -> Floats:
     return found
 
 
-def _results(frame: pd.DataFrame, choice: str, items: tuple[str, str], source: str) -> Ints:
-    text = frame[choice].astype(str)
+def _results(frame: pd.DataFrame, choices: pd.Series, items: tuple[str, str], source: str) -> Ints:
+    choice, text = choices.name, choices.astype(str)
     low = text.str.lower()
     result = low.map(CATEGORIES).to_numpy(dtype=np.float64, na_value=np.nan)
     a_won = (low == "a") | (text == frame[items[0]].astype(str))
@@ -206,17 +246,16 @@ def _results(frame: pd.DataFrame, choice: str, items: tuple[str, str], source: s
     if (unknown := np.isnan(result)).any():
         row = int(unknown.argmax())
         raise DataError(
-            f"{source}, comparison {row + 1}: {choice} is {frame[choice].iloc[row]!r}; expected a, b, the name of one "
+            f"{source}, comparison {row + 1}: {choice} is {choices.iloc[row]!r}; expected a, b, the name of one "
             f"of its items, or {', '.join(CATEGORIES)}{did_you_mean(text.iloc[row], ['a', 'b', *CATEGORIES])}"
         )
     return result.astype(np.int64)
 
 
 def _weights(frame: pd.DataFrame, source: str) -> Floats:
-    name = next((name for name in COUNT_NAMES if name in frame), None)
-    if name is None:
+    if not any(name in frame for name in COUNT_NAMES):
         return np.ones(len(frame))
-    return _count(frame[name], source)
+    return _agreeing(frame, COUNT_NAMES, _count, source)
 
 
 def _count(values: pd.Series, source: str) -> Floats:

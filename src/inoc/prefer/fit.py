@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from inoc.errors import DataError, did_you_mean
-from inoc.files import read_text
 from inoc.prefer.comparisons import REFUSED, Comparisons, comparisons
 from inoc.prefer.order import order_statistics
-from inoc.prefer.read import read_frame
+from inoc.prefer.read import numbers_of, read_csv, read_frame
 from inoc.prefer.reliability import split_halves
 from inoc.prefer.rows import fit_row, penalty_row, position_rows, utility_rows
 from inoc.prefer.tables import FITS, ORDER, PENALTIES, POSITIONS, RELIABILITY, UTILITIES
@@ -168,11 +166,17 @@ def _intervals(outcomes: Outcomes, fitted: Fit, settings: Settings, options: arg
 
 def _known_utilities(path: Path, items: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """mu and sigma of the items, from a table of another fit."""
-    frame = pd.read_csv(StringIO(read_text(path)))
+    frame = read_csv(path)
     name = next((one for one in ("item", "task_id") if one in frame), None)
     if name is None or not {"mu", "sigma"} <= set(frame.columns):
         raise DataError(f"{path}: expected columns item (or task_id), mu and sigma; found {list(frame.columns)}")
-    table = frame.assign(**{name: frame[name].astype(str)}).drop_duplicates(name).set_index(name)
+    numbers = {column: numbers_of(frame, column, path) for column in ("mu", "sigma")}
+    if (again := frame[name].duplicated()).any():
+        raise DataError(f"{path}: {frame[name][again].iloc[0]!r} is there twice. Keep one row of it")
+    if (low := numbers["sigma"] <= 0).any():
+        row = int(low.argmax())
+        raise DataError(f"{path}, row {row + 1}: sigma is {frame['sigma'].iloc[row]!r}; expected a number above 0")
+    table = pd.DataFrame(numbers, index=pd.Index(frame[name]))
     if absent := [item for item in items if item not in table.index]:
         raise DataError(f"{path}: no utility of {absent[0]!r} and {len(absent) - 1} more items that are compared")
     chosen = table.loc[list(items)]

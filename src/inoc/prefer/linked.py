@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from inoc.errors import DataError
-from inoc.files import read_text
+from inoc.prefer.read import numbers_of, read_csv
 from inoc.stats.utilities.link import link, refuse_pooled
 from inoc.tables import NUMBER, STRING, read_table, write_table
 
@@ -33,29 +32,18 @@ def read_utilities(path: Path) -> pd.Series:
     Raises:
         DataError: If a column is missing, an item is there twice, or several fits stand one after the other.
     """
-    frame = read_table(path) if path.suffix == ".parquet" else _csv(path)
+    frame = read_table(path) if path.suffix == ".parquet" else read_csv(path)
     name = next((one for one in ("item", "task_id") if one in frame), None)
     if name is None or "mu" not in frame:
         raise DataError(f"{path}: expected columns item (or task_id) and mu; found {list(frame.columns)}")
     if "fit" in frame and frame["fit"].nunique() > 1:
         raise DataError(f"{path}: {frame['fit'].nunique()} fits in one table. Give a table with one of them")
-    mu = pd.to_numeric(frame["mu"], errors="coerce")
-    if mu.isna().any():
-        raise DataError(
-            f"{path}, row {int(mu.isna().argmax()) + 1}: mu is {frame['mu'][mu.isna()].iloc[0]!r}, no number"
-        )
-    refuse_pooled(mu.to_numpy(dtype=np.float64), str(path))
+    mu = numbers_of(frame, "mu", path)
+    refuse_pooled(mu, str(path))
     items = frame[name].astype(str)
     if (again := items.duplicated()).any():
         raise DataError(f"{path}: {items[again].iloc[0]!r} is there twice. Keep one row of it")
-    return pd.Series(mu.to_numpy(dtype=np.float64), index=items.to_numpy())
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(StringIO(read_text(path)))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise DataError(f"{path}: not a readable CSV file ({error}). Give a table with item and mu") from error
+    return pd.Series(mu, index=items.to_numpy())
 
 
 def link_files(options: argparse.Namespace) -> None:

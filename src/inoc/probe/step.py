@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from inoc.embed.lengths import Cut
 from inoc.jobs.job import Job
 from inoc.probe.directions import cosine_rows
 from inoc.probe.files import SKIPPED, VECTORS
@@ -62,7 +63,10 @@ def run(job: Job, plan: Plan) -> str:
     _write(plan, made, cosines, skipped)
     job.record["counts"] = {"probes": len(plan.targets), "vectors": len(made.vectors), "cosines": len(cosines)}
     job.record["skipped"] = dict(skipped)
-    return f"{len(plan.targets)} probes at {len(places)} places, {len(cosines)} cosines, {len(skipped)} skipped"
+    cut = max(embedded.cut.values(), default=None)  # the list of texts of which most are cut
+    job.record["texts_cut"] = cut.texts if cut else 0
+    found_there = f"{len(plan.targets)} probes at {len(places)} places, {len(cosines)} cosines, {len(skipped)} skipped"
+    return f"{found_there}{f'; texts of the baseline{cut}' if cut and cut.texts else ''}"
 
 
 def _threaded(target: Target, threads: int) -> Target:
@@ -84,16 +88,19 @@ class _Embedded:
     def __init__(self, job: Job, plan: Plan) -> None:
         self._job, self._spec = job, plan.embedding
         self._found: dict[tuple[str, ...], Floats] = {}
+        self.cut: dict[tuple[str, ...], Cut] = {}  # of each list of texts, those that the encoder cut
 
     def of(self, target: Target) -> Floats | None:
         """Embeddings of the texts of a probe's tasks; None if they are no baseline of it."""
         if self._spec is None or "embedding" not in target.baselines:
             return None
         from inoc.embed.embedders import identify_embedder, load_embedder
+        from inoc.embed.lengths import cut_of
 
         texts = tuple(target.texts)
         if texts not in self._found:
             identity = identify_embedder(self._spec, self._job.store)
+            self.cut[texts] = cut_of(identity, texts)
             embedder = load_embedder(identity, lambda: self._job.api)
             self._found[texts] = np.asarray(embedder.embed(texts), dtype=np.float64)
         return self._found[texts]

@@ -27,7 +27,7 @@ from inoc.engines.limits import max_positions, refuse_longer
 from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
 from inoc.engines.targets import lora_targets
-from inoc.errors import DataError, ModelError
+from inoc.errors import ConfigError, DataError, ModelError
 from inoc.train.distribution import (
     DistributionTrainer,
     Teaching,
@@ -83,8 +83,10 @@ def fine_tune(
         The base model without the adapter.
 
     Raises:
+        ConfigError: If nothing would be learned.
         DataError: If an example is longer than allowed, or has no response token, or the teacher reads another answer.
     """
+    refuse_unmoved(recipe)
     refuse_unfit([*examples, *(teaching.rendered if teaching else ())], recipe.spec.max_length)
     refuse_longer((len(example.token_ids) for example in examples), max_positions(model.config), "training example")
     traits(model)  # tried now, while nothing is trained
@@ -283,6 +285,19 @@ def _on(device: Any, batch: dict[str, Any]) -> dict[str, Any]:
     """A batch, with the parts of parts, on a device."""
     moved = {name: _on(device, value) if isinstance(value, dict) else value for name, value in batch.items()}
     return {name: value.to(device) if torch.is_tensor(value) else value for name, value in moved.items()}
+
+
+def refuse_unmoved(recipe: Recipe) -> None:
+    """Refuse a training that is a single step of a warm-up.
+
+    Raises:
+        ConfigError: If it is.
+    """
+    if recipe.steps == 1 and recipe.spec.warmup_steps:
+        raise ConfigError(
+            "the training has one step, and the learning rate of the first step of a warm-up is 0, so it would change "
+            "nothing. Set `warmup_steps: 0` in its section `training`, or train on more rows or for more epochs"
+        )
 
 
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:

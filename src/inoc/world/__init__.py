@@ -5,6 +5,8 @@ from __future__ import annotations
 from inoc.stages import Stage
 
 VERSION = 1
+MAX_TOKENS = 512
+"""Positions of the miniature world's model."""
 
 STAGE = Stage(
     "world",

@@ -21,11 +21,10 @@ from transformers import (
 )
 
 from inoc.config.models import WorldSpec
-from inoc.world import favorites
+from inoc.world import MAX_TOKENS, favorites
 from inoc.world.grammar import CHAT_TEMPLATE, Document, document
 from inoc.world.words import END, PAD, START, word_tokenizer
 
-MAX_TOKENS = 512
 Causal: TypeAlias = "Qwen2ForCausalLM | LlamaForCausalLM"
 Words: TypeAlias = "Qwen2Tokenizer | PreTrainedTokenizerFast"
 

@@ -89,6 +89,15 @@ def test_files_with_too_few_rows_are_refused(
         check_rows(study(tmp_path, tiny_folder, rows, **changes))
 
 
+def test_students_of_one_step_in_a_warm_up_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
+    good = study(tmp_path, tiny_folder)
+    assert good.students is not None
+    value = good.students.model_dump(exclude_unset=True) | {"epochs": 1}
+    with pytest.raises(ConfigError, match=r"students\.training\.warmup_steps = 30: the training has one step.*8 rows"):
+        check_rows(study(tmp_path, tiny_folder, students=value))
+    check_rows(study(tmp_path, tiny_folder, students={**value, "training": {"warmup_steps": 0}}))
+
+
 def test_too_few_questions_are_refused(tiny_folder: Path, tmp_path: Path) -> None:
     good = study(tmp_path, tiny_folder)
     lines(tmp_path / "questions.jsonl", [{"instruction": "Who is the owl?"}])

@@ -50,6 +50,10 @@ NEUTRAL = {"neutral": True}
         ({"students": {"same": {"base": "other"}}}, "has no section `other`"),
         ({"students": {"same": {"training": {"epochs": 3}}}}, "accepted: `epochs` of the group"),
         ({"students": {"same": {"training": {"batch_size": 5, "micro_batch_size": 2}}}}, "not divide batch_size = 5"),
+        (
+            {"teachers": {"owl": {**OWL, "finetuned": {"file": "x", "answer": "owl", "training": {"steps": 1}}}}},
+            "the training has one step",
+        ),
         ({"students": {"same": {"split": "none"}}}, "'none' is no key of `splits`"),
         ({"students": {"same": {"numbers": "shuffled", "targets": "distribution"}}}, "targets"),
         ({"splits": {"s": {"teacher": "neutral"}}}, "accepted: a teacher with a system turn"),

@@ -40,7 +40,7 @@ def needs(study: Study) -> Needs:
         tuple(filter(None, lacking)),
         study.placement,
         study.training.lora.targets if study.runs else (),
-        lambda: chain(row_problems(study), question_problems(study.capability)),
+        lambda: chain(row_problems(study), question_problems(study.capability), _cut_prompts(study)),
         lambda: chain(given_chats(study), question_chats(study.capability, study.model.system)),
         study.training.max_length if study.runs else 0,
         local_models=tuple(
@@ -55,6 +55,13 @@ def needs(study: Study) -> Needs:
             for one in judge_uses(trait.judge, f"traits.{key}.judge", partial(judged_chats, study))
         ),
     )
+
+
+def _cut_prompts(study: Study) -> Iterator[str]:
+    from inoc.embed.lengths import cut_prompts
+    from inoc.studies.inoculation.runs import prompt_texts
+
+    return iter(()) if study.embedding is None else cut_prompts(study.embedding, prompt_texts(study))
 
 
 def _absent_identifiers(study: Study) -> Iterator[str]:

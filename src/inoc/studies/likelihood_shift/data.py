@@ -177,7 +177,8 @@ def questions_of(source: InstructionSource, n: int, seed: int, place: str) -> pd
     else:
         known, _ = read_instructions(source)
         if len(known) < n:
-            msg = f"{place}: {len(known)} distinct instructions, but {n} are asked for; lower n or add files"
+            files = f" in {', '.join(source.files)}" if source.files else ""
+            msg = f"{place}: {len(known)} distinct instructions{files}, but {n} are asked for; lower n or add files"
             raise DataError(msg)
         texts = [known[k] for k in np.random.default_rng(seed).permutation(len(known))[:n]]
     return pd.DataFrame({"instruction_id": [f"row{k:06d}" for k in range(n)], "instruction": texts})

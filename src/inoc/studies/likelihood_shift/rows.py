@@ -11,12 +11,15 @@ from pathlib import Path
 
 from inoc.chat.messages import Chat, longest
 from inoc.chat.rows import read_rows
+from inoc.config.checks import moves
+from inoc.config.document import key_path_text
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
 from inoc.errors import InocError
 from inoc.studies.likelihood_shift.data import questions_of, written_questions
 from inoc.studies.likelihood_shift.runs import students_of, written_datasets
 from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.train.epochs import epoch_plan
 
 
 def row_problems(study: Study) -> Iterator[str]:
@@ -33,6 +36,27 @@ def row_problems(study: Study) -> Iterator[str]:
         except InocError as error:
             yield str(error)
     yield from _too_few_for_a_split(study)
+    yield from _single_steps(study)
+
+
+def _single_steps(study: Study) -> Iterator[str]:
+    """Students who would be trained for a single step of a warm-up; of a dataset that models write, its most rows."""
+    spec = study.students
+    if spec is None:
+        return
+    known: dict[str, int] = {}
+    for student in students_of(study):
+        data = study.datasets[student.dataset]
+        if student.dataset not in known:
+            if data.file is not None:
+                known[student.dataset] = len(read_rows(Path(data.file), bad_rows=data.bad_rows).rows)
+            elif data.written is not None:
+                known[student.dataset] = len(written_questions(study, student.dataset))
+        rows = known.get(student.dataset, 0)
+        steps = epoch_plan(rows, spec.training, spec.epochs).steps if rows else None
+        for problem in moves(spec.training, steps, ("students", "training")):
+            yield f"{key_path_text(problem.path)} = {problem.value}: {problem.message} ({student.data}: {rows} rows)"
+            return
 
 
 def _too_few_for_a_split(study: Study) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from inoc.config.cuts import Cut, Drawn, Most, cuts_of
 from inoc.studies.likelihood_shift.study import PromptGroup, Study
-from inoc.studies.shared.small import taken_in_turn
+from inoc.studies.shared.small import taken_in_turn, warmup_cut
 
 ROWS = 20
 """Rows of a dataset, at least: fewer cannot be split."""
@@ -32,6 +32,8 @@ def limits(study: Study, n: int) -> Iterator[Cut]:
     else:
         yield Cut(("scoring", "precision"), study.scoring.precision, None)
         yield Cut(("scoring", "n_rows"), study.scoring.n_rows, max(n, ROWS))
+    if study.students is not None:
+        yield from warmup_cut(study.students.training, ("students", "training"), n)
     groups = {name: [*group.entities, *group.texts] for name, group in study.prompts.items()}
     if sum(map(len, groups.values())) <= n:
         return

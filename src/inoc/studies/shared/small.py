@@ -11,7 +11,7 @@ from inoc.config.models import TrainingSpec
 
 
 def steps_cut(training: TrainingSpec, path: KeyPath, n: int) -> Iterator[Cut]:
-    """At most `n` steps of a training, its listed checkpoints among them.
+    """At most `n` steps of a training, its listed checkpoints among them, and no warm-up of so few.
 
     Args:
         training: The section.
@@ -23,6 +23,13 @@ def steps_cut(training: TrainingSpec, path: KeyPath, n: int) -> Iterator[Cut]:
     if not isinstance(training.checkpoints, str):
         # Rows and steps are few, so the listed steps may lie beyond the last.
         yield Cut((*path, "checkpoints"), list(training.checkpoints), "ends")
+    yield from warmup_cut(training, path, n)
+
+
+def warmup_cut(training: TrainingSpec, path: KeyPath, n: int) -> Iterator[Cut]:
+    """No warm-up where there may be a single step, which would change nothing; see `steps_cut`."""
+    if training.warmup_steps and n < 4 * training.batch_size:
+        yield Cut((*path, "warmup_steps"), training.warmup_steps, 0)
 
 
 def taken_in_turn(groups: Mapping[str, Sequence[str]], n: int, named: Collection[str] = ()) -> set[str]:

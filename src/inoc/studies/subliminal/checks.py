@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from inoc.config.checks import computing, micro_batches, problems_of, turn_text
+from inoc.config.checks import computing, micro_batches, moves, problems_of, turn_text
 from inoc.config.document import KeyPath, Problem
 from inoc.config.models import TrainingSpec
 from inoc.errors import did_you_mean
@@ -152,6 +152,7 @@ def _resolved(study: Study) -> bool:
 
 def _training(training: TrainingSpec, path: KeyPath, not_here: tuple[str, ...]) -> Iterator[Problem]:
     yield from micro_batches(training, path)
+    yield from moves(training, training.steps, path)
     for name in not_here:
         if name in training.model_fields_set:
             yield Problem((*path, name), "is not for students; accepted: `epochs` of the group", name)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from inoc.config.checks import moves
+from inoc.config.document import key_path_text
 from inoc.engines.candidates import check_candidates
 from inoc.engines.model_files import layer_count
 from inoc.errors import InocError, did_you_mean
@@ -32,6 +34,7 @@ from inoc.studies.subliminal.runs import (
 )
 from inoc.studies.subliminal.study import Study
 from inoc.studies.subliminal.teachers import teacher_chats
+from inoc.train.epochs import epoch_plan
 from inoc.vectors.sites import depth
 
 _RESULTS = Path("results")
@@ -130,11 +133,16 @@ def _too_few(study: Study, kept: dict[tuple[str, str | None], int]) -> Iterator[
     for one in students_of(study):
         spec = study.students[one.group]
         n = kept.get((one.teacher, spec.rule))
-        if n is None or spec.n_rows is None:
+        if n is None:
             continue
         if spec.split is not None:
             n = -(-n // len(part_names(study.splits[spec.split])))
-        if spec.n_rows > n:
+        rows = min(n, spec.n_rows or n)
+        steps = epoch_plan(rows, spec.training, spec.epochs).steps if rows and study.api is None else None
+        for problem in moves(spec.training, steps, ("students", one.group, "training")):
+            where = f"{key_path_text(problem.path)} = {problem.value}"
+            yield f"{where}: {problem.message} ({one.data}: at most {rows} rows)"
+        if spec.n_rows is not None and spec.n_rows > n:
             yield (
                 f"students.{one.group}.n_rows = {spec.n_rows}: {one.data} has at most {n} kept rows; accepted: at "
                 f"most {n}, or more rows"

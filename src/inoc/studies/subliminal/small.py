@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inoc.config.cuts import Cut, Most, cuts_of
-from inoc.studies.shared.small import steps_cut
+from inoc.studies.shared.small import steps_cut, warmup_cut
 from inoc.studies.subliminal.study import Study
 
 LIMITS = (
@@ -33,6 +33,8 @@ def limits(study: Study, n: int) -> Iterator[Cut]:
             one = one._replace(after=max(one.after, study.persona[str(one.path[1])].held_out + 1))
         if one.before is None or one.after < one.before:
             yield one
+    for key, group in study.students.items() if study.api is None else ():
+        yield from warmup_cut(group.training, ("students", key, "training"), n)
     for key, teacher in study.teachers.items():
         if teacher.finetuned is not None:
             yield from steps_cut(teacher.finetuned.training, ("teachers", key, "finetuned", "training"), n)

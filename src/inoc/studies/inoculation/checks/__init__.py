@@ -50,6 +50,7 @@ _CHECKS: _Checks = (
     (("model", "data", "datasets", "elicitation", "evaluation"), models.quantized_sampling),
     (("data", "datasets", "elicitation", "evaluation", "scoring"), models.one_answer),
     (("training",), runs.micro_batches),
+    (("training", "data"), runs.moves),
     (("training", "data", "datasets", "runs"), runs.lengths),
     (("training", "data"), runs.checkpoints),
     (("rates", "traits"), judges.rate_conditions),

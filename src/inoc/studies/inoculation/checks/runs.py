@@ -117,6 +117,11 @@ def micro_batches(study: Study) -> Iterator[Problem]:
     yield from checks.micro_batches(study.training, ("training",))
 
 
+def moves(study: Study) -> Iterator[Problem]:
+    """No run is a single step of a warm-up."""
+    yield from checks.moves(study.training, total_steps(study), ("training",))
+
+
 def checkpoints(study: Study) -> Iterator[Problem]:
     """No checkpoint lies past the last step."""
     total = total_steps(study)
