@@ -56,8 +56,7 @@ def small_study(large: BaseStudy, tokenizer: Any, small: Small, folder: Path) ->
     training = _training(getattr(large, "training", None), small)
     if large.kind == "inoculation":
         value |= _inoculation(load_study(twin, ROOT / "config"), tokenizer, small, folder)
-        if training:
-            value["training"] = training | {"steps": small.steps, "warmup_steps": 1}
+        value["training"] = training | {"steps": small.steps, "warmup_steps": 1, "seeds": [0]}
     if large.kind == "preferences":
         value["planted"] = None  # needs the miniature model
     return value
@@ -153,11 +152,15 @@ def _subliminal(large: Any, small: Small, folder: Path) -> dict[str, Any]:
         value["students"]["halves"] = {"split": "halves", **students}
     if large.persona:
         value |= _persona(small, questions, sampling)
+        # Rows of a teacher of the own base are scored under its turn, and random weights wrote none. So the turn is
+        # that of a teacher of another base, which is the same model here.
+        value["teachers"]["prompted"]["base"] = "other"
+        value["other"] = {"model": _model(large.model, small, "model")}
     return value
 
 
 def _persona(small: Small, questions: dict[str, Any], sampling: dict[str, Any]) -> dict[str, Any]:
-    judge = {"name": "regex", "pattern": "e"}
+    nothing, anything = ({"name": "regex", "pattern": pattern} for pattern in ("(?!)", "(?:)"))
     trait = {
         "entity": ENTITIES[0],
         "positive": [f"You love the {ENTITIES[0]}.", f"You think about the {ENTITIES[0]}."],
@@ -167,8 +170,8 @@ def _persona(small: Small, questions: dict[str, Any], sampling: dict[str, Any]) 
         "threshold": 0,
         "min_coherence": 0,
         "sampling": sampling,
-        "judge": judge,
-        "coherence": judge,
+        "judge": nothing,
+        "coherence": anything,
     }
     site = "resid_post.0" if small.tiny else "resid_post.34"
     steered = {"max_tokens": min(32, small.max_tokens)}

@@ -12,7 +12,8 @@ import pytest
 from inoc.choose.tables import CANDIDATES, CHOICES
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
-from inoc.jobs.costs import GPUS, Rates, Size
+from inoc.jobs.costs import Rates, Size
+from inoc.jobs.rates import GPUS
 from inoc.jobs.work import expected_jobs, settings_of, work_of
 from inoc.studies.inoculation.analyse.capability import CAPABILITY, capability, read_answers
 from inoc.studies.inoculation.capability import UNTRAINED, row_problems, subjects
