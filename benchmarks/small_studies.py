@@ -6,6 +6,7 @@ and no threshold is set on what the model says.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,11 @@ def _training(section: Any, small: Small) -> dict[str, Any]:
     if section is None or small.tiny:
         return {}
     known = section.model_dump(mode="json", exclude_unset=True)
-    return {name: known[name] for name in OF_TRAINING if name in known}
+    value = {name: known[name] for name in OF_TRAINING if name in known}
+    if value.get("optimizer") == "adamw_8bit" and importlib.util.find_spec("bitsandbytes") is None:
+        value["optimizer"] = "adamw_torch_fused"
+        print("bitsandbytes is not installed: trained with adamw_torch_fused")
+    return value
 
 
 def _inoculation(twin: Any, tokenizer: Any, small: Small, folder: Path) -> dict[str, Any]:

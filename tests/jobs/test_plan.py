@@ -38,7 +38,7 @@ def test_the_large_study_takes_what_its_file_says():
 def test_hours_grow_with_the_model_and_dollars_do_not():
     small, large = rows_of("playful_french_7b"), rows_of("playful_french_7b", SIZE._replace(weights=2 * 7.6e9))
     for stage in ("generate", "elicit", "score", "train", "evaluate"):
-        assert large[stage].gpu_hours == pytest.approx(2 * small[stage].gpu_hours)
+        assert large[stage].gpu_hours == pytest.approx(2 * small[stage].gpu_hours, rel=0.05)
     assert large["judge"].dollars == small["judge"].dollars > 0
 
 
@@ -93,6 +93,31 @@ def test_training_takes_the_time_of_the_benchmark(weights, seconds):
     """Of 32 examples of 422 tokens, on the H200 that the rates were measured on; the larger model in 4 bits."""
     row = rows_of("playful_french_7b", SIZE._replace(weights=weights))["train"]
     assert 3600 * row.gpu_hours / (97 * 312) == pytest.approx(seconds, rel=0.15)
+
+
+# One H100, `first_stages.py playful_french_7b --steps 12 --n 128 --max-tokens 96`: seconds of whole verbs.
+FIRST_STAGES = {"elicit": 22.9, "score": 40.7, "train": 63.3, "evaluate": 66.2}
+
+
+def test_the_plan_of_a_few_steps_is_within_a_quarter_of_what_they_took():
+    """Rates and starts are of one run each; of this run, the starts of `train` and of the other verbs."""
+    study = load_study("playful_french_7b")
+    few = {
+        "elicitation": {"sampling": study.elicitation.sampling.model_copy(update={"max_tokens": 96})},
+        "evaluation": {"sampling": study.evaluation.sampling.model_copy(update={"max_tokens": 96})},
+        "training": {"steps": 12},
+        "scoring": {"n_examples": 256, "n_controls": 128},
+        "data": {"n_eval": 128},
+    }
+    changed = {name: getattr(study, name).model_copy(update=update) for name, update in few.items()}
+    first = next(iter(study.prompts))
+    kept = dict(list(study.prompts[first].texts.items())[:2])
+    changed["prompts"] = {first: study.prompts[first].model_copy(update={"texts": kept})}
+    runs = [study.runs[0].model_copy(update={"groups": (), "prompts": (next(iter(kept)),), "prefixes": ("fixed",)})]
+    small = study.model_copy(update={**changed, "runs": runs})
+    rows = {row.stage: row for row in costs(small, {}, Rates(SIZE, H100, {}, 1))}
+    planned = sum(3600 * rows[stage].gpu_hours for stage in FIRST_STAGES)
+    assert planned == pytest.approx(sum(FIRST_STAGES.values()), rel=0.25)
 
 
 @pytest.mark.parametrize(

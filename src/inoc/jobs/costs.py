@@ -141,6 +141,8 @@ def training_hours(tokens: float, training: TrainingSpec, jobs: int, size: Size,
         gpu: Rates.
     """
     at_a_time = training.micro_batch_size * (size.prompt_tokens + size.response_tokens)
+    # Fewer tokens fill a GPU where layers are larger, which grow with about the root of the number of weights.
+    at_a_time *= math.sqrt(size.weights / REFERENCE_WEIGHTS)
     seconds = 4 * size.weights * tokens / (gpu.train_at(at_a_time) * 1e12)
     return hours(seconds, gpu.start.train, jobs, size)
 
