@@ -264,7 +264,9 @@ def test_n_is_a_range_if_cells_differ() -> None:
     assert n_words(pd.Series([], dtype=float), "pairs") == "n = 0 pairs"
 
 
-def test_a_matrix_of_very_many_prompts_has_few_numbers_and_no_names(drawn: Drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_matrix_of_very_many_prompts_has_few_numbers_and_no_names(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(angles, "MOST_NAMED", 3)
     monkeypatch.setattr(angles, "EVERY", 2)
     drawing = draw_figure(entry_of(ENTRIES, "angles_pairwise_fixed"), drawn.study, Sources(drawn.paths))

@@ -120,7 +120,8 @@ def draw_pairwise(study: Study, sources: Sources, prefix: str) -> Drawing:
         )
         for family, colour in colours_of(names).items()
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    if len(order) <= MOST_NAMED:
+        figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return Drawing(figure, data.reset_index(drop=True), _pairwise_caption(study, data, prefix))
 
 
