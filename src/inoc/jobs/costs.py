@@ -91,7 +91,7 @@ class Pace(NamedTuple):
 
 
 def sampled_row(
-    stage: str, jobs: int, n: int, sampling: Sampling, size: Size, gpu: Gpu, *, adapters: bool = False
+    stage: str, jobs: int, n: int, sampling: Sampling, size: Size, gpu: Gpu, *, adapters: int = 0
 ) -> CostRow:
     """The row of a stage that samples.
 
@@ -102,11 +102,11 @@ def sampled_row(
         sampling: Engine, and maximum number of new tokens.
         size: Sizes of the model and of responses.
         gpu: Rates.
-        adapters: Whether several adapters answer.
+        adapters: How many adapters answer.
     """
     tokens = n * min(size.response_tokens, sampling.max_tokens)
-    rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters)
-    seconds = tokens / (rate * REFERENCE_WEIGHTS / size.weights)
+    rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
+    seconds = (tokens / rate + adapters * gpu.start.adapter) * size.weights / REFERENCE_WEIGHTS
     start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
     return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 

@@ -93,7 +93,8 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
     judged = n * sum(len(asked_of(study, run, step)) for run in runs for step in saved)
     spec = study.evaluation.sampling
     answers = n * (n_ways + len(untrained))
-    evaluated = sampled_row("evaluate", jobs, answers, spec, size, gpu, adapters=True)
+    trained_ones = len(runs) * sum(step > 0 for step in saved)
+    evaluated = sampled_row("evaluate", jobs, answers, spec, size, gpu, adapters=trained_ones)
     return trained, evaluated, judged
 
 

@@ -70,7 +70,8 @@ def _student_rows(study: Study, shards: Shards, rates: Rates, full: Mapping[str,
     jobs = shards.get("train", 1)
     hours = training_hours(tokens, spec.training, jobs, size, gpu)
     asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
-    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling, size, gpu, adapters=True)
+    adapters = len(students) * spec.epochs
+    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling, size, gpu, adapters=adapters)
     models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
     dollars = sum(rates.dollars(model, asked, *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)
