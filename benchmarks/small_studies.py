@@ -1,7 +1,8 @@
 """Small studies with every stage of a large one: its model section and recipes, few texts, short runs.
 
 Random weights write no lists of numbers, end no answer and obey nothing, so texts that a stage learns from are given,
-and no threshold is set on what the model says.
+and no threshold is set on what the model says. Most of a large vocabulary is unknown to the small tokenizer, so many sampled
+texts are empty, and their scores NaN.
 """
 
 from __future__ import annotations
@@ -66,6 +67,8 @@ def small_study(large: BaseStudy, tokenizer: Any, small: Small, folder: Path) ->
 def _model(section: Any, small: Small, name: str) -> dict[str, Any]:
     value: dict[str, Any] = section.model_dump(mode="json", exclude_unset=True) | {"path": str(small.models[name])}
     value.pop("revision", None)
+    # The twin of a miniature says float32; what the large study leaves to its default counts too.
+    value["dtype"] = section.dtype
     if small.tiny:  # there are no 4 bits on a CPU
         value |= {"dtype": "float32", "quantization": None}
     return value
@@ -74,8 +77,8 @@ def _model(section: Any, small: Small, name: str) -> dict[str, Any]:
 def _training(section: Any, small: Small) -> dict[str, Any]:
     if section is None or small.tiny:
         return {}
-    known = section.model_dump(mode="json", exclude_unset=True)
-    value = {name: known[name] for name in OF_TRAINING if name in known}
+    known = section.model_dump(mode="json")
+    value = {name: known[name] for name in OF_TRAINING}
     if value.get("optimizer") == "adamw_8bit" and importlib.util.find_spec("bitsandbytes") is None:
         value["optimizer"] = "adamw_torch_fused"
         print("bitsandbytes is not installed: trained with adamw_torch_fused")

@@ -135,7 +135,35 @@ def test_the_small_form_of_a_large_study_is_a_study_with_all_its_stages(name, ti
     small = load_study(tmp_path / "config" / "studies" / f"{name}.yaml")
     assert small.model.path == str(tmp_path / "model")
     assert small.model.quantization == (None if tiny else large.model.quantization)
+    assert small.model.dtype == ("float32" if tiny else large.model.dtype)
+    if name == "playful_french_7b" and not tiny:
+        assert small.training.lora == large.training.lora
+        assert small.training.micro_batch_size == large.training.micro_batch_size
     assert parts(small) >= parts(large)
+
+
+def test_the_plan_of_every_stage_is_within_a_quarter_of_what_a_gpu_took(tmp_path, monkeypatch):
+    """All stages of preferences_8b at full shape on one H100, by rates and starts that other runs gave."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import all_stages
+    from small_studies import Small
+
+    from inoc.config.load import load_study
+    from inoc.config.workflow import Workflow
+    from inoc.jobs.paths import Paths
+    from inoc.jobs.plan import cost_rows
+    from inoc.jobs.rates import H100
+
+    ran = json.loads((BENCHMARKS / "all_stages_preferences_8b.json").read_text(encoding="utf-8"))
+    assert ran["device"].startswith("NVIDIA H100")
+    models = {"model": tmp_path / "Llama-3.1-8B"}
+    small = Small(models, False, 6, 64, "transformers", 350)
+    all_stages.write_study(load_study(ran["study"]), spaced, small, tmp_path)
+    study = load_study(tmp_path / "config" / "studies" / f"{ran['study']}.yaml")
+    rows = cost_rows(study, Workflow(studies=[study.name]), Paths(tmp_path, study.name), H100)
+    planned = sum(3_600 * row.gpu_hours for row in rows)
+    took = sum(stage["wall_s"] for stage in ran["stages"] if stage["peak_gib"])
+    assert planned == pytest.approx(took, rel=0.25)
 
 
 def test_half_of_the_jobs_of_a_miniature_tell_what_the_others_took(monkeypatch, capsys):

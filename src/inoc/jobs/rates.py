@@ -79,8 +79,8 @@ class Gpu(NamedTuple):
 
 # With transformers: 128 new tokens for each request, with a static cache, on an H100; an H200 is taken to be no faster.
 _SAMPLED = (Point(128, 9_100.0), Point(256, 13_400.0), Point(512, 16_900.0))
-# Rows of 100 tokens, 8 and 32 at a time, on an H100.
-_SHORT = (Point(800, 203.0), Point(3_200, 442.0))
+# Rows of 100 tokens, 8, 32 and 66 at a time, on an H100.
+_SHORT = (Point(800, 203.0), Point(3_200, 442.0), Point(6_600, 573.0))
 
 H100 = Gpu(
     score_tflops=600.0,
