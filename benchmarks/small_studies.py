@@ -1,8 +1,8 @@
 """Small studies with every stage of a large one: its model section and recipes, few texts, short runs.
 
 Random weights write no lists of numbers, end no answer and obey nothing, so texts that a stage learns from are given,
-and no threshold is set on what the model says. Most of a large vocabulary is unknown to the small tokenizer, so many sampled
-texts are empty, and their scores NaN.
+and no threshold is set on what the model says. Most of a large vocabulary is unknown to the small tokenizer, so many
+sampled texts are empty, and their scores NaN.
 """
 
 from __future__ import annotations
