@@ -1,4 +1,4 @@
-"""How many entries and files a store has, and how full its folders are."""
+"""Numbers of entries and files of a store, and of the entries in its fullest folders."""
 
 from __future__ import annotations
 
