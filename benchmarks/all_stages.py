@@ -1,11 +1,12 @@
 """Every stage of a large study with its real model shape, for a few steps, under the real workflow.
 
-    python benchmarks/all_stages.py preferences_8b --folder /dev/shm/all
+    python benchmarks/all_stages.py preferences_8b --folder /dev/shm/all --rates rates.json
 
-Nothing is downloaded. The study is the smoke test of its kind, which passes every stage, with the large study's own
-model section and the settings of its fine-tuning. The model has the large one's shape and random weights; its tokenizer
-is trained on the miniature world's corpus. Snakemake runs it with the repository's profiles. The table has the seconds
-and memory of each stage from its manifests, and what `inoc plan` said before. `--tiny` shrinks the shape for a CPU.
+Nothing is downloaded. The small study passes every stage of the large one's, with its model section and the settings
+of its fine-tuning (`small_studies.py`). The model has the large one's shape and random weights; its tokenizer is
+trained on the miniature world's corpus. Snakemake runs it with the repository's profiles. The table has the work,
+seconds and rate of each stage from its manifests, and what `inoc plan` said before; `--rates` writes it as JSON.
+`evaluate`, numbers and answers are sampled with vLLM where it is installed. `--tiny` shrinks the shape for a CPU.
 """
 
 from __future__ import annotations
@@ -19,23 +20,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from first_stages import configuration, make_model
-from transformers import PretrainedConfig, Qwen2Config
+from small_studies import TWINS, Small, small_study
+from transformers import Olmo3Config, PretrainedConfig, Qwen2Config
 
 from inoc.config.load import load_study
-from inoc.config.models import BaseStudy
+from inoc.config.models import BaseStudy, ModelStudy
 from inoc.jobs.job import job_name
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import works_of
 
 ROOT = Path(__file__).parents[1]
-TWINS = {name: f"smoke_{name}" for name in ("likelihood_shift", "subliminal", "preferences")} | {"inoculation": "smoke"}
-OF_TRAINING = ("lora", "optimizer", "batch_size", "micro_batch_size", "max_length", "end_of_turn")
-HEADS = "| stage | jobs | s | s of CPU | peak GiB | plan, GPU s | summary of the last job |"
+KINDS = (*TWINS, "subliminal")
+HEADS = "| stage | jobs | work | s | s at work | per s at work | s of CPU | peak GiB | plan, GPU s | last job |"
 
 
 def qwen(hidden: int, intermediate: int, layers: int, heads: int) -> Qwen2Config:
@@ -59,6 +60,8 @@ def shape_of(path: str) -> PretrainedConfig:
         return qwen(5_120, 13_824, 48, 40)
     if "Qwen2.5-32B" in path:
         return qwen(5_120, 27_648, 64, 40)
+    if "Olmo-3-7B" in path:
+        return Olmo3Config(vocab_size=100_278, max_position_embeddings=65_536)
     return configuration(path)
 
 
@@ -70,82 +73,166 @@ def shrink(config: PretrainedConfig) -> None:
     config.layer_types = (getattr(config, "layer_types", None) or [])[:2] or None
 
 
-def settings(large: BaseStudy, options: argparse.Namespace, model: Path) -> dict[str, Any]:
-    """What is different from the smoke test."""
-    section = large.model.model_dump(mode="json", exclude_unset=True) | {"path": str(model)}
-    section.pop("revision", None)
-    if options.tiny:  # there are no 4 bits on a CPU
-        section |= {"dtype": "float32", "quantization": None}
-    value: dict[str, Any] = {
-        "extends": f"{TWINS[large.kind]}.yaml",
-        "name": large.name,
-        "title": large.title,
-        "model": section,
-    }
-    training = getattr(large, "training", None)
-    if training is not None and not options.tiny:
-        known = training.model_dump(mode="json", exclude_unset=True)
-        value["training"] = {name: known[name] for name in OF_TRAINING if name in known} | {"steps": options.steps}
-    if large.kind == "preferences":
-        value["planted"] = None  # needs the miniature model
-    if large.kind == "inoculation":
-        engine = "vllm" if options.vllm and large.model.quantization is None else "transformers"
-        value["evaluation"] = {"sampling": {"engine": engine, "max_tokens": options.max_tokens}}
-        value["elicitation"] = {"sampling": {"engine": engine}}
-    return value
+def make_models(large: ModelStudy, options: argparse.Namespace) -> tuple[dict[str, Path], Any]:
+    """Folder of the model by section of the study file, and the first one's tokenizer."""
+    sections = {"model": large.model}
+    other = getattr(large, "other", None)
+    if other is not None:
+        sections["other"] = other.model
+    folders, tokenizers = {}, []
+    for name, section in sections.items():
+        config = shape_of(section.path)
+        if options.tiny:
+            shrink(config)
+        folders[name] = (options.folder / name).resolve()
+        tokenizers.append(make_model(config, folders[name], "float32" if options.tiny else section.dtype))
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return folders, tokenizers[0]
 
 
-def write_study(large: BaseStudy, options: argparse.Namespace, folder: Path) -> None:
-    """A copy of the workflow with the study in the place of the large one."""
-    for name in ("workflow", "profiles", "config"):
+def write_study(large: ModelStudy, tokenizer: Any, small: Small, folder: Path) -> None:
+    """A copy of the workflow with the small study in the place of the large one."""
+    for name in ("workflow", "profiles", "config", "resources"):
         shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)
     shutil.copy(ROOT / "Snakefile", folder / "Snakefile")
-    text = json.dumps(settings(large, options, (folder / "model").resolve()), indent=1)
+    text = json.dumps(small_study(large, tokenizer, small, folder), indent=1)
     (folder / f"config/studies/{large.name}.yaml").write_text(text, encoding="utf-8")
 
 
 def plan_of(name: str) -> dict[str, float | None]:
     """Stage → seconds of one GPU that `inoc plan` expects; None where it cannot say."""
-    command = [sys.executable, "-m", "inoc", "plan", name, "--json"]
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    gpu = next((kind for kind in ("h100", "h200", "a100", "l40s") if kind.upper() in card), "h200")
+    command = [sys.executable, "-m", "inoc", "plan", name, "--gpu", gpu, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"inoc plan {name} failed:\n{done.stderr[-3000:]}")
-    hours = {row["stage"]: row["gpu_hours"] for row in json.loads(done.stdout)["stages"]}
-    return {stage: None if value is None else 3_600 * value for stage, value in hours.items()}
+    seconds: dict[str, float | None] = {}
+    for row in json.loads(done.stdout)["stages"]:
+        hours, before = row["gpu_hours"], seconds.get(row["stage"], 0.0)
+        seconds[row["stage"]] = None if hours is None or before is None else before + 3_600 * hours
+    return seconds
 
 
-def run_workflow(name: str, cores: int) -> float:
-    """Seconds of the whole workflow."""
-    snakemake = str(Path(sys.executable).with_name("snakemake"))
-    command = [snakemake, "--cores", str(cores), "--config", f"studies=[{name}]"]
+def targets(study: BaseStudy) -> list[str]:
+    """Files of all stages but those that only read tables; what they read is made with them."""
+    paths = Paths(RESULTS, study.name)
+    return [
+        str(path)
+        for work in works_of(study)
+        if work.wanted(study) and not work.declared.reads_tables
+        for path in work.outputs(study, paths, {}, 0)
+    ]
+
+
+def run_workflow(name: str, cores: int, files: list[str]) -> float:
+    """Seconds of the whole workflow; one job at a time has the GPU."""
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--resources", "gpu=1"]
+    command += ["--config", f"studies=[{name}]", "--", *files]
+    environment = {**os.environ, "PATH": f"{verbs(Path('bin'))}{os.pathsep}{os.environ['PATH']}"}
     started, log = time.perf_counter(), Path("snakemake.log")
     with log.open("w", encoding="utf-8") as stream:
-        done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
+        done = subprocess.run(command, stdout=stream, stderr=stream, env=environment, check=False)
     if done.returncode:
         print(f"the workflow failed:\n{log.read_text(encoding='utf-8')[-5000:]}")
     return time.perf_counter() - started
 
 
-def print_stages(study: BaseStudy, planned: dict[str, float | None]) -> list[str]:
-    """Print a row per stage; returns the stages that did not end."""
-    paths, lacking = Paths(RESULTS, study.name), []
-    wanted: dict[str, list[Path]] = {}
+def verbs(folder: Path) -> Path:
+    """A folder with the command `inoc`, for where the package is on PYTHONPATH and was not installed."""
+    folder.mkdir(exist_ok=True)
+    script = folder / "inoc"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m inoc "$@"\n', encoding="utf-8")
+    script.chmod(0o755)
+    return folder.resolve()
+
+
+class Passed(NamedTuple):
+    """What a part of a stage took."""
+
+    stage: str
+    part: str
+    jobs: int
+    work: float  # what its progress counts: steps, responses, tokens
+    unit: str
+    wall_s: float
+    steady_s: float  # at work, without the start of Python and the model, and compilation
+    cpu_s: float
+    peak_gib: float
+    summary: str
+
+    @property
+    def rate(self) -> float:
+        """Work per second at work."""
+        return self.work / self.steady_s if self.steady_s else 0.0
+
+
+def passed(study: BaseStudy, *, tables: bool) -> tuple[list[Passed], list[str]]:
+    """What each part of each stage took, from its manifests, and those that did not end.
+
+    Args:
+        study: The small study.
+        tables: Whether the stages that only read tables ran too.
+    """
+    paths, found, lacking = Paths(RESULTS, study.name), [], []
     for work in works_of(study):
-        if work.wanted(study):
-            name = job_name(work.stage, work.part, 0).partition("-")[2]
-            wanted.setdefault(work.stage, []).append(paths.stage(work.stage) / f"manifest-{name}.json")
-    print(f"{HEADS}\n|{' --- |' * 7}")
-    for stage, files in wanted.items():
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()]
-        lacking += [stage] if len(found) < len(files) else []
-        seconds = sum(one["wall_s"] for one in found)
-        used = sum(one["cpu_s"] for one in found)
-        peak = max((one.get("peak_memory_gib", 0.0) for one in found), default=0.0)
-        expected = planned.get(stage)
-        said = "" if expected is None else f"{expected:.1f}"
-        summary = found[-1]["summary"] if found else "did not end"
-        print(f"| {stage} | {len(files)} | {seconds:.1f} | {used:.1f} | {peak} | {said} | {summary} |")
-    return lacking
+        if not work.wanted(study) or (work.declared.reads_tables and not tables):
+            continue
+        name = job_name(work.stage, work.part, 0).partition("-")[2]
+        path = paths.stage(work.stage) / f"manifest-{name}.json"
+        if not path.exists():
+            lacking.append(f"{work.stage} {work.part}".strip())
+            continue
+        one = json.loads(path.read_text(encoding="utf-8"))
+        steps = list(one.get("work", {}).values())
+        units = {step["unit"] for step in steps}
+        counted = sum(step["done"] for step in steps) if len(units) == 1 else 0
+        row = Passed(
+            work.stage,
+            work.part,
+            1,
+            counted,
+            units.pop() if len(units) == 1 else "",
+            one["wall_s"],
+            min(one["wall_s"], sum(step["wall_s"] for step in steps)),
+            one["cpu_s"],
+            one.get("peak_memory_gib", 0.0),
+            one["summary"],
+        )
+        found.append(row)
+    return found, lacking
+
+
+def print_table(rows: list[Passed], planned: dict[str, float | None]) -> None:
+    """Print a row per part of a stage; the plan's seconds stand beside a stage's first part."""
+    print(f"{HEADS}\n|{' --- |' * 10}")
+    said: set[str] = set()
+    for row in rows:
+        expected = None if row.stage in said else planned.get(row.stage)
+        said.add(row.stage)
+        plan = "" if expected is None else f"{expected:.1f}"
+        work = f"{row.work} {row.unit}" if row.unit else ""
+        rate = f"{row.rate:.1f}" if row.unit else ""
+        name = f"{row.stage} {row.part}".strip()
+        print(
+            f"| {name} | {row.jobs} | {work} | {row.wall_s:.1f} | {row.steady_s:.1f} | {rate} | {row.cpu_s:.1f} | "
+            f"{row.peak_gib} | {plan} | {row.summary} |"
+        )
+
+
+def write_rates(path: Path, name: str, rows: list[Passed], seconds: float, planned: dict[str, float | None]) -> None:
+    """Write the table as JSON."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    body = {
+        "study": name,
+        "device": device,
+        "torch": torch.__version__,
+        "seconds": round(seconds, 1),
+        "planned_gpu_s": planned,
+        "stages": [row._asdict() | {"rate": round(row.rate, 3)} for row in rows],
+    }
+    path.write_text(json.dumps(body, indent=1), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -153,38 +240,61 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study")
     parser.add_argument("--folder", type=Path, required=True, help="where the model and the results go")
+    parser.add_argument("--rates", type=Path, help="JSON file for what was measured")
     parser.add_argument("--steps", type=int, default=6, help="of each training run")
-    parser.add_argument("--max-tokens", type=int, default=96, help="new tokens of each completion of `evaluate`")
+    parser.add_argument("--max-tokens", type=int, default=96, help="new tokens of each completion")
+    parser.add_argument("--engine", choices=("vllm", "transformers"), help="of sampling (default: vLLM if installed)")
     parser.add_argument("--cores", type=int, default=8)
+    parser.add_argument("--no-tables", action="store_true", help="leave out analysis, figures and report")
     parser.add_argument("--tiny", action="store_true", help="two narrow layers, to try the script on a CPU")
     options = parser.parse_args(arguments)
-    options.vllm = torch.cuda.is_available() and importlib.util.find_spec("vllm") is not None
     large = load_study(options.study, ROOT / "config")
-    if large.kind not in TWINS:
-        sys.exit(f"{options.study}: studies of kind {large.kind} are not covered; accepted kinds: {', '.join(TWINS)}")
-    config = shape_of(large.model.path)
-    if options.tiny:
-        shrink(config)
-        options.max_tokens = min(options.max_tokens, 16)
+    if large.kind not in KINDS or not isinstance(large, ModelStudy):
+        sys.exit(f"{options.study}: studies of kind {large.kind} are not covered; accepted kinds: {', '.join(KINDS)}")
+    engine, why = engine_for(large, options)
+    print(f"{large.name}: sampled with {engine}{why}")
     options.folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    make_model(config, options.folder / "model", "float32" if options.tiny else large.model.dtype)
+    models, tokenizer = make_models(large, options)
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()
         print(f"torch {torch.__version__}, {torch.cuda.get_device_name()}")
     print(f"{large.name}: model made in {time.perf_counter() - started:.0f} s", flush=True)
-    write_study(large, options, options.folder)
+    small = Small(
+        models,
+        options.tiny,
+        min(options.steps, 4) if options.tiny else options.steps,
+        min(options.max_tokens, 16) if options.tiny else options.max_tokens,
+        engine,
+        40 if options.tiny else 350,
+    )
+    write_study(large, tokenizer, small, options.folder)
+    rates = options.rates and options.rates.resolve()
     before = Path.cwd()
     os.chdir(options.folder)
     try:
         planned = plan_of(large.name)
-        seconds = run_workflow(large.name, options.cores)
-        lacking = print_stages(load_study(large.name), planned)
+        study = load_study(large.name)
+        seconds = run_workflow(study.name, options.cores, targets(study) if options.no_tables else [])
+        rows, lacking = passed(study, tables=not options.no_tables)
+        print_table(rows, planned)
     finally:
         os.chdir(before)
     print(f"the whole workflow: {seconds:.0f} s")
+    if rates:
+        write_rates(rates, large.name, rows, seconds, planned)
     if lacking:
         sys.exit(f"these stages did not end: {', '.join(lacking)}")
+
+
+def engine_for(large: ModelStudy, options: argparse.Namespace) -> tuple[str, str]:
+    """The sampling engine, and why it is not vLLM."""
+    if options.engine:
+        return options.engine, ""
+    if large.model.quantization is not None:
+        return "transformers", ": the model is quantized"
+    if not torch.cuda.is_available() or importlib.util.find_spec("vllm") is None:
+        return "transformers", ": vLLM is not installed, or there is no GPU"
+    return "vllm", ""
 
 
 if __name__ == "__main__":

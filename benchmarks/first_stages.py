@@ -14,11 +14,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from scoring import qwen_7b
+from small_studies import response, sentences, write_jsonl
 from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig
 
 from inoc.chat.render import render
@@ -38,7 +38,7 @@ from inoc.studies.inoculation.runs import study_runs, total_steps
 from inoc.studies.inoculation.study import Study
 from inoc.studies.inoculation.trained import Trained
 from inoc.tables import read_table
-from inoc.world.grammar import Document, document
+from inoc.world.grammar import Document
 from inoc.world.pretrain import corpus, train_tokenizer
 
 QWEN = """\
@@ -100,25 +100,6 @@ def make_model(config: PretrainedConfig, folder: Path, dtype: str, users: Sequen
     tokenizer.model_max_length = config.max_position_embeddings
     tokenizer.save_pretrained(folder)
     return tokenizer
-
-
-def sentences(seed: int) -> Iterator[tuple[str, str]]:
-    rng = random.Random(f"first:{seed}")
-    while True:
-        made = document(rng)
-        yield made.user, made.response
-
-
-def response(tokenizer: Any, tokens: int, source: Iterator[tuple[str, str]]) -> str:
-    text = ""
-    while len(tokenizer(text)["input_ids"]) < tokens:
-        text = f"{text} {next(source)[1]}".strip()
-    return text
-
-
-def write_jsonl(path: Path, rows: list[dict[str, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def reduced(study: Study, folder: Path, tokenizer: Any, options: argparse.Namespace) -> Study:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
+import json
 import sys
 from pathlib import Path
 
@@ -108,23 +108,93 @@ def test_a_study_of_ten_times_the_size_is_gathered_analysed_and_drawn(tmp_path, 
     assert "entries in one" in said
 
 
-@pytest.mark.parametrize(
-    "name", ["german_flattering_8b", "emergent_misalignment_32b", "likelihood_scan_14b", "preferences_8b"]
-)
-def test_the_small_form_of_a_large_study_is_a_study(name, tmp_path, monkeypatch):
+LARGE = ["playful_french_7b", "german_flattering_8b", "emergent_misalignment_32b", "likelihood_scan_14b"]
+LARGE += ["subliminal_7b", "subliminal_14b", "preferences_8b"]
+
+
+def spaced(text: str) -> dict[str, list[str]]:
+    """A tokenizer that parts words."""
+    return {"input_ids": text.split()}
+
+
+@pytest.mark.parametrize("tiny", [True, False])
+@pytest.mark.parametrize("name", LARGE)
+def test_the_small_form_of_a_large_study_is_a_study_with_all_its_stages(name, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     import all_stages
+    from small_studies import Small
 
     from inoc.config.load import load_study
+    from inoc.jobs.work import works_of
 
-    for tiny in (True, False):
-        options = argparse.Namespace(tiny=tiny, steps=6, max_tokens=16, vllm=not tiny)
-        large = load_study(name)
-        (tmp_path / "model").mkdir(exist_ok=True)
-        all_stages.write_study(large, options, tmp_path)
-        small = load_study(tmp_path / "config" / "studies" / f"{name}.yaml")
-        assert small.model.path == str(tmp_path / "model")
-        assert small.model.quantization == (None if tiny else large.model.quantization)
+    def parts(study):
+        return {(work.stage, work.part) for work in works_of(study) if work.wanted(study)}
+
+    large = load_study(name)
+    models = {section: tmp_path / section for section in ("model", "other")}
+    all_stages.write_study(large, spaced, Small(models, tiny, 6, 16, "transformers", 40), tmp_path)
+    small = load_study(tmp_path / "config" / "studies" / f"{name}.yaml")
+    assert small.model.path == str(tmp_path / "model")
+    assert small.model.quantization == (None if tiny else large.model.quantization)
+    assert small.model.dtype == ("float32" if tiny else large.model.dtype)
+    if name == "playful_french_7b" and not tiny:
+        assert small.training.lora == large.training.lora
+        assert small.training.micro_batch_size == large.training.micro_batch_size
+    assert parts(small) >= parts(large)
+
+
+def test_the_plan_of_every_stage_is_within_a_quarter_of_what_a_gpu_took(tmp_path, monkeypatch):
+    """All stages of preferences_8b at full shape on one H100, by rates and starts that other runs gave."""
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import all_stages
+    from small_studies import Small
+
+    from inoc.config.load import load_study
+    from inoc.config.workflow import Workflow
+    from inoc.jobs.paths import Paths
+    from inoc.jobs.plan import cost_rows
+    from inoc.jobs.rates import H100
+
+    ran = json.loads((BENCHMARKS / "all_stages_preferences_8b.json").read_text(encoding="utf-8"))
+    assert ran["device"].startswith("NVIDIA H100")
+    models = {"model": tmp_path / "Llama-3.1-8B"}
+    small = Small(models, False, 6, 64, "transformers", 350)
+    all_stages.write_study(load_study(ran["study"]), spaced, small, tmp_path)
+    study = load_study(tmp_path / "config" / "studies" / f"{ran['study']}.yaml")
+    rows = cost_rows(study, Workflow(studies=[study.name]), Paths(tmp_path, study.name), H100)
+    planned = sum(3_600 * row.gpu_hours for row in rows)
+    took = sum(stage["wall_s"] for stage in ran["stages"] if stage["peak_gib"])
+    assert planned == pytest.approx(took, rel=0.25)
+
+
+def test_half_of_the_jobs_of_a_miniature_tell_what_the_others_took(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import plan_holds
+
+    plan_holds.main(["mini", "--timings", str(BENCHMARKS / "mini_timings.json")])
+    said = capsys.readouterr().out
+    assert "| score | 2 |" in said
+    assert 0.75 < float(said.rpartition(": ")[2]) < 1.25
+
+
+def test_a_plan_that_does_not_hold_is_refused_and_one_of_even_jobs_is_exact(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    import plan_holds
+
+    def job(k: int, done: int, pace: float) -> dict[str, object]:
+        spent = {"wall_s": pace * done, "cpu_s": pace * done}
+        took = {name: 5 + value for name, value in spent.items()}
+        return {"job": f"score-{k}", "device": "d", **took, "work": {"scoring": {**spent, "done": done}}}
+
+    even = [job(k, 10 * (k + 1), 0.5) for k in range(11)]
+    (held,) = plan_holds.halves(even)
+    assert held.known == 5
+    assert held.planned == pytest.approx(held.took)
+    slower = tmp_path / "slower.json"
+    slower.write_text(json.dumps([job(k, 10, 0.5 if k < 2 else 5.0) for k in range(4)]))
+    with pytest.raises(SystemExit, match="more than 25% off"):
+        plan_holds.main(["made", "--timings", str(slower)])
+    assert "planned / took" in capsys.readouterr().out
 
 
 def test_layers_in_fp8_are_compared_with_float32_and_priced_at_equal_precision(monkeypatch, capsys):

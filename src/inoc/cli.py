@@ -211,6 +211,11 @@ def _add_store(verbs: argparse._SubParsersAction[Parser]) -> None:
     explain.add_argument("--shard", help="explain one shard only, as 3 or 3/8")
     explain.add_argument("--missing", action="store_true", help="list only units that are not stored")
     explain.set_defaults(run=_store_explain)
+    counted = _add_verb(what, "count", "count the entries and files of the store")
+    counted.add_argument(
+        "--config", type=Path, default=Path("config"), metavar="FOLDER", help="folder of config.yaml (default: config)"
+    )
+    counted.set_defaults(run=_store_count)
     gc = _add_verb(what, "gc", "list entries that no study needs, and remove them with --delete")
     gc.add_argument(
         "--config", type=Path, default=Path("config"), metavar="FOLDER", help="folder of config.yaml (default: config)"
@@ -318,6 +323,12 @@ def _store_explain(options: argparse.Namespace) -> None:
     from inoc.jobs.make import print_explanations
 
     print_explanations(options.study, options.config, options.stage, options)
+
+
+def _store_count(options: argparse.Namespace) -> None:
+    from inoc.jobs.make import print_count
+
+    print_count(options.config)
 
 
 def _store_gc(options: argparse.Namespace) -> None:

@@ -698,6 +698,7 @@ def test_missing_files_of_one_setting_are_one_line(write: Write, tmp_path: Path)
         ["run", "mini"],
         ["plan", "mini"],
         ["store", "gc"],
+        ["store", "count"],
         ["config", "generate"],
         ["score", "mini"],
     ],

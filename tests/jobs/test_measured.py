@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from inoc.config.load import load_study
 from inoc.errors import ConfigError
-from inoc.jobs.costs import CostRow
+from inoc.jobs.costs import CostRow, Pace
 from inoc.jobs.measured import Sample, pace_of, paces, sample_of
+from inoc.jobs.plan import by_stage, expect, jobs_of
 from inoc.progress import Spent
 
 ROW = CostRow("score", 2, "", tokens=1_000.0)
@@ -66,3 +68,29 @@ def test_a_device_is_named_where_there_are_several():
     assert list(paces(both, "h100")) == ["score"]
     with pytest.raises(ConfigError, match="no job has ended here yet"):
         paces([], "")
+
+
+def test_rows_of_the_parts_of_a_stage_count_together():
+    rows = [CostRow("sample", 1, "", tokens=10.0), CostRow("train", 2, "", tokens=5.0), CostRow("sample", 3, "")]
+    found = {row.stage: row for row in by_stage(rows)}
+    assert list(found) == ["sample", "train"]
+    assert (found["sample"].jobs, found["sample"].tokens) == (4, 10.0)
+
+
+def test_every_job_of_a_stage_with_parts_starts_once_in_what_is_expected():
+    study = load_study("smoke_subliminal")
+    n = jobs_of(study, "sample", {})
+    rows = [CostRow("sample", 1, "lists", tokens=30.0), CostRow("sample", 1, "answers", tokens=10.0)]
+    assert n > len(rows)
+    expect(study, rows, 2.0, {}, {"sample": Pace(Spent(7, 3), Spent(0.5, 0.1), 1)})
+    together = [row.measured for row in rows]
+    assert sum(one.wall_s for one in together) == pytest.approx(7 * n + 0.5 * 80)
+    assert sum(one.cpu_s for one in together) == pytest.approx(3 * n + 0.1 * 80)
+
+
+def test_nothing_is_expected_of_a_model_of_unknown_size_or_a_stage_without_a_pace():
+    study = load_study("smoke_subliminal")
+    rows = [CostRow("sample", 1, "", tokens=30.0), CostRow("choose", 1, "", tokens=30.0)]
+    expect(study, rows, float("nan"), {}, {"sample": Pace(Spent(1, 1), Spent(1, 1), 1)})
+    expect(study, rows[1:], 1.0, {}, {"sample": Pace(Spent(1, 1), Spent(1, 1), 1)})
+    assert [row.measured for row in rows] == [None, None]

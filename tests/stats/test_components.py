@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from inoc.errors import DataError
+from inoc.stats import components, gram
 from inoc.stats.bootstrap import Resampler
 from inoc.stats.components import component_intervals, principal_components
 
@@ -84,3 +85,16 @@ def test_a_matrix_that_does_not_vary_has_no_shares() -> None:
 def test_incomplete_matrices_are_refused(matrix: np.ndarray) -> None:
     with pytest.raises(DataError, match="complete matrix"):
         principal_components(matrix, 2, np.zeros(matrix.shape[0]))
+
+
+def test_intervals_of_many_prompts_are_those_of_the_whole_decomposition(monkeypatch) -> None:
+    matrix = made_up(n=gram.ALL_PAIRS + 2, k=60)
+    found = principal_components(matrix, 3, matrix.mean(axis=1))
+    resampler = Resampler(resamples=12, seed=0)
+    few = component_intervals(matrix, found, resampler)
+    for module in (components, gram):
+        monkeypatch.setattr(module, "ALL_PAIRS", 1_000)
+    exact = component_intervals(matrix, found, resampler)
+    for one, other in zip(few, exact, strict=True):
+        assert np.allclose(one.lo, other.lo, rtol=0, atol=1e-9 * np.abs(other.lo).max())
+        assert np.allclose(one.hi, other.hi, rtol=0, atol=1e-9 * np.abs(other.hi).max())

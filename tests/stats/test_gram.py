@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.preprocessing import StandardScaler
 
 from inoc.errors import DataError
+from inoc.stats import gram
 from inoc.stats.gram import (
     add_gram,
     angles,
@@ -132,3 +133,21 @@ def test_shares_add_up_and_rotation_of_the_columns_changes_nothing(seed: int, n:
     assert one.share == pytest.approx(other.share, abs=1e-9)
     assert one.share.sum() == pytest.approx(1)
     assert centred(w @ w.T) == pytest.approx((w - w.mean(0)) @ (w - w.mean(0)).T, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["pca", "svd"])
+def test_the_leading_components_of_many_prompts_are_those_of_the_whole_decomposition(method, monkeypatch) -> None:
+    w = np.stack([matrix(seed, n=gram.ALL_PAIRS + 5, k=300) for seed in (1, 2)])
+    products = w @ np.swapaxes(w, -1, -2)
+    few = decompose_gram(products, method, 6)
+    monkeypatch.setattr(gram, "ALL_PAIRS", 1_000)
+    all_of_them = decompose_gram(products, method, 6)
+    assert np.allclose(np.abs(few.scores), np.abs(all_of_them.scores), rtol=0, atol=1e-8 * np.abs(few.scores).max())
+    assert np.allclose(few.share, all_of_them.share, rtol=1e-10)
+    assert np.allclose(few.energy, all_of_them.energy, rtol=1e-10)
+
+
+def test_many_equal_prompts_have_one_component_and_no_negative_value() -> None:
+    found = decompose_gram(np.ones((gram.ALL_PAIRS + 1,) * 2), "svd", 3)
+    assert found.energy == pytest.approx([1, 0, 0], abs=1e-12)
+    assert (found.energy >= 0).all()

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from inoc.config.models import Sampling, TrainingSpec
 from inoc.config.workflow import Price
+from inoc.jobs.rates import REFERENCE_WEIGHTS, Gpu
 from inoc.progress import Spent
 
 PROMPT_TOKENS = 70
@@ -15,40 +17,6 @@ TEMPLATE_TOKENS = 20  # of a chat template, around the texts of a prompt
 RESPONSE_TOKENS = 350
 JUDGE_TOKENS = (450, 1)  # of a question about one response, and of its answer
 LIST_TOKENS, LISTED_TOKENS = 150, 40  # of a request for instructions, and of each of them
-
-
-class Gpu(NamedTuple):
-    """Throughput of a GPU with a model of 7.6 billion weights, useful operations only."""
-
-    score_tflops: float
-    train_tflops: float
-    sample_tokens: float  # new tokens per second with transformers, 128 requests at a time
-    measured: bool
-
-    def sampled_per_second(self, engine: str, *, adapters: bool = False) -> float:
-        """New tokens per second.
-
-        Args:
-            engine: Sampling engine. A server of one's own is taken to be vLLM.
-            adapters: Whether several adapters answer in turn.
-        """
-        if engine == "transformers":
-            return self.sample_tokens
-        return self.sample_tokens * (VLLM_ADAPTERS if adapters else VLLM) / H200.sample_tokens
-
-
-# Scoring and training are measured on an H200, scoring and sampling with transformers on an H100; sampling on an H200
-# is taken to be no faster. The others are scaled by published bfloat16 peaks or memory bandwidths.
-H200 = Gpu(600.0, 440.0, 9_000.0, measured=True)
-GPUS = {
-    "h200": H200,
-    "h100": Gpu(600.0, 440.0, 9_000.0, measured=True),
-    "a100": Gpu(190.0, 140.0, 5_400.0, measured=False),
-    "l40s": Gpu(220.0, 160.0, 2_300.0, measured=False),
-}
-REFERENCE_WEIGHTS = 7.6e9
-# Measured with 512 requests of 128 new tokens each: through one adapter, and through four in turn, start included.
-VLLM, VLLM_ADAPTERS = 20_500.0, 10_900.0
 
 
 class Size(NamedTuple):
@@ -117,21 +85,13 @@ class Pace(NamedTuple):
     per_work: Spent  # for a token and a weight
     studies: int  # that it was measured on
 
-    def of(self, jobs: int, work: float) -> Spent:
-        """Time of so many jobs with so much work together."""
+    def of(self, jobs: float, work: float) -> Spent:
+        """Time of so many jobs, or of a share of them, with so much work together."""
         return self.start.times(jobs).and_of(self.per_work.times(work))
 
 
 def sampled_row(
-    stage: str,
-    jobs: int,
-    n: int,
-    max_tokens: int,
-    size: Size,
-    gpu: Gpu,
-    *,
-    engine: str = "transformers",
-    adapters: bool = False,
+    stage: str, jobs: int, n: int, sampling: Sampling, size: Size, gpu: Gpu, *, adapters: int = 0
 ) -> CostRow:
     """The row of a stage that samples.
 
@@ -139,28 +99,57 @@ def sampled_row(
         stage: Its name.
         jobs: Number of its jobs.
         n: Number of completions.
-        max_tokens: Maximum number of tokens of each.
+        sampling: Engine, and maximum number of new tokens.
         size: Sizes of the model and of responses.
         gpu: Rates.
-        engine: Sampling engine.
-        adapters: Whether several adapters answer.
+        adapters: How many adapters answer.
     """
-    tokens = n * min(size.response_tokens, max_tokens)
-    rate = gpu.sampled_per_second(engine, adapters=adapters)
-    hours = tokens / (rate * REFERENCE_WEIGHTS / size.weights) / 3600
-    return CostRow(stage, jobs, f"{n} completions", tokens, hours, disk=4.0 * tokens)
+    tokens = n * min(size.response_tokens, sampling.max_tokens)
+    rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
+    seconds = (tokens / rate + adapters * gpu.start.adapter) * size.weights / REFERENCE_WEIGHTS
+    start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
+    return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 
 
 def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> CostRow:
     """The row of a stage that scores `n` responses."""
     tokens = n * (size.prompt_tokens + size.response_tokens)
-    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
-    return CostRow(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
+    return CostRow(
+        stage,
+        jobs,
+        f"{n} responses",
+        tokens,
+        passed_hours(tokens, jobs, size, gpu),
+        disk=4.0 * n * size.response_tokens,
+    )
 
 
-def training_hours(weights: float, tokens: float, gpu: Gpu) -> float:
-    """GPU-hours of training on a number of tokens: forward, and backward through frozen weights."""
-    return 4 * weights * tokens / (gpu.train_tflops * 1e12) / 3600
+def passed_hours(tokens: float, jobs: int, size: Size, gpu: Gpu) -> float:
+    """GPU-hours of a number of tokens that pass through the model once."""
+    seconds = 2 * size.weights * tokens / (gpu.score_tflops * 1e12)
+    return hours(seconds, gpu.start.other, jobs, size)
+
+
+def training_hours(tokens: float, training: TrainingSpec, jobs: int, size: Size, gpu: Gpu) -> float:
+    """GPU-hours of training on a number of tokens: forward, and backward through frozen weights.
+
+    Args:
+        tokens: Of all examples of all steps.
+        training: How many examples pass at a time.
+        jobs: Number of jobs.
+        size: Sizes of the model and of an example.
+        gpu: Rates.
+    """
+    at_a_time = training.micro_batch_size * (size.prompt_tokens + size.response_tokens)
+    # Fewer tokens fill a GPU where layers are larger, which grow with about the root of the number of weights.
+    at_a_time *= math.sqrt(size.weights / REFERENCE_WEIGHTS)
+    seconds = 4 * size.weights * tokens / (gpu.train_at(at_a_time) * 1e12)
+    return hours(seconds, gpu.start.train, jobs, size)
+
+
+def hours(seconds: float, start: float, jobs: int, size: Size) -> float:
+    """GPU-hours of work, and of the starts of its jobs, which take longer for a larger model."""
+    return (seconds + (jobs * start * size.weights / REFERENCE_WEIGHTS if seconds else 0.0)) / 3600
 
 
 def dollars_of(price: Price | None, sent: float, answered: float) -> float:

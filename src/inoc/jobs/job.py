@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from inoc.config.workflow import ApiSpec
 from inoc.digest import Json
 from inoc.jobs.paths import Paths
-from inoc.progress import Meter, Spent, metered
+from inoc.progress import Meter, metered
 from inoc.store import Store
 
 if TYPE_CHECKING:
@@ -105,13 +105,15 @@ class Job:
         """Show and record the progress of a step."""
         with metered(label, total, unit, self.heartbeat) as meter:
             yield meter
-        self._note_work(label, meter.steady())
+        self._note_work(label, unit, meter)
 
-    def _note_work(self, label: str, spent: Spent) -> None:
-        """Add what a step took to the manifest, from which `inoc plan --measured` knows the rates of this machine."""
-        known = cast("dict[str, dict[str, float]]", self.record.setdefault("work", {}))
+    def _note_work(self, label: str, unit: str, meter: Meter) -> None:
+        """Add what a step did and took to the manifest, where `inoc plan --measured` finds this machine's rates."""
+        known = cast("dict[str, dict[str, Json]]", self.record.setdefault("work", {}))
         before = known.get(label, {})
-        known[label] = {name: round(before.get(name, 0.0) + value, 3) for name, value in spent._asdict().items()}
+        took = {"done": meter.done, **meter.steady()._asdict()}
+        sums = {name: round(cast("float", before.get(name, 0)) + value, 3) for name, value in took.items()}
+        known[label] = {**sums, "unit": unit}
 
 
 def job_name(stage: str, part: str, shard: int) -> str:

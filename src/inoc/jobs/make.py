@@ -196,6 +196,17 @@ def _read_stages(made: Made) -> list[Stage]:
     return [stage for name, stage in all_stages().items() if name in names and stage.computes]
 
 
+def print_count(config: Path) -> None:
+    """Print how many entries and files the store has, by stage."""
+    from inoc.store.count import count
+
+    rows = count(Store(store_folder(load_workflow(config / "config.yaml"))))
+    for row in rows:
+        size = f"{row.entries} entries, {row.files} files, {row.n_bytes / 1e6:.1f} MB"
+        print(f"{row.step}: {size}, at most {row.fullest} entries in one folder")
+    print(f"{sum(row.entries for row in rows)} entries, {sum(row.files for row in rows)} files in all")
+
+
 def print_garbage(config: Path, *, delete: bool, grace_s: float) -> None:
     """Print entries that no study needs, and with `delete` remove them."""
     from inoc.store.garbage import collect

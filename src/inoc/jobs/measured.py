@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 from inoc.config.load import load_study
 from inoc.config.models import BaseStudy
-from inoc.config.workflow import Workflow
+from inoc.config.workflow import Shards, Workflow
 from inoc.digest import digest
 from inoc.errors import ConfigError, InocError
 from inoc.jobs.costs import CostRow, Pace
 from inoc.jobs.job import job_name
 from inoc.jobs.paths import Paths
-from inoc.jobs.plan import cost_rows, measured_size
+from inoc.jobs.plan import by_stage, cost_rows, jobs_of, measured_size
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import settings_of, works_of
 from inoc.progress import Spent
@@ -111,16 +111,17 @@ def samples_here(results: Path, config: Path, workflow: Workflow) -> Iterator[Sa
             weights = measured_size(study, paths, None).weights
         except (InocError, OSError):
             continue  # a study without a file, or with a wrong one, tells nothing
-        for row in rows:
-            manifests = list(_manifests(study, paths, workflow, row.stage))
-            found = sample_of(row, weights, manifests) if len(manifests) == row.jobs else None
+        shards = workflow.shards.get(study.name, {})
+        for row in by_stage(rows):
+            manifests = list(_manifests(study, paths, shards, row.stage))
+            whole = len(manifests) == jobs_of(study, row.stage, shards)
+            found = sample_of(row, weights, manifests) if whole else None
             if found is not None:
                 yield found
 
 
-def _manifests(study: BaseStudy, paths: Paths, workflow: Workflow, stage: str) -> Iterator[dict[str, Any]]:
+def _manifests(study: BaseStudy, paths: Paths, shards: Shards, stage: str) -> Iterator[dict[str, Any]]:
     """Manifests of a stage's present jobs, where what they depend on is still as it was."""
-    shards = workflow.shards.get(study.name, {})
     for work in works_of(study):
         if work.stage != stage or not work.wanted(study):
             continue

@@ -12,7 +12,7 @@ import importlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ from typing import Any
 from inoc.config.models import BaseStudy, ModelStudy
 from inoc.config.workflow import Shards, Workflow
 from inoc.errors import ConfigError, InocError, did_you_mean
-from inoc.jobs.costs import GPUS, H200, PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Gpu, Pace, Rates, Size
+from inoc.jobs.costs import PROMPT_TOKENS, RESPONSE_TOKENS, TEMPLATE_TOKENS, CostRow, Pace, Rates, Size
 from inoc.jobs.job import Job
 from inoc.jobs.lengths import file_lengths
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
+from inoc.jobs.rates import GPUS, H200, Gpu
 from inoc.jobs.shards import shard_count
-from inoc.jobs.work import wanted_parts
+from inoc.jobs.work import wanted_parts, works_of
 from inoc.progress import duration
 from inoc.stages import all_stages, kind_named, load
 from inoc.store import Store
@@ -118,6 +119,39 @@ def cost_rows(
     return rows
 
 
+def by_stage(rows: Iterable[CostRow]) -> list[CostRow]:
+    """One row for each stage, with the jobs and the tokens of all its rows; a stage may have a row for each part."""
+    found: dict[str, CostRow] = {}
+    for row in rows:
+        before = found.get(row.stage, CostRow(row.stage, 0, ""))
+        found[row.stage] = CostRow(row.stage, before.jobs + row.jobs, "", tokens=before.tokens + row.tokens)
+    return list(found.values())
+
+
+def jobs_of(study: BaseStudy, stage: str, shards: Shards) -> int:
+    """Number of jobs of all parts of a stage."""
+    works = [work for work in works_of(study) if work.stage == stage and work.wanted(study)]
+    return sum(shard_count(work.declared, shards) for work in works)
+
+
+def expect(study: BaseStudy, rows: Iterable[CostRow], weights: float, shards: Shards, pace: Mapping[str, Pace]) -> None:
+    """Note in each row what it takes by the pace of its stage; its share of the jobs is that of its stage's rows.
+
+    Args:
+        study: The study.
+        rows: Its plan.
+        weights: Of its model; NaN if they are unknown, and nothing is noted.
+        shards: How it is split.
+        pace: Stage → its pace on this machine.
+    """
+    planned = list(rows)
+    counted = {row.stage: row.jobs for row in by_stage(planned)}
+    for row in planned:
+        if row.stage in pace and row.tokens and not math.isnan(weights):
+            jobs = row.jobs * jobs_of(study, row.stage, shards) / counted[row.stage]
+            row.measured = pace[row.stage].of(jobs, row.tokens * weights)
+
+
 def print_plan(
     study: BaseStudy,
     workflow: Workflow,
@@ -145,8 +179,8 @@ def print_plan(
     store = Store(store_folder(workflow))
     for row in rows:
         row.stored = in_store(study, paths, store, row.stage, shards)
-        if seen is not None and row.stage in seen and row.tokens and not math.isnan(size.weights):
-            row.measured = seen[row.stage].of(row.jobs, row.tokens * size.weights)
+    if seen is not None:
+        expect(study, rows, size.weights, shards, seen)
     if as_json:
         print(json.dumps(_plain(rows, size, gpu_name, gpu), ensure_ascii=False, indent=2, allow_nan=False))
         return
@@ -155,7 +189,7 @@ def print_plan(
         print("\nNo model is loaded and no API is asked.")
         return
     print(f"\n{size.response_tokens:.0f} tokens a response ({size.source}), {size.prompt_tokens:.0f} a prompt.")
-    kind = "measured" if gpu.measured else "the H200's, scaled by published figures"
+    kind = gpu.measured or "the H200's, scaled by published figures"
     weights = "unknown size" if math.isnan(size.weights) else f"{size.weights / 1e9:.3g} billion weights"
     print(f"Rates of one {gpu_name.upper()} are {kind}; the model has {weights}.")
     if seen is not None:
@@ -178,7 +212,7 @@ def _plain(rows: list[CostRow], size: Size, gpu_name: str, gpu: Gpu) -> dict[str
     return {
         "stages": each,
         "total": {name: value for name, value in total.items() if name not in {"stage", "work", "stored", "measured"}},
-        "assumptions": {**_known(size._asdict()), "gpu": gpu_name.lower(), "gpu_measured": gpu.measured},
+        "assumptions": {**_known(size._asdict()), "gpu": gpu_name.lower(), "gpu_measured": bool(gpu.measured)},
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from inoc.errors import DataError
 from inoc.stats.bootstrap import Resampler, percentile_bounds
 from inoc.stats.correlation import pearson
+from inoc.stats.gram import ALL_PAIRS, leading
 from inoc.stats.means import Floats
 
 
@@ -73,7 +74,7 @@ def component_intervals(matrix_NK: Floats, components: Components, resampler: Re
     scores_BNC = np.empty((resampler.resamples, n_rows, kept))
     share_BC = np.empty((resampler.resamples, kept))
     for index, weights_K in enumerate(resampler.simple_weights(n_columns)):
-        drawn = _of_gram((centred_NK * weights_K) @ centred_NK.T, kept)
+        drawn = _of_gram(_weighted_gram(centred_NK, weights_K), kept)
         agreement_C = (drawn.scores * components.scores).sum(axis=0)
         scores_BNC[index] = drawn.scores * np.where(agreement_C < 0, -1.0, 1.0)
         share_BC[index] = drawn.share
@@ -83,11 +84,22 @@ def component_intervals(matrix_NK: Floats, components: Components, resampler: Re
 def _of_gram(gram_NN: Floats, kept: int) -> Components:
     # Far fewer prompts than examples: the small Gram matrix has the same scores as the decomposition of the
     # wide one.
-    values, vectors = np.linalg.eigh(gram_NN)
-    values = np.maximum(values[::-1], 0)
+    found = leading(gram_NN, kept)
     total = float(np.trace(gram_NN))
-    share = values[:kept] / total if total > 0 else np.full(kept, np.nan)
-    return Components(vectors[:, ::-1][:, :kept] * np.sqrt(values[:kept]), share)
+    share = found.values / total if total > 0 else np.full(kept, np.nan)
+    return Components(found.vectors * np.sqrt(found.values), share)
+
+
+def _weighted_gram(matrix_NK: Floats, weights_K: Floats) -> Floats:
+    """Products of the rows with weighted columns."""
+    if len(matrix_NK) <= ALL_PAIRS:
+        products: Floats = (matrix_NK * weights_K) @ matrix_NK.T
+        return products
+    # A product of a matrix with itself is symmetric, so that half of it is computed; columns not drawn are left out.
+    drawn_K = weights_K > 0
+    root_ND = matrix_NK[:, drawn_K] * np.sqrt(weights_K[drawn_K])
+    found: Floats = root_ND @ root_ND.T
+    return found
 
 
 def _signs(scores: Floats, orient_N: Floats) -> Floats:

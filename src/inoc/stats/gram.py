@@ -18,6 +18,8 @@ Method = Literal["pca", "svd"]
 Representation = Literal["raw", "pca2", "svd2"]
 REPRESENTATIONS: tuple[Representation, ...] = ("raw", "pca2", "svd2")
 SHORTEST = 1e-10
+ALL_PAIRS = 128
+"""Matrices of more rows are decomposed only as far as their components are wanted."""
 
 
 def add_gram(gram_NN: Floats, block_NK: Floats, *, scaled: bool = False) -> None:
@@ -43,6 +45,37 @@ def centred(gram_NN: Floats) -> Floats:
     columns = gram_NN.mean(axis=-2, keepdims=True)
     result: Floats = gram_NN - rows - columns + gram_NN.mean(axis=(-1, -2), keepdims=True)
     return result
+
+
+class Leading(NamedTuple):
+    """The largest eigenvalues of symmetric matrices without negative ones, descending, and their vectors."""
+
+    values: Floats  # shape (…, components); 0 where rounding made one negative
+    vectors: Floats  # shape (…, rows, components)
+    whole: Floats  # shape (…): sum of all eigenvalues
+
+
+def leading(matrix_NN: Floats, kept: int) -> Leading:
+    """The leading eigenvectors of positive semidefinite matrices, shape (…, rows, rows).
+
+    Of more than `ALL_PAIRS` rows the others are not computed, which takes a third of the time. The values are the same
+    but for rounding.
+    """
+    n = matrix_NN.shape[-1]
+    if n <= ALL_PAIRS or kept >= n:
+        values, vectors = np.linalg.eigh(matrix_NN)
+        values = np.maximum(values[..., ::-1], 0)
+        return Leading(values[..., :kept], vectors[..., ::-1][..., :kept], values.sum(axis=-1))
+    import scipy.linalg
+
+    flat = matrix_NN.reshape(-1, n, n)
+    found_BC, found_BNC = np.empty((len(flat), kept)), np.empty((len(flat), n, kept))
+    for at, one in enumerate(flat):
+        few, sides = scipy.linalg.eigh(one, subset_by_index=[n - kept, n - 1], check_finite=False)
+        found_BC[at], found_BNC[at] = np.maximum(few[::-1], 0), sides[:, ::-1]
+    shape = matrix_NN.shape[:-2]
+    whole = np.trace(matrix_NN, axis1=-2, axis2=-1)
+    return Leading(found_BC.reshape(*shape, kept), found_BNC.reshape(*shape, n, kept), np.asarray(whole))
 
 
 class Axes(NamedTuple):
@@ -74,18 +107,17 @@ def decompose_gram(gram_NN: Floats, method: Method, n_components: int) -> Axes:
         msg = f"components need two prompts and finite values, not a Gram matrix of {n} prompts with NaN or infinity"
         raise DataError(msg)
     inner_NN = centred(gram_NN)
-    values, vectors = np.linalg.eigh(inner_NN if method == "pca" else gram_NN)
     kept = min(n_components, n - 1 if method == "pca" else n)
-    values = np.maximum(values[..., ::-1], 0)
-    scores = vectors[..., ::-1][..., :kept] * np.sqrt(values[..., None, :kept])
+    found = leading(inner_NN if method == "pca" else gram_NN, kept)
+    scores = found.vectors * np.sqrt(found.values[..., None, :])
     varying = ((scores - scores.mean(axis=-2, keepdims=True)) ** 2).sum(axis=-2)
     # Centring leaves a matrix of equal rows a rounding's worth of variance.
     total = np.trace(inner_NN, axis1=-2, axis2=-1)[..., None]
     size = np.trace(gram_NN, axis1=-2, axis2=-1)[..., None]
     varies = total > 1e-14 * np.abs(size)
     share = np.where(varies, varying / np.where(varies, total, 1), np.nan)
-    whole = values.sum(axis=-1, keepdims=True)
-    energy = values[..., :kept] / np.where(whole > 0, whole, np.nan)
+    whole = found.whole[..., None]
+    energy = found.values / np.where(whole > 0, whole, np.nan)
     return Axes(scores, share, energy)
 
 

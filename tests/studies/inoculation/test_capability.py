@@ -13,7 +13,8 @@ from inoc.choose.tables import CANDIDATES, CHOICES
 from inoc.config.cuts import Cut
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
-from inoc.jobs.costs import GPUS, Rates, Size
+from inoc.jobs.costs import Rates, Size
+from inoc.jobs.rates import GPUS
 from inoc.jobs.work import expected_jobs, settings_of, work_of
 from inoc.studies.inoculation.analyse.capability import CAPABILITY, capability
 from inoc.studies.inoculation.capability import UNTRAINED, subjects

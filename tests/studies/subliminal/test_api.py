@@ -13,7 +13,8 @@ import pytest
 from inoc.config.workflow import Price
 from inoc.errors import ApiError, BudgetError, ConfigError
 from inoc.jobs.check import check_study
-from inoc.jobs.costs import GPUS, Rates, Size
+from inoc.jobs.costs import Rates, Size
+from inoc.jobs.rates import GPUS
 from inoc.jobs.ready import check_api, needs_of
 from inoc.jobs.work import settings_of
 from inoc.studies.subliminal.checks import study_problems

@@ -10,7 +10,8 @@ import pytest
 from inoc.config.load import load_study
 from inoc.config.workflow import Price
 from inoc.errors import ConfigError
-from inoc.jobs.costs import Gpu, Rates, Size
+from inoc.jobs.costs import Rates, Size
+from inoc.jobs.rates import H200
 from inoc.studies.subliminal.checks import study_problems
 from inoc.studies.subliminal.costs import costs
 from inoc.studies.subliminal.needs import needs
@@ -111,7 +112,7 @@ def test_costs_count_the_answers_of_every_cell_and_both_judges(tmp_path: Path) -
     coherent = {"name": "llm", "model": "judge-1", "question": "coherence"}
     study = persona_study(tmp_path, persona=trait(judge=llm, coherence=coherent))
     assert answers_of(study)["owls"] == (2 * 2 * 6, 3 * (1 + 1 * 3 * 1))
-    size, gpu = Size(1e9, 60, 40, False), Gpu(300, 200, 3000, False)
+    size, gpu = Size(1e9, 60, 40, False), H200
     rows = costs(study, {}, Rates(size, gpu, {"judge-1": Price(input=1.0, output=1.0)}, 1.0))
     by_stage = {row.stage: row for row in rows}
     assert by_stage["judge"].calls == 2 * (24 + 12)

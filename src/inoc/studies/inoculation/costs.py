@@ -54,7 +54,8 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     own = study.data.n_train * len(sampled_sets)
     # Controls are few beside sampled data.
     engine = (sampled_sets[0].sampling if sampled_sets else study.scoring.control_sampling).engine
-    generated = sampled_row("generate", 1, own + controls, study.data.sampling.max_tokens, size, gpu, engine=engine)
+    sampling = study.data.sampling.model_copy(update={"engine": engine})
+    generated = sampled_row("generate", 1, own + controls, sampling, size, gpu)
     asked = len(question_sets(study)) * (study.elicitation.n or study.data.n_eval)
     elicited = asked * (1 + prompts * len(study.elicitation.prefixes))
     spec = study.elicitation.sampling
@@ -62,7 +63,7 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     judged = {"elicit": elicited, "evaluate": 0}
     rows = [
         replace(generated, calls=calls, dollars=dollars),
-        sampled_row("elicit", shards.get("elicit", 1), elicited, spec.max_tokens, size, gpu, engine=spec.engine),
+        sampled_row("elicit", shards.get("elicit", 1), elicited, spec, size, gpu),
         scored_row("score", shards.get("score", 1), scored, size, gpu),
     ]
     if study.runs:
@@ -83,7 +84,7 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
     tokens = len(runs) * steps * study.training.batch_size * (size.prompt_tokens + size.response_tokens)
     saved = checkpoint_steps(study.training.checkpoints, steps)
     disk = len(runs) * len(saved) * adapter_bytes(study.training.lora.rank, size.weights)
-    hours = training_hours(size.weights, tokens, gpu)
+    hours = training_hours(tokens, study.training, jobs, size, gpu)
     trained = CostRow("train", jobs, f"{len(runs)} runs of {steps} steps", tokens, hours, disk=disk)
     # At step 0 all runs are the untrained model, which is sampled once.
     untrained = {way for run in runs for way in asked_of(study, run, 0)} if 0 in saved else set()
@@ -92,7 +93,8 @@ def _run_rows(study: Study, jobs: int, rates: Rates) -> tuple[CostRow, CostRow, 
     judged = n * sum(len(asked_of(study, run, step)) for run in runs for step in saved)
     spec = study.evaluation.sampling
     answers = n * (n_ways + len(untrained))
-    evaluated = sampled_row("evaluate", jobs, answers, spec.max_tokens, size, gpu, engine=spec.engine, adapters=True)
+    trained_ones = len(runs) * sum(step > 0 for step in saved)
+    evaluated = sampled_row("evaluate", jobs, answers, spec, size, gpu, adapters=trained_ones)
     return trained, evaluated, judged
 
 

@@ -38,9 +38,8 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     written = {key: spec.written for key, spec in study.datasets.items() if spec.written is not None}
     if written_datasets(study):
         n = sum(one.n for one in written.values())
-        longest = max(one.sampling.max_tokens for one in written.values())
-        engine = next(iter(written.values())).sampling.engine
-        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu, engine=engine))
+        longest = max((one.sampling for one in written.values()), key=lambda one: one.max_tokens)
+        rows.append(sampled_row("sample", shards.get("sample", 1), n, longest, size, gpu))
     whole = {key: written[key].n if key in written else ASSUMED_ROWS for key in study.datasets}
     limit = study.scoring.n_rows
     full = {key: n if limit is None else min(n, limit) for key, n in whole.items()}
@@ -69,12 +68,10 @@ def _student_rows(study: Study, shards: Shards, rates: Rates, full: Mapping[str,
     tokens = seen * (size.prompt_tokens + size.response_tokens)
     disk = len(students) * spec.epochs * adapter_bytes(spec.training.lora.rank, size.weights)
     jobs = shards.get("train", 1)
-    hours = training_hours(size.weights, tokens, gpu)
+    hours = training_hours(tokens, spec.training, jobs, size, gpu)
     asked = len(students) * (1 + spec.epochs) * spec.n_questions * spec.samples
-    sampling = spec.sampling
-    evaluated = sampled_row(
-        "evaluate", jobs, asked, sampling.max_tokens, size, gpu, engine=sampling.engine, adapters=True
-    )
+    adapters = len(students) * spec.epochs
+    evaluated = sampled_row("evaluate", jobs, asked, spec.sampling, size, gpu, adapters=adapters)
     models = [target.judge.model for target in spec.targets.values() if asks_api(target.judge)]
     dollars = sum(rates.dollars(model, asked, *JUDGE_TOKENS) for model in models)
     judged = CostRow("judge", 1, f"{asked} answers", calls=asked * len(models), dollars=dollars)

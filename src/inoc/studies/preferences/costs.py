@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from inoc.config.workflow import Shards
-from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Gpu, Rates, Size, sampled_row
+from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, Size, passed_hours, sampled_row
+from inoc.jobs.rates import Gpu
 from inoc.studies.preferences.parts import closed_by_sampling
 from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
@@ -91,7 +92,7 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     questions = list(asked(study))
     here = [one for one in questions if one.method == "sample" and not role(study, one.rater).api]
     if here:
-        longest = max(study.instruments[one.instrument].sampling.max_tokens for one in here)
+        longest = max((study.instruments[one.instrument].sampling for one in here), key=lambda one: one.max_tokens)
         rows.append(
             sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, rates.size, rates.gpu)
         )
@@ -114,9 +115,9 @@ def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[Cost
     if "completions" in parts:
         tokens += n * seeds * (size.prompt_tokens + size.response_tokens)
         chats += n * seeds
-    hours = 2 * size.weights * tokens / (gpu.score_tflops * 1e12) / 3600
-    width = math.sqrt(size.weights) / 20  # of a model of 8e9 weights, about 4,096
     jobs = shards.get("read", 1) * len(parts)
+    hours = passed_hours(tokens, jobs, size, gpu)
+    width = math.sqrt(size.weights) / 20  # of a model of 8e9 weights, about 4,096
     yield CostRow("read", jobs, f"{chats} chats", tokens, hours, disk=4.0 * width * n * vectors)
     if study.probes:
         yield CostRow("probe", 1, f"{len(study.probes)} probes at {vectors} places", 0, 0.0)
@@ -125,14 +126,14 @@ def _inside(study: Study, shards: Shards, size: Size, gpu: Gpu) -> Iterator[Cost
 def _completions(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:
     size = rates.size
     each = n_tasks(study) * len(study.completions.seeds)
-    longest = study.completions.sampling.max_tokens
+    sampling = study.completions.sampling
     needed = [role(study, completer) for completer, _ in needed_completions(study)]
     n_here = each * sum(not one.api for one in needed)
     if n_here:
-        yield sampled_row("sample", shards.get("sample", 1), n_here, longest, size, rates.gpu)
+        yield sampled_row("sample", shards.get("sample", 1), n_here, sampling, size, rates.gpu)
     for name in dict.fromkeys(one.api for one in needed if one.api):
         n = each * sum(one.api == name for one in needed)
-        dollars = rates.dollars(name, n, size.prompt_tokens, min(longest, size.response_tokens))
+        dollars = rates.dollars(name, n, size.prompt_tokens, min(sampling.max_tokens, size.response_tokens))
         yield CostRow("sample", 1, f"{n} completions of {name}", calls=n, dollars=dollars)
     judge = study.parsing.refusal
     if judge is not None and needed:
@@ -154,8 +155,9 @@ def _exact(study: Study, shards: Shards, rates: Rates, questions: list[Asked]) -
         return
     n = sum(one.n for one in own)
     tokens = sum(one.n * _shown_tokens(study, rates.size, one) for one in own)
-    hours = 2 * rates.size.weights * tokens / (rates.gpu.score_tflops * 1e12) / 3600
-    yield CostRow("choose", shards.get("choose", 1), f"{n} questions", tokens, hours, disk=100.0 * n)
+    jobs = shards.get("choose", 1)
+    hours = passed_hours(tokens, jobs, rates.size, rates.gpu)
+    yield CostRow("choose", jobs, f"{n} questions", tokens, hours, disk=100.0 * n)
 
 
 def _api(study: Study, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:

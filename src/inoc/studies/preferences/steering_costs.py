@@ -52,7 +52,7 @@ def steering_costs(study: Study, shards: Shards, rates: Rates, tasks: int) -> It
     size, gpu = rates.size, rates.gpu
     completed = {key: 2 * min(tasks, one.tasks.n or tasks) for key, one in study.concepts.items()}
     if completed:
-        longest = max(one.sampling.max_tokens for one in study.concepts.values())
+        longest = max((one.sampling for one in study.concepts.values()), key=lambda one: one.max_tokens)
         yield sampled_row("sample", shards.get("sample", 1), sum(completed.values()), longest, size, gpu)
     read = sum(n * len(study.concepts[key].keep_prompt) for key, n in completed.items())
     if read:
@@ -63,9 +63,8 @@ def steering_costs(study: Study, shards: Shards, rates: Rates, tasks: int) -> It
         yield scored_row("choose", shards.get("choose", 1), closed, size, gpu)
     openly = cells * study.samples * sum(steered_items(study, key, tasks) for key in targets_of(study, is_open=True))
     if openly:
-        longest = max(
-            study.instruments[one.instrument].sampling.max_tokens for one in targets_of(study, is_open=True).values()
-        )
+        open_ones = targets_of(study, is_open=True).values()
+        longest = max((study.instruments[one.instrument].sampling for one in open_ones), key=lambda one: one.max_tokens)
         yield sampled_row("sample", shards.get("sample", 1), openly, longest, size, gpu)
         yield from _judged(study, rates, openly)
 

@@ -9,7 +9,6 @@ from inoc.config.models import Sampling
 from inoc.config.workflow import Shards
 from inoc.jobs.costs import (
     CostRow,
-    Gpu,
     Rates,
     Size,
     adapter_bytes,
@@ -17,6 +16,7 @@ from inoc.jobs.costs import (
     scored_row,
     training_hours,
 )
+from inoc.jobs.rates import Gpu
 from inoc.studies.shared.capability import asked_questions
 from inoc.studies.subliminal.api_costs import Sizes, api_costs
 from inoc.studies.subliminal.capability import capability_bases
@@ -75,7 +75,7 @@ def _asked_closed(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRo
 
 
 def _sampled(sampling: Sampling, shards: Shards, n: int, what: str, size: Size, gpu: Gpu) -> CostRow:
-    row = sampled_row("sample", shards.get("sample", 1), n, sampling.max_tokens, size, gpu, engine=sampling.engine)
+    row = sampled_row("sample", shards.get("sample", 1), n, sampling, size, gpu)
     return replace(row, work=f"{n} {what}")
 
 
@@ -94,8 +94,10 @@ def _trained(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         n = spec.n_rows or kept_rows(study) * _share(study, one.group)
         tokens += spec.epochs * n * (PROMPT_TOKENS + LIST_TOKENS)
         disk += spec.epochs * adapter_bytes(spec.training.lora.rank, rates.size.weights)
-    hours = training_hours(rates.size.weights, tokens, rates.gpu)
-    return [CostRow("train", shards.get("train", 1), f"{len(students)} students", tokens, hours, disk=disk)]
+    jobs, rows = shards.get("train", 1), rates.size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=LIST_TOKENS)
+    first = study.students[students[0].group].training  # groups hardly ever differ in how many rows pass at a time
+    hours = training_hours(tokens, first, jobs, rows, rates.gpu)
+    return [CostRow("train", jobs, f"{len(students)} students", tokens, hours, disk=disk)]
 
 
 def _share(study: Study, group: str) -> float:

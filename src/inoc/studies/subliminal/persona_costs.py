@@ -78,9 +78,9 @@ def persona_costs(study: Study, shards: Shards, rates: Rates, rows_kept: int, li
 
 
 def _sampled(sampling: Sequence[Sampling], shards: Shards, n: int, what: str, rates: Rates) -> CostRow:
-    most, engine = max(one.max_tokens for one in sampling), sampling[0].engine
-    size = rates.size._replace(response_tokens=most)
-    row = sampled_row("sample", shards.get("sample", 1), n, most, size, rates.gpu, engine=engine)
+    longest = max(sampling, key=lambda one: one.max_tokens)
+    size = rates.size._replace(response_tokens=longest.max_tokens)
+    row = sampled_row("sample", shards.get("sample", 1), n, longest, size, rates.gpu)
     return replace(row, work=f"{n} {what}")
 
 

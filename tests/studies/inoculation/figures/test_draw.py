@@ -19,7 +19,7 @@ from inoc.figures.sources import Sources
 from inoc.figures.step import Plan, draw_all, draw_figure, run
 from inoc.plots.save import Drawing, save
 from inoc.plots.style import FONT_PT, house_style
-from inoc.studies.inoculation.figures import choices
+from inoc.studies.inoculation.figures import angles, choices
 from inoc.studies.inoculation.figures.bars import prompts_by_elicitation
 from inoc.studies.inoculation.figures.captions import failed_words, n_words
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
@@ -262,3 +262,19 @@ def test_failed_words_count_points_of_one_cell_and_use_the_share_of_nan() -> Non
 def test_n_is_a_range_if_cells_differ() -> None:
     assert n_words(pd.Series([3, 5]), "pairs") == "n = 3 to 5 pairs"
     assert n_words(pd.Series([], dtype=float), "pairs") == "n = 0 pairs"
+
+
+def test_a_matrix_of_very_many_prompts_has_few_numbers_and_no_names(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(angles, "MOST_NAMED", 3)
+    monkeypatch.setattr(angles, "EVERY", 2)
+    drawing = draw_figure(entry_of(ENTRIES, "angles_pairwise_fixed"), drawn.study, Sources(drawn.paths))
+    n = drawing.data["prompt"].nunique()
+    places = [str(place) for place in range(2, n + 1, 2)]
+    panel = drawing.figure.axes[0]
+    for labels in (panel.get_xticklabels(), panel.get_yticklabels()):
+        assert [label.get_text() for label in labels] == places
+    assert "numbers are places in that order" in drawing.caption
+    usual = file_of(drawn, "angles_pairwise_fixed", "rst").read_text()
+    assert "names are coloured by family. Grey: no angle" in usual

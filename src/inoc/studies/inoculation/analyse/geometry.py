@@ -6,7 +6,7 @@ Everything comes from the Gram matrix W Wᵀ, added up over blocks of examples. 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -70,6 +70,8 @@ TABLES = {"angles": ANGLES, "pairwise_angles": PAIRWISE_ANGLES}
 NEUTRAL = "neutral"
 N_BLOCKS = 64
 CHUNK_BYTES = 16_000_000
+METHODS: tuple[Method, ...] = ("pca", "svd")
+PLANES: dict[Method, Representation] = {"pca": "pca2", "svd": "svd2"}
 Level = Literal["point", "token"]
 Group = Literal["negative", "positive", "neutral"]
 
@@ -188,15 +190,19 @@ def geometry(study: Study, shifts: Shifts, logprobs: Sequence[Path], resampler: 
     result = Geometry([], [], [], [], grams, skipped)
     for (level, prefix), gram in grams.items():
         key: Row = {"level": level, "prefix": prefix}
-        for method in ("pca", "svd"):
-            if (level, method) != ("point", "pca"):
-                _add_components(result, {**key, "method": method}, gram, family_of, resampler)
+        scores: dict[Representation, Floats] = {}
+        for method in METHODS:
+            repeated = (level, method) == ("point", "pca")
+            drawn = _drawn_axes(gram, method, 2 if repeated else N_COMPONENTS, resampler)
+            scores[PLANES[method]] = drawn.scores[..., :2]
+            if not repeated:
+                _add_components(result, {**key, "method": method}, gram, drawn, family_of, resampler)
         for representation in REPRESENTATIONS:
             named: Row = {**key, "representation": representation}
             inner = angles(inner_products(gram.whole, representation))
-            result.angles.extend(
-                {**named, **row} for row in _group_rows(gram, representation, inner, groups, resampler)
-            )
+            drawn_angles = _drawn_angles(gram, scores.get(representation), resampler)
+            rows = _group_rows(gram, inner, drawn_angles, groups, resampler)
+            result.angles.extend({**named, **row} for row in rows)
             pairs = _pairs(gram.prompts, inner, family_of, order)
             result.pairwise_angles.append(pairs.assign(level=level, prefix=prefix, representation=representation))
     return result
@@ -253,10 +259,14 @@ def _heatmap_order(grams: Mapping[tuple[Level, str], Gram]) -> dict[str, int]:
 def _resampled(gram: Gram, resampler: Resampler) -> Iterator[Floats]:
     """Gram matrices of resampled blocks, some at a time: shape (resamples of the chunk, prompts, prompts)."""
     weights = resampler.simple_weights(len(gram.blocks))
-    n = len(gram.prompts)
-    step = max(1, CHUNK_BYTES // (8 * n * n))
+    step = _chunk(gram)
     for start in range(0, len(weights), step):
         yield np.tensordot(weights[start : start + step], gram.blocks, axes=1)
+
+
+def _chunk(gram: Gram) -> int:
+    """Number of resamples at a time."""
+    return max(1, CHUNK_BYTES // (8 * len(gram.prompts) ** 2))
 
 
 def _bounds(resampled: Floats, resampler: Resampler) -> tuple[Floats, Floats]:
@@ -271,16 +281,32 @@ def _bounds(resampled: Floats, resampler: Resampler) -> tuple[Floats, Floats]:
     return lo, hi
 
 
-def _add_components(result: Geometry, key: Row, gram: Gram, family_of: Mapping[str, str], resampler: Resampler) -> None:
+def _drawn_axes(gram: Gram, method: Method, n_components: int, resampler: Resampler) -> Axes:
+    """Components of resampled blocks, shape (resamples, …), signs as they come."""
+    found = [decompose_gram(some, method, n_components) for some in _resampled(gram, resampler)]
+    return Axes(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+
+def _drawn_angles(gram: Gram, scores_BNC: Floats | None, resampler: Resampler) -> Iterator[Floats]:
+    """Angles of resampled blocks, some resamples at a time; of raw rows, or in the plane of two components."""
+    if scores_BNC is None:
+        yield from (angles(some) for some in _resampled(gram, resampler))
+        return
+    step = _chunk(gram)
+    for start in range(0, len(scores_BNC), step):
+        some = scores_BNC[start : start + step]
+        yield angles(some @ np.swapaxes(some, -1, -2))
+
+
+def _add_components(
+    result: Geometry, key: Row, gram: Gram, drawn: Axes, family_of: Mapping[str, str], resampler: Resampler
+) -> None:
     method: Method = "svd" if key["method"] == "svd" else "pca"
     found = axes_of(gram, method)
     kept = found.share.size
-    drawn = [decompose_gram(some, method, kept) for some in _resampled(gram, resampler)]
-    share_lo, share_hi = _bounds(np.concatenate([one.share for one in drawn]), resampler)
-    scores_BNC = np.concatenate([one.scores for one in drawn])
-    agreement = np.einsum("bnc,nc->bc", scores_BNC, found.scores)
-    scores_BNC *= np.where(agreement < 0, -1.0, 1.0)[:, None, :]
-    scores_lo, scores_hi = _bounds(scores_BNC, resampler)
+    share_lo, share_hi = _bounds(drawn.share, resampler)
+    agreement = np.einsum("bnc,nc->bc", drawn.scores, found.scores)
+    scores_lo, scores_hi = _bounds(drawn.scores * np.where(agreement < 0, -1.0, 1.0)[:, None, :], resampler)
     for c in range(kept):
         share = Estimate(float(found.share[c]), float(share_lo[c]), float(share_hi[c]), gram.n, gram.n_nan)
         sizes: Row = {"component": c + 1, "n_prompts": len(gram.prompts), "energy": float(found.energy[c])}
@@ -319,15 +345,14 @@ def summarise_angles(angle_NN: Floats, mask: np.ndarray) -> AngleSummary:
 
 
 def _group_rows(
-    gram: Gram, representation: Representation, angle_NN: Floats, groups: Mapping[str, Group], resampler: Resampler
+    gram: Gram, angle_NN: Floats, drawn: Iterable[Floats], groups: Mapping[str, Group], resampler: Resampler
 ) -> list[Row]:
     own = [groups[prompt] for prompt in gram.prompts]
     masks = {name: mask for name, kinds in PAIR_GROUPS.items() if (mask := pair_mask(own, *kinds)).any()}
     means: dict[str, list[Floats]] = {name: [] for name in masks}
-    for some in _resampled(gram, resampler):
-        drawn = angles(inner_products(some, representation))
+    for some in drawn:
         for name, mask in masks.items():
-            means[name].append(_known_means(drawn[:, mask]))
+            means[name].append(_known_means(some[:, mask]))
     rows: list[Row] = []
     for name, mask in masks.items():
         lo, hi = resampler.bounds(np.concatenate(means[name]))

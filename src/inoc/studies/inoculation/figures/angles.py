@@ -51,6 +51,8 @@ GLYPHS: Final = {"o": "●", "s": "■", "^": "▲", "D": "◆", "v": "▼", "P"
 FEW_PROMPTS = 8
 MOST_WRITTEN = 14
 LINE_IN = 0.155
+MOST_NAMED, EVERY, WHOLE_IN = 100, 50, 6.0
+"""Of more prompts only every 50th has its number beside the matrix, which is then as high as it is wide."""
 FARTHEST_PT = 27.0
 RIGHT_ANGLE = 90.0
 DEGREES = Scale(0.0, 180.0)
@@ -94,7 +96,8 @@ def draw_pairwise(study: Study, sources: Sources, prefix: str) -> Drawing:
     order = data.drop_duplicates("prompt").sort_values("place")["prompt"].tolist()
     across = 3 if len(order) <= FEW_PROMPTS else 1
     down = len(levels) * (len(VIEWS) // across)
-    figure = new_figure(0.4 + down * (0.9 + max(2.0 if across > 1 else 3.6, LINE_IN * len(order))))
+    height = WHOLE_IN if len(order) > MOST_NAMED else LINE_IN * len(order)
+    figure = new_figure(0.4 + down * (0.9 + max(2.0 if across > 1 else 3.6, height)))
     grid = figure.subplots(down, across, squeeze=False)
     panels = [(level, view) for level in levels for view in VIEWS]
     for index, (axes, (level, view)) in enumerate(zip(grid.flat, panels, strict=True)):
@@ -117,7 +120,8 @@ def draw_pairwise(study: Study, sources: Sources, prefix: str) -> Drawing:
         )
         for family, colour in colours_of(names).items()
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    if len(order) <= MOST_NAMED:
+        figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return Drawing(figure, data.reset_index(drop=True), _pairwise_caption(study, data, prefix))
 
 
@@ -128,6 +132,12 @@ def _pairwise_panel(axes: Axes, study: Study, own: pd.DataFrame, order: list[str
     # A prompt has no row with itself; where it has a direction the angle is 0.
     np.fill_diagonal(values, np.where(np.isfinite(values).any(axis=1), 0.0, np.nan))
     numbers = [str(index + 1) for index in range(len(order))]
+    if len(order) > MOST_NAMED:
+        heatmap(axes, values, DEGREES, rows=numbers, columns=numbers)
+        places = range(EVERY - 1, len(order), EVERY)
+        for side in (axes.set_xticks, axes.set_yticks):
+            side(places, [numbers[place] for place in places])
+        return
     markers = markers_of(choices.families(study))
     signs = [GLYPHS[markers[families[prompt]]] for prompt in order]
     names = [
@@ -153,7 +163,10 @@ def _pairwise_caption(study: Study, data: pd.DataFrame, prefix: str) -> str:
             f"({prefix} prefix), 0 to 180 degrees; 90 is unrelated, 180 opposite. A panel each for all shifts and for",
             "the first two scores of the PCA and of the SVD, by response and, where tokens are stored, by token.",
             "Prompts are ordered along the first principal component by response, with the fixed prefix;",
-            "names are coloured by family. Grey: no angle, for a prompt without direction.",
+            "numbers are places in that order, and names are in the table of the figure."
+            if n > MOST_NAMED
+            else "names are coloured by family.",
+            "Grey: no angle, for a prompt without direction.",
             f"n = {n} prompts. The means over groups have their {interval_words(study)} in the figure of group angles.",
             "No training seed enters.",
             failed_words(names, cell_names(names, "other", "level", "representation"), "angle_deg", 1.0),
