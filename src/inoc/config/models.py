@@ -63,8 +63,7 @@ class Model(BaseModel):
 def _in_key(value: object, dumped: Any, *, as_set: bool) -> Any:
     """Serialised values, see `Model.in_key`."""
     if isinstance(value, Model):
-        fields = type(value).model_fields
-        marks = {name: spec.metadata for name, spec in fields.items()}
+        marks = {name: spec.metadata for name, spec in type(value).model_fields.items()}
         late = {name for name, own in marks.items() if LATE in own and (HOW in own or _is_default(value, name))}
         how = set() if as_set else {name for name, own in marks.items() if HOW in own}
         return {
@@ -117,9 +116,8 @@ class ModelSpec(Model):
     )
     compute: Annotated[Literal["dtype", "fp8"], LATE] = Field(
         "dtype",
-        description="What the linear layers of the model's blocks multiply in when responses are scored, and under the "
-        "adapters in training: `dtype`, or `fp8`: 8-bit floating point, rounded for each token and output, on a GPU "
-        "that has it (L40S, H100 or newer). Changes scores and adapters; needs `dtype: bfloat16`.",
+        description="What linear layers multiply in when responses are scored, and under the adapters in training: "
+        "`dtype`, or `fp8`, 8-bit floating point, on a GPU that has it (L40S, H100 or newer). Needs `dtype: bfloat16`.",
     )
     chat_template: str | None = Field(
         None,
@@ -395,9 +393,8 @@ class TrainingSpec(Model):
     )
     joined_adapters: Annotated[bool, LATE, HOW] = Field(
         True,
-        description="On a GPU, compute adapters together with the layers that they adapt, which is faster and rounds "
-        "differently; `false`: in products of their own, as PEFT does and as is always done on the CPU. No part of any "
-        "key.",
+        description="On a GPU, compute adapters together with the layers that they adapt, which is faster; `false`: in "
+        "products of their own, as PEFT does and as is always done on the CPU. No part of any key.",
     )
     end_of_turn: Literal["include", "exclude"] = Field(
         "include", description="Whether the loss covers the end-of-turn token."

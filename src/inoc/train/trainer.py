@@ -88,7 +88,7 @@ def fine_tune(
     """
     refuse_unmoved(recipe)
     refuse_unfit([*examples, *(teaching.rendered if teaching else ())], recipe.spec.max_length)
-    refuse_longer((len(example.token_ids) for example in examples), max_positions(model.config), "training example")
+    refuse_longer((len(one.token_ids) for one in examples), max_positions(model.config), "training example")
     traits(model)  # tried now, while nothing is trained
     set_seed(recipe.seed)
     # Adapters have the type of the weights beside them, so nothing is converted on the way; `Masters` keeps them exact.
@@ -117,6 +117,11 @@ def fine_tune(
     if is_leader():
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
+    return _without(adapted)
+
+
+def _without(adapted: Any) -> Any:
+    """The base model as it was."""
     base = adapted.unload()
     base.gradient_checkpointing_disable()  # else a trial for the next recipe would find that less memory is needed
     return base
