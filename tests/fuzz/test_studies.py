@@ -76,7 +76,9 @@ def test_a_few_studies_are_refused_or_run_to_their_end(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("split", [{"teacher": "prompted", "parts": "paired"}, {"teacher": "owl", "under": "prompted"}])
+@pytest.mark.parametrize(
+    "split", [{"teacher": "prompted", "parts": "paired"}, {"teacher": "owl", "under": "prompted", "parts": "median"}]
+)
 def test_first_losses_on_distributions_and_parts_are_those_of_plain_forward_passes(
     split: dict[str, Any], tmp_path: Path, models: Path, tiny_folder: Path, server: Server
 ) -> None:
