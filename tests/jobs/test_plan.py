@@ -163,17 +163,17 @@ def test_rates_between_measured_sizes_lie_between_theirs_and_do_not_grow_beyond(
 
 
 @pytest.mark.parametrize(
-    ("micro", "seconds"),
-    [(8, 0.48), (32, 0.22)],
+    ("sizes", "micro", "batch", "seconds"),
+    [((60, 40), 8, 32, 0.48), ((60, 40), 66, 66, 0.35), ((70, 352), 8, 32, 0.81), ((70, 352), 16, 32, 0.75)],
 )
-def test_short_rows_take_the_time_that_they_were_measured_to_take(micro, seconds):
-    """Of 32 rows of 100 tokens, on an H100."""
+def test_rows_take_the_time_that_they_were_measured_to_take(sizes, micro, batch, seconds):
+    """A step on an H100; that with 66 rows has smaller adapters."""
     study = load_study("playful_french_7b")
-    training = study.training.model_copy(update={"micro_batch_size": micro})
-    size = SIZE._replace(prompt_tokens=60, response_tokens=40)
+    training = study.training.model_copy(update={"micro_batch_size": micro, "batch_size": batch, "steps": 312})
+    size = SIZE._replace(prompt_tokens=sizes[0], response_tokens=sizes[1])
     rows = costs(study.model_copy(update={"training": training}), {}, Rates(size, H100, {}, 1))
     hours = next(row.gpu_hours for row in rows if row.stage == "train")
-    assert (3600 * hours - H100.start.train) / (97 * 312) == pytest.approx(seconds, rel=0.02)
+    assert (3600 * hours - H100.start.train) / (97 * 312) == pytest.approx(seconds, rel=0.06)
 
 
 def test_more_jobs_take_a_start_each_and_more_requests_at_a_time_less():

@@ -79,12 +79,12 @@ class Gpu(NamedTuple):
 
 # With transformers: 128 new tokens for each request, with a static cache, on an H100; an H200 is taken to be no faster.
 _SAMPLED = (Point(128, 9_100.0), Point(256, 13_400.0), Point(512, 16_900.0))
-# Rows of 100 tokens, 8, 32 and 66 at a time, on an H100.
-_SHORT = (Point(800, 203.0), Point(3_200, 442.0), Point(6_600, 573.0))
+# On an H100: 8 rows of 100 tokens at a time, then 8 and 16 rows of 422; an H200 is taken to be no faster.
+_TRAINED = (Point(800, 203.0), Point(3_376, 507.0), Point(6_752, 547.0))
 
 H100 = Gpu(
     score_tflops=600.0,
-    train_tflops=_SHORT,
+    train_tflops=_TRAINED,
     sample_tokens=_SAMPLED,
     # 512 requests of 128 new tokens: the mean of a first and a second time, and four adapters in turn.
     vllm=15_900.0,
@@ -93,13 +93,12 @@ H100 = Gpu(
 )
 H200 = Gpu(
     score_tflops=600.0,
-    # Rows of 422 tokens, 8 and 16 at a time; fewer tokens as on an H100.
-    train_tflops=(_SHORT[0], Point(3_376, 441.0), Point(6_752, 469.0)),
+    train_tflops=_TRAINED,
     sample_tokens=_SAMPLED,
     # An earlier version of vLLM, its start included with adapters.
     vllm=20_500.0,
     vllm_adapters=10_900.0,
-    measured="measured, but those of transformers, which are an H100's",
+    measured="measured, but those of training and transformers, which are an H100's",
 )
 GPUS = {
     "h200": H200,
