@@ -158,6 +158,8 @@ def _subliminal(large: Any, small: Small, folder: Path) -> dict[str, Any]:
     if large.splits:
         value["splits"] = {"halves": {"teacher": ENTITIES[0], "under": "prompted"}}
         value["students"]["halves"] = {"split": "halves", **students}
+    if large.capability is not None:
+        value["capability"] = {"n": 8}
     if large.persona:
         value |= _persona(small, questions, sampling)
         # Rows of a teacher of the own base are scored under its turn, and random weights wrote none. So the turn is
