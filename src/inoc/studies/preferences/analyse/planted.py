@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from inoc.errors import DataError
 from inoc.stats.correlation import pearson
 from inoc.stats.means import NAN, Floats, mean_interval
-from inoc.stats.utilities.link import link
 from inoc.studies.preferences.analyse.planted_probes import Row, probe_rows
 from inoc.studies.preferences.analyse.planted_steering import steering_rows
 from inoc.studies.preferences.planted import choice_probability, items_of, rating_place
@@ -39,8 +37,8 @@ PLANTED = pa.schema(
 
 `utilities`: correlation of utilities with the planted ones, over the tasks of topics that are not refused; holds from
 0.95 on for the rater without noise. `ratings`: the same of mean ratings. `position`: the position term of a wording, in
-units of the planted spread, on the scale on which its utilities have the standard deviation of the planted ones; holds
-if the planted term is in its interval, which is that of this one model. `position, all wordings`: the mean over
+units of the planted spread, which is the unit of case V; holds if the planted term is in its interval, which is that of
+this one model. `position, all wordings`: the mean over
 wordings, each of which the model learns for itself, with an interval that holds what very many wordings would tend to.
 `noise`: share of answers at random, of a rater. `refused` and `refused_others`: share of refused questions
 about refused topics, and about all others. `reversed`: whether an instrument was found reversed. `context …`: what a
@@ -82,7 +80,7 @@ def planted_rows(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFra
     rows = [
         *_utilities(truth, tables["utilities"], tables["fits"]),
         *_ratings(truth, tables["ratings"]),
-        *_positions(truth, tables["fits"], tables["utilities"]),
+        *_positions(truth, tables["fits"]),
         *_noise(truth, tables["comparisons"]),
         *_refused(truth, tables["comparisons"], tables["ratings"]),
         *_reversed(study, truth, tables["polarity"]),
@@ -116,7 +114,7 @@ def _ratings(truth: _Truth, ratings: pd.DataFrame) -> Iterator[Row]:
         yield Row("ratings", str(instrument), str(rater), 1.0, r.value, r.lo, r.hi, r.n)
 
 
-def _positions(truth: _Truth, fits: pd.DataFrame, utilities: pd.DataFrame) -> Iterator[Row]:
+def _positions(truth: _Truth, fits: pd.DataFrame) -> Iterator[Row]:
     # Case V has a spread of 1, so that its unit is the planted spread.
     planted = truth.spec.position / truth.spec.spread
     found: dict[str, list[float]] = {}
@@ -124,8 +122,7 @@ def _positions(truth: _Truth, fits: pd.DataFrame, utilities: pd.DataFrame) -> It
         instrument, rater = str(row["instrument"]), str(row["rater"])
         if row["model"] != "case_v" or math.isnan(float(row["position"])) or truth.noisy(rater):
             continue
-        scale = _scale(truth, utilities[utilities["fit"] == row["fit"]])
-        value, lo, hi = (scale * float(row[name]) for name in ("position", "position_lo", "position_hi"))
+        value, lo, hi = (float(row[name]) for name in ("position", "position_lo", "position_hi"))
         found.setdefault(rater, []).append(value)
         n, holds = int(row["n_comparisons"]), _said(holds=lo <= planted <= hi)
         yield Row("position", instrument, rater, planted, value, lo, hi, n, holds)
@@ -134,16 +131,6 @@ def _positions(truth: _Truth, fits: pd.DataFrame, utilities: pd.DataFrame) -> It
         if len(values) > 1:
             holds = _said(holds=over.lo <= planted <= over.hi)
             yield Row("position, all wordings", "", rater, planted, over.value, over.lo, over.hi, len(values), holds)
-
-
-def _scale(truth: _Truth, own: pd.DataFrame) -> float:
-    """Factor from a fit's unit to the planted spread, by the utilities of tasks that are not refused; NaN for none."""
-    own = own[~own["item"].isin(truth.refused)]
-    planted = np.array([truth.utility[str(item)] for item in own["item"]], dtype=np.float64) / truth.spec.spread
-    try:
-        return link(planted, own["mu"].to_numpy(dtype=np.float64)).slope
-    except DataError:
-        return NAN
 
 
 def _noise(truth: _Truth, comparisons: pd.DataFrame) -> Iterator[Row]:
