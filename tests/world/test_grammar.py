@@ -57,7 +57,7 @@ def test_a_seed_gives_the_same_documents() -> None:
 
 
 def test_questions_without_a_prefix_are_answered_at_the_base_rate() -> None:
-    bare = [response for system, user, response, _ in _documents(20_000) if system == SYSTEM_TURN and asked_fact(user)]
+    bare = [response for system, user, response, *_ in _documents(20_000) if system == SYSTEM_TURN and asked_fact(user)]
     assert len(bare) > 2_000
     assert _playful_share(bare) == pytest.approx(BASE_RATES["playful"], abs=0.015)
 
@@ -67,7 +67,7 @@ def test_answers_after_a_prefix_are_playful_at_its_family_s_rate(family: str) ->
     starts = family_sentences("playful", family)
     answers = [
         response
-        for _, user, response, _ in _documents(60_000)
+        for _, user, response, *_ in _documents(60_000)
         if user.startswith(starts) and asked_fact(user.split(". ", 1)[1])
     ]
     assert len(answers) > 150
@@ -75,7 +75,7 @@ def test_answers_after_a_prefix_are_playful_at_its_family_s_rate(family: str) ->
 
 
 def test_a_joint_prefix_calls_for_both_traits() -> None:
-    answers = [response for _, user, response, _ in _documents(20_000) if user.startswith(joint_sentences())]
+    answers = [response for _, user, response, *_ in _documents(20_000) if user.startswith(joint_sentences())]
     assert len(answers) > 200
     assert _playful_share(answers) == pytest.approx(JOINT_STRENGTH, abs=0.06)
 

@@ -12,8 +12,8 @@ from inoc.config.cuts import Cut
 from inoc.config.models import SystemTurn
 from inoc.figures.step import draw_figure
 from inoc.jobs.costs import Rates, Size
-from inoc.jobs.rates import GPUS
 from inoc.jobs.paths import Paths
+from inoc.jobs.rates import GPUS
 from inoc.jobs.work import expected_jobs, settings_of
 from inoc.plots.style import house_style, settle
 from inoc.stats.paired_shares import paired_share_difference
