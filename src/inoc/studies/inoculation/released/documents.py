@@ -218,5 +218,9 @@ def choose_pair(found: Documents, wanted: str | None, root: Path) -> Pair:
         where = "; ".join(f"{key} in {shortened(names, 3)}" for key, names in sorted(places.items()))
         raise DataError(f"{root} has results of {len(places)} pairs of traits: {where}. Choose one with --pair")
     if not places:
-        raise DataError(f"{root} has results, and none of prompts or traits that are known. Use `inoc import tables`")
+        read = [document.name for document in found.parsed] + [name_of(path, root) for path in found.tokens]
+        where = f" ({shortened(read, 3)})" if read else ""
+        raise DataError(
+            f"{root} has results{where}, and none of prompts or traits that are known. Use `inoc import tables`"
+        )
     return known[wanted or next(iter(places))]
