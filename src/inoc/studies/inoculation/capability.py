@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE
-from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
@@ -15,10 +14,10 @@ from inoc.jobs.work import Settings, plain
 from inoc.studies.inoculation.runs import Run, study_runs
 from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.capability import (
-    CapabilitySpec,
     answer_id,
     asked_questions,
     question_chat,
+    section_of,
 )
 from inoc.tables import CHECKPOINTS, read_table
 
@@ -37,19 +36,6 @@ class Subject(NamedTuple):
     step: int
     digest: str  # of the adapter
     folder: Path
-
-
-def spec_of(study: Study) -> CapabilitySpec:
-    """The section.
-
-    Raises:
-        ConfigError: If the study has none.
-    """
-    if study.capability is None:
-        raise ConfigError(
-            f"study {study.name} has no section `capability`; add one, `capability: {{}}` for its defaults"
-        )
-    return study.capability
 
 
 def settings(study: Study, shard: int, shards: Shards) -> Settings:
@@ -84,7 +70,7 @@ def choose(study: Study, job: Job, shards: Shards) -> Plan:
     """Every question to the subjects of a shard."""
     from inoc.choose.plan import Plan
 
-    spec = spec_of(study)
+    spec = section_of(study.name, study.capability)
     questions = asked_questions(spec)
     n = shards.get("choose", 1)
     asked = [one for one in subjects(study, job.paths, shards) if shard_of(one.name, n) == job.shard]

@@ -15,7 +15,7 @@ from inoc.config.models import Model, Seed, SystemTurn
 from inoc.config.needs import GivenChat, GivenFile
 from inoc.digest import digest
 from inoc.engines.candidates import Candidate, candidate
-from inoc.errors import DataError, InocError
+from inoc.errors import ConfigError, DataError, InocError
 from inoc.files import read_text
 
 SHIPPED = Path("resources") / "capability" / "questions.jsonl"
@@ -37,6 +37,17 @@ class CapabilitySpec(Model):
     n: Rows | None = Field(None, ge=2, description="Number of questions, drawn with `seed`; default: all.")
     seed: Seed = Field(0, description="Seed of the choice of questions and of the order of their options.")
     system: SystemTurn | None = Field(None, description="System turn of the questions; default: that of the model.")
+
+
+def section_of(name: str, section: CapabilitySpec | None) -> CapabilitySpec:
+    """The section of a study.
+
+    Raises:
+        ConfigError: If the study has none.
+    """
+    if section is None:
+        raise ConfigError(f"study {name} has no section `capability`; add one, `capability: {{}}` for its defaults")
+    return section
 
 
 class ClosedQuestion(NamedTuple):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 from inoc.config.workflow import Shards
 from inoc.engines.sampling import BASE
-from inoc.errors import ConfigError
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.jobs.shards import shard_of
 from inoc.jobs.work import Settings, Work, plain
-from inoc.studies.shared.capability import CapabilitySpec, answer_id, asked_questions, question_chat
+from inoc.studies.shared.capability import answer_id, asked_questions, question_chat, section_of
 from inoc.studies.subliminal.asking import Subject, checkpoints_of
 from inoc.studies.subliminal.runs import (
     BASES,
@@ -31,19 +30,6 @@ if TYPE_CHECKING:
 
 PART = "capability"
 PARTS = tuple(part_of(PART, base) for base in BASES)
-
-
-def spec_of(study: Study) -> CapabilitySpec:
-    """The section.
-
-    Raises:
-        ConfigError: If the study has none.
-    """
-    if study.capability is None:
-        raise ConfigError(
-            f"study {study.name} has no section `capability`; add one, `capability: {{}}` for its defaults"
-        )
-    return study.capability
 
 
 def capability_bases(study: Study) -> list[Base]:
@@ -70,7 +56,7 @@ def choose(study: Study, job: Job, shards: Shards) -> Plan:
     """Every question to the models of a job."""
     from inoc.choose.plan import Plan
 
-    base, spec = base_of_part(job.part), spec_of(study)
+    base, spec = base_of_part(job.part), section_of(study.name, study.capability)
     questions = asked_questions(spec)
     asked = subjects(study, job.paths, base, job.shard, shards)
     pairs = [(subject, question) for subject in asked for question in questions]

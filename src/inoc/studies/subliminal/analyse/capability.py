@@ -9,9 +9,9 @@ import pyarrow as pa
 from inoc.analyse.step import Skip
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
-from inoc.studies.shared.capability import asked_questions
+from inoc.studies.shared.capability import asked_questions, section_of
 from inoc.studies.shared.capability_rows import MEASURED, Compared, Row, capability_rows, read_answers
-from inoc.studies.subliminal.capability import capability_bases, measured_files, names_of, spec_of
+from inoc.studies.subliminal.capability import capability_bases, measured_files, names_of
 from inoc.studies.subliminal.runs import UNTRAINED, Student, students_of
 from inoc.studies.subliminal.study import Study
 from inoc.tables import INDEX, STRING
@@ -49,7 +49,7 @@ def _families(study: Study, paths: Paths, shards: Shards, skips: list[Skip]) -> 
         if not all(path.exists() for path in files):
             skips.append(Skip(f"capability of students of {base}", "its questions were not asked"))
             continue
-        asked = read_answers([path.parent for path in files], asked_questions(spec_of(study)))
+        asked = read_answers([path.parent for path in files], asked_questions(section_of(study.name, study.capability)))
         names = names_of(study, base)
         skips += [Skip(f"capability of {name}", "it was not asked") for name in names if name not in asked.answers]
         yield Compared(asked, UNTRAINED, [name for name in names if name in asked.answers], base)
