@@ -23,8 +23,8 @@ settings.register_profile("random", derandomize=False, **UNTIMED)
 settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.load_profile("same")
 
-# A proxy of this machine is not for servers that a test starts on it.
-for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+# A proxy of this machine is not for servers that a test starts on it; a store or a profile of its user's is for none.
+for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "INOC_STORE", "SNAKEMAKE_PROFILE"):
     os.environ.pop(name, None)
     os.environ.pop(name.lower(), None)
 

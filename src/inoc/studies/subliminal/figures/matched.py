@@ -103,7 +103,7 @@ def draw_groups(study: Study, sources: Sources, method: str) -> Drawing:
     axes.set_xlabel(f"own teacher's students minus the others', {WORDS[scale_of(method)]}")
     gone = [str(row.group) for row in rows[rows["contrast"].isna()].itertuples()]
     alpha = 1 - study.statistics.confidence
-    none = [choices.group_label(study, str(one)) for one in rows[rows["null_p"] <= alpha + 1e-9]["group"]]
+    none = [choices.group_name(study, str(one)) for one in rows[rows["null_p"] <= alpha + 1e-9]["group"]]
     caption = join(
         "Matched contrast over all teachers after the last epoch, for each group of students. Blue: the teachers' own "
         "base model; grey: another one. Further settings are in the data.",
