@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 from inoc.config.models import WorldSpec
 from inoc.engines.identity import ModelIdentity
@@ -14,10 +17,16 @@ from support.asking import KEY
 from support.server import Server, serving
 
 # The same examples in every run, so that a change passes or fails by what it changes; `--hypothesis-profile=random` for
-# others.
-settings.register_profile("random", derandomize=False)
-settings.register_profile("same", derandomize=True)
+# others. How long an example takes is the machine's affair.
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("random", derandomize=False, **UNTIMED)
+settings.register_profile("same", derandomize=True, **UNTIMED)
 settings.load_profile("same")
+
+# A proxy of this machine is not for servers that a test starts on it; a store or a profile of its user's is for none.
+for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "INOC_STORE", "SNAKEMAKE_PROFILE"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.lower(), None)
 
 TINY = WorldSpec(documents=400, vocabulary=400, hidden_size=64, heads=2, intermediate_size=96, steps=12, threads=1)
 
@@ -51,6 +60,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regen", action="store_true", help="write the golden values of tests/golden anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let no example depend on the tests that run before it in the same process.
+
+    Hypothesis draws constants of all modules of ours that have been imported until then.
+    """
+    if config.getoption("hypothesis_profile", None) in (None, "same"):
+        providers._get_local_constants = providers.Constants
 
 
 @pytest.fixture

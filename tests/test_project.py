@@ -30,8 +30,9 @@ CLEAN = ("",)
 def tracked() -> list[Path]:
     """Files of the repository; all but results and caches if this is a copy without git's memory."""
     if shutil.which("git") and (ROOT / ".git").exists():
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        return [ROOT / name for name in listed.split("\0") if name and os.path.lexists(ROOT / name)]
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+        if listed.returncode == 0:  # git answers nobody about a folder that is somebody else's
+            return [ROOT / name for name in listed.stdout.split("\0") if name and os.path.lexists(ROOT / name)]
     folders = ("src", "tests", "docs", "config", "workflow", "profiles", "benchmarks", "resources", "reports")
     below = (path for folder in folders for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts)
     return [path for path in (*ROOT.glob("*"), *below) if path.is_symlink() or path.is_file()]

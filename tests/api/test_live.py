@@ -16,7 +16,7 @@ from inoc.api.request import NANO
 from inoc.config.workflow import ApiSpec, Price
 from inoc.errors import ApiError, BudgetError, ConfigError
 from support.asking import ONE, bodies, spec, spent, worker
-from support.server import FAULTS, Fault, Server, chat_answer
+from support.server import FAULTS, LATE, Fault, Server, chat_answer
 
 
 def billed_dollars(server: Server) -> float:
@@ -37,9 +37,10 @@ def test_equal_requests_are_asked_once_and_never_again(server: Server, tmp_path:
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_a_fault_ends_with_all_answers_and_nothing_paid_twice(server: Server, tmp_path: Path, fault: Fault) -> None:
     server.faults.extend([Fault(), fault, fault])
-    api = Api(spec(server, timeout_s=0.4), tmp_path)
+    late = fault.kind in LATE
+    api = Api(spec(server, timeout_s=0.8 if late else 60.0), tmp_path)
     assert [reply.text for reply in api.chat(bodies(5))] == ["8"] * 5
-    assert len(server.asked) == 7
+    assert len(server.asked) >= 7 if late else len(server.asked) == 7  # a busy machine may be late, too
     assert set(server.billed.values()) == {1}
     assert len(server.billed) == 5
     assert api.record["dollars"] == pytest.approx(5 * ONE)
@@ -48,7 +49,7 @@ def test_a_fault_ends_with_all_answers_and_nothing_paid_twice(server: Server, tm
 
 def test_many_faults_in_any_order_end_with_all_answers_and_true_books(server: Server, tmp_path: Path) -> None:
     rng = random.Random(0)
-    quick = [fault for name, fault in FAULTS.items() if name not in ("stall", "slow drip")]
+    quick = [fault for fault in FAULTS.values() if fault.kind not in LATE]
     server.honours_keys = False
     server.faults.extend(rng.choice([*quick, *[Fault()] * 8]) for _ in range(120))
     server.answer = lambda body: chat_answer(body["messages"][0]["content"])
@@ -192,20 +193,22 @@ def test_what_a_killed_process_was_asking_is_taken_over(server: Server, tmp_path
 
 
 def test_all_wait_while_the_server_asks_to(server: Server, tmp_path: Path) -> None:
-    server.faults.append(Fault("status", 429, {"retry-after": "0.5"}))
+    server.faults.append(Fault("status", 429, {"retry-after": "1"}))
     Api(spec(server, concurrency=3), tmp_path).chat(bodies(8))
     gaps = np.diff(server.times)
-    assert gaps.max() >= 0.4
+    assert gaps.max() >= 0.4  # what was under way may come in late
 
 
 def test_the_limits_that_the_server_tells_are_kept(server: Server, tmp_path: Path) -> None:
     server.limit_headers = {"x-ratelimit-limit-requests": "1200", "x-ratelimit-remaining-requests": "0"}
     Api(spec(server, concurrency=1), tmp_path).chat(bodies(5))
-    assert server.times[-1] - server.times[1] >= 3 * 60 / 1200 * 0.9
+    # From the first, whose answer tells the limits: how late another one comes in is the machine's affair.
+    assert server.times[-1] - server.times[0] >= 3 * 60 / 1200 * 0.99
 
 
 def test_no_more_are_under_way_than_allowed(server: Server, tmp_path: Path) -> None:
     server.delay_s = 0.02
+    server.holds = lambda: server.most_under_way < 3
     Api(spec(server, concurrency=3), tmp_path).chat(bodies(12))
     assert server.most_under_way == 3
 

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -54,7 +53,6 @@ def test_a_process_waits_for_a_device_and_gets_that_of_one_that_was_killed(start
     assert set(has.values()) == {"has 0\n", "has 1\n"}
     third = start()
     assert third.stdout.readline().startswith("waits: fewer than 1 of the 2 GPUs are free")
-    time.sleep(0.2)
     os.kill(second.pid, signal.SIGKILL)
     assert third.stdout.readline() == has[second]
 
@@ -74,7 +72,9 @@ def test_a_process_that_wants_two_devices_holds_none_while_it_waits_for_both(sta
     assert start(3, wanted=2).stdout.readline() == "has 1,2\n"
     os.kill(one.pid, signal.SIGKILL)
     assert start(3, wanted=2).stdout.readline().startswith("waits: ")
-    assert start(3).stdout.readline() == "has 0\n"
+    # It looks again and again, and then has the free one for a moment.
+    said = iter(start(3).stdout.readline, "")
+    assert next(line for line in said if not line.startswith("waits: ")) == "has 0\n"
 
 
 def test_a_machine_with_too_few_devices_is_left_as_it_is(start):

@@ -28,7 +28,7 @@ def measurements() -> Path:
 
 
 def stored() -> Path:
-    (found,) = next(FOLDER.rglob("mra_villain_eval")).rglob("thurstonian_*.csv")
+    (found,) = FOLDER.rglob("mra_villain_eval/**/thurstonian_*.csv")
     return found
 
 

@@ -77,7 +77,7 @@ def test_a_second_process_waits_and_then_finds_the_entry(tmp_path):
     started = multiprocessing.get_context("fork").Event()
     other = multiprocessing.get_context("fork").Process(target=_hold, args=(tmp_path, started, 0.3))
     other.start()
-    assert started.wait(10)
+    assert started.wait(300)
     with Store(tmp_path).claim(unit()) as work:
         assert work is None
     other.join()
@@ -87,7 +87,7 @@ def test_a_killed_process_frees_its_unit(tmp_path):
     started = multiprocessing.get_context("fork").Event()
     other = multiprocessing.get_context("fork").Process(target=_hold, args=(tmp_path, started, 60))
     other.start()
-    assert started.wait(10)
+    assert started.wait(300)
     os.kill(other.pid, signal.SIGKILL)
     other.join()
     make(Store(tmp_path), unit(), "second")
@@ -110,7 +110,7 @@ def test_processes_hold_different_units_at_the_same_time(tmp_path):
         holder = context.Process(target=_hold_one, args=(tmp_path, number, started))
         holder.start()
         holders.append(holder)
-        assert started.wait(10)
+        assert started.wait(300)
     for holder in holders:
         holder.kill()
         holder.join()
@@ -127,7 +127,7 @@ def _is_free(root, key):
     other = context.Process(target=_try, args=(root, key, answer))
     other.start()
     other.join()
-    return answer.get(timeout=10)
+    return answer.get(timeout=300)
 
 
 def test_giving_one_unit_back_keeps_the_others_of_the_process(tmp_path):

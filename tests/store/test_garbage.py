@@ -110,7 +110,7 @@ def test_the_work_of_a_job_that_lives_is_never_removed(store, worker):
     age(store, 0)
     assert collect(store, {}, delete=True, grace_s=HOUR).entries == []
     assert collect(store, {}, delete=True, grace_s=0).entries == []
-    output, _ = process.communicate("go on\n", timeout=30)
+    output, _ = process.communicate("go on\n", timeout=300)
     assert output == "stored\n"
     names = {path.name for path in store.folder(unit(0)).iterdir()}
     assert names == {"unit.json", "checkpoint-1", "checkpoint-2"}
@@ -145,7 +145,7 @@ def test_work_that_somebody_removes_under_a_job_makes_no_entry(store, worker):
     process = worker(0)
     shutil.rmtree(work_folder(store, 0))
     work_folder(store, 0).mkdir()  # as the job's next save would make it
-    _, errors = process.communicate("go on\n", timeout=30)
+    _, errors = process.communicate("go on\n", timeout=300)
     assert process.returncode == 1
     assert "was removed while 'a long one' was computed" in errors
     assert not store.has(unit(0))

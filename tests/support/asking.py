@@ -26,7 +26,7 @@ def spec(server: Server, **changes: object) -> ApiSpec:
         "prices": {"rater": Price(input=1, output=2), "embedder": Price(input=1), "pupil": PUPIL},
         "requests_per_minute": 1e6,
         "tokens_per_minute": 1e9,
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
         "retries": 4,
         "poll_s": 0.02,
     }

@@ -135,7 +135,7 @@ class Cluster:
 
     def cancel(self, job: str) -> None:
         """Cancel a job, as a user or an administrator does."""
-        _call("scancel", job)
+        _call("scancel", job, check=False)  # it may just have ended
 
     def restart_controller(self) -> None:
         """Kill the controller, and start it again from what it saved.
@@ -186,7 +186,7 @@ def _free_port() -> int:
 
 
 def _call(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, text=True, capture_output=True, check=False, timeout=600)
     if check and done.returncode != 0:
         raise NoClusterError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return done.stdout

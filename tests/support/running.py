@@ -46,8 +46,8 @@ class Checkout:
     def inoc(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([INOC, *arguments], cwd=self.folder, text=True, capture_output=True, check=False)
 
-    def kill_after(self, seconds: float, *, group: bool) -> bool:
-        """Start Snakemake and kill it with SIGKILL; whether it was still running."""
+    def kill_after(self, n_jobs: int, seconds: float, *, group: bool) -> bool:
+        """Start Snakemake and kill it with SIGKILL some time after so many jobs have ended; whether it was running."""
         process = subprocess.Popen(
             self.command(),
             cwd=self.folder,
@@ -55,6 +55,8 @@ class Checkout:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        while process.poll() is None and len(list(self.results.glob("*/manifest-*.json"))) < n_jobs:
+            time.sleep(0.02)
         time.sleep(seconds)
         running = process.poll() is None
         if group:

@@ -51,6 +51,8 @@ FAULTS = {
     "connection closed": Fault("reset"),
     "slow drip": Fault("drip"),
 }
+LATE = ("stall", "drip")
+"""Kinds of faults that a client notices by its time limit alone."""
 
 
 def chat_answer(content: str = "8", top: list[tuple[str, float]] | None = None, **extra: Any) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class Server:
         self.honours_keys = True
         self.limit_headers: dict[str, str] = {}
         self.delay_s = 0.0
+        self.holds: Callable[[], bool] = lambda: False  # answers wait while this is true
         self.billed: Counter[str] = Counter()  # text that was asked → times
         self.authorizations: list[str] = []
         self.asked: list[dict[str, Any]] = []
@@ -188,6 +191,8 @@ class Server:
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             await asyncio.sleep(self.delay_s)
+            while self.holds():
+                await asyncio.sleep(0.005)
             if fault.kind == "status":
                 return await _send(writer, fault.status, fault.body or _complaint(headers), fault.headers)
             if fault.kind == "reset":
@@ -330,7 +335,7 @@ def serving() -> Iterator[Server]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    ready.wait(10)
+    ready.wait()
     try:
         yield server
     finally:

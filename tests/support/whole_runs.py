@@ -76,7 +76,7 @@ class Folder:
         self.write_data()
         api = {
             "base_url": self.server.url, "key_variable": "TEST_KEY", "prices": {"rater": {"input": 1, "output": 2}},
-            "requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 5.0, "retries": 6,
+            "requests_per_minute": 1e6, "tokens_per_minute": 1e9, "timeout_s": 60.0, "retries": 6,
         }  # fmt: skip
         yaml = YAML(typ="safe", pure=True)
         yaml.sort_base_mapping_type_on_output = False  # the order of labels is part of a question

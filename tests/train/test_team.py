@@ -114,8 +114,8 @@ def test_a_killed_team_goes_on_where_it_was_also_as_one_process(study, team, tmp
         patched.setattr(Meter, "advance", kill_at_five)
         with pytest.raises(ModelError, match="process 1 of the 2"):
             trained(study, tmp_path, 2)
-    states = list((tmp_path / "store/work/train").glob("*/trainer/checkpoint-*/trainer_state.json"))
-    assert json.loads(states[0].read_text())["global_step"] == 4
+    (state,) = (tmp_path / "store/work/train").glob("*/trainer/checkpoint-*/trainer_state.json")
+    assert json.loads(state.read_text())["global_step"] == 4
     shutil.copytree(tmp_path / "store", tmp_path / "alone/store")
     assert largest_gap(weights(team), weights(trained(study, tmp_path, 2))) == 0
     assert largest_gap(weights(team), weights(trained(study, tmp_path / "alone", 1))) < 2e-5

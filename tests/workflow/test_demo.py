@@ -8,7 +8,7 @@ import pytest
 from support.running import Checkout
 from support.sites import made_site
 
-pytestmark = [pytest.mark.miniature, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.miniature, pytest.mark.timeout(7200)]
 
 
 @pytest.fixture(scope="module")

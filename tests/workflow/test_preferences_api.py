@@ -88,7 +88,7 @@ def checkout(tmp_path, server, monkeypatch) -> Checkout:
         "prices": {"rater": {"input": 1, "output": 2}},
         "requests_per_minute": 1e6,
         "tokens_per_minute": 1e9,
-        "timeout_s": 5.0,
+        "timeout_s": 60.0,
         "retries": 6,
     }
     yaml = YAML(typ="safe", pure=True)
@@ -110,11 +110,13 @@ def killed(checkout: Checkout, server: Server, stage: str, part: str, after: int
         [INOC, stage, "asked", part], cwd=checkout.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     until = len(server.asked) + after
+    server.holds = lambda: len(server.asked) >= until  # so that it cannot end before it is killed
     while process.poll() is None and len(server.asked) < until:
         time.sleep(0.005)
     running = process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
+    server.holds = lambda: False
     return running
 
 

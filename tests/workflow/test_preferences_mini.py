@@ -7,7 +7,7 @@ import pytest
 
 from support.running import Checkout
 
-pytestmark = [pytest.mark.miniature, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.miniature, pytest.mark.timeout(7200)]
 
 
 @pytest.fixture(scope="module")

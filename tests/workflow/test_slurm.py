@@ -15,7 +15,11 @@ import pytest
 from support import cluster as slurm
 from support.running import SNAKEMAKE, Checkout, differing
 
-pytestmark = [pytest.mark.slurm, pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}")]
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.timeout(7200),
+    pytest.mark.skipif(bool(slurm.missing()), reason=f"no SLURM: {slurm.missing()}"),
+]
 
 FAST = ["--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2", "--latency-wait", "5"]
 # The first attempt has too little memory for Python itself.
@@ -56,7 +60,7 @@ class Submission:
             )
         self.started.append(self.process)
 
-    def until(self, holds: Callable[[], bool], what: str, seconds: float = 400) -> None:
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 1200) -> None:
         for _ in range(int(seconds / 0.5)):
             if holds():
                 return
@@ -64,7 +68,7 @@ class Submission:
             time.sleep(0.5)
         raise AssertionError(f"waited in vain until {what}:\n{self.log.read_text()[-5000:]}")
 
-    def end(self, seconds: float = 1800) -> str:
+    def end(self, seconds: float = 3600) -> str:
         code = self.process.wait(timeout=seconds)
         output = self.log.read_text()
         assert code == 0, output[-6000:]
@@ -90,9 +94,13 @@ def test_no_trouble_on_a_cluster_loses_or_changes_anything(finished, cluster, tm
 
     submission = Submission(checkout, home)
     log = checkout.folder / "logs" / "train" / "smoke" / "0.log"
-    submission.until(lambda: bool(running(cluster, "train_adapters")) and log.exists(), "training")
-    time.sleep(3)
-    cancelled = running(cluster, "train_adapters")
+    cancelled: list[str] = []
+
+    def training() -> bool:
+        cancelled[:] = running(cluster, "train_adapters")
+        return bool(cancelled) and log.exists()
+
+    submission.until(training, "training")
     cluster.cancel(cancelled[0])
     submission.until(lambda: bool(set(running(cluster, "train_adapters")) - set(cancelled)), "training again")
     submission.until(lambda: bool(running(cluster, "evaluate_checkpoints")), "evaluating")

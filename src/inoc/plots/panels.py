@@ -32,6 +32,7 @@ def panel_grid(
     gap_in: float = 0.17,
     left_in: float = LEFT_IN,
     below_in: float = 0.0,
+    names_in: float = 0.0,
 ) -> Grid:
     """A figure of `n` panels.
 
@@ -45,11 +46,12 @@ def panel_grid(
         gap_in: Between neighbours.
         left_in: Kept for the numbers and names at the left.
         below_in: Kept free below the last row.
+        names_in: Kept free below each row for the names of its x axis, beside the room for numbers.
     """
     rows = -(-n // columns)
     title_in = 0.12 + LINE_IN * title_lines
     top_in = 0.12 + 0.2 * legend_lines
-    height = top_in + rows * (title_in + plot_in + BELOW_IN) + below_in
+    height = top_in + rows * (title_in + plot_in + BELOW_IN + names_in) + below_in
     figure = new_figure(height)
     height = figure.get_figheight()
     figure.set_layout_engine("none")
@@ -58,7 +60,7 @@ def panel_grid(
     for index in range(n):
         down, across = divmod(index, columns)
         left = left_in + across * (width_in + gap_in)
-        top = height - top_in - down * (title_in + plot_in + BELOW_IN) - title_in
+        top = height - top_in - down * (title_in + plot_in + BELOW_IN + names_in) - title_in
         place = (left / WIDTH_IN, (top - plot_in) / height, width_in / WIDTH_IN, plot_in / height)
         axes = figure.add_axes(place, sharey=panels[0] if share_y and panels else None)
         axes.tick_params(labelleft=across == 0 or not share_y)

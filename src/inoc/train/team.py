@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 T = TypeVar("T")
-CONSEQUENCE_S = 1.0
+CONSEQUENCE_S = 5.0
 PATIENCE = timedelta(days=1)  # the first process may wait for another job's unit, the others then wait for it
 
 

@@ -56,7 +56,8 @@ def test_the_place_of_an_intercept_is_no_part_of_a_direction(tables, paths):
     widths = {name: len(one.values) for name, one in vectors.items()}
     assert (widths["probe_0005"], widths["layer_16"], widths["evil_L43"]) == (4096, 4096, 5376)
     assert (vectors["probe_0005"].site, vectors["layer_24"].site) == ("resid_post.16", "resid_post.24")
-    raw = np.load(next(FOLDER.rglob("probe_0005.npy")))
+    (path,) = FOLDER.rglob("probe_0005.npy")
+    raw = np.load(path)
     assert np.array_equal(vectors["probe_0005"].values, raw[:-1])
 
 

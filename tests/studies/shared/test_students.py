@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from inoc.stats.crossed import crossed_interval
 from inoc.stats.shares import wilson
 from inoc.studies.likelihood_shift.inputs import COUNTS
 from inoc.studies.shared.students import dose_rows, pooled_rows, rate_of, rate_over_seeds, student_rows
@@ -150,6 +151,22 @@ def test_the_largest_part_less_the_smallest_is_paired_by_seed_and_question() -> 
     rates = last.groupby("part")["hits"].sum() / last.groupby("part")["n"].sum()
     assert found["value"] == pytest.approx(rates["q2"] - rates["q1"])
     assert found["n"] == 60
+
+
+def test_probabilities_have_no_error_of_answers() -> None:
+    """Their rates once had the interval of so many answers, however well seeds and questions agreed."""
+    table = counts([0.1, 0.1], np.random.default_rng(4), n_seeds=2)
+    table["hits"] = np.where(table["seed"] == 0, 0.09, 0.11)
+    table["n"] = 1
+    exact, drawn = (
+        pd.DataFrame(dose_rows(table, 0.95, answers=answers)).set_index("statistic").loc["rate"]
+        for answers in (False, True)
+    )
+    assert exact["value"].to_numpy() == pytest.approx(0.1)
+    expected = crossed_interval(np.repeat([[0.09], [0.11]], 20, axis=1), 0.95)
+    assert exact["lo"].to_numpy() == pytest.approx(max(0.0, expected.lo))
+    assert exact["hi"].to_numpy() == pytest.approx(expected.hi)
+    assert drawn["hi"].to_numpy() == pytest.approx(max(expected.hi, wilson(4, 40).hi))
 
 
 def test_of_halves_the_top_is_the_larger_dose() -> None:

@@ -13,9 +13,9 @@ from inoc.studies.subliminal.analyse.names import TABLES
 from inoc.studies.subliminal.sections import contents
 from inoc.studies.subliminal.sections.carriers import carrier_words
 from inoc.studies.subliminal.sections.evaluations import evaluation_table
-from inoc.studies.subliminal.sections.front import verdict_words
+from inoc.studies.subliminal.sections.front import headline, verdict_words
 from inoc.studies.subliminal.sections.persona import ratio_words
-from inoc.studies.subliminal.sections.results import preference_table
+from inoc.studies.subliminal.sections.results import preference_table, strength_table
 from support.made_subliminal import made_study, write_tables
 
 
@@ -56,6 +56,9 @@ def verdict_of_group(tables, label="Same initial weights", group="same", **value
 def test_a_transfer_fails_if_it_is_shown_to_be_negligible_or_the_other_way_round(tables):
     assert verdict_of_group(tables, p=0.4, null_p=0.01).startswith("**Does not hold:**")
     assert verdict_of_group(tables, p=0.01, contrast=-0.3).startswith("**Does not hold:**")
+    outlier = verdict_of_group(tables, p=0.01, contrast=0.15, lo=-0.05, hi=0.35)
+    assert outlier.startswith("**Undecided:**")
+    assert "the interval of their mean contrast holds 0" in outlier
     unknown = verdict_of_group(tables, p=0.4, null_p=0.6)
     assert unknown.startswith("**Undecided:**")
     assert "is not shown to stay within" in unknown
@@ -90,6 +93,15 @@ def test_a_control_holds_only_if_its_contrast_is_shown_to_be_negligible(tables):
     unknown = verdict_of_control(tables, null_p=0.2, p=0.8)
     assert unknown.startswith("**Undecided:**")
     assert "is not shown to stay within" in unknown
+
+
+def test_a_contrast_beside_its_share_has_its_own_interval(tables):
+    """It once had that of the share."""
+    study = made_study()
+    rows = strength_table(study, tables, "choose").rows
+    contrasts = {row[0]: row[4] for row in headline(study, tables).table.rows}
+    assert rows
+    assert [row[3] for row in rows] == [contrasts[row[0]] for row in rows]
 
 
 def test_the_page_has_every_section_and_can_be_shown(tmp_path):

@@ -106,3 +106,9 @@ def test_a_split_gives_the_rates_of_its_parts(done):
     rows = table(done, "split_students")
     assert set(rows["statistic"]) == {"rate", "slope", "trend", "top_minus_bottom"}
     assert set(rows[rows["statistic"] == "rate"]["part"]) == {"bottom", "top"}
+    keys = ["group", "teacher", "part", "entity", "question_set"]
+    own = rows[(rows["statistic"] == "rate") & (rows["method"] == "choose")].set_index(keys)
+    rates = table(done, "rates")
+    same = rates[(rates["method"] == "choose") & rates["is_last"]].set_index(keys).loc[own.index]
+    assert len(own) > 1
+    assert own[["lo", "hi"]].to_numpy() == pytest.approx(same[["lo", "hi"]].to_numpy(), nan_ok=True)

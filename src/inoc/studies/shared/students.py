@@ -188,7 +188,7 @@ def rate_over_seeds(counts: pd.DataFrame, confidence: float) -> Estimate:
     return answers._replace(value=found.value, lo=lo, hi=hi)
 
 
-def _no_narrower(found: Contrast, answers: Estimate) -> tuple[float, float]:
+def _no_narrower(found: Contrast, answers: Estimate | Contrast) -> tuple[float, float]:
     """Bounds between 0 and 1 that hold those of the answers."""
     lo, hi = np.fmin(found.lo, answers.lo), np.fmax(found.hi, answers.hi)
     return float(np.clip(lo, 0, 1)), float(np.clip(hi, 0, 1))
@@ -203,13 +203,20 @@ class _Parts(NamedTuple):
     tables: list[pd.DataFrame]  # counts of each part
 
 
-def dose_rows(counts: pd.DataFrame, confidence: float) -> list[Row]:
-    """Rows of every split with quantiles or halves, from the last epoch of each student."""
+def dose_rows(counts: pd.DataFrame, confidence: float, *, answers: bool = True) -> list[Row]:
+    """Rows of every split with quantiles or halves, from the last epoch of each student.
+
+    Args:
+        counts: Columns of `COUNTS`.
+        confidence: Level of the intervals.
+        answers: Whether `hits` counts answers, so that no interval is narrower than that of so many answers. Sums of
+            exact probabilities have no such error.
+    """
     rows: list[Row] = []
     for parts in _ordered(counts):
         seeds = len({seed for table in parts.tables for seed in table["seed"]})
         head: Row = {"split": parts.split, "target": parts.target}
-        for statistic, part, found in _statistics(parts, confidence):
+        for statistic, part, found in _statistics(parts, confidence, answers=answers):
             cells: Row = {name: getattr(found, name) for name in ("value", "lo", "hi", "p", "n", "n_nan")}
             rows.append({**head, "statistic": statistic, "part": part, **cells, "n_seeds": seeds})
     return rows
@@ -226,14 +233,14 @@ def _ordered(counts: pd.DataFrame) -> Iterator[_Parts]:
             yield _Parts(str(split), str(target), names, [table[table["part"] == one] for one in names])
 
 
-def _statistics(parts: _Parts, confidence: float) -> Iterator[tuple[str, str, Contrast]]:
+def _statistics(parts: _Parts, confidence: float, *, answers: bool) -> Iterator[tuple[str, str, Contrast]]:
     """Statistic, part and value: of seeds and questions where questions are known, else of answers."""
     if all((table["question"] != "").all() for table in parts.tables):
         rates_PSQ = _by_seed_and_question(parts.tables)
         for name, table, table_SQ in zip(parts.names, parts.tables, rates_PSQ, strict=True):
             found = crossed_contrast(table_SQ, confidence)
-            answers = wilson(int(table["hits"].sum()), int(table["n"].sum()), confidence)
-            lo, hi = _no_narrower(found, answers)
+            drawn = wilson(int(table["hits"].sum()), int(table["n"].sum()), confidence)
+            lo, hi = _no_narrower(found, drawn if answers else found)
             yield "rate", name, found._replace(p=NAN, lo=lo, hi=hi)
         slope = crossed_contrast(slopes(np.moveaxis(rates_PSQ, 0, -1)), confidence)
         yield "slope", "", slope

@@ -19,6 +19,7 @@ MECHANISM = pa.schema(
         ("rule", STRING),  # of the filter
         ("loss_on", STRING),
         ("n_rows", INDEX),  # of each student; the fewest, where teachers have different numbers
+        ("n_rows_most", INDEX),  # the most
         ("epoch", INDEX),
         ("is_last", FLAG),
         ("question_set", STRING),
@@ -56,11 +57,13 @@ def mechanism_rows(study: Study, matched: Sequence[Row], kept: Mapping[tuple[str
             continue
         group = str(row["group"])
         spec = study.students[group]
-        fewest = min((n for (one, _), n in kept.items() if one == group), default=0)
+        known = [n for (one, _), n in kept.items() if one == group] or [0]
+        most = spec.n_rows if spec.n_rows is not None else max(known)
         settings: Row = {
             "rule": spec.rule or study.numbers.rule,
             "loss_on": spec.training.loss_on,
-            "n_rows": min(fewest, spec.n_rows) if spec.n_rows is not None else fewest,
+            "n_rows": min(*known, most),
+            "n_rows_most": min(max(known), most),
         }
         rows.append({name: {**row, **settings}[name] for name in MECHANISM.names})
     return rows

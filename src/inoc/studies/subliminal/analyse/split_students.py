@@ -62,7 +62,8 @@ def split_student_rows(study: Study, shares: pd.DataFrame) -> list[Row]:
                 "n_nan": 0,
             }
         )
-        for row in dose_rows(counts, study.statistics.confidence):
+        drawn = bool(table["exact"].notna().any())
+        for row in dose_rows(counts, study.statistics.confidence, answers=drawn):
             group, entity = str(row.pop("split")), row.pop("target")
             split = str(study.students[group].split)
             known = {"group": group, "split": split, "teacher": study.splits[split].teacher, "entity": entity}

@@ -62,11 +62,12 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def _name(row: dict[object, object]) -> str:
     about = f"{row['entity']}, {row['family']}"
+    selector = str(row["selector"]).replace("lls", "LLS")
     if row["comparison"] == "top_minus_bottom":
-        return f"{about}: {row['selector']}, {row['role']}"
+        return f"{about}: {selector}, {row['role']}"
     if row["comparison"] == "own_minus_neutral":
-        return f"{about}: {row['selector']}, own − neutral"
-    rules = str(row["comparison"]).replace("_minus_", " − ")
+        return f"{about}: {selector}, own − neutral"
+    rules = str(row["comparison"]).replace("_minus_", " − ").replace("lls", "LLS")
     return f"{about}: {rules}" + ("" if row["role"] else ", less neutral")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,7 +15,9 @@ from inoc.studies.shared.captions import interval_words, join
 from inoc.studies.subliminal.study import Study, label_of
 
 MOST_CHARACTERS = 28
-"""Of a name in a figure; what is longer ends in an ellipsis. Data files have the whole key."""
+"""Of a line with a name in a figure; what is longer ends in an ellipsis. Data files have the whole key."""
+WIDE_CHARACTERS = 56
+"""The same where a name has the width of a figure."""
 
 
 def short(text: str, most: int = MOST_CHARACTERS) -> str:
@@ -32,13 +36,23 @@ def teacher_label(study: Study, key: str) -> str:
 
 
 def group_label(study: Study, key: str) -> str:
-    """Name of a group of students, short enough for a figure."""
-    return short(group_name(study, key))
+    """Name of a group of students, short enough for the width of a figure."""
+    return short(group_name(study, key), WIDE_CHARACTERS)
+
+
+def group_lines(study: Study, key: str) -> str:
+    """Name of a group of students in one line or two, short enough for one of several panels beside each other."""
+    return "\n".join(textwrap.wrap(group_name(study, key), MOST_CHARACTERS, max_lines=2, placeholder="…"))
 
 
 def group_name(study: Study, key: str) -> str:
     """Name of a group of students, in full."""
     return label_of(key, study.students[key].label if key in study.students else None)
+
+
+def between(fewest: int, most: int) -> str:
+    """A number, or the smallest and the largest one."""
+    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
 
 
 def first_set(study: Study) -> str:

@@ -30,7 +30,9 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
     if not panels:
         return choices.empty(study, table, "no student of a teacher with a measured entity has been asked")
     across = min(4, len(panels))
-    figure, axes_of = panel_grid(len(panels), across, plot_in=1.25, title_lines=2, share_y=False, gap_in=0.45)
+    titles = [f"{choices.group_lines(study, str(group))}\n{entity}" for group, entity in panels]
+    lines = max(1 + title.count("\n") for title in titles)
+    figure, axes_of = panel_grid(len(panels), across, plot_in=1.25, title_lines=lines, share_y=False, gap_in=0.45)
     data = []
     for index, (axes, (group, entity)) in enumerate(zip(axes_of, panels, strict=True)):
         column = trained[(trained["group"] == group) & (trained["entity"] == entity)]
@@ -39,7 +41,7 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         untrained = table[(table["student"] == UNTRAINED) & (table["entity"] == entity)]
         untrained = untrained[untrained["base"] == study.students[str(group)].base]
         _panel(axes, mine, others, untrained)
-        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="medium", parse_math=False)
+        axes.set_title(titles[index], fontsize="medium", parse_math=False)
         axes.set_xlabel("epoch")
         if index % across == 0:
             axes.set_ylabel("rate (%)")

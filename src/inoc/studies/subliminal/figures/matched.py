@@ -19,8 +19,9 @@ COLUMNS = (
     *("is_last", "contrast", "lo", "hi", "p", "n_above", "n_cells", "n", "n_nan"),
 )
 GROUP_COLUMNS = (
-    *("group", "base", "data", "targets", "rule", "loss_on", "n_rows", "epoch", "is_last", "question_set", "method"),
-    *("scale", "contrast", "lo", "hi", "p", "n_above", "n_cells", "n_teachers", "n_seeds", "null_bound", "null_p"),
+    *("group", "base", "data", "targets", "rule", "loss_on", "n_rows", "n_rows_most", "epoch", "is_last"),
+    *("question_set", "method", "scale", "contrast", "lo", "hi", "p", "n_above", "n_cells", "n_teachers", "n_seeds"),
+    *("null_bound", "null_p"),
 )
 WORDS = {"log_ratio": "log-ratio (nats)", "difference": "difference (points)"}
 
@@ -69,7 +70,8 @@ def _values(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _caption(study: Study, rows: pd.DataFrame) -> str:
     whole = rows[rows["teacher"] == "all"]
     tests = "; ".join(
-        f"{row['group'].replace('_', ' ')}: {row['n_above']} of {row['n_cells']} cells above 0, {p_text(row['p'])}"
+        f"{choices.group_name(study, row['group'])}: {row['n_above']} of {row['n_cells']} cells above 0, "
+        f"{p_text(row['p'])}"
         for row in records(whole)
     )
     gone = [f"{row.group}, {row.teacher}" for row in rows[rows["contrast"].isna()].itertuples()]
@@ -103,13 +105,13 @@ def draw_groups(study: Study, sources: Sources, method: str) -> Drawing:
     axes.set_xlabel(f"own teacher's students minus the others', {WORDS[scale_of(method)]}")
     gone = [str(row.group) for row in rows[rows["contrast"].isna()].itertuples()]
     alpha = 1 - study.statistics.confidence
-    none = [choices.group_label(study, str(one)) for one in rows[rows["null_p"] <= alpha + 1e-9]["group"]]
+    none = [choices.group_name(study, str(one)) for one in rows[rows["null_p"] <= alpha + 1e-9]["group"]]
     caption = join(
         "Matched contrast over all teachers after the last epoch, for each group of students. Blue: the teachers' own "
         "base model; grey: another one. Further settings are in the data.",
         "Shaded: contrasts that count as none"
         + (
-            f", within which two one-sided tests show {', '.join(none)}."
+            f", within which two one-sided tests show {'; '.join(none)}."
             if none
             else "; no group is shown to lie there."
         ),
@@ -127,8 +129,12 @@ def _of_own_base(study: Study, group: str) -> bool:
     return all(base_of(study, key) == spec.base for key in group_teachers(study, spec))
 
 
+def _rows(row: dict[str, object]) -> str:
+    return choices.between(int(str(row["n_rows"])), int(str(row["n_rows_most"])))
+
+
 def _settings(study: Study, row: dict[str, object]) -> str:
-    words = [str(row["data"]).replace("_", " "), f"{row['n_rows']} rows", f"{row['epoch']} epochs"]
+    words = [str(row["data"]).replace("_", " "), f"{_rows(row)} rows", f"{row['epoch']} epochs"]
     if row["targets"] == "distribution":
         words.insert(0, "distribution")
     return f"{choices.group_label(study, str(row['group']))}\n{', '.join(words)}"

@@ -19,6 +19,7 @@ COLUMNS = (
     *("difference", "lo", "hi", "q", "n", "n_nan", "n_seeds"),
 )
 CELL_IN = 0.3
+BAR_IN = 4.0  # the longest colour bar
 MOST_WORDS = 12  # columns with room for a number in each cell
 
 
@@ -55,7 +56,14 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         axes.set_title(choices.group_label(study, key), fontsize="medium", parse_math=False, loc="left")
         axes.tick_params(axis="x", rotation=90 if len(grid.columns) > MOST_WORDS else 0)
     if image is not None:
-        figure.colorbar(image, ax=list(axes_of), label="difference from the untrained model (points)", shrink=0.8)
+        figure.colorbar(
+            image,
+            ax=list(axes_of),
+            label="difference from the untrained model (points)",
+            shrink=min(0.8, BAR_IN / figure.get_figheight()),
+            aspect=20,
+            anchor=(0.0, 1.0),
+        )
     return Drawing(figure, rows.reset_index(drop=True), _caption(study, rows))
 
 

@@ -15,7 +15,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
-from inoc.plots.style import GREY
+from inoc.plots.style import GREY, minus
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.sites import places, shown_site, site_axis, trait_label
@@ -36,6 +36,10 @@ AGREEMENT = (
 )
 MOST_PANELS = 9
 MOST_LINES = 10
+LEGEND_COLUMNS = 4
+MOST_WORDS = 6  # datasets with room for a number in each cell
+NAME_CHARACTERS = 16
+NAME_IN = 0.09  # length of a character
 
 
 def draw_profiles(study: Study, sources: Sources) -> Drawing:
@@ -97,8 +101,9 @@ def _gaps(data: pd.DataFrame, column: str) -> list[str]:
 def _by_site(study: Study, data: pd.DataFrame, column: str, name: str, caption: str) -> Drawing:
     panels = list(dict.fromkeys(data["panel"]))[:MOST_PANELS]
     across = min(3, len(panels))
-    figure, axes_of = panel_grid(len(panels), across, plot_in=1.5, legend_lines=3, gap_in=0.2, left_in=0.75)
     datasets = list(dict.fromkeys(data["dataset"]))
+    lines = 1 + min(MOST_LINES, len(datasets)) // LEGEND_COLUMNS
+    figure, axes_of = panel_grid(len(panels), across, plot_in=1.5, legend_lines=lines, gap_in=0.2, left_in=0.75)
     colours = _colours(datasets)
     for index, (axes, panel) in enumerate(zip(axes_of, panels, strict=True)):
         own = data[data["panel"] == panel]
@@ -118,7 +123,7 @@ def _by_site(study: Study, data: pd.DataFrame, column: str, name: str, caption: 
     handles += [
         Line2D([], [], color=colours[one], label=choices.teacher_label(study, one)) for one in datasets[:MOST_LINES]
     ]
-    figure.legend(handles=handles, loc="upper left", ncols=4)
+    figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS)
     return Drawing(figure, data[data["panel"].isin(panels)].reset_index(drop=True), caption)
 
 
@@ -141,9 +146,17 @@ def draw_distances(study: Study, sources: Sources) -> Drawing:
     panels = list(dict.fromkeys(zip(data["vector"], data["readout"], strict=True)))[:MOST_PANELS]
     if not panels:
         return choices.empty(study, data, "no two datasets were projected")
-    size = len(dict.fromkeys([*data["dataset_a"], *data["dataset_b"]]))
+    datasets = list(dict.fromkeys([*data["dataset_a"], *data["dataset_b"]]))
+    longest = max(len(_name(study, one)) for one in datasets)
     figure, axes_of = panel_grid(
-        2 * len(panels), 2, plot_in=max(1.3, 0.26 * size), share_y=False, legend_lines=0, gap_in=1.0, left_in=1.0
+        2 * len(panels),
+        2,
+        plot_in=max(1.3, 0.26 * len(datasets)),
+        share_y=False,
+        legend_lines=0,
+        gap_in=0.3 + NAME_IN * longest,
+        left_in=0.3 + NAME_IN * longest,
+        names_in=NAME_IN * longest,
     )
     highest = float(np.nanmax(data["jsd_bits"])) if data["jsd_bits"].notna().any() else 1.0
     widest = float(np.nanmax(np.abs(data["mean_difference"]))) if data["mean_difference"].notna().any() else 1.0
@@ -151,8 +164,8 @@ def draw_distances(study: Study, sources: Sources) -> Drawing:
         own = data[(data["vector"] == vector) & (data["readout"] == readout)]
         left, right = axes_of[2 * index : 2 * index + 2]
         name = choices.short(trait_label(study, str(vector)), 20)
-        _square(left, own, "jsd_bits", 1.0, Scale(0, highest or 1.0, "YlOrRd"), "{:.3f}")
-        _square(right, own, "mean_difference", -1.0, Scale(-(widest or 1.0), widest or 1.0, "RdBu_r"), "{:+.2f}")
+        _square(study, left, own, "jsd_bits", 1.0, Scale(0, highest or 1.0, "YlOrRd"))
+        _square(study, right, own, "mean_difference", -1.0, Scale(-(widest or 1.0), widest or 1.0, "RdBu_r"))
         left.set_title(f"{name}: JSD, bits", fontsize="medium", parse_math=False)
         right.set_title(f"{name}: row − column", fontsize="medium", parse_math=False)
     caption = join(
@@ -164,14 +177,19 @@ def draw_distances(study: Study, sources: Sources) -> Drawing:
     return Drawing(figure, data, caption)
 
 
-def _square(axes: Axes, own: pd.DataFrame, column: str, sign: float, scale: Scale, form: str) -> None:
+def _name(study: Study, dataset: str) -> str:
+    return choices.short(choices.teacher_name(study, dataset), NAME_CHARACTERS)
+
+
+def _square(study: Study, axes: Axes, own: pd.DataFrame, column: str, sign: float, scale: Scale) -> None:
     names = list(dict.fromkeys([*own["dataset_a"], *own["dataset_b"]]))
     values = np.zeros((len(names), len(names)))
     for row in own.to_dict("records"):
         first, second = names.index(row["dataset_a"]), names.index(row["dataset_b"])
         values[first, second], values[second, first] = row[column], sign * row[column]
-    words = [[form.format(value) if np.isfinite(value) else "" for value in line] for line in values]
-    shown = [choices.short(str(one), 10) for one in names]
-    heatmap(axes, values, scale, rows=shown, columns=shown, words=words if len(names) < 7 else None)
-    if len(names) > 4:
-        axes.tick_params(axis="x", rotation=90)
+    # Two digits of the largest value.
+    digits = int(np.clip(1 - np.floor(np.log10(scale.hi)), 0, 5))
+    words = [[minus(f"{value:.{digits}f}") if np.isfinite(value) else "" for value in line] for line in values]
+    shown = [_name(study, str(one)) for one in names]
+    heatmap(axes, values, scale, rows=shown, columns=shown, words=words if len(names) <= MOST_WORDS else None)
+    axes.tick_params(axis="x", rotation=90)

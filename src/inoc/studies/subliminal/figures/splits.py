@@ -43,15 +43,17 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         for group, entity in dict.fromkeys(zip(rates["group"], rates["entity"], strict=True))
         if _is_shown(study, str(group), str(entity))
     ]
+    panels.sort(key=lambda panel: list(study.students).index(str(panel[0])))
     if not panels:
         return choices.empty(study, rates, "no student on a part of a split has been asked")
     across = min(4, len(panels))
     names = list(dict.fromkeys(one for group, _ in panels for one in undivided(study, str(group))))
+    titles = [f"{choices.group_lines(study, str(group))}\n{entity}" for group, entity in panels]
     figure, axes_of = panel_grid(
         len(panels),
         across,
         plot_in=1.5,
-        title_lines=2,
+        title_lines=max(1 + title.count("\n") for title in titles),
         legend_lines=1 + len(names) // 2,
         share_y=False,
         gap_in=0.45,
@@ -66,7 +68,7 @@ def draw(study: Study, sources: Sources, method: str) -> Drawing:
         for row in records(beside[beside["rate"].notna()]):
             axes.axhline(100 * row["rate"], **({**_UNTRAINED} if row["line"] == UNTRAINED else styles[row["line"]]))
         lines.append(beside.assign(panel=group))
-        axes.set_title(f"{choices.group_label(study, str(group))}\n{entity}", fontsize="medium", parse_math=False)
+        axes.set_title(titles[index], fontsize="medium", parse_math=False)
         if index % across == 0:
             axes.set_ylabel("rate (%)")
     handles = [Line2D([], [], label="untrained model", **_UNTRAINED)]
@@ -127,7 +129,8 @@ def _caption(study: Study, table: pd.DataFrame, data: pd.DataFrame, has_undivide
     ends = table[(table["statistic"] == "top_minus_bottom") & table["group"].isin(set(data["group"]))]
     ends = ends[[_is_shown(study, str(g), str(e)) for g, e in zip(ends["group"], ends["entity"], strict=True)]]
     words = "; ".join(
-        f"{row['group'].replace('_', ' ')}, {row['entity']}: {100 * row['value']:.1f} points, {p_text(row['p'])}"
+        f"{choices.group_name(study, str(row['group']))}, {row['entity']}: {100 * row['value']:.1f} "
+        f"[{100 * row['lo']:.1f}, {100 * row['hi']:.1f}] points, {p_text(row['p'])}"
         for row in records(ends)
         if np.isfinite(row["value"])
     )

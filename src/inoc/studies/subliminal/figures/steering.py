@@ -11,7 +11,7 @@ from inoc.figures.sources import Sources
 from inoc.plots.heatmap import Scale, heatmap
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE
+from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, minus
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.sites import short_name, trait_label
@@ -45,7 +45,7 @@ def draw_heatmap(study: Study, sources: Sources) -> Drawing:
             sites = in_order(wide.index)
             values = wide.reindex(index=sites).to_numpy(float)
             words = [[f"{value:.0f}" if np.isfinite(value) else "" for value in line] for line in values]
-            names = [f"{one:g}" for one in wide.columns]
+            names = [minus(f"{one:g}") for one in wide.columns]
             heatmap(
                 axes,
                 values,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from inoc.figures.sources import Sources
 from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
-from inoc.plots.style import BLACK, BLUE, GREY
+from inoc.plots.style import BLACK, BLUE, GREY, minus
 from inoc.studies.shared.captions import interval_words, join, missing_words, records, spread_words
 from inoc.studies.subliminal.analyse.matched import ALL
 from inoc.studies.subliminal.figures import choices
@@ -75,7 +75,7 @@ def _panel(axes: Axes, rows: pd.DataFrame) -> None:
 def _caption(study: Study, rows: pd.DataFrame) -> str:
     whole = rows[rows["teacher"] == ALL]
     words = "; ".join(
-        f"{choices.group_label(study, str(row['group']))} {100 * row['share']:.0f} %"
+        f"{choices.group_name(study, str(row['group']))} " + minus(f"{100 * row['share']:.0f} %")
         for row in records(whole)
         if np.isfinite(row["share"])
     )
@@ -85,7 +85,8 @@ def _caption(study: Study, rows: pd.DataFrame) -> str:
         "Matched contrast of students as a share of that of their teachers, over the teachers' own. Blue: single "
         "teachers; black: all teachers of a group. Controls are left out.",
         f"Shares: {words}." if words else "",
-        f"Bars: {interval_words(study)}, by Fieller's method over students and questions"
+        f"Bars: {interval_words(study)}, by Fieller's method over students and questions; the edge may cut those of "
+        "single teachers"
         + (f"; {unknown} teachers, whose own shift is not told from 0, have none." if unknown else "."),
         f"n = {spread_words(rows['n'])} pairs of student and question; n_nan = {int(rows['n_nan'].sum()):,}.",
         choices.set_words(study),

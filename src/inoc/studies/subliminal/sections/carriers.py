@@ -11,6 +11,7 @@ RULES = {
     "lls": "likelihood shift",
     "projection": "projection",
     "paired": "paired projection",
+    "paired lls": "paired likelihood shift",
     "paired projection": "paired projection",
 }
 """Rule of the table `carriers` → its name."""

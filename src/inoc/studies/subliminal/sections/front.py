@@ -96,17 +96,23 @@ def _matched(study: Study, row: pd.Series, method: str) -> str:
     numbers = (
         f"matched minus unmatched {contrast_words(row, method)}, p = {probability(row['p'])} by permutation of the "
         f"students; above zero in {int(row['n_above'])} of {int(row['n_cells'])} cells of entity × seed "
-        f"({int(row['n_teachers'])} teachers, {int(row['n_seeds'])} seeds)"
+        f"({_several(row['n_teachers'], 'teacher')}, {_several(row['n_seeds'], 'seed')})"
     )
     null = null_words(row, method, alpha)
     if is_control(study, str(row["group"])):
         verdict = _answer(shown) if shown or found else _UNDECIDED
         return f"{verdict} students of {name}, a control, carry nothing over: {null}; {numbers}."
     claim = f"students of {name} come to share their own teacher's preference: {numbers}"
+    if found and row["lo"] <= 0 <= row["hi"]:
+        return f"{_UNDECIDED} {claim}; the students are told apart, but the interval of their mean contrast holds 0."
     if found:
         return f"{_answer(row['contrast'] > 0)} {claim}."
     few = _few_words(int(row["n_teachers"]), int(row["n_seeds"]), alpha)
     return f"{_answer(False) if shown else _UNDECIDED} {claim}; {null}{few}."
+
+
+def _several(n: float, what: str) -> str:
+    return f"{int(n)} {what}{'' if n == 1 else 's'}"
 
 
 def _few_words(n_teachers: int, n_seeds: int, alpha: float) -> str:
@@ -148,7 +154,7 @@ def _panel_words(study: Study, tables: Tables) -> list[str]:
         mean = interval(factor * over.value, factor * over.lo, factor * over.hi, digits)
         failed = [
             f"{escape(choices.teacher_name(study, str(row['teacher'])))}, seed {row['seed']} "
-            f"({factor * row['contrast']:.{digits}f})"
+            f"({number(factor * row['contrast'], digits)})"
             for _, row in known[~known["is_above"].astype(bool)].iterrows()
         ]
         below = f" Not above zero: {'; '.join(failed)}." if failed else " None fails."

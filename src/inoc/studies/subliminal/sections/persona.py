@@ -11,6 +11,7 @@ import pandas as pd
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.shared.captions import level, records
+from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.sites import trait_label
 from inoc.studies.subliminal.study import Study
 from inoc.vectors.sites import in_order
@@ -211,7 +212,7 @@ def effect_table(study: Study, projections: pd.DataFrame) -> Table:
         rows.append(
             [
                 escape(trait_label(study, str(vector))),
-                escape(str(dataset)),
+                escape(choices.teacher_name(study, str(dataset))),
                 escape(str(row["site"])),
                 interval(row["d"], row["lo"], row["hi"], 3),
                 number(row["positive"], 3),
@@ -235,7 +236,7 @@ def agreement_table(study: Study, agreement: pd.DataFrame) -> Table:
         rows.append(
             [
                 escape(trait_label(study, str(vector))),
-                escape(str(dataset)),
+                escape(choices.teacher_name(study, str(dataset))),
                 escape(str(row["site"])),
                 interval(row["value"], row["lo"], row["hi"], 3),
                 interval(same["value"], same["lo"], same["hi"], 3),
@@ -253,7 +254,7 @@ def carrier_table(carriers: pd.DataFrame) -> Table:
             escape(str(row["entity"])),
             escape(str(row["family"])),
             escape(str(row["comparison"]).replace("_", " ")),
-            escape(str(row["selector"])) or "–",
+            escape(str(row["selector"]).replace("lls", "LLS")) or "–",
             escape(str(row["role"])) or "own less neutral",
             interval(100 * row["difference"], 100 * row["lo"], 100 * row["hi"], 1),
             probability(row["p"]),

@@ -19,6 +19,7 @@ from inoc.studies.subliminal.sections.front import (
     NOTHING,
     Tables,
     contrast_words,
+    last_contrasts,
     main_method,
     scale_of,
     shown_rows,
@@ -124,7 +125,8 @@ def filter_table(study: Study, rows: pd.DataFrame) -> Table:
         reasons = own[(own["kind"] == "reason") & (own["n"] > 0)]
         lost = own[own["kind"] == "lost"].set_index("reason")["share"]
         again = own[own["kind"] == "duplicates"].set_index("reason")["n"]
-        words = ", ".join(f"{escape(one)} {n}" for one, n in zip(reasons["reason"], reasons["n"], strict=True))
+        names = [escape(one.replace("_", " ")) for one in reasons["reason"]]
+        words = ", ".join(f"{one} {n}" for one, n in zip(names, reasons["n"], strict=True))
         out.append(
             [
                 escape(choices.teacher_name(study, str(teacher))),
@@ -150,7 +152,7 @@ def detectability_table(study: Study, rows: pd.DataFrame) -> Table:
                 escape(choices.teacher_name(study, str(row["teacher"]))),
                 interval(row["auc"], row["lo"], row["hi"], 3),
                 probability(row["p"]),
-                f"{escape(best['features'])} {number(best['auc'], 3)}",
+                f"{escape(best['features'].replace('_', ' '))} {number(best['auc'], 3)}",
                 f"{counted(row['n'])} and {int(row['n_neutral'])} neutral",
             ]
         )
@@ -273,12 +275,16 @@ def strength_table(study: Study, tables: Tables, method: str) -> Table:
         return Table([], [])
     own = rows[(rows["scale"] == scale_of(method)) & (rows["teacher"] == "all")].sort_values("shift", kind="stable")
     factor, digits = (1.0, 2) if method == "choose" else (100.0, 1)
+    # The bounds of a row are those of its share.
+    contrasts = {
+        row["group"]: contrast_words(row, method) for _, row in last_contrasts(study, tables, method).iterrows()
+    }
     out = [
         [
             escape(choices.group_name(study, str(row["group"]))),
             "yes" if row["is_control"] else "",
             interval(factor * row["shift"], factor * row["shift_lo"], factor * row["shift_hi"], digits),
-            contrast_words(row, method),
+            contrasts.get(row["group"], "–"),
             f"{interval(100 * row['share'], 100 * row['lo'], 100 * row['hi'])} %",
             counted(row["n"], row["n_nan"]),
         ]
@@ -297,7 +303,7 @@ def mechanism_table(study: Study, tables: Tables, method: str) -> Table:
         [
             escape(choices.group_name(study, str(row["group"]))),
             *(escape(str(row[name]).replace("_", " ")) for name in ("base", "data", "targets", "rule", "loss_on")),
-            str(int(row["n_rows"])),
+            choices.between(int(row["n_rows"]), int(row["n_rows_most"])),
             str(int(row["epoch"])),
             contrast_words(row, method),
             probability(row["p"]),
