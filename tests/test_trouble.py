@@ -176,3 +176,19 @@ def test_a_verb_runs_in_an_ascii_locale_and_without_a_home(tmp_path: Path, home:
     assert done.returncode == 1
     assert "LC_ALL=C.UTF-8" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+# --- standard streams that are closed
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_verb_runs_with_standard_streams_that_are_closed(tmp_path: Path, closed: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m inoc numbers --seed 1 --n 5 {closed}', sys.executable],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from inoc.config.arguments import whole
 from inoc.errors import InocError, did_you_mean
+from inoc.signals import leaving_at_once, raising, status_of
 from inoc.stages import VERBS, Stage, all_stages, kinds, load, parts_of
 from inoc.trouble import explanation
 
@@ -50,14 +52,17 @@ def options_of(parser: argparse.ArgumentParser) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; errors that users can resolve end with one message and status 1."""
-    write_in_any_locale()
-    given, passed_on = passed(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(given)
-    options.passed = passed_on
+    with leaving_at_once():
+        open_closed_streams()
+        write_in_any_locale()
+        given, passed_on = passed(sys.argv[1:] if arguments is None else arguments)
+        options = parser().parse_args(given)
+        options.passed = passed_on
     log = None
     try:
         log = _open_log(options.log) if getattr(options, "log", None) else None
-        options.run(options)
+        with raising():
+            options.run(options)
     except InocError as error:
         print(f"inoc: {error}", file=sys.stderr)
         sys.exit(1)
@@ -68,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if words is None:  # a mistake in the program: its traceback is of use
             raise
         print(f"inoc: {words}", file=sys.stderr)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+        sys.exit(status_of(error) if isinstance(error, KeyboardInterrupt) else 1)
     finally:
         if log is not None:
             log.close()
@@ -87,6 +92,13 @@ def _open_log(path: Path) -> Tee:
     from inoc.jobs.log import open_log
 
     return open_log(path)
+
+
+def open_closed_streams() -> None:
+    """Connect standard streams that are closed to nothing, so that no file takes their place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # in the order of their numbers
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def write_in_any_locale() -> None:

@@ -12,6 +12,8 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
+from inoc.signals import words_of
+
 _AGAIN = "Then run again: what was finished is kept"
 _NO_LOCKS = (
     "the file system has no locks{0}. Put the folder on a file system that has some (name another folder as `store` or "
@@ -60,7 +62,7 @@ def explanation(error: BaseException) -> str | None:
         A message; None for an error that is none of these, whose traceback is of use.
     """
     if isinstance(error, KeyboardInterrupt):
-        return "stopped. Run again to go on: what was finished is kept"
+        return words_of(error)
     for one in _chain(error):
         words = _of_one(one)
         if words is not None:

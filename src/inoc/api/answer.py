@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 _HELD = {"/chat/completions": "choices", "/completions": "choices", "/embeddings": "data"}
-_OF_A_THING = ("id", "data")  # of a file, a batch or a job, or of a list of such
 _SERVER_ERROR = 502
+_NOTHING = "an answer without content"
+_FAILED = "finish_reason: error"
 _LONGEST_MESSAGE = 400
 
 
@@ -36,13 +40,19 @@ def fault_of(path: str, answer: Mapping[str, Any]) -> Fault | None:
         answer: The object that was sent.
     """
     held = next((name for end, name in _HELD.items() if path.endswith(end)), None)
-    if held is None and not answer.keys().isdisjoint(_OF_A_THING):  # a job that failed holds an error too
-        return None
     error = answer.get("error") or answer.get("errors")
-    complaint = held not in answer and (answer.get("detail") or answer.get("message"))
-    if not error and not complaint and answer.get("object") != "error":
+    if held is None and _is_a_thing(answer) and ("status" in answer or not error):  # a job that failed holds one too
         return None
-    return _fault(error if isinstance(error, Mapping) else answer, error or complaint)
+    complaint = held not in answer and (answer.get("detail") or answer.get("message"))
+    if error or complaint or answer.get("object") == "error":
+        return _fault(error if isinstance(error, Mapping) else answer, error or complaint)
+    return None if held is not None else Fault(_SERVER_ERROR, f"it answered with {str(answer)[:_LONGEST_MESSAGE]}")
+
+
+def _is_a_thing(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer is a file, a batch or a job, all of which have a name, or a list of such."""
+    name = answer.get("id")
+    return bool(name) if isinstance(name, str) else isinstance(answer.get("data"), list)
 
 
 def _fault(details: Mapping[str, Any], error: object) -> Fault:
@@ -56,20 +66,55 @@ def _fault(details: Mapping[str, Any], error: object) -> Fault:
 
 
 def no_answer(response: Mapping[str, Any]) -> str:
-    """Why the choices of a response are no answer: withheld, broken off, or not said to have ended; empty if they are.
+    """Why a response is no answer: withheld, broken off, not said to have ended, or empty; empty text if it is one.
 
     Args:
-        response: Of a chat or a completion; others, such as embeddings, have no choices.
+        response: Of a chat or a completion, or embeddings.
     """
-    for choice in response.get("choices") or ():
+    held = response.get("data") if "choices" not in response else response["choices"]
+    if not isinstance(held, list) or not held:
+        return _NOTHING
+    if "choices" not in response:
+        return "" if all(map(is_vector, held)) else _NOTHING
+    for choice in held:
         if not isinstance(choice, Mapping):
-            return "a choice that is no object"
+            return _NOTHING
         finish = choice.get("finish_reason")
         if choice.get("error") or finish in (None, "", "content_filter", "error"):
-            return f"finish_reason: {'error' if choice.get('error') else finish or 'none'}"
+            return _FAILED if choice.get("error") else f"finish_reason: {finish or 'none'}"
+        if not isinstance(choice.get("message"), Mapping) and not isinstance(choice.get("text"), str):
+            return _NOTHING
     return ""
+
+
+def text_of(content: object) -> str:
+    """The text of a message: itself, or that of its parts; parts that are no text, such as thoughts, do not count."""
+    if isinstance(content, str):
+        return content
+    parts = [one for one in content if isinstance(one, Mapping)] if isinstance(content, list) else []
+    return "".join(one["text"] for one in parts if one.get("type") == "text" and isinstance(one.get("text"), str))
+
+
+def vector_of(entry: object) -> np.ndarray:
+    """The embedding of an entry, float32; empty if it is none: not a list of finite numbers, nor one in base64."""
+    value = entry.get("embedding") if isinstance(entry, Mapping) else None
+    empty = np.empty(0, dtype=np.float32)
+    try:
+        if isinstance(value, str):
+            found = np.frombuffer(base64.b64decode(value, validate=True), dtype="<f4")
+        else:
+            found = np.asarray(value if isinstance(value, list) else [], dtype=np.float64)
+    except (ValueError, TypeError, OverflowError):  # binascii.Error is a ValueError
+        return empty
+    most = np.finfo(np.float32).max
+    return found.astype(np.float32) if found.ndim == 1 and np.all(np.abs(found) <= most) else empty
+
+
+def is_vector(entry: object) -> bool:
+    """Whether an entry is an embedding."""
+    return vector_of(entry).size > 0
 
 
 def asks_again(why: str) -> bool:
     """Whether what `no_answer` says is an error of the server, which may answer the next time."""
-    return why.endswith("error")
+    return why == _FAILED

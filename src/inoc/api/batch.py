@@ -18,6 +18,7 @@ import openai
 from inoc.api.answer import fault_of
 from inoc.api.cache import Batch
 from inoc.api.desk import Desk
+from inoc.api.objects import count_in, items, mark_in, reasons_in, text_in
 from inoc.api.request import Request
 
 _MOST_REQUESTS = 20_000
@@ -28,6 +29,7 @@ _NAME = "inoc_batch"
 _FORGOTTEN_S = 30 * 86_400.0
 _CLOCKS_DIFFER_S = 7 * 86_400.0  # the clock of this machine may have been wrong when the batch was made
 _ON_THE_WAY = {"validating", "in_progress", "finalizing", "cancelling"}
+_ENDED = {"completed", "failed", "expired", "cancelled"}
 
 
 async def ask_batch(desk: Desk, requests: Mapping[str, Request]) -> None:
@@ -107,11 +109,13 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
         found = await desk.client.batches.retrieve(str(batch.server_id))
     except openai.NotFoundError:
         return _forget(desk, batch)
-    if found.status in _ON_THE_WAY:
+    status = text_in(found, "status").lower()
+    if status in _ON_THE_WAY:
         return False
-    counts = found.request_counts
-    n_lines = counts.completed + counts.failed if counts is not None else 0
-    files = [file for file in (found.output_file_id, found.error_file_id) if file]
+    if status not in _ENDED:  # nobody knows whether it is billed
+        raise desk.error(f"it says of the batch {batch.server_id} that it is {found.status!r}, which no batch can be")
+    n_lines = sum(count_in(found.request_counts, name) or 0 for name in ("completed", "failed"))
+    files = [file for name in ("output_file_id", "error_file_id") if (file := text_in(found, name))]
     lines = await _lines(desk, files, n_lines)
     requests = {key: Request(batch.endpoint, json.loads(body)) for key, body in desk.cache.batch_bodies(batch)}
     try:
@@ -119,10 +123,9 @@ async def _move_on(desk: Desk, batch: Batch) -> bool:
             _settle(desk, line, requests)
     finally:
         # Requests that a batch did not reach are not billed; missing answers of a completed one may have been.
-        desk.cache.end_batch(batch, found.status, billed=found.status == "completed" and len(lines) < n_lines)
-    if found.status == "failed":
-        errors = found.errors.data if found.errors is not None and found.errors.data else []
-        raise desk.error(f"it refused a batch: {'; '.join(str(one.message) for one in errors) or 'no reason given'}")
+        desk.cache.end_batch(batch, status, billed=status == "completed" and len(lines) < n_lines)
+    if status == "failed":
+        raise desk.error(f"it refused a batch: {'; '.join(reasons_in(found.errors)) or 'no reason given'}")
     return True
 
 
@@ -183,10 +186,11 @@ async def _submit(desk: Desk, batch: Batch) -> Batch:
 
 async def _find(desk: Desk, batch: Batch) -> str | None:
     """The server's name of a batch that was sent; None if it was not."""
-    async for one in desk.client.batches.list(limit=100):
-        if (one.metadata or {}).get(_NAME) == batch.id:
+    async for one in items(desk.client.batches.list(limit=100)):
+        if mark_in(one, _NAME) == batch.id:
             return str(one.id)
-        if one.created_at < batch.made_at - _CLOCKS_DIFFER_S:  # the newest batches come first
+        made_at = count_in(one, "created_at")
+        if made_at is not None and made_at < batch.made_at - _CLOCKS_DIFFER_S:  # the newest batches come first
             break
     return None
 
@@ -223,7 +227,7 @@ def _line(content: bytes) -> _Line | None:
         response = value.get("response") or {}
         body = response.get("body") or {"error": value.get("error") or {}}
         return _Line(str(value["custom_id"]), int(response.get("status_code", 500)), dict(body))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

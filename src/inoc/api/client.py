@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from inoc.api.answer import no_answer
+from inoc.api.answer import no_answer, text_of, vector_of
 from inoc.api.cache import Cache, Stored
 from inoc.api.pace import Limits
 from inoc.api.request import NANO, Request, price_of, tuned_price
@@ -42,8 +41,7 @@ class Reply(NamedTuple):
     def text(self) -> str:
         """Text of a chat's answer; empty if there is none."""
         message = self.choice.get("message")
-        content = message.get("content") if isinstance(message, Mapping) else None
-        return without_surrogates(content) if isinstance(content, str) else ""
+        return without_surrogates(text_of(message.get("content"))) if isinstance(message, Mapping) else ""
 
     @property
     def choice(self) -> Mapping[str, Any]:
@@ -361,7 +359,4 @@ def _reply(stored: Stored | None, refusal: str) -> Reply:
 def _embedding(reply: Reply) -> np.ndarray:
     """The one embedding of a reply; empty if it has none."""
     data = reply.response.get("data")
-    value = data[0].get("embedding") if isinstance(data, list) and data and isinstance(data[0], Mapping) else None
-    if isinstance(value, str):
-        return np.frombuffer(base64.b64decode(value), dtype="<f4")
-    return np.asarray(value if isinstance(value, list) else [], dtype=np.float32)
+    return vector_of(data[0] if isinstance(data, list) and data else None)

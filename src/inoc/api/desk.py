@@ -84,7 +84,7 @@ class Desk:
         Raises:
             ApiError: If that is not because of the request, or if it happens to all of the first ones.
         """
-        words = self.redact(words)[:_LONGEST_MESSAGE]
+        words = _in_one_line(self.redact(words))
         if status in _NOT_THE_REQUEST or not 400 <= status < 500:
             self.cache.release(key, f"{status}: {words}")
             hint = _HINTS.get(status, "")
@@ -103,18 +103,24 @@ class Desk:
     def error(self, words: str, hint: str = "") -> ApiError:
         """An error about this API, without the key."""
         after = f" {hint}" if hint else " Run again: what was answered is kept and is not asked again."
-        return ApiError(f"the API at {self.spec.base_url} failed: {self.redact(words)}.{after}")
+        return ApiError(f"the API at {self.spec.base_url} failed: {' '.join(self.redact(words).split())}.{after}")
 
     def error_of(self, error: openai.APIError) -> ApiError:
         """The same for what the SDK raised after its last try."""
         if isinstance(error, openai.APIStatusError):
             return self.error(
-                f"it answered with status {error.status_code}: {error.message[:_LONGEST_MESSAGE]}",
+                f"it answered with status {error.status_code}: {_in_one_line(error.message)}",
                 hint=_HINTS.get(error.status_code, ""),
             )
         cause = error.__cause__
         words = f"{error.message} {type(cause).__name__}: {cause}" if cause is not None else error.message
-        return self.error(f"{words[:_LONGEST_MESSAGE]} (tried {self.spec.retries + 1} times)")
+        return self.error(f"{_in_one_line(words)} (tried {self.spec.retries + 1} times)")
+
+
+def _in_one_line(words: str) -> str:
+    """A server's words, which may be a page in HTML: without line breaks and of limited length."""
+    line = " ".join(words.split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
 
 
 _HINTS = {

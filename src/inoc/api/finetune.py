@@ -15,6 +15,7 @@ import openai
 from openai.types.fine_tuning import FineTuningJob
 
 from inoc.api.desk import Desk
+from inoc.api.objects import count_in, items, mark_in, reasons_in, text_in
 from inoc.api.pace import retry_after_s
 from inoc.api.request import NANO, price_of
 from inoc.api.tunings import UNDER_WAY, Row, Served, Tuning, Tunings, training_nano
@@ -195,8 +196,8 @@ def _pause_s(desk: Desk, error: openai.APIError, tries: int) -> float:
 async def _find(desk: Desk, row: Row) -> FineTuningJob | None:
     """The job of a fine-tuning that was created and whose name was lost; None if there is none."""
     suffix = f"inoc-{row.key[:_SUFFIX_LENGTH]}"
-    async for one in desk.client.fine_tuning.jobs.list(limit=100):
-        marks = ((one.metadata or {}).get(_MARK), getattr(one, "user_provided_suffix", None), one.training_file)
+    async for one in items(desk.client.fine_tuning.jobs.list(limit=100)):
+        marks = (mark_in(one, _MARK), getattr(one, "user_provided_suffix", None), one.training_file)
         same = marks[0] == row.key or marks[1] == suffix or (row.file_id is not None and marks[2] == row.file_id)
         if same and one.status not in ("failed", "cancelled") and one.id not in row.given_up.split():
             return one
@@ -217,14 +218,14 @@ async def _retrieve(following: Following, row: Row, tuning: Tuning) -> bool:
             f"it does not know the job {row.job_id} of {row.label}",
             hint=f"Use the key of the account that created it, or give it up: inoc finetune cancel {row.key[:12]}",
         ) from None
-    if not _is_of(found.model, tuning.model):
+    if not _is_of(text_in(found, "model") or tuning.model, tuning.model):
         return await _stop_other(desk, tunings, row, found)
     if found.status not in _ENDED:
         if found.status == "running" and row.state != "running":
             tunings.note_state(row.key, "running")
         return False
     if found.status == "succeeded":
-        if not found.fine_tuned_model:
+        if not text_in(found, "fine_tuned_model"):
             raise desk.error(f"the job {found.id} of {row.label} succeeded, and it names no model of it")
         tunings.serve(row.key, await _served(desk, found, tuning))
     settle(desk, tunings, row, found)
@@ -260,25 +261,26 @@ def settle(desk: Desk, tunings: Tunings, row: Row, found: FineTuningJob) -> None
     succeeded or was seen running.
     """
     price = price_of(row.model, desk.spec.prices)
-    tokens, succeeded = found.trained_tokens, found.status == "succeeded"
+    tokens, succeeded = count_in(found, "trained_tokens"), found.status == "succeeded"
     known = training_nano(tokens, price, row.model) if tokens is not None else None
     unknown = row.held_nano if known is None and (succeeded or row.state == "running") else 0
     tunings.settle(row.key, found.status, tokens, known or (unknown if succeeded else 0), 0 if succeeded else unknown)
-    reason = found.error.message if found.error is not None and found.error.message else ""
     if not succeeded:
-        tunings.note_state(row.key, found.status, desk.redact(reason)[:_LONGEST_REASON])
+        reason = desk.redact("; ".join(reasons_in(found.error)))
+        tunings.note_state(row.key, found.status, reason[:_LONGEST_REASON])
 
 
 async def _served(desk: Desk, found: FineTuningJob, tuning: Tuning) -> list[Served]:
     """The models of a job: its checkpoints, as far as the server keeps and lists them, and its last one."""
     last = str(found.fine_tuned_model)
     try:
-        listed = [one async for one in desk.client.fine_tuning.jobs.checkpoints.list(found.id, limit=100)]
+        listed = [one async for one in items(desk.client.fine_tuning.jobs.checkpoints.list(found.id, limit=100))]
     except openai.APIStatusError as error:
         if error.status_code not in _HAS_NO_CHECKPOINTS:
             raise
         listed = []
-    models = {one.fine_tuned_model_checkpoint: one.step_number for one in listed}
+    given = [(text_in(one, "fine_tuned_model_checkpoint"), count_in(one, "step_number")) for one in listed]
+    models = {name: step for name, step in given if name and step is not None}
     step = models.pop(last, max([*models.values(), tuning.n_epochs]))
     earlier = [Served(at, name) for name, at in sorted(models.items(), key=lambda item: item[1]) if at < step]
     return [*earlier, Served(step, last)]

@@ -178,7 +178,7 @@ def moment_s(text: str | None) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             found = read((text or "").strip())
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             continue
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     return None

@@ -19,6 +19,7 @@ NANO = 1_000_000_000
 _BYTES_PER_TOKEN = 4  # of English text; for the pace, not for the budget
 _TOKENS_PER_MESSAGE = 16  # what a template puts around a turn, generously
 _MOST_FREE_TOKENS = 64  # what a template adds by itself, such as a system turn
+_MOST_TOKENS = 10**9  # that an answer is believed to have been billed for
 
 
 class Usage(NamedTuple):
@@ -111,6 +112,14 @@ def tuned_price(price: Price) -> Price:
 def usage_of(response: Mapping[str, Any]) -> Usage | None:
     """Tokens that a response says it is billed for; None if it does not say."""
     usage = response.get("usage")
-    if not isinstance(usage, Mapping) or not isinstance(usage.get("prompt_tokens"), int):
+    if not isinstance(usage, Mapping):
         return None
-    return Usage(int(usage["prompt_tokens"]), int(usage.get("completion_tokens") or 0))
+    billed = _tokens(usage.get("prompt_tokens"))
+    # Embeddings have no output.
+    output = _tokens(usage.get("completion_tokens")) if "choices" in response else 0
+    return None if billed is None or output is None else Usage(billed, output)
+
+
+def _tokens(value: object) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return int(str(value)) if whole and 0 <= int(str(value)) < _MOST_TOKENS else None

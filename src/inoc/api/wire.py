@@ -16,11 +16,12 @@ import httpx2
 
 from inoc.api.answer import fault_of, parse_answer
 from inoc.api.cache import Cache
-from inoc.api.pace import Limits, Pace, after_answer, after_refusal, take
+from inoc.api.pace import Limits, Pace, after_answer, after_refusal, retry_after_s, take
 
 KEY_HEADER = "Idempotency-Key"
 _FILES = 10  # the files of a batch may take this many times as long as an answer
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+_LONGEST_RETRY_AFTER_S = 120.0  # the SDK gives up where a server asks for more; the pace waits for the rest
 _MOVED = {301: 308, 302: 307}
 """Redirect that a client may follow with another method → the one that keeps it: a request must arrive as it was."""
 
@@ -53,20 +54,20 @@ class Wire(httpx2.AsyncBaseTransport):
         key = request.headers.get(KEY_HEADER, "")
         sent = self.tries.get(key)
         if sent is None:
-            return await self._exchange(request, _FILES * self._timeout_s)
+            return _within_reach(await self._exchange(request, _FILES * self._timeout_s))
         await self._wait_for_the_pace(sent)
         try:
             response = await self._exchange(request, self._timeout_s)
         except _NEVER_SENT:
             raise
-        except httpx2.TransportError:
+        except httpx2.RequestError:  # also one that cannot be decoded
             self._cache.lose(key, sent.most_nano)
             raise
         except asyncio.CancelledError:
             self._cache.lose(key)
             raise
         self._learn(sent, response)
-        return response
+        return _within_reach(response)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -84,7 +85,7 @@ class Wire(httpx2.AsyncBaseTransport):
             where = response.headers.get("location", "nowhere")
             message = f"the server leads on to {where} and would not take the request there"
             return httpx2.Response(405, json={"error": {"message": message}})
-        if response.status_code != httpx2.codes.OK or request.url.path.endswith("/content"):
+        if not response.is_success or request.url.path.endswith("/content"):
             return response
         answer = parse_answer(response.content)
         if answer is None:
@@ -111,6 +112,16 @@ class Wire(httpx2.AsyncBaseTransport):
 
     def _change(self, sent: Try, change: Callable[[Pace], tuple[Pace, float]]) -> float:
         return self._cache.change_pace(f"{self._base_url} {sent.model}", self._limits, change)
+
+
+def _within_reach(response: httpx2.Response) -> httpx2.Response:
+    """The response with `Retry-After` as the SDK takes it: in seconds, and no more than it waits for."""
+    wait = None if response.is_success else retry_after_s(response.headers)
+    for name in ("retry-after", "retry-after-ms"):
+        response.headers.pop(name, None)
+    if wait is not None:
+        response.headers["retry-after"] = f"{min(wait, _LONGEST_RETRY_AFTER_S):.3f}"
+    return response
 
 
 def _kept(response: httpx2.Response) -> dict[str, str]:

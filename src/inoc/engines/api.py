@@ -28,7 +28,7 @@ from inoc.engines.transformers import (
 )
 from inoc.errors import ModelError
 
-_SEEDS = 2**31  # what every server takes
+_SEEDS = _TOKENS = 2**31  # what every server takes, and what every tokenizer does
 
 
 class ApiEngine:
@@ -118,18 +118,26 @@ class ApiEngine:
     def _answer(self, block: Block, reply: Reply) -> Answer:
         choice = self._choice(block, reply)
         finish = "length" if choice.get("finish_reason") == "length" else "stop"
-        if isinstance(choice.get("token_ids"), list):
-            return answer_of(choice["token_ids"], self._stops, self.tokenizer)._replace(finish=finish)
+        if (ids := self._told_ids(choice)) is not None:
+            return answer_of(ids, self._stops, self.tokenizer)._replace(finish=finish)
         return Answer(choice["text"], len(self._ids(choice["text"])), finish)
 
     def _found(self, block: Block, reply: Reply) -> Found:
         choice = self._choice(block, reply)
         reported = choice.get("logprobs")
         logprobs = reported.get("token_logprobs") if isinstance(reported, Mapping) else None
-        if isinstance(choice.get("token_ids"), list):
-            return Found(choice["token_ids"], logprobs or [])
+        if (ids := self._told_ids(choice)) is not None:
+            told: list[float] = logprobs if isinstance(logprobs, list) else []
+            return Found(ids, told if all(isinstance(value, int | float) for value in told) else [])
         stops = [] if choice.get("finish_reason") == "length" else sorted(self._stops)[:1]
         return Found([*self._ids(choice["text"]), *stops], [])
+
+    def _told_ids(self, choice: Mapping[str, Any]) -> list[int] | None:
+        """The tokens of an answer; None if the server does not name them, or names what are none."""
+        ids = choice.get("token_ids")
+        if not isinstance(ids, list) or not all(isinstance(one, int) and 0 <= one < _TOKENS for one in ids):
+            return None
+        return ids
 
     def _choice(self, block: Block, reply: Reply) -> Mapping[str, Any]:
         """The answered choice of a reply.

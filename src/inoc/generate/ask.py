@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from inoc.api import Api, Reply, Request
 from inoc.api.lists import Lists, Usable, ask_lists
+from inoc.api.request import usage_of
 from inoc.config.models import DataSpec, InstructionSource
 from inoc.digest import Json
 from inoc.engines.sampling import Answer
@@ -58,9 +59,9 @@ def completion_request(data: DataSpec, instruction: str, replicate: int) -> Requ
 def _answer(reply: Reply) -> Answer:
     if reply.refusal:
         return Answer("", 0, "refused")
-    usage = reply.response.get("usage") or {}
+    usage = usage_of(reply.response)
     finish = str(reply.choice.get("finish_reason") or "stop")
-    return Answer(reply.text, int(usage.get("completion_tokens") or -1), finish)
+    return Answer(reply.text, usage.output_tokens if usage is not None and usage.output_tokens else -1, finish)
 
 
 def api_instructions(source: InstructionSource, n: int, seed: int, api: Api) -> tuple[list[str], dict[str, int]]:

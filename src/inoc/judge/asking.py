@@ -101,9 +101,7 @@ def answered(reply: Reply, candidates: Sequence[Candidate]) -> Answered:
     found = choice_of_answer(reply.choice, candidates)
     if found.reason != "no logprobs":
         return Answered(found)
-    message = reply.choice.get("message")
-    text = str(message.get("content") or "") if isinstance(message, dict) else ""
-    begun = re.match(r"\W*(\w+)\b", text)
+    begun = re.match(r"\W*(\w+)\b", reply.text)
     chosen = [bool(begun) and begun[1] in one.spellings for one in candidates] if begun else []
     if not any(chosen):
         return Answered(unmeasured(len(candidates), "no answer of the set"), measured=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -12,8 +14,10 @@ from inoc.config.arguments import whole
 from inoc.config.load import load_study
 from inoc.errors import ConfigError
 from inoc.run.small import Small, make_small, told
+from inoc.signals import Terminated
 
 TARGET = "results/figures/all"
+_CANCELLING_S = 60.0  # that Snakemake may take for its jobs
 _ONLY_SHOWN = {"-n", "--dry-run", "--dryrun"}
 
 
@@ -83,10 +87,35 @@ def _snakemake(folder: Path, snakefile: Path, study: str, options: Sequence[str]
 
 
 def _call(command: Sequence[str]) -> None:
-    """Run a command, and end as it ended if it failed: it has said why."""
+    """Run a command, and end as it ended if it failed: it has said why.
+
+    If a signal stops this program, the command is waited for, since it cancels jobs and removes its locks.
+    """
+    process = subprocess.Popen(command)
     try:
-        code = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        code = 130
+        code = process.wait()
+    except KeyboardInterrupt as stop:
+        _wait_for_the_end(process, told=not isinstance(stop, Terminated))
+        raise
     if code:
         sys.exit(code)
+
+
+def _wait_for_the_end(process: subprocess.Popen[bytes], *, told: bool) -> None:
+    """Wait for a command and its jobs to end.
+
+    Args:
+        process: The command.
+        told: Whether Ctrl-C has probably reached all of them, as it does from a terminal; otherwise they are told now.
+    """
+    import psutil  # comes with Snakemake
+
+    if told:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_CANCELLING_S)
+    if process.poll() is None:
+        parent = psutil.Process(process.pid)
+        for one in [*parent.children(recursive=True), parent]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(signal.SIGINT)
+    process.wait()

@@ -1,0 +1,80 @@
+"""Ctrl-C and SIGTERM: a verb that is stopped says so in one line, and ends with the status that a shell expects.
+
+While a program starts there is nothing to finish, so a signal ends it at once: an exception would appear as the
+traceback of some import, or be lost in one. Later a signal is an exception, so that heartbeats and files are ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+AGAIN = "Run again to go on: what was finished is kept"
+WORDS = {
+    signal.SIGINT: f"stopped. {AGAIN}",
+    signal.SIGTERM: f"stopped by SIGTERM, which `kill`, `timeout` and time limits of clusters send. {AGAIN}",
+}
+_Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+_USUAL: dict[signal.Signals, _Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come."""
+
+
+def status_of(error: KeyboardInterrupt) -> int:
+    """Exit status of a program that a signal ended."""
+    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+
+
+def words_of(error: KeyboardInterrupt) -> str:
+    """Message about a signal that ended a program."""
+    return WORDS[signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT]
+
+
+@contextlib.contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """End the program at once if a signal comes during the block."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, f"inoc: {WORDS[signal.Signals(number)]}\n".encode())
+        os._exit(128 + number)
+
+    with _handled({signal.SIGINT: leave, signal.SIGTERM: leave}):
+        yield
+
+
+@contextlib.contextmanager
+def raising() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` during the block, as Ctrl-C raises `KeyboardInterrupt`."""
+    owner = os.getpid()
+
+    def raise_(number: int, _: FrameType | None) -> None:
+        if os.getpid() == owner:
+            raise Terminated
+        signal.signal(number, signal.SIG_DFL)  # in a process that was forked off
+        os.kill(os.getpid(), number)
+
+    with _handled({signal.SIGTERM: raise_}):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handlers: dict[signal.Signals, _Handler]) -> Iterator[None]:
+    """Handle signals that nobody else handles or ignores; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = {number: one for number, one in handlers.items() if signal.getsignal(number) is _USUAL[number]}
+    for number, handler in ours.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, _USUAL[number])
