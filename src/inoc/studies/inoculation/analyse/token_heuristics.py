@@ -179,7 +179,8 @@ def _simulated(size: Floats, pull: Floats) -> float:
 def _components(lower: Floats, sums: Floats, n_examples: int) -> tuple[float, float]:
     """First share and effective rank of a matrix, from the products and the sums of its columns.
 
-    Of the products the lower triangle is given. Directions are those of the uncentred matrix; a share is the variance along one over that of all columns.
+    Of the products the lower triangle is given. Directions are those of the uncentred matrix; a share is the variance
+    along one over that of all columns.
     """
     products = lower + np.tril(lower, -1).T
     centre = sums / n_examples
