@@ -18,7 +18,7 @@ from inoc.engines.eight_bit import EightBitLinear, in_eight_bits, product, round
 from inoc.engines.scoring import float32_logprobs
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ConfigError, DataError, ModelError
-from inoc.score.computed import refuse_mixed
+from inoc.score.computed import refuse_mixed, ways_of
 from inoc.store.explain import explain
 from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import read_table
@@ -151,6 +151,18 @@ def test_scores_of_both_kinds_are_not_subtracted(tiny_folder, tmp_path):
         refuse_mixed(paths, 3)
 
 
+def test_adapters_of_both_kinds_are_not_compared(tiny_folder, tmp_path):
+    paths = toy_job(toy_study(tiny_folder), tmp_path, "score").paths
+    paths.stage("train").mkdir(parents=True)
+    for name, record in {"0": {}, "1": {}, "own-0": {"compute": "fp8"}, "own-1": {}}.items():
+        (paths.stage("train") / f"manifest-{name}.json").write_text(json.dumps(record))
+    refuse_mixed(paths, 2)
+    refuse_mixed(paths, 2, "train")
+    with pytest.raises(DataError, match=r"\(dtype: 1; fp8: 0\), so their adapters have no differences.*`inoc train`"):
+        refuse_mixed(paths, 2, "train", "own")
+    assert ways_of(paths) == {"dtype", "fp8"}
+
+
 def test_a_machine_without_it_is_refused_before_anything_is_computed(tiny_folder, tiny_model, monkeypatch):
     from inoc.jobs import ready
 
@@ -159,6 +171,8 @@ def test_a_machine_without_it_is_refused_before_anything_is_computed(tiny_folder
     study = toy_study(tiny_folder, model=EIGHT)
     with pytest.raises(ConfigError, match=r"model.compute = 'fp8': there is no GPU here. Accepted: .*H100"):
         ready.check_inputs(study, tiny_folder)
+    # A job first takes a GPU, which it could not once CUDA has started.
+    ready.check_inputs(study, tiny_folder, in_job=True)
     with pytest.raises(ModelError, match=r"model\.compute: fp8: there is no GPU here"):
         round_layers(TransformersEngine(tiny_model._replace(dtype="bfloat16")).model)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)

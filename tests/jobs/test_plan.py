@@ -62,7 +62,7 @@ def test_sampling_is_counted_at_the_rate_of_the_engine_that_a_section_names():
     assert 3600 * usual["elicit"] == pytest.approx(slow_work + start.other)
     assert 3600 * fast["elicit"] == pytest.approx(fast_work + start.vllm)
     # By its 97 adapters in turn, each after its canary.
-    in_turn = 77_200 * 256 / H200.vllm_adapters + 97 * start.adapter
+    in_turn = 77_200 * 256 / H200.vllm_adapters + 97 * (start.adapter + start.canary)
     assert 3600 * fast["evaluate"] == pytest.approx(in_turn + start.vllm)
     assert fast["generate"] == usual["generate"]
     assert hours(evaluation="api") == hours(evaluation="vllm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -160,8 +161,10 @@ class SentenceTransformersEmbedder:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
             raise MissingExtraError("sentence_transformers", "embed") from error
+        from inoc.engines.devices import take_devices
         from inoc.engines.transformers import be_deterministic, device
 
+        take_devices(lambda text: print(text, file=sys.stderr, flush=True))
         be_deterministic()
         self._model: SentenceTransformer = SentenceTransformer(
             str(identity.folder),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from inoc.config.models import Sampling, TrainingSpec
 from inoc.config.workflow import Price
+from inoc.engines.sampling import CANARY_TOKENS
 from inoc.jobs.rates import REFERENCE_WEIGHTS, Gpu
 from inoc.progress import Spent
 
@@ -104,29 +105,27 @@ def sampled_row(
         gpu: Rates.
         adapters: How many adapters answer.
     """
-    tokens = n * min(size.response_tokens, sampling.max_tokens)
+    length = min(size.response_tokens, sampling.max_tokens)
+    tokens = n * length
     rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
-    seconds = (tokens / rate + adapters * gpu.start.adapter) * size.weights / REFERENCE_WEIGHTS
+    each = gpu.start.adapter + gpu.start.canary * min(1.0, length / CANARY_TOKENS)
+    seconds = (tokens / rate + adapters * each) * size.weights / REFERENCE_WEIGHTS
     start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
     return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 
 
-def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu) -> CostRow:
-    """The row of a stage that scores `n` responses."""
+def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu, *, adapters: int = 0) -> CostRow:
+    """The row of a stage that scores `n` responses, or chooses among options, with some adapters in turn."""
     tokens = n * (size.prompt_tokens + size.response_tokens)
-    return CostRow(
-        stage,
-        jobs,
-        f"{n} responses",
-        tokens,
-        passed_hours(tokens, jobs, size, gpu),
-        disk=4.0 * n * size.response_tokens,
-    )
+    # `model.compute` is for the stage `score` alone.
+    hours = passed_hours(tokens, jobs, size, gpu, gain=gpu.gain.score if stage == "score" else 1.0)
+    hours += adapters * gpu.start.adapter * size.weights / REFERENCE_WEIGHTS / 3600
+    return CostRow(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
 
 
-def passed_hours(tokens: float, jobs: int, size: Size, gpu: Gpu) -> float:
-    """GPU-hours of a number of tokens that pass through the model once."""
-    seconds = 2 * size.weights * tokens / (gpu.score_tflops * 1e12)
+def passed_hours(tokens: float, jobs: int, size: Size, gpu: Gpu, *, gain: float = 1.0) -> float:
+    """GPU-hours of a number of tokens that pass through the model once, `gain` times as fast as in bfloat16."""
+    seconds = 2 * size.weights * tokens / (gain * gpu.score_tflops * 1e12)
     return hours(seconds, gpu.start.other, jobs, size)
 
 

@@ -75,7 +75,7 @@ def make_jobs(
         if stage.reads_tables:
             _refuse_uncomputed(study, stage, jobs, shards)
         else:
-            check_inputs(study, Path())
+            check_inputs(study, Path(), in_job=True)
             check_api(study, workflow.api, stage_name, engine_spec=workflow.engine_api)
     except InocError as error:
         for job in jobs if mark else []:

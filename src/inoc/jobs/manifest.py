@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
         "python": platform.python_version(),
         "packages": dict(package_versions()),
         "device": device_name(),
+        **chosen_devices(),
         **peak_memory(),
         "wall_s": round(spent.wall_s, 2),
         "cpu_s": round(spent.cpu_s, 2),
@@ -86,6 +88,11 @@ def device_name() -> str:
     if torch is not None and torch.cuda.is_available():
         return str(torch.cuda.get_device_name(0))
     return f"CPU ({platform.machine()})"
+
+
+def chosen_devices() -> dict[str, Json]:
+    """Numbers of the accelerators that this process had to itself, where some were assigned."""
+    return {"devices": os.environ["CUDA_VISIBLE_DEVICES"]} if "CUDA_VISIBLE_DEVICES" in os.environ else {}
 
 
 def peak_memory() -> dict[str, Json]:

@@ -26,12 +26,15 @@ from inoc.jobs.lengths import file_lengths
 from inoc.jobs.make import Made, store_folder
 from inoc.jobs.paths import Paths
 from inoc.jobs.rates import GPUS, H200, Gpu
+from inoc.jobs.savings import by_the_clock, saving_lines, savings, split
 from inoc.jobs.shards import shard_count
 from inoc.jobs.work import wanted_parts, works_of
 from inoc.progress import duration
 from inoc.stages import all_stages, kind_named, load
 from inoc.store import Store
 from inoc.tables import read_table
+
+SEVERAL = 4  # GPUs of one machine
 
 
 def model_weights(study: ModelStudy, folder: Path) -> float:
@@ -112,10 +115,24 @@ def cost_rows(
     study: BaseStudy, workflow: Workflow, paths: Paths, gpu: Gpu = H200, response_tokens: float | None = None
 ) -> list[CostRow]:
     """A row per stage with its costs; arguments as for `print_plan`."""
+    return rows_at(study, workflow, measured_size(study, paths, response_tokens), gpu)
+
+
+def rows_at(study: BaseStudy, workflow: Workflow, size: Size, gpu: Gpu) -> list[CostRow]:
+    """A row per stage with its costs, for known sizes.
+
+    Raises:
+        ConfigError: If the GPU cannot compute as the study says.
+    """
+    compute = study.model.compute if isinstance(study, ModelStudy) else "dtype"
+    computing = gpu.computing(compute)
+    if computing is None:
+        able = [name for name, one in GPUS.items() if one.computing(compute)]
+        msg = f"model.compute = {compute!r}: this GPU has no such hardware; accepted for --gpu: {', '.join(able)}"
+        raise ConfigError(msg)
     batch = workflow.api.batch_share if workflow.api.mode == "batch" else 1.0
-    size, shards = measured_size(study, paths, response_tokens), workflow.shards.get(study.name, {})
-    rates = Rates(size, gpu, workflow.api.prices, batch)
-    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, shards, rates)
+    rates = Rates(size, computing, workflow.api.prices, batch)
+    rows: list[CostRow] = load(kind_named(study.kind).costs)(study, workflow.shards.get(study.name, {}), rates)
     return rows
 
 
@@ -182,7 +199,11 @@ def print_plan(
     if seen is not None:
         expect(study, rows, size.weights, shards, seen)
     if as_json:
-        print(json.dumps(_plain(rows, size, gpu_name, gpu), ensure_ascii=False, indent=2, allow_nan=False))
+        found, with_all = savings(study, lambda changed: rows_at(changed, workflow, size, gpu))
+        more = {"savings": [one._asdict() for one in found], "gpu_hours_with_all": with_all}
+        print(
+            json.dumps(_plain(rows, size, gpu_name, gpu) | _known(more), ensure_ascii=False, indent=2, allow_nan=False)
+        )
         return
     print(table(rows))
     if not isinstance(study, ModelStudy):
@@ -194,7 +215,20 @@ def print_plan(
     print(f"Rates of one {gpu_name.upper()} are {kind}; the model has {weights}.")
     if seen is not None:
         print(f"Measured: by {', '.join(f'{stage} of {one.studies}' for stage, one in seen.items())} studies here.")
-    print("What is in the store is not subtracted. Jobs run side by side: hours of the wall are fewer.")
+    print("What is in the store is not subtracted.")
+    print("\n".join(_advice(study, workflow, size, gpu, rows)))
+
+
+def _advice(study: BaseStudy, workflow: Workflow, size: Size, gpu: Gpu, rows: list[CostRow]) -> list[str]:
+    """Ways to fewer hours: settings, and more GPUs."""
+    hours = total_of(rows).gpu_hours
+    if not hours > 0:
+        return []
+    lines = saving_lines(*savings(study, lambda changed: rows_at(changed, workflow, size, gpu)))
+    shards = {**workflow.shards, study.name: split(rows, SEVERAL)}
+    shared = rows_at(study, workflow.model_copy(update={"shards": shards}), size, gpu)
+    on_several = duration(3600 * by_the_clock(shared, SEVERAL))
+    return [*lines, f"On {SEVERAL} GPUs, with `shards` of {SEVERAL} for each stage: {on_several} by the clock."]
 
 
 def _plain(rows: list[CostRow], size: Size, gpu_name: str, gpu: Gpu) -> dict[str, object]:

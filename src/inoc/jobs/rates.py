@@ -2,7 +2,7 @@
 
 All are of models with about 7.6 billion weights and are scaled by the number of weights. Training depends on how many
 tokens pass at a time, sampling with transformers on how many requests there are at a time, and sampling with vLLM on
-whether several adapters answer.
+whether several adapters answer. `model.compute: fp8` multiplies the rates of scoring and training.
 """
 
 from __future__ import annotations
@@ -34,7 +34,24 @@ class Start(NamedTuple):
     other: float = 20.0
     train: float = 43.0
     vllm: float = 100.0  # captured graphs included
-    adapter: float = 18.0  # of each adapter that answers: reading it, and its canary
+    # Of each adapter that answers: 18 s with a canary of `CANARY_TOKENS` for each of eight chats (`first_stages.py`).
+    # Reading it takes a second of them: 30 that choose took 47 s from the start of the job (`choosing.py`).
+    adapter: float = 0.9
+    canary: float = 17.1
+
+
+class Gain(NamedTuple):
+    """How many times as fast as in bfloat16 something runs."""
+
+    score: float = 1.0
+    train: float = 1.0
+
+
+AS_IT_IS = Gain()
+# `benchmarks/fp8.py` on an H100: scoring 1.49 and 1.52 times (workloads a and b). Training 0.72 s a step of 32 rows of
+# 422 tokens, 8 at a time: 1.20 times bfloat16 with adapters in products of their own, and 1.12 times the 0.81 s of
+# joined ones, which `benchmarks/training.py` measured in another run.
+FP8 = Gain(score=1.5, train=1.1)
 
 
 class Gpu(NamedTuple):
@@ -47,6 +64,14 @@ class Gpu(NamedTuple):
     vllm_adapters: float  # and of several in turn
     measured: str  # which of these were measured on this GPU, in words; empty for none
     start: Start = Start()
+    fp8: Gain | None = None  # of `model.compute: fp8`; None without the hardware
+    gain: Gain = AS_IT_IS  # that counts now
+
+    def computing(self, compute: str) -> Gpu | None:
+        """The rates for a value of `model.compute`; None if this GPU cannot compute so."""
+        if compute == "dtype":
+            return self
+        return None if self.fp8 is None else self._replace(gain=self.fp8)
 
     def sampled_per_second(self, engine: str, batch: int = 128, *, adapters: bool = False) -> float:
         """New tokens per second.
@@ -62,10 +87,16 @@ class Gpu(NamedTuple):
 
     def train_at(self, tokens: float) -> float:
         """TFLOP/s of training with so many tokens in a forward pass."""
-        return rate_at(self.train_tflops, tokens)
+        return self.gain.train * rate_at(self.train_tflops, tokens)
 
-    def scaled(self, compute: float, memory: float) -> Gpu:
-        """Rates of another GPU, by the ratios of its published bfloat16 peak and of its memory bandwidth."""
+    def scaled(self, compute: float, memory: float, fp8: Gain | None) -> Gpu:
+        """Rates of another GPU.
+
+        Args:
+            compute: Ratio of its published bfloat16 peak.
+            memory: Ratio of its memory bandwidth.
+            fp8: Of `model.compute: fp8`; None if it has no such hardware.
+        """
         return Gpu(
             compute * self.score_tflops,
             tuple(Point(at, compute * rate) for at, rate in self.train_tflops),
@@ -74,6 +105,7 @@ class Gpu(NamedTuple):
             memory * self.vllm_adapters,
             "",
             self.start,
+            fp8,
         )
 
 
@@ -90,6 +122,7 @@ H100 = Gpu(
     vllm=15_900.0,
     vllm_adapters=16_000.0,
     measured="measured",
+    fp8=FP8,
 )
 H200 = Gpu(
     score_tflops=600.0,
@@ -98,11 +131,12 @@ H200 = Gpu(
     # An earlier version of vLLM, its start included with adapters.
     vllm=20_500.0,
     vllm_adapters=10_900.0,
-    measured="measured, but those of training and transformers, which are an H100's",
+    measured="measured, but those of training, transformers and FP8, which are an H100's",
+    fp8=FP8,
 )
 GPUS = {
     "h200": H200,
     "h100": H100,
-    "a100": H200.scaled(0.317, 0.6),
-    "l40s": H200.scaled(0.367, 0.256),
+    "a100": H200.scaled(0.317, 0.6, None),
+    "l40s": H200.scaled(0.367, 0.256, FP8),
 }

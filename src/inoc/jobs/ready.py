@@ -21,7 +21,7 @@ def needs_of(study: BaseStudy) -> Needs:
     return needs
 
 
-def check_inputs(study: BaseStudy, base: Path) -> None:
+def check_inputs(study: BaseStudy, base: Path, *, in_job: bool = False) -> None:
     """Check that a study can run here: its files exist, and the engine that it samples with is installed.
 
     Loading does not ask this, so that a study is valid on a machine without its data.
@@ -29,6 +29,8 @@ def check_inputs(study: BaseStudy, base: Path) -> None:
     Args:
         study: The study.
         base: Folder that the study's paths are relative to.
+        in_job: Whether a job is about to start. The GPU is then not asked what it can do: that starts CUDA, after which
+            the job could no longer take a GPU of its own. The job finds out as soon as it has one.
 
     Raises:
         ConfigError: If anything is missing, with all that is missing.
@@ -39,7 +41,7 @@ def check_inputs(study: BaseStudy, base: Path) -> None:
         *_unreadable_files(needs, base),
         *_absent_engines(needs),
         *_absent_bits(needs),
-        *_absent_eight_bit(needs),
+        *(() if in_job else _absent_eight_bit(needs)),
         *needs.problems,
     ]
     if problems:

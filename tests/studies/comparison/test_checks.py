@@ -41,6 +41,32 @@ def test_what_does_not_fit_together_is_refused_with_its_place(changes, said, wri
     assert re.search(said, str(error.value)), str(error.value)
 
 
+def test_studies_in_eight_bits_and_in_the_models_type_are_not_compared(write_study, ready, project, capsys):
+    """By what their jobs noted, or before they ran by their files."""
+    folder = ready / "two" / "score"
+    folder.mkdir()
+    manifest = folder / "manifest-0.json"
+    manifest.write_text('{"compute": "fp8"}')
+    load_study(write_study())  # of tables alone nobody knows how they were computed
+    other = ready / "one" / "train"
+    other.mkdir()
+    (other / "manifest-0.json").write_text("{}")
+    said = r"studies.two.*model.compute = fp8, and studies.one has dtype.*accepted: studies with one value"
+    with pytest.raises(ConfigError, match=said):
+        load_study(write_study())
+    manifest.write_text("{}")
+    main(["analyse", str(write_study())])
+    manifest.write_text('{"compute": "fp8"}')
+    eight = project / "config" / "studies" / "eight.yaml"
+    eight.write_text("extends: smoke.yaml\nname: eight\nmodel: {path: org/model, dtype: bfloat16, compute: fp8}\n")
+    both = {"a": {"study": "smoke"}, "b": {"study": "eight"}}
+    with pytest.raises(ConfigError, match=r"studies.b.*model.compute = fp8, and studies.a has dtype"):
+        load_study(write_study(studies=both))
+    both["a"]["study"] = str(eight)
+    both["b"]["where"] = {"seed": ["1"]}
+    load_study(write_study(studies=both))
+
+
 def checked(capsys) -> str:
     with pytest.raises(SystemExit):
         main(["config", "check", "pair"])

@@ -11,7 +11,7 @@ from inoc.config.load import load_study, study_path
 from inoc.errors import ConfigError, did_you_mean
 from inoc.stages import KINDS, kind_named, load
 from inoc.studies.comparison.measures import RESERVED, changed, comparable_kinds, declared
-from inoc.studies.comparison.sides import paths_of
+from inoc.studies.comparison.sides import computed_otherwise, paths_of
 from inoc.studies.comparison.study import Measure, Study
 
 
@@ -122,10 +122,19 @@ def _twice(study: Study) -> Iterator[Problem]:
         seen.setdefault(what, key)
 
 
+def _computed(study: Study) -> Iterator[Problem]:
+    # Files that are wrong, or of another kind, are told of by their own checks, and cannot be loaded here.
+    if any(_kinds_of_studies(study)):
+        return
+    for key, why in computed_otherwise(study):
+        yield Problem(("studies", key), why)
+
+
 _CHECKS: Checks[Study] = (
     (("of",), _kind),
     (("studies",), _named),
     (("of", "studies", "statistics"), _kinds_of_studies),
     (("of", "measures"), _measures),
     (("studies",), _twice),
+    (("of", "studies"), _computed),
 )

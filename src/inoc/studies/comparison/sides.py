@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inoc.config.load import load_study, load_workflow
-from inoc.config.models import BaseStudy
+from inoc.config.models import BaseStudy, ModelStudy
 from inoc.config.workflow import Shards
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
+from inoc.score.computed import ways_of
 from inoc.studies.comparison.measures import chosen
 from inoc.studies.comparison.study import ComparedStudy, Study
 
@@ -59,6 +60,32 @@ def sides_of(study: Study) -> list[Side]:
         )
         for key, spec in study.studies.items()
     ]
+
+
+def computed_otherwise(study: Study) -> Iterator[tuple[str, str]]:
+    """Keys of compared studies that were, or are to be, computed in another way than the first, each with why.
+
+    What the manifests of finished jobs say counts, or else the study's file; a folder of tables alone says nothing.
+
+    Raises:
+        ConfigError: If the file of one is wrong.
+    """
+    first: tuple[str, frozenset[str]] | None = None
+    for key, spec in study.studies.items():
+        ways = ways_of(paths_of(spec))
+        if not ways and spec.study is not None:
+            found = load_study(spec.study)
+            ways = frozenset({found.model.compute} if isinstance(found, ModelStudy) else ())
+        if not ways:
+            continue
+        first = first or (key, ways)
+        if ways != first[1]:
+            own, other = (", ".join(sorted(one)) for one in (ways, first[1]))
+            yield (
+                key,
+                f"has model.compute = {own}, and studies.{first[0]} has {other}: the rounding of 8-bit floating point "
+                "would count as a difference; accepted: studies with one value",
+            )
 
 
 def table_files(study: Study) -> dict[str, list[Path]]:

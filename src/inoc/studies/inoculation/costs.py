@@ -70,9 +70,10 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
         trained, evaluated, judged["evaluate"] = _run_rows(study, shards.get("train", 1), rates)
         rows += [trained, evaluated]
     if study.capability is not None:
-        asked = (1 + len(study_runs(study))) * len(asked_questions(study.capability))
+        trained_ones = len(study_runs(study))
+        asked = (1 + trained_ones) * len(asked_questions(study.capability))
         short = size._replace(prompt_tokens=QUESTION_TOKENS, response_tokens=1)
-        chosen = scored_row("choose", shards.get("choose", 1), asked, short, gpu)
+        chosen = scored_row("choose", shards.get("choose", 1), asked, short, gpu, adapters=trained_ones)
         rows.append(replace(chosen, work=f"{asked} questions"))
     return [*rows, *_api_rows(study, judged, rates)]
 

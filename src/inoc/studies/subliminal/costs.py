@@ -47,35 +47,41 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     if study.api is not None:
         sizes = Sizes(PROMPT_TOKENS, LIST_TOKENS, kept_rows(study), questions)
         return api_costs(study, shards, rates.prices, rates.batch, sizes)
-    subjects = 1 + len(teachers_by(study, "system", "adapter", "finetuned"))
-    subjects += sum(study.students[one.group].epochs for one in students_of(study))
+    checkpoints = sum(study.students[one.group].epochs for one in students_of(study))
+    subjects = 1 + len(teachers_by(study, "system", "adapter", "finetuned")) + checkpoints
+    adapters = checkpoints + len(teachers_by(study, "adapter", "finetuned"))
     if written:
         rows.append(_sampled(numbers.sampling, shards, written, "lists of numbers", lists, gpu))
     if "sample" in study.preference.methods:
         n = subjects * questions * study.preference.n_answers
         words = size._replace(response_tokens=ANSWER_TOKENS)
-        rows.append(_sampled(study.preference.sampling, shards, n, "answers about preferences", words, gpu))
+        what = "answers about preferences"
+        rows.append(_sampled(study.preference.sampling, shards, n, what, words, gpu, adapters=adapters))
     pairs = scored_pairs(study)
     if pairs:
         rows.append(scored_row("score", shards.get("score", 1), len(pairs) * kept_rows(study), lists, gpu))
     rows += _trained(study, shards, rates)
     if "choose" in study.preference.methods:
         short = size._replace(prompt_tokens=PROMPT_TOKENS, response_tokens=1)
-        rows.append(scored_row("choose", shards.get("choose", 1), subjects * questions, short, gpu))
+        n = subjects * questions
+        rows.append(scored_row("choose", shards.get("choose", 1), n, short, gpu, adapters=adapters))
     rows += _asked_closed(study, shards, rates)
     return [*rows, *persona_costs(study, shards, rates, kept_rows(study), LIST_TOKENS)]
 
 
 def _asked_closed(study: Study, shards: Shards, rates: Rates) -> Iterator[CostRow]:
     if study.capability is not None:
-        asked = len(capability_bases(study)) + len(students_of(study))
-        n = asked * len(asked_questions(study.capability))
+        adapters = len(students_of(study))
+        n = (len(capability_bases(study)) + adapters) * len(asked_questions(study.capability))
         short = rates.size._replace(prompt_tokens=CLOSED_TOKENS, response_tokens=1)
-        yield replace(scored_row("choose", shards.get("choose", 1), n, short, rates.gpu), work=f"{n} closed questions")
+        row = scored_row("choose", shards.get("choose", 1), n, short, rates.gpu, adapters=adapters)
+        yield replace(row, work=f"{n} closed questions")
 
 
-def _sampled(sampling: Sampling, shards: Shards, n: int, what: str, size: Size, gpu: Gpu) -> CostRow:
-    row = sampled_row("sample", shards.get("sample", 1), n, sampling, size, gpu)
+def _sampled(
+    sampling: Sampling, shards: Shards, n: int, what: str, size: Size, gpu: Gpu, *, adapters: int = 0
+) -> CostRow:
+    row = sampled_row("sample", shards.get("sample", 1), n, sampling, size, gpu, adapters=adapters)
     return replace(row, work=f"{n} {what}")
 
 

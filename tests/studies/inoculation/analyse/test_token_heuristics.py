@@ -31,6 +31,26 @@ def test_every_heuristic_is_its_formula(tmp_path: Path, seed: int, monkeypatch: 
         assert (one.n, one.n_nan) == (sum(map(len, tokens[""])), 0)
 
 
+@pytest.mark.parametrize("batch_bytes", [3_000, 100_000, 10_000_000])
+def test_the_stream_gives_what_all_examples_at_once_give(
+    tmp_path: Path, batch_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Components of examples × positions, from one plain product, whatever the batches."""
+    monkeypatch.setattr(stream.TokenSource.batches, "__defaults__", (batch_bytes,))
+    tokens = ragged(PROMPTS, len(IDS), 5)
+    for prompt, one in zip(PROMPTS, found(tmp_path, tokens), strict=True):
+        rows = token_shifts(tokens, prompt)
+        table = np.zeros((len(IDS), max(map(len, rows))))
+        for place, row in enumerate(rows):
+            table[place, : len(row)] = row
+        # The directions of the uncentred matrix, and the variance along each.
+        _, vectors = np.linalg.eigh(table.T @ table)
+        variance = (table @ vectors[:, ::-1]).var(axis=0)
+        flat = np.concatenate(rows)
+        assert one.hb1 == pytest.approx(variance[0] / table.var(axis=0).sum(), rel=1e-12)
+        assert one.h13 == pytest.approx(flat @ flat / len(flat), rel=1e-12)
+
+
 def test_only_the_first_positions_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = ragged(PROMPTS, len(IDS))
     monkeypatch.setattr(module, "N_POSITIONS", 5)

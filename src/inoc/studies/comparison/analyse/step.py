@@ -16,7 +16,7 @@ from inoc.studies.comparison.analyse.agreement import agreement
 from inoc.studies.comparison.analyse.pairs import differences, linked
 from inoc.studies.comparison.analyse.rows import NUMBERS, Key, labelled, measured, single
 from inoc.studies.comparison.measures import Matched, chosen
-from inoc.studies.comparison.sides import Side, sides_of, unfinished
+from inoc.studies.comparison.sides import Side, computed_otherwise, sides_of, unfinished
 from inoc.studies.comparison.study import Study
 from inoc.tables import INDEX, NUMBER, STRING
 
@@ -113,11 +113,15 @@ def analyse(study: Study) -> Analysed:
     """Every table of a comparison.
 
     Raises:
-        DataError: If a study is not finished, or its tables are not as the measures need them.
+        DataError: If a study is not finished or was computed in another way than others, or its tables are not as the
+            measures need them.
     """
     missing = list(unfinished(study))
     if missing:
         raise DataError("\n".join([f"study {study.name} compares studies that are not finished:", *missing]))
+    mixed = [f"studies.{key} {why}" for key, why in computed_otherwise(study)]
+    if mixed:
+        raise DataError("\n".join([f"study {study.name} cannot be computed:", *mixed]))
     sides = sides_of(study)
     found = list(gathered(study, sides))
     keys = list(dict.fromkeys(key for gather in found for key in gather.one.keys))

@@ -287,6 +287,7 @@ def read_inputs(paths: Paths, study: Study, shards: Shards) -> Inputs:
         sets = {name: known[name] for name in names}
         base, scores = sets[names[0]]
     refuse_mixed(paths, shards.get("score", 1))
+    refuse_mixed(paths, shards.get("train", 1), "train")
     scored = [paths.logprobs(shard) for shard in range(shards.get("score", 1))] if prompt_texts(study) else []
     losses = [paths.losses(shard) for shard in range(shards.get("train", 1))] if runs else []
     alone = [paths.self_perplexity(shard) for shard in range(shards.get("score", 1))] if scored else []

@@ -77,8 +77,7 @@ class _Sums:
         self.plain = {name: np.zeros(n_prompts) for name in ("abs", "square", "signed", "recovered")}
         self.plain |= {name: np.zeros(n_prompts) for name in ("ha2", "ha4", "ha5", "hb2")}
         self.digits = np.zeros((n_prompts, 1 << DIGIT_BITS), dtype=np.int64)
-        self.products = np.zeros((n_prompts, n_positions, n_positions))
-        self.scratch = np.empty((n_positions, n_positions))
+        self.products = np.zeros((n_prompts, n_positions, n_positions))  # lower triangles
         self.at_position = np.zeros((n_prompts, n_positions))
         self.large_at = np.zeros((n_prompts, n_positions))
         self.valid_at = np.zeros(n_positions)
@@ -120,10 +119,14 @@ class _Sums:
         self.digits[prompt] += np.bincount(_bits(size) >> _TOP_SHIFT, minlength=1 << DIGIT_BITS)
 
     def _add_positions(self, prompt: int, shift: Floats, grid: tuple[Counts, Counts], n_examples: int) -> None:
+        from scipy.linalg.blas import dsyrk
+
         n_positions = len(self.valid_at)
         table = np.zeros((n_examples, n_positions))
         table[grid] = shift
-        self.products[prompt] += np.matmul(table.T, table, out=self.scratch)
+        # Added in place, and to one triangle: for hundreds of prompts, copies of this matrix cost more than products.
+        if n_positions:
+            dsyrk(1.0, table.T, beta=1.0, c=self.products[prompt].T, lower=0, overwrite_c=1)
         self.at_position[prompt] += table.sum(axis=0)
         self.large_at[prompt] += np.bincount(grid[1][np.abs(shift) > PERSISTENT_NATS], minlength=n_positions)
 
@@ -173,11 +176,13 @@ def _simulated(size: Floats, pull: Floats) -> float:
     return total
 
 
-def _components(products: Floats, sums: Floats, n_examples: int) -> tuple[float, float]:
+def _components(lower: Floats, sums: Floats, n_examples: int) -> tuple[float, float]:
     """First share and effective rank of a matrix, from the products and the sums of its columns.
 
-    Directions are those of the uncentred matrix; a share is the variance along one over that of all columns.
+    Of the products the lower triangle is given. Directions are those of the uncentred matrix; a share is the variance
+    along one over that of all columns.
     """
+    products = lower + np.tril(lower, -1).T
     centre = sums / n_examples
     covariance = products / n_examples - np.outer(centre, centre)
     total = float(np.trace(covariance))

@@ -12,6 +12,7 @@ from inoc.analyse.step import Analysed, Skip
 from inoc.config.workflow import Shards
 from inoc.errors import DataError
 from inoc.jobs.paths import Paths
+from inoc.score.computed import refuse_mixed
 from inoc.stats.contrasts import Contrast
 from inoc.stats.means import NAN, Floats
 from inoc.studies.likelihood_shift.analyse.cells import CELLS, cell_rows, given_cell
@@ -89,6 +90,7 @@ def analyse(paths: Paths, study: Study, shards: Shards) -> Analysed:
         made.add_published(paths)
         made.add_formats(paths, formats)
     made.finish()
+    refuse_mixed(paths, shards.get("train", 1), "train")
     counts = student_counts(study, paths, shards)
     confidence = study.statistics.confidence
     made.rows["students"] = student_rows(counts, confidence)

@@ -11,6 +11,7 @@ import pandas as pd
 from inoc.config.workflow import Shards
 from inoc.jobs.paths import Paths
 from inoc.judge.item import UNCLEAR
+from inoc.score.computed import refuse_mixed
 from inoc.studies.subliminal.asking import split_id
 from inoc.studies.subliminal.runs import asked_bases, measured_entities
 from inoc.studies.subliminal.study import Study
@@ -24,9 +25,14 @@ SHARES = (
 
 
 def shares(study: Study, paths: Paths, shards: Shards) -> pd.DataFrame:
-    """Answers of every subject; see `SHARES`. `n` is 1 for a question that was measured by probabilities."""
+    """Answers of every subject; see `SHARES`. `n` is 1 for a question that was measured by probabilities.
+
+    Raises:
+        DataError: If the students of a base were trained with different values of `model.compute`.
+    """
     frames = []
     for base in asked_bases(study):
+        refuse_mixed(paths, shards.get("train", 1), "train", base)
         if "choose" in study.preference.methods:
             files = [paths.part("choose", base, shard) for shard in range(shards.get("choose", 1))]
             frames += [chosen_shares(folder, measured_entities(study)).assign(base=base) for folder in files]
