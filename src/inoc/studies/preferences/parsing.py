@@ -23,7 +23,8 @@ _AFTER_LABEL = "is was because since as would seems sounds looks feels has for o
 _ARTICLE = re.compile(rf"(?:^|[.!?:;\n]|[\"'(*])\s*A\s+(?!(?:{_AFTER_LABEL})\b)[a-z]")
 """A sentence that begins with the article, and not with the label."""
 _DENIED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|no|cannot|anything but|(?:rather|less|more) than|instead of)\b|n['’]t\b)[^.,;:!?\n]*$",
+    r"(?:\b(?:not|never|neither|nor|no|cannot|anything but|(?:rather|less|more) than|instead of)\b|n['’]t\b)"
+    r"[^.,;:!?\n]*$",
     re.IGNORECASE,
 )
 """The rest of a clause that denies what follows it."""
