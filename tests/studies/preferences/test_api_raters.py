@@ -48,7 +48,8 @@ SAID = {
         ('{"rating": 2}', "unclear"), ("As an AI, I don't have preferences.", "refused"),
     ],
     "reasoned": [
-        ("It was fine. <answer>3</answer>", 3.0), ("It was 3 of 5 fine.", "unclear"), ("<answer>3.5</answer>", "failed"),
+        ("It was fine. <answer>3</answer>", 3.0), ("It was 3 of 5 fine.", "unclear"),
+        ("<answer>3.5</answer>", "failed"),
     ],
     "begin": [
         ("Task A\n\nA poem", "a"), ("A poem about spring", "unclear"), ("I'm sorry, but I can't help.", "refused"),
