@@ -120,6 +120,19 @@ def test_several_models_and_penalties(tmp_path):
     assert (found["utilities"]["lo"] <= found["utilities"]["hi"]).all()
 
 
+REDUCED = ["--a-means", "item", "--bias", "reduced", "--model", "case_v"]
+
+
+def test_reduced_bias_brings_utilities_of_few_comparisons_together(tmp_path):
+    path = written(tmp_path, rows_of(8, 30), "csv")
+    models = ("--a-means", "item", "--model", "case_v", "bradley_terry", "davidson")
+    plain, found = run(tmp_path, path, *models), run(tmp_path, path, *models, "--bias", "reduced", "--reliability")
+    spread = [table["utilities"].groupby("fit")["mu"].std() for table in (plain, found)]
+    assert (spread[1] < 0.9 * spread[0]).all()
+    assert found["fits"]["converged"].all()
+    assert (found["fits"]["position"].abs() < plain["fits"]["position"].abs()).all()
+
+
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
@@ -137,6 +150,10 @@ def test_several_models_and_penalties(tmp_path):
         ({}, ["--a-means", "item", "--anchor", "item 1"], "--anchor is for --earlier"),
         ({}, ["--a-means", "item", "--penalty", "1", "2", "--folds", "1000"], "fewer pairs than the 1000 folds"),
         ({}, ["--a-means", "item", "--penalty", "0"], "expected a number above 0"),
+        ({}, ["--a-means", "item", "--bias", "reduced"], "--bias reduced is for case_v, bradley_terry and davidson"),
+        ({}, [*REDUCED, "--penalty", "1"], "takes out the same bias twice"),
+        ({}, [*REDUCED, "--utilities", "nowhere.csv"], "does not go with --utilities"),
+        ({"n": 0.5}, REDUCED, "counted in fractions"),
     ],
 )
 def test_bad_input_is_named(tmp_path, capsys, change, options, said):

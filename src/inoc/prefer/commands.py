@@ -93,6 +93,12 @@ def _add_settings(fit: argparse.ArgumentParser) -> None:
         help="on (ln sigma)² of item variances, on mu² of the others (default: 1 and 0.001); of several, the one "
         "that foresees held-out pairs best is used",
     )
+    fit.add_argument(
+        "--bias",
+        choices=("kept", "reduced"),
+        default="kept",
+        help="reduced: take out the bias of few drawn answers; not with item_variances (default: kept)",
+    )
     fit.add_argument("--folds", type=whole(2), default=5, metavar="N", help="folds of pairs (default: 5)")
     fit.add_argument("--bootstrap", type=whole(2), metavar="N", help="intervals from N resamples of pairs instead")
     fit.add_argument("--no-intervals", action="store_true", help="leave out the intervals of the utilities")

@@ -71,6 +71,8 @@ def fit_file(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
     if options.earlier and options.model != ["item_variances"]:
         raise DataError(f"--earlier fits item_variances, not {' '.join(options.model)}. Leave out one of them")
+    if options.bias == "reduced":
+        _check_reduced(options, outcomes)
     if options.earlier and int(component_of(outcomes).max()) > 0:
         raise DataError(
             "--earlier fixes one item at 0, but the items fall into several components without a comparison "
@@ -84,6 +86,24 @@ def _check(options: argparse.Namespace, outcomes: Outcomes) -> None:
         raise DataError("--anchor is for --earlier; other fits have a mean utility of 0 in each component")
     if options.utilities and (options.penalty and len(options.penalty) > 1):
         raise DataError("--utilities takes one --penalty, for nothing but the position term is fitted")
+
+
+def _check_reduced(options: argparse.Namespace, outcomes: Outcomes) -> None:
+    if "item_variances" in options.model:
+        raise DataError(
+            "--bias reduced is for case_v, bradley_terry and davidson: item_variances has several minima, and its "
+            "penalty bounds it. Name --model, or leave out --bias"
+        )
+    if options.penalty or options.utilities:
+        other = "--penalty, which takes out the same bias twice" if options.penalty else "--utilities"
+        raise DataError(f"--bias reduced does not go with {other}. Leave out one of them")
+    if (outcomes.weight % 1).any():
+        raise DataError(
+            "--bias reduced is for drawn answers, and some comparisons are counted in fractions, as exact "
+            "probabilities are: these have no such bias. Leave out --bias"
+        )
+    if (size := outcomes.n_items + 2) > LARGEST_DENSE:
+        raise DataError(f"--bias reduced is for up to {LARGEST_DENSE} parameters, not {size}. Leave out --bias")
 
 
 def _fit_one(
@@ -126,6 +146,7 @@ def settings_of(options: argparse.Namespace, model: str, found: Comparisons) -> 
         penalty=penalty[0] if penalty else None,
         starts=options.starts,
         seed=options.seed,
+        bias=getattr(options, "bias", "kept"),
         earlier=options.earlier,
         anchor=_anchor(found.items, options.anchor),
     )

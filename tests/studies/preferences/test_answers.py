@@ -84,6 +84,22 @@ def test_refused_and_unclear_comparisons_choose_nothing():
     assert frame["p_a"].isna().all()
 
 
+@pytest.mark.parametrize(("thinking", "category"), [("on", "failed"), ("off", "answered")])
+def test_a_model_whose_tokens_end_while_it_thinks_has_said_nothing(thinking, category):
+    """A template may open the reasoning itself, so that no tag tells it from an answer."""
+    study = study_of(
+        models={"a": {}},
+        model={"path": "x", "thinking": thinking},
+        instruments={"stars": {"template": "stated_1_5", "method": "sample"}},
+    )
+    asked = [one for one in asked_of(study, TASKS, "stars", "a") if not one.anchored][:2]
+    answers = {(one.id, 0): Sampled("I would give it 4", "length") for one in asked}
+    frame = rating_rows(study, sampled_answers(study, asked, answers), ORIGINS)
+    assert set(frame["category"]) == {category}
+    ended = {key: Sampled("Hm, 2?</think>4", "length") for key in answers}
+    assert set(rating_rows(study, sampled_answers(study, asked, ended), ORIGINS)["value"]) == {4.0}
+
+
 def test_a_judge_reads_only_what_the_rules_find_unclear():
     study = study_of(models={"a": {}}, instruments={"stars": {"template": "stated_1_5", "method": "sample"}})
     asked = [one for one in asked_of(study, TASKS, "stars", "a") if not one.anchored][:5]

@@ -61,6 +61,8 @@ seeds: [0, 1]
 """
 
 WRONG = [
+    ("seeds: [0, 1]\n", "seeds: [0, 1]\nfit: {bias: reduced}\n", "for models without item variances"),
+    ("seeds: [0, 1]\n", "seeds: [0, 1]\nfit: {bias: reduced, models: [case_v], penalties: [1]}\n", "one of them"),
     ('s1: "What is 3 + 3?"', 's1: " "', "is a task without a text"),
     ('s1: "What is 3 + 3?"', 's1: "\\u200b"', "is a task without a text"),
     ('s1: "What is 3 + 3?"', '"a > b": "What is 3 + 3?"', "which stand between tasks"),

@@ -54,6 +54,34 @@ WORDS = ["very negative", "negative", "neutral", "positive", "very positive"]
         ("I can't help with that.", NUMBERS, "plain", "refused", "", ""),
         ("As an AI, I don't have preferences between A and B.", ["A", "B"], "plain", "refused", "", ""),
         ("Hm.", NUMBERS, "plain", "unclear", "", ""),
+        # The article is no label, and what begins a story is no choice of the first task.
+        ("A sunny day in May, a poem", ["A", "B"], "completion", "unclear", "", ""),
+        ("a haiku for you", ["A", "B"], "completion", "unclear", "", ""),
+        ("B-flat major is warm", ["A", "B"], "completion", "unclear", "", ""),
+        ("A\n\nOnce upon a time", ["A", "B"], "completion", "answered", "A", "format"),
+        ("Task A once upon a time", ["A", "B"], "completion", "answered", "A", "format"),
+        ("A poem would be nicer.", ["A", "B"], "plain", "unclear", "", ""),
+        ("It depends. A poem is better than B.", ["A", "B"], "plain", "unclear", "", ""),
+        ("A is more fun", ["A", "B"], "plain", "answered", "A", "format"),
+        ("I prefer A because it is fun", ["A", "B"], "plain", "answered", "A", "format"),
+        # What is denied is not chosen.
+        ("It was not good.", ["good", "bad"], "plain", "unclear", "", ""),
+        ("It wasn’t very good.", ["good", "bad"], "plain", "unclear", "", ""),
+        ("<answer>not bad</answer>", ["good", "bad"], "xml", "unclear", "", ""),
+        ("I would rather not do A", ["A", "B"], "plain", "unclear", "", ""),
+        ("No, B", ["A", "B"], "plain", "answered", "B", "format"),
+        ("It is not a 5", NUMBERS, "plain", "unclear", "", ""),
+        ("I could not stop: 5", NUMBERS, "plain", "answered", "5", "format"),
+        # A share of another scale is no value of this one.
+        ("4/10", NUMBERS, "plain", "unclear", "", ""),
+        ("4%", NUMBERS, "plain", "unclear", "", ""),
+        ("4 of 5", NUMBERS, "plain", "answered", "4", "format"),
+        ("70%", [str(one) for one in range(1, 101)], "plain", "answered", "70", "format"),
+        ('{"answer": "A", "why": "the \\"best\\""}', ["A", "B"], "tool", "answered", "A", "format"),
+        # Reasoning that did not end has no answer.
+        ("<think>Perhaps 4, but", NUMBERS, "plain", "failed", "", ""),
+        ("<think>I could write <answer>4</answer>", NUMBERS, "xml", "failed", "", ""),
+        ('{"name": "record", "arguments": "{\\"answer\\": 3}"}', NUMBERS, "tool", "answered", "3", "format"),
     ],
 )
 def test_an_answer_is_read(text, labels, form, category, label, how):
@@ -86,6 +114,7 @@ def test_every_answer_of_every_shipped_scale_is_read_in_every_form(name, form):
         ("A, B, B", "unclear", ""),
         ("I cannot help with that.", "refused", ""),
         ("", "failed", ""),
+        ("<think>A, B, C", "failed", ""),
     ],
 )
 def test_an_order_is_read_only_if_it_is_whole(text, category, order):

@@ -14,6 +14,7 @@ from inoc.stats.utilities.earlier import CLIP, LOOSE, TIGHT, minimise_bounded
 from inoc.stats.utilities.newton import Minimum, minimise
 from inoc.stats.utilities.outcomes import Ints, Outcomes, component_of
 from inoc.stats.utilities.problem import Model, Problem
+from inoc.stats.utilities.reduced import minimise_reduced
 
 RIDGE = 1e-3
 """Penalty on mu² where none is asked for: too small to move an item that has both won and lost."""
@@ -25,6 +26,8 @@ DEFAULT_PENALTY: dict[Model, float] = {
 }
 ROUGH = 1e-3
 """Tolerance of a fit that is but a start."""
+FIRM = 0.1
+"""Penalty on mu² of the fit from which a fit with reduced bias starts."""
 MANY_ITEMS = 1000
 """Up to this number several starts are tried."""
 
@@ -39,6 +42,7 @@ class Settings:
     penalty: float | None = None  # on (ln sigma)² of item variances, on mu² of the other models; None: the default
     starts: int | None = None  # None: 5 with item variances and up to 1000 items, else 1; the others have one minimum
     seed: int = 0
+    bias: Literal["kept", "reduced"] = "kept"  # reduced: for few drawn answers; without effect with item variances
     earlier: Literal["", "loose", "tight"] = ""  # the earlier study's objective and optimiser, with these tolerances
     anchor: int = 0  # item at 0 in the earlier study's fit
 
@@ -157,6 +161,8 @@ def fit(outcomes: Outcomes, settings: Settings, start: Floats | None = None) -> 
 def _minimise(problem: Problem, start: Floats, settings: Settings) -> Minimum:
     if settings.earlier:
         return minimise_bounded(problem, start, settings.anchor, LOOSE if settings.earlier == "loose" else TIGHT)
+    if settings.bias == "reduced" and not problem.varied:
+        return minimise_reduced(problem, start)
     return minimise(problem, start)
 
 
@@ -164,6 +170,8 @@ def _starts(problem: Problem, settings: Settings) -> list[Floats]:
     """The utilities of Case V first (in the earlier study's fit, equal items), and then random ones."""
     rng = np.random.default_rng(settings.seed)
     starts = [np.zeros(problem.size)]
+    if settings.bias == "reduced" and not problem.varied:
+        return [minimise(replace(problem, ridge=max(problem.ridge, FIRM)), starts[0], ROUGH).at]
     if problem.varied and not settings.earlier:
         simple = replace(problem, model="case_v", penalty=0.0)
         near = minimise(simple, np.zeros(simple.size), ROUGH).at

@@ -13,8 +13,8 @@ from inoc.stats.means import NAN, Floats
 from inoc.studies.preferences.asked import Asked
 from inoc.studies.preferences.draws import drawn
 from inoc.studies.preferences.inputs import COMPARISONS, RANKINGS, RATINGS, Category
-from inoc.studies.preferences.parsing import Read, is_refusal, read_answer, read_ranking
-from inoc.studies.preferences.roles import template_of
+from inoc.studies.preferences.parsing import FAILED, Read, is_refusal, read_answer, read_ranking, said
+from inoc.studies.preferences.roles import role, template_of
 from inoc.studies.preferences.study import Format, Study
 from inoc.studies.preferences.templates import Template, points_of
 from inoc.studies.preferences.wording import labels_of
@@ -91,9 +91,19 @@ def sampled_answers(study: Study, asked: Sequence[Asked], answers: Mapping[tuple
         given = study.instruments[one.instrument]
         labels = labels_of(template_of(given), len(one.tasks))
         for sample in range(study.samples):
-            read = read_sampled(answers[one.id, sample], labels, given.format)
+            answer = answers[one.id, sample]
+            read = FAILED if _unended(study, one, answer) else read_sampled(answer, labels, given.format)
             found.append(Given(one, one.seed, sample, read.category, read.label))
     return found
+
+
+def _unended(study: Study, one: Asked, answer: Sampled) -> bool:
+    """Whether the tokens of a model that thinks ended before its reasoning, so that there is no answer.
+
+    A template may begin the reasoning itself, which then has no tag at its beginning.
+    """
+    rater = role(study, one.rater)
+    return answer.finish == "length" and rater.spec.thinking == "on" and not rater.api and "</think" not in answer.text
 
 
 def read_sampled(answer: Sampled, labels: Sequence[str], form: Format) -> Read:
@@ -214,9 +224,7 @@ def ranking_rows(
         labels = labels_of(template_of(given), len(one.tasks))
         for sample in range(study.samples):
             answer = answers[one.id, sample]
-            category, order = (
-                ("refused", ()) if answer.finish == "refused" else read_ranking(answer.text, labels, given.format)
-            )
+            category, order = _order_of(study, one, answer, labels, given.format)
             place = {label: at for at, label in enumerate(order)}
             rows += [
                 (
@@ -236,6 +244,14 @@ def ranking_rows(
                 for shown, (task, label) in enumerate(zip(one.tasks, labels, strict=True))
             ]
     return pd.DataFrame(rows, columns=RANKINGS.names)
+
+
+def _order_of(
+    study: Study, one: Asked, answer: Sampled, labels: Sequence[str], form: Format
+) -> tuple[Category, tuple[str, ...]]:
+    if answer.finish == "refused":
+        return "refused", ()
+    return ("failed", ()) if _unended(study, one, answer) else read_ranking(answer.text, labels, form)
 
 
 def open_rows(
@@ -259,7 +275,7 @@ def open_rows(
         for sample in range(study.samples):
             answer, tone = answers[one.id, sample], tones.get((one.id, sample), NAN)
             category: Category = "answered"
-            if not answer.text.strip():
+            if not said(answer.text) or _unended(study, one, answer):
                 category = "refused" if answer.finish == "refused" else "failed"
             elif is_refusal(answer.text):
                 category = "refused"

@@ -266,6 +266,26 @@ def _parsing(study: Study) -> Iterator[Problem]:
         yield Problem(("parsing", "tone"), "is missing; answers in words need a judge of their tone", None)
 
 
+def _fit(study: Study) -> Iterator[Problem]:
+    spec = study.fit
+    if spec.bias == "kept":
+        return
+    from inoc.stats.utilities.intervals import LARGEST_DENSE
+
+    path = ("fit", "bias")
+    if "item_variances" in spec.models:
+        others = "case_v, bradley_terry and davidson in `fit.models`"
+        yield Problem(path, f"is for models without item variances; accepted: {others}", list(spec.models))
+    if spec.penalties:
+        yield Problem(
+            path, "does not go with `fit.penalties`, which takes out the same bias; accepted: one of them", None
+        )
+    # A position term, or one for each pair of origins, and the share of ties.
+    size = (study.tasks.n or 0) + len(study.tasks.origins) ** 2 + 2
+    if size > LARGEST_DENSE:
+        yield Problem(path, f"accepted: `tasks.n` of up to about {LARGEST_DENSE} tasks", study.tasks.n)
+
+
 def _seeds(study: Study) -> Iterator[Problem]:
     for path, seeds in ((("seeds",), study.seeds), (("completions", "seeds"), study.completions.seeds)):
         if len(set(seeds)) < len(seeds):
@@ -300,6 +320,7 @@ _CHECKS: Checks[Study] = (
     (("contexts", "instruments"), _contexts),
     (("polarity", "instruments"), _anchors),
     (("parsing", "instruments"), _parsing),
+    (("fit", "tasks"), _fit),
     (("seeds", "completions"), _seeds),
     (("concepts", "steering", "inside", "probes", "tasks", "models", "instruments", "parsing"), steering_problems),
     (("planted", "instruments", "models", "contexts", "tasks", "model"), _planted),

@@ -17,7 +17,19 @@ from inoc.studies.preferences.wording import TAG
 
 How = Literal["exact", "format", "judge", ""]
 _THOUGHTS = re.compile(r"^\s*(<think(ing)?>.*?</think(ing)?>|.*</think>)", re.DOTALL)
+_UNENDED = re.compile(r"^\s*<think(ing)?>.*", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.])[-+−–]?\d+(?:\.\d+)?(?![\w]|\.\d)")
+_AFTER_LABEL = "is was because since as would seems sounds looks feels has for over and or but if".replace(" ", "|")
+_ARTICLE = re.compile(rf"(?:^|[.!?:;\n]|[\"'(*])\s*A\s+(?!(?:{_AFTER_LABEL})\b)[a-z]")
+"""A sentence that begins with the article, and not with the label."""
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|neither|nor|no|cannot|anything but|(?:rather|less|more) than|instead of)\b|n['’]t\b)"
+    r"[^.,;:!?\n]*$",
+    re.IGNORECASE,
+)
+"""The rest of a clause that denies what follows it."""
+_CLAUSE = 80
+"""Number of characters before a label in which it may be denied."""
 _EDGES = " \t\r\n.,;:!?\"'`*_()[]"
 
 
@@ -38,6 +50,11 @@ def without_thoughts(text: str) -> str:
     return _THOUGHTS.sub("", text, count=1)
 
 
+def said(text: str) -> str:
+    """An answer without reasoning; nothing if the reasoning had not ended when the tokens had."""
+    return _UNENDED.sub("", without_thoughts(text)).strip()
+
+
 def read_answer(text: str, labels: Sequence[str], form: Format) -> Read:
     """Read one of a closed set of answers.
 
@@ -47,24 +64,25 @@ def read_answer(text: str, labels: Sequence[str], form: Format) -> Read:
         form: Form in which the answer was asked for.
 
     Returns:
-        `answered` with its label; `failed` for no answer at all, and for a number that the scale does not have;
-        `refused` for a refusal; `unclear` for anything else, also where several answers are named.
+        `answered` with its label; `failed` for no answer at all, also where reasoning did not end, and for a number
+        that the scale does not have; `refused` for a refusal; `unclear` for anything else, also where several answers
+        are named, or one is denied ("not bad").
     """
-    said = without_thoughts(text).strip()
-    if not said:
+    answer = said(text)
+    if not answer:
         return FAILED
     by_name = {label.casefold(): label for label in labels}
-    exact = said.strip(_EDGES).casefold().replace("−", "-")
+    exact = answer.strip(_EDGES).casefold().replace("−", "-")
     if exact in by_name:
         return Read("answered", by_name[exact], "exact")
-    inner = _inner(said, form)
+    inner = _inner(answer, form)
     if inner is not None:
         return _within(inner, by_name)
-    if is_refusal(said):
+    if is_refusal(answer):
         return Read("refused")
     if form in ("xml", "tool", "reasoned"):
         return UNCLEAR
-    return _first_words(said, by_name) if form == "completion" else _within(said, by_name)
+    return _first_words(answer, by_name) if form == "completion" else _within(answer, by_name)
 
 
 def _inner(said: str, form: Format) -> str | None:
@@ -73,7 +91,9 @@ def _inner(said: str, form: Format) -> str | None:
         found = re.findall(rf"<{TAG}>(.*?)</{TAG}>", said, re.DOTALL | re.IGNORECASE)
         return str(found[-1]).strip() if found else None
     if form == "tool":
-        for match in re.finditer(r"\{[^{}]*\}", said):
+        # The arguments of a call may be a text inside JSON, with quotes of its own.
+        plain = said.replace('\\"', '"')
+        for match in (*re.finditer(r"\{[^{}]*\}", said), *re.finditer(r"\{[^{}]*\}", plain)):
             try:
                 value = json.loads(match[0])
             except (ValueError, RecursionError):  # a model may write a number of thousands of digits
@@ -92,14 +112,26 @@ def _within(said: str, by_name: dict[str, str]) -> Read:
     letters = all(len(name) == 1 for name in by_name)
     # A lone letter counts in upper case only: "a" is a word.
     pattern = rf"(?<!\w)({names.upper() if letters else names})(?!\w)"
-    found = {match.casefold() for match in re.findall(pattern, said, 0 if letters else re.IGNORECASE)}
-    return Read("answered", by_name[found.pop()], "format") if len(found) == 1 else UNCLEAR
+    matches = list(re.finditer(pattern, said, 0 if letters else re.IGNORECASE))
+    found = {match[0].casefold() for match in matches}
+    if len(found) != 1 or _denied(said, matches) or (letters and _ARTICLE.search(said)):
+        return UNCLEAR
+    return Read("answered", by_name[found.pop()], "format")
+
+
+def _denied(said: str, matches: Sequence[re.Match[str]]) -> bool:
+    """Whether the clause before one of the matches denies it."""
+    return any(_DENIED.search(said, max(0, match.start() - _CLAUSE), match.start()) for match in matches)
 
 
 def _number(said: str, by_name: dict[str, str]) -> Read:
-    shares = re.sub(r"(\d)\s*(/|out of)\s*\d+", r"\1", said)  # "4/5", "4 out of 5"
-    found = {match.replace("−", "-").replace("–", "-").lstrip("+") for match in _NUMBER.findall(shares)}
-    if len(found) != 1:
+    highest = max(map(int, by_name))
+    shares = re.sub(rf"(\d)\s*(?:/|out of|of)\s*{highest}(?!\w)", r"\1", said)  # "4/5", "4 out of 5"; not "4/10"
+    if "%" in said and highest != 100:
+        return UNCLEAR
+    matches = list(_NUMBER.finditer(shares))
+    found = {match[0].replace("−", "-").replace("–", "-").lstrip("+") for match in matches}
+    if len(found) != 1 or _denied(shares, matches):
         return UNCLEAR
     (number,) = found
     whole = number.removesuffix(".0")
@@ -107,8 +139,10 @@ def _number(said: str, by_name: dict[str, str]) -> Read:
 
 
 def _first_words(said: str, by_name: dict[str, str]) -> Read:
-    match = re.match(r"[\s*_#\"'(\[]*(?:task\s+)?([a-z])(?!\w)", said, re.IGNORECASE)
-    name = match[1].casefold() if match else ""
+    match = re.match(r"[\s*_#\"'(\[]*(task\s+)?([a-z])(?![\w-])", said, re.IGNORECASE)
+    name = match[2].casefold() if match else ""
+    if match and name == "a" and not match[1] and re.match(r"[ \t]+\w", said[match.end() :]):
+        return UNCLEAR  # "A poem" begins with the article
     return Read("answered", by_name[name], "format") if name in by_name else UNCLEAR
 
 
@@ -118,14 +152,14 @@ def read_ranking(text: str, labels: Sequence[str], form: Format) -> tuple[Catego
     Returns:
         `answered` with all labels, the best first; else a category and nothing.
     """
-    said = without_thoughts(text).strip()
-    if not said:
+    answer = said(text)
+    if not answer:
         return "failed", ()
-    inner = _inner(said, form)
-    found = re.findall(rf"(?<!\w)([{''.join(labels)}])(?!\w)", said if inner is None else inner)
+    inner = _inner(answer, form)
+    found = re.findall(rf"(?<!\w)([{''.join(labels)}])(?!\w)", answer if inner is None else inner)
     if len(found) == len(labels) and set(found) == set(labels):
         return "answered", tuple(found)
-    return ("refused" if not found and is_refusal(said) else "unclear"), ()
+    return ("refused" if not found and is_refusal(answer) else "unclear"), ()
 
 
 def is_refusal(text: str) -> bool:

@@ -179,6 +179,11 @@ class FitSpec(Model):
         (), description="Strengths of the penalty, of which folds of pairs choose; default: the model's own."
     )
     folds: Few = Field(5, ge=2, description="Number of folds of pairs.")
+    bias: Annotated[Literal["kept", "reduced"], LATE] = Field(
+        "kept",
+        description="`reduced`: fits of drawn answers have the bias of few answers taken out; not with item variances. "
+        "Exact probabilities have no such bias, and are fitted as they are.",
+    )
     starts: Few | None = Field(None, ge=1, description="Number of starts; default: by the number of items.")
     intervals: Literal["auto", "information", "pairs", "bootstrap"] = Field(
         "auto",

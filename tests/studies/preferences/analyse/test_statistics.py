@@ -162,6 +162,20 @@ def test_exact_probabilities_have_the_intervals_of_pairs_and_drawn_answers_those
     pd.testing.assert_series_equal(widths(drawn, "auto"), widths(drawn, "information"))
 
 
+def test_reduced_bias_is_for_drawn_answers_and_leaves_exact_ones_as_they_are():
+    tasks, origins = tasks_of(10)
+    utility = dict(zip(tasks, np.linspace(-2, 2, 10), strict=True))
+    spreads = {}
+    for bias in ("kept", "reduced"):
+        study = study_of(fit={"models": ["case_v"], "bias": bias})
+        for exact in (True, False):
+            rows = comparisons(utility, origins, 25, exact=exact)
+            table = fits_of(Measured(comparisons=rows, origins=origins), study)[0].utilities
+            spreads[bias, exact] = float(table["mu"].std())
+    assert spreads["reduced", True] == spreads["kept", True]
+    assert spreads["reduced", False] < 0.9 * spreads["kept", False]
+
+
 def test_exact_questions_count_once_and_as_shares():
     mu, origins = utilities()
     rows = comparisons(mu, origins, 120, exact=True)

@@ -99,6 +99,7 @@ def _fit(
         penalty=spec.penalties[0] if len(spec.penalties) == 1 else None,
         starts=spec.starts,
         seed=spec.seed,
+        bias="kept" if used.exact else spec.bias,
     )
     tried = _tried(used, settings, study) if len(spec.penalties) > 1 else {}
     if tried:

@@ -107,8 +107,15 @@ def fit_words(study: Study) -> str:
     return (
         f"Utilities are fitted by {listed(name.replace('_', ' ') for name in spec.models)}, {position}, for each "
         f"instrument, rater and completer apart; refused comparisons are counted and are no wins. "
-        f"{_interval_words(study)} Rankings are fitted by the model of Plackett and Luce."
+        f"{_bias_words(study)}{_interval_words(study)} Rankings are fitted by the model of Plackett and Luce."
     )
+
+
+def _bias_words(study: Study) -> str:
+    """How fits of few answers are kept from exaggeration, with a space behind; nothing where they are not."""
+    if study.fit.bias == "kept":
+        return ""
+    return "Those of drawn answers have their bias of the first order taken out (Kosmidis and Firth 2009). "
 
 
 def _interval_words(study: Study) -> str:
