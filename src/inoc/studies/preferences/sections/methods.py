@@ -112,7 +112,7 @@ def fit_words(study: Study) -> str:
 
 
 def _bias_words(study: Study) -> str:
-    """How fits of few answers are kept from exaggeration, with a space behind; nothing where they are not."""
+    """Remedy for the exaggeration of fits of few answers, with a space behind; nothing where they are not."""
     if study.fit.bias == "kept":
         return ""
     return "Those of drawn answers have their bias of the first order taken out (Kosmidis and Firth 2009). "
