@@ -7,7 +7,7 @@ import pytest
 
 from support.running import Checkout, differing
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 KILLS = 6
 

@@ -106,7 +106,7 @@ def test_a_panel_counts_the_cells_of_all_base_models_and_names_every_failure(tmp
     words = "\n".join(contents(study, write_tables(tmp_path, study, cells=cells))["verdict"])
     n_above = int(cells.loc[own.index, "is_above"].sum())
     assert f"Panel all\\_bases, repeated with 2 base models: above zero in {n_above} of 8 cells" in words
-    assert "bear, seed 0 (-0.250)" in words
+    assert "bear, seed 0 (−0.250)" in words
 
 
 def test_only_base_models_whose_students_read_relabelled_distributions_must_have_a_token_for_each_number():
