@@ -1,4 +1,4 @@
-"""How near orders come to planted utilities at best, because each is but one draw."""
+"""The correlation with planted utilities that orders reach at best, because each is but one draw."""
 
 from __future__ import annotations
 
