@@ -174,7 +174,7 @@ def test_unlinked_and_unbeaten_items_are_said(tmp_path, capsys):
     )
     found = run(tmp_path, written(tmp_path, frame, "csv"))
     said = capsys.readouterr().err
-    assert "1 items won every comparison, so only the penalty bounds them: x" in said
+    assert "1 item won every comparison; nothing but the penalty is a bound: x" in said
     assert "2 components" in said
     assert found["utilities"].set_index("item")["component"].to_dict() == {"x": 0, "y": 0, "z": 0, "p": 1, "q": 1}
     assert found["utilities"]["always"].tolist() == ["won", "", "", "", ""]

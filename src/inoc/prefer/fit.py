@@ -212,20 +212,19 @@ def _say(
     if refused:
         how = "counted as wins of item b" if options.refusals == "b" else "kept apart"
         print(f"{refused:.0f} refused comparisons are {how}", file=sys.stderr)
-    always = always_won(outcomes)
+    always, bound = always_won(outcomes), "the reduction of bias" if options.bias == "reduced" else "the penalty"
     for sign, word in ((1, "won"), (-1, "lost")):
         names = [item for item, one in zip(found.items, always, strict=True) if one == sign]
         if names:
             shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            print(
-                f"{len(names)} items {word} every comparison, so only the penalty bounds them: {shown}", file=sys.stderr
-            )
+            items = "1 item" if len(names) == 1 else f"{len(names)} items"
+            print(f"{items} {word} every comparison; nothing but {bound} is a bound: {shown}", file=sys.stderr)
     components = int(component_of(outcomes).max()) + 1
     if components > 1:
         print(f"{components} components are not linked by comparisons: no common scale between them", file=sys.stderr)
     if (groups := n_strong(outcomes)) > components:
         print(
-            f"{groups} groups of items without wins in both directions: their distance is the penalty's",
+            f"{groups} groups of items without wins in both directions: their distance is that of {bound}",
             file=sys.stderr,
         )
     if not found.ordered and options.position == "global":

@@ -21,6 +21,7 @@ from inoc.studies.preferences.analyse.vectors import VECTOR_COSINES, VECTORS
 from inoc.studies.preferences.figures.entries import PROBES as PROBE_FIGURES
 from inoc.studies.preferences.figures.entries import STATISTICS
 from inoc.studies.preferences.figures.entries import STEERED as STEERING_FIGURES
+from inoc.studies.preferences.figures.reliability import draw_cost
 from inoc.studies.preferences.figures.steering import _null
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.sections.inside import probe_blocks
@@ -69,6 +70,15 @@ def test_every_figure_is_drawn_with_a_caption_that_names_n(entry, sources, tmp_p
     assert "n = " in drawing.caption
     if "measured" in str(sources.paths.table("fits")):
         assert len(drawing.data)
+
+
+def test_reliabilities_that_are_not_known_are_said_to_be_missing(sources, tmp_path):
+    """A study of few answers has rows of reliability without values, and had axes with nothing between them."""
+    schema, rows = statistics(Measured(), STUDY, [])["reliability"]
+    table = Sources(Paths(tmp_path, "simulated"))
+    known = sources.table("reliability", tuple(rows.columns))
+    write_table(known.assign(value=np.nan, lo=np.nan, hi=np.nan), schema, table.paths.table("reliability"))
+    assert draw_cost(STUDY, table).caption.startswith("No instrument has a reliability")
 
 
 PROBED = study_of(probes={"liking": {"target": "stars"}, "chosen": {"target": "choice", "method": "pairs"}})

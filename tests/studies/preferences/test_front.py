@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from inoc.report.page import by_category
+from inoc.studies.preferences.figures.entries import CONTEXTS, ENTRIES, INSIDE, SAYS, WORTH
 from inoc.studies.preferences.sections import front
 from support.preferences import study_of
 
@@ -69,3 +71,9 @@ def test_defects_of_single_instruments_come_after_what_was_planted_and_found(stu
     words = front.verdict_words(study, tables)
     assert words[0].startswith("**1 of 2** pairs")
     assert words[-1].startswith("**Reversed**")
+
+
+@pytest.mark.parametrize("core", [True, False])
+def test_figures_of_what_instruments_are_worth_come_before_those_of_what_they_say(core):
+    """The further figures once began with what the instruments say."""
+    assert list(by_category(one for one in ENTRIES if one.core == core)) == [WORTH, SAYS, CONTEXTS, INSIDE]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, lapack
 
 from inoc.stats.means import Floats
 from inoc.stats.utilities.newton import Minimum, minimise
@@ -22,7 +22,7 @@ from inoc.stats.utilities.outcomes import Ints, Outcomes
 from inoc.stats.utilities.problem import Problem
 
 MAX_ROUNDS = 200
-SMALL = 1e-9
+SMALL = 1e-8
 """Largest change of a parameter in the last round, in units of utility."""
 
 
@@ -54,7 +54,7 @@ def minimise_reduced(problem: Problem, start: Floats) -> Minimum:
         moved, at = float(np.abs(found.at - at).max()), found.at
         if moved <= SMALL:
             break
-    return found._replace(value=problem.objective(at), converged=found.converged and moved <= 1e3 * SMALL)
+    return found._replace(value=problem.objective(at), converged=found.converged and moved <= 100 * SMALL)
 
 
 def questions_of(outcomes: Outcomes, *, tied: bool) -> Questions:
@@ -111,7 +111,9 @@ def fractions(whole: Problem, questions: Questions, at: Floats) -> Floats:
     p = np.exp(-whole.losses(at))
     expected = replace(questions.outcomes, weight=questions.asked * p)
     information = replace(whole, outcomes=expected).curvature(at).dense()
-    inverse = cho_solve(cho_factor(information, lower=True), np.eye(whole.size), overwrite_b=True)
+    factor = cho_factor(information, lower=True, overwrite_a=True, check_finite=False)[0]
+    half = np.tril(lapack.dpotri(factor, lower=True, overwrite_c=True)[0])
+    inverse = half + np.tril(half, -1).T
     one = replace(whole, outcomes=replace(questions.outcomes, weight=np.ones(p.size))).curvature(at)
     # Half of the trace, divided by p: of the square of the score and the second derivative of ln p.
     trace = _variance(whole, inverse) * (one.slope**2 - one.bend)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from inoc.stats.correlation import pearson
 from inoc.stats.means import NAN, Floats, mean_interval
+from inoc.studies.preferences.analyse.planted_orders import orders_reach
 from inoc.studies.preferences.analyse.planted_probes import Row, probe_rows
 from inoc.studies.preferences.analyse.planted_steering import steering_rows
 from inoc.studies.preferences.planted import choice_probability, items_of, rating_place
@@ -36,7 +37,9 @@ PLANTED = pa.schema(
 """Key: check, instrument, rater.
 
 `utilities`: correlation of utilities with the planted ones, over the tasks of topics that are not refused; holds from
-0.95 on for the rater without noise. `ratings`: the same of mean ratings. `position`: the position term of a wording, in
+0.95 on for the rater without noise. Orders are single draws, so theirs is compared with what a model would reach whose
+orders were drawn from the planted utilities: the mean of that is `planted`, and it holds from the 2.5th percentile on,
+or from 0.95 on if that is less. `ratings`: the same of mean ratings. `position`: the position term of a wording, in
 units of the planted spread, which is the unit of case V; holds if the planted term is in its interval, which is that of
 this one model. `position, all wordings`: the mean over
 wordings, each of which the model learns for itself, with an interval that holds what very many wordings would tend to.
@@ -78,7 +81,7 @@ def planted_rows(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFra
         {one.task.id for one in items if one.refused},
     )
     rows = [
-        *_utilities(truth, tables["utilities"], tables["fits"]),
+        *_utilities(truth, tables["utilities"], tables["fits"], tables.get("rankings")),
         *_ratings(truth, tables["ratings"]),
         *_positions(truth, tables["fits"]),
         *_noise(truth, tables["comparisons"]),
@@ -95,13 +98,23 @@ def _said(*, holds: bool) -> str:
     return "yes" if holds else "no"
 
 
-def _utilities(truth: _Truth, utilities: pd.DataFrame, fits: pd.DataFrame) -> Iterator[Row]:
+def _utilities(
+    truth: _Truth, utilities: pd.DataFrame, fits: pd.DataFrame, rankings: pd.DataFrame | None
+) -> Iterator[Row]:
     first = fits.drop_duplicates(["instrument", "rater", "completer"])
-    for fit, instrument, rater in zip(first["fit"], first["instrument"], first["rater"], strict=True):
+    columns = (first[name] for name in ("fit", "instrument", "rater", "model"))
+    for fit, instrument, rater, model in zip(*columns, strict=True):
         own = utilities[(utilities["fit"] == fit) & ~utilities["item"].isin(truth.refused)]
         r = pearson(own["mu"].to_numpy(dtype=float), own["item"].map(truth.utility).to_numpy(dtype=float))
-        holds = "" if truth.noisy(rater) else _said(holds=r.value >= ENOUGH)
-        yield Row("utilities", instrument, rater, 1.0, r.value, r.lo, r.hi, r.n, holds)
+        planted, enough = 1.0, ENOUGH
+        if model == "plackett_luce" and rankings is not None:
+            known = {task: value for task, value in truth.utility.items() if task not in truth.refused}
+            asked = rankings[(rankings["instrument"] == instrument) & (rankings["rater"] == rater)]
+            reach = orders_reach(asked, known, truth.spec.spread)
+            if reach.size:
+                planted, enough = float(reach.mean()), min(ENOUGH, float(np.percentile(reach, 2.5)))
+        holds = "" if truth.noisy(rater) else _said(holds=r.value >= enough)
+        yield Row("utilities", instrument, rater, planted, r.value, r.lo, r.hi, r.n, holds)
 
 
 def _ratings(truth: _Truth, ratings: pd.DataFrame) -> Iterator[Row]:

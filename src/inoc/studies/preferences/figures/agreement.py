@@ -141,14 +141,15 @@ def draw_quartiles(study: Study, sources: Sources) -> Drawing:
     data = table[table["statistic"].str.startswith("rate_q") & (table["origin"] == "all")]
     panels = list(dict.fromkeys(zip(data["measure"], data["source"], strict=True)))[:12]
     grid = panel_grid(max(1, len(panels)), 3, plot_in=1.5, title_lines=2)
-    for axes, (measure, source) in zip(grid.panels, panels, strict=False):
+    for place, (axes, (measure, source)) in enumerate(zip(grid.panels, panels, strict=False)):
         own = data[(data["measure"] == measure) & (data["source"] == source)]
         spots = own["statistic"].str[-1].astype(int).to_numpy()
         value, lo, hi = (own[one].to_numpy(dtype=float) for one in ("value", "lo", "hi"))
         axes.bar(spots, value, color=GREEN, width=0.7)
         axes.errorbar(spots, value, [value - lo, hi - value], fmt="none", ecolor=BLACK, capsize=2, linewidth=1)
         axes.set_title(words.wrapped(measure_label(study, measure), 28), loc="left", parse_math=False)
-        axes.set(xlabel="quarter, the least liked first", ylim=(0, 1))
+        axes.set(xlabel="quarter, the least liked first", xlim=(0.4, 4.6), ylim=(0, 1))
+        axes.set_ylabel("" if place % 3 else "share refused")
         axes.set_xticks([1, 2, 3, 4])
     if not panels:
         note(grid.panels[0], "nothing was refused, or all of it")

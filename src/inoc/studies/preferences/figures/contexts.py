@@ -90,7 +90,7 @@ def draw_effects(study: Study, sources: Sources) -> Drawing:
     start = np.zeros(len(effects))
     for name, colour in (("lower", VERMILION), ("tie", "#D0D0D0"), ("higher", SKY)):
         shares = effects[keys].merge(data[data["statistic"] == name], on=keys, how="left")["value"].fillna(0)
-        right.barh(spots, shares, left=start, color=colour, label=f"{name} share of tasks")
+        right.barh(spots, shares, left=start, color=colour, label=name)
         start += shares.to_numpy(dtype=float)
     right.set(xlim=(0, 1), xlabel="share of tasks")
     name_rows(left, [_row_name(study, *row) for row in zip(*(effects[name] for name in _NAMED), strict=True)])

@@ -176,4 +176,8 @@ STEERED: tuple[Entry[Study], ...] = (
     _entry("kept", "Answers that are kept", "steering:draw_coherence", ("dose_response",), STEERING, no_steering),
     _entry("concepts", "Concepts and refusal", "steering:draw_concepts", ("vectors",), STEERING, no_concepts),
 )
-ENTRIES: tuple[Entry[Study], ...] = OWN + STATISTICS + PROBES + STEERED
+_ORDER = (WORTH, SAYS, CONTEXTS, INSIDE)
+ENTRIES: tuple[Entry[Study], ...] = tuple(
+    sorted(OWN + STATISTICS + PROBES + STEERED, key=lambda one: _ORDER.index(one.category))
+)
+"""All figures in the order of a report: what instruments are worth stands before what they say."""

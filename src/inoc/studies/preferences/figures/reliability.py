@@ -119,7 +119,7 @@ def draw_cost(study: Study, sources: Sources) -> Drawing:
     data = full.merge(asked, on=list(KEYS), how="inner")
     figure = new_figure(3.6)
     axes = figure.subplots()
-    if data.empty:
+    if data["value"].isna().all():
         note(axes, "no instrument has a reliability")
         return Drawing(figure, data, "No instrument has a reliability; n = 0, and there is no interval.")
     kinds = {"seed_r_full": ("ratings", BLUE), "split_pairs_full": ("choices", VERMILION)}

@@ -101,7 +101,7 @@ def draw_planted(study: Study, sources: Sources) -> Drawing:
     items = {} if study.planted is None else {one.task.id: one for one in items_of(study, study.planted)}
     grid = panel_grid(max(1, len(fits)), 3, plot_in=2.2, title_lines=2, share_y=False, gap_in=0.55)
     parts = []
-    for axes, one in zip(grid.panels, fits.itertuples(), strict=False):
+    for place, (axes, one) in enumerate(zip(grid.panels, fits.itertuples(), strict=False)):
         own = utilities[utilities["fit"] == one.fit]
         planted = [items[item].utility if item in items else float("nan") for item in own["item"]]
         refused = [item in items and items[item].refused for item in own["item"]]
@@ -110,7 +110,7 @@ def draw_planted(study: Study, sources: Sources) -> Drawing:
         _against(axes, own)
         title = f"{words.instrument_label(study, one.instrument)}\n{words.model_label(study, one.rater)}"
         axes.set_title(title, loc="left", parse_math=False)
-        axes.set(xlabel="planted utility")
+        axes.set(xlabel="planted utility", ylabel="" if place % 3 else "utility that was found")
     data = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["fit", "item", "mu", "planted"])
     if not len(fits):
         note(grid.panels[0], "there are no utilities")
