@@ -59,9 +59,8 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
         first = own.iloc[0]
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
         axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
-        axes.set_xticks(
-            range(len(origins)), [words.origin_label(study, one) for one in origins], rotation=30, ha="right"
-        )
+        names = [words.shortened(words.origin_label(study, one), 20) for one in origins]
+        axes.set_xticks(range(len(origins)), names, rotation=30, ha="right")
         axes.set(xlabel="", ylabel="utility")
     if not fits:
         note(grid.panels[0], "there are no utilities")
