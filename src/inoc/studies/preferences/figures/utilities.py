@@ -59,7 +59,7 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
         first = own.iloc[0]
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
         axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
-        names = [words.shortened(words.origin_label(study, one), 20) for one in origins]
+        names = [words.shortened(words.origin_label(study, one), 15) for one in origins]
         axes.set_xticks(range(len(origins)), names, rotation=30, ha="right")
         axes.set(xlabel="", ylabel="utility")
     if not fits:
