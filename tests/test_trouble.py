@@ -192,3 +192,9 @@ def test_a_verb_runs_with_standard_streams_that_are_closed(tmp_path: Path, close
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_home_directory_is_put_for_its_sign_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cli.main(["numbers", "--seed", "1", "--n", "2", "--out=~/rows.jsonl"])
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 2

@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.passed = passed_on
     log = None
     try:
+        expand_homes(options)
         log = _open_log(options.log) if getattr(options, "log", None) else None
         with raising():
             options.run(options)
@@ -92,6 +93,13 @@ def _open_log(path: Path) -> Tee:
     from inoc.jobs.log import open_log
 
     return open_log(path)
+
+
+def expand_homes(options: argparse.Namespace) -> None:
+    """Put the home directory for `~` in paths: a shell leaves it in `--out=~/site`."""
+    for name, value in vars(options).items():
+        if isinstance(value, Path):
+            setattr(options, name, value.expanduser())
 
 
 def open_closed_streams() -> None:

@@ -65,6 +65,20 @@ def raising() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def kept_from_children() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started in the block; this one, which has to end them, gets it after it.
+
+    A terminal sends it to all processes at once. Children that it hits at a bad moment print tracebacks, or die with
+    locks that this process then waits for.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _handled(handlers: dict[signal.Signals, _Handler]) -> Iterator[None]:
     """Handle signals that nobody else handles or ignores; only the main thread can."""
     if threading.current_thread() is not threading.main_thread():

@@ -101,6 +101,14 @@ def test_nothing_is_overwritten_and_nothing_half_done_stays(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["full"]
 
 
+def test_a_link_to_an_empty_folder_is_filled_and_stays(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    assert filled(tmp_path / "link", lambda place: (place / "a").touch()) == 1
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["a"]
+
+
 def test_failed_scores_and_categories_come_back_from_inspect(tmp_path):
     log = pytest.importorskip("inspect_ai.log")
     from inoc.export.inspect import samples_of, summaries_of

@@ -25,6 +25,7 @@ def filled(folder: Path, fill: Callable[[Path], None]) -> int:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"--out {folder} is not an empty folder. Remove it, or name another one")
+    folder = folder.resolve()  # a link stays, and what it leads to is filled
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:

@@ -24,6 +24,7 @@ from inoc.figures.entries import (
     skipped_figures,
 )
 from inoc.jobs.paths import Paths
+from inoc.signals import kept_from_children
 from inoc.store.core import write_text
 
 if TYPE_CHECKING:
@@ -143,16 +144,17 @@ def draw_all(study: S, paths: Paths, entries: Sequence[Entry[S]], jobs: int = 1)
             yield Written(entry.name, write_figure(study, paths, entry))
         return
     # Not forked from this process, which may have threads.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(write_figure, study, paths, entry): entry.name for entry in entries}
-        try:
-            for future in as_completed(futures):
-                yield Written(futures[future], future.result())
-        except BrokenProcessPool as error:
-            msg = "a process that draws figures was ended from outside, probably for lack of memory; try --jobs 1"
-            raise InocError(msg) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        with kept_from_children():
+            futures = {pool.submit(write_figure, study, paths, entry): entry.name for entry in entries}
+        for future in as_completed(futures):
+            yield Written(futures[future], future.result())
+    except BrokenProcessPool as error:
+        msg = "a process that draws figures was ended from outside, probably for lack of memory; try --jobs 1"
+        raise InocError(msg) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def write_figure(study: S, paths: Paths, entry: Entry[S]) -> str:

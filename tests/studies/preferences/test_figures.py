@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 
 import matplotlib.pyplot as plt
@@ -12,9 +13,11 @@ import pytest
 from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
 from inoc.plots.save import save
+from inoc.plots.style import house_style
 from inoc.prefer.selection import Round
 from inoc.probe.tables import COSINES, PREDICTIONS, PROBES
 from inoc.studies.preferences.analyse.dose_response import DOSE_RESPONSE, Bounds, dose_rows
+from inoc.studies.preferences.analyse.selection_history import SELECTION_HISTORY, history_rows
 from inoc.studies.preferences.analyse.statistics import statistics
 from inoc.studies.preferences.analyse.steering_slopes import STEERING_SLOPES, slope_rows
 from inoc.studies.preferences.analyse.vectors import VECTOR_COSINES, VECTORS
@@ -23,6 +26,7 @@ from inoc.studies.preferences.figures.entries import STATISTICS
 from inoc.studies.preferences.figures.entries import STEERED as STEERING_FIGURES
 from inoc.studies.preferences.figures.reliability import draw_cost
 from inoc.studies.preferences.figures.steering import _null
+from inoc.studies.preferences.figures.utilities import draw_selection
 from inoc.studies.preferences.inputs import Measured
 from inoc.studies.preferences.sections.inside import probe_blocks
 from inoc.studies.preferences.sections.steering import steering_section
@@ -30,6 +34,7 @@ from inoc.studies.preferences.selecting import Track
 from inoc.studies.preferences.steering_trials import TRIAL
 from inoc.tables import write_table
 from support.preferences import comparisons, completions, rankings, ratings, study_of, tasks_of
+from support.text_boxes import outside, text_boxes
 
 STUDY = study_of(seeds=[0, 1, 2], fit={"models": ["case_v"], "penalties": [0.01, 1.0]})
 
@@ -48,17 +53,26 @@ def simulated() -> Measured:
     )
 
 
-@pytest.fixture(scope="module", params=["measured", "nothing"])
-def sources(request, tmp_path_factory) -> Sources:
-    paths = Paths(tmp_path_factory.mktemp(request.param), "simulated")
-    known = request.param == "measured"
+def written(folder, rounds: int = 3, *, known: bool = True) -> Sources:
+    paths = Paths(folder, "simulated")
     history = [
         (Track("choice", "a", "a"), Round(number, 9, 9 * number + 9, 18, 0.5 + 0.1 * number, 1.0, 0.9, 0.3, 6.0, ""))
-        for number in range(3 if known else 0)
+        for number in range(rounds if known else 0)
     ]
     for name, (schema, rows) in statistics(simulated() if known else Measured(), STUDY, history).items():
         write_table(rows, schema, paths.table(name))
     return Sources(paths)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Sources:
+    return written(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="module", params=["measured", "nothing"])
+def sources(request, tmp_path_factory) -> Sources:
+    known = request.param == "measured"
+    return request.getfixturevalue("measured") if known else written(tmp_path_factory.mktemp("nothing"), known=False)
 
 
 @pytest.mark.parametrize("entry", STATISTICS, ids=lambda one: one.name)
@@ -206,3 +220,48 @@ def test_the_report_has_effects_beside_random_vectors_and_what_is_lost():
     # At three coefficients: the probe, that of shuffled labels, and each of so few random vectors.
     assert len(blocks["Answers that are lost"].rows) == 3 * 4
     assert not blocks["Published and right values"].rows
+
+
+# --- axes that count, and labels that are no plain words
+
+LONG = "an exceedingly long name that no column and no title of any figure can have the room for at all " * 3
+HOSTILE = ["$\\frac{a}$ {x} %d _^&<b> $", "\\oops $broken", "雪だるま 🙂", "שלום עולם", LONG, "", "Cafe\u0301 a/b"]
+
+
+def _hostile(study, at):
+    """The study, whose models, instruments, origins and probes have such labels."""
+    values = study.model_dump(exclude_unset=True)
+    for name in ("models", "instruments", "probes"):
+        for number, key in enumerate(values.get(name, {})):
+            values[name][key] = {**values[name][key], "label": HOSTILE[(at + number) % len(HOSTILE)]}
+    for number, key in enumerate(values["tasks"]["origins"]):
+        values["tasks"]["origins"][key]["label"] = HOSTILE[(at + number + 3) % len(HOSTILE)]
+    return type(study).model_validate(values)
+
+
+@pytest.mark.parametrize("entry", STATISTICS, ids=lambda one: one.name)
+def test_labels_are_drawn_as_they_are_written(entry, measured, tmp_path):
+    module, function = entry.draws.split(":")
+    draw = getattr(import_module(module), function)
+    for at in (0, 4):
+        with warnings.catch_warnings(), house_style():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "Glyph")
+            warnings.filterwarnings("ignore", "The 'lsuffix'")
+            drawing = draw(_hostile(STUDY, at), measured)
+            save(drawing, tmp_path / f"{at}")
+            boxes = text_boxes(drawing.figure)
+        assert outside(drawing.figure, boxes) == []
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 7])
+def test_rounds_of_a_selection_are_whole_numbers(rounds, tmp_path):
+    paths = Paths(tmp_path, "simulated")
+    track = Track("choice", "a", "a")
+    history = [(track, Round(number, 9, 9, 18, 0.5, 1.0, 0.9, 0.3, 6.0, "")) for number in range(1, rounds + 1)]
+    write_table(history_rows(history), SELECTION_HISTORY, paths.table("selection_history"))
+    axes = draw_selection(STUDY, Sources(paths)).figure.axes[0]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(float(tick).is_integer() for tick in ticks)

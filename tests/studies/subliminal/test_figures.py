@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,25 @@ def test_the_page_of_the_kind_names_every_figure():
     names = {re.sub("_(choose|sample)$", "_*", entry.name) for entry in ENTRIES}
     listed = set(re.findall(r"^\| `([a-z_*]+)` \|.*\|.*\|$", page.partition("## Figures")[2], re.MULTILINE))
     assert listed == names
+
+
+LONG = "a very long name that no column of a figure and no title of a panel has room for, $x$ " * 2
+HOSTILE = ("$\\frac{a}$ {x} %d _^&<b> $", "\\oops $broken", "雪だるま", "שלום", LONG, " ", "Cafe\u0301 a/b")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_are_drawn_as_they_are_written(name, tmp_path):
+    plain = made_study()
+    sections = {}
+    for at, section in enumerate(("teachers", "students")):
+        given = getattr(plain, section)
+        sections[section] = {
+            key: one.model_dump(exclude_unset=True) | {"label": HOSTILE[(at + number) % len(HOSTILE)]}
+            for number, (key, one) in enumerate(given.items())
+        }
+    study = made_study(**sections)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Glyph")
+        figure = draw(study, write_tables(tmp_path, study), name).figure
+    assert outside(figure, text_boxes(figure)) == []

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from inoc.config.models import BaseStudy, Key, Model
+from inoc.studies.shared.labels import label_of as name_of
 
 Values = tuple[str, ...]
 
@@ -101,5 +102,4 @@ class Study(BaseStudy):
 
 def label_of(study: Study, key: str) -> str:
     """Name of a compared study in figures."""
-    label = study.studies[key].label
-    return label if label is not None else key.replace("_", " ")
+    return name_of(key, study.studies[key].label)

@@ -209,8 +209,3 @@ def split_prompt(study: Study, split: str) -> str:
     """The prompt by whose shift a dataset is split; empty for a random split of a dataset without one."""
     spec = study.splits[split]
     return spec.prompt or own_prompt(study, spec.dataset)
-
-
-def label_of(key: str, label: str | None) -> str:
-    """Name in figures."""
-    return label if label is not None else key.replace("_", " ")

@@ -377,8 +377,3 @@ def entity_table(study: Study) -> dict[str, Entity]:
     """Entity → forms of its name, in the file's order."""
     given = study.entities
     return dict(given) if isinstance(given, dict) else dict.fromkeys(given, Entity())
-
-
-def label_of(key: str, label: str | None) -> str:
-    """Name in figures."""
-    return label if label is not None else key.replace("_", " ")

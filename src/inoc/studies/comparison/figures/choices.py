@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from inoc.shorten import shortened
 from inoc.studies.comparison.measures import Matched, chosen
 from inoc.studies.comparison.study import Study, label_of
 
 NOTHING = "no row of any measure is in two of the studies"
 MOST_PANELS = 9
+MOST_OF_STUDY = 40
+"""Characters of the name of a study, which leave room for the others beside it."""
 MOST_OF_ROW = 46
 """Characters of the name of a row, which leave room for its panel."""
 FDR = 0.05
@@ -51,9 +54,14 @@ def left_out_words(panels: Panels) -> str:
     return f"{panels.left_out} more are in the tables." if panels.left_out else ""
 
 
+def short_label(study: Study, key: str) -> str:
+    """Name of a compared study, as long as fits in a figure."""
+    return shortened(label_of(study, key), MOST_OF_STUDY)
+
+
 def pair_words(study: Study, panel: Panel) -> str:
     """`second − first`."""
-    return f"{label_of(study, panel.second)} − {label_of(study, panel.first)}"
+    return f"{short_label(study, panel.second)} − {short_label(study, panel.first)}"
 
 
 def method_words(rows: pd.DataFrame) -> str:

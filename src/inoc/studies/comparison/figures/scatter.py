@@ -11,9 +11,9 @@ from inoc.plots.panels import panel_grid
 from inoc.plots.save import Drawing
 from inoc.plots.scatter import Points, correlation_text, scatter_intervals, statistics_box
 from inoc.plots.style import BLUE, GREY, colours_of
-from inoc.studies.comparison.figures.choices import Panel, left_out_words, panels_of
+from inoc.studies.comparison.figures.choices import Panel, left_out_words, panels_of, short_label
 from inoc.studies.comparison.figures.empty import nothing_common
-from inoc.studies.comparison.study import Study, label_of
+from inoc.studies.comparison.study import Study
 from inoc.studies.shared.captions import join, level, spread_words
 
 MOST_COLOURS = 7
@@ -65,7 +65,7 @@ def _panel(study: Study, axes: Axes, panel: Panel, compared: pd.DataFrame, agree
     pad = 0.06 * (highest - lowest) or 0.5
     limits = (lowest - pad, highest + pad)
     axes.plot(limits, limits, color=GREY, linewidth=1.0, zorder=1)
-    axes.set(xlim=limits, ylim=limits, xlabel=label_of(study, panel.first), ylabel=label_of(study, panel.second))
+    axes.set(xlim=limits, ylim=limits, xlabel=short_label(study, panel.first), ylabel=short_label(study, panel.second))
     statistics_box(axes, [panel.one.of.title, _correlation(panel, agreement), f"{len(rows)} rows"])
     return rows
 

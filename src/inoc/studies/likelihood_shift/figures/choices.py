@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from inoc.studies.likelihood_shift.study import Study, label_of, own_prompt, prompt_table
+from inoc.studies.likelihood_shift.study import Study, own_prompt, prompt_table
+from inoc.studies.shared.labels import label_of
 
 MOST_CHARACTERS = 24
 """Of a name in a figure; what is longer ends in an ellipsis. Data files have the whole key."""
@@ -88,6 +89,4 @@ def owned_datasets(study: Study) -> list[str]:
 def target_label(study: Study, target: str) -> str:
     """Name of a behaviour that is counted."""
     known = study.students.targets.get(target) if study.students else None
-    if known is not None and known.label is not None:
-        return short(known.label)
-    return short(target.replace("_", " ").capitalize())
+    return short(label_of(target.capitalize(), known.label if known is not None else None))

@@ -8,7 +8,8 @@ import pandas as pd
 
 from inoc.jobs.paths import Paths
 from inoc.studies.likelihood_shift.runs import students_of
-from inoc.studies.likelihood_shift.study import Study, label_of
+from inoc.studies.likelihood_shift.study import Study
+from inoc.studies.shared.labels import label_of
 from inoc.studies.shared.viewing import judge_texts, read_shards, score_columns, with_judges_words, with_scores
 from inoc.tables import COMPLETIONS, read_table, with_defaults
 from inoc.view.declare import Column, Compare, Kept, Matrix, Source, Text

@@ -17,6 +17,7 @@ from inoc.stats.probes.probing import ALL
 from inoc.studies.preferences.analyse.probed import at_places, best_places, main_metric, overall
 from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.study import Study
+from inoc.studies.shared.labels import label_of
 from inoc.vectors.sites import in_order
 
 MOST_NAMES = 20
@@ -38,9 +39,7 @@ _METRICS = {"r2": "R², out of sample", "accuracy": "share of held-out choices"}
 def probe_label(study: Study, key: object) -> str:
     """Name of a probe."""
     given = study.probes.get(str(key))
-    if given is not None and given.label is not None:
-        return given.label
-    return str(key).rsplit("/", 1)[-1].replace("_", " ")  # those of an import are paths
+    return label_of(str(key).rsplit("/", 1)[-1], given.label if given is not None else None)  # imported ones are paths
 
 
 def short_site(site: object) -> str:

@@ -20,6 +20,7 @@ from inoc.studies.preferences.figures import words
 from inoc.studies.preferences.figures.blank import blank
 from inoc.studies.preferences.steering_vectors import COMBINATION, NULLS, OWN, RANDOM, SHUFFLED
 from inoc.studies.preferences.study import Study
+from inoc.studies.shared.labels import label_of
 
 COLUMNS = (
     "coefficient",
@@ -49,10 +50,10 @@ def vector_label(study: Study, name: object) -> str:
     start, _, key = str(name).partition(":")
     if start in ("probe", SHUFFLED):
         own = study.probes.get(key)
-        label = own.label if own is not None and own.label is not None else key.replace("_", " ")
+        label = label_of(key, own.label if own is not None else None)
         return f"{label} (shuffled labels)" if start == SHUFFLED else f"{label} (probe)"
     if start == "concept" and key in study.concepts:
-        return f"{study.concepts[key].label or key.replace('_', ' ')} (concept)"
+        return f"{label_of(key, study.concepts[key].label)} (concept)"
     return str(name)
 
 

@@ -59,9 +59,8 @@ def draw_origins(study: Study, sources: Sources) -> Drawing:
         first = own.iloc[0]
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
         axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
-        axes.set_xticks(
-            range(len(origins)), [words.origin_label(study, one) for one in origins], rotation=30, ha="right"
-        )
+        names = [words.shortened(words.origin_label(study, one), 15) for one in origins]
+        axes.set_xticks(range(len(origins)), names, rotation=30, ha="right")
         axes.set(xlabel="", ylabel="utility")
     if not fits:
         note(grid.panels[0], "there are no utilities")
@@ -118,7 +117,7 @@ def draw_selection(study: Study, sources: Sources) -> Drawing:
         title = fit_label(study, fit, first["instrument"], first["rater"], first["completer"])
         axes.set_title(words.wrapped(title, 28), loc="left", parse_math=False)
         axes.set(xlabel="round", ylim=(-0.05, 1.05))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if not fits:
         note(grid.panels[0], "no pairs were selected actively")
     names = (("reliability by halves of pairs", BLUE, "o-"), ("rank correlation with the fit before", GREY, "s--"))

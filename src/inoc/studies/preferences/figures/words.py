@@ -16,30 +16,34 @@ from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.shared.captions import join as join
 from inoc.studies.shared.captions import level as level
 from inoc.studies.shared.captions import rst as rst
+from inoc.studies.shared.labels import label_of
+
+MOST_CHARACTERS = 36
+"""Of a name: a longer one would leave no room for what is drawn."""
 
 
 def instrument_label(study: Study, key: object) -> str:
     """Name of an instrument."""
     given = study.instruments.get(str(key))
-    return given.label if given is not None and given.label is not None else str(key).replace("_", " ")
+    return _name(key, given.label if given is not None else None)
 
 
 def model_label(study: Study, key: object) -> str:
     """Name of a model; of none, for questions before the task."""
     given = study.models.get(str(key))
-    return given.label if given is not None and given.label is not None else str(key).replace("_", " ")
+    return _name(key, given.label if given is not None else None)
 
 
 def origin_label(study: Study, key: object) -> str:
     """Name of an origin of tasks."""
     given = study.tasks.origins.get(str(key))
-    return given.label if given is not None and given.label is not None else str(key).replace("_", " ")
+    return _name(key, given.label if given is not None else None)
 
 
 def context_label(study: Study, key: object) -> str:
     """Name of a context."""
     given = study.contexts.turns.get(str(key))
-    return given.label if given is not None and given.label is not None else str(key).replace("_", " ")
+    return _name(key, given.label if given is not None else None)
 
 
 def who_label(study: Study, instrument: object, rater: object, completer: object = "") -> str:
@@ -48,6 +52,11 @@ def who_label(study: Study, instrument: object, rater: object, completer: object
         return model_label(study, rater)
     other = f", of {model_label(study, completer)}" if completer not in ("", rater) else ""
     return f"{instrument_label(study, instrument)}: {model_label(study, rater)}{other}"
+
+
+def _name(key: object, label: str | None) -> str:
+    """A label as long as fits in a figure; without one, the key."""
+    return shortened(label_of(str(key), label), MOST_CHARACTERS)
 
 
 def count_words(n: Sequence[float] | pd.Series, unit: str) -> str:

@@ -12,7 +12,8 @@ from inoc.plots.save import Drawing
 from inoc.plots.style import new_figure
 from inoc.shorten import shortened
 from inoc.studies.shared.captions import interval_words, join
-from inoc.studies.subliminal.study import Study, label_of
+from inoc.studies.shared.labels import label_of
+from inoc.studies.subliminal.study import Study
 
 MOST_CHARACTERS = 28
 """Of a line with a name in a figure; what is longer ends in an ellipsis. Data files have the whole key."""

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from inoc.studies.subliminal.study import Study, label_of
+from inoc.studies.shared.labels import label_of
+from inoc.studies.subliminal.study import Study
 from inoc.vectors.sites import in_order
 
 BETWEEN = 6
