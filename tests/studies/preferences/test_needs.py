@@ -296,3 +296,23 @@ def test_a_concept_s_system_turn_longer_than_the_positions_is_refused(folder):
         model={"path": str(folder)}, models={"a": {}}, completions=SHORT, instruments=BEFORE, concepts=concepts
     )
     assert "under concepts.glad.positive: " in refused(study)
+
+
+def test_sites_that_the_model_does_not_have_are_refused_with_their_place(folder):
+    probes = {"p": {"target": "stars", "of": "prompt", "readouts": ["prompt_last"], "sites": ["resid_post.1", "embed"]}}
+    concepts = {"glad": {"positive": "Be glad.", "negative": "", "sites": ["resid_post.9"]}}
+    steering = {"vectors": ["concept:glad"], "site": "resid_post.8", "targets": {"t": {"instrument": "stars"}}}
+    own = {"model": {"path": str(folder)}, "models": {"a": {}}, "instruments": BEFORE, "probes": probes}
+    check_rows(study_of(**own))
+    with pytest.raises(ConfigError) as caught:
+        check_rows(study_of(**own, concepts=concepts, steering=steering))
+    assert "concepts.glad.sites: site 'resid_post.9': this model has 2 blocks" in str(caught.value)
+    assert "steering.site: site 'resid_post.8'" in str(caught.value)
+    assert "probes.p" not in str(caught.value)
+
+
+def test_advice_names_no_setting_that_the_study_does_not_have(other, folder):
+    with_template(folder, templates.GEMMA)
+    said = refused(study_of(**other, instruments=STARS, contexts=CONTEXTS))
+    assert "system turns: the chat template of" in said
+    assert "placement" not in said

@@ -22,6 +22,7 @@ from inoc.studies.preferences.steering_parts import targets_of
 from inoc.studies.preferences.steering_vectors import file_vector
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
+from inoc.studies.shared.checks import site_problems
 from inoc.studies.shared.given import model_files
 from inoc.vectors.sites import site_at
 
@@ -195,7 +196,9 @@ def _apis(study: Study) -> Iterator[ApiUse]:
 def _row_problems(study: Study) -> Iterator[str]:
     if not _files_are_here(study):
         return
-    yield from _vector_problems(study)
+    inside = role(study, inside_model(study)).spec
+    unknown = list(site_problems(inside, study.world, _sites(study)))
+    yield from unknown or _vector_problems(study)
     try:
         found = tasks_of(study)
         for probe in study.probes.values():
@@ -209,6 +212,15 @@ def _row_problems(study: Study) -> Iterator[str]:
         return
     if study.tasks.n is not None and len(found) < study.tasks.n:
         yield f"tasks.n = {study.tasks.n}: there are {len(found)} tasks; lower it, or add tasks"
+
+
+def _sites(study: Study) -> Iterator[tuple[str, float | str]]:
+    """Place in the study file → site that is read or steered."""
+    for section in ("probes", "concepts"):
+        for key, one in getattr(study, section).items():
+            yield from ((f"{section}.{key}.sites", site) for site in one.sites)
+    if study.steering is not None:
+        yield "steering.site", study.steering.site
 
 
 def _vector_problems(study: Study) -> Iterator[str]:
