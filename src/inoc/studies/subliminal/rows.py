@@ -14,7 +14,7 @@ from inoc.config.document import key_path_text
 from inoc.engines.candidates import check_candidates
 from inoc.errors import InocError, did_you_mean
 from inoc.jobs.paths import Paths
-from inoc.judge.names import read_names
+from inoc.judge.names import NamesJudge, read_names
 from inoc.studies.shared.answers import first_file
 from inoc.studies.shared.checks import site_problems
 from inoc.studies.subliminal.adapters import adapter_problems
@@ -71,6 +71,8 @@ def _name_problems(study: Study) -> Iterator[str]:
     try:
         known = read_names(Path(path))
         check_candidates(candidates(study))
+        if "sample" in study.preference.methods:
+            NamesJudge(known)
     except InocError as error:
         yield f"preference.names: {error}"
         return
