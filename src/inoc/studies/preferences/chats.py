@@ -131,7 +131,7 @@ def _questions(
 
 
 class _AboutTasks(NamedTuple):
-    """What the questions of an instrument have in common."""
+    """The parts that the questions of an instrument have in common."""
 
     key: str  # of the settings of their answers
     new: int  # maximum number of tokens of a sampled answer
