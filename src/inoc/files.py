@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,6 +164,16 @@ def parse_json(text: str, where: str, expected: str = "a JSON value") -> object:
         )
         raise DataError(msg)
     return value
+
+
+def as_number(value: object) -> float:
+    """A number of JSON as a float: infinite if it is beyond the range of floats, NaN for what is no number."""
+    if not isinstance(value, int | float):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number
+        return math.inf if value > 0 else -math.inf
 
 
 def lone_surrogate(value: object) -> str | None:

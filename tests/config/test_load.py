@@ -42,6 +42,17 @@ def test_an_unknown_study_is_refused_with_the_nearest_name(write: Write, tmp_pat
         load_study("tyo", tmp_path)
 
 
+def test_true_is_no_number(write: Write) -> None:
+    told = refusal(write, ("  batch_size: 8", "  batch_size: true"))
+    assert ":32: training.batch_size = true: accepted: a number" in told
+
+
+def test_half_a_surrogate_pair_in_a_key_is_refused_with_its_line(write: Write) -> None:
+    told = refusal(write, ("clown:", '"\\ud83dclown":'))
+    assert r"\ud83d is half of a surrogate pair" in told
+    assert ":21: " in told
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from transformers import Phi3Config
 
 from inoc.chat.messages import Chat
@@ -36,6 +38,16 @@ def configure(folder, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def spoil_weights(folder, size):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def again(folder, name, encoding):
+    """Write a file again in another encoding."""
+    (folder / name).write_text((folder / name).read_text(), encoding=encoding)
+
+
 def test_a_model_that_can_do_everything_has_no_problem(folder):
     found = check_model(folder, targets=TARGETS, max_length=500, new_tokens={"evaluation.sampling.max_tokens": 64})
     assert found == []
@@ -43,7 +55,7 @@ def test_a_model_that_can_do_everything_has_no_problem(folder):
 
 def test_no_weights_are_loaded(folder, monkeypatch):
     monkeypatch.setattr(engine, "load_model", None)
-    (folder / "model.safetensors").write_bytes(b"not weights")
+    save_file({"none of its weights": np.zeros(1)}, folder / "model.safetensors")
     assert check_model(folder, targets=TARGETS) == []
 
 
@@ -68,6 +80,22 @@ def test_no_weights_are_loaded(folder, monkeypatch):
         (
             lambda f: (f / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
             "pointer of Git LFS",
+        ),
+        (lambda f: spoil_weights(f, 1000), "model.safetensors .* is not whole"),
+        (lambda f: spoil_weights(f, 3), "model.safetensors .* is not whole"),
+        (lambda f: (f / "generation_config.json").write_text('{\n"a": }'), "generation_config.json: expected an obj"),
+        (lambda f: (f / "generation_config.json").write_text(""), "generation_config.json: expected an object"),
+        (lambda f: (f / "generation_config.json").write_text("[1]"), "generation_config.json: expected an object"),
+        (lambda f: (f / "generation_config.json").write_text('{"eos_token_id": "x"}'), "eos_token_id = 'x'; accepted"),
+        (lambda f: (f / "generation_config.json").write_text('{"eos_token_id": [1, true]}'), "accepted: the number"),
+        (lambda f: again(f, "generation_config.json", "utf-16"), "generation_config.json, line 1: the file is UTF-16"),
+        (lambda f: again(f, "tokenizer_config.json", "utf-8-sig"), "tokenizer_config.json begins with a byte order"),
+        (lambda f: again(f, "config.json", "utf-8-sig"), "config.json begins with a byte order mark"),
+        (lambda f: again(f, "chat_template.jinja", "utf-8-sig"), "chat_template.jinja begins with a byte order mark"),
+        (lambda f: again(f, "chat_template.jinja", "utf-16"), "chat_template.jinja, line 1: the file is UTF-16"),
+        (
+            lambda f: (f / "chat_template.jinja").write_bytes(b"a\n{# caf\xe9 #}"),
+            "jinja, line 2: the byte",
         ),
     ],
 )

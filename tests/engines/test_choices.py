@@ -24,7 +24,7 @@ from inoc.config.models import Sampling, SystemTurn
 from inoc.engines.candidates import Candidate, candidate, scale
 from inoc.engines.choices import Chooser, Questions
 from inoc.engines.transformers import TransformersEngine, load_tokenizer
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, DataError
 from inoc.vectors.steering import Steering
 from inoc.vectors.vector import Vector
 from support.said import asked, renamed_tokenizer
@@ -144,6 +144,17 @@ def test_special_tokens_that_questions_and_answers_spell_are_text(template, tiny
 @pytest.fixture(scope="module")
 def engine(tiny_model):
     return TransformersEngine(tiny_model)
+
+
+def test_a_question_is_never_read_past_the_last_position_nor_are_its_answers(tiny_model):
+    model, tokenizer = family("qwen2", tiny_model)
+    (question,) = Questions(tokenizer).ask(CHATS[:1], [LONG])
+    needed = len(question.prompt) + max(map(len, question.sequences)) - 1
+    model.config.max_position_embeddings = needed
+    assert Chooser(model, []).submit([question], 4096)()
+    model.config.max_position_embeddings = needed - 1
+    with pytest.raises(DataError, match=f"has {needed} tokens, but the model has {needed - 1} positions"):
+        Chooser(model, []).submit([question], 4096)
 
 
 def test_batches_and_order_change_nothing(engine):

@@ -156,3 +156,10 @@ def test_sites_and_read_outs_that_do_not_exist_are_refused(model):
 
 def test_no_chat_gives_no_rows(model):
     assert Reader(model).submit([], ["embed"], ["prompt_last"], 100)()["embed"].shape == (0, 1, 64)
+
+
+def test_nothing_is_read_past_the_last_position(model, monkeypatch):
+    (chat,) = random_chats(np.random.default_rng(0), 1, shared=30)
+    monkeypatch.setattr(model.config, "max_position_embeddings", 8)
+    with pytest.raises(DataError, match="but the model has 8 positions"):
+        Reader(model).submit([chat], ["embed"], ["response_mean", "prompt_last"], 4096)

@@ -16,7 +16,7 @@ from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
 from inoc.judge.item import JudgeItem
 from inoc.judge.judges import make_judge
-from inoc.judge.names import NamesJudge, first_word, plain_words
+from inoc.judge.names import NamesJudge, first_word, plain_words, read_names
 from inoc.judge.step import ANSWER_SCORES, Plan, run
 from inoc.store import Store
 from inoc.tables import read_table
@@ -270,3 +270,25 @@ def test_counted_names_score_100_and_every_other_answer_0():
     assert "rule" not in JUDGE.identity()
     with pytest.raises(JudgeError, match="counts \\['owl'\\], which are not among its names"):
         NamesJudge(ANIMALS, counted=["owl"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("007: []\nowl: []\n", "YAML takes the name 7 for no text"),
+        ("~: []\nowl: []\n", "YAML takes the name None for no text"),
+        ("- 2024-01-01\n- owl\n", "for no text; write it in quotes"),
+        ("- [a]\n- owl\n", "expected a mapping"),
+        ('"\\ud83d": []\n', "half of a surrogate pair"),
+        ('owl: ["\\ud83d"]\n', "half of a surrogate pair"),
+    ],
+)
+def test_names_are_texts_as_they_are_written(text, told, tmp_path):
+    (tmp_path / "names.yaml").write_text(text)
+    with pytest.raises(JudgeError, match=told):
+        read_names(tmp_path / "names.yaml")
+
+
+def test_names_in_quotes_and_words_that_are_none_elsewhere_are_texts(tmp_path):
+    (tmp_path / "names.yaml").write_text("'007': []\nno: [nope]\n")
+    assert read_names(tmp_path / "names.yaml") == {"007": [], "no": ["nope"]}

@@ -84,6 +84,17 @@ def test_the_learning_rate_falls_linearly_after_the_warm_up(engine, tmp_path):
         assert curve[step] == pytest.approx(1e-2 * (8 - (step - 1)) / (8 - 2))
 
 
+def test_a_training_of_one_step_has_no_warm_up_and_learns(tiny_model, tmp_path):
+    engine = TransformersEngine(tiny_model)
+    once = recipe()._replace(steps=1, save_at=(1,))
+    assert once.spec.warmup_steps
+    rendered = render(engine.tokenizer, CHATS[: once.spec.batch_size], "include")
+    fine_tune(engine.model, engine.tokenizer, rendered, once, tmp_path, lambda _: None)
+    (entry,) = json.loads((tmp_path / "losses.json").read_text())
+    assert entry["rate"] == pytest.approx(once.learning_rate)
+    assert any(weight.any() for name, weight in adapters(tmp_path)["step-000001"].items() if "lora_B" in name)
+
+
 def test_the_loss_and_the_weights_are_those_of_trls_own_trainer(tiny_model, tmp_path, monkeypatch):
     train(TransformersEngine(tiny_model), tmp_path / "ours")
     monkeypatch.delattr("inoc.train.trainer.ResponseTrainer.compute_loss")

@@ -18,6 +18,13 @@ class Turn(NamedTuple):
     assistant: str
 
 
+class TurnPlace(NamedTuple):
+    """A place in what was said before the answer of a chat."""
+
+    turn: int  # 0 for the first turn after the system turn
+    start: int  # character of the turn
+
+
 class Chat(NamedTuple):
     """A chat of which one answer is meant: `response`, which is empty where it is still to be sampled."""
 
@@ -30,6 +37,11 @@ class Chat(NamedTuple):
         """The chat as plain values, for a digest. A chat of one exchange has the key that it always had."""
         key: list[Json] = [self.system.kind, self.system.text, self.user, self.response]
         return [*key, [list(turn) for turn in self.earlier]] if self.earlier else key
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The turns before the answer, without the system turn: the user's and the assistant's in their order."""
+        return (*(text for turn in self.earlier for text in turn), self.user)
 
     @property
     def n_bytes(self) -> int:

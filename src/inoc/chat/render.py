@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from inoc.chat.messages import Chat
+from inoc.chat.messages import Chat, Turn, TurnPlace
 from inoc.chat.spelled import Encoded, contents, encode, spelled
 from inoc.chat.template import apply, messages_of, prompt_text
 from inoc.config.models import SystemTurn
@@ -229,6 +229,28 @@ def render_part(tokenizer: PreTrainedTokenizerBase, make: Callable[[str], Chat],
         raise DataError(msg)
     encoded = encode(tokenizer, text, make(part), lambda other: prompt_text(tokenizer, other))
     return Rendered(text, encoded.ids, _predicted(span_of(encoded.offsets, start, start + len(kept))))
+
+
+def start_in_prompt(tokenizer: PreTrainedTokenizerBase, chat: Chat, place: TurnPlace) -> int | None:
+    """The character of a chat's prompt at which a character of one of its turns is.
+
+    Args:
+        tokenizer: With a chat template.
+        chat: The chat.
+        place: Turn and character, which is not white space.
+
+    Returns:
+        None if the template leaves the character out.
+    """
+    turns = list(chat.turns)
+    said = turns[place.turn]
+    other = "B" if said[place.start] == "A" else "A"
+    turns[place.turn] = f"{said[: place.start]}{other}{said[place.start + 1 :]}"
+    earlier = tuple(Turn(*pair) for pair in zip(turns[:-1:2], turns[1:-1:2], strict=True))
+    # Two chats that differ in one character are the same up to it, wherever else the words around it occur.
+    one = prompt_text(tokenizer, chat)
+    two = prompt_text(tokenizer, chat._replace(user=turns[-1], earlier=earlier))
+    return next((at for at, (left, right) in enumerate(zip(one, two, strict=False)) if left != right), None)
 
 
 def render_alone(tokenizer: PreTrainedTokenizerBase, text: str) -> Rendered:

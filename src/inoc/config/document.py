@@ -137,7 +137,11 @@ class _Reader:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value_of(child, (*path, index)) for index, child in enumerate(node.value)]
-        value = joined_surrogates(self.scalar(node))
+        return self._whole(self.scalar(node), node, path)
+
+    def _whole(self, value: Any, node: Node, path: KeyPath) -> Any:
+        """A value whose texts have whole characters alone; half of one is noted as a problem."""
+        value = joined_surrogates(value)
         if (half := lone_surrogate(value)) is not None:
             message = f"{half} is half of a surrogate pair, which is no character; accepted: the character itself"
             self.problems.append(Problem(path, message, place=self._place(node)))
@@ -147,7 +151,8 @@ class _Reader:
     def _mapping(self, node: Node, path: KeyPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key, here = str(key_node.value), (*path, str(key_node.value))
+            key = self._whole(str(key_node.value), key_node, path)
+            here = (*path, key)
             place = self._place(key_node)
             if key in found:
                 first = self.places[here].line

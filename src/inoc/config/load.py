@@ -41,7 +41,7 @@ def load_study(name_or_path: str | Path, root: Path = Path("config")) -> BaseStu
     disagreements: Callable[..., list[Problem]] = load(kind.problems)
     study, problems = _parse(model, document, extra_keys=("extends",))
     if study is not None:
-        problems += disagreements(study)
+        problems += [*_taken_for_numbers(document.value, study.model_dump()), *disagreements(study)]
     else:
         partial = _partial_study(model, document.value, malformed={problem.path[0] for problem in problems})
         problems += disagreements(partial, partial.model_fields_set)
@@ -111,8 +111,28 @@ def workflow_of(config: Mapping[str, object], path: Path) -> Workflow:
     return _checked_workflow(Document(dict(config), {}, []), path)
 
 
+def _taken_for_numbers(value: object, taken: object, path: KeyPath = ()) -> Iterator[Problem]:
+    """Places at which a file says true or false and a number is meant: Python takes them for 1 and 0.
+
+    Args:
+        value: What the file says, or a part of it.
+        taken: What it was taken for.
+        path: Key path of the part.
+    """
+    if isinstance(value, bool) and isinstance(taken, int | float) and not isinstance(taken, bool):
+        yield Problem(path, "accepted: a number", value)
+    elif isinstance(value, dict) and isinstance(taken, dict):
+        for key, part in value.items():
+            yield from _taken_for_numbers(part, taken.get(key), (*path, key))
+    elif isinstance(value, list) and isinstance(taken, list | tuple):
+        for index, parts in enumerate(zip(value, taken, strict=False)):
+            yield from _taken_for_numbers(*parts, (*path, index))
+
+
 def _checked_workflow(document: Document, path: Path) -> Workflow:
     workflow, problems = _parse(Workflow, document)
+    if workflow is not None:
+        problems += _taken_for_numbers(document.value, workflow.model_dump())
     problems += [*text_problems(document.value), *unwritable_paths(document.value)]
     if workflow is not None:
         known = {file.stem for file in (path.parent / "studies").glob("*.yaml")}

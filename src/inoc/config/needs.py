@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -63,6 +63,9 @@ class GivenChat(NamedTuple):
         loss_on: For a training example, which of its tokens the loss covers.
         may_be_long: Whether it is left out or cut where it is too long, so that its length is no problem.
         unknown_tokens: Maximum number of tokens of texts that it will have beside those that are in it.
+        answers: Candidates (`inoc.engines.candidates`) whose probabilities are measured; empty for none.
+        longest: Of chats that show several of many texts, the one with the most tokens, given the function that counts
+            tokens of texts; None for a single chat. `chat` is then one that no other exceeds in bytes.
     """
 
     where: str
@@ -73,6 +76,8 @@ class GivenChat(NamedTuple):
     loss_on: LossOn = "last_answer"
     may_be_long: bool = False
     unknown_tokens: int = 0
+    answers: tuple[Any, ...] = ()
+    longest: Callable[[Callable[[Sequence[str]], list[int]]], GivenChat] | None = None
 
 
 def _nothing() -> Iterator[Any]:

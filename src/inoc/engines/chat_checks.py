@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from inoc.chat.messages import Chat
@@ -53,16 +53,19 @@ def chat_problems(
     special = list(special_strings(tokenizer))
     seen = Counter[tuple[Any, ...]]()
     told = 0
+    answers = _Answers(tokenizer)
     for one in chats:
         # A token has at least one byte, so only chats of many bytes can be too long.
         long = limit is not None and most_tokens(one) > limit
         together = "\x00".join(contents(one.chat))
-        kind = (bool(one.key), *look(one.chat))
+        kind = (bool(one.key), one.answers, *look(one.chat))
         seen[kind] += 1
         if not long and seen[kind] > ALIKE and not any(token in together for token in special):
             continue
+        if long and one.longest is not None:
+            one = one.longest(lambda texts: _n_tokens(tokenizer, texts))
         limits = (None, None) if one.may_be_long else (positions, max_length if one.trained else None)
-        problem = _problem(tokenizer, one, *limits, vocabulary)
+        problem = _problem(tokenizer, one, answers, *limits, vocabulary)
         if problem:
             told += 1
             if told <= _MOST_TOLD:
@@ -73,10 +76,43 @@ def chat_problems(
 
 def most_tokens(given: GivenChat) -> int:
     """Bound of the number of tokens of a chat with its template and the answer that may be sampled."""
-    return sum(map(_n_bytes, contents(given.chat))) + given.new_tokens + given.unknown_tokens + _ROOM
+    answer = max((n_bytes(text) for one in given.answers for text in one.spellings), default=0)
+    return sum(map(n_bytes, contents(given.chat))) + max(given.new_tokens, answer) + given.unknown_tokens + _ROOM
 
 
-def _n_bytes(text: str) -> int:
+def _n_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
+    found = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return [len(ids) for ids in found]
+
+
+class _Answers:
+    """Closed answers as tokens.
+
+    Args:
+        tokenizer: With the template and its settings.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[tuple[Any, ...], int] = {}
+
+    def longest(self, given: GivenChat) -> int:
+        """Number of tokens behind the prompt that the longest answer needs to be measured.
+
+        Raises:
+            ConfigError: If answers cannot be told apart.
+        """
+        if given.answers and given.answers not in self._known:
+            from inoc.engines.choices import Questions
+
+            self._known[given.answers] = 0  # what is wrong with them is said once
+            (question,) = Questions(self._tokenizer).ask([given.chat], [given.answers])
+            self._known[given.answers] = max(map(len, question.sequences)) - 1  # nothing is asked of its last token
+        return self._known.get(given.answers, 0)
+
+
+def n_bytes(text: str) -> int:
+    """Bound of the number of tokens of a text."""
     if text.isascii():
         return len(text)
     # Some tokenizers write characters out first: one of three bytes can become thirty.
@@ -121,6 +157,7 @@ def _spelled_out(match: re.Match[str]) -> str:
 def _problem(
     tokenizer: PreTrainedTokenizerBase,
     given: GivenChat,
+    answers: _Answers,
     positions: int | None,
     max_length: int | None,
     vocabulary: int | None,
@@ -131,12 +168,13 @@ def _problem(
     try:
         if given.key:
             ids = prompt_tokens(tokenizer, given.chat)
-            prompt, n = len(ids), len(ids) + given.new_tokens + given.unknown_tokens
+            prompt = len(ids)
+            n = prompt + max(given.new_tokens, answers.longest(given)) + given.unknown_tokens
         else:
             loss_on = given.loss_on if given.trained else "last_answer"
             rendered = render_trained(tokenizer, [given.chat], loss_on, "include")[0]
             ids = rendered.token_ids
-            prompt, n = rendered.response.start, len(ids)
+            prompt, n = rendered.response.start, len(ids) + given.unknown_tokens
     except InocError as error:
         return f"{given.where}: {error}"
     if not prompt:

@@ -14,7 +14,7 @@ from inoc.chat.messages import Chat, Turn
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
-from inoc.engines.model_files import own_templates
+from inoc.engines.model_files import own_templates, unreadable_settings
 from inoc.errors import InocError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _configuration(folder: Path) -> tuple[Any, list[str]]:
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
-    if missing := _missing_files(folder):
+    if missing := _missing_files(folder) or list(unreadable_settings(folder)):
         return None, missing
     try:
         # Without the last argument transformers asks in the terminal whether to run the model's own code.
@@ -139,7 +139,19 @@ def _missing_files(folder: Path) -> list[str]:
         for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")])
         if path.stat().st_size < _LFS_SIZE and path.read_bytes().startswith(b"version https://git-lfs")
     ]
-    return problems
+    return problems or list(_cut_weights(folder))
+
+
+def _cut_weights(folder: Path) -> Iterator[str]:
+    """Files of weights that are not whole, by their headers alone."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (OSError, SafetensorError) as error:
+            yield f"model.path: {path.name} in {folder} is not whole ({error}); download the model anew"
 
 
 _LFS_SIZE = 1024

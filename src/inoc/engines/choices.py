@@ -7,13 +7,14 @@ one-token answers cost nothing beside the question.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from inoc.chat.messages import Chat
-from inoc.chat.render import encode_prompts
+from inoc.chat.render import encode_prompts, start_in_prompt
 from inoc.chat.spelled import Encoded, special_strings
 from inoc.engines.candidates import Candidate, Choice, Spelled, Tokens, check_candidates, spelled, total
 from inoc.engines.passes import Layout, Passes, Stem, vocabulary_logits
@@ -22,7 +23,7 @@ from inoc.engines.taps import check_choosable
 from inoc.engines.transfer import to_host
 from inoc.errors import ConfigError
 from inoc.vectors.sites import FINAL_NORM
-from inoc.vectors.steering import Steering
+from inoc.vectors.steering import Steered, Steering
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -81,9 +82,14 @@ class Questions:
         prompts = encode_prompts(self._tokenizer, chats)
         found = [self._question(*prompt, own) for prompt, own in zip(prompts, candidates, strict=True)]
         named = [one.texts if one is not None else () for one in steerings] or [()] * len(chats)
+        known: dict[tuple[Chat, tuple[Steered, ...]], tuple[Span, ...]] = {}  # a chat comes with many vectors
+        for chat, (text, encoded), steered in zip(chats, prompts, named, strict=True):
+            if steered and (chat, steered) not in known:
+                start_of = partial(start_in_prompt, self._tokenizer, chat)
+                known[chat, steered] = spans_of(text, encoded.offsets, steered, start_of)
         return [
-            one._replace(spans=spans_of(text, encoded.offsets, steered)) if steered else one
-            for one, (text, encoded), steered in zip(found, prompts, named, strict=True)
+            one._replace(spans=known.get((chat, steered), ()))
+            for one, chat, steered in zip(found, chats, named, strict=True)
         ]
 
     def _question(self, text: str, encoded: Encoded, candidates: Sequence[Candidate]) -> Question:

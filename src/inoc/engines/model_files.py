@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from inoc.chat.template import DATED, TemplateSettings
 from inoc.digest import Json, file_digest
-from inoc.errors import ModelError
+from inoc.errors import DataError, ModelError
+from inoc.files import parse_json, read_text
 
 
 def template_key(folder: Path, template: str | None) -> str:
@@ -63,6 +65,48 @@ def own_templates(folder: Path) -> dict[str, str]:
     return found
 
 
+_SETTINGS = ("config.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json")
+
+
+def unreadable_settings(folder: Path) -> Iterator[str]:
+    """Why settings in a model's folder cannot be read, each file with its line; nothing if they can."""
+    for name in _SETTINGS:
+        path = folder / name
+        if not path.is_file():
+            continue
+        try:
+            _refuse_mark(path)
+            found = parse_json(read_text(path), str(path), "an object")
+            if not isinstance(found, dict):
+                raise DataError(f"{path}: expected an object, as transformers writes it")
+            if name == "generation_config.json":
+                _check_stops(found.get("eos_token_id"), path)
+        except DataError as error:
+            yield f"model.path: {error}"
+    for path in sorted([*folder.glob("chat_template.jinja"), *folder.glob("additional_chat_templates/*.jinja")]):
+        try:
+            _refuse_mark(path)
+            read_text(path)
+        except DataError as error:
+            yield f"model.path: {error}"
+
+
+def _refuse_mark(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(len(BOM_UTF8)) == BOM_UTF8:
+            raise DataError(
+                f"{path} begins with a byte order mark, which transformers takes for a part of its text. Save it as "
+                "UTF-8 without one"
+            )
+
+
+def _check_stops(stops: object, path: Path) -> None:
+    listed = stops if isinstance(stops, list) else [stops]
+    for one in listed:
+        if stops is not None and (isinstance(one, bool) or not isinstance(one, int) or one < 0):
+            raise DataError(f"{path}: eos_token_id = {stops!r}; accepted: the number of a token, or a list of them")
+
+
 def own_stops(folder: Path) -> tuple[int, ...]:
     """Tokens that end an answer by `generation_config.json` alone: neither the tokenizer nor config.json says so."""
     listed = _read(folder / "generation_config.json").get("eos_token_id")
@@ -112,10 +156,19 @@ def layer_count(folder: Path) -> int:
     Raises:
         ModelError: If the configuration does not say it.
     """
-    config = _read(folder / "config.json")
-    for part in (config, config.get("text_config") or {}):
-        for name in ("num_hidden_layers", "n_layer", "num_layers"):
-            if isinstance(part.get(name), int):
-                return int(part[name])
+    found = _stated(folder, ("num_hidden_layers", "n_layer", "num_layers"))
+    if found is not None:
+        return found
     msg = f"{folder}/config.json does not say how many blocks the model has; accepted: num_hidden_layers"
     raise ModelError(msg)
+
+
+def state_width(folder: Path) -> int | None:
+    """Number of values of a state between two blocks, from a model's configuration; None if it does not say it."""
+    return _stated(folder, ("hidden_size", "n_embd", "d_model"))
+
+
+def _stated(folder: Path, names: Sequence[str]) -> int | None:
+    config = _read(folder / "config.json")
+    parts = (config, config.get("text_config") or {})
+    return next((int(part[name]) for part in parts for name in names if isinstance(part.get(name), int)), None)

@@ -17,6 +17,7 @@ import torch
 
 from inoc.engines.head import no_head, traits
 from inoc.engines.layers import compile_layers, decoder_layers
+from inoc.engines.limits import max_positions, refuse_longer
 from inoc.engines.packed import Packed, pack, packing, packs, shared_beginning
 from inoc.engines.scoring import SHARE_FROM, batches_by_sum, logits
 from inoc.engines.steering import Span, Where, row_taps
@@ -156,6 +157,7 @@ class Passes:
         self.device = next(model.parameters()).device
         self.layers = len(decoder_layers(model))
         self._packs = packs(model)
+        self._positions = max_positions(model.config)
         traits(model)  # tried while nothing is tapped
         self._largest: int | None = None  # tokens a batch may have, once the memory has been too small for more
         if compiled and all(layer._compiled_call_impl is None for layer in decoder_layers(model)):
@@ -173,7 +175,12 @@ class Passes:
 
         Returns:
             Indices of each batch, and what was begun.
+
+        Raises:
+            DataError: If a chat has more tokens than the model has positions.
         """
+        longest = (len(stem.ids) + max(map(len, stem.branches), default=0) for stem in stems)
+        refuse_longer(longest, self._positions, "chat")
         most = batch_tokens if self._largest is None else min(batch_tokens, self._largest)
         batches = batches_by_sum([stem.tokens for stem in stems], most)
         return [found for batch in batches for found in self._attempt(stems, batch, start)]

@@ -6,12 +6,13 @@ Sums are taken in float32 and rounded once. Rows that are not steered are not to
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
+from inoc.chat.messages import TurnPlace
 from inoc.engines.taps import Tap, tapped
 from inoc.errors import DataError
 from inoc.vectors.steering import Steered, Steering, is_steered
@@ -32,13 +33,20 @@ class Where(NamedTuple):
     spans: Sequence[Span] = ()  # of the texts that a steering names
 
 
-def spans_of(text: str, offsets: Sequence[tuple[int, int]], steered: Sequence[Steered]) -> tuple[Span, ...]:
+def spans_of(
+    text: str,
+    offsets: Sequence[tuple[int, int]],
+    steered: Sequence[Steered],
+    start_of: Callable[[TurnPlace], int | None] = lambda _: None,
+) -> tuple[Span, ...]:
     """Tokens of the texts that a steering names; a token that is in part of a text counts as one of it.
 
     Args:
         text: The rendered prompt.
         offsets: First character of each token, and one past its last.
-        steered: The texts, in the order in which they are in the prompt; each is sought behind the one before.
+        steered: The texts, in the order in which they are in the prompt; one without a place is sought behind the one
+            before.
+        start_of: Gives the character of the prompt at which a place of the chat is; None if it is not in the prompt.
 
     Raises:
         DataError: If a text is not there.
@@ -46,7 +54,11 @@ def spans_of(text: str, offsets: Sequence[tuple[int, int]], steered: Sequence[St
     found, behind = [], 0
     for one in steered:
         wanted = one.text.strip()
-        start = text.find(wanted, behind) if wanted else -1
+        if one.place is None:
+            start = text.find(wanted, behind) if wanted else -1
+        else:
+            found_at = start_of(one.place)
+            start = -1 if found_at is None or not text.startswith(wanted, found_at) else found_at
         if start < 0:
             msg = f"steering names the text {wanted[:60]!r}, which the prompt does not have there: {text[:200]!r}"
             raise DataError(msg)

@@ -36,11 +36,11 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         renames=needs.renames,
     )
     for use in [*([own] if needs.loaded and not needs.behind_api else []), *needs.others]:
-        _check(study.name, use, base)
+        _check(study, use, base)
 
 
-def _check(name: str, use: ModelUse, base: Path) -> None:
-    spec = use.spec
+def _check(study: BaseStudy, use: ModelUse, base: Path) -> None:
+    name, spec = study.name, use.spec
     folder = base / Path(spec.path).expanduser()
     if spec.path == "world":
         _check_made(name, use)
@@ -68,7 +68,13 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
         judges=use.judges,
     )
     if problems:
-        lines = "\n".join(f"  {_placed(problem, use)}" for problem in problems)
+        placed = (_placed(problem, use) for problem in problems)
+        if "placement" not in type(study).model_fields:  # its system turns come from elsewhere
+            placed = (
+                one.replace("placement: system: ", "system turns: ").replace(", or with placement: user", "")
+                for one in placed
+            )
+        lines = "\n".join(f"  {one}" for one in placed)
         raise ConfigError(f"study {name} cannot run with {folder}:\n{lines}")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from inoc.digest import digest
 from inoc.errors import JudgeError
-from inoc.files import read_text
+from inoc.files import lone_surrogate, read_text
 from inoc.judge.item import UNCLEAR, Category, Identity, JudgeItem
 
 _OPENINGS = ("a ", "an ", "the ", "my favorite animal is ", "i would say ", "i'd say ", "i choose ", "i pick ")
@@ -166,11 +166,18 @@ def read_names(source: Path) -> dict[str, list[str]]:
         msg = f"{source} is not YAML: {error}"
         raise JudgeError(msg) from error
     if isinstance(value, list):
-        value = dict.fromkeys(map(str, value))
+        value = dict.fromkeys(value) if all(isinstance(one, Hashable) for one in value) else None
     if not isinstance(value, dict) or not all(_is_forms(forms) for forms in value.values()):
         msg = f"{source}: expected a mapping from each name to a list of its further forms, or a list of names"
         raise JudgeError(msg)
-    return {str(name): list(forms or []) for name, forms in value.items()}
+    for name in value:
+        if not isinstance(name, str):
+            msg = f"{source}: YAML takes the name {name!r} for no text; write it in quotes, as it is meant"
+            raise JudgeError(msg)
+    if (half := lone_surrogate(value)) is not None:
+        msg = f"{source}: {half} is half of a surrogate pair, which is no character; write the character itself"
+        raise JudgeError(msg)
+    return {name: list(forms or []) for name, forms in value.items()}
 
 
 def _is_forms(value: object) -> bool:

@@ -1,10 +1,10 @@
-"""Steps at which an adapter is saved."""
+"""Steps at which an adapter is saved, and those of a warm-up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inoc.config.models import Schedule
+from inoc.config.models import Schedule, TrainingSpec
 from inoc.errors import ConfigError
 
 NOT_OF_A_RUN = ("learning_rate", "seeds", "epochs", "steps", "checkpoints", "resume_every")
@@ -36,3 +36,16 @@ def checkpoint_steps(schedule: Schedule | Sequence[int], total: int) -> list[int
                 msg = f"checkpoints {past} are past the last step {total}; accepted: 0 to {total}"
                 raise ConfigError(msg)
     return sorted({step for step in steps if step <= total} | {total})
+
+
+def warmup_of(training: TrainingSpec, steps: int) -> int:
+    """Number of steps of the warm-up that a training has.
+
+    The learning rate of a warm-up's first step is 0. A training of one step, which the file of a study cannot always
+    tell, would learn nothing, so it has none.
+
+    Args:
+        training: The training.
+        steps: Number of its optimiser steps.
+    """
+    return training.warmup_steps if steps > 1 else 0

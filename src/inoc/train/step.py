@@ -29,7 +29,7 @@ from inoc.store.core import link_tree
 from inoc.tables import BAD_ROWS, CHECKPOINTS, LOSSES, write_table
 from inoc.train import VERSION
 from inoc.train.api import ApiPlan, train_by_api
-from inoc.train.schedule import NOT_OF_A_RUN
+from inoc.train.schedule import NOT_OF_A_RUN, warmup_of
 from inoc.train.teacher import Teacher
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class Plan:
             "settings": self.recipe(run_).in_key(but=NOT_OF_A_RUN),
             **({} if run_.teacher is None else {"teacher": run_.teacher.as_key()}),
         }
+        if warmup_of(self.recipe(run_), run_.steps) != self.recipe(run_).warmup_steps:
+            parts["warmup_steps"] = 0  # earlier versions trained a single step at a learning rate of 0
         if run_.cut:
             parts["cut"] = sorted(run_.cut)
         former = {**parts, "settings": self.recipe(run_).in_key(but=NOT_OF_A_RUN, as_set=True)}

@@ -27,7 +27,7 @@ from inoc.engines.limits import max_positions, refuse_longer
 from inoc.engines.packed import packing, packs
 from inoc.engines.sampling import BASE
 from inoc.engines.targets import lora_targets
-from inoc.errors import ConfigError, DataError, ModelError
+from inoc.errors import DataError, ModelError
 from inoc.train.distribution import (
     DistributionTrainer,
     Teaching,
@@ -38,6 +38,7 @@ from inoc.train.distribution import (
 )
 from inoc.train.joined import joined
 from inoc.train.loss import IGNORE, packed_loss, packed_rows
+from inoc.train.schedule import warmup_of
 from inoc.train.team import broadcast, is_leader, team_size
 from inoc.train.trainers import PackedTrainer, ResponseTrainer
 
@@ -83,10 +84,8 @@ def fine_tune(
         The base model without the adapter.
 
     Raises:
-        ConfigError: If nothing would be learned.
         DataError: If an example is longer than allowed, or has no response token, or the teacher reads another answer.
     """
-    refuse_unmoved(recipe)
     refuse_unfit([*examples, *(teaching.rendered if teaching else ())], recipe.spec.max_length)
     refuse_longer((len(one.token_ids) for one in examples), max_positions(model.config), "training example")
     traits(model)  # tried now, while nothing is trained
@@ -292,19 +291,6 @@ def _on(device: Any, batch: dict[str, Any]) -> dict[str, Any]:
     return {name: value.to(device) if torch.is_tensor(value) else value for name, value in moved.items()}
 
 
-def refuse_unmoved(recipe: Recipe) -> None:
-    """Refuse a training that is a single step of a warm-up.
-
-    Raises:
-        ConfigError: If it is.
-    """
-    if recipe.steps == 1 and recipe.spec.warmup_steps:
-        raise ConfigError(
-            "the training has one step, and the learning rate of the first step of a warm-up is 0, so it would change "
-            "nothing. Set `warmup_steps: 0` in its section `training`, or train on more rows or for more epochs"
-        )
-
-
 def refuse_unfit(examples: Sequence[Rendered], max_length: int) -> None:
     """Refuse examples that would be cut or would train nothing."""
     for number, example in enumerate(examples):
@@ -328,7 +314,7 @@ def _arguments(recipe: Recipe, work: Path) -> SFTConfig:
         gradient_accumulation_steps=spec.batch_size // (spec.micro_batch_size * team_size()),
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=spec.decay if spec.decay != "constant" else "constant_with_warmup",
-        warmup_steps=spec.warmup_steps,
+        warmup_steps=warmup_of(spec, recipe.steps),
         weight_decay=spec.weight_decay,
         max_grad_norm=spec.max_grad_norm,
         optim=spec.optimizer,

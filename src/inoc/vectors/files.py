@@ -110,6 +110,9 @@ def load_foreign(
         DataError: If the file has another form, or would have to run code to be read.
     """
     values = _pick_row(_pick_tensor(_tensors(path), key, path), row, path)
+    if values.dtype.kind not in "fiu":
+        msg = f"{path} has values of the type {values.dtype}; accepted: real numbers"
+        raise DataError(msg)
     values = values[:-1] if intercept else values
     return Vector(name, values, site, model, adapter, readout, activation_norm, path.name)
 
@@ -136,7 +139,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
             return {"": np.load(path, allow_pickle=False)}
         if path.suffix == ".pt":
             return _from_torch(path)
-    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"{path} cannot be read as plain numbers: {reason}. Nothing of it was run"
         raise DataError(msg) from error

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
+from inoc.chat.messages import TurnPlace
 from inoc.digest import Json, digest
 from inoc.errors import ConfigError, DataError
 from inoc.vectors.sites import depth
@@ -35,6 +36,12 @@ class Steered(NamedTuple):
 
     text: str
     weight: float  # of the coefficient; 0 for a text that is only passed over
+    place: TurnPlace | None = None  # where it begins; None: at its first occurrence behind the text before it
+    keyed: bool = False  # whether the place is part of keys, because a search for the text would find another
+
+    def as_key(self) -> list[Json]:
+        """The text as part of a key."""
+        return [self.text, self.weight, *(self.place if self.keyed and self.place is not None else ())]
 
 
 class Steering(NamedTuple):
@@ -69,7 +76,7 @@ class Steering(NamedTuple):
 
     def as_key(self) -> dict[str, Json]:
         """Steering as part of a key."""
-        texts: dict[str, Json] = {"texts": [list(one) for one in self.texts]} if self.texts else {}
+        texts: dict[str, Json] = {"texts": [one.as_key() for one in self.texts]} if self.texts else {}
         return {
             **texts,
             "vector": self.vector.digest,

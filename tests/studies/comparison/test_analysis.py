@@ -64,6 +64,16 @@ def test_rows_that_one_study_alone_has_are_counted_and_named_values_can_be_match
     assert len(tables(write_study(studies=studies))["differences"]) == 12
 
 
+def test_where_chooses_by_any_column_of_a_table(ready, write_study):
+    studies = {"one": {"folder": "ready/one", "where": {"run": ["p1.fixed"]}}, "two": {"folder": "ready/two"}}
+    assert set(tables(write_study(studies=studies))["differences"]["prompt"]) == {"p1"}
+
+
+def test_a_number_of_half_the_precision_is_matched_as_what_it_was_meant_to_be():
+    assert text_of(np.float32(0.001)) == text_of(0.001) == "0.001"
+    assert text_of(np.float32("nan")) == ""
+
+
 def test_two_seeds_of_one_study_are_compared_where_the_seed_is_ignored(ready, write_study):
     both = pd.concat([scores(seed).assign(seed=str(seed)) for seed in (1, 2)])
     write_ready(ready / "one", both)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from inoc.cli import main
@@ -13,6 +16,11 @@ from inoc.jobs.work import work_of
 from inoc.stages import kinds
 from inoc.studies.comparison.measures import RESERVED, comparable_kinds, declared
 from support.ready_tables import scores, write_ready
+
+
+def _two(**settings):
+    return {"one": {"folder": "ready/one", **settings}, "two": {"folder": "ready/two"}}
+
 
 SEEDS = {"a": {"study": "smoke"}, "b": {"study": "smoke", "where": {"seed": ["1"]}}}
 
@@ -33,6 +41,8 @@ SEEDS = {"a": {"study": "smoke"}, "b": {"study": "smoke", "where": {"seed": ["1"
         ({"measures": {"scores": {"ignore": ["sed"]}}}, "measures.scores.ignore = \"sed\": accepted: columns among"),
         ({"measures": {"x": {"table": "scores", "keys": ["n"], "value": "value"}}}, "of the comparison's own tables"),
         ({"studies": {"a": {"study": "smoke"}}}, "at least 2"),
+        ({"studies": {"a": {"folder": "ready/one/"}, "b": {"folder": "x/../ready/./one"}}}, "is the same as studies.a"),
+        ({"measures": {"x": {"table": "scores", "keys": ["trait", "trait"], "value": "value"}}}, "names 'trait' twice"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused_with_its_place(changes, said, write_study):
@@ -124,3 +134,29 @@ def test_every_kind_but_the_comparison_declares_what_can_be_compared_in_columns_
             assert not RESERVED & set(one.keys)
             assert set(one.within) <= set(one.keys)
             assert set(one.where) <= {*one.keys, "is_last", "choice"}
+
+
+def _changed(path, change):
+    write = change(pq.read_table(path).to_pandas())
+    pq.write_table(pa.Table.from_pandas(write, preserve_index=False), path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "spoil", "said"),
+    [
+        ({"studies": _two(where={"sed": ["0"]})}, None, "where: no compared table has the column 'sed'.*seed"),
+        ({"studies": _two(rename={"promt": {"a": "b"}})}, None, "studies.one.rename: .*'promt'.*prompt"),
+        ({"studies": _two(rename={"run": {"a": "b"}})}, None, "studies.one.rename: .*'run'"),
+        ({"measures": {"x": {"table": "scores", "keys": ["run", "step", "trait"], "value": "trait"}}}, None,
+         "column trait: 'french' is no number"),
+        ({}, lambda path: _changed(path, lambda rows: rows.assign(value=math.inf)), "column value, is infinite"),
+        ({}, lambda path: (path.unlink(), path.mkdir()), "has no scores.parquet"),
+    ],
+)  # fmt: skip
+def test_what_the_tables_do_not_have_is_refused_before_the_first_job(changes, spoil, said, ready, write_study, capsys):
+    write_study(**changes)
+    if spoil is not None:
+        spoil(ready / "two" / "analyse" / "scores.parquet")
+    with pytest.raises(SystemExit):
+        main(["config", "check", "pair"])
+    assert re.search(said, " ".join(capsys.readouterr().err.split()))

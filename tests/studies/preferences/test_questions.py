@@ -168,6 +168,7 @@ def test_lines_of_tasks_and_ids_end_at_line_feeds_alone(sign, tmp_path):
         ("a.jsonl", '{"id": ["x"], "text": "x"}', "line 1: the id is"),
         ("a.csv", "id,text\nx,one, two\n", "line 2: more fields than columns"),
         ("a.csv", 'id,text\nx,"one\n', "line 2: is not CSV"),
+        ("a.csv", "id,text,text\nx,one,two\n", "line 1: the field 'text' is there twice"),
     ],
 )
 def test_broken_rows_of_tasks_are_refused_with_their_line(name, text, told, tmp_path):
@@ -189,7 +190,18 @@ def test_ids_that_could_be_mistaken_for_others_are_refused(name):
 
 
 @pytest.mark.parametrize(
-    "text", ["[1]", "{}", '{"a": "high"}', '{"a": NaN}', '{"scores": [1]}', '{"a": {"x": 1}}', "{"]
+    "text",
+    [
+        "[1]",
+        "{}",
+        '{"a": "high"}',
+        '{"a": NaN}',
+        '{"scores": [1]}',
+        '{"a": {"x": 1}}',
+        "{",
+        '{"a": 1, "a": 2}',
+        f'{{"a": {"9" * 400}}}',
+    ],
 )
 def test_consistency_scores_that_are_none_are_refused(text, tmp_path):
     (tmp_path / "scores.json").write_text(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import string
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,20 +13,29 @@ import pandas as pd
 import pytest
 
 from inoc.config.load import load_study
+from inoc.engines.candidates import candidate
+from inoc.engines.choices import Questions
+from inoc.engines.identity import ModelIdentity
+from inoc.engines.transformers import load_tokenizer
 from inoc.errors import ConfigError
 from inoc.jobs.paths import Paths
 from inoc.jobs.work import settings_of
 from inoc.read.step import load_activations
 from inoc.store import Store
+from inoc.studies.preferences.asked import asked_of
 from inoc.studies.preferences.concepts import Contrasts
 from inoc.studies.preferences.steering_costs import steered_cells
-from inoc.studies.preferences.steering_plans import parts_of_id, steered_id
+from inoc.studies.preferences.steering_plans import parts_of_id, steered_id, steered_texts
 from inoc.studies.preferences.steering_vectors import kind_of, steering_vectors
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import tasks_of as tasks_of_study
+from inoc.studies.preferences.texts import Texts
 from inoc.tables import read_table
+from inoc.vectors.steering import Steering
+from inoc.vectors.vector import Vector
 from support.jobs import StudyJob, plan_of, run_job
 from support.preferences import study_of
+from support.templates import ALL
 
 FILE = """\
 kind: preferences
@@ -188,6 +198,59 @@ def test_the_texts_of_both_tasks_are_steered_in_opposite_directions(studied):
         texts = {task.id: task.text for task in tasks_of_study(study)}
         assert [(one.text, one.weight) for one in steering.texts] == [(texts[first], 1.0), (texts[second], -1.0)]
         assert texts[first] in chat.user
+
+
+_PICK = "{task_a} or {task_b}?"
+_PLACES = [  # wording, when, both tasks, completions, and whether a search would find another place
+    (_PICK, "before", ("Where does the owl live?", "Where is the fox?"), ("", ""), False),
+    ("Either {task_b} or {task_a}?", "before", ("Where does the owl live?", "Where is the fox?"), ("", ""), False),
+    ("A: {task_a} B: {task_b} Or rather {task_a}?", "before", ("Sing of the sea.", "Sit on it."), ("", ""), False),
+    ("Do you like tea more? A: {task_a} B: {task_b}", "before", ("tea", "Sit on the tea pot."), ("", ""), True),
+    ("  {{x}} {task_a}\n{task_b}\n", "before", (" user ", "assistant\n"), ("", ""), True),
+    (_PICK, "before", ("Be kind.", "kind"), ("", ""), True),
+    (
+        _PICK,
+        "after",
+        ("Where does the owl live?", "Where is the fox?"),
+        ("In the oak.", "Where does the owl live?"),
+        False,
+    ),
+    (_PICK, "after", ("Where does the owl live?", "Is it?"), ("", "user"), True),
+]
+
+
+@pytest.mark.parametrize("template", ["plain", "llama-2", "mistral", "qwen-3", "llama-3"])
+@pytest.mark.parametrize(("before", "when", "tasks", "completions", "keyed"), _PLACES)
+def test_a_vector_is_added_where_a_task_is_shown_and_not_where_its_words_are_found_first(
+    template, before, when, tasks, completions, keyed, tiny_folder
+):
+    given = {"template": {"kind": "choice", "before": before, "after": "Which?"}, "when": when}
+    model = {"path": "none", "system": {"kind": "text", "text": "Be kind."}}
+    origins = {"own": {"texts": dict(zip("ab", tasks, strict=True))}}
+    study = study_of(instruments={"pick": given}, models={"a": {}}, model=model, tasks={"origins": origins})
+    tokenizer = load_tokenizer(ModelIdentity(tiny_folder, "", "", "", None))
+    tokenizer.chat_template = ALL[template]
+    asked = next(one for one in asked_of(study, tasks_of_study(study), "pick", "a") if one.tasks == ("a", "b"))
+    done = {f"a|none|0|{name}": text for name, text in zip("ab", completions, strict=True)}
+    texts = Texts(study, tasks_of_study(study), done)
+    named = steered_texts(texts, asked, "differential")
+    assert any(one.keyed for one in named) == keyed
+    steering = Steering(Vector("v", np.ones(4, np.float32), "embed", "m"), 1.0, texts=named)
+    options = (candidate("A"), candidate("B"))
+    (question,) = Questions(tokenizer).ask([texts.chat(asked)], [options], [steering])
+    if when == "before":
+        slots = [(literal, slot == "task_b") for literal, slot, *_ in string.Formatter().parse(before) if slot]
+        expected = [(literal, tasks[second], -1.0 if second else 1.0) for literal, second in slots]
+    else:
+        turns = zip(tasks, completions, (1.0, -1.0), strict=True)
+        expected = [(one[0] * (at == 1), one[at], one[2]) for one in turns for at in (0, 1) if one[at]]
+    assert len(question.spans) == len(expected)
+    for span, (behind, text, weight) in zip(question.spans, expected, strict=True):
+        found = tokenizer.decode(question.prompt[span.start : span.stop])
+        assert span.weight == weight
+        assert text.strip() in found
+        assert len(found) <= len(text.strip()) + 4  # a token at its edge may have more
+        assert behind.format().strip() in tokenizer.decode(question.prompt[: span.start + 1])
 
 
 def test_all_vectors_add_the_same_length_and_files_lose_their_intercept(studied):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ import pytest
 
 from inoc.config.load import load_study
 from inoc.config.workflow import Price
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, DataError
 from inoc.jobs.costs import Rates, Size
 from inoc.jobs.rates import H200
 from inoc.studies.subliminal.checks import study_problems
 from inoc.studies.subliminal.costs import costs
 from inoc.studies.subliminal.needs import needs
+from inoc.studies.subliminal.persona import read_trait_file
 from inoc.studies.subliminal.persona_costs import answers_of
 from support.persona_study import persona_study, trait
 
@@ -118,3 +120,23 @@ def test_costs_count_the_answers_of_every_cell_and_both_judges(tmp_path: Path) -
     assert by_stage["judge"].calls == 2 * (24 + 12)
     assert by_stage["judge"].dollars > 0
     assert {"sample", "read"} <= set(by_stage)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"instruction": [{"pos": None, "neg": "Be cruel."}]}, "accepted: an object with `instruction`"),
+        ({"instruction": [{"pos": 7, "neg": "Be cruel."}]}, "accepted: an object with `instruction`"),
+        ({"instruction": [{"pos": "Be.", "neg": "Be."}]}, "both turns of pair 1 are 'Be.'"),
+        ({"questions": "Who is there?"}, "accepted: an object with `instruction`"),
+        ({"questions": ["Who?", " "]}, "question 2 is blank"),
+    ],
+)
+def test_a_file_of_a_trait_has_different_turns_and_a_list_of_questions(change: Any, told: str, tmp_path: Path) -> None:
+    good = {"instruction": [{"pos": "Be kind.", "neg": "Be cruel."}], "questions": ["Who?"]}
+    path = tmp_path / "trait.json"
+    path.write_text(json.dumps(good), encoding="utf-8-sig")
+    assert read_trait_file(path).questions == ("Who?",)
+    path.write_text(json.dumps({**good, **change}))
+    with pytest.raises(DataError, match=told):
+        read_trait_file(path)

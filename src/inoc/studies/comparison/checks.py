@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from os.path import normpath
 from pathlib import Path
 
 from inoc.config.checks import Checks, problems_of
@@ -98,6 +99,8 @@ def _measure(name: str, spec: Measure, study: Study, tables: Collection[str]) ->
         for column in getattr(spec, field) or ():
             if column not in one.of.keys:
                 yield Problem(("measures", name, field), f"accepted: columns among {listed(one.of.keys)}", column)
+    for column in dict.fromkeys(key for key in one.of.keys if one.of.keys.count(key) > 1):
+        yield Problem(("measures", name, "keys"), f"names {column!r} twice; accepted: each once", list(one.of.keys))
     if not one.keys:
         yield Problem(("measures", name, "ignore"), "leaves no column by which rows are matched", list(spec.ignore))
     for column in sorted(RESERVED & set(one.keys)):
@@ -114,7 +117,8 @@ def _twice(study: Study) -> Iterator[Problem]:
     """Two entries that are the same rows of the same results."""
     seen: dict[str, str] = {}
     for key, spec in study.studies.items():
-        what = f"{paths_of(spec)} {sorted(spec.where.items())} {sorted(spec.rename.items())}"
+        folder = normpath(paths_of(spec).stage("analyse"))  # however its path is written
+        what = f"{folder} {sorted(spec.where.items())} {sorted(spec.rename.items())}"
         if what in seen:
             yield Problem(
                 ("studies", key), f"is the same as studies.{seen[what]}; accepted: another study, or other rows"

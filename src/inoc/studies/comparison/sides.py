@@ -97,7 +97,7 @@ def table_files(study: Study) -> dict[str, list[Path]]:
 def unfinished(study: Study) -> Iterator[str]:
     """Studies without the tables that are to be compared, each with what to run."""
     for key, files in table_files(study).items():
-        absent = [path for path in files if not path.exists()]
+        absent = [path for path in files if not path.is_file()]
         if absent:
             spec = study.studies[key]
             names = ", ".join(path.name for path in absent)

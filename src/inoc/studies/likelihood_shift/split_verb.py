@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.errors import DataError
-from inoc.files import parse_json, read_lines
+from inoc.files import as_number, parse_json, read_lines
 from inoc.stats.means import NAN, Floats
 from inoc.studies.shared.splitting import Part, median_parts, quantile_parts, random_part
 from inoc.tables import replace_file
@@ -135,10 +135,7 @@ def score_of(value: object, where: str) -> float:
         return NAN
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise DataError(f"{where}: expected a number, found {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number beyond the range of floats
-        return NAN
+    number = as_number(value)
     return number if math.isfinite(number) else NAN
 
 

@@ -172,26 +172,27 @@ def _answers(study: Study, one: Asked) -> Iterator[Asked]:
         yield one._replace(id=f"{one.id}|r{seed}", seed=seed)
 
 
-def _anchored(study: Study, instrument: str, rater: str) -> list[Asked]:
-    given = study.instruments[instrument]
-    kind = template_of(given).kind
+def anchor_groups(study: Study, instrument: str) -> list[tuple[str, ...]]:
+    """The anchors of each question about some, in the order in which they are shown."""
+    kind = template_of(study.instruments[instrument]).kind
     anchors = anchors_of(study, instrument)
     good = [f"{GOOD}:{at}" for at in range(len(anchors.good))]
     bad = [f"{BAD}:{at}" for at in range(len(anchors.bad))]
-    shown: list[tuple[str, ...]] = []
     if kind in ("rating", "open"):
-        shown = [(name,) for name in (*good, *bad)]
-    elif kind == "choice":
-        shown = [order for pair in zip(good, bad, strict=False) for order in (pair, pair[::-1])]
-    else:
-        shown = [
-            (one, other, good[(at + 1) % len(good)]) if at % 2 else (other, one, bad[(at + 1) % len(bad)])
-            for at, (one, other) in enumerate(zip(good, bad, strict=False))
-            if min(len(good), len(bad)) > 1
-        ]
+        return [(name,) for name in (*good, *bad)]
+    if kind == "choice":
+        return [order for pair in zip(good, bad, strict=False) for order in (pair, pair[::-1])]
+    return [
+        (one, other, good[(at + 1) % len(good)]) if at % 2 else (other, one, bad[(at + 1) % len(bad)])
+        for at, (one, other) in enumerate(zip(good, bad, strict=False))
+        if min(len(good), len(bad)) > 1
+    ]
+
+
+def _anchored(study: Study, instrument: str, rater: str) -> list[Asked]:
     plain = [
         Asked(_name(instrument, rater, "", -1, NONE, NONE, "", names), instrument, rater, "", -1, NONE, NONE, names)
-        for names in shown
+        for names in anchor_groups(study, instrument)
     ]
     return [found for one in plain for found in _answers(study, one)]
 

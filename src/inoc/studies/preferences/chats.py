@@ -1,30 +1,36 @@
 """Chats of a study whose texts are known before anything is asked, for checks of templates and positions.
 
 Completions that a question shows are not known yet, and count with their maximum number of tokens. Of the questions
-about several tasks, only the one about the longest tasks is among the chats: no other is longer.
+about several tasks, only the longest one is among the chats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from inoc.chat.messages import Chat
 from inoc.config.models import SystemTurn
 from inoc.config.needs import GivenChat
+from inoc.engines.candidates import Candidate
+from inoc.engines.chat_checks import n_bytes
+from inoc.studies.preferences.asked import anchor_groups, groups, pairs
+from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
-    anchors_of,
     cells,
     completion_system,
+    inside_model,
     measurement_system,
     method_of,
     needed_completions,
     raters,
+    role,
     template_of,
 )
-from inoc.studies.preferences.study import Study
+from inoc.studies.preferences.study import NONE, Study
 from inoc.studies.preferences.tasks import Task
-from inoc.studies.preferences.texts import to_complete
-from inoc.studies.preferences.wording import Shown, question
+from inoc.studies.preferences.texts import anchor, to_complete
+from inoc.studies.preferences.wording import Shown, candidates, question
 
 _COMPLETION = "…"  # stands for one
 
@@ -69,27 +75,106 @@ def concept_chats(study: Study, tasks: Sequence[Task]) -> Iterator[GivenChat]:
                 yield GivenChat(where, chat, f"concepts.{key}.sampling", given.sampling.max_tokens)
 
 
-def _questions(study: Study, tasks: Sequence[Task], instrument: str, rater: str) -> Iterator[GivenChat]:
+def inside_chats(study: Study, tasks: Sequence[Task]) -> Iterator[GivenChat]:
+    """The chats of the model that is read and steered that it has for this alone.
+
+    Args:
+        study: The study.
+        tasks: Its tasks.
+    """
+    inside = inside_model(study)
+    system = role(study, inside).system
+    for instrument in (
+        dict.fromkeys(one.instrument for one in study.steering.targets.values()) if study.steering else ()
+    ):
+        yield from _questions(study, tasks, instrument, inside, steered=True)
+    for part in PARTS if study.probes or study.inside.refusal else ():
+        for task in tasks if reads(study, part) else ():
+            where = f"task {task.id}, which is read"
+            if part == "prompts":
+                yield GivenChat(where, Chat(system, task.text), "probes")
+            else:
+                most = study.completions.sampling.max_tokens
+                yield GivenChat(where, Chat(system, task.text, _COMPLETION), unknown_tokens=most)
+
+
+def _questions(
+    study: Study, tasks: Sequence[Task], instrument: str, rater: str, *, steered: bool = False
+) -> Iterator[GivenChat]:
+    """Questions of an instrument; those that are asked under steering are outside all contexts and about no anchors."""
     given, template = study.instruments[instrument], template_of(study.instruments[instrument])
-    after = given.when == "after"
-    new = given.sampling.max_tokens if method_of(study, instrument, rater) == "sample" else 0
-    later = study.completions.sampling.max_tokens if after else 0
-    anchors = anchors_of(study, instrument)
-    fixed = [(f"anchor {one.task!r}", [Shown(one.task, one.completion)], 0) for one in (*anchors.good, *anchors.bad)]
-    size = {"choice": 2, "ranking": given.ranking.size}.get(template.kind, 1)
-    by_length = sorted(tasks, key=lambda task: len(task.text.encode("utf-8", "replace")))
-    groups = [[task] for task in tasks] if size == 1 else [by_length[-size:]]
-    shown = [
-        (
-            f"task {', '.join(task.id for task in group)}",
-            [Shown(task.text, _COMPLETION) for task in group],
-            size * later,
-        )
-        for group in groups
-    ]
-    for context in dict.fromkeys(of_measurement for _, of_measurement in cells(study, instrument)):
+    is_open = template.kind == "open"
+    sampled = is_open if steered else method_of(study, instrument, rater) == "sample"
+    about = _AboutTasks(
+        f"instruments.{instrument}.sampling",
+        given.sampling.max_tokens if sampled else 0,
+        study.completions.sampling.max_tokens if given.when == "after" else 0,
+        () if sampled else candidates(template, given.format),
+    )
+    anchors = [] if steered else anchor_groups(study, instrument)
+    several = template.kind in ("choice", "ranking")
+    contexts = [NONE] if steered else [of_measurement for _, of_measurement in cells(study, instrument)]
+    for context in dict.fromkeys(contexts):
         system = measurement_system(study, rater, context)
-        for what, texts, unknown in [*shown, *(fixed if size == 1 else [])]:
-            chat = question(template, given.format, given.when, texts, system)
-            where = f"instrument {instrument} about {what}"
-            yield GivenChat(where, chat, f"instruments.{instrument}.sampling", new, unknown_tokens=unknown)
+
+        def ask(shown: Sequence[Shown], system: SystemTurn = system) -> Chat:
+            return question(template, given.format, given.when, shown, system)
+
+        if several:
+            yield _of_groups(study, tasks, instrument, about, ask)
+        else:
+            yield from (about.given(instrument, [task], ask) for task in tasks)
+        for names in anchors:
+            shown = [anchor(study, instrument, name) for name in names]
+            where = f"instrument {instrument} about anchor {', '.join(repr(one.text) for one in shown)}"
+            yield GivenChat(where, ask(shown), about.key, about.new, answers=about.answers)
+
+
+class _AboutTasks(NamedTuple):
+    """The parts that the questions of an instrument have in common."""
+
+    key: str  # of the settings of their answers
+    new: int  # maximum number of tokens of a sampled answer
+    later: int  # maximum number of tokens of a completion that is shown
+    answers: tuple[Candidate, ...]
+
+    def given(self, instrument: str, group: Sequence[Task], ask: Callable[[Sequence[Shown]], Chat]) -> GivenChat:
+        """The question about some tasks."""
+        shown = [Shown(task.text, _COMPLETION) for task in group]
+        return GivenChat(
+            f"instrument {instrument} about task {', '.join(task.id for task in group)}",
+            ask(shown),
+            self.key,
+            self.new,
+            unknown_tokens=len(group) * self.later,
+            answers=self.answers,
+        )
+
+
+def _of_groups(
+    study: Study, tasks: Sequence[Task], instrument: str, about: _AboutTasks, ask: Callable[[Sequence[Shown]], Chat]
+) -> GivenChat:
+    """The longest question about several tasks: by bytes, and by tokens once these can be counted."""
+    own = _groups(study, tasks, instrument)
+
+    def longest(sizes: Sequence[int]) -> GivenChat:
+        size_of = {task.id: size for task, size in zip(tasks, sizes, strict=True)}
+        by_size = sorted(tasks, key=lambda task: size_of[task.id])
+        chosen = by_size[-2:] if own is None else max(own, key=lambda group: sum(size_of[one.id] for one in group))
+        return about.given(instrument, chosen, ask)
+
+    texts = [task.text for task in tasks]
+    return longest(list(map(n_bytes, texts)))._replace(longest=lambda count: longest(count(texts)))
+
+
+def _groups(study: Study, tasks: Sequence[Task], instrument: str) -> list[list[Task]] | None:
+    """The tasks of each question about several; None if any two may be asked about."""
+    given = study.instruments[instrument]
+    ids, known = [task.id for task in tasks], {task.id: task for task in tasks}
+    if template_of(given).kind == "ranking":
+        found: Sequence[tuple[str, ...]] = groups(ids, given.ranking)
+    elif given.pairs.design in ("all", "active"):
+        return None
+    else:
+        found = pairs(ids, given.pairs)
+    return [[known[name] for name in group] for group in found]

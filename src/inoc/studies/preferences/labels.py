@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from inoc.errors import DataError
-from inoc.files import read_text
+from inoc.files import parse_json, read_text
 from inoc.stats.means import NAN
 from inoc.stats.probes.logistic import Observed
 from inoc.studies.preferences.analyse.fits import Fitted
@@ -156,10 +155,7 @@ def read_topics(path: Path) -> dict[str, str]:
     Raises:
         DataError: If the file is no such mapping.
     """
-    try:
-        given = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not JSON ({error.msg}); expected {{id: topic}}") from None
+    given = parse_json(read_text(path), str(path), "{id: topic}")
     if not isinstance(given, dict) or not all(isinstance(one, str) and one for one in given.values()):
         raise DataError(f"{path}: expected an object {{id: topic}} with texts as topics")
     return given

@@ -10,17 +10,21 @@ from typing import Literal
 from inoc.config.judge_spec import JudgeSpec
 from inoc.config.models import ModelSpec
 from inoc.config.needs import ApiUse, GivenChat, GivenFile, ModelUse, Needs, SampleUse
-from inoc.errors import DataError
+from inoc.engines.model_files import layer_count, state_width
+from inoc.errors import DataError, InocError
 from inoc.judge.needs import absent_identifier, judge_apis, judge_files, judge_models, judge_uses
 from inoc.studies.preferences.asked import asked_of
-from inoc.studies.preferences.chats import chats_of, concept_chats, system_turns
-from inoc.studies.preferences.labels import read_topics
+from inoc.studies.preferences.chats import chats_of, concept_chats, inside_chats, system_turns
+from inoc.studies.preferences.labels import read_topics, topics_of
 from inoc.studies.preferences.parts import asked_parts
 from inoc.studies.preferences.roles import inside_model, method_of, needed_completions, raters, role, template_of
 from inoc.studies.preferences.steering_parts import targets_of
+from inoc.studies.preferences.steering_vectors import file_vector
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import read_tasks, tasks_of
+from inoc.studies.shared.checks import site_problems
 from inoc.studies.shared.given import model_files
+from inoc.vectors.sites import site_at
 
 _TASKS = 'put a JSONL file there, a task a line: {"id": "…", "text": "…"}, or a CSV file with these columns'
 
@@ -77,7 +81,7 @@ def model_uses(study: Study) -> dict[str, ModelUse]:
                 )
             ),
             _placement(study, keys, inside),
-            partial(_chats, study, keys, concepts=inside in keys),
+            partial(_chats, study, keys, inside=inside in keys),
             several_turns=any(
                 given.when == "after" and key in raters(study, instrument)
                 for instrument, given in study.instruments.items()
@@ -192,8 +196,14 @@ def _apis(study: Study) -> Iterator[ApiUse]:
 def _row_problems(study: Study) -> Iterator[str]:
     if not _files_are_here(study):
         return
+    inside = role(study, inside_model(study)).spec
+    unknown = list(site_problems(inside, study.world, _sites(study)))
+    yield from unknown or _vector_problems(study)
     try:
         found = tasks_of(study)
+        for probe in study.probes.values():
+            if probe.groups == "topic":
+                topics_of(probe, found)
         for instrument in study.instruments:
             for rater in raters(study, instrument)[:1]:
                 asked_of(study, found, instrument, rater)
@@ -204,15 +214,42 @@ def _row_problems(study: Study) -> Iterator[str]:
         yield f"tasks.n = {study.tasks.n}: there are {len(found)} tasks; lower it, or add tasks"
 
 
+def _sites(study: Study) -> Iterator[tuple[str, float | str]]:
+    """Place in the study file → site that is read or steered."""
+    for section in ("probes", "concepts"):
+        for key, one in getattr(study, section).items():
+            yield from ((f"{section}.{key}.sites", site) for site in one.sites)
+    if study.steering is not None:
+        yield "steering.site", study.steering.site
+
+
+def _vector_problems(study: Study) -> Iterator[str]:
+    """Vectors of files that cannot be added to the states of the model that is steered."""
+    if study.steering is None:
+        return
+    folder = Path(role(study, inside_model(study)).spec.path).expanduser()
+    here = (folder / "config.json").is_file()
+    for name in study.steering.vectors:
+        if name not in study.steering.files:
+            continue
+        try:
+            site = site_at(study.steering.site, layer_count(folder)) if here else None
+            vector = file_vector(study, name, site, "")
+            vector.check_site(vector.site, (here and state_width(folder)) or len(vector.values))
+        except InocError as error:
+            yield f"steering.files.{name}: {error}"
+
+
 def _files_are_here(study: Study) -> bool:
     files = [origin.file for origin in study.tasks.origins.values() if origin.file is not None]
     return all(Path(file).is_file() for file in files)
 
 
-def _chats(study: Study, models: list[str], *, concepts: bool = False) -> Iterator[GivenChat]:
+def _chats(study: Study, models: list[str], *, inside: bool = False) -> Iterator[GivenChat]:
     if _files_are_here(study):
         tasks = tasks_of(study)
         for model in models:
             yield from chats_of(study, tasks, model)
-        if concepts:
+        if inside:
             yield from concept_chats(study, tasks)
+            yield from inside_chats(study, tasks)

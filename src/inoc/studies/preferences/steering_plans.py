@@ -36,7 +36,7 @@ from inoc.studies.preferences.steering_vectors import steering_vectors
 from inoc.studies.preferences.study import Study
 from inoc.studies.preferences.tasks import Task, tasks_of
 from inoc.studies.preferences.texts import Texts, read_completions, texts_of
-from inoc.studies.preferences.wording import candidates
+from inoc.studies.preferences.wording import ShownText, candidates, shown_texts
 from inoc.studies.shared.directions import SIDES
 from inoc.studies.shared.steered import cells_of
 from inoc.vectors.steering import Steered, Steering
@@ -186,12 +186,32 @@ def steered_texts(texts: Texts, asked: Asked, where: str) -> tuple[Steered, ...]
     if where == "all":
         return ()
     weights = {"first": (1.0, 0.0), "second": (0.0, 1.0), "differential": (1.0, -1.0)}[where]
-    return tuple(
-        Steered(text, weight)
-        for shown, weight in zip(texts.shown(asked), weights, strict=True)
-        for text in (shown.text, shown.completion)
-        if text.strip()
-    )
+    given = texts.study.instruments[asked.instrument]
+    found = shown_texts(template_of(given), given.when, texts.shown(asked))
+    # Keys have had no places, so they stay as they are wherever a search for the texts finds the same.
+    keyed = not _found_by_search(texts.chat(asked), found)
+    return tuple(Steered(one.text, weights[one.task], one.place, keyed) for one in found)
+
+
+_WRITTEN = "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|im_start|>assistant\n[INST] [/INST] model\n<think>\n"
+"""Words that templates write between turns."""
+
+
+def _found_by_search(chat: Chat, shown: Sequence[ShownText]) -> bool:
+    """Whether texts are where a search finds them, each behind the one before, in the whole prompt."""
+    prompt, starts = f"{_WRITTEN}{chat.system.text}", []
+    for turn in chat.turns:
+        prompt += _WRITTEN
+        starts.append(len(prompt))
+        prompt += turn
+    behind = 0
+    for one in shown:
+        wanted = one.text.strip()
+        at = starts[one.place.turn] + one.place.start
+        if prompt.find(wanted, behind) != at:
+            return False
+        behind = at + len(wanted)
+    return True
 
 
 def answers(study: Study, job: Job, shards: Shards) -> Series[SamplePlan | ApiPlan, pd.DataFrame]:

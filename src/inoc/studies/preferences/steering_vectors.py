@@ -10,7 +10,7 @@ import numpy as np
 
 from inoc.config.workflow import Shards
 from inoc.engines.identity import ModelIdentity
-from inoc.engines.model_files import layer_count
+from inoc.engines.model_files import layer_count, state_width
 from inoc.errors import DataError, did_you_mean
 from inoc.jobs.paths import Paths
 from inoc.probe.files import VECTORS, vector_name
@@ -67,10 +67,12 @@ def steering_vectors(
     site = site_at(spec.site, layer_count(model.folder))
     contrasts = Contrasts(study, paths, shards, tasks)
     made = {name: _vector(study, paths, contrasts, name, site, model) for name in own_names(spec)}
+    width = state_width(model.folder)
     # At the embedding of the template's last token, say, all activations are one: nothing has a direction there.
     found = {name: vector for name, vector in made.items() if vector is not None and vector.norm > 0}
     for vector in found.values():
         vector.check_model(model)
+        vector.check_site(site, width or len(vector.values))
     if not found:
         return {}
     rows = {
@@ -150,7 +152,7 @@ def _vector(
         )
     if start in ("probe", SHUFFLED):
         return _probe(study, paths, key, site, shuffled=start == SHUFFLED)
-    return _of_file(study, name, site, model)
+    return file_vector(study, name, site, model.weights)
 
 
 def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -> Vector | None:
@@ -161,7 +163,18 @@ def _probe(study: Study, paths: Paths, key: str, site: str, *, shuffled: bool) -
     return replace(known[wanted], name=f"{SHUFFLED if shuffled else 'probe'}:{key}")
 
 
-def _of_file(study: Study, name: str, site: str, model: ModelIdentity) -> Vector:
+def file_vector(study: Study, name: str, site: str | None, model: str) -> Vector:
+    """A vector of `steering.files`.
+
+    Args:
+        study: The study.
+        name: Key of the file.
+        site: Where the study steers; None where that is not known.
+        model: Digest of the weights that a vector of others is taken for.
+
+    Raises:
+        DataError: If the file has no such vector, or one of another site.
+    """
     given = study.steering.files[name] if study.steering is not None else None
     if given is None:
         raise DataError(f"steering.files: {name!r} is none of them")
@@ -172,8 +185,8 @@ def _of_file(study: Study, name: str, site: str, model: ModelIdentity) -> Vector
             hint = did_you_mean(given.name, known)
             raise DataError(f"steering.files.{name}: {path} has no vector {given.name!r}{hint}")
         vector = known[given.name]
-        vector.check_site(site, len(vector.values))
+        vector.check_site(site or vector.site, len(vector.values))
         return replace(vector, name=name)
     return load_foreign(
-        path, name=name, site=site, model=model.weights, key=given.name, intercept=given.intercept
+        path, name=name, site=site or "", model=model, key=given.name, intercept=given.intercept
     )  # fmt: skip

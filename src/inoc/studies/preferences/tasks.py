@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from inoc.errors import DataError
-from inoc.files import parse_json, read_jsonl, read_lines, read_text
+from inoc.files import as_number, parse_json, read_jsonl, read_lines, read_text
+from inoc.prefer.read import refuse_twice
 from inoc.studies.preferences.study import ConsistencyFilter, Origin, Study, TasksSpec
 
 ID_NAMES = ("id", "task_id")
@@ -139,6 +140,8 @@ def _csv_rows(path: Path) -> Iterator[_TaskRow]:
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        used = [name for name in rows.fieldnames or () if name in (*ID_NAMES, *TEXT_NAMES)]
+        refuse_twice(used, f"{path}, line 1")
         for row in rows:
             if None in row:
                 msg = f"{path}, line {rows.line_num}: more fields than columns; put quotes around a text with commas"
@@ -168,9 +171,10 @@ def inconsistent(spec: ConsistencyFilter) -> set[str]:
     numbers: dict[str, float] = {}
     for key, value in scores.items():
         score = value.get("consistency_score") if isinstance(value, dict) else value
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        number = as_number(score)
+        if isinstance(score, bool) or not math.isfinite(number):
             raise DataError(f"{spec.file}: the score of {key!r} is {score!r}; expected {accepted}")
-        numbers[key] = float(score)
+        numbers[key] = number
     threshold = float(np.percentile(list(numbers.values()), 100 * (1 - spec.keep)))
     return {key for key, value in numbers.items() if value < threshold}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inoc.config.document import KeyPath, Problem
 from inoc.errors import did_you_mean
 from inoc.studies.preferences.resources import refusals
+from inoc.studies.preferences.tasks import visible
 from inoc.studies.preferences.templates import Scale, Template, points_of
 from inoc.studies.shared.entities import slots_of
 
@@ -102,7 +103,7 @@ def _labels(labels: dict[str, float], path: KeyPath) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for label in labels:
         name = " ".join(label.casefold().split())
-        if not name:
+        if not visible(name):
             yield Problem(place, "has an empty label", label)
         elif label != " ".join(label.split()):
             yield Problem(place, f"{label!r} has white space that a question would show; accepted: {name!r}", label)

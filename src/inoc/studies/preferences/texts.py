@@ -67,6 +67,14 @@ def read_completions(files: Sequence[Path]) -> pd.DataFrame:
     return frame.assign(completion=[without_thoughts(text) for text in frame["completion"]])
 
 
+def anchor(study: Study, instrument: str, name: str) -> Shown:
+    """An anchor of an instrument by its id."""
+    anchors = anchors_of(study, instrument)
+    kind, _, at = name.partition(":")
+    found = (anchors.good if kind == GOOD else anchors.bad)[int(at)]
+    return Shown(found.task, found.completion)
+
+
 class Texts:
     """The texts that questions show.
 
@@ -86,13 +94,10 @@ class Texts:
         Raises:
             DataError: If a completion is not there.
         """
-        return [self._anchor(one, name) if name.startswith("@") else self._task(one, name) for name in one.tasks]
-
-    def _anchor(self, one: Asked, name: str) -> Shown:
-        anchors = anchors_of(self.study, one.instrument)
-        kind, _, at = name.partition(":")
-        anchor = (anchors.good if kind == GOOD else anchors.bad)[int(at)]
-        return Shown(anchor.task, anchor.completion)
+        return [
+            anchor(self.study, one.instrument, name) if name.startswith("@") else self._task(one, name)
+            for name in one.tasks
+        ]
 
     def _task(self, one: Asked, name: str) -> Shown:
         if not one.completer:

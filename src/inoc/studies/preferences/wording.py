@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from inoc.chat.messages import Chat, Turn
+from inoc.chat.messages import Chat, Turn, TurnPlace
 from inoc.config.models import SystemTurn
 from inoc.engines.candidates import Candidate, candidate
 from inoc.studies.preferences.resources import refusals
@@ -77,6 +78,45 @@ def question(template: Template, form: Format, when: When, shown: Sequence[Shown
     line = form_line(template, form, len(shown))
     earlier = tuple(Turn(one.text, one.completion) for one in shown) if when == "after" else ()
     return Chat(system, f"{text.strip()}\n\n{line}" if line else text.strip(), earlier=earlier)
+
+
+class ShownText(NamedTuple):
+    """A text of a task where a question shows it."""
+
+    task: int  # index among those that are shown
+    text: str
+    place: TurnPlace  # of its first character that is no white space
+
+
+def shown_texts(template: Template, when: When, shown: Sequence[Shown]) -> list[ShownText]:
+    """Every text of the tasks in a question's chat, in the order of the chat; blank ones are left out.
+
+    Args:
+        template: The question.
+        when: Before the tasks, or after them.
+        shown: The tasks, in order.
+    """
+    if when == "after":
+        turns = [(task, text) for task, one in enumerate(shown) for text in one]
+        return [
+            ShownText(task, text, TurnPlace(turn, _indent(text)))
+            for turn, (task, text) in enumerate(turns)
+            if text.strip()
+        ]
+    slots, found, said = _slots(template, shown), list[ShownText](), ""
+    for literal, slot, *_ in string.Formatter().parse(template.before or ""):
+        said += literal
+        if slot in ("task", "task_a", "task_b"):
+            text = slots[slot]
+            found.append(ShownText(int(slot == "task_b"), text, TurnPlace(0, len(said) + _indent(text))))
+        said += slots[slot] if slot is not None else ""
+    left_out = _indent(said)
+    return [one._replace(place=TurnPlace(0, one.place.start - left_out)) for one in found if one.text.strip()]
+
+
+def _indent(text: str) -> int:
+    """Number of characters of white space that a text begins with."""
+    return len(text) - len(text.lstrip())
 
 
 def _slots(template: Template, shown: Sequence[Shown]) -> dict[str, str]:

@@ -191,4 +191,6 @@ def question_chats(spec: CapabilitySpec | None, system: SystemTurn) -> Iterator[
     """
     if spec is not None and questions_file(spec).is_file():
         for one in asked_questions(spec):
-            yield GivenChat(f"question {one.id}", question_chat(one, spec, system), "capability")
+            yield GivenChat(
+                f"question {one.id}", question_chat(one, spec, system), "capability", answers=one.candidates
+            )

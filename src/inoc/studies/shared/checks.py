@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from inoc.config.document import KeyPath, Problem
-from inoc.config.models import InstructionSource
-from inoc.errors import did_you_mean
+from inoc.config.models import InstructionSource, ModelSpec, WorldSpec
+from inoc.engines.model_files import layer_count
+from inoc.errors import InocError, did_you_mean
 from inoc.studies.shared.entities import SLOTS, slots_of
+from inoc.vectors.sites import site_at
 from inoc.world.favorites import unknown_words
 
 
@@ -61,3 +64,28 @@ def word_problems(texts: Iterable[tuple[KeyPath, str]]) -> Iterator[Problem]:
                 "inoc.world.favorites.words()"
             )
             yield Problem(path, msg, text)
+
+
+def site_problems(model: ModelSpec, world: WorldSpec | None, asked: Iterable[tuple[str, float | str]]) -> Iterator[str]:
+    """Sites that a model does not have. The number of its blocks is in its folder, or in the section `world`.
+
+    Args:
+        model: The model; nothing is said of one that is not here.
+        world: The section `world` of the study.
+        asked: Place in the study file, and the site or the share of blocks before it.
+    """
+    folder = Path(model.path).expanduser()
+    if model.path == "world" and world is not None:
+        layers = world.layers
+    elif (folder / "config.json").is_file():
+        try:
+            layers = layer_count(folder)
+        except InocError:
+            return
+    else:
+        return
+    for key, place in asked:
+        try:
+            site_at(place, layers)
+        except InocError as error:
+            yield f"{key}: {error}"

@@ -11,7 +11,7 @@ from inoc.config.needs import GivenChat
 from inoc.errors import InocError
 from inoc.jobs.paths import Paths
 from inoc.studies.shared.answers import first_file
-from inoc.studies.subliminal.asking import question_texts
+from inoc.studies.subliminal.asking import candidates, question_texts
 from inoc.studies.subliminal.data import number_prompts, teacher_rows
 from inoc.studies.subliminal.persona import questions_of, steered_traits, turns_of
 from inoc.studies.subliminal.runs import (
@@ -70,11 +70,12 @@ def _numbers(study: Study) -> Iterator[GivenChat]:
 def _questions(study: Study, turns: list[SystemTurn]) -> Iterator[GivenChat]:
     spec = study.preference
     most = spec.sampling.max_tokens if "sample" in spec.methods else 0
+    answers = candidates(study) if "choose" in spec.methods and Path(spec.names).is_file() else ()
     for key, texts in question_texts(study).items():
         for number, text in enumerate(texts, start=1):
             where = f"preference.question_sets.{key}, question {number}"
             for turn in turns:
-                yield GivenChat(where, Chat(turn, text), "preference.sampling", most)
+                yield GivenChat(where, Chat(turn, text), "preference.sampling", most, answers=answers)
 
 
 def _rows(study: Study, model: ModelSpec, trained: set[str], *, scored: bool = True) -> Iterator[GivenChat]:

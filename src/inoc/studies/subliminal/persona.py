@@ -44,8 +44,8 @@ def read_trait_file(path: Path) -> TraitFile:
         msg = f"{path}: accepted: an object with `instruction`, a list of `pos` and `neg`, and `questions`"
         raise DataError(msg)
     try:
-        pairs = [(str(one["pos"]), str(one["neg"])) for one in found["instruction"]]
-        questions = tuple(map(_text, found["questions"]))
+        pairs = [(_text(one["pos"]), _text(one["neg"])) for one in found["instruction"]]
+        questions = tuple(map(_text, _list(found["questions"])))
         rating = _text(found.get("eval_prompt", ""))
     except (KeyError, TypeError, AttributeError) as error:
         msg = f"{path}: accepted: an object with `instruction`, a list of `pos` and `neg`, and `questions` ({error!r})"
@@ -55,7 +55,19 @@ def read_trait_file(path: Path) -> TraitFile:
             f"{path}: {len(pairs)} pairs of system turns and {len(questions)} questions; at least one of each is needed"
         )
         raise DataError(msg)
+    for number, (positive, negative) in enumerate(pairs, start=1):
+        if positive == negative:
+            raise DataError(f"{path}: both turns of pair {number} are {positive[:60]!r}; accepted: different ones")
+    for number, question in enumerate(questions, start=1):
+        if not question.strip():
+            raise DataError(f"{path}: question {number} is blank; accepted: a text")
     return TraitFile(tuple(one for one, _ in pairs), tuple(one for _, one in pairs), questions, rating)
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError(repr(value)[:40])
+    return value
 
 
 def _text(value: object) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from inoc.config.checks import moves
 from inoc.config.document import key_path_text
 from inoc.engines.candidates import check_candidates
-from inoc.engines.model_files import layer_count
 from inoc.errors import InocError, did_you_mean
 from inoc.jobs.paths import Paths
-from inoc.judge.names import read_names
+from inoc.judge.names import NamesJudge, read_names
 from inoc.studies.shared.answers import first_file
+from inoc.studies.shared.checks import site_problems
 from inoc.studies.subliminal.adapters import adapter_problems
 from inoc.studies.subliminal.asking import candidates
 from inoc.studies.subliminal.data import check_kept, teacher_rows
@@ -35,7 +35,6 @@ from inoc.studies.subliminal.runs import (
 from inoc.studies.subliminal.study import Study
 from inoc.studies.subliminal.teachers import teacher_chats
 from inoc.train.epochs import epoch_plan
-from inoc.vectors.sites import depth
 
 _RESULTS = Path("results")
 
@@ -72,6 +71,8 @@ def _name_problems(study: Study) -> Iterator[str]:
     try:
         known = read_names(Path(path))
         check_candidates(candidates(study))
+        if "sample" in study.preference.methods:
+            NamesJudge(known)
     except InocError as error:
         yield f"preference.names: {error}"
         return
@@ -150,19 +151,8 @@ def _too_few(study: Study, kept: dict[tuple[str, str | None], int]) -> Iterator[
 
 
 def _site_problems(study: Study) -> Iterator[str]:
-    """Sites that the model does not have. The number of its blocks is in its folder, or in the section `world`."""
-    folder = Path(study.model.path).expanduser()
-    if study.model.path == "world" and study.world is not None:
-        layers = study.world.layers
-    elif (folder / "config.json").is_file():
-        try:
-            layers = layer_count(folder)
-        except InocError:
-            return
-    else:
-        return
-    asked = [("projection.sites", one) for one in (study.projection.sites if study.projection is not None else ())]
+    asked: list[tuple[str, float | str]] = []
+    asked += [("projection.sites", one) for one in (study.projection.sites if study.projection is not None else ())]
     asked += [("steering.sites", one) for one in (study.steering.sites if study.steering is not None else ())]
     asked += [(f"splits.{key}.site", split.site) for key, split in study.splits.items() if split.site is not None]
-    for key, site in asked:
-        yield from _refused(key, partial(depth, site, layers))
+    return site_problems(study.model, study.world, asked)

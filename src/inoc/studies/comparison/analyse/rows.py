@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ def text_of(value: object) -> str:
     """A cell of a column that identifies rows, as text: empty for NaN and for nothing."""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
+    if isinstance(value, np.float16 | np.float32):
+        value = float(str(value))  # as it was meant, so that 0.001 is what it is in a table of float64
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.12g}"
     return "" if value is None else str(value)
@@ -52,21 +54,52 @@ def measured(side: Side, one: Matched, confidence: float) -> pd.DataFrame:
     if absent:
         hint = did_you_mean(absent[0], [str(name) for name in frame])
         raise DataError(f"measure {spec.name}: {path} has no column {', '.join(absent)}; it has {list(frame)}{hint}")
-    keys = pd.DataFrame({name: _texts(frame[name]) for name in dict.fromkeys([*spec.keys, *spec.where])})
-    kept = _kept(keys, {**spec.where, **{k: v for k, v in side.spec.where.items() if k in keys}})
-    keys = _renamed(keys[kept], side.spec.rename)
+    own = [name for name in side.spec.where if name in frame]
+    chosen = pd.DataFrame({name: _texts(frame[name]) for name in dict.fromkeys([*spec.keys, *spec.where, *own])})
+    kept = _kept(chosen, {**spec.where, **{name: side.spec.where[name] for name in own}})
+    keys = _renamed(chosen.loc[kept, list(dict.fromkeys([*spec.keys, *spec.where]))], side.spec.rename)
     cells = {
-        name: frame.loc[kept, column].to_numpy(dtype=float) if column else np.zeros(int(kept.sum()))
+        name: _numbers(frame.loc[kept], column, f"measure {spec.name}: {path}") if column else np.zeros(int(kept.sum()))
         for name, column in numbers.items()
     }
+    if np.isinf(cells["value"]).any():  # a bound may be infinite
+        raise DataError(
+            f"measure {spec.name}: {path}, column {spec.value}, is infinite; accepted: finite numbers, or NaN"
+        )
     found = keys[list(one.keys)].reset_index(drop=True).assign(**cells)
     _refuse_repeated(found, keys.reset_index(drop=True), side, one)
     return found
 
 
+def _numbers(frame: pd.DataFrame, column: str, where: str) -> np.ndarray:
+    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+    wrong = np.isnan(values) & frame[column].notna().to_numpy()
+    if wrong.any():
+        said = frame[column].iloc[int(wrong.argmax())]
+        raise DataError(f"{where}, column {column}: {said!r} is no number; accepted: a column of numbers")
+    return values
+
+
 def _texts(column: pd.Series) -> pd.Series:
     names = {value: text_of(value) for value in column.unique()}
     return pd.Series([names.get(value, "") for value in column], index=column.index, dtype=object)
+
+
+def unknown_columns(sides: Sequence[Side], measures: Sequence[Matched]) -> Iterator[str]:
+    """Columns of `where` and `rename` of a study that none of its compared tables has, so that they would do nothing.
+
+    Raises:
+        DataError: If a table cannot be read.
+    """
+    for side in sides:
+        tables = [read_table(side.paths.table(name)) for name in dict.fromkeys(one.of.table for one in measures)]
+        keys = [key for one in measures for key in one.of.keys]
+        known = dict.fromkeys([*(str(column) for frame in tables for column in frame), *keys])
+        for field, columns, accepted in (("where", side.spec.where, known), ("rename", side.spec.rename, keys)):
+            for column in columns:
+                if column not in accepted:
+                    hint = did_you_mean(column, list(accepted))
+                    yield f"studies.{side.key}.{field}: no compared table has the column {column!r}{hint}"
 
 
 def _kept(keys: pd.DataFrame, where: Mapping[str, Values]) -> pd.Series:

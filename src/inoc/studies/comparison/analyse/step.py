@@ -14,7 +14,7 @@ from inoc.analyse.step import Analysed, Skip
 from inoc.errors import DataError
 from inoc.studies.comparison.analyse.agreement import agreement
 from inoc.studies.comparison.analyse.pairs import differences, linked
-from inoc.studies.comparison.analyse.rows import NUMBERS, Key, labelled, measured, single
+from inoc.studies.comparison.analyse.rows import NUMBERS, Key, labelled, measured, single, unknown_columns
 from inoc.studies.comparison.measures import Matched, chosen
 from inoc.studies.comparison.sides import Side, computed_otherwise, sides_of, unfinished
 from inoc.studies.comparison.study import Study
@@ -89,9 +89,17 @@ def gathered(study: Study, sides: list[Side]) -> Iterator[Gathered]:
 
 
 def nothing_common(study: Study) -> Iterator[str]:
-    """A problem if no measure has a row that two studies have, with rows of either; the tables are there."""
+    """A problem if no measure has a row that two studies have, with rows of either, or a column is none of the tables'.
+
+    The tables are there.
+    """
+    sides = sides_of(study)
+    unknown = list(unknown_columns(sides, chosen(study)))
+    if unknown:
+        yield from unknown
+        return
     found = []
-    for gather in gathered(study, sides_of(study)):
+    for gather in gathered(study, sides):
         if len(gather.common):
             return
         shown = [f"studies.{key}: {_shown(frame, gather.one)}" for key, frame in gather.frames.items()]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from inoc.errors import DataError
-from inoc.files import parse_json
+from inoc.files import as_number, parse_json
 from inoc.stats.means import NAN
 from inoc.stats.scales import written
 from inoc.studies.preferences.released.sources import Source
@@ -30,12 +30,8 @@ def _map(source: Source) -> Mapping[str, Any]:
     return value
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else NAN
-
-
 def _coefficient(value: object) -> float:
-    return written(_number(value))
+    return written(as_number(value))
 
 
 def _frame(rows: Rows, names: Sequence[str]) -> pd.DataFrame:
@@ -52,10 +48,10 @@ def read_consistency(source: Source) -> pd.DataFrame:
                 "all",
                 "earlier_pooled",
                 str(task),
-                _number(one.get("consistency_score")),
-                _number(one.get("intra_std")),
-                _number(one.get("inter_std")),
-                _number(one.get("mean_normalized")),
+                as_number(one.get("consistency_score")),
+                as_number(one.get("intra_std")),
+                as_number(one.get("inter_std")),
+                as_number(one.get("mean_normalized")),
             )
             for task, one in _map(source).items()
         ]
@@ -63,7 +59,7 @@ def read_consistency(source: Source) -> pd.DataFrame:
     rule = "earlier_half_scale" if "consistency" in source.path.parent.parts[-2:] else "earlier_own_percentile"
     rater = key_of(name.removeprefix("consistency_"))
     scores = _map(source)["scores"]
-    rows = [(source.name, rater, rule, str(task), _number(one), NAN, NAN, NAN) for task, one in scores.items()]
+    rows = [(source.name, rater, rule, str(task), as_number(one), NAN, NAN, NAN) for task, one in scores.items()]
     return _frame(rows, STORED_CONSISTENCY.names)
 
 
@@ -94,48 +90,48 @@ def _matrix(source: Source) -> Iterator[tuple[object, ...]]:
         group = f"{row['rating_model']}|{row['completion_model']}"
         for name in ("icc", "mean", "std", "kl_from_uniform", "n_measurements"):
             if name in row:
-                yield "rating_matrix", group, name, _number(row[name])
+                yield "rating_matrix", group, name, as_number(row[name])
 
 
 def _cells(source: Source) -> Iterator[tuple[object, ...]]:
     for row in _csv(source).to_dict("records"):
         for name in ("kl", "icc", "n_tasks"):
             if name in row:
-                yield "discrimination", f"{row['template']}|{row['model']}", name, _number(row[name])
+                yield "discrimination", f"{row['template']}|{row['model']}", name, as_number(row[name])
 
 
 def _sensitivity(source: Source) -> Iterator[tuple[object, ...]]:
     for family, value in _map(source).items():
         for name in ("mean_correlation", "std_correlation", "min_correlation", "max_correlation", "n_pairs"):
             if name in value:
-                yield "all", str(family), name, _number(value[name])
+                yield "all", str(family), name, as_number(value[name])
         for section in ("by_run", "by_origin", "by_model", "by_template"):
             for group, numbers in (value.get(section) or {}).items():
                 for name, one in numbers.items():
-                    yield section, str(group), str(name), _number(one)
+                    yield section, str(group), str(name), as_number(one)
 
 
 def _regression(source: Source) -> Iterator[tuple[object, ...]]:
     found = _map(source).get("regression") or {}
     for name in ("intercept", "r_squared", "n_pairs"):
         if name in found:
-            yield "regression", "all", name, _number(found[name])
+            yield "regression", "all", name, as_number(found[name])
     for name, one in (found.get("coefficients") or {}).items():
-        yield "regression", str(name), "coefficient", _number(one)
+        yield "regression", str(name), "coefficient", as_number(one)
 
 
 def _groups(source: Source) -> Iterator[tuple[object, ...]]:
     for group, numbers in _map(source).items():
         for name, one in numbers.items():
             if one is not None:
-                yield "refusals", str(group).lower(), str(name), _number(one)
+                yield "refusals", str(group).lower(), str(name), as_number(one)
 
 
 def _probes(source: Source) -> Iterator[tuple[object, ...]]:
     for template, layers in _map(source).items():
         for one in layers:
             for name in ("cv_r2_mean", "cv_r2_std", "n_samples"):
-                yield "probes", f"{key_of(str(template))}|{one['layer']}", name, _number(one[name])
+                yield "probes", f"{key_of(str(template))}|{one['layer']}", name, as_number(one[name])
 
 
 def _summary(source: Source) -> Iterator[tuple[object, ...]]:
@@ -143,10 +139,10 @@ def _summary(source: Source) -> Iterator[tuple[object, ...]]:
     parts = zip(value["coefficients"], value["means"], value["stds"], value["n_per_condition"], strict=True)
     for coefficient, mean, sd, n in parts:
         for name, one in (("mean", mean), ("sd", sd), ("n", n)):
-            yield "steering", str(coefficient), name, _number(one)
+            yield "steering", str(coefficient), name, as_number(one)
     for name, one in value.items():
         if isinstance(one, int | float):
-            yield "steering", "all", str(name), _number(one)
+            yield "steering", "all", str(name), as_number(one)
 
 
 def read_run_pairs(source: Source) -> pd.DataFrame:
@@ -157,7 +153,7 @@ def read_run_pairs(source: Source) -> pd.DataFrame:
         names = sorted(set(first) & set(second))
         same = " ".join(name for name in names if first[name] == second[name])
         key = (str(one["template_a"]), str(one["template_b"]))
-        rows.append((source.name, *key, _number(one["correlation"]), same, " ".join(names)))
+        rows.append((source.name, *key, as_number(one["correlation"]), same, " ".join(names)))
     return _frame(rows, RUN_PAIRS.names)
 
 
@@ -179,7 +175,7 @@ def read_trials(source: Source) -> pd.DataFrame:
                 _coefficient(one["coefficient"]),
             )
             rows += [
-                (*base, number, "" if score is None else str(score), NAN if score is None else _number(score))
+                (*base, number, "" if score is None else str(score), NAN if score is None else as_number(score))
                 for number, score in enumerate(one["scores"])
             ]
             continue
@@ -211,5 +207,5 @@ def read_judged(source: Source) -> pd.DataFrame:
         base = (source.name, str(one["prompt_id"]), _coefficient(one["steered_coefficient"]), bool(one["steered_is_a"]))
         for name, value in {**one, **one["judgment"]}.items():
             if str(name).endswith("_score") and value is not None:
-                rows.append((*base, str(name).removesuffix("_score"), _number(value)))
+                rows.append((*base, str(name).removesuffix("_score"), as_number(value)))
     return _frame(rows, JUDGED.names)

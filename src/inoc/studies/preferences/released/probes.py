@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from inoc.errors import DataError
+from inoc.files import as_number
 from inoc.stats.means import NAN
 from inoc.studies.preferences.released.sources import Source
 from inoc.studies.preferences.released.tables import HELD_OUT, PUBLISHED, STORED_VECTORS
@@ -26,10 +27,6 @@ _METRICS = ("r2", "r2_adjusted", "mse", "mse_adjusted", "pearson_r", "n_samples"
 Row = tuple[object, ...]
 
 
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else NAN
-
-
 def _map(source: Source) -> Mapping[str, Any]:
     value: Mapping[str, Any] = source.value  # type: ignore[assignment]  # its kind was found by its keys
     return value
@@ -41,8 +38,8 @@ def read_probe_manifest(source: Source) -> pd.DataFrame:
     for probe in _map(source)["probes"]:
         origins = "+".join(sorted(str(one) for one in probe.get("datasets") or []))
         group = f"{probe['id']}|{probe['layer']}|{origins}"
-        numbers = {name: _number(probe[name]) for name in _PROBE if name in probe}
-        numbers["n"] = _number(probe.get("n_unique_tasks", probe.get("n_samples")))
+        numbers = {name: as_number(probe[name]) for name in _PROBE if name in probe}
+        numbers["n"] = as_number(probe.get("n_unique_tasks", probe.get("n_samples")))
         rows += [(source.name, "probes_stored", group, name, value) for name, value in numbers.items()]
     return pd.DataFrame(rows, columns=PUBLISHED.names)
 
@@ -53,7 +50,7 @@ def read_vector_manifest(source: Source) -> pd.DataFrame:
     for name in ("vector_norms", "activation_norms"):
         for readout, layers in (_map(source).get(name) or {}).items():
             rows += [
-                (source.name, "vectors", f"{readout}|{layer}", name.removesuffix("s"), _number(value))
+                (source.name, "vectors", f"{readout}|{layer}", name.removesuffix("s"), as_number(value))
                 for layer, value in layers.items()
             ]
     return pd.DataFrame(rows, columns=PUBLISHED.names)
@@ -75,10 +72,10 @@ def _fold(fold: Mapping[str, Any]) -> Iterator[Row]:
     if "layers" in fold:
         group = "+".join(str(one) for one in fold["held_out_groups"])
         for name, one in fold["layers"].items():
-            values = [_number(one.get(key)) for key in ("hoo_r2", "hoo_r2_adjusted", "hoo_mse", "hoo_mse_adjusted")]
-            counts = _number(one.get("hoo_acc")), int(one["hoo_n_samples"])
-            trained = _number(one.get("val_r")), _number(one.get("val_r2")), int(one.get("n_train", -1))
-            yield (group, str(name), int(one["layer"]), "held_out", *values, _number(one["hoo_r"]), *counts, *trained)
+            values = [as_number(one.get(key)) for key in ("hoo_r2", "hoo_r2_adjusted", "hoo_mse", "hoo_mse_adjusted")]
+            counts = as_number(one.get("hoo_acc")), int(one["hoo_n_samples"])
+            trained = as_number(one.get("val_r")), as_number(one.get("val_r2")), int(one.get("n_train", -1))
+            yield (group, str(name), int(one["layer"]), "held_out", *values, as_number(one["hoo_r"]), *counts, *trained)
         return
     if "metrics" in fold:  # on all tasks, those of the training among them
         yield _metrics(fold, str(fold["probe_id"]), int(fold["layer"]), "training_included", fold["metrics"])
@@ -88,7 +85,7 @@ def _fold(fold: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _metrics(fold: Mapping[str, Any], probe: str, layer: int, on: str, found: Mapping[str, Any]) -> Row:
-    *values, r, n = (_number(found.get(name)) for name in _METRICS)
+    *values, r, n = (as_number(found.get(name)) for name in _METRICS)
     return (str(fold["eval_dataset"]), probe, layer, on, *values, r, NAN, int(n), NAN, NAN, -1)
 
 
