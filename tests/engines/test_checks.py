@@ -13,6 +13,7 @@ from inoc.config.models import LoraSpec, SystemTurn
 from inoc.config.needs import GivenChat
 from inoc.engines import transformers as engine
 from inoc.engines.checks import check_model
+from inoc.world.words import word_tokenizer
 from support import templates
 from support.toy_models import SHAPE
 
@@ -164,3 +165,16 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_refused_where_they_occur
     chats = [GivenChat("row 1", Chat(SystemTurn(), "Where does the owl live?", "In a house."))]
     (found,) = check_model(folder, chats=chats)
     assert re.search(r"row 1: the tokenizer makes token \d+ .*the model has embeddings of 100", found)
+
+
+def test_numbers_that_change_places_token_by_token_are_one_token_each(folder):
+    setting = "students.soft.numbers: relabelled"
+    (problem,) = check_model(folder, renames=setting)
+    assert problem.startswith(f"{setting}: the model writes ")
+    assert "accepted: `targets: samples`" in problem
+
+
+def test_numbers_that_no_token_of_the_model_writes_need_no_other_in_their_place(folder):
+    configure(folder, model_type="llama")  # transformers would give a Qwen2 its own way to cut numbers
+    word_tokenizer([*"abcdefg.", *map(str, range(50))], 64).save_pretrained(folder)
+    assert check_model(folder, renames="students.soft.numbers: relabelled") == []

@@ -288,7 +288,8 @@ class SubliminalFolder(Folder):
     def known_end(self, said_: str) -> bool:
         """What depends on the words of a random model, and is told as such."""
         ends = ("rows is kept (", "no pair of answers is kept", "row has activations", "There is nothing to split")
-        return any(words in said_ for words in (*ends, "the training has one step"))
+        # A number of more digits than any prompt asks for, such as 0352.
+        return any(words in said_ for words in (*ends, "the training has one step", "is to be renamed and is not one"))
 
     def check_numbers(self) -> None:
         compared = self._check_filter() + self._check_choices() + self._check_rates() + self._check_traits()

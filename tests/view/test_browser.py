@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ class Tab:
     def __init__(self, page, address: str) -> None:
         self.page, self.address = page, address
         self.complaints: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(60_000)
         page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: (self.complaints.append(f"dialog {dialog.message}"), dialog.dismiss()))
@@ -51,14 +52,26 @@ class Tab:
     def go(self, route: str) -> None:
         self.page.goto("about:blank")
         self.page.goto(f"{self.address}{route}")
-        self.page.wait_for_selector("html[data-ready=yes]")
+        self.until("true")
 
     def until(self, expression: str) -> None:
-        """Wait until an expression is true. The page's policy forbids it to evaluate texts, as Playwright would."""
-        end = time.monotonic() + 15
-        while not self.page.evaluate(expression):
+        """Wait until an expression is true and the page of the present address has been drawn completely.
+
+        The page's policy forbids it to evaluate texts, as Playwright would.
+        """
+        drawn = f"(async () => (await ({expression})) && document.documentElement.dataset.drawn === location.hash)()"
+        end = time.monotonic() + 60
+        while not self.page.evaluate(drawn):
             assert time.monotonic() < end, expression
             self.page.wait_for_timeout(30)
+
+    def count(self, text: str) -> None:
+        """Wait for a number of rows above the list."""
+        self.until(f"document.querySelector('.count')?.textContent === {json.dumps(text)}")
+
+    def says(self, selector: str, text: str) -> None:
+        """Wait until an element that is there says something."""
+        self.until(f"document.querySelector({json.dumps(selector)})?.innerText.includes({json.dumps(text)}) ?? false")
 
     @property
     def hacked(self) -> bool:
@@ -115,7 +128,7 @@ def test_every_page_opens_from_the_server(browser, tmp_path) -> None:
             tab.go(route)
             assert "cannot be shown" not in page.inner_text("main")
         tab.go("#/rows/completions")
-        assert page.inner_text(".count") == "60 rows"
+        tab.count("60 rows")
         page.close()
         server.shutdown()
         thread.join()
@@ -173,10 +186,10 @@ def test_no_script_can_be_added_to_the_page(tab) -> None:
 
 def test_filters_sorting_and_search_are_in_the_address_and_come_back(tab) -> None:
     tab.go("#/rows/completions")
-    assert tab.page.inner_text(".count") == "400 rows"
+    tab.count("400 rows")
     tab.page.locator(".facet", has_text="trained").get_by_label("control").check()
     tab.until("location.hash.includes('model=control')")
-    assert tab.page.inner_text(".count") == "100 of 400 rows"
+    tab.count("100 of 400 rows")
     tab.page.get_by_role("button", name="Playful").first.click()
     tab.until("location.hash.includes('sort=score.playful')")
     tab.page.fill("#search", "HYPERLINK")
@@ -184,12 +197,12 @@ def test_filters_sorting_and_search_are_in_the_address_and_come_back(tab) -> Non
     tab.until("location.hash.includes('q=HYPERLINK')")
     expected = sum(1 for at in range(400) if at % 4 == 1 and "HYPERLINK" in HOSTILE[at % len(HOSTILE)])
     found = f"{expected} of 400 rows"
-    tab.until(f"document.querySelector('.count').textContent === '{found}'")
+    tab.count(found)
     address = tab.page.evaluate("location.hash")
     tab.go(address)
-    assert tab.page.inner_text(".count") == found
+    tab.count(found)
     tab.page.get_by_role("button", name="Remove all").click()
-    tab.until("document.querySelector('.count').textContent === '400 rows'")
+    tab.count("400 rows")
 
 
 def test_texts_are_read_before_anybody_searches_them(tab) -> None:
@@ -197,19 +210,18 @@ def test_texts_are_read_before_anybody_searches_them(tab) -> None:
     tab.until("inoc.list('completions').then((list) => list.prepared === true)")
     before = len(tab.requests)
     tab.page.evaluate("location.hash = '#/rows/completions?q=paragraph'")
-    tab.until("document.querySelector('.count').textContent.includes(' of ')")
-    assert tab.page.inner_text(".count") != "400 rows"
+    tab.until("/^\\d+ of 400 rows$/.test(document.querySelector('.count').textContent)")
     assert not [url for url in tab.requests[before:] if "texts-" in url]
 
 
 def test_failed_scores_can_be_found_and_are_not_those_that_were_not_made(tab) -> None:
     frame = completions(400)["score.playful"]
     tab.go("#/rows/completions?score.playful=nan")
-    assert tab.page.inner_text(".count") == f"{sum(one is not None and one != one for one in frame)} of 400 rows"
+    tab.count(f"{sum(one is not None and one != one for one in frame)} of 400 rows")
     tab.go("#/rows/completions?score.playful=none")
-    assert tab.page.inner_text(".count") == f"{sum(one is None for one in frame)} of 400 rows"
+    tab.count(f"{sum(one is None for one in frame)} of 400 rows")
     tab.go("#/rows/completions?score.playful=50..100")
-    assert tab.page.inner_text(".count") == f"{sum(one is not None and one >= 50 for one in frame)} of 400 rows"
+    tab.count(f"{sum(one is not None and one >= 50 for one in frame)} of 400 rows")
 
 
 def test_means_are_those_of_the_rows_that_they_lead_to(tab) -> None:
@@ -221,8 +233,7 @@ def test_means_are_those_of_the_rows_that_they_lead_to(tab) -> None:
     cell = tab.page.locator("tr", has=tab.page.get_by_role("rowheader", name="clown")).locator("td a").nth(1)
     assert cell.inner_text() == f"{sum(known) / len(known):.1f}"
     cell.click()
-    tab.page.wait_for_selector(".count")
-    assert tab.page.inner_text(".count") == f"{len(own)} of 400 rows"
+    tab.count(f"{len(own)} of 400 rows")
 
 
 def test_a_point_and_a_line_of_a_figure_lead_to_their_rows(tab) -> None:
@@ -230,12 +241,10 @@ def test_a_point_and_a_line_of_a_figure_lead_to_their_rows(tab) -> None:
     tab.page.wait_for_selector(".chart a")
     assert tab.page.locator(".drawing img").evaluate("(image) => image.decode().then(() => image.naturalWidth > 0)")
     tab.page.locator(".chart a").first.click()
-    tab.page.wait_for_selector(".count")
-    assert tab.page.evaluate("location.hash") == "#/rows/completions?about=clown&model=fixed&sort=score.playful"
+    tab.until("location.hash === '#/rows/completions?about=clown&model=fixed&sort=score.playful'")
     tab.go("#/figure/bars")
     tab.page.get_by_role("link", name="Rows of line 2").click()
-    tab.page.wait_for_selector(".count")
-    assert "model=control" in tab.page.evaluate("location.hash")
+    tab.until("location.hash.startsWith('#/rows/completions?') && location.hash.includes('model=control')")
 
 
 def test_answers_to_one_question_stand_side_by_side(tab) -> None:
@@ -250,20 +259,20 @@ def test_answers_to_one_question_stand_side_by_side(tab) -> None:
 
 def test_tokens_show_their_values_and_the_shift_of_a_prefix(tab) -> None:
     tab.go("#/rows/examples?token_values=yes")
-    assert tab.page.inner_text(".count") == "2 of 3 rows"
+    tab.count("2 of 3 rows")
     tab.page.locator(".snippet a").first.click()
-    tab.page.wait_for_selector(".token")
+    tab.until("document.querySelector('.token') !== null")
     assert tab.page.locator(".token").all_text_contents() == ["ab", "</span>", "c"]
     tab.page.get_by_label("Colour by").select_option("clown (fixed)")
     tab.go(tab.page.evaluate("location.hash"))  # the choice is in the address
-    tab.page.wait_for_selector(".token")
+    tab.until("document.querySelector('.token') !== null")
     tab.page.locator(".token").first.hover()
-    assert "log-probability −1.500 nats" in tab.page.inner_text(".detail")
-    assert "shift 1.000" in tab.page.inner_text(".detail")
-    assert "mean log-probability −0.875 nats" in tab.page.inner_text(".token-panel")
+    tab.says(".detail", "log-probability −1.500 nats")
+    tab.says(".detail", "shift 1.000")
+    tab.says(".token-panel", "mean log-probability −0.875 nats")
     tab.page.get_by_role("link", name="Next row").click()
     tab.until("document.querySelectorAll('.token').length === 2")
-    assert "numbered" in tab.page.inner_text(".token-panel")
+    tab.says(".token-panel", "numbered")
 
 
 def test_rows_that_were_dropped_are_counted_with_their_reasons(tab) -> None:
@@ -271,7 +280,7 @@ def test_rows_that_were_dropped_are_counted_with_their_reasons(tab) -> None:
     assert "<i>too short</i>" in tab.page.inner_text("main")
     assert "No <i>rephrasings</i>." in tab.page.inner_text("main")
     tab.page.get_by_role("link", name="<i>too short</i>").click()
-    tab.until("document.querySelector('.count')?.textContent === '1 of 3 rows'")
+    tab.count("1 of 3 rows")
 
 
 def test_cells_of_a_csv_file_are_no_formulas(tab) -> None:
@@ -295,18 +304,18 @@ def test_the_keyboard_alone_reaches_a_transcript_and_comes_back(tab) -> None:
     tab.page.keyboard.press("j")
     tab.page.keyboard.press("j")
     tab.page.keyboard.press("Enter")
-    tab.page.wait_for_selector(".transcript")
-    assert "2 of 400" in tab.page.inner_text(".around")
+    tab.says(".around", "2 of 400")
     tab.page.keyboard.press("j")
-    tab.until("document.querySelector('.around').textContent.includes('3 of 400')")
+    tab.says(".around", "3 of 400")
     tab.page.keyboard.press("u")
-    tab.page.wait_for_selector(".count")
+    tab.count("400 rows")
     tab.page.keyboard.press("/")
-    assert tab.page.evaluate("document.activeElement.id") == "search"
+    tab.until("document.activeElement.id === 'search'")
     tab.page.locator("h1 >> visible=true").click()
     tab.page.keyboard.press("?")
-    assert tab.page.get_by_role("dialog").is_visible()
+    tab.page.get_by_role("dialog").wait_for()
     tab.page.keyboard.press("Escape")
+    tab.page.get_by_role("dialog").wait_for(state="detached")
     tab.page.keyboard.press("g")
     tab.page.keyboard.press("f")
     tab.until("location.hash === '#/figures'")
@@ -322,7 +331,7 @@ def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_window(browser, s
         tab.page.wait_for_timeout(300)
         if "examples" in route:
             tab.page.locator(".snippet a").first.click()
-            tab.page.wait_for_selector(".token")
+            tab.until("document.querySelector('.token') !== null")
         tab.page.evaluate(AXE.read_text(encoding="utf-8"))
         found = tab.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         wrong += [(route, one["id"], one["nodes"][0]["html"][:200]) for one in found["violations"]]
@@ -338,7 +347,7 @@ def test_axe_finds_nothing_wrong_and_nothing_is_wider_than_the_window(browser, s
 def test_a_list_of_a_hundred_thousand_rows_has_few_elements(browser, tmp_path) -> None:
     tab = opened(browser, make_site(tmp_path, source(completions(100_000, ("a short answer", "another")))))
     tab.go("#/rows/completions")
-    assert tab.page.inner_text(".count") == "100,000 rows"
+    tab.count("100,000 rows")
     assert tab.page.locator(".scroller .row").count() < 60
     tab.page.locator(".scroller").evaluate("(element) => { element.scrollTop = element.scrollHeight; }")
     tab.page.wait_for_selector("[aria-rowindex='100001']")
@@ -351,16 +360,15 @@ def test_ten_megabytes_and_five_hundred_turns_open_in_part(browser, tmp_path) ->
     tab = opened(browser, make_site(tmp_path, source(long_chat(500, 10_000_000))))
     tab.go("#/rows/completions?model=control")
     tab.page.locator(".snippet a").first.click()
-    tab.page.wait_for_selector(".turn.meant")
-    assert tab.page.evaluate("document.querySelector('.turn.meant .words').textContent.length") == 20_000
+    tab.until("document.querySelector('.turn.meant .words')?.textContent.length === 20_000")
     tab.page.get_by_role("button", name="Show more").click()
-    assert tab.page.evaluate("document.querySelector('.turn.meant .words').textContent.length") == 40_000
+    tab.until("document.querySelector('.turn.meant .words').textContent.length === 40_000")
     with tab.page.expect_download() as found:
         tab.page.get_by_role("button", name="Download all of it").click()
     assert Path(found.value.path()).stat().st_size == 10_000_000 // 11 * 11
     tab.go("#/rows/completions?model=base")
     tab.page.locator(".snippet a").first.click()
-    tab.page.wait_for_selector(".turns.many .turn")
+    tab.until("document.querySelector('.turns.many .turn') !== null")
     assert 0 < tab.page.locator(".turns.many .turn").count() < 60
     tab.page.locator(".turns.many").evaluate("(element) => { element.scrollTop = 1e9; }")
     tab.page.wait_for_selector(".turns.many .turn.meant")

@@ -94,6 +94,7 @@ class ModelUse:
         max_length: Maximum number of tokens of a training example; 0 if it is not trained.
         reads: Setting because of which its activations are read or steered; empty for none.
         chooses: Setting because of which its probabilities of closed answers are measured; empty for none.
+        renames: Setting because of which numbers change places token by token; empty for none.
         judges: Whether it is a judging model: `key` names its folder, and there are no other settings of it.
         positions: Of a model that is made by the study, so that there is no folder to look into; None: not known.
     """
@@ -108,6 +109,7 @@ class ModelUse:
     max_length: int = 0
     reads: str = ""
     chooses: str = ""
+    renames: str = ""
     judges: bool = False
     positions: int | None = None
 
@@ -135,6 +137,7 @@ class Needs:
         loaded: Whether `model` is loaded at all.
         reads: As for a `ModelUse`.
         chooses: As for a `ModelUse`.
+        renames: As for a `ModelUse`.
     """
 
     model: ModelSpec
@@ -154,4 +157,5 @@ class Needs:
     loaded: bool = True
     reads: str = ""
     chooses: str = ""
+    renames: str = ""
     behind_api: bool = False

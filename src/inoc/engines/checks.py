@@ -40,6 +40,7 @@ def check_model(
     several_turns: bool = False,
     reads: str = "",
     chooses: str = "",
+    renames: str = "",
     judges: bool = False,
 ) -> list[str]:
     """Requirements of a study that a model cannot meet.
@@ -57,6 +58,7 @@ def check_model(
         several_turns: Whether chats have earlier turns.
         reads: Setting because of which activations are read or steered; empty for none.
         chooses: Setting because of which probabilities of closed answers are measured; empty for none.
+        renames: Setting because of which numbers change places token by token; empty for none.
         judges: Whether it is a judging model, which is told not to think where its template has a setting for that.
 
     Returns:
@@ -67,9 +69,7 @@ def check_model(
     from inoc.engines.limits import embedded, max_positions
     from inoc.engines.transformers import load_tokenizer
 
-    config, missing = None, _missing_files(folder)
-    if not missing:
-        config, missing = _configuration(folder)
+    config, missing = _configuration(folder)
     if missing:
         return missing
     turns = _turns(system or SystemTurn(), placement, several_turns=several_turns)
@@ -82,7 +82,10 @@ def check_model(
     if problems:
         return problems  # chats can be measured only with a template that renders them
     tokenizer = load_tokenizer(ModelIdentity(folder, "", "", "", template, settings=own))
-    return list(chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)))
+    return [
+        *_renaming_problems(tokenizer, renames),
+        *chat_problems(tokenizer, max_positions(config), max_length, chats, embedded(config)),
+    ]
 
 
 def _turns(system: SystemTurn, placement: Placement, *, several_turns: bool) -> dict[str, Chat]:
@@ -96,10 +99,12 @@ def _turns(system: SystemTurn, placement: Placement, *, several_turns: bool) -> 
 
 
 def _configuration(folder: Path) -> tuple[Any, list[str]]:
-    """The configuration of a model, and why it cannot be read."""
+    """The configuration of a model, and why it cannot be read or what lacks beside it."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
+    if missing := _missing_files(folder):
+        return None, missing
     try:
         # Without the last argument transformers asks in the terminal whether to run the model's own code.
         return AutoConfig.from_pretrained(folder, trust_remote_code=False), []
@@ -209,6 +214,19 @@ def _shape_problems(config: Any, targets: Sequence[str], reads: str, chooses: st
             except InocError as error:
                 problems.append(f"{setting}: {error}")
     return problems
+
+
+def _renaming_problems(tokenizer: PreTrainedTokenizerBase, setting: str) -> Iterator[str]:
+    """Refuse a tokenizer that writes some number of at most three digits with several tokens."""
+    for number in map(str, range(1000) if setting else ()):
+        tokens = tokenizer.encode(number, add_special_tokens=False)
+        if len(tokens) > 1 and tokenizer.decode(tokens).strip() == number:
+            yield (
+                f"{setting}: the model writes {number} with {len(tokens)} tokens, and only numbers of one token each "
+                "can take each other's place; accepted: `targets: samples`, `numbers: as_written`, or a model with one "
+                "token for each number of at most three digits"
+            )
+            return
 
 
 def _length_problems(config: Any, new_tokens: Mapping[str, int]) -> Iterator[str]:

@@ -33,6 +33,7 @@ def check_study_model(study: BaseStudy, base: Path) -> None:
         needs.max_length,
         needs.reads,
         needs.chooses,
+        renames=needs.renames,
     )
     for use in [*([own] if needs.loaded and not needs.behind_api else []), *needs.others]:
         _check(study.name, use, base)
@@ -63,6 +64,7 @@ def _check(name: str, use: ModelUse, base: Path) -> None:
         several_turns=use.several_turns or any(one.chat.earlier for one in use.chats()),
         reads=use.reads,
         chooses=use.chooses,
+        renames=use.renames,
         judges=use.judges,
     )
     if problems:

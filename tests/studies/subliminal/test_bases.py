@@ -9,6 +9,7 @@ import pytest
 from inoc.jobs.paths import Paths
 from inoc.studies.subliminal.analyse.step import SCHEMAS, preference_tables
 from inoc.studies.subliminal.checks import study_problems
+from inoc.studies.subliminal.needs import needs
 from inoc.studies.subliminal.runs import (
     BASES,
     asked_bases,
@@ -106,3 +107,10 @@ def test_a_panel_counts_the_cells_of_all_base_models_and_names_every_failure(tmp
     n_above = int(cells.loc[own.index, "is_above"].sum())
     assert f"Panel all\\_bases, repeated with 2 base models: above zero in {n_above} of 8 cells" in words
     assert "bear, seed 0 (-0.250)" in words
+
+
+def test_only_base_models_whose_students_read_relabelled_distributions_must_have_a_token_for_each_number():
+    relabelled = {"numbers": "relabelled", "targets": "distribution", "base": "third", "teachers": ["owl_third"]}
+    study = study_of(students={"first": {"numbers": "relabelled"}, "soft": relabelled})
+    found = needs(study)
+    assert (found.renames, [one.renames for one in found.others]) == ("", ["students.soft.numbers: relabelled"])

@@ -50,6 +50,7 @@ def needs(study: Study) -> Needs:
         others=(*_others(study), *_judging_models(study)),
         reads="persona" if study.persona else "",
         chooses=_chooses(study),
+        renames=_renames(study, "own"),
     )
 
 
@@ -87,6 +88,7 @@ def _others(study: Study) -> Iterator[ModelUse]:
                 targets=_targets(training),
                 max_length=max(spec.max_length for spec in training),
                 chooses=_chooses(study),
+                renames=_renames(study, base),
             )
 
 
@@ -103,6 +105,14 @@ def _chooses(study: Study) -> str:
     if "choose" in study.preference.methods:
         return "preference.methods: choose"
     return "capability" if study.capability is not None else ""
+
+
+def _renames(study: Study, base: Base) -> str:
+    """Setting because of which numbers change places in a teacher's distributions."""
+    for key, spec in study.students.items():
+        if spec.base == base and (spec.targets, spec.numbers) == ("distribution", "relabelled"):
+            return f"students.{key}.numbers: relabelled"
+    return ""
 
 
 def _judges(study: Study) -> Iterator[tuple[str, JudgeSpec]]:

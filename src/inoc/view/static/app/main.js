@@ -9,6 +9,7 @@
   const compared = inoc.site.sources.find((source) => source.compare);
   let shown = null; // of the page that is shown: its path, and what it can do
   let turn = 0;
+  let asked = 0;
 
   function parse() {
     const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
@@ -115,6 +116,13 @@
       inoc.site.sources.map((source) => el("li", {}, el("a", { href: `#/rows/${source.name}` }, source.title), ` – ${inoc.count(source.n, "row")}`)),
       el("li", {}, el("a", { href: "#/provenance" }, "Provenance"), " – jobs, seeds and versions")));
   }
-  addEventListener("hashchange", show);
-  show().then(() => { document.documentElement.dataset.ready = "yes"; });
+  // The root element tells which address has been drawn completely, for whoever must not look before that.
+  async function follow() {
+    const mine = ++asked;
+    const { hash } = location;
+    await show();
+    if (mine === asked) document.documentElement.dataset.drawn = hash;
+  }
+  addEventListener("hashchange", follow);
+  follow();
 }
