@@ -215,13 +215,22 @@ def test_jobs_on_made_up_gpus_each_have_one(monkeypatch, tmp_path):
             process.communicate("\n")
 
 
-def test_half_of_the_jobs_of_a_miniature_tell_what_the_others_took(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("study", "stage"),
+    [
+        ("mini", "score | 2"),
+        ("mini_subliminal", "train-teachers | 1"),
+        ("likelihood_scan_14b", "score | 1"),
+    ],
+)
+def test_half_of_the_jobs_of_a_study_tell_what_the_others_took(study, stage, monkeypatch, capsys):
+    """Of each kind, in seconds of processors, which other work on the machine hardly changes."""
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     import plan_holds
 
-    plan_holds.main(["mini", "--timings", str(BENCHMARKS / "mini_timings.json")])
+    plan_holds.main([study, "--timings", str(BENCHMARKS / f"{study}_timings.json")])
     said = capsys.readouterr().out
-    assert "| score | 2 |" in said
+    assert f"| {stage} |" in said
     assert 0.75 < float(said.rpartition(": ")[2]) < 1.25
 
 
