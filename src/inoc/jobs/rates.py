@@ -41,7 +41,7 @@ class Start(NamedTuple):
 
 
 class Gain(NamedTuple):
-    """How many times as fast as in bfloat16 something runs."""
+    """Speed of something in proportion to that in bfloat16."""
 
     score: float = 1.0
     train: float = 1.0
