@@ -32,6 +32,7 @@ from inoc.config.models import BaseStudy, ModelStudy
 from inoc.jobs.job import job_name
 from inoc.jobs.make import RESULTS
 from inoc.jobs.paths import Paths
+from inoc.jobs.shards import shard_count
 from inoc.jobs.work import works_of
 
 ROOT = Path(__file__).parents[1]
@@ -115,14 +116,20 @@ def plan_of(name: str) -> dict[str, float | None]:
     return seconds
 
 
-def targets(study: BaseStudy) -> list[str]:
+def split(study: BaseStudy, n: int) -> dict[str, int]:
+    """Shards of every stage that has some, for so many jobs of each."""
+    return {work.declared.shards: n for work in works_of(study) if work.declared.shards and work.wanted(study)}
+
+
+def targets(study: BaseStudy, shards: dict[str, int]) -> list[str]:
     """Files of all stages but those that only read tables; what they read is made with them."""
     paths = Paths(RESULTS, study.name)
     return [
         str(path)
         for work in works_of(study)
         if work.wanted(study) and not work.declared.reads_tables
-        for path in work.outputs(study, paths, {}, 0)
+        for shard in range(shard_count(work.declared, shards))
+        for path in work.outputs(study, paths, shards, shard)
     ]
 
 
@@ -168,40 +175,44 @@ class Passed(NamedTuple):
         return self.work / self.steady_s if self.steady_s else 0.0
 
 
-def passed(study: BaseStudy, *, tables: bool) -> tuple[list[Passed], list[str]]:
-    """What each part of each stage took, from its manifests, and those that did not end.
+def passed(study: BaseStudy, shards: dict[str, int], *, tables: bool) -> tuple[list[Passed], list[str]]:
+    """What each job of each part of a stage took, from its manifests, and those that did not end.
 
     Args:
         study: The small study.
+        shards: How it is split.
         tables: Whether the stages that only read tables ran too.
     """
     paths, found, lacking = Paths(RESULTS, study.name), [], []
     for work in works_of(study):
         if not work.wanted(study) or (work.declared.reads_tables and not tables):
             continue
-        name = job_name(work.stage, work.part, 0).partition("-")[2]
-        path = paths.stage(work.stage) / f"manifest-{name}.json"
-        if not path.exists():
-            lacking.append(f"{work.stage} {work.part}".strip())
-            continue
-        one = json.loads(path.read_text(encoding="utf-8"))
-        steps = list(one.get("work", {}).values())
-        units = {step["unit"] for step in steps}
-        counted = sum(step["done"] for step in steps) if len(units) == 1 else 0
-        row = Passed(
-            work.stage,
-            work.part,
-            1,
-            counted,
-            units.pop() if len(units) == 1 else "",
-            one["wall_s"],
-            min(one["wall_s"], sum(step["wall_s"] for step in steps)),
-            one["cpu_s"],
-            one.get("peak_memory_gib", 0.0),
-            one["summary"],
-        )
-        found.append(row)
+        for shard in range(shard_count(work.declared, shards)):
+            name = job_name(work.stage, work.part, shard).partition("-")[2]
+            path = paths.stage(work.stage) / f"manifest-{name}.json"
+            if path.exists():
+                found.append(_passed(work.stage, work.part, json.loads(path.read_text(encoding="utf-8"))))
+            else:
+                lacking.append(f"{work.stage} {work.part} {shard}".replace("  ", " "))
     return found, lacking
+
+
+def _passed(stage: str, part: str, manifest: dict[str, Any]) -> Passed:
+    steps = list(manifest.get("work", {}).values())
+    units = {step["unit"] for step in steps}
+    counted = sum(step["done"] for step in steps) if len(units) == 1 else 0
+    return Passed(
+        stage,
+        part,
+        1,
+        counted,
+        units.pop() if len(units) == 1 else "",
+        manifest["wall_s"],
+        min(manifest["wall_s"], sum(step["wall_s"] for step in steps)),
+        manifest["cpu_s"],
+        manifest.get("peak_memory_gib", 0.0),
+        manifest["summary"],
+    )
 
 
 def print_table(rows: list[Passed], planned: dict[str, float | None]) -> None:
@@ -245,6 +256,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--max-tokens", type=int, default=96, help="new tokens of each completion")
     parser.add_argument("--engine", choices=("vllm", "transformers"), help="of sampling (default: vLLM if installed)")
     parser.add_argument("--cores", type=int, default=8)
+    parser.add_argument("--compute", choices=("dtype", "fp8"), help="`model.compute` (default: as the large study)")
+    parser.add_argument("--split", type=int, default=1, metavar="N", help="jobs of each stage (default: 1)")
     parser.add_argument("--no-tables", action="store_true", help="leave out analysis, figures and report")
     parser.add_argument("--tiny", action="store_true", help="two narrow layers, to try the script on a CPU")
     options = parser.parse_args(arguments)
@@ -268,14 +281,22 @@ def main(arguments: list[str] | None = None) -> None:
         40 if options.tiny else 350,
     )
     write_study(large, tokenizer, small, options.folder)
+    if options.compute:
+        path = options.folder / f"config/studies/{large.name}.yaml"
+        value = json.loads(path.read_text(encoding="utf-8"))
+        value["model"]["compute"] = options.compute
+        path.write_text(json.dumps(value, indent=1), encoding="utf-8")
     rates = options.rates and options.rates.resolve()
     before = Path.cwd()
     os.chdir(options.folder)
     try:
         planned = plan_of(large.name)
         study = load_study(large.name)
-        seconds = run_workflow(study.name, options.cores, targets(study) if options.no_tables else [])
-        rows, lacking = passed(study, tables=not options.no_tables)
+        shards = split(study, options.split) if options.split > 1 else {}
+        workflow = {"studies": [study.name], "shards": {study.name: shards}}
+        Path("config/config.yaml").write_text(json.dumps(workflow), encoding="utf-8")
+        seconds = run_workflow(study.name, options.cores, targets(study, shards) if options.no_tables else [])
+        rows, lacking = passed(study, shards, tables=not options.no_tables)
         print_table(rows, planned)
     finally:
         os.chdir(before)

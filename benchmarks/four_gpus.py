@@ -24,15 +24,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
-from all_stages import ROOT, make_models, verbs, write_study
+from all_stages import ROOT, make_models, targets, verbs, write_study
 from small_studies import Small
 
 from inoc.config.load import load_study
-from inoc.config.models import BaseStudy
 from inoc.jobs.make import RESULTS
-from inoc.jobs.paths import Paths
-from inoc.jobs.shards import shard_count, shard_of
-from inoc.jobs.work import works_of
+from inoc.jobs.shards import shard_of
 from inoc.studies.inoculation.runs import study_runs
 from inoc.studies.inoculation.study import Study
 
@@ -116,21 +113,16 @@ def write_studies(large: Study, tokenizer: Any, small: Small, folders: dict[int,
         (folder / "config/config.yaml").write_text(json.dumps(workflow), encoding="utf-8")
 
 
-def verb(folder: Path, made_up: int) -> Path:
-    """A folder with the command `inoc`; on a machine without GPUs it finds some that are made up."""
-    if not made_up:
-        return verbs(folder)
-    devices = folder / "devices"
-    devices.mkdir(parents=True, exist_ok=True)
-    for number in range(made_up):
-        (devices / f"nvidia{number}").touch()
+def made_up_gpus(folder: Path, n: int) -> Path:
+    """A folder for PYTHONPATH with which every Python finds GPUs that are made up, where there are none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(n):
+        (folder / f"nvidia{number}").touch()
     program = (
-        "from pathlib import Path; from inoc.engines.devices import take_devices; "
-        f"take_devices.__defaults__ = (1, Path({str(devices.resolve())!r}), 0.1); "
-        "from inoc.cli import main; main()"
+        "from pathlib import Path\nfrom inoc.engines.devices import take_devices\n"
+        "take_devices.__defaults__ = (1, Path(__file__).parent, 0.1)\n"
     )
-    script = verbs(folder) / "inoc"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{program}" "$@"\n', encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(program, encoding="utf-8")
     return folder.resolve()
 
 
@@ -140,25 +132,17 @@ def run(folder: Path, name: str, gpus: int, cores: int, made_up: int) -> float:
     files = targets(load_study(name), dict.fromkeys(SPLIT, gpus))
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--resources", f"gpu={gpus}"]
     environment = {key: value for key, value in os.environ.items() if key != "CUDA_VISIBLE_DEVICES"}
-    environment["PATH"] = f"{verb(Path('bin'), made_up)}{os.pathsep}{os.environ['PATH']}"
+    environment["PATH"] = f"{verbs(Path('bin'))}{os.pathsep}{os.environ['PATH']}"
+    if made_up:
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(made_up_gpus(Path("devices"), made_up)), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
     started, log = time.perf_counter(), Path("snakemake.log")
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run([*command, "--", *files], stdout=stream, stderr=stream, env=environment, check=False)
     if done.returncode:
         sys.exit(f"the workflow failed in {folder}:\n{log.read_text(encoding='utf-8')[-5000:]}")
     return time.perf_counter() - started
-
-
-def targets(study: BaseStudy, shards: dict[str, int]) -> list[str]:
-    """Files of all jobs of all stages with a model."""
-    paths = Paths(RESULTS, study.name)
-    return [
-        str(path)
-        for work in works_of(study)
-        if work.wanted(study) and work.stage in STAGES
-        for shard in range(shard_count(work.declared, shards))
-        for path in work.outputs(study, paths, shards, shard)
-    ]
 
 
 def print_table(found: dict[int, list[Job]], seconds: dict[int, float]) -> None:

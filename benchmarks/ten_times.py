@@ -117,6 +117,7 @@ def write_study(folder: Path, options: argparse.Namespace, n_examples: int) -> N
         "prompts": {name: {"family": FAMILIES[name], "texts": texts} for name, texts in groups.items() if texts},
         "statistics": {"resamples": options.resamples},
         "scoring": {"n_examples": n_examples, "n_controls": 0, "prefixes": ["fixed"]},
+        "figures": "all",
         "training": {"warmup_steps": 0},  # nothing is trained, and a small scale would have one step
     }
     workflow = {"studies": [NAME], "shards": {NAME: {"score": options.shards}}}

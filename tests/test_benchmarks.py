@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -167,13 +169,68 @@ def test_the_plan_of_every_stage_is_within_a_quarter_of_what_a_gpu_took(tmp_path
     assert planned == pytest.approx(took, rel=0.25)
 
 
-def test_half_of_the_jobs_of_a_miniature_tell_what_the_others_took(monkeypatch, capsys):
+def test_shards_of_the_study_for_several_gpus_are_equally_large(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    from four_gpus import balanced
+
+    from inoc.jobs.shards import shard_of
+
+    keys = balanced(8, 4, "{}.fixed".format)
+    assert len(set(keys)) == 8
+    for name in ("{}", "{}.fixed"):
+        assert sorted(shard_of(name.format(key), 4) for key in keys) == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_two_jobs_that_had_a_gpu_at_the_same_time_are_found(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    from four_gpus import Job, shared
+
+    first, other = Job("score", "score-0", 0, 10, "0"), Job("score", "score-1", 2, 9, "1")
+    after, without = Job("train", "train-0", 10, 20, "0"), Job("judge", "judge-0", 0, 20, "")
+    assert shared([after, without, other, first]) == []
+    assert shared([first, other, Job("train", "train-1", 5, 8, "1,2")]) == [("score-1", "train-1")]
+
+
+def test_jobs_on_made_up_gpus_each_have_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
+    from four_gpus import made_up_gpus
+
+    job = (
+        "import os, sys; from inoc.engines.devices import take_devices; take_devices(print); "
+        "print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True); sys.stdin.readline()"
+    )
+    known = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    path = os.pathsep.join([str(made_up_gpus(tmp_path / "devices", 3)), *sys.path])
+    environment = {**known, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", job], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    try:
+        assert sorted(process.stdout.readline() for process in processes) == ["0\n", "1\n", "2\n"]
+    finally:
+        for process in processes:
+            process.communicate("\n")
+
+
+@pytest.mark.parametrize(
+    ("study", "stage"),
+    [
+        ("mini", "score | 2"),
+        ("mini_subliminal", "train-teachers | 1"),
+        ("likelihood_scan_14b", "score | 1"),
+    ],
+)
+def test_half_of_the_jobs_of_a_study_tell_what_the_others_took(study, stage, monkeypatch, capsys):
+    """Of each kind, in seconds of processors, which other work on the machine hardly changes."""
     monkeypatch.setattr(sys, "path", [str(BENCHMARKS), *sys.path])
     import plan_holds
 
-    plan_holds.main(["mini", "--timings", str(BENCHMARKS / "mini_timings.json")])
+    plan_holds.main([study, "--timings", str(BENCHMARKS / f"{study}_timings.json")])
     said = capsys.readouterr().out
-    assert "| score | 2 |" in said
+    assert f"| {stage} |" in said
     assert 0.75 < float(said.rpartition(": ")[2]) < 1.25
 
 
