@@ -54,7 +54,7 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
         "summary": summary,
         **job.record,
     }
-    path = job.paths.stage(job.stage) / f"manifest-{job.name.partition('-')[2]}.json"
+    path = job.paths.manifest(job.stage, job.shard, job.part)
     write_text(path, json.dumps(body, indent=1, sort_keys=True))
     return path
 

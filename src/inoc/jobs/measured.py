@@ -19,7 +19,6 @@ from inoc.config.workflow import Shards, Workflow
 from inoc.digest import digest
 from inoc.errors import ConfigError, InocError
 from inoc.jobs.costs import CostRow, Pace
-from inoc.jobs.job import job_name
 from inoc.jobs.paths import Paths
 from inoc.jobs.plan import by_stage, cost_rows, jobs_of, measured_size
 from inoc.jobs.shards import shard_count
@@ -126,8 +125,7 @@ def _manifests(study: BaseStudy, paths: Paths, shards: Shards, stage: str) -> It
         if work.stage != stage or not work.wanted(study):
             continue
         for shard in range(shard_count(work.declared, shards)):
-            name = job_name(stage, work.part, shard).partition("-")[2]
-            path = paths.stage(stage) / f"manifest-{name}.json"
+            path = paths.manifest(stage, shard, work.part)
             if path.exists():
                 manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
                 if manifest["settings_digest"] == digest(settings_of(stage, study, shard, shards, work.part)):

@@ -94,6 +94,6 @@ class Paths(NamedTuple):
         """A table of the analysis; its CSV twin lies beside it."""
         return self.stage("analyse") / f"{name}.parquet"
 
-    def manifest(self, stage: str, shard: int | None = None) -> Path:
+    def manifest(self, stage: str, shard: int, part: str = "") -> Path:
         """The manifest of a job: digests, versions, counts, time."""
-        return self.stage(stage) / ("manifest.json" if shard is None else f"manifest-{shard}.json")
+        return self.stage(stage) / (f"manifest-{part}-{shard}.json" if part else f"manifest-{shard}.json")

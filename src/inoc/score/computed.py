@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from inoc.errors import DataError
-from inoc.jobs.job import job_name
 from inoc.jobs.paths import Paths
 
 STAGES = ("score", "train")
@@ -28,8 +27,7 @@ def refuse_mixed(paths: Paths, shards: int, stage: str = "score", part: str = ""
     """
     found: dict[str, list[int]] = {}
     for shard in range(shards):
-        name = job_name(stage, part, shard).partition("-")[2]
-        for way in _ways([paths.stage(stage) / f"manifest-{name}.json"]):
+        for way in _ways([paths.manifest(stage, shard, part)]):
             found.setdefault(way, []).append(shard)
     if len(found) > 1:
         ways = "; ".join(f"{way}: {', '.join(map(str, jobs))}" for way, jobs in sorted(found.items()))
