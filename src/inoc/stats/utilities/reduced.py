@@ -47,14 +47,18 @@ def minimise_reduced(problem: Problem, start: Floats) -> Minimum:
     """
     questions = questions_of(problem.outcomes, tied=problem.model == "davidson")
     whole = _with_all_answers(problem, questions)
-    at, moved, found = start, np.inf, minimise(problem, start)
-    for _ in range(MAX_ROUNDS):
+
+    def adjusted(at: Floats) -> tuple[Minimum, float]:
         given = replace(questions.outcomes, weight=questions.outcomes.weight + fractions(whole, questions, at))
         found = minimise(replace(whole, outcomes=given), at)
-        moved, at = float(np.abs(found.at - at).max()), found.at
+        return found, float(np.abs(found.at - at).max())
+
+    found, moved = adjusted(start)
+    for _ in range(MAX_ROUNDS - 1):
         if moved <= SMALL:
             break
-    return found._replace(value=problem.objective(at), converged=found.converged and moved <= 100 * SMALL)
+        found, moved = adjusted(found.at)
+    return found._replace(value=problem.objective(found.at), converged=found.converged and moved <= 100 * SMALL)
 
 
 def questions_of(outcomes: Outcomes, *, tied: bool) -> Questions:
@@ -73,16 +77,14 @@ def questions_of(outcomes: Outcomes, *, tied: bool) -> Questions:
         np.where(known, second, np.maximum(first, second)),
     )
     code = (first * n + second) * 2 + known
-    distinct = np.unique(code)
+    distinct, asked_at = np.unique(code, return_inverse=True)
     first, second, order = distinct // 2 // n, distinct // 2 % n, (distinct % 2).astype(np.float64)
     kinds = [(first, second, order, False), (second, first, -order, False)] + [(first, second, order, True)] * tied
     winner, loser, orders = (np.concatenate([kind[place] for kind in kinds]) for place in range(3))
     number: Ints = np.tile(np.arange(distinct.size, dtype=np.int64), len(kinds))
     # The kind of an answer that was given: won by the first, by the second, or tied.
-    kind = np.where(o.tie, 2, o.winner != distinct[np.searchsorted(distinct, code)] // 2 // n)
-    weight = np.bincount(kind * distinct.size + np.searchsorted(distinct, code), o.weight, number.size).astype(
-        np.float64
-    )
+    kind = np.where(o.tie, 2, o.winner != first[asked_at])
+    weight = np.bincount(kind * distinct.size + asked_at, o.weight, number.size).astype(np.float64)
     sort = np.argsort(winner, kind="stable")
     every = Outcomes(
         n, winner[sort], loser[sort], orders[sort], np.repeat([k[3] for k in kinds], distinct.size)[sort], weight[sort]
