@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import openai
 
+from inoc.api.request import as_count
+
 T = TypeVar("T", bound=openai.BaseModel)
 
 
@@ -29,8 +31,7 @@ def text_in(thing: object, name: str) -> str:
 
 def count_in(thing: object, name: str) -> int | None:
     """A number of things, 0 or more; None if the field is absent or something else."""
-    value = getattr(thing, name, None)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return as_count(getattr(thing, name, None))
 
 
 def mark_in(thing: object, name: str) -> object:

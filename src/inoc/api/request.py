@@ -121,5 +121,10 @@ def usage_of(response: Mapping[str, Any]) -> Usage | None:
 
 
 def _tokens(value: object) -> int | None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return int(str(value)) if whole and 0 <= int(str(value)) < _MOST_TOKENS else None
+    n = as_count(value)
+    return n if n is not None and n < _MOST_TOKENS else None
+
+
+def as_count(value: object) -> int | None:
+    """A number of things, 0 or more, that a server sent; None if it sent something else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

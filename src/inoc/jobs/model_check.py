@@ -68,13 +68,7 @@ def _check(study: BaseStudy, use: ModelUse, base: Path) -> None:
         judges=use.judges,
     )
     if problems:
-        placed = (_placed(problem, use) for problem in problems)
-        if "placement" not in type(study).model_fields:  # its system turns come from elsewhere
-            placed = (
-                one.replace("placement: system: ", "system turns: ").replace(", or with placement: user", "")
-                for one in placed
-            )
-        lines = "\n".join(f"  {one}" for one in placed)
+        lines = "\n".join(f"  {_placed(problem, study, use)}" for problem in problems)
         raise ConfigError(f"study {name} cannot run with {folder}:\n{lines}")
 
 
@@ -92,8 +86,10 @@ def _check_made(name: str, use: ModelUse) -> None:
             )
 
 
-def _placed(problem: str, use: ModelUse) -> str:
+def _placed(problem: str, study: BaseStudy, use: ModelUse) -> str:
     """A problem of a model, with its settings called by their place in the study file."""
+    if "placement" not in type(study).model_fields:  # its system turns come from elsewhere
+        problem = problem.replace("placement: system: ", "system turns: ").replace(", or with placement: user", "")
     place = use.key if use.judges else rf"{use.key}.\1"
     return re.sub(rf"(?<![\w.])model\.({'|'.join(ModelSpec.model_fields)})\b", place, problem)
 

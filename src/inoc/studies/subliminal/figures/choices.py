@@ -51,11 +51,6 @@ def group_name(study: Study, key: str) -> str:
     return label_of(key, study.students[key].label if key in study.students else None)
 
 
-def between(fewest: int, most: int) -> str:
-    """A number, or the smallest and the largest one."""
-    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
-
-
 def first_set(study: Study) -> str:
     """The first set of questions: the one that figures show."""
     return next(iter(study.preference.question_sets))

@@ -129,12 +129,9 @@ def _of_own_base(study: Study, group: str) -> bool:
     return all(base_of(study, key) == spec.base for key in group_teachers(study, spec))
 
 
-def _rows(row: dict[str, object]) -> str:
-    return choices.between(int(str(row["n_rows"])), int(str(row["n_rows_most"])))
-
-
 def _settings(study: Study, row: dict[str, object]) -> str:
-    words = [str(row["data"]).replace("_", " "), f"{_rows(row)} rows", f"{row['epoch']} epochs"]
+    n_rows = spread_words(float(str(row[name])) for name in ("n_rows", "n_rows_most"))
+    words = [str(row["data"]).replace("_", " "), f"{n_rows} rows", f"{row['epoch']} epochs"]
     if row["targets"] == "distribution":
         words.insert(0, "distribution")
     return f"{choices.group_label(study, str(row['group']))}\n{', '.join(words)}"

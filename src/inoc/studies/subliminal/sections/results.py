@@ -9,7 +9,7 @@ from inoc.report.contents import Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.shared.capability import ALL_DOMAINS
 from inoc.studies.shared.capability_block import capability_block
-from inoc.studies.shared.captions import level
+from inoc.studies.shared.captions import level, spread_words
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.capability import model_names
 from inoc.studies.subliminal.runs import UNTRAINED, group_neutral
@@ -303,7 +303,7 @@ def mechanism_table(study: Study, tables: Tables, method: str) -> Table:
         [
             escape(choices.group_name(study, str(row["group"]))),
             *(escape(str(row[name]).replace("_", " ")) for name in ("base", "data", "targets", "rule", "loss_on")),
-            choices.between(int(row["n_rows"]), int(row["n_rows_most"])),
+            spread_words([row["n_rows"], row["n_rows_most"]]),
             str(int(row["epoch"])),
             contrast_words(row, method),
             probability(row["p"]),
