@@ -324,7 +324,8 @@ class SubliminalFolder(Folder):
         if "system" in spec:
             return str(spec["system"]["text"])
         if set(spec) == {"entity"}:
-            return str(self.study["template"]).replace("{plural}", f"{spec['entity']}s")
+            filled = str(self.study["template"]).replace("{plural}", f"{spec['entity']}s")
+            return filled.replace("{{", "{").replace("}}", "}")  # a brace of the text itself is written twice
         return own
 
     def _check_choices(self) -> int:

@@ -37,7 +37,8 @@ class PromptGroup(Model):
     template: str | None = Field(
         None,
         description="Text with slots for the forms of each of `entities`: {singular}, {plural}, {article}, the same "
-        "capitalised ({Singular}, {Plural}, {Article}), and {naive_plural}, the singular with an s.",
+        "capitalised ({Singular}, {Plural}, {Article}), and {naive_plural}, the singular with an s. A brace of "
+        "the text itself is written twice.",
     )
     entities: dict[Key, Entity] | tuple[Key, ...] = Field(
         (), description="Entities, each of which gives a prompt of its name; or entity → forms of its name."
