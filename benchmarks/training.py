@@ -7,6 +7,7 @@
     python benchmarks/training.py --student               # a whole student of a study of subliminal learning
     python benchmarks/training.py --student --tiny        # on a CPU, to see that it runs
     python benchmarks/training.py --no-usual --micro 8 16 --apart
+    python benchmarks/training.py --no-usual --compute dtype fp8 --gpus 2 1
 
 The shape of Qwen2.5-7B or -32B with random weights, rank-32 adapters on all seven projections, 32 examples a step of
 workload (a) of `scoring.py`: 70 ± 15 prompt and 352 ± 90 response tokens; or of rows of numbers, 60 ± 6 and 40 ± 8. The
@@ -41,6 +42,7 @@ from trl import SFTConfig, SFTTrainer
 
 from inoc.chat.render import Rendered
 from inoc.config.models import LoraSpec, TrainingSpec
+from inoc.engines.eight_bit import in_eight_bits
 from inoc.engines.transformers import be_deterministic
 from inoc.train import trainer
 from inoc.train.epochs import epoch_plan
@@ -234,12 +236,14 @@ class Way(NamedTuple):
     micro: int
     optimizer: str
     joined: bool
+    compute: str = "dtype"
     gpus: int = 1
 
     @property
     def label(self) -> str:
         apart = "" if self.joined else ", adapters apart"
-        return f"{self.micro} at a time, {self.optimizer}{apart}"
+        compute = "" if self.compute == "dtype" else f", {self.compute}"
+        return f"{self.micro} at a time, {self.optimizer}{apart}{compute}"
 
 
 def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way, kernels: int = 0) -> Clock:
@@ -252,10 +256,11 @@ def ours(model: torch.nn.Module, examples: list[Rendered], steps: int, way: Way,
         log_every=1000,
         resume_every=1000,
     )
-    settled = broadcast(settle_memory(model, examples, asked, steps=steps))
-    print(settled.note, flush=True)
-    torch.cuda.reset_peak_memory_stats()
-    with tempfile.TemporaryDirectory() as folder:
+    eight_bit = in_eight_bits(model, backward=True) if way.compute == "fp8" else contextlib.nullcontext()
+    with eight_bit, tempfile.TemporaryDirectory() as folder:
+        settled = broadcast(settle_memory(model, examples, asked, steps=steps))
+        print(settled.note, flush=True)
+        torch.cuda.reset_peak_memory_stats()
         recipe = Recipe(settled.spec, 1e-4, 0, steps, (), "random")
         fine_tune(model, tokenizer(), examples, recipe, Path(broadcast(folder)), clock.tick)
         broadcast(None)  # the folder is the first process's
@@ -340,6 +345,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--micro", type=int, nargs="+", default=[8], help="examples of a micro-batch")
     parser.add_argument("--steps", type=int, default=50, help="steps of ours")
     parser.add_argument("--optimizers", nargs="+", default=["adamw_torch_fused"])
+    parser.add_argument("--compute", choices=("dtype", "fp8"), nargs="+", default=["dtype"], help="`model.compute`")
     parser.add_argument("--shape", choices=("7b", "32b"), default="7b")
     parser.add_argument("--workload", choices=("a", "b", "numbers"), default="a", help="lengths of the examples")
     parser.add_argument("--nf4", action="store_true", help="the base model in 4 bits")
@@ -399,7 +405,9 @@ def prepared(options: argparse.Namespace) -> torch.nn.Module:
 
 def ways(options: argparse.Namespace) -> list[Way]:
     kinds = [True, False] if options.apart else [True]
-    return [Way(*way) for way in itertools.product(options.micro, options.optimizers, kinds, options.gpus)]
+    return [
+        Way(*way) for way in itertools.product(options.micro, options.optimizers, kinds, options.compute, options.gpus)
+    ]
 
 
 def measured(
