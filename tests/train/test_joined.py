@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import bitsandbytes
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from peft.tuners.lora import Linear as AdaptedLinear
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from inoc.config.models import LoraSpec, TrainingSpec
+from inoc.engines.four_bit import keep_layout, parts, type_of, widened
 from inoc.engines.transformers import TransformersEngine
 from inoc.train import trainer
-from inoc.train.joined import JoinedLinear, groups_of, joined
+from inoc.train.joined import Joined, groups_of, joined
 from inoc.train.products import adapted
 from support.training import KilledError, adapters, same, train
 
@@ -92,6 +95,54 @@ def test_only_layers_that_are_adapted_are_joined():
         torch.testing.assert_close(found[name], slope, rtol=1e-9, atol=1e-12)
 
 
+def in_four_bits(dtype: torch.dtype) -> Any:
+    """A model whose layers inside the blocks are in 4 bits, with biases where it has them."""
+    model = model_of("qwen2", dtype)
+    for block in model.model.layers:
+        for part in (block.self_attn, block.mlp):
+            for name, linear in [(n, c) for n, c in part.named_children() if isinstance(c, torch.nn.Linear)]:
+                sizes = (linear.in_features, linear.out_features, linear.bias is not None)
+                four = bitsandbytes.nn.Linear4bit(*sizes, compute_dtype=dtype, quant_type="nf4")
+                four.weight = bitsandbytes.nn.Params4bit(linear.weight.data, requires_grad=False, quant_type="nf4")
+                four.bias = linear.bias
+                setattr(part, name, four.to("cpu"))
+    model.is_loaded_in_4bit = True
+    keep_layout(model)
+    return model
+
+
+def test_layers_in_4_bits_are_joined_and_have_the_slopes_of_modules():
+    model = with_adapters(in_four_bits(torch.float32)).train()
+    expected = slopes(model)
+    before = {type(layer) for layer in model.modules()}
+    with joined(model) as n:
+        assert n == 2 * 4
+        found = slopes(model)
+    assert {type(layer) for layer in model.modules()} == before
+    assert found.keys() == expected.keys()
+    assert len([name for name in found if "lora" in name]) == 2 * 7 * 2
+    for name, slope in expected.items():
+        torch.testing.assert_close(found[name], slope, rtol=1e-4, atol=1e-6)
+
+
+def test_a_weight_in_4_bits_is_widened_as_bitsandbytes_does():
+    layer = in_four_bits(torch.bfloat16).model.layers[1].mlp.up_proj
+    assert type_of(layer) is torch.bfloat16
+    found = widened(parts(layer), (layer.out_features, layer.in_features), torch.bfloat16)
+    assert torch.equal(found, bitsandbytes.functional.dequantize_4bit(layer.weight, layer.weight.quant_state))
+    layer.weight.quant_state.blocksize = 128
+    assert type_of(layer) is None
+
+
+def test_adapters_of_layers_in_4_bits_have_the_type_that_these_compute_in():
+    model = trainer._adapted(in_four_bits(torch.bfloat16), TrainingSpec(lora=LoraSpec(rank=4)))
+    adapters_ = [parameter for name, parameter in model.named_parameters() if "lora" in name]
+    assert len(adapters_) == 2 * 7 * 2
+    assert {parameter.dtype for parameter in adapters_} == {torch.bfloat16}
+    with joined(model) as n:
+        assert n == 2 * 4
+
+
 def test_adapters_of_different_ranks_are_not_joined_with_each_other():
     model = with_adapters(model_of("llama"), rank_pattern={"k_proj": 2})
     groups = names(model, groups_of(model, lambda: model(input_ids=IDS)))
@@ -125,10 +176,10 @@ def test_layers_are_what_they_were_after_an_error():
     model = with_adapters(model_of("llama"))
     before = model.state_dict().keys()
     with pytest.raises(ValueError, match="inside"), joined(model):
-        assert any(isinstance(module, JoinedLinear) for module in model.modules())
+        assert any(isinstance(module, Joined) for module in model.modules())
         assert model.state_dict().keys() == before
         raise ValueError("inside")
-    assert not any(isinstance(module, JoinedLinear) for module in model.modules())
+    assert not any(isinstance(module, Joined) for module in model.modules())
     assert all("group" not in vars(module) for module in model.modules())
 
 

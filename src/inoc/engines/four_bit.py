@@ -7,6 +7,7 @@ is computed in. Embeddings, norms and the head are not rounded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -56,3 +57,34 @@ def keep_layout(model: Any) -> None:
     for part in model.modules():
         if hasattr(part, "support_avx512bf16_for_cpu"):
             part.support_avx512bf16_for_cpu = False
+
+
+BLOCKS = (64, 256)
+"""Numbers with one scale, and scales with one scale of their own."""
+PARTS = 5
+"""Tensors of a weight: its bits, the scales of blocks, and what these stand for: scales, values and an offset."""
+
+
+def type_of(layer: Any) -> torch.dtype | None:
+    """The type in which a layer computes whose weight is kept as `nf4` says; None for all other layers."""
+    state = getattr(getattr(layer, "weight", None), "quant_state", None)
+    if state is None or state.quant_type != "nf4" or not state.nested:
+        return None
+    same = (state.blocksize, state.state2.blocksize) == BLOCKS and layer.compute_dtype in (None, state.dtype)
+    dtype: torch.dtype = state.dtype
+    return dtype if same else None
+
+
+def parts(layer: Any) -> list[torch.Tensor]:
+    """The tensors of the weight of such a layer, `PARTS` of them."""
+    state = layer.weight.quant_state
+    return [layer.weight.data, state.absmax, state.state2.absmax, state.state2.code, state.offset]
+
+
+def widened(parts: Sequence[torch.Tensor], shape: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
+    """The weight that such tensors stand for, shape (out, in)."""
+    bits, scales, wide, values, offset = parts
+    operators = torch.ops.bitsandbytes
+    blocks = operators.dequantize_blockwise(scales, wide, values, BLOCKS[1], torch.float32) + offset
+    weight: torch.Tensor = operators.dequantize_4bit(bits, blocks, BLOCKS[0], "nf4", shape, dtype)
+    return weight

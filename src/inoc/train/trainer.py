@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase, TrainerCallback, set_seed
 from trl import SFTConfig
@@ -21,6 +22,7 @@ from trl import SFTConfig
 from inoc.chat.render import Rendered
 from inoc.config.models import TrainingSpec
 from inoc.digest import folder_digest
+from inoc.engines.four_bit import type_of
 from inoc.engines.head import padded, traits
 from inoc.engines.layers import compiled_layers
 from inoc.engines.limits import max_positions, refuse_longer
@@ -90,8 +92,7 @@ def fine_tune(
     refuse_longer((len(one.token_ids) for one in examples), max_positions(model.config), "training example")
     traits(model)  # tried now, while nothing is trained
     set_seed(recipe.seed)
-    # Adapters have the type of the weights beside them, so nothing is converted on the way; `Masters` keeps them exact.
-    adapted = get_peft_model(model, _lora(recipe.spec, model), autocast_adapter_dtype=False)
+    adapted = _adapted(model, recipe.spec)
     on_gpu = model.device.type == "cuda"
     # Where the head is trained too, the gradient with respect to the states is not all there is.
     in_one_row = on_gpu and trains_packed(model) and (teaching is None or trains_packed(teaching.model))
@@ -117,6 +118,21 @@ def fine_tune(
         (work / "losses.json").write_text(json.dumps(_curve(trainer.state.log_history)), encoding="utf-8")
         shutil.rmtree(work / "trainer", ignore_errors=True)
     return _without(adapted)
+
+
+def _adapted(model: Any, spec: TrainingSpec) -> Any:
+    """A model with new adapters.
+
+    They have the type that the layers beside them compute in, so nothing is converted on the way; `Masters` keeps them
+    exact.
+    """
+    adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
+    for layer in adapted.modules():
+        dtype = type_of(layer.base_layer) if isinstance(layer, LoraLayer) else None
+        if dtype is not None:  # PEFT takes the type of the weight, and these are whole numbers
+            layer.lora_A.to(dtype)
+            layer.lora_B.to(dtype)
+    return adapted
 
 
 def _without(adapted: Any) -> Any:
@@ -236,7 +252,7 @@ def _peak(
 ) -> int | None:
     """Peak memory of a forward and backward pass, in bytes; None if it does not fit."""
     one_row = trains_packed(model) and (teaching is None or trains_packed(teaching.model))
-    adapted = get_peft_model(model, _lora(spec, model), autocast_adapter_dtype=False)
+    adapted = _adapted(model, spec)
     torch.cuda.reset_peak_memory_stats()
     if spec.gradient_checkpointing:
         adapted.gradient_checkpointing_enable({"use_reentrant": False})
