@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import Any, NamedTuple
 from inoc.config.load import load_study, load_workflow
 from inoc.config.models import BaseStudy
 from inoc.config.workflow import Shards, Workflow
+from inoc.engines.devices import take_devices
 from inoc.errors import ConfigError, DataError, InocError
 from inoc.jobs.failures import mark_failed
 from inoc.jobs.job import Job
 from inoc.jobs.paths import Paths
-from inoc.jobs.ready import check_api, check_inputs
+from inoc.jobs.ready import check_api, check_inputs, needs_of
 from inoc.jobs.shards import parse_shard, shard_count
 from inoc.jobs.work import Settings, present_jobs, settings_of, wanted_parts, work_of
 from inoc.stages import Stage, all_stages, load, stage_named
@@ -53,7 +55,7 @@ def make_jobs(
         config: Folder of `config.yaml`.
         stage_name: Name of the stage.
         options: Of the command line.
-        mark: Whether jobs that are refused leave a failed heartbeat.
+        mark: Whether the jobs are run: ones that are refused leave a failed heartbeat, and ones with a model take GPUs.
 
     Raises:
         InocError: If the study is wrong or cannot run here, or the shard does not exist.
@@ -71,6 +73,8 @@ def make_jobs(
         for one in ([part] if part else wanted_parts(study, stage_name) or [""])
         for shard in (range(shard_count(stage, shards)) if chosen is None else [chosen])
     ]
+    if mark:
+        _take_devices(study, stage, jobs)
     try:
         if stage.reads_tables:
             _refuse_uncomputed(study, stage, jobs, shards)
@@ -83,6 +87,22 @@ def make_jobs(
         raise
     for job in jobs:
         yield Made(job, study, shards)
+
+
+def _take_devices(study: BaseStudy, stage: Stage, jobs: Iterable[Job]) -> None:
+    """Take the GPUs of jobs with a model, before anything is imported that asks CUDA for them.
+
+    After that, CUDA no longer heeds the choice, and all jobs on a machine would compute on its first GPU. Importing
+    `transformers` asks.
+    """
+    numbers = [
+        one.gpus if stage.name == "train" else 1
+        for one in jobs
+        if work_of(study, stage.name, one.part).loads_model
+        or any(other.stage == stage.name for other in needs_of(study).local_models)
+    ]
+    if numbers:
+        take_devices(lambda text: print(text, file=sys.stderr, flush=True), max(numbers))
 
 
 def _refuse_uncomputed(study: BaseStudy, stage: Stage, jobs: Iterable[Job], shards: Shards) -> None:
