@@ -120,6 +120,8 @@ class TransformersEngine:
         self.model = load_model(identity)
         self._bare = self.model
         self._stops = stop_ids(self.model.generation_config, self.tokenizer)
+        # `generate` takes what its settings leave open from the model's own: penalties, forbidden and forced tokens.
+        self.model.generation_config = GenerationConfig()
         self._positions = max_positions(self.model.config)
         pad_within(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         self._scorer: Scorer | None = None
@@ -218,7 +220,6 @@ class TransformersEngine:
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
-        # A fresh configuration: the model's own may contain a repetition penalty or top-k.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
