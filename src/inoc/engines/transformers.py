@@ -30,7 +30,7 @@ try:
 
     from inoc.engines.decoding import Decoder, can_decode
     from inoc.engines.draw import SeededDraw, request_seed
-    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
+    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, shortfall, traits
     from inoc.engines.limits import max_positions, refuse_longer
     from inoc.engines.packed import packs
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs
@@ -243,7 +243,7 @@ class TransformersEngine:
                 raise ModelError(msg) from error
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
-        """The canary: greedy answers in one padded batch must equal greedy answers one by one, except for near ties.
+        """The canary: greedy answers in a padded batch must be those one by one and of plain passes, up to near ties.
 
         Raises:
             ModelError: If they differ, naming the first chat that does.
@@ -251,6 +251,13 @@ class TransformersEngine:
         limit = near_tie_nats(self._identity.dtype)
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
+            gap = shortfall(self.causal, prompt_tokens(self.tokenizer, chat), single.ids)
+            if gap > limit:
+                msg = (
+                    f"transformers samples a token of {type(self.causal).__name__} that a plain pass finds {gap:.3g} "
+                    f"nats less likely than the likeliest; up to {limit:g} would be a near tie. Nothing was sampled"
+                )
+                raise ModelError(msg)
             gap = disagreement(single, batched)
             if gap > limit:
                 together, alone = (self.tokenizer.decode(answer) for answer in (batched, single.ids))
