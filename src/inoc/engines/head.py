@@ -299,7 +299,7 @@ def _evaluating(model: Any) -> Iterator[None]:
 
 @torch.inference_mode()
 def shortfall(model: Any, prompt: list[int], answer: list[int]) -> float:
-    """How much less likely than the likeliest one a token of an answer is at most, by one plain pass: nats, from 0."""
+    """Largest gap of a token of an answer to the likeliest one, by one plain pass: nats, 0 or more."""
     ids = torch.tensor([prompt + answer], device=model.get_input_embeddings().weight.device)
     logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
     chosen = logits.gather(1, ids[0, len(prompt) :, None])[:, 0]
