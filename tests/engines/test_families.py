@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from inoc.config.models import Sampling
 from inoc.engines.head import Head, traits
 from inoc.engines.limits import max_positions
 from inoc.engines.packed import packs
 from inoc.engines.reading import Reader
 from inoc.engines.taps import check_choosable, check_readable
+from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 from support import families
 from support.families import FAMILIES, REPRESENTATIVE, tiny_config, tiny_model
-from support.measured import chats_of_length, measure
+from support.measured import CHATS, chats_of_length, measure, why_not_sampled
+from support.measured_sampled import measure_sampled
 from support.model_table import row, rows_of_page
 from support.toy_models import language_model
 
@@ -118,11 +123,6 @@ def test_a_model_that_sees_ahead_says_what_to_set():
 
 
 def test_half_precision_scores_of_every_kind_of_head_are_held_against_float32(tiny_model):
-    from unittest.mock import patch
-
-    from inoc.engines.transformers import TransformersEngine
-    from support.measured import chats_of_length
-
     for family in ("granite", "gemma2", "bert", "gpt2"):
         model = families.tiny_model(family).to(torch.bfloat16)
         with patch("inoc.engines.transformers.load_model", lambda _, model=model: model):
@@ -218,3 +218,55 @@ def test_a_model_that_changes_its_states_before_its_head_is_asked_no_closed_ques
     check_readable(bare)
     with pytest.raises(ModelError, match="has no separate head"):
         check_choosable(bare)
+
+
+NEAR_TIE = 1e-3  # nats
+
+
+def engine_of(family, tiny_model, **own):
+    """An engine of a tiny model of a family, whose own settings of sampling are changed."""
+    model = families.tiny_model(family)
+    for name, value in own.items():
+        setattr(model.generation_config, name, value)
+    with patch("inoc.engines.transformers.load_model", lambda _: model):
+        return TransformersEngine(tiny_model)
+
+
+def samples_its_likeliest_tokens(family, tiny_model):
+    if family in REFUSED | NOT_BUILT:
+        pytest.skip("it is refused, or no tiny model can be made from its defaults")
+    engine = engine_of(family, tiny_model)
+    if why_not_sampled(engine):
+        pytest.skip("it is not sampled")
+    found = measure_sampled(engine, CHATS)
+    assert max(found.plain, found.steered, found.decoded) < NEAR_TIE, found
+
+
+@pytest.mark.parametrize("family", sorted({*REPRESENTATIVE, "bart"} - REFUSED))
+def test_greedy_samples_are_the_likeliest_tokens_of_plain_passes_steered_or_not(family, tiny_model):
+    samples_its_likeliest_tokens(family, tiny_model)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - {*REPRESENTATIVE, "bart"}))
+def test_greedy_samples_of_every_other_family_are_too(family, tiny_model):
+    samples_its_likeliest_tokens(family, tiny_model)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"repetition_penalty": 1.5},
+        {"no_repeat_ngram_size": 1},
+        {"suppress_tokens": list(range(200))},
+        {"forced_eos_token_id": 5},
+        {"top_k": 3, "temperature": 0.1, "do_sample": True},
+    ],
+)
+def test_settings_of_sampling_that_a_model_brings_change_no_sample(own, tiny_model):
+    assert max(measure_sampled(engine_of("qwen2", tiny_model, **own), CHATS)[:3]) < NEAR_TIE
+    drawn = [
+        engine.sample(CHATS, ["a", "b", "c"], Sampling(max_tokens=8))
+        for engine in (engine_of("qwen2", tiny_model), engine_of("qwen2", tiny_model, **own))
+    ]
+    assert drawn[0] == drawn[1]

@@ -31,7 +31,7 @@ def row(family: str, found: Measured) -> str:
     if not found.labels_gap < _SHIFTED:
         notes.append("the model's own loss does not shift the labels; inoc's does")
     if found.unsampled:
-        notes.append("not sampled: transformers cannot, or answers otherwise in batches than alone")
+        notes.append("not sampled: transformers cannot, or answers otherwise than plain passes do")
     batches = "yes" if found.pads_left else "in batches of one length"
     return _line(
         [

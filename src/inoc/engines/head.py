@@ -295,3 +295,12 @@ def _evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(training)
+
+
+@torch.inference_mode()
+def shortfall(model: Any, prompt: list[int], answer: list[int]) -> float:
+    """Largest gap of a token of an answer to the likeliest one, by one plain pass: nats, 0 or more."""
+    ids = torch.tensor([prompt + answer], device=model.get_input_embeddings().weight.device)
+    logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
+    chosen = logits.gather(1, ids[0, len(prompt) :, None])[:, 0]
+    return float((logits.max(dim=1).values - chosen).max()) if answer else 0.0

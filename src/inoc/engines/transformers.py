@@ -30,7 +30,7 @@ try:
 
     from inoc.engines.decoding import Decoder, can_decode
     from inoc.engines.draw import SeededDraw, request_seed
-    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, traits
+    from inoc.engines.head import REFUSALS, Traits, own_logits, padded, shortfall, traits
     from inoc.engines.limits import max_positions, refuse_longer
     from inoc.engines.packed import packs
     from inoc.engines.scoring import Pending, Scorer, float32_logprobs
@@ -120,6 +120,8 @@ class TransformersEngine:
         self.model = load_model(identity)
         self._bare = self.model
         self._stops = stop_ids(self.model.generation_config, self.tokenizer)
+        # `generate` takes what its settings leave open from the model's own: penalties, forbidden and forced tokens.
+        self.model.generation_config = GenerationConfig()
         self._positions = max_positions(self.model.config)
         pad_within(self.tokenizer, self.model.get_input_embeddings().weight.shape[0])
         self._scorer: Scorer | None = None
@@ -218,7 +220,6 @@ class TransformersEngine:
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device())
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=device())
-        # A fresh configuration: the model's own may contain a repetition penalty or top-k.
         settings = GenerationConfig(
             max_new_tokens=max_tokens,
             do_sample=False,
@@ -242,7 +243,7 @@ class TransformersEngine:
                 raise ModelError(msg) from error
 
     def check(self, chats: Sequence[Chat], max_tokens: int) -> None:
-        """The canary: greedy answers in one padded batch must equal greedy answers one by one, except for near ties.
+        """The canary: greedy answers in a padded batch must be those one by one and of plain passes, up to near ties.
 
         Raises:
             ModelError: If they differ, naming the first chat that does.
@@ -250,6 +251,13 @@ class TransformersEngine:
         limit = near_tie_nats(self._identity.dtype)
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
+            gap = shortfall(self.causal, prompt_tokens(self.tokenizer, chat), single.ids)
+            if gap > limit:
+                msg = (
+                    f"transformers samples a token of {type(self.causal).__name__} that a plain pass finds {gap:.3g} "
+                    f"nats less likely than the likeliest; up to {limit:g} would be a near tie. Nothing was sampled"
+                )
+                raise ModelError(msg)
             gap = disagreement(single, batched)
             if gap > limit:
                 together, alone = (self.tokenizer.decode(answer) for answer in (batched, single.ids))

@@ -409,9 +409,10 @@ def save_adapter(model: Any, folder: Path, base: str) -> None:
 
 
 def adapter_digest(folder: Path) -> str:
-    """Digest of an adapter, or `base` if it changes nothing because every B matrix is zero."""
+    """Digest of an adapter, or `base` if it changes nothing, being LoRA whose every B matrix is zero."""
     tensors = load_file(str(folder / WEIGHTS))
-    if all(not bool(tensor.any()) for name, tensor in tensors.items() if "lora_B" in name):
+    others = {name: tensor for name, tensor in tensors.items() if not name.endswith("lora_A.weight")}
+    if others and all(name.endswith("lora_B.weight") and not bool(tensor.any()) for name, tensor in others.items()):
         return BASE
     return folder_digest(folder, [folder / WEIGHTS, folder / CONFIG])
 

@@ -105,6 +105,20 @@ def test_an_adapter_without_weights_is_named(made, tmp_path):
     assert "it has no adapter_model.safetensors" in found[1]
 
 
+@pytest.mark.parametrize(("engine", "told"), [("vllm", 1), ("transformers", 0)])
+def test_an_adapter_that_its_engine_does_not_compute_is_named(made, tmp_path, tiny_folder, engine, told):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(tiny_folder)
+    config = LoraConfig(r=2, target_modules=["q_proj"], use_dora=True)
+    get_peft_model(model, config).save_pretrained(tmp_path / "adapter")
+    teachers = {"owl": {"entity": "owl", "adapter": str(tmp_path / "adapter")}}
+    study = made(teachers=teachers, splits={}, students={}, numbers={"sampling": {"engine": engine}})
+    found = [one for one in row_problems(study) if "use_dora" in one]
+    assert len(found) == told
+
+
 LONG = "Go on, please, with the numbers. " * 200
 
 

@@ -17,7 +17,7 @@ from inoc.jobs.paths import Paths
 from inoc.judge.names import NamesJudge, read_names
 from inoc.studies.shared.answers import first_file
 from inoc.studies.shared.checks import site_problems
-from inoc.studies.subliminal.adapters import adapter_problems
+from inoc.studies.subliminal.adapters import adapter_problems, vllm_problems
 from inoc.studies.subliminal.asking import candidates
 from inoc.studies.subliminal.data import check_kept, teacher_rows
 from inoc.studies.subliminal.persona import projected_teachers, questions_of, turns_of
@@ -89,8 +89,16 @@ def _adapter_problems(study: Study, key: str) -> Iterator[str]:
     folder = Path(str(study.teachers[key].adapter)).expanduser()
     base = base_of(study, key)
     spec = study.model if base == "own" else further_bases(study)[base].model
-    for problem in adapter_problems(folder, Path(spec.path).expanduser()):
-        yield f"teachers.{key}.adapter = {str(folder)!r}: {problem}"
+    found = list(adapter_problems(folder, Path(spec.path).expanduser()))
+    if not found and "vllm" in _engines(study, key):
+        found = list(vllm_problems(folder))
+    yield from (f"teachers.{key}.adapter = {str(folder)!r}: {problem}" for problem in found)
+
+
+def _engines(study: Study, key: str) -> set[str]:
+    """Engines that sample from a teacher."""
+    found = {study.numbers.sampling.engine} if key in writing_teachers(study) else set()
+    return found | ({study.preference.sampling.engine} if "sample" in study.preference.methods else set())
 
 
 def _teacher_problems(study: Study) -> Iterator[str]:
