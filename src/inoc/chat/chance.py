@@ -1,4 +1,4 @@
-"""What in a chat template is left to chance: the same chat would be another text in another process."""
+"""Chance in chat templates, by which the same chat would be another text in another process."""
 
 from __future__ import annotations
 
