@@ -55,6 +55,8 @@ FAULTS = {
 }
 PACKED = {kind: Fault(kind) for kind in ("half a character", "chunks that end", "half a gzip", "no gzip")}
 """Answers that were sent in a form of their own, and not whole."""
+REDIRECTS = {f"redirect {status}": Fault("status", status, {"location": "?again"}) for status in (301, 302, 307, 308)}
+"""The same address again, under another query."""
 LATE = ("stall", "drip")
 """Kinds of faults that a client notices by its time limit alone."""
 
