@@ -12,7 +12,7 @@ from inoc.api import Api
 from inoc.api.cache import Batch, Cache
 from inoc.errors import ApiError, BudgetError
 from support.asking import KEY, ONE, bodies, spec, spent, worker
-from support.server import FAULTS, LATE, Fault, Server
+from support.server import FAULTS, LATE, PACKED, REDIRECTS, Fault, Server
 
 
 class Crash(BaseException):
@@ -114,6 +114,16 @@ def test_a_fault_at_any_errand_of_a_batch_loses_nothing_and_makes_no_other(
     assert set(server.billed.values()) == {1}
     assert len(server.billed) == 5
     assert spent(tmp_path) == pytest.approx(5 * ONE / 2)
+
+
+@pytest.mark.parametrize("trouble", [*PACKED, *REDIRECTS])
+def test_a_redirect_or_a_torn_answer_at_any_errand_of_a_batch_makes_no_other(
+    server: Server, tmp_path: Path, trouble: str
+) -> None:
+    server.errand_fault = (PACKED | REDIRECTS)[trouble]
+    assert [reply.text for reply in Api(spec(server, mode="batch"), tmp_path).chat(bodies(4))] == ["8"] * 4
+    assert len(server.batches) == 1
+    assert set(server.billed.values()) == {1}
 
 
 def test_a_batch_whose_making_was_not_confirmed_is_found_and_not_made_again(server: Server, tmp_path: Path) -> None:

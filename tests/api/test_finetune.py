@@ -18,12 +18,12 @@ from inoc.api import Api, Request
 from inoc.api.tunings import Row, Tuning
 from inoc.errors import ApiError, BudgetError, ConfigError
 from support.asking import KEY, PUPIL, spec, spent, tuning_worker, tunings
-from support.server import FAULTS, Fault, Server
+from support.server import FAULTS, PACKED, REDIRECTS, Fault, Server
 from support.tuner import TOKENS_PER_ROW
 
 ERROR_IN_200 = Fault("none", 200, body={"error": {"message": "overloaded", "code": "server_error"}})
 TROUBLES = {**{name: FAULTS[name] for name in ("500", "429 with retry-after", "connection closed", "cut body")}}
-TROUBLES |= {"error with status 200": ERROR_IN_200, "no JSON": FAULTS["answer that is no JSON"]}
+TROUBLES |= {"error with status 200": ERROR_IN_200, "no JSON": FAULTS["answer that is no JSON"], **PACKED, **REDIRECTS}
 ERRANDS = ("upload", "create", "list", "retrieve", "checkpoints")
 
 

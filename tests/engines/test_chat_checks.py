@@ -25,6 +25,20 @@ SHOUTS = PLAIN.replace("{{ m.content }}", "{{ m.content | replace('never', 'NEVE
 ESCAPES = PLAIN.replace("{{ m.content }}", "{{ m.content | escape }}")
 INDENTS = PLAIN.replace("{{ m.content }}", "{{ m.content | indent(2) }}")
 REFUSES = "{% if 'secret' in messages[-1].content %}{{ raise_exception('no secrets') }}{% endif %}" + PLAIN
+CUTS = PLAIN.replace("{{ m.content }}", "{{ m.content | truncate }}")
+ABOUT = "{% set text = messages[-2].content if messages[-1].role == 'assistant' else messages[-1].content %}"
+NO = "{{ raise_exception('no') }}{% endif %}" + PLAIN
+SEES = {
+    "length": (ABOUT + "{% if text | length > 60 %}" + NO, "Where is the owl? " * 4),
+    "exactly": (ABOUT + "{% if text | length == 20 %}" + NO, "x" * 20),
+    "words": (ABOUT + "{% if text | wordcount >= 9 %}" + NO, "a b c d e f g h i"),
+    "slice": (PLAIN.replace("{{ m.content }}", "{{ m.content[:40] }}"), "Where is the owl? " * 4),
+    "truncate": (CUTS, "Where is the owl? " * 20),
+    "begins": (ABOUT + "{% if text.startswith('Q') %}" + NO, "Quite."),
+    "first": (ABOUT + "{% if text | first == 'Q' %}" + NO, "Quite."),
+    "ends": (ABOUT + "{% if text[-1] == 'd' %}" + NO, "Where is the end"[:-3] + "bed"),
+    "case": (ABOUT + "{% if 'secret' in text | lower %}" + NO, "A SeCReT?"),
+}
 TEMPLATES = {**ALL, "bare": BARE, "shouts": SHOUTS, "escapes": ESCAPES, "indents": INDENTS, "refuses": REFUSES}
 
 
@@ -58,6 +72,29 @@ def test_a_row_that_a_template_treats_in_its_own_way_is_found_anywhere(
     rows[at] = given_chat(at, *odd)
     (problem,) = chat_problems(tokenizer, 10_000, None, rows)
     assert problem.startswith(f"row {at}: ")
+
+
+@pytest.mark.parametrize("kind", SEES)
+@pytest.mark.parametrize("at", [0, 1_999])
+def test_whatever_a_template_looks_at_the_row_that_it_refuses_is_found(tokenizer: Any, kind: str, at: int) -> None:
+    tokenizer.chat_template, odd = SEES[kind]
+    rows = [given_chat(k, f"Where is {k}?", f"In house {k}.") for k in range(2_000)]
+    assert list(chat_problems(tokenizer, 10_000, None, rows)) == []
+    rows[at] = given_chat(at, odd, "So.")
+    (problem,) = chat_problems(tokenizer, 10_000, None, rows)
+    assert problem.startswith(f"row {at}: the chat template of")
+
+
+@pytest.mark.parametrize("kind", ["length", "slice", "truncate"])
+def test_a_system_turn_that_is_too_long_for_a_template_is_found(tokenizer: Any, kind: str) -> None:
+    template, long = SEES[kind]
+    tokenizer.chat_template = template.replace("messages[-2].content", "messages[0].content")
+    systems = [SystemTurn(kind="text", text=f"Be {k}.") for k in range(900)]
+    rows = [GivenChat(f"row {k}", Chat(system, "Why?", "So.")) for k, system in enumerate(systems)]
+    assert list(chat_problems(tokenizer, 10_000, None, rows)) == []
+    rows.append(GivenChat("row 900", Chat(SystemTurn(kind="text", text=long), "Why?", "So.")))
+    (problem,) = chat_problems(tokenizer, 10_000, None, rows)
+    assert problem.startswith("row 900: the chat template of")
 
 
 WORDS = (

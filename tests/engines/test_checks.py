@@ -131,8 +131,64 @@ def test_no_system_turn_is_a_problem_where_the_template_inserts_one(folder):
 
 
 def test_a_template_that_rewrites_answers_is_a_problem(folder):
-    (found,) = check_model(with_template(folder, templates.PLAIN.replace("m.content", "m.content | upper")))
+    rewriting = "(m.content | upper if m.role == 'assistant' else m.content)"
+    (found,) = check_model(with_template(folder, templates.PLAIN.replace("m.content", rewriting)))
     assert "does not reproduce the response" in found
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (templates.PLAIN.replace("m.content", "m.content[:12]"), "leaves out or rewrites the user's turn of the chat"),
+        (templates.PLAIN.replace("m.content", "m.content | upper"), "leaves out or rewrites the user's turn"),
+        ("{{ ['a', 'b'] | random }}" + templates.PLAIN, "draws at random, by the filter `random`"),
+        ("{% filter random %}ab{% endfilter %}" + templates.PLAIN, "draws at random, by the filter `random`"),
+        ("{{ ['ab'] | map('random') | join }}" + templates.PLAIN, "draws at random, by the filter `random`"),
+        ("{{ lipsum(n=1, html=false) }}" + templates.PLAIN, "draws at random, by the function `lipsum`"),
+        ("{{ messages | map('length') }}" + templates.PLAIN, "writes an object of Python and its place in memory"),
+        ("{{ strftime_now }}" + templates.PLAIN, "writes an object of Python and its place in memory"),
+    ],
+)
+def test_a_template_that_writes_a_chat_otherwise_each_time_or_not_whole_is_a_problem(folder, template, problem):
+    (found,) = check_model(with_template(folder, template))
+    assert found.startswith("model.system: the chat template of")
+    assert problem in found
+    assert "model.chat_template" in found
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% set random = 'x' %}{{ random }}" + templates.PLAIN,
+        "{% for k in range(3) %}{{ k }}{% endfor %}" + templates.PLAIN,
+        "{{ {'random': 1} | length }}" + templates.PLAIN,
+        "{# | random #}" + templates.PLAIN,
+        "{{ current_date | default('1 May 2025') }}" + templates.PLAIN,
+        "{{ messages | length % 2 }}" + templates.PLAIN,
+    ],
+)
+def test_a_template_that_writes_the_same_each_time_is_none(folder, template):
+    assert check_model(with_template(folder, template)) == []
+
+
+BY_LENGTH = "{% if add_generation_prompt %}{{ messages | length }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("end", "differs"),
+    [
+        (BY_LENGTH, True),
+        ("{% if messages[0].role == 'system' %}Obey. {% endif %}", True),
+        ("{% if messages[0].role == 'system' %}{{ messages[0].content }}{% endif %}", False),
+        ("{% if messages | length > 9 %}Go on. {% endif %}", False),
+    ],
+)
+def test_a_system_turn_that_changes_what_comes_behind_the_question_is_a_problem(folder, end, differs):
+    with_template(folder, templates.PLAIN + end)
+    found = check_model(folder, placement="system")
+    assert [problem.partition(": what")[0] for problem in found] == ["placement: system"] * differs
+    assert all("something else with a system turn than without one" in problem for problem in found)
+    assert check_model(folder, system=SystemTurn(kind="text", text="Be brief."), placement="system") == []
 
 
 def test_a_setting_about_thoughts_that_the_template_does_not_know_is_a_problem(folder):

@@ -100,7 +100,7 @@ def test_prompts_are_split_into_shards_and_nothing_is_scored_twice(tiny_folder, 
 
 def test_a_template_that_rewrites_the_prompt_is_refused(tiny_folder):
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder)
-    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | upper }}{% endfor %}"
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | upper }}{{ m['content'] }}{% endfor %}"
     with pytest.raises(DataError, match="does not reproduce the prompt 'You are"):
         render_part(tokenizer, lambda text: Chat(SystemTurn(kind="default"), text), "You are a clown.")
 

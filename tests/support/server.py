@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import threading
@@ -27,7 +28,8 @@ class Fault:
     """What happens to one answer.
 
     Attributes:
-        kind: status, stall, cut, broken, drip, reset or none.
+        kind: status, stall, cut, broken, drip, reset or none; or half a character, chunks that end, half a gzip or no
+            gzip.
         status: For `status`.
         headers: Sent along.
         body: Sent instead of the answer.
@@ -51,6 +53,10 @@ FAULTS = {
     "connection closed": Fault("reset"),
     "slow drip": Fault("drip"),
 }
+PACKED = {kind: Fault(kind) for kind in ("half a character", "chunks that end", "half a gzip", "no gzip")}
+"""Answers that were sent in a form of their own, and not whole."""
+REDIRECTS = {f"redirect {status}": Fault("status", status, {"location": "?again"}) for status in (301, 302, 307, 308)}
+"""The same address again, under another query."""
 LATE = ("stall", "drip")
 """Kinds of faults that a client notices by its time limit alone."""
 
@@ -293,6 +299,8 @@ async def _send(
     how: str = "none",
 ) -> bool:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if how in PACKED:
+        return await _send_packed(writer, content, how)
     if how == "broken":  # whole by its length, and not by its meaning
         content = content[: len(content) // 2]
     lines = [f"HTTP/1.1 {status} X", "content-type: application/json", f"content-length: {len(content)}"]
@@ -311,6 +319,20 @@ async def _send(
     writer.write(content)
     await writer.drain()
     return True
+
+
+async def _send_packed(writer: asyncio.StreamWriter, content: bytes, how: str) -> bool:
+    """Send an answer in the form of one of `PACKED`; the connection stays open where its length is told."""
+    half = content[: len(content) // 2]
+    said = {"half a character": half + "\u00e9".encode()[:1], "half a gzip": gzip.compress(content)[: len(half) // 2]}
+    body = said.get(how, half)
+    if how == "chunks that end":
+        head, body = "transfer-encoding: chunked", f"{len(half):x}\r\n".encode() + half + b"\r\n"
+    else:
+        head = f"content-length: {len(body)}" + ("\r\ncontent-encoding: gzip" if how.endswith("gzip") else "")
+    writer.write(f"HTTP/1.1 200 X\r\ncontent-type: application/json\r\n{head}\r\n\r\n".encode() + body)
+    await writer.drain()
+    return how != "chunks that end"
 
 
 @contextmanager

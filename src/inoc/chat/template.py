@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from inoc.chat.chance import address_in, drawn_by
 from inoc.chat.messages import Chat
 from inoc.config.models import TEMPLATE_DATE
 from inoc.errors import ConfigError, ModelError
@@ -82,8 +83,8 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
     """The chat up to the beginning of the response.
 
     Raises:
-        ConfigError: If no system turn is asked for and the template inserts one of its own, or a system turn is asked
-            for and the template refuses it, or the template refuses earlier turns or leaves them out.
+        ConfigError: If no system turn is asked for and the template inserts one of its own, or the template refuses
+            turns, leaves them out, rewrites them or leaves something to chance.
         ModelError: If the tokenizer has no chat template.
     """
     if tokenizer.chat_template is None:
@@ -97,18 +98,26 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> str:
         raise ConfigError(msg)
     text = apply(tokenizer, messages_of(tokenizer, chat))
     for turn in getattr(chat, "earlier", ()):
-        _refuse_left_out(tokenizer, text, turn.user)
+        _refuse_left_out(tokenizer, text, "an earlier turn", turn.user)
         # Many templates drop the thoughts of earlier answers, as their authors mean it.
-        _refuse_left_out(tokenizer, text, turn.assistant.rpartition("</think>")[2])
+        _refuse_left_out(tokenizer, text, "an earlier turn", turn.assistant.rpartition("</think>")[2])
+    _refuse_left_out(tokenizer, text, "the user's turn", chat.user)
+    if chat.system.kind == "text" and chat.system.text.strip() not in text:
+        msg = (
+            f"the chat template of {tokenizer.name_or_path!r} leaves the system turn out, or a part of it, "
+            f"{chat.system.text.strip()[:80]!r}. Put it into the user's turn with model.fold_system: true, or name "
+            "another template in model.chat_template"
+        )
+        raise ConfigError(msg)
     return text
 
 
-def _refuse_left_out(tokenizer: PreTrainedTokenizerBase, text: str, said: str) -> None:
+def _refuse_left_out(tokenizer: PreTrainedTokenizerBase, text: str, turn: str, said: str) -> None:
     if said.strip() not in text:
+        several = ", so it cannot say chats of several turns" if turn == "an earlier turn" else ""
         msg = (
-            f"the chat template of {tokenizer.name_or_path!r} leaves out or rewrites an earlier turn of the chat, "
-            f"{said.strip()[:80]!r}, so it cannot say chats of several turns. Name another template in "
-            "model.chat_template"
+            f"the chat template of {tokenizer.name_or_path!r} leaves out or rewrites {turn} of the chat, "
+            f"{said.strip()[:80]!r}{several}. Name another template in model.chat_template"
         )
         raise ConfigError(msg)
 
@@ -139,10 +148,13 @@ def apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> st
     """The text of turns, with the opening of an answer if the last is not one.
 
     Raises:
-        ConfigError: If the template refuses them.
+        ConfigError: If the template refuses them, or leaves something to chance.
     """
     from jinja2.exceptions import TemplateError
 
+    chance = drawn_by(str(tokenizer.chat_template))
+    if chance:
+        raise _left_to_chance(tokenizer, f"draws at random, by {chance}")
     settings = settings_of(tokenizer)
     day = date.fromisoformat(settings.date)
     # Templates of different families ask by different names.
@@ -167,7 +179,17 @@ def apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> st
         what = "a chat with a system turn" if has_system else "a chat of several turns" if several else "the chat"
         msg = f"the chat template of {tokenizer.name_or_path!r} refuses {what}: {error}. {remedy}"
         raise ConfigError(msg) from error
+    address = address_in(str(text), "\x00".join(message["content"] for message in messages))
+    if address:
+        raise _left_to_chance(tokenizer, f"writes an object of Python and its place in memory, {address!r}")
     return str(text)
+
+
+def _left_to_chance(tokenizer: PreTrainedTokenizerBase, how: str) -> ConfigError:
+    return ConfigError(
+        f"the chat template of {tokenizer.name_or_path!r} {how}, so that one chat is another text each time. Accepted: "
+        "a template that writes the same text for the same chat; name one in model.chat_template"
+    )
 
 
 def inserts_system_turn(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -183,6 +205,20 @@ def inserts_system_turn(tokenizer: PreTrainedTokenizerBase) -> bool:
     except ConfigError:
         return False  # it has no system turn at all
     return not _opens_as_later(tokenizer, without)
+
+
+def answers_otherwise(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> bool:
+    """Whether a system turn changes what the template writes between a chat's last user turn and the answer.
+
+    A template that writes the system turn itself there does not count, nor one that refuses the chat without it.
+    """
+    messages = messages_of(tokenizer, chat._replace(user=_USER))
+    try:
+        behind = apply(tokenizer, messages).rpartition(_USER)[2]
+        alone = apply(tokenizer, [one for one in messages if one["role"] != "system"]).rpartition(_USER)[2]
+    except ConfigError:
+        return False
+    return behind != alone and chat.system.text.strip() not in behind
 
 
 def _opens_as_later(tokenizer: PreTrainedTokenizerBase, first: str) -> bool:

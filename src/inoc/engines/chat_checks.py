@@ -30,6 +30,12 @@ _WRITTEN = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL
 _CHANGED = re.compile(r"[\n\r\t<>&'\"\\]|[^\x00-\x7f]")
 """Characters that filters of templates rewrite: `escape`, `tojson`, `indent`, `striptags`, `urlencode`."""
 
+_NUMBER = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
+_CUTS = {"truncate": 255, "wordwrap": 79, "center": 80}
+_MEASURES = re.compile(r"\b(?:length|count|wordcount|truncate|wordwrap|center)\b|\[[^\]]*:[^\]]*\]")
+_AT_EDGES = re.compile(r"\b(?:startswith|endswith|first|last)\b|\[-?\d*:?-?\d*\]")
+_CASED = re.compile(r"\b(?:lower|upper|casefold|capitalize|title|swapcase)\b")
+
 
 def chat_problems(
     tokenizer: PreTrainedTokenizerBase,
@@ -123,25 +129,43 @@ def n_bytes(text: str) -> int:
 def look_of(template: str) -> Callable[[Chat], tuple[Any, ...]]:
     """The function that gives what a template can see of a chat, besides that texts differ.
 
-    A template sees of a text whether it has one of the strings that the template spells out, whether white space is at
-    its ends, whether there is anything else, and the characters that its filters rewrite.
+    A template sees of a text whether it has one of the strings that the template spells out and begins or ends with it,
+    whether white space is at its ends, whether there is anything else, the characters that its filters rewrite, and
+    whether it is longer than a number that the template spells out or than what a filter cuts by itself.
 
     Args:
         template: Its source.
     """
     strings = sorted({_spelled_out(match) for match in _WRITTEN.finditer(template)} - {""})
     # What is in nearly every text tells nothing; as a part of a longer string it is looked for there.
-    strings = [one for one in strings if len(one.strip()) > 1 or not one.isalnum()]
+    inside = [one for one in strings if len(one.strip()) > 1 or not one.isalnum()]
+    edges = sorted({one.strip() for one in strings} - {""}) if _AT_EDGES.search(template) else []
+    in_lower_case = [one.lower() for one in inside] if _CASED.search(template) else []
+    lengths = sorted(_lengths(template)) if _MEASURES.search(template) else []
 
     def text_look(text: str) -> tuple[Any, ...]:
-        found = tuple(one in text for one in strings)
-        return (*found, text[:1].isspace(), text[-1:].isspace(), bool(text.strip()), *_rewritten(text))
+        bare, lower = text.strip(), text.lower() if in_lower_case else ""
+        sizes = (len(text), len(bare), len(text.split())) if lengths else ()
+        return (
+            *(one in text for one in inside),
+            *(one in lower for one in in_lower_case),
+            *(found for edge in edges for found in (bare.startswith(edge), bare.endswith(edge))),
+            *((size > length) + (size >= length) for size in sizes for length in lengths),
+            *(text[:1].isspace(), text[-1:].isspace(), bool(bare)),
+            *_rewritten(text),
+        )
 
     def look(chat: Chat) -> tuple[Any, ...]:
         earlier = tuple(text_look(text) for turn in chat.earlier for text in turn)
         return (chat.system.kind, text_look(chat.system.text), text_look(chat.user), text_look(chat.response), earlier)
 
     return look
+
+
+def _lengths(template: str) -> set[int]:
+    """Numbers in a template, and those of characters beyond which its filters cut or break a text by themselves."""
+    own = {length for name, length in _CUTS.items() if re.search(rf"\b{name}\b", template)}
+    return {int(number) for number in _NUMBER.findall(template)} | own
 
 
 def _rewritten(text: str) -> tuple[bool, ...]:

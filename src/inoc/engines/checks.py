@@ -161,7 +161,7 @@ def _template_problems(
     folder: Path, template: str | None, asked: Mapping[str, Chat], settings: TemplateSettings, *, judges: bool
 ) -> Iterator[str]:
     from inoc.chat.render import render
-    from inoc.chat.template import prompt_text
+    from inoc.chat.template import answers_otherwise
     from inoc.engines.identity import ModelIdentity
     from inoc.engines.transformers import load_tokenizer
 
@@ -177,13 +177,16 @@ def _template_problems(
         return
     for key, chat in asked.items():
         try:
-            prompt = prompt_text(tokenizer, chat)
-            if chat.system.kind == "text" and chat.system.text.strip() not in prompt:
-                yield (
-                    f"{key}: the chat template leaves the system turn out; put it into the user's turn with "
-                    "model.fold_system: true, or name another template in model.chat_template"
-                )
             render(tokenizer, [chat], "include")
+            # Where every chat has a system turn, none is compared with one that lacks it.
+            if all(one.system.kind == "text" for one in asked.values()):
+                continue
+            if chat.system.kind == "text" and answers_otherwise(tokenizer, chat):
+                yield (
+                    f"{key}: what the chat template writes behind the user's turn is something else with a system turn "
+                    "than without one, so that answers with and without one could not be compared; accepted: a "
+                    "template that writes the same. Name one in model.chat_template, or set model.fold_system: true"
+                )
         except InocError as error:
             yield f"{key}: {error}"
     if not judges:
