@@ -89,11 +89,19 @@ def test_questions_and_completions_that_an_api_writes_are_priced():
     assert asked.dollars == pytest.approx(0.5 * study.data.n_train * (70 * 2.0 + 350 * 8.0) / 1e6)
 
 
-@pytest.mark.parametrize(("weights", "seconds"), [(7.6e9, 0.84), (32.8e9, 3.68)])
-def test_training_takes_the_time_of_the_benchmark(weights, seconds):
-    """Of 32 examples of 422 tokens, on the H200 that the rates were measured on; the larger model in 4 bits."""
-    row = rows_of("playful_french_7b", SIZE._replace(weights=weights))["train"]
-    assert 3600 * row.gpu_hours / (97 * 312) == pytest.approx(seconds, rel=0.15)
+# The larger model is in 4 bits, with adapters apart from its layers; joined to them it was not measured.
+@pytest.mark.parametrize(("weights", "seconds", "within"), [(7.6e9, 0.776, 0.03), (32.8e9, 3.68, 0.2)])
+def test_training_takes_the_time_of_the_benchmark(weights, seconds, within):
+    """Of 32 examples of 422 tokens, 8 at a time, on the H200 of the rates."""
+    study = load_study("playful_french_7b")
+    training = study.training.model_copy(update={"micro_batch_size": 8})
+    found = costs(
+        study.model_copy(update={"training": training}),
+        Shards(),
+        Rates(SIZE._replace(weights=weights), H200, PRICES, 1.0),
+    )
+    row = next(one for one in found if one.stage == "train")
+    assert 3600 * row.gpu_hours / (97 * 312) == pytest.approx(seconds, rel=within)
 
 
 # One H100, `first_stages.py playful_french_7b --steps 12 --n 128 --max-tokens 96`: seconds of whole verbs.

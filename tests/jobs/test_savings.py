@@ -10,7 +10,7 @@ from inoc.errors import ConfigError
 from inoc.jobs.costs import CostRow, Size
 from inoc.jobs.paths import Paths
 from inoc.jobs.plan import print_plan, rows_at
-from inoc.jobs.rates import FP8, GPUS, H100
+from inoc.jobs.rates import FP8, GPUS, H100, H200
 from inoc.jobs.savings import LEAST, by_the_clock, savings, split
 from inoc.jobs.work import settings_of, works_of
 
@@ -37,11 +37,18 @@ def changed(study, **sections):
     )
 
 
-def test_eight_bits_save_in_scoring_and_in_training_what_was_measured():
+def few_at_a_time():
+    """The large study with settings that could be faster."""
     study = load_study("playful_french_7b")
+    sampling = study.evaluation.sampling.model_copy(update={"batch_size": 128})
+    return changed(study, training={"micro_batch_size": 8}, evaluation={"sampling": sampling})
+
+
+def test_eight_bits_save_in_scoring_and_in_training_what_was_measured():
+    study = few_at_a_time()
     usual, eight = hours(study), hours(changed(study, model={"compute": "fp8"}))
     start = H100.start
-    for stage, gain, before in (("score", FP8.score, start.other), ("train", FP8.train, start.train)):
+    for stage, gain, before in (("score", FP8.score, start.other), ("train", FP8.train[0].rate, start.train)):
         assert 3600 * eight[stage] - before == pytest.approx((3600 * usual[stage] - before) / gain)
     assert {stage: eight[stage] for stage in ("generate", "elicit", "evaluate")} == {
         stage: usual[stage] for stage in ("generate", "elicit", "evaluate")
@@ -50,14 +57,25 @@ def test_eight_bits_save_in_scoring_and_in_training_what_was_measured():
 
 def test_a_step_in_eight_bits_takes_the_time_of_the_benchmark():
     """0.72 s for 32 rows of 422 tokens, 8 at a time, of 7.6 billion weights on an H100."""
-    study = changed(load_study("playful_french_7b"), model={"compute": "fp8"})
+    study = changed(few_at_a_time(), model={"compute": "fp8"})
     size = SIZE._replace(response_tokens=352)
     train = next(row for row in rows_at(study, Workflow(), size, H100) if row.stage == "train")
     assert (3600 * train.gpu_hours - H100.start.train) / (97 * 312) == pytest.approx(0.72, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("rows", "compute", "seconds"), [(8, "dtype", 0.776), (16, "dtype", 0.715), (16, "fp8", 0.536)]
+)
+def test_a_step_on_an_h200_takes_the_time_of_the_benchmark(rows, compute, seconds):
+    """32 rows of 422 tokens, of 7.6 billion weights."""
+    study = changed(few_at_a_time(), model={"compute": compute}, training={"micro_batch_size": rows})
+    size = SIZE._replace(response_tokens=352)
+    train = next(row for row in rows_at(study, Workflow(), size, H200) if row.stage == "train")
+    assert (3600 * train.gpu_hours - H200.start.train) / (97 * 312) == pytest.approx(seconds, rel=0.02)
+
+
 def test_a_gpu_that_cannot_compute_so_is_refused_with_those_that_can():
-    study = changed(load_study("playful_french_7b"), model={"compute": "fp8"})
+    study = changed(few_at_a_time(), model={"compute": "fp8"})
     with pytest.raises(ConfigError, match=r"'fp8'.*accepted for --gpu: h200, h100, l40s"):
         rows_at(study, Workflow(), SIZE, GPUS["a100"])
 
@@ -79,7 +97,7 @@ def test_what_is_named_saves_something_and_all_of_it_together_no_less_than_the_l
 
 
 def test_the_settings_of_the_large_study_are_named_with_what_they_save():
-    study = load_study("playful_french_7b")
+    study = few_at_a_time()
     found, with_all = savings(study, lambda one: rows_at(one, Workflow(), SIZE, H100))
     by_name = {one.setting: one for one in found}
     rows = "training.micro_batch_size: 16"
@@ -106,7 +124,7 @@ def slices(study):
 
 
 def test_a_setting_that_leaves_the_store_as_it_is_changes_no_job():
-    study = load_study("playful_french_7b")
+    study = few_at_a_time()
     more = changed(study, training={"micro_batch_size": 16})
     wide = study.evaluation.sampling.model_copy(update={"batch_size": 512})
     assert slices(changed(more, evaluation={"sampling": wide})) == slices(study)
@@ -122,7 +140,7 @@ def test_gpus_share_the_jobs_of_a_stage():
 
 
 def test_a_plan_ends_with_what_would_save_time(tmp_path, capsys):
-    study = load_study("playful_french_7b")
+    study = few_at_a_time()
     print_plan(study, Workflow(), Paths(tmp_path, study.name), "h100", None)
     said = capsys.readouterr().out.partition("Would save GPU time")[2]
     assert "training.micro_batch_size: 16" in said

@@ -44,14 +44,16 @@ class Gain(NamedTuple):
     """Speed as a multiple of that in bfloat16."""
 
     score: float = 1.0
-    train: float = 1.0
+    train: tuple[Point, ...] = (Point(1, 1.0),)  # by tokens of a forward pass
 
 
 AS_IT_IS = Gain()
 # `benchmarks/fp8.py` on an H100: scoring 1.49 and 1.52 times (workloads a and b). Training 0.72 s a step of 32 rows of
 # 422 tokens, 8 at a time: 1.20 times bfloat16 with adapters in products of their own, and 1.12 times the 0.81 s of
 # joined ones, which `benchmarks/training.py` measured in another run.
-FP8 = Gain(score=1.5, train=1.1)
+FP8 = Gain(score=1.5, train=(Point(3_376, 1.1),))
+# On an H200, 16 at a time: 0.536 s a step, and 0.715 in bfloat16. Scoring and 8 at a time are the H100's.
+FP8_H200 = FP8._replace(train=(*FP8.train, Point(6_752, 1.33)))
 
 
 class Gpu(NamedTuple):
@@ -87,7 +89,7 @@ class Gpu(NamedTuple):
 
     def train_at(self, tokens: float) -> float:
         """TFLOP/s of training with so many tokens in a forward pass."""
-        return self.gain.train * rate_at(self.train_tflops, tokens)
+        return rate_at(self.gain.train, tokens) * rate_at(self.train_tflops, tokens)
 
     def scaled(self, compute: float, memory: float, fp8: Gain | None) -> Gpu:
         """Rates of another GPU.
@@ -111,12 +113,13 @@ class Gpu(NamedTuple):
 
 # With transformers: 128 new tokens for each request, with a static cache, on an H100; an H200 is taken to be no faster.
 _SAMPLED = (Point(128, 9_100.0), Point(256, 13_400.0), Point(512, 16_900.0))
-# On an H100: 8 rows of 100 tokens at a time, then 8 and 16 rows of 422; an H200 is taken to be no faster.
-_TRAINED = (Point(800, 203.0), Point(3_376, 507.0), Point(6_752, 547.0))
+# On an H100: 8 rows of 100 tokens at a time, which an H200 is taken to train no faster.
+_SHORT = Point(800, 203.0)
 
 H100 = Gpu(
     score_tflops=600.0,
-    train_tflops=_TRAINED,
+    # 8 and 16 rows of 422 tokens at a time.
+    train_tflops=(_SHORT, Point(3_376, 507.0), Point(6_752, 547.0)),
     sample_tokens=_SAMPLED,
     # 512 requests of 128 new tokens: the mean of a first and a second time, and four adapters in turn.
     vllm=15_900.0,
@@ -126,13 +129,13 @@ H100 = Gpu(
 )
 H200 = Gpu(
     score_tflops=600.0,
-    train_tflops=_TRAINED,
+    train_tflops=(_SHORT, Point(3_376, 529.0), Point(6_752, 574.0)),
     sample_tokens=_SAMPLED,
     # An earlier version of vLLM, its start included with adapters.
     vllm=20_500.0,
     vllm_adapters=10_900.0,
-    measured="measured, but those of training, transformers and FP8, which are an H100's",
-    fp8=FP8,
+    measured="measured, but those of transformers, of short rows and of FP8 in scoring, which are an H100's",
+    fp8=FP8_H200,
 )
 GPUS = {
     "h200": H200,
