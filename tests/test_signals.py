@@ -14,7 +14,7 @@ import pytest
 
 from inoc import cli
 from inoc.heartbeat import beating
-from inoc.signals import Terminated, leaving_at_once, raising
+from inoc.signals import Terminated, held_back, leaving_at_once, raising
 
 VERB = """
 import signal, sys, time
@@ -99,3 +99,18 @@ def test_a_process_that_was_forked_off_ends_as_it_would_without() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_signal_waits_for_the_end_of_steps_that_belong_together(
+    number: signal.Signals, error: type[KeyboardInterrupt]
+) -> None:
+    done = []
+    with raising():
+        before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+        with pytest.raises(error), held_back():
+            for step in range(3):
+                signal.raise_signal(number)
+                done.append(step)
+        assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert done == [0, 1, 2]

@@ -65,6 +65,27 @@ def raising() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let a signal wait until the block has ended: for a few quick steps of which all or none must be done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before: dict[signal.Signals, _Handler] = {}
+    try:
+        for number in _USUAL:
+            if (handler := signal.getsignal(number)) is not None:  # one that Python set, and can set again
+                before[number] = handler  # type: ignore[assignment]
+                signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
+@contextlib.contextmanager
 def kept_from_children() -> Iterator[None]:
     """Keep Ctrl-C from processes that are started in the block; this one, which has to end them, gets it after it.
 
