@@ -237,6 +237,7 @@ def test_a_store_whose_locks_cannot_be_opened_is_named_and_not_taken_for_one_in_
     def refuse(path, *_):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
+    make(store, 0)
     monkeypatch.setattr("inoc.store.locks._OPEN", {})
     monkeypatch.setattr("inoc.store.locks.os.open", refuse)
     with pytest.raises(PermissionError, match="locks") as caught:

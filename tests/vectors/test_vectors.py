@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -185,7 +186,7 @@ def test_sites_are_in_the_order_of_a_forward_pass():
 
 def test_vectors_that_cannot_be_written_leave_the_file_that_was_there(tmp_path, monkeypatch):
     path = tmp_path / "vectors.safetensors"
-    vector = Vector("one", "resid_post.1", np.ones(4, np.float32), "model", "", "")
+    vector = Vector("one", np.ones(4), "embed", "others", "adapter")
     save_vectors([vector], path)
 
     def half(_, place, __):
