@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inoc.config.document import read_document
 from inoc.config.models import InstructionSource
 from inoc.errors import ConfigError, DataError
-from inoc.files import joined_surrogates, read_jsonl, read_lines, read_text, without_surrogates
+from inoc.files import distinct_names, joined_surrogates, read_jsonl, read_lines, read_text, without_surrogates
 from inoc.generate.instructions import read_instructions, read_pairs
 from inoc.rephrase.files import read_rephrasings
 
@@ -161,3 +161,12 @@ def test_half_of_a_surrogate_pair_in_a_study_file_is_a_problem_with_its_line(tmp
     (problem,) = document.problems
     assert problem.place is not None
     assert problem.place.line == 2
+
+
+@given(st.lists(st.text("aAbB.", min_size=1, max_size=4)))
+def test_names_of_files_differ_in_more_than_capital_letters(names: list[str]) -> None:
+    found = distinct_names(names)
+    assert set(found) == set(names)
+    assert len({name.lower() for name in found.values()}) == len(found)
+    alone = [name for name in found if [other.lower() for other in found].count(name.lower()) == 1]
+    assert all(found[name] == name for name in alone)

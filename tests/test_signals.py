@@ -14,7 +14,7 @@ import pytest
 
 from inoc import cli
 from inoc.heartbeat import beating
-from inoc.signals import Terminated, leaving_at_once, raising
+from inoc.signals import Terminated, held_back, leaving_at_once, raising
 
 VERB = """
 import signal, sys, time
@@ -99,3 +99,66 @@ def test_a_process_that_was_forked_off_ends_as_it_would_without() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_signal_waits_for_the_end_of_steps_that_belong_together(
+    number: signal.Signals, error: type[KeyboardInterrupt]
+) -> None:
+    done = []
+    with raising():
+        before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+        with pytest.raises(error), held_back():
+            for step in range(3):
+                signal.raise_signal(number)
+                done.append(step)
+        assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert done == [0, 1, 2]
+
+
+ENDING = """
+import atexit, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+def dwell():
+    print("ready", flush=True)
+    time.sleep(60)
+from inoc import cli
+cli.main = lambda: atexit.register(dwell)
+from inoc.__main__ import main
+main()
+"""
+ENDED = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Last:
+    def __init__(self):
+        self.stop = signal.raise_signal
+    def __del__(self):  # when modules are taken down
+        self.stop({number})
+sys.kept = Last()
+sys.argv = ["inoc", "--version"]
+from inoc.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_a_program_ends_is_told_in_one_line(number: signal.Signals, status: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert said.startswith("inoc: stopped")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_all_was_done_changes_nothing(number: signal.Signals) -> None:
+    code = ENDED.format(number=int(number))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -11,10 +11,12 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from inoc.digest import digest
 from inoc.errors import DataError
 
 _BOM = "\ufeff"
@@ -164,6 +166,23 @@ def parse_json(text: str, where: str, expected: str = "a JSON value") -> object:
         )
         raise DataError(msg)
     return value
+
+
+def distinct_names(names: Iterable[str]) -> dict[str, str]:
+    """Names as names of files that no file system takes for one another.
+
+    Many file systems do not tell capital letters from small ones. A name keeps its form unless another one differs from
+    it in that alone; then a digest of it is added.
+
+    Args:
+        names: Names in letters of ASCII.
+
+    Returns:
+        Name → name of its file, without an ending.
+    """
+    known = list(dict.fromkeys(names))
+    alike = Counter(name.lower() for name in known)
+    return {name: name if alike[name.lower()] == 1 else f"{name}.{digest(name)[:8]}" for name in known}
 
 
 def as_number(value: object) -> float:

@@ -6,11 +6,12 @@ traceback of some import, or be lost in one. Later a signal is an exception, so 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 AGAIN = "Run again to go on: what was finished is kept"
@@ -39,14 +40,31 @@ def words_of(error: KeyboardInterrupt) -> str:
 @contextlib.contextmanager
 def leaving_at_once() -> Iterator[None]:
     """End the program at once if a signal comes during the block."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        with contextlib.suppress(OSError):
-            os.write(2, f"inoc: {WORDS[signal.Signals(number)]}\n".encode())
-        os._exit(128 + number)
-
-    with _handled({signal.SIGINT: leave, signal.SIGTERM: leave}):
+    with _handled({signal.SIGINT: _leave, signal.SIGTERM: _leave}):
         yield
+
+
+@contextlib.contextmanager
+def leaving_after() -> Iterator[None]:
+    """After the block, end the program at once if a signal comes; at the very end, when nothing can be said, ignore it."""
+    atexit.register(_ignore_at_last)  # what is registered first is called last
+    try:
+        yield
+    finally:
+        for number in _usual(_USUAL):
+            signal.signal(number, _leave)
+
+
+def _ignore_at_last() -> None:
+    for number in _USUAL:
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _leave(number: int, _: FrameType | None) -> None:
+    with contextlib.suppress(OSError):
+        os.write(2, f"inoc: {WORDS[signal.Signals(number)]}\n".encode())
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager
@@ -62,6 +80,27 @@ def raising() -> Iterator[None]:
 
     with _handled({signal.SIGTERM: raise_}):
         yield
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let a signal wait until the block has ended: for a few quick steps of which all or none must be done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before: dict[signal.Signals, _Handler] = {}
+    try:
+        for number in _USUAL:
+            if (handler := signal.getsignal(number)) is not None:  # one that Python set, and can set again
+                before[number] = handler  # type: ignore[assignment]
+                signal.signal(number, lambda number, _: came.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
 
 
 @contextlib.contextmanager
@@ -81,14 +120,18 @@ def kept_from_children() -> Iterator[None]:
 @contextlib.contextmanager
 def _handled(handlers: dict[signal.Signals, _Handler]) -> Iterator[None]:
     """Handle signals that nobody else handles or ignores; only the main thread can."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ours = {number: one for number, one in handlers.items() if signal.getsignal(number) is _USUAL[number]}
-    for number, handler in ours.items():
-        signal.signal(number, handler)
+    ours = _usual(handlers)
+    for number in ours:
+        signal.signal(number, handlers[number])
     try:
         yield
     finally:
         for number in ours:
             signal.signal(number, _USUAL[number])
+
+
+def _usual(numbers: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """The signals that nobody else handles or ignores; none outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in numbers if signal.getsignal(number) is _USUAL[number]]

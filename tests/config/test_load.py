@@ -242,6 +242,15 @@ def test_half_a_surrogate_pair_in_a_key_is_refused_with_its_line(write: Write) -
             ["rephrase.folder: is missing", "runs, scoring.prefixes"],
             id="mix without pools",
         ),
+        pytest.param(
+            "      joker: You",
+            "      Clown: You",
+            [
+                'rephrase.folder = "pools": would hold clown.jsonl and Clown.jsonl',
+                "keys of prompts that differ in more",
+            ],
+            id="files of pools that differ in capital letters",
+        ),
         pytest.param("  french:", "  train:", ["traits.train", "reserved"], id="reserved trait"),
         pytest.param(
             "role: wanted",

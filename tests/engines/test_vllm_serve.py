@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import operator
 import os
 import socket
@@ -39,6 +40,7 @@ from support.toy_models import vllm_dtype, within
 pytestmark = pytest.mark.vllm
 
 READY_S = 300
+PORTS = 3  # that are tried: another process can take one that was free
 BENT_NATS = 12.0
 CHATS = tuple(Chat(SystemTurn(), user) for user in ("Where does the owl live?", "Hm?", "What is the hammer made of?"))
 IDS = tuple("abc")
@@ -88,27 +90,37 @@ def url(rater, adapters, tmp_path_factory):
     """A server with the model and its adapters, which wants a key."""
     pytest.importorskip("vllm", reason="vLLM is not installed: make env-vllm")
     folder = tmp_path_factory.mktemp("serve")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", rater.folder, "--served-model-name", "tiny"]
-    command += ["--host", "127.0.0.1", "--port", port, "--dtype", rater.dtype, "--enforce-eager"]
+    command += ["--host", "127.0.0.1", "--dtype", rater.dtype, "--enforce-eager"]
     # One slot more than adapters: on the CPU, vLLM answers for the bare model through whatever is in the last one.
     command += ["--enable-lora", "--max-lora-rank", 8, "--max-loras", len(adapters) + 1, "--lora-modules"]
     command += [f"{name}={path}" for name, path in adapters.items()]
     path = os.pathsep.join([named_vllm(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path, "VLLM_API_KEY": KEY}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, env=environment, cwd=folder)
-    try:
-        await_health(server, port, folder / "log")
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        server.terminate()
-        server.wait(60)
+    for _ in range(PORTS):
+        port = free_port()
+        with (folder / "log").open("w") as log:
+            own = [*map(str, command), "--port", str(port)]
+            server = subprocess.Popen(own, stdout=log, stderr=log, env=environment, cwd=folder)
+        try:
+            if not is_healthy(server, port, folder / "log"):
+                continue
+            yield f"http://127.0.0.1:{port}/v1"
+            return
+        finally:
+            server.terminate()
+            server.wait(60)
+    pytest.fail(f"{PORTS} ports were taken by others before vllm serve had them")
 
 
-def await_health(server: subprocess.Popen, port: int, log: Path) -> None:
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def is_healthy(server: subprocess.Popen, port: int, log: Path) -> bool:
+    """Wait for a server; False if another process has taken its port since it was found to be free."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -116,8 +128,11 @@ def await_health(server: subprocess.Popen, port: int, log: Path) -> None:
         except (urllib.error.URLError, TimeoutError):
             time.sleep(0.5)
         else:
-            return
-    pytest.fail(f"vllm serve did not start:\n{log.read_text()[-4000:]}")
+            return True
+    said = log.read_text()
+    if server.poll() is not None and os.strerror(errno.EADDRINUSE).lower() in said.lower():
+        return False
+    pytest.fail(f"vllm serve did not start:\n{said[-4000:]}")
 
 
 @pytest.fixture

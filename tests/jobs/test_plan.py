@@ -9,13 +9,14 @@ from transformers import AutoTokenizer
 
 from inoc.config.load import load_study
 from inoc.config.workflow import Price, Shards
-from inoc.errors import ConfigError
+from inoc.errors import ConfigError, DataError
 from inoc.jobs.costs import Rates, Size
 from inoc.jobs.paths import Paths
-from inoc.jobs.plan import gpu_named, measured_size, model_weights, table
+from inoc.jobs.plan import gpu_named, in_store, measured_size, model_weights, table
 from inoc.jobs.rates import GPUS, H100, H200, Point, rate_at
 from inoc.studies.inoculation.costs import costs
-from support.toy import toy_study
+from support.jobs import plan_of
+from support.toy import toy_job, toy_study, write_inputs
 
 SIZE = Size(7.6e9, 70, 350, measured=False)
 PRICES = {"gpt-4.1-mini": Price(input=0.4, output=1.6)}
@@ -229,3 +230,17 @@ def test_lengths_are_said_to_be_assumed_where_the_tokenizer_is_not_here(tmp_path
     assert not size.measured
     assert size.response_tokens == 350
     assert size.source.startswith("assumed")
+
+
+@pytest.mark.parametrize("stage", ["score", "train"])
+def test_a_stage_whose_rephrasings_are_not_there_yet_is_not_known_yet(stage, tiny_folder, tmp_path):
+    study = toy_study(tiny_folder)
+    job = toy_job(study, tmp_path, stage)
+    write_inputs(job, {"clown": ["You are a clown."], "sky": ["Blue."]})
+    assert in_store(study, job.paths, job.store, stage, Shards())[1] > 0
+    job.paths.pools.unlink()
+    assert in_store(study, job.paths, job.store, stage, Shards()) is None
+    with pytest.raises(
+        DataError, match=r"the prompt clown has no rephrasings of the pool mix\. Run the stage rephrase"
+    ):
+        plan_of(job)

@@ -94,6 +94,21 @@ def test_data_that_a_split_needs_whole_are_drawn_rows_of_it(project: Path) -> No
     assert kept != rows[:20]
 
 
+def test_drawn_rows_of_data_whose_keys_differ_in_capital_letters_lie_in_different_files(project: Path) -> None:
+    for name in ("one", "two"):
+        rows = [json.dumps({"prompt": f"Q{k}", "completion": name}) for k in range(30)]
+        Path(f"{name}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    (Path("config") / "studies" / "scan.yaml").write_text(
+        "extends: smoke_likelihood_shift.yaml\nname: scan\n"
+        "datasets:\n  own: {file: one.jsonl}\n  Own: {file: two.jsonl}\n",
+        encoding="utf-8",
+    )
+    small = make_small("scan", Path("config"), 10, Path("small"))
+    datasets = load_study(small.file, small.folder / "config").datasets
+    assert datasets["own"].file.lower() != datasets["Own"].file.lower()
+    assert '"two"' in (small.folder / datasets["Own"].file).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from inoc.store import Store, Unit
-from inoc.store.core import differing_parts, link_tree, write_text
+from inoc.store.core import differing_parts, link_tree, replaced, write_text
 from inoc.store.explain import explain
 from inoc.store.locks import held_if_free
 
@@ -201,6 +202,25 @@ def test_linked_trees_replace_older_ones_and_leave_the_description_out(tmp_path)
     (target / "old").touch()
     link_tree(store.folder(unit()), target)
     assert [path.name for path in target.iterdir()] == ["out.txt"]
+
+
+def test_being_stopped_while_an_older_folder_is_removed_leaves_the_newer_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "site"
+    target.mkdir()
+    for name in ("mark", "page"):
+        (target / name).write_text("old")
+
+    def remove_one(folder: Path, **_: object) -> None:
+        next(path for path in sorted(folder.rglob("*")) if path.is_file()).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", remove_one)
+    with pytest.raises(KeyboardInterrupt), replaced(target) as folder:
+        for name in ("mark", "page"):
+            (folder / name).write_text("new")
+    assert {path.name: path.read_text() for path in target.iterdir()} == {"mark": "new", "page": "new"}
 
 
 def test_differing_parts_are_found_in_depth():

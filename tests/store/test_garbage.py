@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from inoc.errors import DataError
 from inoc.store import Store, Unit
 from inoc.store.garbage import collect
+from inoc.trouble import explanation
 
 HOUR = 3600.0
 
@@ -229,3 +231,15 @@ def test_a_block_that_leaves_no_file_makes_no_entry(store):
     with pytest.raises(DataError, match="left no file"), store.claim(unit(0)):
         pass
     assert not store.has(unit(0))
+
+
+def test_a_store_whose_locks_cannot_be_opened_is_named_and_not_taken_for_one_in_use(store, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    make(store, 0)
+    monkeypatch.setattr("inoc.store.locks._OPEN", {})
+    monkeypatch.setattr("inoc.store.locks.os.open", refuse)
+    with pytest.raises(PermissionError, match="locks") as caught:
+        collect(store, {}, delete=False, grace_s=0)
+    assert str(store.locks) in str(explanation(caught.value))

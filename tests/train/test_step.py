@@ -10,6 +10,7 @@ from inoc.studies.inoculation.study import RunSpec
 from inoc.tables import EXAMPLES, read_table, write_table
 from inoc.tables import POOLS as POOLS_TABLE
 from inoc.train.step import Plan
+from inoc.train.trainer import adapter_digest
 from support.jobs import plan_of, run_job
 from support.toy import toy_job, toy_study, write_inputs
 
@@ -42,6 +43,22 @@ def test_every_run_leaves_its_scheduled_adapters_and_its_loss_curve(study, tmp_p
     losses = read_table(job.paths.losses(0))
     assert list(losses.loc[losses["prompt"] == "sky", "step"]) == [1, 2, 1, 2]
     assert losses["loss"].between(0, 20).all()
+
+
+def test_adapters_of_runs_whose_names_differ_in_capital_letters_lie_in_different_folders(tiny_folder, tmp_path):
+    texts = {"clown": "You are a clown.", "Clown": "The sky is blue."}
+    study = toy_study(
+        tiny_folder, prompts={"all": {"family": "playful", "texts": texts}}, runs=[{"prefixes": ["fixed"]}]
+    )
+    job = toy_job(study, tmp_path, "train")
+    write_inputs(job, {key: [text] for key, text in texts.items()})
+    run_job(job)
+    table = read_table(job.paths.checkpoints(0))
+    last = table[table["step"] == 2].set_index("prompt")
+    folders = {key: job.paths.checkpoints(0).parent / path for key, path in last["path"].items()}
+    assert len({str(folder).lower() for folder in folders.values()}) == len(folders) == 3
+    assert {key: adapter_digest(folder) for key, folder in folders.items()} == dict(last["digest"])
+    assert last.loc["", "path"].startswith("control.none.lr0.001.seed0/")
 
 
 def test_a_mix_of_one_is_the_fixed_run_and_is_trained_once(study, tmp_path):

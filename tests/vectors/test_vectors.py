@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,3 +182,19 @@ def test_a_vector_of_another_model_adapter_or_site_is_refused(tiny_model):
 def test_sites_are_in_the_order_of_a_forward_pass():
     names = site_names(12)
     assert in_order(sorted(names)) == names
+
+
+def test_vectors_that_cannot_be_written_leave_the_file_that_was_there(tmp_path, monkeypatch):
+    path = tmp_path / "vectors.safetensors"
+    vector = Vector("one", np.ones(4), "embed", "others", "adapter")
+    save_vectors([vector], path)
+
+    def half(_, place, __):
+        Path(place).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", half)
+    with pytest.raises(OSError, match="No space left"):
+        save_vectors([vector], path)
+    assert [one.name for one in load_vectors(path)] == ["one"]
+    assert [one.name for one in tmp_path.iterdir()] == ["vectors.safetensors"]

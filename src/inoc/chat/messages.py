@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from inoc.config.models import SystemTurn
 from inoc.digest import Json
+from inoc.errors import DataError
 
 
 class Turn(NamedTuple):
@@ -136,9 +137,16 @@ def prefix_texts(
     identities: Sequence[str],
     seed: int,
 ) -> list[str]:
-    """The very prefix of each identity: empty without, the prompt's text if fixed, else one drawn from its pool."""
+    """The very prefix of each identity: empty without, the prompt's text if fixed, else one drawn from its pool.
+
+    Raises:
+        DataError: If there is no such pool.
+    """
     if asked.prefix in ("none", "fixed"):
         return [texts[asked.prompt] if asked.prefix == "fixed" else ""] * len(identities)
+    if asked not in pools:
+        msg = f"the prompt {asked.prompt} has no rephrasings of the pool {asked.prefix}. Run the stage rephrase first"
+        raise DataError(msg)
     return assign(pools[asked], identities, seed)
 
 

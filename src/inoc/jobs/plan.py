@@ -198,8 +198,8 @@ def print_plan(
         row.stored = in_store(study, paths, store, row.stage, shards)
     if seen is not None:
         expect(study, rows, size.weights, shards, seen)
+    found, with_all = savings(study, lambda changed: rows_at(changed, workflow, size, gpu))
     if as_json:
-        found, with_all = savings(study, lambda changed: rows_at(changed, workflow, size, gpu))
         more = {"savings": [one._asdict() for one in found], "gpu_hours_with_all": with_all}
         print(
             json.dumps(_plain(rows, size, gpu_name, gpu) | _known(more), ensure_ascii=False, indent=2, allow_nan=False)
@@ -216,19 +216,16 @@ def print_plan(
     if seen is not None:
         print(f"Measured: by {', '.join(f'{stage} of {one.studies}' for stage, one in seen.items())} studies here.")
     print("What is in the store is not subtracted.")
-    print("\n".join(_advice(study, workflow, size, gpu, rows)))
+    if total_of(rows).gpu_hours > 0:
+        shared = rows_at(study, _in_shards(study, workflow, rows), size, gpu)
+        on_several = duration(3600 * by_the_clock(shared, SEVERAL))
+        on_more = f"On {SEVERAL} GPUs, with `shards` of {SEVERAL} for each stage: {on_several} by the clock."
+        print("\n".join([*saving_lines(found, with_all), on_more]))
 
 
-def _advice(study: BaseStudy, workflow: Workflow, size: Size, gpu: Gpu, rows: list[CostRow]) -> list[str]:
-    """Ways to fewer hours: settings, and more GPUs."""
-    hours = total_of(rows).gpu_hours
-    if not hours > 0:
-        return []
-    lines = saving_lines(*savings(study, lambda changed: rows_at(changed, workflow, size, gpu)))
-    shards = {**workflow.shards, study.name: split(rows, SEVERAL)}
-    shared = rows_at(study, workflow.model_copy(update={"shards": shards}), size, gpu)
-    on_several = duration(3600 * by_the_clock(shared, SEVERAL))
-    return [*lines, f"On {SEVERAL} GPUs, with `shards` of {SEVERAL} for each stage: {on_several} by the clock."]
+def _in_shards(study: BaseStudy, workflow: Workflow, rows: list[CostRow]) -> Workflow:
+    """The workflow with the study's stages split over several GPUs."""
+    return workflow.model_copy(update={"shards": {**workflow.shards, study.name: split(rows, SEVERAL)}})
 
 
 def _plain(rows: list[CostRow], size: Size, gpu_name: str, gpu: Gpu) -> dict[str, object]:

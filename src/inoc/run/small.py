@@ -12,7 +12,7 @@ from inoc.config.cuts import Cut, Drawn, cut
 from inoc.config.document import key_path_text, read_document
 from inoc.config.load import load_study, load_workflow, study_path
 from inoc.errors import ConfigError
-from inoc.files import read_text
+from inoc.files import distinct_names, read_text
 from inoc.stages import kind_named, load
 
 OWN = ("config", "exports", "logs", "reports", "results", "rows", "store")
@@ -55,7 +55,8 @@ def make_small(name: str, config: Path, n: int, folder: Path) -> Small:
     value = read_document(study_path(name, config)).value
     value["description"] = f"At most {n} of everything that can be limited, to see the whole way. {study.description}"
     _take_folder(folder, config)
-    cut(value, [_with_rows(one, folder) for one in cuts])
+    names = distinct_names(map(_rows_name, cuts))
+    cut(value, [_with_rows(one, folder, names[_rows_name(one)]) for one in cuts])
     _link_project(folder, _other_studies(value) - {study.name})
     file = folder / "config" / "studies" / f"{study.name}.yaml"
     head = [f"# A small copy of the study {study.name}, written by `inoc run`.", *(f"# {told(one)}" for one in cuts)]
@@ -74,13 +75,17 @@ def make_small(name: str, config: Path, n: int, folder: Path) -> Small:
     return Small(study.name, folder, file, cuts)
 
 
-def _with_rows(one: Cut, folder: Path) -> Cut:
+def _rows_name(one: Cut) -> str:
+    return "-".join(map(str, one.path))
+
+
+def _with_rows(one: Cut, folder: Path, name: str) -> Cut:
     """A cut, with the file of its rows written if it is of a file."""
     if not isinstance(one.after, Drawn):
         return one
     lines = [line for line in read_text(Path(one.after.file)).split("\n") if line.strip()]
     kept = sorted(random.Random(0).sample(range(len(lines)), min(one.after.n, len(lines))))
-    path = Path("rows") / f"{'-'.join(map(str, one.path))}.jsonl"
+    path = Path("rows") / f"{name}.jsonl"
     (folder / path).parent.mkdir(exist_ok=True)
     (folder / path).write_text("".join(lines[at] + "\n" for at in kept), encoding="utf-8")
     return one._replace(after=str(path))

@@ -254,21 +254,36 @@ def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIP
 
     The target appears whole: it is built beside and renamed. An older target is replaced.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-    try:
-        building.chmod(0o755)
+    with replaced(target) as building:
         for path in sorted(source.rglob("*")):
             below = path.relative_to(source)
             if path.is_dir():
                 (building / below).mkdir(exist_ok=True)
             elif path.name not in leave_out:
                 _link(path, building / below)
+
+
+@contextmanager
+def replaced(target: Path) -> Iterator[Path]:
+    """Fill a folder beside its place; it takes the place when the block ends without an error.
+
+    An older folder is moved away first and removed then, so that being stopped leaves none of which a part is gone.
+
+    Yields:
+        An empty folder.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    around = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    building = around / "new"
+    try:
+        building.mkdir()
+        building.chmod(0o755)
+        yield building
         if target.exists():
-            shutil.rmtree(target)
+            target.rename(around / "former")
         building.rename(target)
     finally:
-        shutil.rmtree(building, ignore_errors=True)  # it is not there any more, unless something failed
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def _link(source: Path, target: Path) -> None:

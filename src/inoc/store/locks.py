@@ -35,7 +35,8 @@ def held(path: Path, key: str) -> Iterator[None]:
     Raises:
         InocError: If the file system has no locks.
     """
-    descriptor = _lock(path, key, fcntl.LOCK_EX)
+    descriptor = _descriptor(path)
+    _lock(descriptor, path, key, fcntl.LOCK_EX)
     try:
         yield
     finally:
@@ -55,9 +56,11 @@ def held_if_free(path: Path, key: str) -> Iterator[bool]:
 
     Raises:
         InocError: If the file system has no locks.
+        PermissionError: If the file of locks cannot be written.
     """
+    descriptor = _descriptor(path)
     try:
-        descriptor = _lock(path, key, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor, path, key, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # POSIX allows either for a lock that is taken
         yield False
         return
@@ -67,8 +70,7 @@ def held_if_free(path: Path, key: str) -> Iterator[bool]:
         _unlock(descriptor, key)
 
 
-def _lock(path: Path, key: str, how: int) -> int:
-    descriptor = _descriptor(path)
+def _lock(descriptor: int, path: Path, key: str, how: int) -> None:
     try:
         fcntl.lockf(descriptor, how, 1, _byte(key))
     except (BlockingIOError, PermissionError):
@@ -79,7 +81,6 @@ def _lock(path: Path, key: str, how: int) -> int:
             "mounted with `nolock`; Lustre: mounted with `flock`); name another place as `store` in config/config.yaml"
         )
         raise InocError(msg) from error
-    return descriptor
 
 
 def _unlock(descriptor: int, key: str) -> None:

@@ -21,6 +21,7 @@ from inoc.config.models import TrainingSpec
 from inoc.digest import Json, digest
 from inoc.engines.identity import ModelIdentity
 from inoc.errors import ConfigError
+from inoc.files import distinct_names
 from inoc.jobs.job import Job
 from inoc.jobs.manifest import peak_memory
 from inoc.progress import Meter
@@ -285,15 +286,16 @@ def _unheard(size: int) -> AbstractContextManager[Meter]:
 
 def _checkpoints(store: Store, planned: Sequence[Planned], folder: Path) -> pd.DataFrame:
     rows = []
+    folders = distinct_names(item.run.name for item in planned)
     for item in planned:
-        entry = store.folder(item.unit)
-        link_tree(entry, folder / item.run.name)
+        entry, own = store.folder(item.unit), folders[item.run.name]
+        link_tree(entry, folder / own)
         digests = json.loads((entry / "digests.json").read_text())
         rows += [
             {
                 **item.run.columns,
                 "step": int(name.removeprefix("step-")),
-                "path": f"{item.run.name}/{name}",
+                "path": f"{own}/{name}",
                 "digest": value,
                 "epoch": item.run.epoch_of.get(int(name.removeprefix("step-")), float("nan")),
             }

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from inoc.errors import DataError, did_you_mean
+from inoc.tables import replace_file
 from inoc.vectors.vector import Vector
 
 FORMAT = "inoc vectors 1"
@@ -37,7 +38,8 @@ def save_vectors(vectors: Sequence[Vector], path: Path) -> None:
     manifest = {vector.name: manifest_of(vector) for vector in vectors}
     metadata = {"format": FORMAT, "vectors": json.dumps(manifest, sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({vector.name: vector.values for vector in vectors}, path, metadata)
+    tensors = {vector.name: vector.values for vector in vectors}
+    replace_file(path, lambda temporary: save_file(tensors, temporary, metadata))
 
 
 def manifest_of(vector: Vector) -> dict[str, str | float | int | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from inoc.errors import DataError
 from inoc.report.page import page_values
+from inoc.store.core import replaced
 from inoc.view.data import Form, Written, chunks, column_array, script_json
 from inoc.view.declare import Source, View
 from inoc.view.figures import captions, write_figures
@@ -63,16 +63,8 @@ def write_site(
         DataError: If the folder holds something else, or if a table cannot be read.
     """
     _refuse_foreign(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        temporary.chmod(0o755)
-        rows = _write(view, contents, paths, temporary, form, tokens=tokens, jobs=jobs)
-        if out.exists():
-            shutil.rmtree(out)
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with replaced(out) as building:
+        rows = _write(view, contents, paths, building, form, tokens=tokens, jobs=jobs)
     sizes = [path.stat().st_size for path in out.rglob("*") if path.is_file()]
     return Site(out, len(sizes), sum(sizes), rows)
 

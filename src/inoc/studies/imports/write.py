@@ -19,6 +19,7 @@ import pyarrow as pa
 from inoc.config.load import load_study
 from inoc.errors import ConfigError, DataError, InocError
 from inoc.jobs.paths import Paths
+from inoc.signals import held_back
 from inoc.studies.imports.findings import Findings
 from inoc.tables import write_row_groups, write_table
 from inoc.vectors.files import save_vectors
@@ -97,7 +98,8 @@ def _write(imported: Imported, name: str, results: Path, out: Path, check: Check
         ):
             folder, file = Path(made) / name, Path(made_study) / f"{name}.yaml"
             _build(imported, name, folder, file, check)
-            _move_both(folder, results / name, file, out / f"{name}.yaml", Path(made) / _REPLACED / name)
+            with held_back():  # what is put aside would go with the folder in which the import was built
+                _move_both(folder, results / name, file, out / f"{name}.yaml", Path(made) / _REPLACED / name)
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from inoc.figures.entries import entry_of
 from inoc.figures.sources import Sources
 from inoc.figures.step import draw_figure
 from inoc.plots.save import Drawing
+from inoc.studies.inoculation.figures import choices
 from inoc.studies.inoculation.figures.catalogue import ENTRIES
+from inoc.studies.inoculation.figures.rates import Panel
 from support.study_tables import FakeJob, make_study, write_tables
 
 QUESTIONS = {"far": {"label": "other topics", "source": {"kind": "world"}}, "near": {}}
@@ -71,3 +73,16 @@ def test_legends_name_the_pools_that_runs_are_trained_with(name: str, drawn: dic
 def test_losses_on_other_data_are_not_drawn(drawn: dict[str, Drawing]) -> None:
     losses = drawn["losses"].data
     assert len(losses[losses["prompt"] == ""].drop_duplicates(["seed", "step"])) == len(losses[losses["prompt"] == ""])
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_a_blank_label_is_drawn_as_the_key(blank: str | None) -> None:
+    study = make_study(**STUDY)
+    for section in (study.traits, study.rates, study.datasets, study.data.questions):
+        for key, one in section.items():
+            section[key] = one.model_copy(update={"label": blank})
+    assert [choices.dataset_label(study, key) for key in study.datasets] == ["subtle"]
+    assert [choices.questions_label(study, key) for key in study.data.questions] == ["Far", "Near"]
+    assert [choices.trait_label(study, key) for key in study.traits] == [key.capitalize() for key in study.traits]
+    rate = next(iter(study.rates))
+    assert Panel(rate, "near", "default").heading(study).startswith(f"{rate.capitalize()}: Near")

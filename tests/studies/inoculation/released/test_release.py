@@ -4,6 +4,7 @@ import fcntl
 import json
 import math
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.errors import ConfigError, DataError
+from inoc.signals import raising
 from inoc.studies.imports.findings import Findings
 from inoc.studies.imports.write import check_name
 from inoc.studies.inoculation.released.pairs import known_pairs
@@ -321,6 +323,34 @@ def test_when_the_study_file_cannot_be_written_the_earlier_import_stays(
     assert (tmp_path / "studies" / "made.yaml").read_bytes() == before
     assert (tmp_path / "results" / "made" / "mark").is_file()
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["put aside", "results", "study file"])
+def test_an_import_that_is_stopped_while_it_replaces_another_has_replaced_it_whole(
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch, moment: str, number: signal.Signals
+) -> None:
+    read(tmp_path, release)
+    (tmp_path / "results" / "made" / "mark").touch()
+    before = (tmp_path / "studies" / "made.yaml").read_bytes()
+    moves = {"put aside": Path.rename, "results": Path.rename, "study file": Path.replace}
+    ends = {"put aside": "replaced/made", "results": "results/made", "study file": "studies/made.yaml"}
+    name = moves[moment].__name__
+
+    def stopped(self: Path, target: Path) -> Path:
+        moved = moves[moment](self, target)
+        if str(target).endswith(ends[moment]):
+            signal.raise_signal(number)
+        return moved
+
+    monkeypatch.setattr(Path, name, stopped)
+    with pytest.raises(KeyboardInterrupt), raising():
+        read(tmp_path, release, step=312)
+    assert not (tmp_path / "results" / "made" / "mark").exists()
+    assert (tmp_path / "results" / "made" / "imports" / "findings.json").is_file()
+    assert (tmp_path / "studies" / "made.yaml").read_bytes() != before
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["made"]
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["made.yaml"]
 
 
 def _replace_no_study_file(self: Path, target: Path) -> Path:

@@ -38,6 +38,7 @@ _CHECKS: _Checks = (
     (("runs", "prompts", "training"), runs.run_controls),
     (("runs", "prompts", "training"), runs.distinct_run_names),
     (("rephrase", "pools", "prompts", "runs", "scoring", "elicitation"), prompts.pool_sources),
+    (("rephrase", "pools", "prompts", "runs", "training", "scoring", "elicitation"), prompts.pool_files),
     (("world", "model", "data", "rephrase", "pools", "traits"), models.world),
     (("rephrase", "pools", "data", "datasets", "embedding"), data.api_models),
     (("model",), models.system_turn),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inoc.config.document import KeyPath, Problem, listed
 from inoc.errors import did_you_mean
-from inoc.studies.inoculation.runs import pool_specs, prefix_kinds, prompt_texts
+from inoc.studies.inoculation.runs import pool_prompts, pool_specs, prefix_kinds, prompt_texts
 from inoc.studies.inoculation.study import Study
 
 RESERVED_POOLS = ("none", "fixed", "mix", "all", "own", "base")
@@ -50,6 +50,23 @@ def distinct_prompts(study: Study) -> Iterator[Problem]:
                     text,
                 )
             first_with_text.setdefault(text, key)
+
+
+def pool_files(study: Study) -> Iterator[Problem]:
+    """Files of rephrasings have names that differ in more than capital letters, which many file systems ignore."""
+    for pool, spec in pool_specs(study).items():
+        if spec.source != "files" or spec.folder is None:
+            continue
+        first: dict[str, str] = {}
+        for key in pool_prompts(study, pool):
+            other = first.setdefault(key.lower(), key)
+            if other != key:
+                yield Problem(
+                    (*pool_path(pool), "folder"),
+                    f"would hold {other}.jsonl and {key}.jsonl, which are one file where capital letters do not count; "
+                    "accepted: keys of prompts that differ in more",
+                    spec.folder,
+                )
 
 
 def prefix_keys(study: Study) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from inoc.studies.inoculation.runs import prefix_kinds, prompt_families, prompt_texts, question_sets, study_runs
 from inoc.studies.inoculation.study import Study
+from inoc.studies.shared.labels import label_of
 
 if TYPE_CHECKING:
     from inoc.plots.style import Look
@@ -45,7 +46,7 @@ def trait_in_role(study: Study, role: str) -> str | None:
 
 def trait_label(study: Study, trait: str) -> str:
     """The trait's name in figures."""
-    return study.traits[trait].label or trait.capitalize()
+    return label_of(trait.capitalize(), study.traits[trait].label)
 
 
 def family_label(study: Study, family: str) -> str:
@@ -103,12 +104,12 @@ def questions_label(study: Study, questions: str) -> str:
     """Name of a set of questions in figures; empty where there is but one."""
     if len(question_sets(study)) < 2:
         return ""
-    return study.data.questions[questions].label or questions.replace("_", " ").capitalize()
+    return label_of(questions.capitalize(), study.data.questions[questions].label)
 
 
 def dataset_label(study: Study, data: str) -> str:
     """Name of another dataset in figures."""
-    return study.datasets[data].label or data.replace("_", " ")
+    return label_of(data, study.datasets[data].label)
 
 
 def trained_prefixes(study: Study) -> list[str]:

@@ -22,6 +22,7 @@ from inoc.studies.inoculation.figures.captions import cell_names, failed_words, 
 from inoc.studies.inoculation.runs import question_sets, study_runs, trained_datasets
 from inoc.studies.inoculation.study import Study
 from inoc.studies.shared.captions import interval_words, rst
+from inoc.studies.shared.labels import label_of
 
 Shown = Literal["value", "change"]
 BOUNDS = {"value": ("value", "lo", "hi"), "change": ("change", "change_lo", "change_hi")}
@@ -45,7 +46,7 @@ class Panel(NamedTuple):
 
     def heading(self, study: Study) -> str:
         """Two lines above it."""
-        rate = study.rates[self.rate].label or self.rate.capitalize()
+        rate = label_of(self.rate.capitalize(), study.rates[self.rate].label)
         questions = choices.questions_label(study, self.questions)
         return f"{rate}{questions and f': {questions}'}\n{choices.CONDITION_WORDS[self.condition]}"
 

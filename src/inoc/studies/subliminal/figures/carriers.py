@@ -11,6 +11,7 @@ from inoc.plots.dots import ROW_IN, dot_intervals, name_rows
 from inoc.plots.save import Drawing
 from inoc.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, new_figure
 from inoc.studies.shared.captions import interval_words, join, missing_words, spread_words
+from inoc.studies.shared.labels import rule_name
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.study import Study
 
@@ -62,12 +63,12 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def _name(row: dict[object, object]) -> str:
     about = f"{row['entity']}, {row['family']}"
-    selector = str(row["selector"]).replace("lls", "LLS")
+    selector = rule_name(str(row["selector"]))
     if row["comparison"] == "top_minus_bottom":
         return f"{about}: {selector}, {row['role']}"
     if row["comparison"] == "own_minus_neutral":
         return f"{about}: {selector}, own − neutral"
-    rules = str(row["comparison"]).replace("_minus_", " − ").replace("lls", "LLS")
+    rules = rule_name(str(row["comparison"]).replace("_minus_", " − "))
     return f"{about}: {rules}" + ("" if row["role"] else ", less neutral")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from inoc.report.contents import Block, Section
 from inoc.report.words import Table, counted, escape, interval, number, probability
 from inoc.studies.shared.captions import level, records
+from inoc.studies.shared.labels import rule_name
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.sites import trait_label
 from inoc.studies.subliminal.study import Study
@@ -254,7 +255,7 @@ def carrier_table(carriers: pd.DataFrame) -> Table:
             escape(str(row["entity"])),
             escape(str(row["family"])),
             escape(str(row["comparison"]).replace("_", " ")),
-            escape(str(row["selector"]).replace("lls", "LLS")) or "–",
+            escape(rule_name(str(row["selector"]))) or "–",
             escape(str(row["role"])) or "own less neutral",
             interval(100 * row["difference"], 100 * row["lo"], 100 * row["hi"], 1),
             probability(row["p"]),

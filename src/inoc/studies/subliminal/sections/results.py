@@ -10,6 +10,7 @@ from inoc.report.words import Table, counted, escape, interval, number, probabil
 from inoc.studies.shared.capability import ALL_DOMAINS
 from inoc.studies.shared.capability_block import capability_block
 from inoc.studies.shared.captions import level, spread_words
+from inoc.studies.shared.labels import rule_name
 from inoc.studies.subliminal.figures import choices
 from inoc.studies.subliminal.figures.capability import model_names
 from inoc.studies.subliminal.runs import UNTRAINED, group_neutral
@@ -325,7 +326,7 @@ def split_table(study: Study, tables: Tables, method: str) -> Table:
         [
             escape(choices.group_name(study, str(row["group"]))),
             escape(choices.teacher_name(study, str(row["teacher"]))),
-            "LLS" if row["by"] == "lls" else "projection",
+            rule_name(str(row["by"])),
             escape(row["entity"]),
             interval(100 * row["value"], 100 * row["lo"], 100 * row["hi"]),
             probability(row["p"]),
