@@ -114,7 +114,8 @@ def _inoculation(twin: Any, tokenizer: Any, small: Small, folder: Path) -> dict[
         "prompts": groups | dict.fromkeys(empty),
         "runs": runs,
         "scoring": {"n_examples": n_train, "control_sampling": {"max_tokens": min(32, small.max_tokens)}},
-        "elicitation": {"sampling": sampling},
+        # The untrained model and the trained ones are asked through one engine.
+        "elicitation": {"sampling": sampling | {"engine": small.engine}},
         "evaluation": {"sampling": sampling | {"engine": small.engine}},
     }
 
