@@ -46,7 +46,7 @@ def leaving_at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def leaving_after() -> Iterator[None]:
-    """After the block, end the program at once if a signal comes; at the very end, when nothing can be said, ignore it."""
+    """After the block, end the program at once if a signal comes; at last, when nothing more can be said, ignore it."""
     atexit.register(_ignore_at_last)  # what is registered first is called last
     try:
         yield
