@@ -46,7 +46,7 @@ def leaving_at_once() -> Iterator[None]:
 
 @contextlib.contextmanager
 def leaving_after() -> Iterator[None]:
-    """End the program at once if a signal comes after the block; at the very end, when it could say nothing, go on."""
+    """After the block, end the program at once if a signal comes; at last, when nothing more can be said, ignore it."""
     atexit.register(_ignore_at_last)  # what is registered first is called last
     try:
         yield
