@@ -16,7 +16,7 @@ from inoc.chat.render import Rendered, prompt_tokens
 from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
 from inoc.engines.devices import take_devices
-from inoc.engines.greedy import Greedy, disagreement, near_tie_nats
+from inoc.engines.greedy import Greedy, disagreement, near_tie_nats, plain_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -248,14 +248,14 @@ class TransformersEngine:
         Raises:
             ModelError: If they differ, naming the first chat that does.
         """
-        limit = near_tie_nats(self._identity.dtype)
+        limit, closely = near_tie_nats(self._identity.dtype), plain_tie_nats(self._identity.dtype)
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
             gap = shortfall(self.causal, prompt_tokens(self.tokenizer, chat), single.ids)
-            if gap > limit:
+            if gap > closely:
                 msg = (
                     f"transformers samples a token of {type(self.causal).__name__} that a plain pass finds {gap:.3g} "
-                    f"nats less likely than the likeliest; up to {limit:g} would be a near tie. Nothing was sampled"
+                    f"nats less likely than the likeliest; up to {closely:g} would be a near tie. Nothing was sampled"
                 )
                 raise ModelError(msg)
             gap = disagreement(single, batched)
