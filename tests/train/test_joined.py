@@ -125,6 +125,23 @@ def test_layers_in_4_bits_are_joined_and_have_the_slopes_of_modules():
         torch.testing.assert_close(found[name], slope, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("make", [lambda: model_of("qwen2", torch.float32), lambda: in_four_bits(torch.float32)])
+def test_compiled_layers_call_joined_ones_without_a_break(make):
+    model = with_adapters(make()).train()
+    expected = slopes(model)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    with joined(model):
+        for block in model.get_base_model().model.layers:
+            block.forward = torch.compile(block.forward, backend="aot_eager")
+        found = slopes(model)
+    counters = torch._dynamo.utils.counters
+    assert counters["stats"]["unique_graphs"] == 2
+    assert not counters["graph_break"]
+    for name, slope in expected.items():
+        torch.testing.assert_close(found[name], slope, rtol=1e-4, atol=1e-6)
+
+
 def test_a_weight_in_4_bits_is_widened_as_bitsandbytes_does():
     layer = in_four_bits(torch.bfloat16).model.layers[1].mlp.up_proj
     assert type_of(layer) is torch.bfloat16
