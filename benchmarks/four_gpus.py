@@ -45,7 +45,7 @@ class Job(NamedTuple):
     name: str
     start: float  # seconds of the clock
     end: float
-    devices: str  # those that it had to itself; empty without a choice
+    devices: str  # the one that it computed on, or those that it had to itself; empty without a choice
 
 
 def balanced(n: int, shards: int, run_of: Callable[[str], str]) -> list[str]:
@@ -71,7 +71,9 @@ def jobs_of(results: Path) -> list[Job]:
         for path in sorted((results / stage).glob("manifest-*.json")):
             one = json.loads(path.read_text(encoding="utf-8"))
             end = path.stat().st_mtime
-            found.append(Job(stage, one["job"], end - one["wall_s"], end, one.get("devices", "")))
+            found.append(
+                Job(stage, one["job"], end - one["wall_s"], end, one.get("device_id") or one.get("devices", ""))
+            )
     return found
 
 

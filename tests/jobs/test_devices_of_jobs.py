@@ -6,13 +6,14 @@ import argparse
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from inoc.config.workflow import Workflow
 from inoc.jobs import make
-from inoc.jobs.manifest import chosen_devices
+from inoc.jobs.manifest import chosen_devices, used_device
 from support.toy import toy_study
 
 ROOT = Path(__file__).parents[2]
@@ -74,3 +75,11 @@ def test_a_manifest_names_the_devices_that_were_assigned(monkeypatch):
     assert chosen_devices() == {}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
     assert chosen_devices() == {"devices": "2"}
+
+
+def test_a_manifest_names_the_device_that_was_computed_on(monkeypatch):
+    assert used_device() == {}
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: SimpleNamespace(uuid=f"GPU-{number}"))
+    assert used_device() == {"device_id": "GPU-1"}

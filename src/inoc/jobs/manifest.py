@@ -47,6 +47,7 @@ def write_manifest(job: Job, settings: Mapping[str, Json], version_of_step: int,
         "packages": dict(package_versions()),
         "device": device_name(),
         **chosen_devices(),
+        **used_device(),
         **peak_memory(),
         "wall_s": round(spent.wall_s, 2),
         "cpu_s": round(spent.cpu_s, 2),
@@ -93,6 +94,14 @@ def device_name() -> str:
 def chosen_devices() -> dict[str, Json]:
     """Numbers of the accelerators that this process had to itself, where some were assigned."""
     return {"devices": os.environ["CUDA_VISIBLE_DEVICES"]} if "CUDA_VISIBLE_DEVICES" in os.environ else {}
+
+
+def used_device() -> dict[str, Json]:
+    """The identity of the accelerator that this process did compute on, whatever was assigned to it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return {}
+    return {"device_id": str(torch.cuda.get_device_properties(torch.cuda.current_device()).uuid)}
 
 
 def peak_memory() -> dict[str, Json]:
