@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import warnings
+from importlib import import_module
 
 import pytest
 
 from inoc.cli import main
 from inoc.config.load import load_study
 from inoc.figures.entries import figure_names
+from inoc.figures.sources import Sources
 from inoc.jobs.paths import Paths
+from inoc.plots.style import house_style
 from inoc.studies.comparison.figures.entries import ENTRIES
 from inoc.studies.comparison.sections import contents
 from inoc.studies.comparison.sections.gather import NO_EVIDENCE
 from support.ready_tables import scores, write_ready
+from support.text_boxes import outside, text_boxes
 
 
 @pytest.fixture
@@ -39,6 +44,32 @@ def test_every_figure_is_drawn_with_its_data_and_caption(made):
     page = (made / "report" / "appendix.md").read_text()
     assert "Nothing could be compared" not in page
     assert page.count("differences have q ≤ 0.05") == 3
+
+
+HOSTILE = [
+    "$\\frac{a}$ {x} %d _^&<b> $",
+    "\\oops $broken",
+    "雪だるま",
+    "שלום עולם",
+    "a long name " * 30,
+    " ",
+    "Cafe\u0301 a/b",
+]
+
+
+@pytest.mark.parametrize("at", range(len(HOSTILE)))
+def test_labels_of_studies_are_drawn_as_they_are_written(at, made, write_study, tmp_path):
+    names = {key: HOSTILE[(at + k) % len(HOSTILE)] for k, key in enumerate(("one", "two", "three"))}
+    write_study(studies={key: {"folder": f"ready/{key}", "label": label} for key, label in names.items()})
+    study, paths = load_study("pair"), Paths(made.parent, "pair")
+    for entry in ENTRIES:
+        module, function = entry.draws.split(":")
+        with warnings.catch_warnings(), house_style():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "Glyph")
+            figure = getattr(import_module(module), function)(study, Sources(paths)).figure
+            boxes = text_boxes(figure)
+        assert outside(figure, boxes) == [], entry.name
 
 
 def test_the_verdict_counts_what_differs_and_says_what_it_is_no_evidence_of(made, project):

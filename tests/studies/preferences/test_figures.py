@@ -231,7 +231,7 @@ HOSTILE = ["$\\frac{a}$ {x} %d _^&<b> $", "\\oops $broken", "雪だるま 🙂",
 def _hostile(study, at):
     """The study, whose models, instruments, origins and probes have such labels."""
     values = study.model_dump(exclude_unset=True)
-    for name in ("models", "instruments", "probes"):
+    for name in ("models", "instruments", "probes", "concepts"):
         for number, key in enumerate(values.get(name, {})):
             values[name][key] = {**values[name][key], "label": HOSTILE[(at + number) % len(HOSTILE)]}
     for number, key in enumerate(values["tasks"]["origins"]):
@@ -252,6 +252,26 @@ def test_labels_are_drawn_as_they_are_written(entry, measured, tmp_path):
             save(drawing, tmp_path / f"{at}")
             boxes = text_boxes(drawing.figure)
         assert outside(drawing.figure, boxes) == []
+
+
+@pytest.mark.parametrize("entry", [*PROBE_FIGURES, *STEERING_FIGURES], ids=lambda one: one.name)
+def test_labels_of_probes_and_concepts_are_drawn_as_they_are_written(entry, tmp_path):
+    schemas = {"probes": PROBES, "probe_predictions": PREDICTIONS, "probe_cosines": COSINES}
+    schemas |= {"dose_response": DOSE_RESPONSE, "vectors": VECTORS}
+    paths = Paths(tmp_path, "simulated")
+    tables = _probed() | _steered()
+    for name, schema in schemas.items():
+        write_table(tables[name], schema, paths.table(name))
+    study = PROBED if entry in PROBE_FIGURES else STEERED
+    module, function = entry.draws.split(":")
+    for at in range(len(HOSTILE)):
+        with warnings.catch_warnings(), house_style():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "Glyph")
+            drawing = getattr(import_module(module), function)(_hostile(study, at), Sources(paths))
+            save(drawing, tmp_path / f"{at}")
+            boxes = text_boxes(drawing.figure)
+        assert outside(drawing.figure, boxes) == [], HOSTILE[at]
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3, 7])

@@ -42,6 +42,11 @@ def probe_label(study: Study, key: object) -> str:
     return label_of(str(key).rsplit("/", 1)[-1], given.label if given is not None else None)  # imported ones are paths
 
 
+def _drawn_label(study: Study, key: object) -> str:
+    """Name of a probe that leaves a figure its room."""
+    return words.shortened(probe_label(study, key))
+
+
 def short_site(site: object) -> str:
     """Name of a site, short: the number of a block's output."""
     return str(site).removeprefix("resid_post.")
@@ -118,7 +123,7 @@ def draw_protocols(study: Study, sources: Sources) -> Drawing:
     low = min(-0.1, float(data[["value_within", "value_held_out"]].min().min()) - 0.05)
     axes.set(xlim=(low, 1.02), ylim=(low, 1.02), xlabel="r within folds", ylabel="r, origin held out")
     for name in names:
-        axes.scatter([], [], s=30, c=shades[name], label=probe_label(study, name))
+        axes.scatter([], [], s=30, c=shades[name], label=_drawn_label(study, name))
     grid.figure.legend(loc="upper left", ncols=3)
     caption = words.join(
         "A point for each site and read-out. Below the line, a part of what a probe knows within folds is about the "
@@ -141,7 +146,7 @@ def draw_baselines(study: Study, sources: Sources) -> Drawing:
     if not rows:
         return _nothing(left, data, figure, "no probe could be fitted")
     labels = [
-        f"{probe_label(study, probe)}: {_BASELINES[name]}" if name == "" else _BASELINES[name] for probe, name in rows
+        f"{_drawn_label(study, probe)}: {_BASELINES[name]}" if name == "" else _BASELINES[name] for probe, name in rows
     ]
     metric = {probe: main_metric(data[data["probe"] == probe]) for probe in places}
     _rows_of_metric(left, data, rows, metric)
@@ -199,7 +204,7 @@ def draw_predictions(study: Study, sources: Sources) -> Drawing:
         own = data[data["probe"] == probe]
         for origin, rows in own.groupby("origin", sort=False):
             axes.scatter(rows["measured"], rows["predicted"], s=12, color=shades[str(origin)], linewidths=0)
-        title = f"{probe_label(study, probe)}\n{site}, {readout.replace('_', ' ')}"
+        title = f"{_drawn_label(study, probe)}\n{site}, {readout.replace('_', ' ')}"
         axes.set_title(title, loc="left", parse_math=False)
         axes.set(xlabel="measured", ylabel="predicted" if axes is grid.panels[0] else "")
     if not places:
@@ -238,7 +243,7 @@ def draw_cosines(study: Study, sources: Sources) -> Drawing:
             beyond = "*" if float(one.p) <= 1 - study.statistics.confidence + 1e-9 else ""
             text[x][y] = text[y][x] = f"{one.cosine:.2f}{beyond}"
     labels = [
-        probe_label(study, probe) + (f", {words.origin_label(study, origin)}" if origin else "")
+        _drawn_label(study, probe) + (f", {words.shortened(words.origin_label(study, origin))}" if origin else "")
         for probe, origin in names
     ]
     numbers = [str(at + 1) for at in range(len(names))]
