@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,3 +76,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def regen(request: pytest.FixtureRequest) -> bool:
     """Whether golden values are to be written anew."""
     return bool(request.config.getoption("--regen"))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts the test: a shell lets what it starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -101,6 +101,7 @@ def test_a_process_that_was_forked_off_ends_as_it_would_without() -> None:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
 def test_a_signal_waits_for_the_end_of_steps_that_belong_together(
     number: signal.Signals, error: type[KeyboardInterrupt]

@@ -325,6 +325,7 @@ def test_when_the_study_file_cannot_be_written_the_earlier_import_stays(
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["made"]
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["put aside", "results", "study file"])
 def test_an_import_that_is_stopped_while_it_replaces_another_has_replaced_it_whole(
