@@ -97,7 +97,8 @@ def _inoculation(twin: Any, tokenizer: Any, small: Small, folder: Path) -> dict[
     n_train = 32 if small.tiny else 128
     # Those that are not trained on are asked.
     _write_completions(folder / "data/train.jsonl", tokenizer, n_train + twin.data.n_eval, small.response_tokens)
-    sampling = {"max_tokens": small.max_tokens}
+    # The untrained model and the trained ones are asked through one engine.
+    sampling = {"max_tokens": small.max_tokens, "engine": small.engine}
     runs: list[dict[str, Any]] = [{"prompts": [kept[0][1]], "prefixes": ["fixed"]}]
     return {
         "traits": {key: {"judge": _pattern(trait.judge)} for key, trait in twin.traits.items()},
@@ -114,9 +115,8 @@ def _inoculation(twin: Any, tokenizer: Any, small: Small, folder: Path) -> dict[
         "prompts": groups | dict.fromkeys(empty),
         "runs": runs,
         "scoring": {"n_examples": n_train, "control_sampling": {"max_tokens": min(32, small.max_tokens)}},
-        # The untrained model and the trained ones are asked through one engine.
-        "elicitation": {"sampling": sampling | {"engine": small.engine}},
-        "evaluation": {"sampling": sampling | {"engine": small.engine}},
+        "elicitation": {"sampling": sampling},
+        "evaluation": {"sampling": sampling},
     }
 
 
