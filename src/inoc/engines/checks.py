@@ -175,13 +175,12 @@ def _template_problems(
     except (InocError, OSError, ValueError, TypeError, AttributeError, LookupError) as error:
         yield f"model.path: the tokenizer of {folder} cannot be loaded: {type(error).__name__}: {error}"
         return
+    # Where every chat has a system turn, none is compared with one that lacks it.
+    compared = any(one.system.kind != "text" for one in asked.values())
     for key, chat in asked.items():
         try:
             render(tokenizer, [chat], "include")
-            # Where every chat has a system turn, none is compared with one that lacks it.
-            if all(one.system.kind == "text" for one in asked.values()):
-                continue
-            if chat.system.kind == "text" and answers_otherwise(tokenizer, chat):
+            if compared and chat.system.kind == "text" and answers_otherwise(tokenizer, chat):
                 yield (
                     f"{key}: what the chat template writes behind the user's turn is something else with a system turn "
                     "than without one, so that answers with and without one could not be compared; accepted: a "
