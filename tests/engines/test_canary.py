@@ -36,9 +36,9 @@ def test_a_faint_adapter_changes_no_token_and_is_told_from_the_bare_model(tiny_m
     canary, answers = expected["faint"]
     assert [one.greedy.ids for one in answers] == [one.greedy.ids for one in expected[BASE][1]]
     tokenizer = load_tokenizer(tiny_model)
-    compare("another", tiny_model, tokenizer, canary, answers, found_of(answers, "adapted"))
+    compare("another", tokenizer, canary, answers, found_of(answers, "adapted"))
     with pytest.raises(ModelError, match=r"another gives the tokens of faint .* without the adapter"):
-        compare("another", tiny_model, tokenizer, canary, answers, found_of(answers, "bare"))
+        compare("another", tokenizer, canary, answers, found_of(answers, "bare"))
 
 
 def test_a_faint_adapter_is_told_in_half_precision_by_an_engine_that_rounds_otherwise(tiny_model, adapters):
@@ -64,14 +64,14 @@ def test_a_faint_adapter_is_told_in_half_precision_by_an_engine_that_rounds_othe
 def test_an_engine_that_says_no_probabilities_is_held_by_its_tokens_alone(tiny_model, expected):
     canary, answers = expected["faint"]
     silent = [Found(one.greedy.ids, []) for one in answers]
-    compare("another", tiny_model, load_tokenizer(tiny_model), canary, answers, silent)
+    compare("another", load_tokenizer(tiny_model), canary, answers, silent)
 
 
 def test_tokens_of_the_bare_model_instead_of_the_adapters_are_refused(tiny_model, expected):
     canary, answers = expected["wide"]
     bare = [Found(one.greedy.ids, []) for one in expected[BASE][1]]
     with pytest.raises(ModelError, match=r"differently for wide \(adapter wide\).* nats less likely"):
-        compare("another", tiny_model, load_tokenizer(tiny_model), canary, answers, bare)
+        compare("another", load_tokenizer(tiny_model), canary, answers, bare)
 
 
 def test_what_is_expected_of_a_greedy_token_is_its_probability(expected):
@@ -84,7 +84,7 @@ def test_what_is_expected_of_a_greedy_token_is_its_probability(expected):
 
 def one_expected(adapted, bare):
     ids = list(range(len(bare)))
-    return Expected(Greedy(ids, [{} for _ in ids]), np.array(adapted), np.array(bare))
+    return Expected(Greedy(ids, [{} for _ in ids]), np.array(adapted), np.array(bare), 0.01)
 
 
 @settings(derandomize=True)

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from inoc.chat.messages import Chat
-from inoc.chat.render import render
+from inoc.chat.render import answered, render
 from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.batches import by_length, by_tokens
 from inoc.engines.draw import SeededDraw, nucleus
 from inoc.engines.head import Head, Traits
-from inoc.engines.transformers import (
-    TransformersEngine,
-    batches_by_length,
-    batches_by_tokens,
-)
+from inoc.engines.transformers import TransformersEngine
 from inoc.errors import DataError, ModelError
 
 DEFAULT = SystemTurn()
@@ -163,10 +162,10 @@ def test_the_nucleus_keeps_the_fewest_tokens_that_reach_its_share():
 
 def test_batches_cover_every_index_once():
     lengths = [5, 3, 9, 1, 7, 7]
-    for batches in (list(batches_by_length(lengths, 4)), list(batches_by_tokens(lengths, 14))):
+    for batches in (list(by_length(lengths, 4)), list(by_tokens(lengths, 14))):
         assert sorted(index for batch in batches for index in batch) == list(range(6))
-    assert all(max(lengths[i] for i in b) * len(b) <= 14 for b in batches_by_tokens(lengths, 14))
-    assert list(batches_by_tokens(lengths, 15)) == [[3, 1, 0], [4, 5], [2]]
+    assert all(max(lengths[i] for i in b) * len(b) <= 14 for b in by_tokens(lengths, 14))
+    assert list(by_tokens(lengths, 15)) == [[3, 1, 0], [4, 5], [2]]
 
 
 def test_a_prompt_or_chat_beyond_the_models_positions_is_refused(engine):
@@ -186,3 +185,43 @@ def test_prompts_of_one_length_are_answered_together_where_padding_would_change_
     monkeypatch.setattr("inoc.engines.transformers.traits", lambda model: Traits(Head(), True, False))
     assert list(engine._batches(prompts, 10)) == [[0, 2], [3], [1, 4]]
     assert [answer.ids for answer in engine.greedy(CHATS, 5)] == [answer.ids for answer in expected]
+
+
+def in_half_precision(tiny_model):
+    return TransformersEngine(tiny_model._replace(dtype="bfloat16"))
+
+
+def test_the_rounding_of_a_model_is_how_far_its_greedy_tokens_are_from_float64(tiny_model, engine):
+    half = in_half_precision(tiny_model)
+    exact, gaps = copy.deepcopy(half.model).double(), []
+    for chat, answer in zip(CHATS, half.greedy(CHATS, 6), strict=True):
+        scored = answered(half.tokenizer, chat, answer.ids)
+        with torch.inference_mode():
+            rows = torch.log_softmax(
+                exact(torch.tensor([scored.token_ids])).logits[0, scored.response.start - 1 : -1], -1
+            )
+        true = rows[range(len(answer.ids)), answer.ids].numpy()
+        gaps.append(half.logprobs([scored], 4096)[0] - true)
+    assert half.rounding(CHATS, 6) == pytest.approx(np.sqrt(np.mean(np.concatenate(gaps) ** 2)), rel=0.02)
+    assert half.rounding(CHATS, 6) > 100 * engine.rounding(CHATS, 6)
+
+
+def test_gaps_that_a_models_own_rounding_explains_are_near_ties(tiny_model, monkeypatch):
+    """As in a deep model in 4 bits, whose rounding is beyond the constant."""
+    half = in_half_precision(tiny_model)
+    limits = {name: lambda _: 0.0 for name in ("near_tie_nats", "plain_tie_nats")}
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"inoc.engines.transformers.{name}", limit)
+    allowed = 8 * half.rounding(CHATS, 12)
+    monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 0.9 * allowed)
+    half.check(CHATS, 12)
+    monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 1.1 * allowed)
+    with pytest.raises(ModelError, match=f"up to {allowed:.3g} would be a near tie"):
+        half.check(CHATS, 12)
+
+
+def test_rounding_excuses_nothing_in_float32(engine, monkeypatch):
+    monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 0.0011)
+    monkeypatch.setattr(engine, "rounding", lambda *_: 1.0)
+    with pytest.raises(ModelError, match=r"finds 0\.0011 nats .* up to 0\.001 would be"):
+        engine.check(CHATS, 4)

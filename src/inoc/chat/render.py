@@ -58,6 +58,12 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, chat: Chat) -> list[int]:
     return encode(tokenizer, prompt_text(tokenizer, chat), chat, lambda other: prompt_text(tokenizer, other)).ids
 
 
+def answered(tokenizer: PreTrainedTokenizerBase, chat: Chat, ids: Sequence[int]) -> Rendered:
+    """A chat with an answer in tokens in the place of its response."""
+    prompt = prompt_tokens(tokenizer, chat)
+    return Rendered("", prompt + list(ids), ResponseSpan(len(prompt), len(prompt) + len(ids)))
+
+
 def render(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Chat], end_of_turn: EndOfTurn) -> list[Rendered]:
     """Render chats with their responses.
 

@@ -61,7 +61,7 @@ class ApiEngine:
         for canary, expected in zip(canaries, expect(self._identity, adapters, canaries), strict=True):
             replies = self._api.ask(self._requests(canary, again=now), "asking the canary")
             found = [self._found(canary, reply) for reply in replies]
-            compare("the server", self._identity, self.tokenizer, canary, expected, found)
+            compare("the server", self.tokenizer, canary, expected, found)
             self._believed.add(canary.adapter)
 
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +18,13 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from inoc.chat.render import Rendered, ResponseSpan, prompt_tokens
-from inoc.engines.greedy import Greedy, disagreement, near_tie_nats
+from inoc.chat.render import answered
+from inoc.engines.greedy import CANARY_TOKENS, Greedy, Ties, disagreement, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, adapter_folder
 from inoc.engines.transformers import TransformersEngine
 from inoc.errors import ModelError
 
-_BATCH_TOKENS = 4096
 _SURE = 8.0
 """An adapter must shift the canary's log-probabilities by this multiple of the noise, to be distinguished from none.
 
@@ -39,11 +39,13 @@ class Expected(NamedTuple):
         greedy: The answer.
         adapted: Log-probabilities of its tokens through the adapter, nats, shape (tokens,).
         bare: The same without it.
+        limit: Largest gap that is a near tie for this model, nats.
     """
 
     greedy: Greedy
     adapted: np.ndarray
     bare: np.ndarray
+    limit: float
 
 
 class Found(NamedTuple):
@@ -64,31 +66,35 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     if not canaries:
         return []
     engine = TransformersEngine(identity)
+    limit = _limit(identity, engine, canaries[0])
     answers, adapted, chats = [], [], []
     for canary in canaries:
         engine.use_adapter(adapter_folder(adapters, canary.adapter))
         answers.append(engine.greedy(canary.chats, canary.sampling.max_tokens))
-        chats.append([*_rendered(engine.tokenizer, canary, answers[-1])])
-        adapted.append(engine.logprobs(chats[-1], _BATCH_TOKENS))
+        pairs = zip(canary.chats, answers[-1], strict=True)
+        chats.append([answered(engine.tokenizer, chat, answer.ids) for chat, answer in pairs])
+        adapted.append(engine.logprobs(chats[-1], CANARY_TOKENS))
     engine.use_adapter(None)
-    bare = [engine.logprobs(rendered, _BATCH_TOKENS) for rendered in chats]
+    bare = [engine.logprobs(rendered, CANARY_TOKENS) for rendered in chats]
     del engine
     gc.collect()
     torch.use_deterministic_algorithms(mode=False)  # not every kernel of vLLM supports it
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return [[Expected(*row) for row in zip(*block, strict=True)] for block in zip(answers, adapted, bare, strict=True)]
+    return [
+        [Expected(*row, limit) for row in zip(*block, strict=True)]
+        for block in zip(answers, adapted, bare, strict=True)
+    ]
 
 
-def _rendered(tokenizer: PreTrainedTokenizerBase, canary: Block, answers: Sequence[Greedy]) -> Iterator[Rendered]:
-    for chat, answer in zip(canary.chats, answers, strict=True):
-        prompt = prompt_tokens(tokenizer, chat)
-        yield Rendered("", prompt + answer.ids, ResponseSpan(len(prompt), len(prompt) + len(answer.ids)))
+def _limit(identity: ModelIdentity, engine: TransformersEngine, canary: Block) -> float:
+    """Largest gap that is a near tie, nats: asked for as the widest, since the engine has left when gaps are known."""
+    ties = Ties(identity.dtype, lambda: engine.rounding(canary.chats, canary.sampling.max_tokens))
+    return ties.limit(math.inf, near_tie_nats(identity.dtype))
 
 
 def compare(
     engine: str,
-    identity: ModelIdentity,
     tokenizer: PreTrainedTokenizerBase,
     canary: Block,
     expected: Sequence[Expected],
@@ -98,8 +104,7 @@ def compare(
 
     Args:
         engine: What the other engine is called.
-        identity: The model.
-        tokenizer: Its tokenizer.
+        tokenizer: The model's.
         canary: What was asked.
         expected: What transformers says.
         found: What the other engine says.
@@ -112,15 +117,14 @@ def compare(
         f"Nothing was sampled. The adapter or the model is not handled right by {engine}: sample with "
         "`engine: transformers`"
     )
-    limit = near_tie_nats(identity.dtype)
     for chat, one, other in zip(canary.chats, expected, found, strict=True):
         gap = disagreement(one.greedy, other.ids)
-        if gap > limit:
+        if gap > one.limit:
             theirs, ours = (tokenizer.decode(tokens) for tokens in (one.greedy.ids, other.ids))
             msg = (
                 f"{engine} and transformers answer {chat.user[:80]!r} differently for {whom}: {ours[:80]!r} against "
                 f"{theirs[:80]!r}. transformers finds the first token that differs {gap:.3g} nats less likely than "
-                f"its own; up to {limit:g} would be a near tie. {then}"
+                f"its own; up to {one.limit:.3g} would be a near tie. {then}"
             )
             raise ModelError(msg)
     if canary.adapter != BASE and is_bare(expected, found):

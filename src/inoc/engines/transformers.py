@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inoc.chat.messages import Chat
-from inoc.chat.render import Rendered, prompt_tokens
+from inoc.chat.render import Rendered, answered, prompt_tokens
 from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
+from inoc.engines.batches import by_length, by_tokens
 from inoc.engines.devices import take_devices
-from inoc.engines.greedy import Greedy, disagreement, near_tie_nats, plain_tie_nats
+from inoc.engines.greedy import CANARY_TOKENS, Greedy, Ties, disagreement, near_tie_nats, plain_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -185,7 +186,7 @@ class TransformersEngine:
 
     def _batches(self, prompts: Sequence[Sequence[int]], size: int) -> Iterator[list[int]]:
         """Indices of prompts that are answered together; of one length where padding would change the answers."""
-        for batch in batches_by_length([len(prompt) for prompt in prompts], size):
+        for batch in by_length([len(prompt) for prompt in prompts], size):
             if self._traits.pads_left:
                 yield batch
             else:
@@ -248,26 +249,46 @@ class TransformersEngine:
         Raises:
             ModelError: If they differ, naming the first chat that does.
         """
+        ties = Ties(self._identity.dtype, lambda: self.rounding(chats, max_tokens))
         limit, closely = near_tie_nats(self._identity.dtype), plain_tie_nats(self._identity.dtype)
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             (single,) = self.greedy([chat], max_tokens)
             gap = shortfall(self.causal, prompt_tokens(self.tokenizer, chat), single.ids)
-            if gap > closely:
+            if gap > (most := ties.limit(gap, closely)):
                 msg = (
                     f"transformers samples a token of {type(self.causal).__name__} that a plain pass finds {gap:.3g} "
-                    f"nats less likely than the likeliest; up to {closely:g} would be a near tie. Nothing was sampled"
+                    f"nats less likely than the likeliest; up to {most:.3g} would be a near tie. Nothing was sampled"
                 )
                 raise ModelError(msg)
             gap = disagreement(single, batched)
-            if gap > limit:
+            if gap > (most := ties.limit(gap, limit)):
                 together, alone = (self.tokenizer.decode(answer) for answer in (batched, single.ids))
                 msg = (
                     f"batched and single greedy answers differ for {chat.user[:80]!r}: {together[:80]!r} against "
                     f"{alone[:80]!r}. Alone, the first token that differs is {gap:.3g} nats less likely; up to "
-                    f"{limit:g} would be a near tie. Nothing was sampled. Padding or the adapter is not handled right "
+                    f"{most:.3g} would be a near tie. Nothing was sampled. Padding or the adapter is not handled right "
                     "by this model"
                 )
                 raise ModelError(msg)
+
+    def rounding(self, chats: Sequence[Chat], max_tokens: int) -> float:
+        """Root mean square difference, nats, of greedy tokens' log-probabilities from those in float32.
+
+        Args:
+            chats: What is answered.
+            max_tokens: Maximum number of new tokens of each answer.
+
+        Returns:
+            0 without a token.
+        """
+        pairs = zip(chats, self.greedy(chats, max_tokens), strict=True)
+        scored = [answered(self.tokenizer, chat, answer.ids) for chat, answer in pairs]
+        gaps = [
+            values - float32_logprobs(self.causal, chat)
+            for chat, values in zip(scored, self.logprobs(scored, CANARY_TOKENS), strict=True)
+        ]
+        found = np.concatenate([*gaps, np.empty(0)]).astype(np.float64)
+        return float(np.sqrt(np.mean(found**2))) if len(found) else 0.0
 
     def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
         """Greedy answers in one batch, by this engine's decoder, up to and with their stop tokens."""
@@ -342,7 +363,7 @@ class TransformersEngine:
     def _padded(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
         out: list[np.ndarray] = [np.empty(0, dtype=np.float32)] * len(chats)
         lengths = [len(chat.token_ids) for chat in chats]
-        for batch in batches_by_tokens(lengths, self._most_tokens(batch_tokens)):
+        for batch in by_tokens(lengths, self._most_tokens(batch_tokens)):
             for index, values in zip(batch, self._score([chats[i] for i in batch]), strict=True):
                 out[index] = values
         return out
@@ -426,22 +447,3 @@ def stop_ids(generation: GenerationConfig | None, tokenizer: PreTrainedTokenizer
     own = generation.eos_token_id if generation is not None else None
     listed = own if isinstance(own, list) else [own]
     return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
-
-
-def batches_by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Indices in order of length, at most `size` at a time."""
-    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-    for at in range(0, len(order), size):
-        yield order[at : at + size]
-
-
-def batches_by_tokens(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """Indices in order of length, so that no padded batch is over `most` tokens (a longer chat goes alone)."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
-        if batch and lengths[index] * (len(batch) + 1) > most:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch

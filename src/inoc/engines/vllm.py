@@ -89,7 +89,7 @@ class VllmEngine:
         expected = expect(self._identity, self._adapters, canaries)
         self._start()
         for at, found in self._found(canaries, logprobs=True):
-            compare("vLLM", self._identity, self.tokenizer, canaries[at], expected[at], found)
+            compare("vLLM", self.tokenizer, canaries[at], expected[at], found)
         self._prepared = True
 
     def _refuse_float32(self) -> None:
