@@ -232,13 +232,18 @@ def print_table(rows: list[Passed], planned: dict[str, float | None]) -> None:
         )
 
 
-def write_rates(path: Path, name: str, rows: list[Passed], seconds: float, planned: dict[str, float | None]) -> None:
+def write_rates(
+    path: Path, name: str, small: Small, rows: list[Passed], seconds: float, planned: dict[str, float | None]
+) -> None:
     """Write the table as JSON."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     body = {
         "study": name,
         "device": device,
         "torch": torch.__version__,
+        "engine": small.engine,
+        "steps": small.steps,
+        "max_tokens": small.max_tokens,
         "seconds": round(seconds, 1),
         "planned_gpu_s": planned,
         "stages": [row._asdict() | {"rate": round(row.rate, 3)} for row in rows],
@@ -302,7 +307,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.chdir(before)
     print(f"the whole workflow: {seconds:.0f} s")
     if rates:
-        write_rates(rates, large.name, rows, seconds, planned)
+        write_rates(rates, large.name, small, rows, seconds, planned)
     if lacking:
         sys.exit(f"these stages did not end: {', '.join(lacking)}")
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from inoc.config.models import Sampling, TrainingSpec
 from inoc.config.workflow import Price
 from inoc.engines.sampling import CANARY_TOKENS
-from inoc.jobs.rates import REFERENCE_WEIGHTS, Gpu
+from inoc.jobs.rates import REFERENCE_WEIGHTS, Gpu, of_job
 from inoc.progress import Spent
 
 PROMPT_TOKENS = 70
@@ -108,8 +108,9 @@ def sampled_row(
     length = min(size.response_tokens, sampling.max_tokens)
     tokens = n * length
     rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
-    each = gpu.start.adapter + gpu.start.canary * min(1.0, length / CANARY_TOKENS)
-    seconds = (tokens / rate + adapters * each) * size.weights / REFERENCE_WEIGHTS
+    ratio = size.weights / REFERENCE_WEIGHTS
+    each = gpu.start.of_adapter(ratio, min(1.0, length / CANARY_TOKENS))
+    seconds = tokens / rate * ratio + adapters * each
     start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
     return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 
@@ -119,7 +120,7 @@ def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu, *, adapters:
     tokens = n * (size.prompt_tokens + size.response_tokens)
     # `model.compute` is for the stage `score` alone.
     hours = passed_hours(tokens, jobs, size, gpu, gain=gpu.gain.score if stage == "score" else 1.0)
-    hours += adapters * gpu.start.adapter * size.weights / REFERENCE_WEIGHTS / 3600
+    hours += adapters * gpu.start.of_adapter(size.weights / REFERENCE_WEIGHTS, 0.0) / 3600
     return CostRow(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
 
 
@@ -148,7 +149,7 @@ def training_hours(tokens: float, training: TrainingSpec, jobs: int, size: Size,
 
 def hours(seconds: float, start: float, jobs: int, size: Size) -> float:
     """GPU-hours of work, and of the starts of its jobs, which take longer for a larger model."""
-    return (seconds + (jobs * start * size.weights / REFERENCE_WEIGHTS if seconds else 0.0)) / 3600
+    return (seconds + (jobs * of_job(start, size.weights / REFERENCE_WEIGHTS) if seconds else 0.0)) / 3600
 
 
 def dollars_of(price: Price | None, sent: float, answered: float) -> float:

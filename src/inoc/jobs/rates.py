@@ -7,6 +7,7 @@ whether several adapters answer. `model.compute: fp8` multiplies the rates of sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,16 +29,42 @@ def rate_at(points: Sequence[Point], size: float) -> float:
     return float(np.interp(np.log(max(size, 1.0)), np.log(sizes), rates))
 
 
+SETTLED = 0.72
+"""Share of a job's start that is the same for every model.
+
+`benchmarks/all_stages.py` on an H200, seconds without the work: sampling 19.5 with 7.6e9 weights and 37 with 32.5e9,
+training 43 and 81; the share follows from each pair. Weights were read from memory.
+"""
+
+
 class Start(NamedTuple):
-    """Seconds of a job before and after its work: Python, reading and checking weights, compilation, trials."""
+    """Seconds of a job before and after its work: Python, reading and checking weights, compilation, trials.
+
+    Those of the reference model; see `of_job` and `of_adapter` for others.
+    """
 
     other: float = 20.0
     train: float = 43.0
-    vllm: float = 100.0  # captured graphs included
+    vllm: float = 100.0  # captured graphs included, on an H100
     # Of each adapter that answers: 18 s with a canary of `CANARY_TOKENS` for each of eight chats (`first_stages.py`).
     # Reading it takes a second of them: 30 that choose took 47 s from the start of the job (`choosing.py`).
     adapter: float = 0.9
     canary: float = 17.1
+
+    def of_adapter(self, ratio: float, share: float) -> float:
+        """Seconds of an adapter that answers.
+
+        Args:
+            ratio: Number of weights as a multiple of the reference.
+            share: Tokens of the canary as a share of those that were measured; 0 for no canary.
+        """
+        # One token at a time, the host launches every kernel: time goes by layers, about the root of the weights.
+        return (self.adapter + self.canary * share) * math.sqrt(ratio)
+
+
+def of_job(seconds: float, ratio: float) -> float:
+    """Seconds of a job's start for a model with `ratio` times as many weights as the reference."""
+    return seconds * (SETTLED + (1 - SETTLED) * ratio)
 
 
 class Gain(NamedTuple):
@@ -135,6 +162,8 @@ H200 = Gpu(
     vllm=20_500.0,
     vllm_adapters=10_900.0,
     measured="measured, but those of transformers, of short rows and of FP8 in scoring, which are an H100's",
+    # `all_stages.py` for playful_french_7b: 71 s for a job of 36 completions, canary included.
+    start=Start(vllm=70.0),
     fp8=FP8_H200,
 )
 GPUS = {

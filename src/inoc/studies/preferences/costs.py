@@ -9,7 +9,7 @@ from typing import NamedTuple
 from inoc.config.workflow import Shards
 from inoc.jobs.costs import JUDGE_TOKENS, CostRow, Rates, Size, passed_hours, sampled_row
 from inoc.jobs.rates import Gpu
-from inoc.studies.preferences.parts import closed_by_sampling
+from inoc.studies.preferences.parts import API, asked_parts, closed_by_sampling
 from inoc.studies.preferences.reading import PARTS, reads
 from inoc.studies.preferences.roles import (
     anchors_of,
@@ -93,9 +93,8 @@ def costs(study: Study, shards: Shards, rates: Rates) -> list[CostRow]:
     here = [one for one in questions if one.method == "sample" and not role(study, one.rater).api]
     if here:
         longest = max((study.instruments[one.instrument].sampling for one in here), key=lambda one: one.max_tokens)
-        rows.append(
-            sampled_row("sample", shards.get("sample", 1), sum(one.n for one in here), longest, rates.size, rates.gpu)
-        )
+        jobs = _jobs(study, shards, "sample")
+        rows.append(sampled_row("sample", jobs, sum(one.n for one in here), longest, rates.size, rates.gpu))
     rows += _exact(study, shards, rates, questions)
     rows += _api(study, rates, questions)
     rows += _inside(study, shards, rates.size, rates.gpu)
@@ -149,13 +148,19 @@ def _shown_tokens(study: Study, size: Size, one: Asked) -> float:
     return _QUESTION_TOKENS + one.tasks * (size.prompt_tokens + (size.response_tokens if after else 0))
 
 
+def _jobs(study: Study, shards: Shards, stage: str) -> int:
+    """Jobs of a stage that put questions to models that are here: each part has jobs of its own."""
+    parts = {part for _, of, part in asked_parts(study) if of == stage and part != "completions"}
+    return shards.get(stage, 1) * sum(not part.startswith(API) for part in parts)
+
+
 def _exact(study: Study, shards: Shards, rates: Rates, questions: list[Asked]) -> Iterator[CostRow]:
     own = [one for one in questions if one.method == "choose" and not role(study, one.rater).api]
     if not own:
         return
     n = sum(one.n for one in own)
     tokens = sum(one.n * _shown_tokens(study, rates.size, one) for one in own)
-    jobs = shards.get("choose", 1)
+    jobs = _jobs(study, shards, "choose")
     hours = passed_hours(tokens, jobs, rates.size, rates.gpu)
     yield CostRow("choose", jobs, f"{n} questions", tokens, hours, disk=100.0 * n)
 
