@@ -8,10 +8,11 @@ import pytest
 from inoc.chat.messages import Chat
 from inoc.chat.template import TemplateSettings
 from inoc.config.models import Sampling, SystemTurn
+from inoc.engines.batches import pad_within
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.model_files import own_stops, own_templates, uses_date
 from inoc.engines.sampling import BASE, Block, InTurn, adapter_folder, answer_blocks
-from inoc.engines.transformers import load_tokenizer, pad_within, stop_ids
+from inoc.engines.transformers import load_tokenizer, stop_ids
 from inoc.errors import ModelError
 from inoc.store import Store
 from support import templates

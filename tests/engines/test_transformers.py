@@ -129,7 +129,7 @@ def answering_otherwise_in_batches(engine, place):
 
 def test_the_canary_stops_the_job_when_a_batch_answers_differently(engine, monkeypatch):
     monkeypatch.setattr(engine, "greedy", answering_otherwise_in_batches(engine, 5))
-    with pytest.raises(ModelError, match=r"batched and single greedy answers differ.* nats less likely"):
+    with pytest.raises(ModelError, match=r"in a batch, transformers answers .* nats less likely"):
         engine.check(CHATS, 4)
 
 
@@ -223,5 +223,21 @@ def test_gaps_that_a_models_own_rounding_explains_are_near_ties(tiny_model, monk
 def test_rounding_excuses_nothing_in_float32(engine, monkeypatch):
     monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 0.0011)
     monkeypatch.setattr(engine, "rounding", lambda *_: 1.0)
-    with pytest.raises(ModelError, match=r"finds 0\.0011 nats .* up to 0\.001 would be"):
+    with pytest.raises(ModelError, match=r"finds a token 0\.0011 nats .* up to 0\.001 would be"):
         engine.check(CHATS, 4)
+
+
+def test_an_answer_of_a_batch_that_just_ends_is_refused(engine, monkeypatch):
+    """Each of its tokens is the likeliest, so only its length tells."""
+    whole = engine._together(CHATS, 6)
+    monkeypatch.setattr(engine, "_together", lambda *_: [ids[:2] for ids in whole])
+    with pytest.raises(ModelError, match=r"ends after 2 of 6 tokens without one that ends answers"):
+        engine.check(CHATS, 6)
+
+
+def test_in_half_precision_the_batch_alone_is_held_against_plain_passes(tiny_model, monkeypatch):
+    half = in_half_precision(tiny_model)
+    right = half._together(CHATS, 6)
+    monkeypatch.setattr(half, "_together", lambda *_: [[*ids[:1], 7, *ids[2:]] for ids in right])
+    with pytest.raises(ModelError, match="in a batch, transformers answers"):
+        half.check(CHATS, 6)

@@ -103,7 +103,7 @@ def test_nothing_is_sampled_where_the_canary_fails(study, trained, monkeypatch):
     from inoc.errors import ModelError
 
     def fail(self, chats, max_tokens):
-        raise ModelError("batched and single greedy answers differ")
+        raise ModelError("greedy answers differ")
 
     monkeypatch.setattr(TransformersEngine, "check", fail)
     job = toy_job(study, trained, "evaluate")
