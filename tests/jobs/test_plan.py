@@ -159,6 +159,15 @@ def test_the_plan_counts_every_job_that_loads_a_model(name, each):
     assert +planned == jobs
 
 
+def test_teachers_that_a_study_trains_itself_are_counted():
+    study = load_study("mini_subliminal")
+    specs = [teacher.finetuned for teacher in study.teachers.values() if teacher.finetuned is not None]
+    rows = sum(spec.training.steps * spec.training.batch_size for spec in specs)
+    (row,) = [one for one in rows_at(study, Workflow(), SIZE, H200) if one.work.endswith(" teachers")]
+    assert (row.stage, row.work) == ("train", f"{len(specs)} teachers")
+    assert row.tokens == rows * (SIZE.prompt_tokens + 8)
+
+
 def test_a_job_starts_faster_than_its_weights_are_more():
     """`all_stages.py` on an H200, a job that samples and one that trains, without their work: 4.3 times the weights."""
     assert of_job(19.5, 4.3) == pytest.approx(37, rel=0.05)
