@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import copy
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from inoc.chat.messages import Chat
 from inoc.chat.render import answered, render
@@ -241,3 +243,20 @@ def test_in_half_precision_the_batch_alone_is_held_against_plain_passes(tiny_mod
     monkeypatch.setattr(half, "_together", lambda *_: [[*ids[:1], 7, *ids[2:]] for ids in right])
     with pytest.raises(ModelError, match="in a batch, transformers answers"):
         half.check(CHATS, 6)
+
+
+def test_an_adapter_whose_training_diverged_is_refused_and_the_others_still_answer(tiny_model, adapters, tmp_path):
+    """Samples through weights that are no numbers look like any text."""
+    engine = TransformersEngine(tiny_model)
+    engine.use_adapter(adapters["wide"])
+    engine.check(CHATS, 4)
+    answers = engine.sample(CHATS, list("abcde"), Sampling(max_tokens=4))
+    broken = shutil.copytree(adapters["wide"], tmp_path / "broken")
+    weights = load_file(broken / "adapter_model.safetensors")
+    name = next(name for name in weights if "lora_B" in name)
+    weights[name][0, 0] = float("nan")
+    save_file(weights, broken / "adapter_model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"broken: the adapter has weights that are no finite numbers.*learning_rate"):
+        engine.use_adapter(broken)
+    engine.use_adapter(adapters["wide"])
+    assert engine.sample(CHATS, list("abcde"), Sampling(max_tokens=4)) == answers

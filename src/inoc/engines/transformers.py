@@ -15,6 +15,7 @@ from inoc.chat.messages import Chat
 from inoc.chat.render import Rendered, answered, prompt_tokens
 from inoc.chat.template import choose_template, set_settings
 from inoc.config.models import Sampling
+from inoc.engines.adapted import with_adapter
 from inoc.engines.batches import by_length, by_tokens, pad_within
 from inoc.engines.devices import take_devices
 from inoc.engines.greedy import CANARY_TOKENS, Greedy, Ties, near_tie_nats, plain_tie_nats
@@ -132,7 +133,7 @@ class TransformersEngine:
         """Compute through a PEFT adapter from now on, or through the bare model."""
         if self.model is not self._bare:
             self._bare = self.model.unload()
-        self.model = self._bare if folder is None else _with_adapter(self._bare, folder)
+        self.model = self._bare if folder is None else with_adapter(self._bare, folder)
         self._scorer = self._decoder = None
 
     def sample(
@@ -411,14 +412,6 @@ class TransformersEngine:
             logits = block.float() if head is None else head.bend(linear(block).float())
             parts.append(-torch.nn.functional.cross_entropy(logits, targets[at : at + rows], reduction="none"))
         return torch.cat(parts) if parts else torch.empty(0)
-
-
-def _with_adapter(model: PreTrainedModel, folder: Path) -> Any:
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise MissingExtraError("peft", "train") from error
-    return PeftModel.from_pretrained(model, str(folder)).eval()
 
 
 def answer_of(ids: Sequence[int], stops: Collection[int], tokenizer: PreTrainedTokenizerBase) -> Answer:

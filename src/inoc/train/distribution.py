@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from peft import PeftModel
 from torch.utils.checkpoint import checkpoint
 
 from inoc.chat.render import Rendered
 from inoc.chat.trained import render_trained
 from inoc.config.models import TrainingSpec
+from inoc.engines.adapted import with_adapter
 from inoc.engines.head import Head, padded, traits
 from inoc.engines.transformers import load_model
 from inoc.errors import DataError
@@ -61,7 +61,7 @@ def load_teaching(model: Any, tokenizer: PreTrainedTokenizerBase, teacher: Teach
     """
     mine = beside(model) if teacher.model is None else load_model(teacher.model)
     if teacher.folder is not None:
-        mine = PeftModel.from_pretrained(mine, str(teacher.folder)).get_base_model()
+        mine = with_adapter(mine, teacher.folder).get_base_model()
     mine.eval()
     traits(mine)
     rendered = render_trained(tokenizer, teacher.chats, spec.loss_on, spec.end_of_turn)
