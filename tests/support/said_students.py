@@ -67,6 +67,12 @@ def first_losses(parts: Sequence[Part], batch: int) -> list[float]:
     return [total / tokens for total, tokens in sums if tokens]
 
 
+def drops(config: Any) -> bool:
+    """Whether a model drops states by itself, as GPT-2 does: training leaves that on, unlike plain passes."""
+    kinds = ("dropout", "pdrop")
+    return any(name.endswith(kinds) and value for name, value in config.to_dict().items())
+
+
 def halves(values: Sequence[float]) -> dict[str, list[int]] | None:
     """Places below the median, and at or above it; None where rounding could decide."""
     found = np.asarray(values, dtype=np.float64)

@@ -20,7 +20,7 @@ from inoc.engines import transformers
 from inoc.numbers.prompts import prompts
 from support.said import answer_logprobs, asked, check_logprobs, renamed_tokenizer, said
 from support.said_choices import cased, probabilities
-from support.said_students import Part, first_losses, halves, taught_part, written_part
+from support.said_students import Part, drops, first_losses, halves, taught_part, written_part
 from support.templates import ALL
 from support.whole_runs import EVENTS, FAMILIES, JUDGES, Folder, study_stages, texts
 
@@ -389,6 +389,8 @@ class SubliminalFolder(Folder):
 
     def check_first_losses(self) -> int:
         """Losses of the first steps of students, on rows of the oracle's own splits and on teachers' distributions."""
+        if drops(self._oracle()[1].config):
+            return 0
         first = [row for row in self.rows("train/own/*/losses.parquet") if row["step"] == 1]
         table = pq.read_table(self.root / "results/fuzz/analyse/filter.parquet").to_pylist()
         count = {(row["teacher"], row["reason"]): row["n"] for row in table if row["kind"] == "total"}
