@@ -84,11 +84,11 @@ def test_half_precision_is_held_against_float32_and_left_as_it_was(rounded):
 def test_answers_through_an_adapter_on_4_bits_are_near_ties_by_the_models_own_rounding(rounded, adapters, monkeypatch):
     """With no constant to hide behind; and the adapter's own rounding is measured, which the bare model has not."""
     engine = TransformersEngine(rounded._replace(dtype="bfloat16"))
-    bare = engine.rounding(CHATS, 12)
+    bare = engine.own_rounding(CHATS, 12)
     engine.use_adapter(adapters["wide"])
     monkeypatch.setattr("inoc.engines.transformers.near_tie_nats", lambda _: 0.0)
     engine.check(CHATS, 12)
-    through = engine.rounding(CHATS, 12)
+    through = engine.own_rounding(CHATS, 12)
     assert 0 < through != bare > 0
     right = engine._together(CHATS, 12)
     monkeypatch.setattr(engine, "_together", lambda *_: [[*ids[:2], 7, *ids[3:]] for ids in right])

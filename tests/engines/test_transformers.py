@@ -204,17 +204,15 @@ def test_the_rounding_of_a_model_is_how_far_its_greedy_tokens_are_from_float64(t
             )
         true = rows[range(len(answer.ids)), answer.ids].numpy()
         gaps.append(half.logprobs([scored], 4096)[0] - true)
-    assert half.rounding(CHATS, 6) == pytest.approx(np.sqrt(np.mean(np.concatenate(gaps) ** 2)), rel=0.02)
-    assert half.rounding(CHATS, 6) > 100 * engine.rounding(CHATS, 6)
+    assert half.own_rounding(CHATS, 6) == pytest.approx(np.sqrt(np.mean(np.concatenate(gaps) ** 2)), rel=0.02)
+    assert half.own_rounding(CHATS, 6) > 100 * engine.own_rounding(CHATS, 6)
 
 
 def test_gaps_that_a_models_own_rounding_explains_are_near_ties(tiny_model, monkeypatch):
     """As in a deep model in 4 bits, whose rounding is beyond the constant."""
     half = in_half_precision(tiny_model)
-    limits = {name: lambda _: 0.0 for name in ("near_tie_nats", "plain_tie_nats")}
-    for name, limit in limits.items():
-        monkeypatch.setattr(f"inoc.engines.transformers.{name}", limit)
-    allowed = 8 * half.rounding(CHATS, 12)
+    monkeypatch.setattr("inoc.engines.transformers.near_tie_nats", lambda _: 0.0)
+    allowed = 8 * half.own_rounding(CHATS, 12)
     monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 0.9 * allowed)
     half.check(CHATS, 12)
     monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 1.1 * allowed)
@@ -224,7 +222,7 @@ def test_gaps_that_a_models_own_rounding_explains_are_near_ties(tiny_model, monk
 
 def test_rounding_excuses_nothing_in_float32(engine, monkeypatch):
     monkeypatch.setattr("inoc.engines.transformers.shortfall", lambda *_: 0.0011)
-    monkeypatch.setattr(engine, "rounding", lambda *_: 1.0)
+    monkeypatch.setattr(engine, "own_rounding", lambda *_: 1.0)
     with pytest.raises(ModelError, match=r"finds a token 0\.0011 nats .* up to 0\.001 would be"):
         engine.check(CHATS, 4)
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from inoc.chat.render import answered
+from inoc.chat.render import Rendered, answered
 from inoc.engines.greedy import CANARY_TOKENS, Greedy, Ties, disagreement, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import BASE, Block, adapter_folder
@@ -66,7 +66,6 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     if not canaries:
         return []
     engine = TransformersEngine(identity)
-    limit = _limit(identity, engine, canaries[0])
     answers, adapted, chats = [], [], []
     for canary in canaries:
         engine.use_adapter(adapter_folder(adapters, canary.adapter))
@@ -76,6 +75,7 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
         adapted.append(engine.logprobs(chats[-1], CANARY_TOKENS))
     engine.use_adapter(None)
     bare = [engine.logprobs(rendered, CANARY_TOKENS) for rendered in chats]
+    limit = _limit(identity, engine, chats[0], bare[0])
     del engine
     gc.collect()
     torch.use_deterministic_algorithms(mode=False)  # not every kernel of vLLM supports it
@@ -87,9 +87,11 @@ def expect(identity: ModelIdentity, adapters: Mapping[str, Path], canaries: Sequ
     ]
 
 
-def _limit(identity: ModelIdentity, engine: TransformersEngine, canary: Block) -> float:
+def _limit(
+    identity: ModelIdentity, engine: TransformersEngine, chats: Sequence[Rendered], values: Sequence[np.ndarray]
+) -> float:
     """Largest gap that is a near tie, nats: asked for as the widest, since the engine has left when gaps are known."""
-    ties = Ties(identity.dtype, lambda: engine.rounding(canary.chats, canary.sampling.max_tokens))
+    ties = Ties(identity.dtype, lambda: engine.rounding(chats, values))
     return ties.limit(math.inf, near_tie_nats(identity.dtype))
 
 

@@ -253,7 +253,7 @@ class TransformersEngine:
             ModelError: If they differ, naming the first chat that does.
         """
         dtype = self._identity.dtype
-        ties = Ties(dtype, lambda: self.rounding(chats, max_tokens))
+        ties = Ties(dtype, lambda: self.own_rounding(chats, max_tokens))
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             if dtype == "float32":
                 (single,) = self.greedy([chat], max_tokens)
@@ -278,24 +278,16 @@ class TransformersEngine:
             )
             raise ModelError(msg)
 
-    def rounding(self, chats: Sequence[Chat], max_tokens: int) -> float:
-        """Root mean square difference, nats, of greedy tokens' log-probabilities from those in float32.
+    def own_rounding(self, chats: Sequence[Chat], max_tokens: int) -> float:
+        """The rounding of greedy answers; see `rounding`.
 
         Args:
             chats: What is answered.
             max_tokens: Maximum number of new tokens of each answer.
-
-        Returns:
-            0 without a token.
         """
         pairs = zip(chats, self.greedy(chats, max_tokens), strict=True)
         scored = [answered(self.tokenizer, chat, answer.ids) for chat, answer in pairs]
-        gaps = [
-            values - float32_logprobs(self.causal, chat)
-            for chat, values in zip(scored, self.logprobs(scored, CANARY_TOKENS), strict=True)
-        ]
-        found = np.concatenate([*gaps, np.empty(0)]).astype(np.float64)
-        return float(np.sqrt(np.mean(found**2))) if len(found) else 0.0
+        return self.rounding(scored, self.logprobs(scored, CANARY_TOKENS))
 
     def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
         """Greedy answers in one batch, by this engine's decoder, up to and with their stop tokens."""
@@ -362,9 +354,21 @@ class TransformersEngine:
         Returns:
             NaN if no chat has a response token.
         """
+        gaps = self._float32_gaps(chats, values)
+        return float(np.abs(gaps).max()) if len(gaps) else float("nan")
+
+    def rounding(self, chats: Sequence[Rendered], values: Sequence[np.ndarray]) -> float:
+        """Root mean square difference, nats, of scores from those in float32; see `float32_difference`.
+
+        Returns:
+            0 if no chat has a response token.
+        """
+        gaps = self._float32_gaps(chats, values).astype(np.float64)
+        return float(np.sqrt(np.mean(gaps**2))) if len(gaps) else 0.0
+
+    def _float32_gaps(self, chats: Sequence[Rendered], values: Sequence[np.ndarray]) -> np.ndarray:
         exact = [float32_logprobs(self.causal, chat) for chat in chats]
-        gaps = np.concatenate([np.abs(a - b) for a, b in zip(values, exact, strict=True)] or [np.empty(0)])
-        return float(gaps.max()) if len(gaps) else float("nan")
+        return np.concatenate([a - b for a, b in zip(values, exact, strict=True)] or [np.empty(0)])
 
     @torch.inference_mode()
     def _padded(self, chats: Sequence[Rendered], batch_tokens: int) -> list[np.ndarray]:
