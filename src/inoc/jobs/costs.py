@@ -29,6 +29,11 @@ class Size(NamedTuple):
     measured: bool  # whether the numbers of tokens are measured
     source: str = "assumed; --response-tokens sets it"  # of the tokens of a response, in words
 
+    @property
+    def ratio(self) -> float:
+        """Number of weights as a multiple of that of the models that rates were measured with."""
+        return self.weights / REFERENCE_WEIGHTS
+
 
 class Rates(NamedTuple):
     """Sizes, rates and prices from which the costs of all stages follow."""
@@ -108,9 +113,8 @@ def sampled_row(
     length = min(size.response_tokens, sampling.max_tokens)
     tokens = n * length
     rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
-    ratio = size.weights / REFERENCE_WEIGHTS
-    each = gpu.start.of_adapter(ratio, min(1.0, length / CANARY_TOKENS))
-    seconds = tokens / rate * ratio + adapters * each
+    each = gpu.start.of_adapter(size.ratio, min(1.0, length / CANARY_TOKENS))
+    seconds = tokens / rate * size.ratio + adapters * each
     start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
     return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 
@@ -120,7 +124,7 @@ def scored_row(stage: str, jobs: int, n: int, size: Size, gpu: Gpu, *, adapters:
     tokens = n * (size.prompt_tokens + size.response_tokens)
     # `model.compute` is for the stage `score` alone.
     hours = passed_hours(tokens, jobs, size, gpu, gain=gpu.gain.score if stage == "score" else 1.0)
-    hours += adapters * gpu.start.of_adapter(size.weights / REFERENCE_WEIGHTS, 0.0) / 3600
+    hours += adapters * gpu.start.of_adapter(size.ratio, 0.0) / 3600
     return CostRow(stage, jobs, f"{n} responses", tokens, hours, disk=4.0 * n * size.response_tokens)
 
 
@@ -142,14 +146,14 @@ def training_hours(tokens: float, training: TrainingSpec, jobs: int, size: Size,
     """
     at_a_time = training.micro_batch_size * (size.prompt_tokens + size.response_tokens)
     # Fewer tokens fill a GPU where layers are larger, which grow with about the root of the number of weights.
-    at_a_time *= math.sqrt(size.weights / REFERENCE_WEIGHTS)
+    at_a_time *= math.sqrt(size.ratio)
     seconds = 4 * size.weights * tokens / (gpu.train_at(at_a_time) * 1e12)
     return hours(seconds, gpu.start.train, jobs, size)
 
 
 def hours(seconds: float, start: float, jobs: int, size: Size) -> float:
     """GPU-hours of work, and of the starts of its jobs, which take longer for a larger model."""
-    return (seconds + (jobs * of_job(start, size.weights / REFERENCE_WEIGHTS) if seconds else 0.0)) / 3600
+    return (seconds + (jobs * of_job(start, size.ratio) if seconds else 0.0)) / 3600
 
 
 def dollars_of(price: Price | None, sent: float, answered: float) -> float:
