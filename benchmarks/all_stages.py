@@ -134,8 +134,8 @@ def targets(study: BaseStudy, shards: dict[str, int]) -> list[str]:
 
 
 def run_workflow(name: str, cores: int, files: list[str]) -> float:
-    """Seconds of the whole workflow; one job at a time has the GPU."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--resources", "gpu=1"]
+    """Seconds of the whole workflow; one job at a time has the GPU, and what does not need a failed one goes on."""
+    command = [sys.executable, "-m", "snakemake", "--keep-going", "--cores", str(cores), "--resources", "gpu=1"]
     command += ["--config", f"studies=[{name}]", "--", *files]
     environment = {**os.environ, "PATH": f"{verbs(Path('bin'))}{os.pathsep}{os.environ['PATH']}"}
     started, log = time.perf_counter(), Path("snakemake.log")
