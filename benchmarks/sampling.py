@@ -3,8 +3,8 @@
     python benchmarks/sampling.py
 
 Qwen2.5-7B's shape with random weights, prompts of 70 ± 15 tokens padded on the left, every answer as long as allowed, a
-random stream of its own for each request: as `inoc` samples from families that it has no faster decoder for. That decoder
-is measured by `reading.py --only sampling`.
+random stream of its own for each request: as `inoc` samples from families that it has no faster decoder for. That
+decoder is measured by `reading.py --only sampling`.
 """
 
 from __future__ import annotations
