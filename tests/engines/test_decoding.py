@@ -114,8 +114,54 @@ def test_decoding_ends_when_every_answer_has(model, monkeypatch):
     calls = []
     advance = decoder._advance
     monkeypatch.setattr(decoder, "_advance", lambda *given: (calls.append(1), advance(*given)))
-    decoder.sample(PROMPTS[:2], SEEDS[:2], Sampling(max_tokens=20, batch_size=2))
-    assert len(calls) <= 2
+    decoder.sample(PROMPTS[:2], SEEDS[:2], Sampling(max_tokens=20, batch_size=2))  # of two lengths, so in two batches
+    assert len(calls) <= 2 * 2
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5])
+@pytest.mark.parametrize("positions", [None, "all", "answer", "last"])
+def test_rows_of_ended_answers_are_taken_by_further_requests_whose_numbers_are_their_own(
+    model, positions, batch, monkeypatch
+):
+    monkeypatch.setattr(decoding, "LOOKS", 2)
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(0, 300, n).tolist() for n in rng.integers(1, 21, 17)]
+    seeds = [f"own {row}" for row in range(17)]
+    vector = Vector("v", rng.standard_normal(64), "resid_post.0", "weights")
+    steerings = [
+        None if positions is None or row % 3 == 0 else Steering(vector, row % 4, positions, "raw") for row in range(17)
+    ]
+    stops = set(range(0, 300, 9))
+    sampling = Sampling(max_tokens=11, batch_size=batch)
+    decoder, calls = Decoder(model, stops, 0), []
+    advance = decoder._advance
+    monkeypatch.setattr(decoder, "_advance", lambda *given: (calls.append(1), advance(*given)))
+    found = decoder.sample(prompts, seeds, sampling, [] if positions is None else steerings)
+    alone = [by_hand(model, *one, sampling, steering) for *one, steering in zip(prompts, seeds, steerings, strict=True)]
+
+    def ended(tokens):
+        return tokens[: next((at for at, token in enumerate(tokens) if token in stops), len(tokens) - 1) + 1]
+
+    assert [ended(tokens) for tokens in found] == [ended(tokens) for tokens in alone]
+    lengths = [len(ended(tokens)) for tokens in alone]
+    assert min(lengths) < 4 < 10 < max(lengths)
+    # No batch waits for its longest answer: at most as many steps as its tokens, looked at every second step, and one
+    # longest answer at the end.
+    assert len(calls) <= sum(-(-length // 2) * 2 for length in lengths) / batch + 11
+    if batch == 3:
+        in_order = [max(lengths[at : at + batch]) for at in range(0, 17, batch)]
+        assert len(calls) < sum(in_order)
+
+
+def test_nothing_that_a_request_left_in_its_row_is_seen_by_the_next(model):
+    decoder, sampling = Decoder(model, set(), 0), Sampling(max_tokens=4, batch_size=1)
+    alone = decoder.sample(PROMPTS[:1], SEEDS[:1], sampling)
+    _, buffers, _ = decoder._kept
+    with torch.inference_mode():
+        buffers.cache.keys.fill_(torch.nan)
+        buffers.cache.values.fill_(torch.nan)
+    assert decoder.sample(PROMPTS[:1], SEEDS[:1], sampling) == alone
+    assert decoder._kept[1] is buffers
 
 
 def test_only_dense_models_with_fixed_rotations_are_decoded_so(model):

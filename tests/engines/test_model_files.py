@@ -95,6 +95,8 @@ def test_padding_is_with_a_token_that_the_model_has(tiny_model):
 class Deaf:
     """A sampler that answers as the bare model, whatever adapter is asked for."""
 
+    mixes = False
+
     def use_adapter(self, folder):
         pass
 

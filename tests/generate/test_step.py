@@ -21,6 +21,8 @@ from support.toy import toy_job, toy_study
 class Scripted:
     """Answers by rule, so that what is kept is known."""
 
+    mixes = False
+
     def __init__(self) -> None:
         self.asked: list[str] = []
 

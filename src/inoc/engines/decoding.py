@@ -3,32 +3,34 @@
 Every request has a row of the cache to itself and writes at its own positions, so nothing is padded between a prompt
 and its answer. A batch always has as many rows as it may have, and its requests are those whose prompt and answer need
 the same, rounded, length; prompts are computed in packed rows of one size. So the shapes that a request is computed in,
-and with them its numbers, do not depend on who shares its batch.
+and with them its numbers, do not depend on who shares its batch. Nor on who had its row before: where answers have
+ended, further requests take their rows, so that a few long answers do not keep the rest waiting.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import AttentionInterface
 
 from inoc.config.models import Sampling
+from inoc.engines.cache import ATTENTION, Cache, Prompts, Step
 from inoc.engines.draw import chosen_tokens, uniforms
 from inoc.engines.head import traits
-from inoc.engines.packed import pack, packed_attention, packs
+from inoc.engines.packed import pack, packs
 from inoc.engines.passes import vocabulary_logits
 from inoc.engines.steering import Where, row_taps
 from inoc.engines.taps import Tap, tapped
 from inoc.vectors.steering import Steering, is_steered
 
-ATTENTION = "inoc_decoding"
 LENGTHS = 256  # positions for a prompt and its answer are a multiple of this
 PREFILL = 2048  # tokens in a packed row of prompts; a longer prompt has a multiple of it to itself
-LOOKS = 16  # steps between checks whether all answers have ended
+LOOKS = 16  # steps between checks which answers have ended
+REFILL = 8  # further requests are taken when one row of so many is free: computing few prompts takes as long as many
 
 
 MODEL_TYPES = frozenset({"gemma", "gemma3_text", "llama", "mistral", "olmo2", "qwen2", "qwen3"})
@@ -43,107 +45,6 @@ def can_decode(model: Any) -> bool:
     return model.config.model_type in MODEL_TYPES and packs(model) and not kinds & {"dynamic", "longrope"}
 
 
-class Cache:
-    """Keys and values of a batch.
-
-    Args:
-        model: The model.
-        rows: Requests.
-        length: Positions of each.
-    """
-
-    def __init__(self, model: Any, rows: int, length: int) -> None:
-        config = model.config
-        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        place = next(model.parameters())
-        shape = (config.num_hidden_layers, rows, config.num_key_value_heads, length, width)
-        # Zeros: what has not been written yet is multiplied by a probability of 0, which NaN would survive.
-        self.keys = torch.zeros(shape, dtype=model.dtype, device=place.device)
-        self.values = torch.zeros_like(self.keys)
-        self.rows, self.length = rows, length
-
-
-class Prompts(NamedTuple):
-    """A packed row of prompts, as the attention needs it."""
-
-    cache: Cache
-    rows: torch.Tensor  # row of the cache of each real token
-    places: torch.Tensor  # its position there
-    arguments: Mapping[str, Any]  # for packed attention
-
-    def attend(
-        self, module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **options: Any
-    ) -> torch.Tensor:
-        """Keep keys and values, and attend within each prompt; shape (1, tokens, heads, width)."""
-        n = len(self.rows)
-        for kept, new in ((self.cache.keys, key), (self.cache.values, value)):
-            kept[module.layer_idx][self.rows, :, self.places] = new[0, :, :n].transpose(0, 1)
-        return packed_attention(module, query, key, value, None, **options, **self.arguments)[0]
-
-
-class Step(NamedTuple):
-    """One new token of each request, as the attention needs it."""
-
-    cache: Cache
-    rows: torch.Tensor  # 0, 1, …
-    places: torch.Tensor  # position of each request's new token
-
-    def attend(
-        self,
-        module: Any,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        *,
-        scaling: float | None,
-        sliding_window: int | None,
-    ) -> torch.Tensor:
-        """Keep keys and values, and attend to each request's own; shape (1, requests, heads, width)."""
-        keys, values = self.cache.keys[module.layer_idx], self.cache.values[module.layer_idx]
-        keys[self.rows, :, self.places] = key[0].transpose(0, 1)
-        values[self.rows, :, self.places] = value[0].transpose(0, 1)
-        rows, shared, length, width = keys.shape
-        heads = query.shape[1]
-        # The query heads that share a key head are rows of one product.
-        asked = query[0].transpose(0, 1).reshape(rows * shared, heads // shared, width)
-        scores = _product(asked, keys.view(-1, length, width).transpose(1, 2))
-        scores = (scores * (width**-0.5 if scaling is None else scaling)).view(rows, -1, length)
-        at = torch.arange(length, device=keys.device)
-        hidden = at > self.places[:, None]
-        if sliding_window is not None:
-            hidden = hidden | (at <= self.places[:, None] - sliding_window)
-        shares = scores.masked_fill(hidden[:, None], -torch.inf).softmax(dim=-1)
-        shares = shares.view(rows * shared, heads // shared, length)
-        out = torch.bmm(shares.to(values.dtype), values.view(-1, length, width))
-        return out.view(1, rows, heads, width)
-
-
-def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """float32 products, never rounded to half precision."""
-    if left.is_cuda and left.dtype != torch.float32:
-        return torch.bmm(left, right, out_dtype=torch.float32)
-    return torch.bmm(left.float(), right.float())
-
-
-def _attention(
-    module: torch.nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float | None = None,
-    dropout: float = 0.0,
-    sliding_window: int | None = None,
-    *,
-    decoding: Prompts | Step,
-    **_: object,
-) -> tuple[torch.Tensor, None]:
-    return decoding.attend(module, query, key, value, scaling=scaling, sliding_window=sliding_window), None
-
-
-AttentionInterface.register(ATTENTION, _attention)
-
-
 class _Buffers(NamedTuple):
     """Inputs and outputs of a decoding step, at fixed places in memory."""
 
@@ -151,10 +52,18 @@ class _Buffers(NamedTuple):
     tokens: torch.Tensor  # last token of each request
     places: torch.Tensor  # its position
     uniforms: torch.Tensor  # the random numbers of each request, one per new token
-    step: torch.Tensor  # which new token comes next, shape (1,)
+    step: torch.Tensor  # which new token of each comes next
     out: torch.Tensor  # the new tokens
-    done: torch.Tensor  # whether a stop token has come
+    done: torch.Tensor  # whether a stop token has come, or as many tokens as may; or nobody has the row
     added: dict[str, torch.Tensor]  # site → what is added to each request's new token
+
+
+class Request(NamedTuple):
+    """A prompt that is to be answered."""
+
+    prompt: Sequence[int]  # token ids, at least one
+    seed: str  # what its random stream is made from
+    steering: Steering | None
 
 
 class _Shape(NamedTuple):
@@ -205,49 +114,70 @@ class Decoder:
             For each prompt its new tokens, as many as allowed; those after the first stop token mean nothing.
         """
         out: list[list[int]] = [[]] * len(prompts)
+        asked = [
+            Request(prompt, seed, steerings[index] if steerings else None)
+            for index, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+        ]
         with _decoding(self._model):
-            for length, batch in _batches(
-                [len(prompt) + sampling.max_tokens for prompt in prompts], sampling.batch_size
-            ):
-                chosen = [steerings[index] for index in batch] if steerings else []
-                rows = self._batch(
-                    [prompts[index] for index in batch], [seeds[index] for index in batch], length, sampling, chosen
-                )
-                for index, row in zip(batch, rows, strict=True):
-                    out[index] = row
+            for length, own in _lengths([len(prompt) + sampling.max_tokens for prompt in prompts]):
+                for at, row in self._answers([asked[index] for index in own], length, sampling):
+                    out[own[at]] = row
         return out
 
-    def _batch(
-        self,
-        prompts: Sequence[Sequence[int]],
-        seeds: Sequence[str],
-        length: int,
-        sampling: Sampling,
-        steerings: Sequence[Steering | None],
-    ) -> list[list[int]]:
-        sites = sorted({one.vector.site for one in steerings if one is not None and one.coefficient != 0})
-        shape = _Shape(
-            sampling.batch_size, length, sampling.max_tokens, sampling.temperature, sampling.top_p, tuple(sites)
-        )
+    def _answers(self, requests: Sequence[Request], length: int, sampling: Sampling) -> Iterator[tuple[int, list[int]]]:
+        """Places of requests in their sequence, and their new tokens, as answers end."""
+        steering = [one.steering for one in requests if one.steering is not None and one.steering.coefficient != 0]
+        sites = tuple(sorted({one.vector.site for one in steering}))
+        most = sampling.max_tokens
+        shape = _Shape(sampling.batch_size, length, most, sampling.temperature, sampling.top_p, sites)
         buffers, advance = self._prepared(shape)
-        n = len(prompts)
-        buffers.done.fill_(True)  # unused rows
-        buffers.done[:n] = False
-        buffers.places.zero_()
-        buffers.step.zero_()
-        if sampling.temperature > 0:
-            buffers.uniforms[:n] = uniforms(seeds, sampling.max_tokens).to(self._device)
+        buffers.done.fill_(True)
+        waiting = deque(range(len(requests)))
+        owners: dict[int, int] = {}  # row → the place of its request
+        left: dict[int, int] = {}  # row → maximum number of steps until its answer has ended
+        while waiting or owners:
+            free = [row for row in range(shape.rows) if row not in owners]
+            if waiting and (not owners or len(free) * REFILL >= shape.rows):
+                taken = {row: waiting.popleft() for row in free[: len(waiting)]}
+                self._enter(buffers, shape, {row: requests[place] for row, place in taken.items()})
+                owners |= taken
+                left |= dict.fromkeys(taken, most - 1)
+            steps = min(LOOKS, max(left.values()))
+            for _ in range(steps):
+                advance()
+            done = buffers.done.tolist()
+            ended = [row for row in owners if done[row]]
+            left = {row: left[row] - steps for row in owners if not done[row]}
+            tokens = buffers.out[ended].tolist()
+            for row, answer in zip(ended, tokens, strict=True):
+                yield owners.pop(row), answer
+
+    def _enter(self, buffers: _Buffers, shape: _Shape, taken: Mapping[int, Request]) -> None:
+        """Give rows to requests: compute their prompts and draw their first tokens.
+
+        Args:
+            buffers: Where to.
+            shape: Of the batch.
+            taken: Row → its request.
+        """
+        requests = list(taken.values())
+        rows = torch.tensor(list(taken), device=self._device)
+        steerings = [one.steering for one in requests]
+        # What a request before wrote is never read, but NaN times a probability of 0 would be NaN.
+        buffers.cache.keys[:, rows] = 0
+        buffers.cache.values[:, rows] = 0
+        if shape.temperature > 0:
+            buffers.uniforms[rows] = uniforms([one.seed for one in requests], shape.max_tokens).to(self._device)
         for site, added in buffers.added.items():
-            added.copy_(_added(site, steerings, added))
-        last = self._prefill(buffers, prompts, steerings)
-        buffers.places[:n] = torch.tensor([len(prompt) - 1 for prompt in prompts], device=self._device)
-        self._draw(buffers, shape, last)
-        for step in range(1, sampling.max_tokens):
-            if step % LOOKS == 0 and bool(buffers.done.all()):
-                break
-            advance()
-        rows: list[list[int]] = buffers.out[:n].tolist()
-        return rows
+            added[rows] = _added(site, steerings, added.shape[1]).to(self._device)
+        last = self._prefill(buffers, list(taken), [one.prompt for one in requests], steerings)
+        buffers.places[rows] = torch.tensor([len(one.prompt) - 1 for one in requests], device=self._device)
+        buffers.step[rows] = 0
+        buffers.out[rows] = self._pad
+        buffers.done[rows] = False
+        new = torch.zeros_like(buffers.done)
+        new[rows] = True
+        self._draw(buffers, shape, last, new)
 
     def _prepared(self, shape: _Shape) -> tuple[_Buffers, Callable[[], None]]:
         """Buffers and the step of a shape; those of the last one are kept."""
@@ -266,7 +196,7 @@ class Decoder:
             torch.full((rows,), self._pad, dtype=torch.long, device=place),
             torch.zeros(rows, dtype=torch.long, device=place),
             torch.zeros(rows, shape.max_tokens, dtype=torch.float64, device=place),
-            torch.zeros(1, dtype=torch.long, device=place),
+            torch.zeros(rows, dtype=torch.long, device=place),
             torch.full((rows, shape.max_tokens), self._pad, dtype=torch.long, device=place),
             torch.zeros(rows, dtype=torch.bool, device=place),
             {site: torch.zeros(rows, width, device=place) for site in shape.sites},
@@ -305,31 +235,52 @@ class Decoder:
                 use_cache=False,
                 decoding=Step(buffers.cache, rows, buffers.places),
             ).last_hidden_state[0]
-        self._draw(buffers, shape, states)
+        self._draw(buffers, shape, states, ~buffers.done)
 
-    def _draw(self, buffers: _Buffers, shape: _Shape, states: torch.Tensor) -> None:
+    def _draw(self, buffers: _Buffers, shape: _Shape, states: torch.Tensor, rows: torch.Tensor) -> None:
+        """Draw the next token of some rows.
+
+        Args:
+            buffers: Where to.
+            shape: Of the batch.
+            states: Final states of all rows, shape (rows, width).
+            rows: Which of them draw; those that do not stay as they are.
+        """
         scores = vocabulary_logits(self._model, states)
-        drawn = buffers.uniforms.index_select(1, buffers.step)
-        chosen = chosen_tokens(scores, drawn, shape.temperature, shape.top_p)
-        buffers.tokens.copy_(chosen)
-        buffers.out.index_copy_(1, buffers.step, chosen[:, None])
-        buffers.done.logical_or_(torch.isin(chosen, self._stops))
-        buffers.step.add_(1)
+        at = buffers.step.clamp(max=shape.max_tokens - 1)[:, None]
+        chosen = chosen_tokens(scores, buffers.uniforms.gather(1, at), shape.temperature, shape.top_p)
+        buffers.tokens.copy_(torch.where(rows, chosen, buffers.tokens))
+        buffers.out.scatter_(1, at, torch.where(rows[:, None], chosen[:, None], buffers.out.gather(1, at)))
+        buffers.step.add_(rows)
+        ended = torch.isin(chosen, self._stops) | (buffers.step >= shape.max_tokens)
+        buffers.done.logical_or_(rows & ended)
 
     def _prefill(
-        self, buffers: _Buffers, prompts: Sequence[Sequence[int]], steerings: Sequence[Steering | None]
+        self,
+        buffers: _Buffers,
+        owned: Sequence[int],
+        prompts: Sequence[Sequence[int]],
+        steerings: Sequence[Steering | None],
     ) -> torch.Tensor:
-        """Compute prompts into the cache; the final state of each one's last token, shape (rows, width)."""
+        """Compute prompts into the cache; the final state of each one's last token, shape (rows, width).
+
+        Args:
+            buffers: Where to.
+            owned: Row of each prompt. The states of other rows are 0.
+            prompts: Token ids.
+            steerings: How each is steered.
+        """
         last = torch.zeros(
             buffers.cache.rows, self._model.config.hidden_size, dtype=self._model.dtype, device=self._device
         )
         for part in _parts([len(prompt) for prompt in prompts]):
-            chats = [list(prompts[row]) for row in part]
+            chats = [list(prompts[index]) for index in part]
+            into = [owned[index] for index in part]
             lengths = np.array([len(chat) for chat in chats])
             n = int(lengths.sum())
             filling = -n % PREFILL
             packed = pack([*chats, [self._pad] * filling] if filling else chats).to(self._device)
-            rows = torch.from_numpy(np.repeat(part, lengths)).to(self._device)
+            rows = torch.from_numpy(np.repeat(into, lengths)).to(self._device)
             places = packed.positions[0, :n]
             arguments = packed.arguments()
             bounds = {
@@ -342,7 +293,7 @@ class Decoder:
                     **arguments, decoding=Prompts(buffers.cache, rows, places, bounds)
                 ).last_hidden_state[0]
             ends = torch.from_numpy(np.cumsum(lengths) - 1).to(self._device)
-            last[torch.tensor(part, device=self._device)] = states[ends]
+            last[torch.tensor(into, device=self._device)] = states[ends]
         return last
 
     def _prompt_taps(
@@ -353,7 +304,7 @@ class Decoder:
         width: int,
         steerings: Sequence[Steering | None],
     ) -> dict[str, list[Tap]]:
-        chosen = [steerings[row] for row in part] if steerings else []
+        chosen = [steerings[index] for index in part]
         if not is_steered(chosen):
             return {}
         owners = torch.full((width,), -1)
@@ -363,32 +314,31 @@ class Decoder:
         return row_taps(owners, where, [Where(length) for length in lengths.tolist()], chosen, self._device)
 
 
-def _batches(lengths: Sequence[int], size: int) -> Iterator[tuple[int, list[int]]]:
-    """Positions that each batch's requests are given, and the requests, shortest first, at most `size`."""
+def _lengths(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Positions that requests are given, and those that are given so many, shortest first."""
     rounded = [-(-length // LENGTHS) * LENGTHS for length in lengths]
     for length in sorted(set(rounded)):
         own = sorted((one, index) for index, one in enumerate(lengths) if rounded[index] == length)
-        for at in range(0, len(own), size):
-            yield length, [index for _, index in own[at : at + size]]
+        yield length, [index for _, index in own]
 
 
 def _parts(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows whose prompts are computed together."""
+    """Indices of prompts that are computed together."""
     part: list[int] = []
     total = 0
-    for row, length in enumerate(lengths):
+    for index, length in enumerate(lengths):
         if part and total + length > PREFILL:
             yield part
             part, total = [], 0
-        part.append(row)
+        part.append(index)
         total += length
     if part:
         yield part
 
 
-def _added(site: str, steerings: Sequence[Steering | None], like: torch.Tensor) -> torch.Tensor:
+def _added(site: str, steerings: Sequence[Steering | None], width: int) -> torch.Tensor:
     """Steering added to each request's new tokens at a site; −0.0, which changes no number, for none."""
-    added = torch.full(like.shape, -0.0)
+    added = torch.full((len(steerings), width), -0.0)
     for row, one in enumerate(steerings):
         if one is not None and one.coefficient != 0 and one.vector.site == site:
             added[row] = torch.from_numpy(one.added())

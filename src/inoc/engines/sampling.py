@@ -27,8 +27,9 @@ from inoc.vectors.steering import Steering, is_steered, refuse_texts, steering_k
 
 VERSION = 1
 BASE = "base"  # the adapter digest of no adapter, or of one that changes nothing
-AT_ONCE = {"transformers": 1, "vllm": 32, "api": 32}
-"""Engine → blocks that it is given, and this process holds, at a time. The latter two make batches of all of them."""
+AT_ONCE = {"transformers": 4, "vllm": 32, "api": 32}
+"""Engine → full blocks that it is given, and this process holds, at a time. The latter two make batches of all of them,
+transformers where a `Sampler` can."""
 CANARY_TOKENS = 32
 ROWS = 256
 """Maximum number of questions of a block."""
@@ -107,6 +108,11 @@ class Engine(Protocol):
 class Sampler(Protocol):
     """A sampler that answers chats through one adapter at a time."""
 
+    @property
+    def mixes(self) -> bool:
+        """Whether an answer's numbers do not depend on who shares its batch, so that any blocks may share batches."""
+        ...
+
     def sample(
         self,
         chats: Sequence[Chat],
@@ -150,7 +156,7 @@ class InTurn:
     def answer(self, blocks: Sequence[Block]) -> Iterator[tuple[int, list[Answer]]]:
         """Answers, block after block. See `Engine`."""
         at = 0
-        for joined in _joined(blocks):
+        for joined in _joined(blocks, mixed=self._sampler.mixes):
             answers = self._answers(joined)
             for block in joined:
                 own, answers = answers[: len(block.chats)], answers[len(block.chats) :]
@@ -168,17 +174,18 @@ class InTurn:
                 self._sampler.check(canary.chats, canary.sampling.max_tokens)
         chats = tuple(chat for block in joined for chat in block.chats)
         identities = tuple(identity for block in joined for identity in block.identities)
-        steered = (first.steerings,) if is_steered(first.steerings) else ()
-        return self._sampler.sample(chats, identities, first.sampling, *steered)
+        steerings = tuple(one for block in joined for one in block.steerings)
+        return self._sampler.sample(chats, identities, first.sampling, *((steerings,) if is_steered(steerings) else ()))
 
 
-def _joined(blocks: Sequence[Block]) -> Iterator[list[Block]]:
-    """Successive blocks that are answered as one."""
+def _joined(blocks: Sequence[Block], *, mixed: bool) -> Iterator[list[Block]]:
+    """Successive blocks that are answered as one; if they are `mixed`, those that need not be asked together too."""
 
     def alike(block: Block) -> tuple[object, ...]:
-        if not block.together or is_steered(block.steerings):
+        steered = is_steered(block.steerings)
+        if not mixed and (steered or not block.together):
             return (id(block),)
-        return block.adapter, block.sampling.model_dump_json()
+        return block.adapter, block.sampling.model_dump_json(), steered
 
     for _, own in groupby(blocks, key=alike):
         yield list(own)
@@ -259,10 +266,10 @@ def answer_blocks(
 
 
 def _portions(todo: Sequence[tuple[Unit, Block]]) -> Iterator[Sequence[tuple[Unit, Block]]]:
-    """Blocks that an engine is given at a time: `AT_ONCE`, where small ones that are asked together make up one."""
+    """Blocks that an engine is given at a time: `AT_ONCE`, where small ones that may share batches make up one."""
     start, room = 0, 0
     for at, (_, block) in enumerate(todo):
-        n = len(block.chats) if block.together else ROWS
+        n = len(block.chats) if block.together or block.sampling.engine == "transformers" else ROWS
         if n > room:
             if at > start:
                 yield todo[start:at]

@@ -164,6 +164,11 @@ class TransformersEngine:
                 answers[index] = answer_of(ids, self._stops, self.tokenizer)
         return [answer for answer in answers if answer is not None]
 
+    @property
+    def mixes(self) -> bool:
+        """Whether this model is sampled by a `Decoder`, whose numbers do not depend on who shares a batch."""
+        return self._fast_decoder() is not None
+
     def _fast_decoder(self) -> Decoder | None:
         """Fast decoder for GPUs, for models that it supports; see `inoc.engines.decoding.can_decode`."""
         if self._decoder is None and device().type == "cuda" and can_decode(self.causal):
@@ -290,11 +295,11 @@ class TransformersEngine:
         return self.rounding(scored, self.logprobs(scored, CANARY_TOKENS))
 
     def _together(self, chats: Sequence[Chat], max_tokens: int) -> list[list[int]]:
-        """Greedy answers in one batch, by this engine's decoder, up to and with their stop tokens."""
+        """Greedy answers by this engine's decoder, up to and with their stop tokens, two to a row of the batch."""
         decoder = self._fast_decoder()
         if decoder is None or not chats:
             return [answer.ids for answer in self.greedy(chats, max_tokens)] if chats else []
-        sampling = Sampling(temperature=0, max_tokens=max_tokens, batch_size=len(chats))
+        sampling = Sampling(temperature=0, max_tokens=max_tokens, batch_size=-(-len(chats) // 2))
         prompts = [prompt_tokens(self.tokenizer, chat) for chat in chats]
         rows = decoder.sample(prompts, [""] * len(chats), sampling)
         ends = [next((at + 1 for at, token in enumerate(row) if token in self._stops), len(row)) for row in rows]
