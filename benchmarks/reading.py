@@ -7,7 +7,8 @@ Random weights, for speed does not depend on them. The workloads are those of `b
 prompt and 352 ± 90 response tokens, (b) 110 ± 12 and 45 ± 8. `of scoring` is the rate in tokens/s over that of scoring
 the same workload in the same run. `usual` is `output_hidden_states=True` with all layers, in padded batches of 16,
 reduced on the device. Rows marked `twice` have twice the chats: memory is to stay as it is. Sampling is that of
-`inoc.engines.decoding`; steered, it adds a vector in the middle of the model to every position of every row.
+`inoc.engines.decoding`; steered, it adds a vector in the middle of the model to every position of every row. The last
+table has answers of which one token in many is the end, so that their lengths are geometric.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from transformers import AutoModelForCausalLM, Qwen2Config
 
 from inoc.chat.render import Rendered
 from inoc.config.models import Sampling
+from inoc.engines import decoding
 from inoc.engines.decoding import Decoder
 from inoc.engines.reading import Reader
 from inoc.engines.readouts import Readout
@@ -169,6 +171,37 @@ def decodings(model: torch.nn.Module, config: Qwen2Config, requests: int, new_to
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
+def endings(model: torch.nn.Module, config: Qwen2Config, new_tokens: int, batch: int) -> None:
+    """Answers of very different lengths, where rows are taken by further requests and where a batch waits."""
+    requests, mean = 4 * batch, max(2, new_tokens * 3 // 2)
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(0, config.vocab_size, 70).tolist() for _ in range(requests)]
+    # With random weights all tokens are about equally likely, so the share of them that end an answer says how long it
+    # is.
+    stops = set(rng.choice(config.vocab_size, max(1, config.vocab_size // mean), replace=False).tolist())
+    sampling = Sampling(max_tokens=8 * new_tokens, batch_size=batch)
+    decoder, seeds = Decoder(model, stops, pad=0), [str(row) for row in range(requests)]
+    decoder.sample(prompts[:batch], seeds[:batch], sampling)  # captures
+    print("| answers that end by themselves | requests | batch | tokens | s | tokens/s | times |")
+    usual = decoding.REFILL
+    rates: dict[str, float] = {}
+    found: dict[str, list[list[int]]] = {}
+    for way, refill in {"a batch waits for its longest": 1, "rows are taken by further requests": usual}.items():
+        decoding.REFILL = refill
+        start = time.perf_counter()
+        rows = decoder.sample(prompts, seeds, sampling)
+        seconds = time.perf_counter() - start
+        ends = [next((at + 1 for at, one in enumerate(row) if one in stops), len(row)) for row in rows]
+        found[way] = [row[:end] for row, end in zip(rows, ends, strict=True)]
+        rates[way] = sum(ends) / seconds
+        times = rates[way] / next(iter(rates.values()))
+        cells = (way, str(requests), str(batch), str(sum(ends)), f"{seconds:.2f}", f"{rates[way]:.0f}", f"{times:.2f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
+    decoding.REFILL = usual
+    first, second = found.values()
+    print(f"{sum(one == other for one, other in zip(first, second, strict=True))} of {requests} answers are equal")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiny", action="store_true", help="a tiny model on the CPU")
@@ -189,6 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.only != "reading":
         for batch in options.batches:
             decodings(model, config, options.requests, options.new_tokens, batch)
+        endings(model, config, options.new_tokens, options.batches[0])
     if options.only != "sampling":
         readings(model, config, options.tokens, options.budget, compiled=ON_GPU and not options.tiny)
 

@@ -40,6 +40,8 @@ def test_the_benchmark_of_reading_runs_on_the_cpu(monkeypatch, capsys):
     for way in ("scoring", "projections onto 50 vectors", "six coefficients", "usual"):
         assert way in said
     assert "times the rate of reading all, workload b" in said
+    assert "| rows are taken by further requests | 24 | 6 |" in said
+    assert "24 of 24 answers are equal" in said
 
 
 def test_a_whole_student_is_trained_beside_the_usual_way_on_the_cpu(monkeypatch, capsys):
