@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -175,7 +176,11 @@ def test_the_plan_of_the_stages_is_within_a_quarter_of_what_a_gpu_took(name, tmp
         large, spaced, Small(models, False, ran["steps"], ran["max_tokens"], ran["engine"], 350), tmp_path
     )
     study = load_study(tmp_path / "config" / "studies" / f"{ran['study']}.yaml")
-    rows = cost_rows(study, Workflow(studies=[study.name]), Paths(tmp_path, study.name), gpu)
+    scored = [re.search(r"(\d+) responses, (\d+) tokens", stage["summary"]) for stage in ran["stages"]]
+    # Random weights often write nothing, so texts that are all their own are shorter than a plan assumes.
+    written = [int(one[2]) / int(one[1]) for one in scored if one and int(one[2]) < 10 * int(one[1])]
+    length = written[0] if written else None
+    rows = cost_rows(study, Workflow(studies=[study.name]), Paths(tmp_path, study.name), gpu, length)
     ended = {stage["stage"] for stage in ran["stages"] if stage["peak_gib"]}
     took = sum(stage["wall_s"] for stage in ran["stages"] if stage["peak_gib"])
     planned = sum(3_600 * row.gpu_hours for row in rows if row.stage in ended)
@@ -183,7 +188,7 @@ def test_the_plan_of_the_stages_is_within_a_quarter_of_what_a_gpu_took(name, tmp
 
 
 def test_several_large_studies_were_measured():
-    assert len(MEASURED) >= 5
+    assert len(MEASURED) >= 6
 
 
 def test_shards_of_the_study_for_several_gpus_are_equally_large(monkeypatch):

@@ -112,10 +112,14 @@ def sampled_row(
     """
     length = min(size.response_tokens, sampling.max_tokens)
     tokens = n * length
-    rate = gpu.sampled_per_second(sampling.engine, max(1, min(n, sampling.batch_size)), adapters=adapters > 1)
+    rate = gpu.sampled_per_second(sampling.engine, sampling.batch_size, adapters=adapters > 1)
     each = gpu.start.of_adapter(size.ratio, min(1.0, length / CANARY_TOKENS))
-    seconds = tokens / rate * size.ratio + adapters * each
-    start = gpu.start.other if sampling.engine == "transformers" else gpu.start.vllm
+    asked: float = n
+    if sampling.engine == "transformers":  # a step computes all rows of a batch, whether they are asked or not
+        subjects, rows = max(1, adapters), sampling.batch_size
+        asked = subjects * math.ceil(n / subjects / rows) * rows
+    seconds = asked * length / rate * size.ratio + adapters * each
+    start = gpu.start_of_sampling(sampling.engine, adapters=adapters > 0)
     return CostRow(stage, jobs, f"{n} completions", tokens, hours(seconds, start, jobs, size), disk=4.0 * tokens)
 
 

@@ -35,10 +35,12 @@ from inoc.store import Store
 from inoc.tables import read_table
 
 SEVERAL = 4  # GPUs of one machine
+PUBLISHED = {"qwen2.5-7b": 7.6e9, "qwen2.5-14b": 14.8e9, "qwen2.5-32b": 32.8e9, "olmo-3-7b": 7.3e9}
+"""Weights of models whose names round them, by a part of the name."""
 
 
 def model_weights(study: ModelStudy, folder: Path) -> float:
-    """Number of weights: from a configuration that is here, else from the model's name (`…-7B-…`), else NaN.
+    """Number of weights: from a configuration that is here, else by the model's name (`…-7B-…`), else NaN.
 
     Args:
         study: The study.
@@ -54,10 +56,16 @@ def model_weights(study: ModelStudy, folder: Path) -> float:
         layers = value["num_hidden_layers"]
         shape = (value["hidden_size"], layers, shared, value["intermediate_size"], value["vocab_size"])
     else:
-        named = re.search(r"(\d+(?:\.\d+)?)[bB](?![a-zA-Z])", study.model.path)
-        return float(named[1]) * 1e9 if named else math.nan
+        return weights_by_name(study.model.path)
     hidden, layers, shared, wide, vocabulary = (float(number) for number in shape)
     return layers * (2 * hidden**2 + 2 * hidden**2 * shared + 3 * hidden * wide) + 2 * hidden * vocabulary
+
+
+def weights_by_name(name: str) -> float:
+    """Number of weights of a model that is not here; NaN if its name says nothing."""
+    known = [weights for part, weights in PUBLISHED.items() if part in name.lower()]
+    named = re.search(r"(\d+(?:\.\d+)?)[bB](?![a-zA-Z])", name)
+    return known[0] if known else float(named[1]) * 1e9 if named else math.nan
 
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
@@ -125,7 +133,7 @@ def rows_at(study: BaseStudy, workflow: Workflow, size: Size, gpu: Gpu) -> list[
         ConfigError: If the GPU cannot compute as the study says.
     """
     compute = study.model.compute if isinstance(study, ModelStudy) else "dtype"
-    computing = gpu.computing(compute)
+    computing = gpu.computing(compute, study.model.quantization if isinstance(study, ModelStudy) else None)
     if computing is None:
         able = [name for name, one in GPUS.items() if one.computing(compute)]
         msg = f"model.compute = {compute!r}: this GPU has no such hardware; accepted for --gpu: {', '.join(able)}"

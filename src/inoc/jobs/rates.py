@@ -2,7 +2,7 @@
 
 All are of models with about 7.6 billion weights and are scaled by the number of weights. Training depends on how many
 tokens pass at a time, sampling with transformers on how many requests there are at a time, and sampling with vLLM on
-whether several adapters answer. `model.compute: fp8` multiplies the rates of scoring and training.
+whether several adapters answer. `model.compute: fp8` and weights in 4 bits multiply some of these rates.
 """
 
 from __future__ import annotations
@@ -46,10 +46,12 @@ class Start(NamedTuple):
     other: float = 20.0
     train: float = 43.0
     vllm: float = 100.0  # captured graphs included, on an H100
-    # Of each adapter that answers: 18 s with a canary of `CANARY_TOKENS` for each of eight chats (`first_stages.py`).
-    # Reading it takes a second of them: 30 that choose took 47 s from the start of the job (`choosing.py`).
+    vllm_adapters: float = 100.0  # where adapters answer
+    # Of each adapter that answers. Reading it: 30 that choose took 47 s from the start of the job (`choosing.py`). Its
+    # canary of `CANARY_TOKENS` for each of eight chats: evaluating with transformers on two H200s took 2.1 to 5.8 s for
+    # each of 4 to 10 checkpoints with their 12 to 31 completions, which by the rates below take 1.1.
     adapter: float = 0.9
-    canary: float = 17.1
+    canary: float = 2.5
 
     def of_adapter(self, ratio: float, share: float) -> float:
         """Seconds of an adapter that answers.
@@ -72,6 +74,7 @@ class Gain(NamedTuple):
 
     score: float = 1.0
     train: tuple[Point, ...] = (Point(1, 1.0),)  # by tokens of a forward pass
+    sample: float = 1.0  # with transformers
 
 
 AS_IT_IS = Gain()
@@ -79,8 +82,12 @@ AS_IT_IS = Gain()
 # 422 tokens, 8 at a time: 1.20 times bfloat16 with adapters in products of their own, and 1.12 times the 0.81 s of
 # joined ones, which `benchmarks/training.py` measured in another run.
 FP8 = Gain(score=1.5, train=(Point(3_376, 1.1),))
-# On an H200, 16 at a time: 0.536 s a step, and 0.715 in bfloat16. Scoring and 8 at a time are the H100's.
-FP8_H200 = FP8._replace(train=(*FP8.train, Point(6_752, 1.33)))
+# On an H200 scoring was 1.52 and 1.58 times as fast, and training 16 rows at a time took 0.536 s a step, and 0.715 in
+# bfloat16. 8 at a time are the H100's.
+FP8_H200 = Gain(score=1.55, train=(*FP8.train, Point(6_752, 1.33)))
+# Weights in 4 bits are widened before each product. On an H200, 32.8 billion: 3.47 s a step of 32 rows of 422 tokens, 8
+# at a time; a step of 128 requests took 78 ms, and in bfloat16 it would take 51.
+FOUR_BIT = Gain(train=(Point(1, 0.88),), sample=0.66)
 
 
 class Gpu(NamedTuple):
@@ -96,13 +103,13 @@ class Gpu(NamedTuple):
     fp8: Gain | None = None  # of `model.compute: fp8`; None without the hardware
     gain: Gain = AS_IT_IS  # that counts now
 
-    def computing(self, compute: str) -> Gpu | None:
-        """The rates for a value of `model.compute`; None if this GPU cannot compute so."""
+    def computing(self, compute: str, quantization: str | None = None) -> Gpu | None:
+        """The rates for values of `model.compute` and `model.quantization`; None if this GPU cannot compute so."""
         if compute == "dtype":
-            return self
+            return self if quantization is None else self._replace(gain=FOUR_BIT)
         return None if self.fp8 is None else self._replace(gain=self.fp8)
 
-    def sampled_per_second(self, engine: str, batch: int = 128, *, adapters: bool = False) -> float:
+    def sampled_per_second(self, engine: str, batch: float = 128, *, adapters: bool = False) -> float:
         """New tokens per second.
 
         Args:
@@ -111,8 +118,16 @@ class Gpu(NamedTuple):
             adapters: Whether several adapters answer in turn.
         """
         if engine == "transformers":
-            return rate_at(self.sample_tokens, batch)
+            # With fewer requests than were measured, a step takes as long as with the fewest that were.
+            filled = min(1.0, batch / self.sample_tokens[0].at)
+            return self.gain.sample * filled * rate_at(self.sample_tokens, batch)
         return self.vllm_adapters if adapters else self.vllm
+
+    def start_of_sampling(self, engine: str, *, adapters: bool = False) -> float:
+        """Seconds of the start of a job that samples."""
+        if engine == "transformers":
+            return self.start.other
+        return self.start.vllm_adapters if adapters else self.start.vllm
 
     def train_at(self, tokens: float) -> float:
         """TFLOP/s of training with so many tokens in a forward pass."""
@@ -138,8 +153,6 @@ class Gpu(NamedTuple):
         )
 
 
-# With transformers: 128 new tokens for each request, with a static cache, on an H100; an H200 is taken to be no faster.
-_SAMPLED = (Point(128, 9_100.0), Point(256, 13_400.0), Point(512, 16_900.0))
 # On an H100: 8 rows of 100 tokens at a time, which an H200 is taken to train no faster.
 _SHORT = Point(800, 203.0)
 
@@ -147,7 +160,8 @@ H100 = Gpu(
     score_tflops=600.0,
     # 8 and 16 rows of 422 tokens at a time.
     train_tflops=(_SHORT, Point(3_376, 507.0), Point(6_752, 547.0)),
-    sample_tokens=_SAMPLED,
+    # With transformers: 128 new tokens for each request, with a static cache.
+    sample_tokens=(Point(128, 9_100.0), Point(256, 13_400.0), Point(512, 16_900.0)),
     # 512 requests of 128 new tokens: the mean of a first and a second time, and four adapters in turn.
     vllm=15_900.0,
     vllm_adapters=16_000.0,
@@ -157,13 +171,16 @@ H100 = Gpu(
 H200 = Gpu(
     score_tflops=600.0,
     train_tflops=(_SHORT, Point(3_376, 529.0), Point(6_752, 574.0)),
-    sample_tokens=_SAMPLED,
-    # An earlier version of vLLM, its start included with adapters.
-    vllm=20_500.0,
-    vllm_adapters=10_900.0,
-    measured="measured, but those of transformers, of short rows and of FP8 in scoring, which are an H100's",
-    # `all_stages.py` for playful_french_7b: 71 s for a job of 36 completions, canary included.
-    start=Start(vllm=70.0),
+    sample_tokens=(Point(128, 10_800.0), Point(256, 15_400.0), Point(512, 18_000.0)),
+    # 512 requests of 128 new tokens and 2,048: 14,900 to 20,500 and 16,800 through one adapter, 15,600 and 17,300 of
+    # the base model, 16,500 and 16,900 through four in turn.
+    vllm=17_000.0,
+    vllm_adapters=16_700.0,
+    measured="measured, but those of short rows and of FP8 with few of them, which are an H100's",
+    # `all_stages.py` for playful_french_7b: 71 s for a job of 36 completions, canary included, and 141 for one of 84
+    # through four adapters; `vllm_sampling.py`, 131 s without Python's with five canaries; 200 s for one of 32 through
+    # four with nothing compiled before, on a host a third slower.
+    start=Start(vllm=70.0, vllm_adapters=120.0),
     fp8=FP8_H200,
 )
 GPUS = {
