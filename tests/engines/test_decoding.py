@@ -156,12 +156,35 @@ def test_rows_of_ended_answers_are_taken_by_further_requests_whose_numbers_are_t
 def test_nothing_that_a_request_left_in_its_row_is_seen_by_the_next(model):
     decoder, sampling = Decoder(model, set(), 0), Sampling(max_tokens=4, batch_size=1)
     alone = decoder.sample(PROMPTS[:1], SEEDS[:1], sampling)
-    _, buffers, _ = decoder._kept
+    buffers = decoder._kept[1].buffers
     with torch.inference_mode():
         buffers.cache.keys.fill_(torch.nan)
         buffers.cache.values.fill_(torch.nan)
     assert decoder.sample(PROMPTS[:1], SEEDS[:1], sampling) == alone
-    assert decoder._kept[1] is buffers
+    assert decoder._kept[1].buffers is buffers
+
+
+def test_fewer_rows_are_taken_where_they_do_not_fit(model, monkeypatch):
+    tried, room = [], [3]
+
+    class Small(decoding.Cache):
+        def __init__(self, model, rows, length):
+            tried.append(rows)
+            if rows > room[0]:
+                raise torch.OutOfMemoryError("full")
+            super().__init__(model, rows, length)
+
+    sampling = Sampling(max_tokens=5, batch_size=14)
+    usual = Decoder(model, set(), 0).sample(PROMPTS, SEEDS, sampling)
+    monkeypatch.setattr(decoding, "Cache", Small)
+    decoder = Decoder(model, set(), 0)
+    assert decoder.sample(PROMPTS[:1], SEEDS[:1], sampling) == usual[:1]
+    assert decoder.sample(PROMPTS[:1], SEEDS[:1], sampling) == usual[:1]
+    assert tried == [14, 7, 3]  # once, and not anew for every block
+    assert decoder.sample(PROMPTS, SEEDS, sampling) == usual
+    room[0] = 0
+    with pytest.raises(ModelError, match="one answer of up to 5 tokens do not fit in the GPU's memory"):
+        Decoder(model, set(), 0).sample(PROMPTS, SEEDS, sampling)
 
 
 def test_only_dense_models_with_fixed_rotations_are_decoded_so(model):

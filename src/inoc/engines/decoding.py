@@ -25,6 +25,7 @@ from inoc.engines.packed import pack, packs
 from inoc.engines.passes import vocabulary_logits
 from inoc.engines.steering import Where, row_taps
 from inoc.engines.taps import Tap, tapped
+from inoc.errors import ModelError
 from inoc.vectors.steering import Steering, is_steered
 
 LENGTHS = 256  # positions for a prompt and its answer are a multiple of this
@@ -77,6 +78,12 @@ class _Shape(NamedTuple):
     sites: tuple[str, ...]
 
 
+class _Made(NamedTuple):
+    shape: _Shape
+    buffers: _Buffers
+    advance: Callable[[], None]  # one more token of each request
+
+
 class Decoder:
     """Samples answers with one model.
 
@@ -92,7 +99,7 @@ class Decoder:
         self._device = next(model.parameters()).device
         traits(model)  # tried while the model has its own attention
         self._stops = torch.tensor(sorted(stops), dtype=torch.long, device=self._device)
-        self._kept: tuple[_Shape, _Buffers, Callable[[], None]] | None = None
+        self._kept: tuple[_Shape, _Made] | None = None  # what was asked for, and what was made
 
     @torch.inference_mode()
     def sample(
@@ -129,8 +136,9 @@ class Decoder:
         steering = [one.steering for one in requests if one.steering is not None and one.steering.coefficient != 0]
         sites = tuple(sorted({one.vector.site for one in steering}))
         most = sampling.max_tokens
-        shape = _Shape(sampling.batch_size, length, most, sampling.temperature, sampling.top_p, sites)
-        buffers, advance = self._prepared(shape)
+        shape, buffers, advance = self._prepared(
+            _Shape(sampling.batch_size, length, most, sampling.temperature, sampling.top_p, sites)
+        )
         buffers.done.fill_(True)
         waiting = deque(range(len(requests)))
         owners: dict[int, int] = {}  # row → the place of its request
@@ -179,14 +187,34 @@ class Decoder:
         new[rows] = True
         self._draw(buffers, shape, last, new)
 
-    def _prepared(self, shape: _Shape) -> tuple[_Buffers, Callable[[], None]]:
-        """Buffers and the step of a shape; those of the last one are kept."""
-        if self._kept is None or self._kept[0] != shape:
-            before, self._kept = self._kept, None  # frees the memory of the last shape
-            del before
+    def _prepared(self, asked: _Shape) -> _Made:
+        """Buffers and the step of a shape, with fewer rows if those do not fit; those of the last one are kept.
+
+        Raises:
+            ModelError: If not even one row fits.
+        """
+        if self._kept is None or self._kept[0] != asked:
+            self._kept = None  # frees the memory of the last shape
+            rows = asked.rows
+            while (made := self._made(asked._replace(rows=rows))) is None:
+                if rows == 1:
+                    msg = (
+                        f"the keys and values of one answer of up to {asked.max_tokens} tokens do not fit in the GPU's "
+                        "memory beside the model. Lower sampling.max_tokens, or take a larger GPU"
+                    )
+                    raise ModelError(msg)
+                rows //= 2
+                torch.cuda.empty_cache()
+            self._kept = asked, made
+        return self._kept[1]
+
+    def _made(self, shape: _Shape) -> _Made | None:
+        """Buffers and the step of a shape; None if they do not fit."""
+        try:
             buffers = self._buffers(shape)
-            self._kept = shape, buffers, self._captured(buffers, shape)
-        return self._kept[1:]
+            return _Made(shape, buffers, self._captured(buffers, shape))
+        except torch.OutOfMemoryError:
+            return None
 
     def _buffers(self, shape: _Shape) -> _Buffers:
         rows, place = shape.rows, self._device
