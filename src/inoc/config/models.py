@@ -389,7 +389,7 @@ class TrainingSpec(Model):
     gradient_checkpointing: bool | None = Field(
         None,
         description="Recompute activations in the backward pass, which is slower and needs less memory. Default: only "
-        "if the activations do not fit in the GPU's memory.",
+        "if they do not fit in the GPU's memory and fewer examples at a time would be slower still.",
     )
     joined_adapters: Annotated[bool, LATE, HOW] = Field(
         True,

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -43,6 +44,7 @@ from inoc.train.loss import IGNORE, packed_loss, packed_rows
 from inoc.train.schedule import warmup_of
 from inoc.train.team import broadcast, is_leader, team_size
 from inoc.train.trainers import PackedTrainer, ResponseTrainer
+from inoc.train.trials import trials
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -205,7 +207,7 @@ def settle_memory(
     """Decide on gradient checkpointing and the micro-batch by trying the longest examples.
 
     Neither changes the result beyond rounding. What the settings say is kept if it fits, and if the micro-batches of
-    all processes of a team make up the batch.
+    all processes of a team make up the batch; else what fits and is expected to be fastest is taken, see `trials`.
 
     Args:
         model: The base model; it comes back unchanged.
@@ -217,21 +219,18 @@ def settle_memory(
     Raises:
         ModelError: If not even one example fits.
     """
-    sizes = [size for size in range(spec.micro_batch_size, 0, -1) if spec.batch_size % (size * team_size()) == 0]
+    options = trials(spec, fmean(len(example.token_ids) for example in examples), team_size())
     if model.device.type != "cuda":
-        checkpointing = bool(spec.gradient_checkpointing)
-        kept = {"gradient_checkpointing": checkpointing, "micro_batch_size": sizes[0]}
-        return Settled(spec.model_copy(update=kept), "")
+        return Settled(spec.model_copy(update=options[0]._asdict()), "")
     longest = longest_rows(examples, teaching)
-    for size in sizes:
-        for checkpointing in (False, True) if spec.gradient_checkpointing is None else (spec.gradient_checkpointing,):
-            settled = spec.model_copy(update={"gradient_checkpointing": checkpointing, "micro_batch_size": size})
-            peak = _peak(model, longest[:size], settled, teaching, compiles=steps >= COMPILE_FROM)
-            if peak is not None:
-                way = "with" if checkpointing else "without"
-                return Settled(
-                    settled, f"{size} examples at a time {way} gradient checkpointing, {peak / 2**30:.1f} GiB"
-                )
+    for option in options:
+        size = option.micro_batch_size
+        settled = spec.model_copy(update=option._asdict())
+        peak = _peak(model, longest[:size], settled, teaching, compiles=steps >= COMPILE_FROM)
+        if peak is not None:
+            way = "with" if option.gradient_checkpointing else "without"
+            note = f"{size} examples at a time {way} gradient checkpointing, {peak / 2**30:.1f} GiB"
+            return Settled(settled, note)
     msg = (
         f"one training example of {len(longest[0]['input_ids'])} tokens"
         f"{', with a teacher beside it,' if teaching else ''} does not fit in the memory of "
