@@ -172,8 +172,8 @@ class Decoder:
         rows = torch.tensor(list(taken), device=self._device)
         steerings = [one.steering for one in requests]
         # What a request before wrote is never read, but NaN times a probability of 0 would be NaN.
-        buffers.cache.keys[:, rows] = 0
-        buffers.cache.values[:, rows] = 0
+        buffers.cache.keys.index_fill_(1, rows, 0)
+        buffers.cache.values.index_fill_(1, rows, 0)
         if shape.temperature > 0:
             buffers.uniforms[rows] = uniforms([one.seed for one in requests], shape.max_tokens).to(self._device)
         for site, added in buffers.added.items():
