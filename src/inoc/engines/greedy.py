@@ -30,13 +30,8 @@ def near_tie_nats(dtype: str) -> float:
     return 0.01 if dtype == "float32" else 0.5
 
 
-def plain_tie_nats(dtype: str) -> float:
-    """As `near_tie_nats`, where one chat is computed twice without padding: float32 has less rounding then.
-
-    Args:
-        dtype: Type of the weights.
-    """
-    return 0.001 if dtype == "float32" else near_tie_nats(dtype)
+PLAIN_TIE = 0.001
+"""As `near_tie_nats`, in nats, where one chat is computed twice in float32 without padding, which rounds less."""
 
 
 class Ties:
@@ -61,7 +56,7 @@ class Ties:
 
         Args:
             gap: The one that was found.
-            near: Constant below which every gap is a near tie: `near_tie_nats` or `plain_tie_nats`.
+            near: Constant below which every gap is a near tie: `near_tie_nats` or `PLAIN_TIE`.
         """
         if gap <= near or self._exact:
             return near

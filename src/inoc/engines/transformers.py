@@ -18,7 +18,7 @@ from inoc.config.models import Sampling
 from inoc.engines.adapted import with_adapter
 from inoc.engines.batches import by_length, by_tokens, pad_within
 from inoc.engines.devices import take_devices
-from inoc.engines.greedy import CANARY_TOKENS, Greedy, Ties, near_tie_nats, plain_tie_nats
+from inoc.engines.greedy import CANARY_TOKENS, PLAIN_TIE, Greedy, Ties, near_tie_nats
 from inoc.engines.identity import ModelIdentity
 from inoc.engines.sampling import Answer
 from inoc.errors import DataError, MissingExtraError, ModelError
@@ -262,7 +262,7 @@ class TransformersEngine:
         for chat, batched in zip(chats, self._together(chats, max_tokens), strict=True):
             if dtype == "float32":
                 (single,) = self.greedy([chat], max_tokens)
-                self._hold(chat, single.ids, "alone", ties, plain_tie_nats(dtype))
+                self._hold(chat, single.ids, "alone", ties, PLAIN_TIE)
             self._hold(chat, batched, "in a batch", ties, near_tie_nats(dtype))
             if len(batched) < max_tokens and not self._stops & set(batched[-1:]):
                 msg = (
