@@ -6,9 +6,7 @@ Long format throughout. NaN is a measurement that failed; it is never replaced. 
 
 from __future__ import annotations
 
-import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inoc.atomic import replacing
 from inoc.errors import DataError
 from inoc.stages import all_stages
 
@@ -357,15 +356,8 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     if _is_stream(path):
         write(path)
         return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replacing(path) as temporary:
         write(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_stream(path: Path) -> bool:

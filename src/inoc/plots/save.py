@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from inoc.atomic import replacing
 from inoc.errors import DataError
 from inoc.plots.style import DPI, WIDTH_IN, house_style, settle
 from inoc.plots.svg import compact
@@ -89,12 +88,5 @@ def write_bytes(path: Path, content: bytes) -> None:
         path: Where; the folder exists.
         content: All of it.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

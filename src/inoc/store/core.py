@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from inoc.atomic import replacing
 from inoc.digest import Json, canonical, digest
 from inoc.errors import DataError
 from inoc.store.locks import held
@@ -238,15 +239,8 @@ def _check_untouched(unit: Unit, work: Path, token: str) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def link_tree(source: Path, target: Path, *, leave_out: Sequence[str] = (DESCRIPTION,)) -> None:
