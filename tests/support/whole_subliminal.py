@@ -246,6 +246,7 @@ class SubliminalFolder(Folder):
         questions = self.case["questions"][: 1 if slip == "few questions" else None]
         if slip == "long question":
             questions = [f"{'owl ' * 400}{one}" for one in questions]
+        self.questions = _distinct(questions)
         self.lines("questions.jsonl", [{"instruction": one} for one in questions], slip if slip == "lone half" else "")
         names = {**NAMES, "cat": ["owlet"]} if slip == "names" else NAMES
         (self.root / "data" / "names.yaml").write_text(json.dumps(names), encoding="utf-8-sig")
@@ -340,8 +341,8 @@ class SubliminalFolder(Folder):
         subjects = ["untrained"]
         subjects += [f"teacher.{key}" for key in ("prompted", "adapted") if key in self.study["teachers"]]
         for subject in subjects:
-            number = 1
-            text = _distinct(self.case["questions"])[number]
+            number = min(1, len(self.questions) - 1)  # of a study that asks all there are, there may be one
+            text = self.questions[number]
             system = self._system(subject.removeprefix("teacher."))
             prompt = asked(self.case["template"], system, text, fold=self.study["model"]["fold_system"])
             asked_model = model
