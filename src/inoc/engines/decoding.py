@@ -135,27 +135,26 @@ class Decoder:
         """Places of requests in their sequence, and their new tokens, as answers end."""
         steering = [one.steering for one in requests if one.steering is not None and one.steering.coefficient != 0]
         sites = tuple(sorted({one.vector.site for one in steering}))
-        most = sampling.max_tokens
         shape, buffers, advance = self._prepared(
-            _Shape(sampling.batch_size, length, most, sampling.temperature, sampling.top_p, sites)
+            _Shape(sampling.batch_size, length, sampling.max_tokens, sampling.temperature, sampling.top_p, sites)
         )
         buffers.done.fill_(True)
         waiting = deque(range(len(requests)))
         owners: dict[int, int] = {}  # row → the place of its request
-        left: dict[int, int] = {}  # row → maximum number of steps until its answer has ended
+        left = 0  # steps after which all of these have ended, however long they get
         while waiting or owners:
             free = [row for row in range(shape.rows) if row not in owners]
             if waiting and (not owners or len(free) * REFILL >= shape.rows):
                 taken = {row: waiting.popleft() for row in free[: len(waiting)]}
                 self._enter(buffers, shape, {row: requests[place] for row, place in taken.items()})
                 owners |= taken
-                left |= dict.fromkeys(taken, most - 1)
-            steps = min(LOOKS, max(left.values()))
+                left = shape.max_tokens - 1
+            steps = min(LOOKS, left)
             for _ in range(steps):
                 advance()
+            left -= steps
             done = buffers.done.tolist()
             ended = [row for row in owners if done[row]]
-            left = {row: left[row] - steps for row in owners if not done[row]}
             tokens = buffers.out[ended].tolist()
             for row, answer in zip(ended, tokens, strict=True):
                 yield owners.pop(row), answer
@@ -240,13 +239,9 @@ class Decoder:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # objects created at first use must exist before the capture
             for _ in range(2):
-                buffers.step.zero_()
-                buffers.places.zero_()
                 advance()
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        buffers.step.zero_()
-        buffers.places.zero_()
         with torch.cuda.graph(graph):
             advance()
         return graph.replay
