@@ -63,9 +63,11 @@ def model_weights(study: ModelStudy, folder: Path) -> float:
 
 def weights_by_name(name: str) -> float:
     """Number of weights of a model that is not here; NaN if its name says nothing."""
-    known = [weights for part, weights in PUBLISHED.items() if part in name.lower()]
+    for part, weights in PUBLISHED.items():
+        if part in name.lower():
+            return weights
     named = re.search(r"(\d+(?:\.\d+)?)[bB](?![a-zA-Z])", name)
-    return known[0] if known else float(named[1]) * 1e9 if named else math.nan
+    return float(named[1]) * 1e9 if named else math.nan
 
 
 def measured_size(study: BaseStudy, paths: Paths, response_tokens: float | None) -> Size:
@@ -132,8 +134,9 @@ def rows_at(study: BaseStudy, workflow: Workflow, size: Size, gpu: Gpu) -> list[
     Raises:
         ConfigError: If the GPU cannot compute as the study says.
     """
-    compute = study.model.compute if isinstance(study, ModelStudy) else "dtype"
-    computing = gpu.computing(compute, study.model.quantization if isinstance(study, ModelStudy) else None)
+    model = study.model if isinstance(study, ModelStudy) else None
+    compute, quantization = (model.compute, model.quantization) if model else ("dtype", None)
+    computing = gpu.computing(compute, quantization)
     if computing is None:
         able = [name for name, one in GPUS.items() if one.computing(compute)]
         msg = f"model.compute = {compute!r}: this GPU has no such hardware; accepted for --gpu: {', '.join(able)}"

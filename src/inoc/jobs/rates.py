@@ -109,7 +109,7 @@ class Gpu(NamedTuple):
             return self if quantization is None else self._replace(gain=FOUR_BIT)
         return None if self.fp8 is None else self._replace(gain=self.fp8)
 
-    def sampled_per_second(self, engine: str, batch: float = 128, *, adapters: bool = False) -> float:
+    def sampled_per_second(self, engine: str, batch: int = 128, *, adapters: bool = False) -> float:
         """New tokens per second.
 
         Args:
